@@ -1,0 +1,138 @@
+//! The object of attack.json and the lines of samples.csv.
+
+use super::threat::Norm;
+use crate::data::manifest::Label;
+use crate::detector::evaluate::{DataInfo, ModelInfo};
+use crate::metrics::Estimate;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// The object of attack.json.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttackReport {
+    /// "square", "pgd", …
+    pub method: String,
+    /// The threat model's norm.
+    pub norm: Norm,
+    /// Its radius in 1/255.
+    pub eps_255: f64,
+    /// The attack's parameters (steps, queries, seed, …).
+    pub params: Map<String, Value>,
+    /// Pictures attacked.
+    pub n: usize,
+    /// Of these classified rightly before.
+    pub n_clean_correct: usize,
+    /// n_clean_correct / n.
+    pub clean_accuracy: f64,
+    /// Rightly classified before and after, over all n.
+    pub robust_accuracy: f64,
+    /// Turned over, over the n_clean_correct; none when that is 0.
+    pub attack_success_rate: Option<f64>,
+    /// The same for fakes made to pass as real.
+    pub fake_to_real: Direction,
+    /// The same for reals made to look fake.
+    pub real_to_fake: Direction,
+    /// 95 % Wilson intervals of the three rates above.
+    pub intervals: RateIntervals,
+    /// AUC of the logits after the attack; none when one class is missing.
+    pub auc: Option<f64>,
+    /// What it cost.
+    pub queries: QueryStatistics,
+    /// Successes that survive as 8-bit PNG, read back and asked again.
+    pub certified_8bit: usize,
+    /// Successes in floats that 8-bit rounding undid (not counted as successes).
+    pub lost_to_rounding: usize,
+    /// The masking checks.
+    pub gates: Vec<Gate>,
+    /// Whether a gate failed: then the result must not be trusted.
+    pub unreliable: bool,
+    /// The model.
+    pub model: ModelInfo,
+    /// The data.
+    pub data: DataInfo,
+    /// Logit above which a picture is called fake.
+    pub threshold: f64,
+    /// Pictures that could not be read, a line each.
+    pub skipped: Vec<String>,
+    /// Wall-clock seconds of the attack.
+    pub seconds: f64,
+}
+
+/// One direction of an attack.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Direction {
+    /// Pictures of this class.
+    pub n: usize,
+    /// Of these classified rightly before.
+    pub n_clean_correct: usize,
+    /// Rightly classified before and after, over n; none when n is 0.
+    pub robust_accuracy: Option<f64>,
+    /// Turned over, over n_clean_correct; none when that is 0.
+    pub attack_success_rate: Option<f64>,
+}
+
+/// 95 % Wilson intervals.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RateIntervals {
+    /// Of the clean accuracy.
+    pub clean_accuracy: Estimate,
+    /// Of the robust accuracy.
+    pub robust_accuracy: Estimate,
+    /// Of the success rate.
+    pub attack_success_rate: Option<Estimate>,
+}
+
+/// Queries a picture, over the pictures that were attacked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct QueryStatistics {
+    /// Mean.
+    pub mean: f64,
+    /// Median.
+    pub median: f64,
+    /// 90th percentile.
+    pub p90: f64,
+    /// Sum.
+    pub total: u64,
+}
+
+/// A check on whether the figure can be believed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Gate {
+    /// Its name: "deterministic", "nonzero-gradients", …
+    pub name: String,
+    /// Whether it passed.
+    pub passed: bool,
+    /// What was measured.
+    pub value: f64,
+    /// What it means, in words.
+    pub reason: String,
+}
+
+/// A line of samples.csv.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SampleResult {
+    /// The picture's place in the manifest's split.
+    pub id: u64,
+    /// Its true label.
+    pub label: Label,
+    /// Logit before.
+    pub clean_logit: f32,
+    /// Logit after, of the 8-bit picture.
+    pub adv_logit: f32,
+    /// Rightly classified before and wrongly after.
+    pub success: bool,
+    /// Queries spent.
+    pub queries: u64,
+    /// Largest change of a value in 1/255.
+    pub linf_255: u32,
+    /// Euclidean length of the change, values in \[0, 1\].
+    pub l2: f64,
+    /// Seconds spent.
+    pub seconds: f64,
+    /// The picture's file.
+    pub path: String,
+    /// SHA-256 of the saved clean PNG; empty where nothing was saved.
+    pub clean_sha256: String,
+    /// SHA-256 of the saved adversarial PNG; empty where nothing was saved.
+    pub adv_sha256: String,
+}

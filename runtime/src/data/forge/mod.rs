@@ -1,0 +1,1 @@
+//! Forgeries made from photographs.

@@ -1,0 +1,10 @@
+//! From files on a disk to batches: manifests and the layouts they are read
+//! from, decoded and resized pictures, the drawn demo set and its forgeries.
+
+pub mod batch;
+pub mod forge;
+pub mod layouts;
+pub mod manifest;
+pub mod picture;
+pub mod portrait;
+pub mod synth;

@@ -1,0 +1,7 @@
+//! A detector as a deployed file: the tract session, the oracle that attacks may
+//! ask, clean evaluation and the CPU bench.
+
+pub mod bench;
+pub mod evaluate;
+pub mod oracle;
+pub mod session;

@@ -1,0 +1,14 @@
+//! Everything of dfrt that needs no GPU: pictures and data sets, detectors run
+//! by tract, black-box attacks and their judge, metrics, the CPU bench and reports.
+//!
+//! Conventions that every module keeps: pixels are in \[0, 1\] (or 8-bit) outside
+//! the network; a fake has label 1, a real 0; a detector gives one logit and a
+//! logit above its threshold says fake; an epsilon is a whole number of 1/255.
+
+pub mod attack;
+pub mod data;
+pub mod detector;
+pub mod metrics;
+pub mod random;
+pub mod report;
+pub mod storage;

@@ -1,0 +1,39 @@
+//! Figures of merit of a binary detector and how sure they are.
+
+pub mod intervals;
+pub mod paired;
+pub mod ranking;
+
+use serde::{Deserialize, Serialize};
+
+/// A figure with its 95 % interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// The figure.
+    pub value: f64,
+    /// Lower end of the 95 % interval.
+    pub low: f64,
+    /// Upper end of the 95 % interval.
+    pub high: f64,
+}
+
+/// Clean metrics. A figure that the data do not define (AUC of one class) is `None`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Metrics {
+    /// Share of right decisions at the threshold.
+    pub accuracy: Option<Estimate>,
+    /// Mean of the two classes' accuracies at the threshold.
+    pub balanced_accuracy: Option<Estimate>,
+    /// Area under the ROC curve (ties count half).
+    pub auc: Option<Estimate>,
+    /// Average precision, fake as the positive class.
+    pub average_precision: Option<Estimate>,
+    /// Equal error rate.
+    pub eer: Option<Estimate>,
+    /// True-positive rate at 1 % false positives.
+    pub tpr_at_fpr_1: Option<Estimate>,
+    /// Mean negative log-likelihood in nats.
+    pub log_loss: Option<Estimate>,
+    /// Expected calibration error, 15 bins of equal width.
+    pub ece: Option<Estimate>,
+}
