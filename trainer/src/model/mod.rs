@@ -1,0 +1,5 @@
+//! What the networks are: tables, their expansion into a graph, their weights
+//! and their ONNX form. Nothing here knows a GPU.
+
+pub mod arch;
+pub mod graph;
