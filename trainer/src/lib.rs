@@ -1,4 +1,6 @@
 //! Training of deepfake detectors on any GPU that wgpu reaches: hand-written WGSL
 //! for forward, backward, gradient regularization and white-box attacks.
 
+pub mod gpu;
 pub mod model;
+pub mod ops;

@@ -1,0 +1,195 @@
+//! Finding and opening a GPU.
+
+use std::sync::{Arc, Mutex};
+
+/// What can go wrong between us and a GPU; each text ends with what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum GpuError {
+    /// There is no adapter at all.
+    #[error(
+        "no GPU that can train was found (Vulkan, Metal or DX12): install your GPU's driver, or a software one (Debian: mesa-vulkan-drivers)"
+    )]
+    NoDevice,
+    /// `--device` names none.
+    #[error("device {wanted} does not exist: there are {count}; `dfrt devices` lists them")]
+    NoSuchDevice {
+        /// The index asked for.
+        wanted: usize,
+        /// How many there are.
+        count: usize,
+    },
+    /// The driver refused.
+    #[error("device `{name}` cannot be opened: {reason}; update its driver or choose another with --device")]
+    Refused {
+        /// The adapter's name.
+        name: String,
+        /// What the driver said.
+        reason: String,
+    },
+    /// A tensor is larger than what the device can bind.
+    #[error(
+        "a tensor of {needed_mb} MB is larger than the {limit_mb} MB that `{name}` can bind; use a smaller --batch or --res"
+    )]
+    TensorTooLarge {
+        /// Size of the tensor.
+        needed_mb: u64,
+        /// The device's limit.
+        limit_mb: u64,
+        /// The adapter's name.
+        name: String,
+    },
+    /// Memory ran out.
+    #[error("out of memory on `{name}` ({needed_mb} MB wanted for one plan); use a smaller --batch or --res")]
+    OutOfMemory {
+        /// The adapter's name.
+        name: String,
+        /// What the plan needs in all.
+        needed_mb: u64,
+    },
+    /// The driver reported an error in the middle of the work.
+    #[error(
+        "the GPU reported an error: {0}; run `dfrt selftest`, update the driver, or choose another --device"
+    )]
+    Failed(String),
+}
+
+/// One adapter, for `dfrt devices`.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct DeviceInfo {
+    /// Its place in the list: what `--device` takes.
+    pub index: usize,
+    /// Its name.
+    pub name: String,
+    /// "discrete", "integrated", "virtual", "software" or "other".
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// "vulkan", "metal", "dx12".
+    pub api: String,
+    /// The driver's name and version.
+    pub driver: String,
+    /// Whether it would be used without `--device`.
+    pub default: bool,
+}
+
+impl DeviceInfo {
+    /// Whether it is a CPU that pretends to be a GPU.
+    pub fn is_software(&self) -> bool {
+        self.kind == "software"
+    }
+}
+
+/// An opened device.
+#[derive(Debug)]
+pub struct Device {
+    /// What it is.
+    pub info: DeviceInfo,
+    pub(super) device: wgpu::Device,
+    pub(super) queue: wgpu::Queue,
+    error: Arc<Mutex<Option<String>>>,
+}
+
+fn kind(device_type: wgpu::DeviceType) -> &'static str {
+    match device_type {
+        wgpu::DeviceType::DiscreteGpu => "discrete",
+        wgpu::DeviceType::IntegratedGpu => "integrated",
+        wgpu::DeviceType::VirtualGpu => "virtual",
+        wgpu::DeviceType::Cpu => "software",
+        wgpu::DeviceType::Other => "other",
+    }
+}
+
+fn rank(device_type: wgpu::DeviceType) -> u8 {
+    match device_type {
+        wgpu::DeviceType::DiscreteGpu => 0,
+        wgpu::DeviceType::IntegratedGpu => 1,
+        wgpu::DeviceType::VirtualGpu => 2,
+        wgpu::DeviceType::Other => 3,
+        wgpu::DeviceType::Cpu => 4,
+    }
+}
+
+fn adapters() -> Vec<wgpu::Adapter> {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
+    let instance = wgpu::Instance::new(descriptor);
+    pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()))
+}
+
+fn describe(adapters: &[wgpu::Adapter]) -> Vec<DeviceInfo> {
+    let infos: Vec<_> = adapters.iter().map(wgpu::Adapter::get_info).collect();
+    let best = (0..infos.len()).min_by_key(|&index| (rank(infos[index].device_type), index));
+    let describe = |(index, info): (usize, &wgpu::AdapterInfo)| DeviceInfo {
+        index,
+        name: info.name.clone(),
+        kind: kind(info.device_type),
+        api: info.backend.to_string(),
+        driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
+        default: Some(index) == best,
+    };
+    infos.iter().enumerate().map(describe).collect()
+}
+
+/// The GPUs that can train.
+pub fn list() -> Vec<DeviceInfo> {
+    describe(&adapters())
+}
+
+impl Device {
+    /// Opens the adapter `index`, or the best one: discrete before integrated
+    /// before virtual before software.
+    pub fn open(index: Option<usize>) -> Result<Self, GpuError> {
+        let mut adapters = adapters();
+        let infos = describe(&adapters);
+        let default = infos.iter().position(|info| info.default).ok_or(GpuError::NoDevice)?;
+        let index = index.unwrap_or(default);
+        if index >= adapters.len() {
+            return Err(GpuError::NoSuchDevice { wanted: index, count: adapters.len() });
+        }
+        Self::open_adapter(&adapters.swap_remove(index), infos[index].clone())
+    }
+
+    fn open_adapter(adapter: &wgpu::Adapter, info: DeviceInfo) -> Result<Self, GpuError> {
+        let offered = adapter.limits();
+        let mut limits = wgpu::Limits::downlevel_defaults();
+        limits.max_storage_buffers_per_shader_stage = 8;
+        limits.max_storage_buffer_binding_size = offered.max_storage_buffer_binding_size;
+        limits.max_buffer_size = offered.max_buffer_size;
+        let request = adapter.request_device(&wgpu::DeviceDescriptor {
+            label: Some("dfrt"),
+            required_features: wgpu::Features::empty(),
+            required_limits: limits,
+            memory_hints: wgpu::MemoryHints::MemoryUsage,
+            ..Default::default()
+        });
+        let refused = |error: wgpu::RequestDeviceError| GpuError::Refused {
+            name: info.name.clone(),
+            reason: error.to_string(),
+        };
+        let (device, queue) = pollster::block_on(request).map_err(refused)?;
+        let error = Arc::new(Mutex::new(None));
+        let slot = Arc::clone(&error);
+        device.on_uncaptured_error(Arc::new(move |failure: wgpu::Error| {
+            let mut first = slot.lock().expect("no holder panics");
+            first.get_or_insert_with(|| one_line(&failure.to_string()));
+        }));
+        Ok(Self { info, device, queue, error })
+    }
+
+    /// The first error that the driver has reported since the last call, if any.
+    pub(super) fn check(&self) -> Result<(), GpuError> {
+        match self.error.lock().expect("no holder panics").take() {
+            Some(text) => Err(GpuError::Failed(text)),
+            None => Ok(()),
+        }
+    }
+
+    /// Bytes that one binding may span.
+    pub(super) fn binding_limit(&self) -> u64 {
+        let limits = self.device.limits();
+        limits.max_storage_buffer_binding_size.min(limits.max_buffer_size)
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

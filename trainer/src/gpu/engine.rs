@@ -1,0 +1,316 @@
+//! Runs recordings: pipelines, buffers and bind groups are made once, then
+//! replayed.
+
+use super::device::{Device, GpuError};
+use super::kernel::{Access, Kernel};
+use super::memory::Pool;
+use super::recording::{Place, Recording, Tensor};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+/// A buffer that outlives the recordings which use it.
+#[derive(Clone, Debug)]
+pub struct Buffer {
+    buffer: wgpu::Buffer,
+    /// Number of 4-byte values.
+    pub len: usize,
+}
+
+/// A device with its compiled kernels.
+#[derive(Debug)]
+pub struct Engine {
+    device: Device,
+    pipelines: Mutex<HashMap<String, Arc<Pipeline>>>,
+    modules: Mutex<HashMap<&'static str, wgpu::ShaderModule>>,
+    checked: bool,
+}
+
+#[derive(Debug)]
+struct Pipeline {
+    pipeline: wgpu::ComputePipeline,
+    layout: wgpu::BindGroupLayout,
+}
+
+/// A recording with its memory, ready to be replayed.
+#[derive(Debug)]
+pub struct Executable {
+    steps: Vec<Step>,
+    pool: Vec<wgpu::Buffer>,
+    /// Bytes of the pool.
+    pub pool_bytes: u64,
+}
+
+#[derive(Debug)]
+struct Step {
+    pipeline: Arc<Pipeline>,
+    bind_group: wgpu::BindGroup,
+    groups: [u32; 3],
+}
+
+/// Dispatches a submission holds at most: a driver's watchdog sees each apart.
+const DISPATCHES_A_SUBMISSION: usize = 128;
+
+/// Uniform blocks start at multiples of this many bytes.
+const UNIFORM_ALIGNMENT: usize = 256;
+
+impl Engine {
+    /// An engine on `device`. `checked` keeps the driver's bounds checks in the
+    /// shaders: tests want them, training does not.
+    pub fn new(device: Device, checked: bool) -> Self {
+        Self { device, pipelines: Mutex::default(), modules: Mutex::default(), checked }
+    }
+
+    /// The device it runs on.
+    pub fn info(&self) -> &super::device::DeviceInfo {
+        &self.device.info
+    }
+
+    /// A zeroed buffer of `len` 4-byte values.
+    pub fn buffer(&self, label: &str, len: usize) -> Result<Buffer, GpuError> {
+        let buffer = self.allocate(label, len)?;
+        Ok(Buffer { buffer, len })
+    }
+
+    /// A buffer that holds `values`.
+    pub fn upload(&self, label: &str, values: &[f32]) -> Result<Buffer, GpuError> {
+        let buffer = self.buffer(label, values.len())?;
+        self.write(&buffer, 0, values);
+        Ok(buffer)
+    }
+
+    /// Writes values from `offset` on, before what is submitted next.
+    pub fn write<T: bytemuck::Pod>(&self, buffer: &Buffer, offset: usize, values: &[T]) {
+        assert!(offset * 4 + size_of_val(values) <= buffer.len * 4, "write out of range");
+        self.device.queue.write_buffer(&buffer.buffer, 4 * offset as u64, bytemuck::cast_slice(values));
+    }
+
+    /// Reads `len` values from `offset` on, after all that was submitted.
+    pub fn read(&self, buffer: &Buffer, offset: usize, len: usize) -> Result<Vec<f32>, GpuError> {
+        assert!(offset + len <= buffer.len, "read out of range");
+        let bytes = 4 * len as u64;
+        let staging = self.device.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("staging"),
+            size: bytes,
+            usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
+            mapped_at_creation: false,
+        });
+        let mut encoder = self.device.device.create_command_encoder(&Default::default());
+        encoder.copy_buffer_to_buffer(&buffer.buffer, 4 * offset as u64, &staging, 0, bytes);
+        self.device.queue.submit([encoder.finish()]);
+        let (sender, receiver) = std::sync::mpsc::channel();
+        staging.slice(..).map_async(wgpu::MapMode::Read, move |result| {
+            // The receiver lives until the poll below has returned.
+            let _ = sender.send(result);
+        });
+        self.wait()?;
+        let failed = |reason: String| GpuError::Failed(format!("a buffer could not be read back: {reason}"));
+        receiver
+            .recv()
+            .map_err(|error| failed(error.to_string()))?
+            .map_err(|error| failed(error.to_string()))?;
+        let view = staging.slice(..).get_mapped_range().map_err(|error| failed(format!("{error:?}")))?;
+        let values = bytemuck::pod_collect_to_vec(&view);
+        self.device.check()?;
+        Ok(values)
+    }
+
+    /// Waits until all that was submitted is done.
+    pub fn wait(&self) -> Result<(), GpuError> {
+        let poll = wgpu::PollType::Wait { submission_index: None, timeout: None };
+        self.device.device.poll(poll).map_err(|error| GpuError::Failed(error.to_string()))?;
+        self.device.check()
+    }
+
+    /// Gives a recording memory, pipelines and bind groups. `externals` holds every
+    /// buffer that the recording names.
+    pub fn compile(
+        &self,
+        recording: &Recording,
+        externals: &HashMap<String, Buffer>,
+    ) -> Result<Executable, GpuError> {
+        if let Some(unwritten) = recording.unwritten_read() {
+            panic!("broken recording: {unwritten} before it is written");
+        }
+        let plan = Pool::plan(recording);
+        let scope = self.device.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let pool: Result<Vec<_>, _> = plan.buffers.iter().map(|&len| self.allocate("pool", len)).collect();
+        let starved = pollster::block_on(scope.pop()).is_some();
+        let out_of_memory =
+            || GpuError::OutOfMemory { name: self.info().name.clone(), needed_mb: plan.bytes() >> 20 };
+        let pool = pool?;
+        if starved {
+            return Err(out_of_memory());
+        }
+        let uniforms = self.uniforms(recording)?;
+        let buffer_of = |tensor: &Tensor| match tensor.place {
+            Place::Pooled(index) => &pool[plan.buffer_of[index].expect("it is used here")],
+            Place::External(index) => {
+                let external = &recording.externals[index];
+                let buffer = externals
+                    .get(&external.name)
+                    .unwrap_or_else(|| panic!("no buffer is given for `{}`", external.name));
+                assert!(buffer.len >= external.len, "buffer `{}` is too small", external.name);
+                &buffer.buffer
+            }
+        };
+        let mut steps = Vec::with_capacity(recording.dispatches.len());
+        for (index, dispatch) in recording.dispatches.iter().enumerate() {
+            let pipeline = self.pipeline(dispatch.kernel);
+            let mut entries = vec![wgpu::BindGroupEntry {
+                binding: 0,
+                resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                    buffer: &uniforms,
+                    offset: (index * UNIFORM_ALIGNMENT) as u64,
+                    size: wgpu::BufferSize::new(dispatch.params.len() as u64),
+                }),
+            }];
+            for (binding, tensor) in (1..).zip(&dispatch.tensors) {
+                entries.push(wgpu::BindGroupEntry {
+                    binding,
+                    resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                        buffer: buffer_of(tensor),
+                        offset: 4 * tensor.offset as u64,
+                        size: wgpu::BufferSize::new(4 * padded(tensor.len) as u64),
+                    }),
+                });
+            }
+            let bind_group = self.device.device.create_bind_group(&wgpu::BindGroupDescriptor {
+                label: Some(dispatch.kernel.entry),
+                layout: &pipeline.layout,
+                entries: &entries,
+            });
+            steps.push(Step { pipeline, bind_group, groups: dispatch.groups });
+        }
+        self.device.check()?;
+        Ok(Executable { steps, pool_bytes: plan.bytes(), pool })
+    }
+
+    /// Submits the executable; does not wait.
+    pub fn run(&self, executable: &Executable) -> Result<(), GpuError> {
+        for steps in executable.steps.chunks(DISPATCHES_A_SUBMISSION) {
+            let mut encoder = self.device.device.create_command_encoder(&Default::default());
+            {
+                let mut pass = encoder.begin_compute_pass(&Default::default());
+                for step in steps {
+                    pass.set_pipeline(&step.pipeline.pipeline);
+                    pass.set_bind_group(0, &step.bind_group, &[]);
+                    let [x, y, z] = step.groups;
+                    pass.dispatch_workgroups(x, y, z);
+                }
+            }
+            self.device.queue.submit([encoder.finish()]);
+        }
+        self.device.check()
+    }
+
+    /// Fills the executable's pool with NaN, so that a value which nobody writes is seen.
+    pub fn poison(&self, executable: &Executable) {
+        for buffer in &executable.pool {
+            let values = vec![f32::NAN; (buffer.size() / 4) as usize];
+            self.device.queue.write_buffer(buffer, 0, bytemuck::cast_slice(&values));
+        }
+    }
+
+    fn allocate(&self, label: &str, len: usize) -> Result<wgpu::Buffer, GpuError> {
+        let size = 4 * padded(len) as u64;
+        if size > self.device.binding_limit() {
+            return Err(GpuError::TensorTooLarge {
+                needed_mb: size >> 20,
+                limit_mb: self.device.binding_limit() >> 20,
+                name: self.info().name.clone(),
+            });
+        }
+        Ok(self.device.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(label),
+            size,
+            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        }))
+    }
+
+    fn uniforms(&self, recording: &Recording) -> Result<wgpu::Buffer, GpuError> {
+        let mut bytes = vec![0; recording.dispatches.len().max(1) * UNIFORM_ALIGNMENT];
+        for (index, dispatch) in recording.dispatches.iter().enumerate() {
+            bytes[index * UNIFORM_ALIGNMENT..][..dispatch.params.len()].copy_from_slice(&dispatch.params);
+        }
+        let buffer = self.device.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("params"),
+            size: bytes.len() as u64,
+            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        self.device.queue.write_buffer(&buffer, 0, &bytes);
+        Ok(buffer)
+    }
+
+    fn pipeline(&self, kernel: &'static Kernel) -> Arc<Pipeline> {
+        let mut pipelines = self.pipelines.lock().expect("no holder panics");
+        let made = pipelines.entry(kernel.name()).or_insert_with(|| Arc::new(self.make_pipeline(kernel)));
+        Arc::clone(made)
+    }
+
+    fn make_pipeline(&self, kernel: &'static Kernel) -> Pipeline {
+        let device = &self.device.device;
+        let entry = |binding, ty| wgpu::BindGroupLayoutEntry {
+            binding,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
+            count: None,
+        };
+        let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform)];
+        for (binding, slot) in (1..).zip(kernel.slots) {
+            let read_only = slot.1 == Access::Read;
+            entries.push(entry(binding, wgpu::BufferBindingType::Storage { read_only }));
+        }
+        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+            label: Some(kernel.entry),
+            entries: &entries,
+        });
+        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some(kernel.entry),
+            bind_group_layouts: &[Some(&layout)],
+            immediate_size: 0,
+        });
+        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(&kernel.name()),
+            layout: Some(&pipeline_layout),
+            module: &self.module(kernel),
+            entry_point: Some(kernel.entry),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                zero_initialize_workgroup_memory: false,
+                ..Default::default()
+            },
+            cache: None,
+        });
+        Pipeline { pipeline, layout }
+    }
+
+    #[allow(unsafe_code)]
+    fn module(&self, kernel: &'static Kernel) -> wgpu::ShaderModule {
+        let mut modules = self.modules.lock().expect("no holder panics");
+        let shader = kernel.shader;
+        let make = || {
+            let descriptor = wgpu::ShaderModuleDescriptor {
+                label: Some(shader.name),
+                source: wgpu::ShaderSource::Wgsl(shader.source.into()),
+            };
+            if self.checked {
+                return self.device.device.create_shader_module(descriptor);
+            }
+            // SAFETY: the shaders are ours and fixed at compile time; the tests run
+            // every one of them with the checks on over ragged shapes, every loop
+            // ends at a bound from `params`, and every index is guarded by it.
+            unsafe {
+                self.device
+                    .device
+                    .create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())
+            }
+        };
+        modules.entry(shader.name).or_insert_with(make).clone()
+    }
+}
+
+/// Buffers and bindings are whole vec4s, so that kernels over vec4 may round up.
+fn padded(len: usize) -> usize {
+    len.max(1).next_multiple_of(4)
+}

@@ -1,0 +1,8 @@
+//! The only rooms that know wgpu: devices, kernels, recordings and the engine
+//! that runs them.
+
+pub mod device;
+pub mod engine;
+pub mod kernel;
+pub mod memory;
+pub mod recording;

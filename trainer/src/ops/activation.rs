@@ -1,0 +1,46 @@
+//! An activation on its own, as squeeze-excite has it (`activation.wgsl`).
+
+use super::u;
+use crate::gpu::kernel::{Kernel, Shader, read, write};
+use crate::gpu::recording::{Recording, Tensor};
+use crate::model::arch::Activation;
+
+static SHADER: Shader =
+    Shader { name: "activation.wgsl", source: include_str!("../../../wgsl/activation.wgsl") };
+
+crate::parameters! { struct Params { quads: u32, activation: u32 } }
+
+static FORWARD: Kernel = Kernel::new::<Params>(&SHADER, "forward", &[read("x"), write("y")]);
+static BACKWARD: Kernel = Kernel::new::<Params>(&SHADER, "backward", &[read("x"), read("dy"), write("dx")]);
+
+/// The kernels of this file.
+pub const KERNELS: &[&Kernel] = &[&FORWARD, &BACKWARD];
+
+/// The activation's number in the shaders.
+pub(crate) fn code(activation: Activation) -> u32 {
+    match activation {
+        Activation::Identity => 0,
+        Activation::Silu => 1,
+        Activation::Relu6 => 2,
+        Activation::Sigmoid => 3,
+    }
+}
+
+fn params(len: usize, activation: Activation) -> Params {
+    assert!(activation != Activation::Identity, "an identity is no op");
+    Params { quads: u(len.div_ceil(4)), activation: code(activation) }
+}
+
+/// y = activation(x), element by element.
+pub fn forward(recording: &mut Recording, x: Tensor, activation: Activation) -> Tensor {
+    let y = recording.tensor(x.len);
+    recording.dispatch(&FORWARD, &params(x.len, activation), &[x, y], x.len.div_ceil(4));
+    y
+}
+
+/// dx = dy * activation'(x).
+pub fn backward(recording: &mut Recording, x: Tensor, dy: Tensor, activation: Activation) -> Tensor {
+    let dx = recording.tensor(x.len);
+    recording.dispatch(&BACKWARD, &params(x.len, activation), &[x, dy, dx], x.len.div_ceil(4));
+    dx
+}

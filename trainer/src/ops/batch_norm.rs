@@ -1,0 +1,170 @@
+//! Batch-norm with the activation after it (`batch_norm.wgsl`).
+
+use super::{Chunks, activation, moments, reduce, u};
+use crate::gpu::kernel::{Kernel, Shader, read, write};
+use crate::gpu::recording::{Recording, Tensor};
+use crate::model::arch::Activation;
+
+static SHADER: Shader =
+    Shader { name: "batch_norm.wgsl", source: include_str!("../../../wgsl/batch_norm.wgsl") };
+
+crate::parameters! {
+    struct Params {
+        rows: u32, quads: u32, rows_per_chunk: u32, chunks: u32,
+        activation: u32, eps: f32, momentum: f32, unbias: f32,
+    }
+}
+
+static BY_BATCH: Kernel = Kernel::new::<Params>(
+    &SHADER,
+    "normalise_by_batch",
+    &[read("moments"), write("running"), write("normaliser")],
+);
+static BY_RUNNING: Kernel =
+    Kernel::new::<Params>(&SHADER, "normalise_by_running", &[read("fixed"), write("fixed_normaliser")]);
+static FORWARD: Kernel =
+    Kernel::new::<Params>(&SHADER, "forward", &[read("x"), read("saved"), read("affine"), write("y")]);
+static BACKWARD_AFFINE: Kernel = Kernel::new::<Params>(
+    &SHADER,
+    "backward_affine",
+    &[read("x"), read("saved"), read("affine"), read("dy"), write("partial")],
+);
+static BACKWARD_INPUT: Kernel = Kernel::new::<Params>(
+    &SHADER,
+    "backward_input",
+    &[read("x"), read("saved"), read("affine"), read("dy"), read("sums"), write("dx")],
+);
+static BACKWARD_INPUT_FIXED: Kernel = Kernel::new::<Params>(
+    &SHADER,
+    "backward_input_fixed",
+    &[read("x"), read("saved"), read("affine"), read("dy"), write("dx_fixed")],
+);
+
+/// The kernels of this file.
+pub const KERNELS: &[&Kernel] =
+    &[&BY_BATCH, &BY_RUNNING, &FORWARD, &BACKWARD_AFFINE, &BACKWARD_INPUT, &BACKWARD_INPUT_FIXED];
+
+/// PyTorch's default: running = 0.9 running + 0.1 batch.
+pub const MOMENTUM: f32 = 0.1;
+
+/// A batch-norm over x [R, C].
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// R = N*H*W.
+    pub rows: usize,
+    /// C, a multiple of 4.
+    pub channels: usize,
+    /// What follows it.
+    pub activation: Activation,
+    /// Under the root.
+    pub eps: f32,
+}
+
+impl Shape {
+    fn params(self, chunks: Chunks, momentum: f32) -> Params {
+        assert!(self.channels.is_multiple_of(4), "channels come in fours");
+        assert!(self.activation != Activation::Sigmoid, "no batch-norm here has a sigmoid");
+        Params {
+            rows: u(self.rows),
+            quads: u(self.channels / 4),
+            rows_per_chunk: u(chunks.rows),
+            chunks: u(chunks.count),
+            activation: activation::code(self.activation),
+            eps: self.eps,
+            momentum,
+            unbias: self.rows as f32 / (self.rows.max(2) - 1) as f32,
+        }
+    }
+
+    fn whole(self) -> Params {
+        self.params(Chunks { rows: self.rows, count: 1 }, 0.0)
+    }
+
+    fn invocations(self) -> usize {
+        self.rows * self.channels / 4
+    }
+}
+
+/// Statistics of the batch x [R, C] -> [2, C]: mean, 1 / deviation. `momentum`
+/// moves the running statistics [2, C] towards them (unbiased variance); 0 leaves them.
+pub fn batch_statistics(
+    recording: &mut Recording,
+    x: Tensor,
+    running: Tensor,
+    shape: Shape,
+    momentum: f32,
+) -> Tensor {
+    let moments = moments::forward(recording, x, 1, shape.rows, shape.channels);
+    let saved = recording.tensor(2 * shape.channels);
+    let params = shape.params(Chunks { rows: shape.rows, count: 1 }, momentum);
+    recording.dispatch(&BY_BATCH, &params, &[moments, running, saved], shape.channels / 4);
+    saved
+}
+
+/// The running statistics [2, C] -> [2, C]: mean, 1 / deviation.
+pub fn running_statistics(recording: &mut Recording, running: Tensor, shape: Shape) -> Tensor {
+    let saved = recording.tensor(2 * shape.channels);
+    recording.dispatch(&BY_RUNNING, &shape.whole(), &[running, saved], shape.channels / 4);
+    saved
+}
+
+/// x [R, C], saved [2, C], affine [2, C] (gamma, beta) -> y [R, C] = activation(gamma * xhat + beta).
+pub fn forward(recording: &mut Recording, x: Tensor, saved: Tensor, affine: Tensor, shape: Shape) -> Tensor {
+    let y = recording.tensor(x.len);
+    recording.dispatch(&FORWARD, &shape.whole(), &[x, saved, affine, y], shape.invocations());
+    y
+}
+
+/// What the backward pass reads.
+#[derive(Clone, Copy, Debug)]
+pub struct Saved {
+    /// Its input [R, C].
+    pub x: Tensor,
+    /// Mean and 1 / deviation [2, C].
+    pub statistics: Tensor,
+    /// gamma and beta [2, C].
+    pub affine: Tensor,
+}
+
+/// dy [R, C] -> the gradients of gamma and beta [2, C], into `gradient` where given.
+pub fn backward_affine(
+    recording: &mut Recording,
+    saved: Saved,
+    dy: Tensor,
+    shape: Shape,
+    gradient: Option<Tensor>,
+) -> Tensor {
+    let chunks = Chunks::of(shape.rows, 256, 32);
+    let length = 2 * shape.channels;
+    let partial = recording.tensor(chunks.count * length);
+    recording.dispatch(
+        &BACKWARD_AFFINE,
+        &shape.params(chunks, 0.0),
+        &[saved.x, saved.statistics, saved.affine, dy, partial],
+        chunks.count * shape.channels / 4,
+    );
+    let rows = reduce::Rows { groups: 1, rows: chunks.count, length };
+    reduce::sum(recording, partial, rows, 1.0, gradient)
+}
+
+/// dy [R, C] and the gradients of gamma and beta [2, C] -> dx [R, C], through the batch's statistics.
+pub fn backward_input(
+    recording: &mut Recording,
+    saved: Saved,
+    dy: Tensor,
+    sums: Tensor,
+    shape: Shape,
+) -> Tensor {
+    let dx = recording.tensor(dy.len);
+    let tensors = [saved.x, saved.statistics, saved.affine, dy, sums, dx];
+    recording.dispatch(&BACKWARD_INPUT, &shape.whole(), &tensors, shape.invocations());
+    dx
+}
+
+/// dy [R, C] -> dx [R, C] with constant statistics.
+pub fn backward_input_fixed(recording: &mut Recording, saved: Saved, dy: Tensor, shape: Shape) -> Tensor {
+    let dx = recording.tensor(dy.len);
+    let tensors = [saved.x, saved.statistics, saved.affine, dy, dx];
+    recording.dispatch(&BACKWARD_INPUT_FIXED, &shape.whole(), &tensors, shape.invocations());
+    dx
+}

@@ -1,0 +1,85 @@
+//! Depthwise convolution (`depthwise.wgsl`).
+
+use super::{Chunks, reduce, u};
+use crate::gpu::kernel::{Kernel, Shader, read, write};
+use crate::gpu::recording::{Recording, Tensor};
+use crate::model::graph::Window;
+
+static SHADER: Shader =
+    Shader { name: "depthwise.wgsl", source: include_str!("../../../wgsl/depthwise.wgsl") };
+
+crate::parameters! {
+    struct Params {
+        n: u32, h: u32, w: u32, quads: u32, kernel: u32, stride: u32,
+        pad_top: u32, pad_left: u32, oh: u32, ow: u32, rows_per_chunk: u32, chunks: u32,
+    }
+}
+
+static FORWARD: Kernel = Kernel::new::<Params>(&SHADER, "forward", &[read("x"), read("weight"), write("y")]);
+static BACKWARD_INPUT: Kernel =
+    Kernel::new::<Params>(&SHADER, "backward_input", &[read("dy"), read("weight"), write("dx")]);
+static BACKWARD_WEIGHT: Kernel =
+    Kernel::new::<Params>(&SHADER, "backward_weight", &[read("x"), read("gradient"), write("partial")]);
+
+/// The kernels of this file.
+pub const KERNELS: &[&Kernel] = &[&FORWARD, &BACKWARD_INPUT, &BACKWARD_WEIGHT];
+
+/// Sizes of a depthwise convolution.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// Batch.
+    pub n: usize,
+    /// Geometry.
+    pub window: Window,
+    /// Channels, a multiple of 4.
+    pub c: usize,
+}
+
+impl Shape {
+    fn params(self, chunks: Chunks) -> Params {
+        assert!(self.c.is_multiple_of(4), "channels come in fours");
+        let window = self.window;
+        Params {
+            n: u(self.n),
+            h: u(window.h),
+            w: u(window.w),
+            quads: u(self.c / 4),
+            kernel: u(window.kernel),
+            stride: u(window.stride),
+            pad_top: u(window.pad_top),
+            pad_left: u(window.pad_left),
+            oh: u(window.oh),
+            ow: u(window.ow),
+            rows_per_chunk: u(chunks.rows),
+            chunks: u(chunks.count),
+        }
+    }
+}
+
+const WHOLE: Chunks = Chunks { rows: 1, count: 1 };
+
+/// x [N, H, W, C], weight [K, K, C] -> y [N, OH, OW, C].
+pub fn forward(recording: &mut Recording, x: Tensor, weight: Tensor, shape: Shape) -> Tensor {
+    let len = shape.n * shape.window.oh * shape.window.ow * shape.c;
+    let y = recording.tensor(len);
+    recording.dispatch(&FORWARD, &shape.params(WHOLE), &[x, weight, y], len / 4);
+    y
+}
+
+/// dy [N, OH, OW, C], weight [K, K, C] -> dx [N, H, W, C].
+pub fn backward_input(recording: &mut Recording, dy: Tensor, weight: Tensor, shape: Shape) -> Tensor {
+    let len = shape.n * shape.window.h * shape.window.w * shape.c;
+    let dx = recording.tensor(len);
+    recording.dispatch(&BACKWARD_INPUT, &shape.params(WHOLE), &[dy, weight, dx], len / 4);
+    dx
+}
+
+/// x [N, H, W, C], dy [N, OH, OW, C] -> the weight's gradient [K, K, C], into `gradient`.
+pub fn backward_weight(recording: &mut Recording, x: Tensor, dy: Tensor, shape: Shape, gradient: Tensor) {
+    let chunks = Chunks::of(shape.n * shape.window.oh, 64, 4);
+    let length = shape.window.kernel * shape.window.kernel * shape.c;
+    let partial = recording.tensor(chunks.count * length);
+    recording.dispatch(&BACKWARD_WEIGHT, &shape.params(chunks), &[x, dy, partial], chunks.count * length / 4);
+    let rows = reduce::Rows { groups: 1, rows: chunks.count, length };
+    reduce::sum(recording, partial, rows, 1.0, Some(gradient));
+}

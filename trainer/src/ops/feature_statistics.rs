@@ -1,0 +1,175 @@
+//! Statistics of a tap and their perturbation (`feature_statistics.wgsl`).
+
+use super::{Chunks, moments, reduce, u};
+use crate::gpu::kernel::{Kernel, Shader, read, write};
+use crate::gpu::recording::{Recording, Tensor};
+
+static SHADER: Shader =
+    Shader { name: "feature_statistics.wgsl", source: include_str!("../../../wgsl/feature_statistics.wgsl") };
+
+crate::parameters! {
+    struct Params {
+        n: u32, area: u32, quads: u32, rows_per_chunk: u32, chunks: u32,
+        deltas: u32, through_statistics: u32, eps: f32,
+    }
+}
+
+static STATISTIC_GRADIENTS: Kernel = Kernel::new::<Params>(
+    &SHADER,
+    "statistic_gradients",
+    &[read("f"), read("moments"), read("dy"), write("partial")],
+);
+static SQUARED_NORM: Kernel =
+    Kernel::new::<Params>(&SHADER, "squared_norm", &[read("gradient"), write("first_norm")]);
+static ADD_SQUARED_NORM: Kernel =
+    Kernel::new::<Params>(&SHADER, "add_squared_norm", &[read("gradient"), read("before"), write("norm")]);
+static PERTURBATION: Kernel = Kernel::new::<Params>(
+    &SHADER,
+    "perturbation",
+    &[read("gradient"), read("total"), read("step"), write("scaled")],
+);
+static PERTURB: Kernel =
+    Kernel::new::<Params>(&SHADER, "perturb", &[read("f"), read("moments"), read("delta"), write("y")]);
+static BACKWARD_INPUT: Kernel = Kernel::new::<Params>(
+    &SHADER,
+    "backward_input",
+    &[read("f"), read("moments"), read("delta"), read("upstream"), read("sums"), write("df")],
+);
+
+/// The kernels of this file.
+pub const KERNELS: &[&Kernel] =
+    &[&STATISTIC_GRADIENTS, &SQUARED_NORM, &ADD_SQUARED_NORM, &PERTURBATION, &PERTURB, &BACKWARD_INPUT];
+
+/// Under the root of sigma (method of Guan et al. 2024).
+pub const EPS: f32 = 1e-5;
+
+/// A tap's features [N, S, C], C a multiple of 4, and how they are perturbed.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// Batch.
+    pub n: usize,
+    /// S = H*W.
+    pub area: usize,
+    /// C.
+    pub channels: usize,
+    /// One perturbation for each picture instead of one for the batch.
+    pub per_image: bool,
+    /// The gradient flows through mu and sigma.
+    pub through_statistics: bool,
+}
+
+impl Shape {
+    /// D: perturbations.
+    pub fn deltas(self) -> usize {
+        if self.per_image { self.n } else { 1 }
+    }
+
+    fn params(self, chunks: Chunks) -> Params {
+        assert!(self.channels.is_multiple_of(4), "channels come in fours");
+        Params {
+            n: u(self.n),
+            area: u(self.area),
+            quads: u(self.channels / 4),
+            rows_per_chunk: u(chunks.rows),
+            chunks: u(chunks.count),
+            deltas: u(self.deltas()),
+            through_statistics: u32::from(self.through_statistics),
+            eps: EPS,
+        }
+    }
+
+    fn whole(self) -> Params {
+        self.params(Chunks { rows: self.area, count: 1 })
+    }
+}
+
+/// f [N, S, C] -> [N, 2, C]: mean and biased variance of each picture.
+pub fn moments_of(recording: &mut Recording, f: Tensor, shape: Shape) -> Tensor {
+    moments::forward(recording, f, shape.n, shape.area, shape.channels)
+}
+
+/// Sums over space of G and of G * fhat, a picture: [N, 2, C].
+pub fn image_gradients(
+    recording: &mut Recording,
+    f: Tensor,
+    moments: Tensor,
+    g: Tensor,
+    shape: Shape,
+) -> Tensor {
+    let chunks = Chunks::of(shape.area, 64, 32);
+    let length = 2 * shape.channels;
+    let partial = recording.tensor(shape.n * chunks.count * length);
+    let invocations = shape.n * chunks.count * shape.channels / 4;
+    recording.dispatch(&STATISTIC_GRADIENTS, &shape.params(chunks), &[f, moments, g, partial], invocations);
+    let rows = reduce::Rows { groups: shape.n, rows: chunks.count, length };
+    reduce::sum(recording, partial, rows, 1.0, None)
+}
+
+/// Gradients with respect to (dmu, dsigma): [D, 2, C], summed over the batch where
+/// the perturbation is shared.
+pub fn gradients(recording: &mut Recording, f: Tensor, moments: Tensor, g: Tensor, shape: Shape) -> Tensor {
+    let by_image = image_gradients(recording, f, moments, g, shape);
+    if shape.per_image {
+        return by_image;
+    }
+    let rows = reduce::Rows { groups: 1, rows: shape.n, length: 2 * shape.channels };
+    reduce::sum(recording, by_image, rows, 1.0, None)
+}
+
+/// The squared norm [D] of a gradient [D, 2, C], added to `before` where given.
+pub fn squared_norm(
+    recording: &mut Recording,
+    gradient: Tensor,
+    before: Option<Tensor>,
+    shape: Shape,
+) -> Tensor {
+    let norm = recording.tensor(shape.deltas());
+    match before {
+        Some(before) => {
+            recording.dispatch(&ADD_SQUARED_NORM, &shape.whole(), &[gradient, before, norm], shape.deltas());
+        }
+        None => recording.dispatch(&SQUARED_NORM, &shape.whole(), &[gradient, norm], shape.deltas()),
+    }
+    norm
+}
+
+/// (dmu, dsigma) = r * gradient / sqrt(squared norm): [D, 2, C]; 0 for a zero gradient.
+pub fn perturbation(
+    recording: &mut Recording,
+    gradient: Tensor,
+    squared_norm: Tensor,
+    step: Tensor,
+    shape: Shape,
+) -> Tensor {
+    let len = shape.deltas() * 2 * shape.channels;
+    let delta = recording.tensor(len);
+    recording.dispatch(&PERTURBATION, &shape.whole(), &[gradient, squared_norm, step, delta], len);
+    delta
+}
+
+/// f' = f + dmu + dsigma * fhat: [N, S, C].
+pub fn perturb(recording: &mut Recording, f: Tensor, moments: Tensor, delta: Tensor, shape: Shape) -> Tensor {
+    let y = recording.tensor(f.len);
+    recording.dispatch(&PERTURB, &shape.whole(), &[f, moments, delta, y], f.len / 4);
+    y
+}
+
+/// G = dL/df' -> dL/df, [N, S, C].
+pub fn backward_input(
+    recording: &mut Recording,
+    f: Tensor,
+    moments: Tensor,
+    delta: Tensor,
+    g: Tensor,
+    shape: Shape,
+) -> Tensor {
+    let sums = if shape.through_statistics {
+        image_gradients(recording, f, moments, g, shape)
+    } else {
+        // Bound but not read.
+        moments
+    };
+    let df = recording.tensor(f.len);
+    recording.dispatch(&BACKWARD_INPUT, &shape.whole(), &[f, moments, delta, g, sums, df], f.len / 4);
+    df
+}

@@ -1,0 +1,30 @@
+//! Masks of dropout and drop-path, drawn where they are used (`mask.wgsl`).
+
+use super::u;
+use crate::gpu::kernel::{Kernel, Shader, read, write};
+use crate::gpu::recording::{Recording, Tensor};
+
+static SHADER: Shader = Shader { name: "mask.wgsl", source: include_str!("../../../wgsl/mask.wgsl") };
+
+crate::parameters! { struct Params { n: u32, elements: u32, op: u32, rate: f32 } }
+
+static DRAW: Kernel = Kernel::new::<Params>(&SHADER, "draw", &[read("keys"), write("mask")]);
+
+/// The kernels of this file.
+pub const KERNELS: &[&Kernel] = &[&DRAW];
+
+/// keys [N] of two u32 -> mask [N, `elements`]: 0 at the given rate, else 1 / (1 - rate).
+/// `op` tells the draws of one node from another's.
+pub fn draw(
+    recording: &mut Recording,
+    keys: Tensor,
+    n: usize,
+    elements: usize,
+    op: usize,
+    rate: f32,
+) -> Tensor {
+    let mask = recording.tensor(n * elements);
+    let params = Params { n: u(n), elements: u(elements), op: u(op), rate };
+    recording.dispatch(&DRAW, &params, &[keys, mask], n * elements);
+    mask
+}

@@ -1,0 +1,74 @@
+//! One op a file, its stem that of its shader in `wgsl/` and of its f64 version
+//! in `reference/`. A function appends dispatches to a recording and returns the
+//! tensors they make. N: batch; H, W or S = H*W: space; C: channels, innermost.
+
+pub mod activation;
+pub mod batch_norm;
+pub mod convolution;
+pub mod cross_entropy;
+pub mod depthwise;
+pub mod drop_path;
+pub mod dropout;
+pub mod feature_statistics;
+pub mod linear;
+pub mod mask;
+pub mod moments;
+pub mod optimizer;
+pub mod perturbation;
+pub mod pixels;
+pub mod pointwise;
+pub mod pool;
+pub mod reduce;
+pub mod residual;
+pub mod squeeze_excite;
+pub mod step;
+
+use crate::gpu::kernel::Kernel;
+
+/// Every kernel, for the checks and for compiling ahead.
+pub fn kernels() -> Vec<&'static Kernel> {
+    [
+        activation::KERNELS,
+        batch_norm::KERNELS,
+        convolution::KERNELS,
+        cross_entropy::KERNELS,
+        depthwise::KERNELS,
+        drop_path::KERNELS,
+        dropout::KERNELS,
+        feature_statistics::KERNELS,
+        linear::KERNELS,
+        mask::KERNELS,
+        moments::KERNELS,
+        optimizer::KERNELS,
+        perturbation::KERNELS,
+        pixels::KERNELS,
+        pointwise::KERNELS,
+        pool::KERNELS,
+        reduce::KERNELS,
+        residual::KERNELS,
+        squeeze_excite::KERNELS,
+    ]
+    .concat()
+}
+
+/// How rows are shared out among invocations that each sum a chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Chunks {
+    /// Rows of a chunk; the last may have fewer, none is empty.
+    pub rows: usize,
+    /// Number of chunks.
+    pub count: usize,
+}
+
+impl Chunks {
+    /// At most `most` chunks of at least `least` rows.
+    pub fn of(rows: usize, most: usize, least: usize) -> Self {
+        let size = rows.div_ceil(most).max(least).max(1);
+        Self { rows: size, count: rows.div_ceil(size).max(1) }
+    }
+}
+
+/// A size as the shaders take it.
+pub(crate) fn u(size: usize) -> u32 {
+    u32::try_from(size).expect("sizes fit 32 bits: the largest tensor is bound by the device")
+}

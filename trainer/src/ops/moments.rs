@@ -1,0 +1,34 @@
+//! Mean and biased variance of every channel over rows (`moments.wgsl`).
+
+use super::{Chunks, u};
+use crate::gpu::kernel::{Kernel, Shader, read, write};
+use crate::gpu::recording::{Recording, Tensor};
+
+static SHADER: Shader = Shader { name: "moments.wgsl", source: include_str!("../../../wgsl/moments.wgsl") };
+
+crate::parameters! {
+    struct Params { groups: u32, rows: u32, quads: u32, rows_per_chunk: u32, chunks: u32 }
+}
+
+static CHUNK: Kernel = Kernel::new::<Params>(&SHADER, "chunk_moments", &[read("x"), write("partial")]);
+static JOIN: Kernel = Kernel::new::<Params>(&SHADER, "join_moments", &[read("parts"), write("moments")]);
+
+/// The kernels of this file.
+pub const KERNELS: &[&Kernel] = &[&CHUNK, &JOIN];
+
+/// x [G, rows, C] -> [G, 2, C]: mean, biased variance. C is a multiple of 4.
+pub fn forward(recording: &mut Recording, x: Tensor, groups: usize, rows: usize, channels: usize) -> Tensor {
+    let chunks = Chunks::of(rows, 256, 32);
+    let params = Params {
+        groups: u(groups),
+        rows: u(rows),
+        quads: u(channels / 4),
+        rows_per_chunk: u(chunks.rows),
+        chunks: u(chunks.count),
+    };
+    let parts = recording.tensor(groups * chunks.count * 2 * channels);
+    recording.dispatch(&CHUNK, &params, &[x, parts], groups * chunks.count * channels / 4);
+    let moments = recording.tensor(groups * 2 * channels);
+    recording.dispatch(&JOIN, &params, &[parts, moments], groups * channels / 4);
+    moments
+}

@@ -1,0 +1,29 @@
+//! Global average pool (`pool.wgsl`, forward through `reduce.wgsl`).
+
+use super::{reduce, u};
+use crate::gpu::kernel::{Kernel, Shader, read, write};
+use crate::gpu::recording::{Recording, Tensor};
+
+static SHADER: Shader = Shader { name: "pool.wgsl", source: include_str!("../../../wgsl/pool.wgsl") };
+
+crate::parameters! { struct Params { n: u32, area: u32, quads: u32 } }
+
+static BACKWARD: Kernel = Kernel::new::<Params>(&SHADER, "backward", &[read("dy"), write("dx")]);
+
+/// The kernels of this file.
+pub const KERNELS: &[&Kernel] = &[&BACKWARD];
+
+/// x [N, S, C] -> y [N, C], the mean over S = `area`.
+pub fn forward(recording: &mut Recording, x: Tensor, n: usize, area: usize, channels: usize) -> Tensor {
+    let rows = reduce::Rows { groups: n, rows: area, length: channels };
+    reduce::sum(recording, x, rows, 1.0 / area as f32, None)
+}
+
+/// dy [N, C] -> dx [N, S, C] = dy / S. C is a multiple of 4.
+pub fn backward(recording: &mut Recording, dy: Tensor, n: usize, area: usize, channels: usize) -> Tensor {
+    assert!(channels.is_multiple_of(4), "channels come in fours");
+    let dx = recording.tensor(n * area * channels);
+    let params = Params { n: u(n), area: u(area), quads: u(channels / 4) };
+    recording.dispatch(&BACKWARD, &params, &[dy, dx], n * area * channels / 4);
+    dx
+}

@@ -1,0 +1,57 @@
+//! Sums over rows in a fixed order (`reduce.wgsl`).
+
+use super::{Chunks, u};
+use crate::gpu::kernel::{Kernel, Shader, read, write};
+use crate::gpu::recording::{Recording, Tensor};
+
+static SHADER: Shader = Shader { name: "reduce.wgsl", source: include_str!("../../../wgsl/reduce.wgsl") };
+
+crate::parameters! {
+    struct Params { groups: u32, rows: u32, length: u32, rows_per_chunk: u32, chunks: u32, scale: f32 }
+}
+
+static SUM: Kernel = Kernel::new::<Params>(&SHADER, "sum", &[read("x"), write("y")]);
+
+/// The kernels of this file.
+pub const KERNELS: &[&Kernel] = &[&SUM];
+
+/// Rows up to which one invocation sums alone.
+const ALONE: usize = 64;
+
+/// What is summed.
+#[derive(Clone, Copy, Debug)]
+pub struct Rows {
+    /// G: independent sums.
+    pub groups: usize,
+    /// Rows of each.
+    pub rows: usize,
+    /// L: values of a row.
+    pub length: usize,
+}
+
+/// `scale` times the sum over rows: x [G, rows, L] -> [G, L], into `y` where given.
+pub fn sum(recording: &mut Recording, x: Tensor, shape: Rows, scale: f32, y: Option<Tensor>) -> Tensor {
+    let Rows { groups, rows, length } = shape;
+    let chunks = Chunks::of(rows, ALONE, ALONE);
+    if chunks.count > 1 {
+        let parts = recording.tensor(groups * chunks.count * length);
+        dispatch(recording, x, shape, chunks, 1.0, parts);
+        return sum(recording, parts, Rows { rows: chunks.count, ..shape }, scale, y);
+    }
+    let y = y.unwrap_or_else(|| recording.tensor(groups * length));
+    dispatch(recording, x, shape, Chunks { rows: rows.max(1), count: 1 }, scale, y);
+    y
+}
+
+fn dispatch(recording: &mut Recording, x: Tensor, shape: Rows, chunks: Chunks, scale: f32, y: Tensor) {
+    let Rows { groups, rows, length } = shape;
+    let params = Params {
+        groups: u(groups),
+        rows: u(rows),
+        length: u(length),
+        rows_per_chunk: u(chunks.rows),
+        chunks: u(chunks.count),
+        scale,
+    };
+    recording.dispatch(&SUM, &params, &[x, y], groups * chunks.count * length);
+}

@@ -1,0 +1,23 @@
+//! Sum of two tensors (`residual.wgsl`).
+
+use super::u;
+use crate::gpu::kernel::{Kernel, Shader, read, write};
+use crate::gpu::recording::{Recording, Tensor};
+
+static SHADER: Shader = Shader { name: "residual.wgsl", source: include_str!("../../../wgsl/residual.wgsl") };
+
+crate::parameters! { struct Params { quads: u32 } }
+
+static ADD: Kernel = Kernel::new::<Params>(&SHADER, "add", &[read("a"), read("b"), write("y")]);
+
+/// The kernels of this file.
+pub const KERNELS: &[&Kernel] = &[&ADD];
+
+/// y = a + b, of equal lengths. Each input's gradient is dy itself.
+pub fn add(recording: &mut Recording, a: Tensor, b: Tensor) -> Tensor {
+    assert_eq!(a.len, b.len, "a sum of unequal tensors");
+    let y = recording.tensor(a.len);
+    let quads = a.len.div_ceil(4);
+    recording.dispatch(&ADD, &Params { quads: u(quads) }, &[a, b, y], quads);
+    y
+}

@@ -1,0 +1,60 @@
+//! Features times a gate a channel and picture (`squeeze_excite.wgsl`).
+
+use super::{Chunks, reduce, u};
+use crate::gpu::kernel::{Kernel, Shader, read, write};
+use crate::gpu::recording::{Recording, Tensor};
+
+static SHADER: Shader =
+    Shader { name: "squeeze_excite.wgsl", source: include_str!("../../../wgsl/squeeze_excite.wgsl") };
+
+crate::parameters! { struct Params { n: u32, area: u32, quads: u32, rows_per_chunk: u32, chunks: u32 } }
+
+static SCALE: Kernel = Kernel::new::<Params>(&SHADER, "scale", &[read("x"), read("gate"), write("y")]);
+static BACKWARD_GATE: Kernel =
+    Kernel::new::<Params>(&SHADER, "backward_gate", &[read("x"), read("dy"), write("partial")]);
+
+/// The kernels of this file.
+pub const KERNELS: &[&Kernel] = &[&SCALE, &BACKWARD_GATE];
+
+/// Features [N, S, C], C a multiple of 4.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// Batch.
+    pub n: usize,
+    /// S = H*W.
+    pub area: usize,
+    /// C.
+    pub channels: usize,
+}
+
+impl Shape {
+    fn params(self, chunks: Chunks) -> Params {
+        assert!(self.channels.is_multiple_of(4), "channels come in fours");
+        Params {
+            n: u(self.n),
+            area: u(self.area),
+            quads: u(self.channels / 4),
+            rows_per_chunk: u(chunks.rows),
+            chunks: u(chunks.count),
+        }
+    }
+}
+
+/// x [N, S, C], gate [N, C] -> y [N, S, C] = x * gate. The features' gradient is
+/// the same function of dy.
+pub fn scale(recording: &mut Recording, x: Tensor, gate: Tensor, shape: Shape) -> Tensor {
+    let y = recording.tensor(x.len);
+    let params = shape.params(Chunks { rows: shape.area, count: 1 });
+    recording.dispatch(&SCALE, &params, &[x, gate, y], shape.n * shape.area * shape.channels / 4);
+    y
+}
+
+/// x, dy [N, S, C] -> the gate's gradient [N, C].
+pub fn backward_gate(recording: &mut Recording, x: Tensor, dy: Tensor, shape: Shape) -> Tensor {
+    let chunks = Chunks::of(shape.area, 64, 32);
+    let partial = recording.tensor(shape.n * chunks.count * shape.channels);
+    let invocations = shape.n * chunks.count * shape.channels / 4;
+    recording.dispatch(&BACKWARD_GATE, &shape.params(chunks), &[x, dy, partial], invocations);
+    let rows = reduce::Rows { groups: shape.n, rows: chunks.count, length: shape.channels };
+    reduce::sum(recording, partial, rows, 1.0, None)
+}

@@ -1,0 +1,182 @@
+// Batch-norm with the activation after it. Only x is kept for the backward pass:
+// the normalised value and the activation's input are recomputed where they are
+// needed. R: N*H*W rows, C: channels in quads of 4.
+
+struct Params {
+    rows: u32,
+    quads: u32,
+    rows_per_chunk: u32,
+    chunks: u32,
+    activation: u32, // 0 identity, 1 SiLU, 2 ReLU6
+    eps: f32,
+    momentum: f32, // 0 leaves the running statistics alone
+    unbias: f32, // R / (R - 1)
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+
+@group(0) @binding(1) var<storage, read> moments: array<vec4<f32>>; // [2, C]: mean, variance
+@group(0) @binding(2) var<storage, read_write> running: array<vec4<f32>>; // [2, C]: mean, variance
+@group(0) @binding(3) var<storage, read_write> normaliser: array<vec4<f32>>; // [2, C]: mean, 1 / deviation
+
+@group(0) @binding(1) var<storage, read> fixed: array<vec4<f32>>; // [2, C]: running mean, variance
+@group(0) @binding(2) var<storage, read_write> fixed_normaliser: array<vec4<f32>>; // [2, C]
+
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>; // [R, C]
+@group(0) @binding(2) var<storage, read> saved: array<vec4<f32>>; // [2, C]: mean, 1 / deviation
+@group(0) @binding(3) var<storage, read> affine: array<vec4<f32>>; // [2, C]: gamma, beta
+@group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>; // [R, C]
+
+@group(0) @binding(4) var<storage, read> dy: array<vec4<f32>>; // [R, C]
+@group(0) @binding(5) var<storage, read_write> partial: array<vec4<f32>>; // [chunks, 2, C]
+@group(0) @binding(5) var<storage, read> sums: array<vec4<f32>>; // [2, C]: gradients of gamma, beta
+@group(0) @binding(6) var<storage, read_write> dx: array<vec4<f32>>; // [R, C]
+
+fn sigmoid(u: vec4<f32>) -> vec4<f32> {
+    return 1.0 / (1.0 + exp(-u));
+}
+
+fn activate(u: vec4<f32>) -> vec4<f32> {
+    switch params.activation {
+        case 1u: {
+            return u * sigmoid(u);
+        }
+        case 2u: {
+            return clamp(u, vec4(0.0), vec4(6.0));
+        }
+        default: {
+            return u;
+        }
+    }
+}
+
+fn slope(u: vec4<f32>) -> vec4<f32> {
+    switch params.activation {
+        case 1u: {
+            let s = sigmoid(u);
+            return s * (1.0 + u * (1.0 - s));
+        }
+        case 2u: {
+            return select(vec4(0.0), vec4(1.0), (u > vec4(0.0)) & (u < vec4(6.0)));
+        }
+        default: {
+            return vec4(1.0);
+        }
+    }
+}
+
+@compute @workgroup_size(64)
+fn normalise_by_batch(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let quad = id.x + id.y * groups.x * 64u;
+    if quad >= params.quads {
+        return;
+    }
+    let mean = moments[quad];
+    let variance = moments[params.quads + quad];
+    normaliser[quad] = mean;
+    normaliser[params.quads + quad] = 1.0 / sqrt(variance + params.eps);
+    if params.momentum > 0.0 {
+        let keep = 1.0 - params.momentum;
+        running[quad] = keep * running[quad] + params.momentum * mean;
+        running[params.quads + quad] =
+            keep * running[params.quads + quad] + params.momentum * params.unbias * variance;
+    }
+}
+
+@compute @workgroup_size(64)
+fn normalise_by_running(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let quad = id.x + id.y * groups.x * 64u;
+    if quad >= params.quads {
+        return;
+    }
+    fixed_normaliser[quad] = fixed[quad];
+    fixed_normaliser[params.quads + quad] = 1.0 / sqrt(fixed[params.quads + quad] + params.eps);
+}
+
+@compute @workgroup_size(64)
+fn forward(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let index = id.x + id.y * groups.x * 64u;
+    if index >= params.rows * params.quads {
+        return;
+    }
+    let quad = index % params.quads;
+    let normal = (x[index] - saved[quad]) * saved[params.quads + quad];
+    y[index] = activate(fma(affine[quad], normal, affine[params.quads + quad]));
+}
+
+// The gradients of gamma and beta over a chunk of rows, to be summed by reduce.wgsl.
+@compute @workgroup_size(64)
+fn backward_affine(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let index = id.x + id.y * groups.x * 64u;
+    let chunk = index / params.quads;
+    if chunk >= params.chunks {
+        return;
+    }
+    let quad = index % params.quads;
+    let mean = saved[quad];
+    let scale = saved[params.quads + quad];
+    let gamma = affine[quad];
+    let beta = affine[params.quads + quad];
+    var dgamma = vec4(0.0);
+    var dbeta = vec4(0.0);
+    let end = min((chunk + 1u) * params.rows_per_chunk, params.rows);
+    for (var row = chunk * params.rows_per_chunk; row < end; row++) {
+        let at = row * params.quads + quad;
+        let normal = (x[at] - mean) * scale;
+        let g = dy[at] * slope(fma(gamma, normal, beta));
+        dgamma = fma(g, normal, dgamma);
+        dbeta += g;
+    }
+    partial[2u * chunk * params.quads + quad] = dgamma;
+    partial[(2u * chunk + 1u) * params.quads + quad] = dbeta;
+}
+
+@compute @workgroup_size(64)
+fn backward_input(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let index = id.x + id.y * groups.x * 64u;
+    if index >= params.rows * params.quads {
+        return;
+    }
+    let quad = index % params.quads;
+    let scale = saved[params.quads + quad];
+    let gamma = affine[quad];
+    let normal = (x[index] - saved[quad]) * scale;
+    let g = dy[index] * slope(fma(gamma, normal, affine[params.quads + quad]));
+    let share = 1.0 / f32(params.rows);
+    let through_statistics = (sums[params.quads + quad] + normal * sums[quad]) * share;
+    dx[index] = gamma * scale * (g - through_statistics);
+}
+
+// The same with the statistics as constants, which needs no sums.
+@compute @workgroup_size(64)
+fn backward_input_fixed(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let index = id.x + id.y * groups.x * 64u;
+    if index >= params.rows * params.quads {
+        return;
+    }
+    let quad = index % params.quads;
+    let scale = saved[params.quads + quad];
+    let gamma = affine[quad];
+    let normal = (x[index] - saved[quad]) * scale;
+    dx_fixed[index] = gamma * scale * dy[index] * slope(fma(gamma, normal, affine[params.quads + quad]));
+}
+
+@group(0) @binding(5) var<storage, read_write> dx_fixed: array<vec4<f32>>; // [R, C]

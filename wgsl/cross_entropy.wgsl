@@ -1,0 +1,67 @@
+// Losses of one logit a picture and their gradients. N: batch.
+
+struct Params {
+    n: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> logits: array<f32>; // [N]
+@group(0) @binding(2) var<storage, read> labels: array<vec2<f32>>; // [N]: target 0 or 1, weight
+@group(0) @binding(3) var<storage, read_write> losses: array<f32>; // [N]
+@group(0) @binding(4) var<storage, read_write> dlogits: array<f32>; // [N]
+
+@group(0) @binding(1) var<storage, read> terms: array<f32>; // [N]
+@group(0) @binding(2) var<storage, read> step: array<f32>; // learning rate, bias 1, bias 2, radius, alpha, slot
+@group(0) @binding(3) var<storage, read_write> history: array<f32>; // one mean loss a slot
+
+// weight * (log(1 + exp(z)) - target * z), without overflow; the gradient is that of the mean.
+@compute @workgroup_size(64)
+fn cross_entropy(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let index = id.x + id.y * groups.x * 64u;
+    if index >= params.n {
+        return;
+    }
+    let z = logits[index];
+    let label = labels[index];
+    // log(1 + e) for e in (0, 1]: where 1 + e rounds to 1 the first term of the series is exact.
+    let e = exp(-abs(z));
+    let tail = select(log(1.0 + e), e, e < 1e-4);
+    losses[index] = label.y * (max(z, 0.0) - z * label.x + tail);
+    // sigmoid(z) - target without cancellation.
+    let small = e / (1.0 + e);
+    let of_fake = select(small, 1.0 / (1.0 + e), z >= 0.0);
+    let of_real = select(1.0 / (1.0 + e), small, z >= 0.0);
+    let slope = of_fake * (1.0 - label.x) - of_real * label.x;
+    dlogits[index] = label.y * slope / f32(params.n);
+}
+
+// -s z with s = +1 for a fake and -1 for a real; the gradient is that of the sum.
+@compute @workgroup_size(64)
+fn margin(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let index = id.x + id.y * groups.x * 64u;
+    if index >= params.n {
+        return;
+    }
+    let sign = 2.0 * labels[index].x - 1.0;
+    losses[index] = -sign * logits[index];
+    dlogits[index] = -sign;
+}
+
+// The mean of the losses goes to the step's slot of the history.
+@compute @workgroup_size(64)
+fn record(@builtin(global_invocation_id) id: vec3<u32>) {
+    if id.x > 0u || id.y > 0u {
+        return;
+    }
+    var total = 0.0;
+    for (var index = 0u; index < params.n; index++) {
+        total += terms[index];
+    }
+    history[u32(step[5])] = total / f32(params.n);
+}

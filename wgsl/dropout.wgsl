@@ -1,0 +1,22 @@
+// Elements times their mask; the gradient goes through the same kernel.
+
+struct Params {
+    count: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>; // [N, C]
+@group(0) @binding(2) var<storage, read> mask: array<f32>; // [N, C]
+@group(0) @binding(3) var<storage, read_write> y: array<f32>; // [N, C]
+
+@compute @workgroup_size(64)
+fn apply(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let index = id.x + id.y * groups.x * 64u;
+    if index >= params.count {
+        return;
+    }
+    y[index] = x[index] * mask[index];
+}

@@ -1,0 +1,163 @@
+// Gradient regularization's perturbation of a tap (Guan et al. 2024):
+// f' = f + dmu + dsigma * fhat with fhat = (f - mu) / sigma, where mu and sigma
+// are a picture's mean and deviation a channel (moments.wgsl).
+// N: batch, S: H*W, C: channels in quads of 4, D: deltas (1 shared, or N).
+
+struct Params {
+    n: u32,
+    area: u32,
+    quads: u32,
+    rows_per_chunk: u32,
+    chunks: u32,
+    deltas: u32, // D
+    through_statistics: u32, // 1: the gradient flows through mu and sigma
+    eps: f32, // under sigma's root
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+
+@group(0) @binding(1) var<storage, read> f: array<vec4<f32>>; // [N, S, C]
+@group(0) @binding(2) var<storage, read> moments: array<vec4<f32>>; // [N, 2, C]: mean, variance
+@group(0) @binding(3) var<storage, read> dy: array<vec4<f32>>; // [N, S, C]
+@group(0) @binding(4) var<storage, read_write> partial: array<vec4<f32>>; // [N, chunks, 2, C]
+
+@group(0) @binding(3) var<storage, read> delta: array<vec4<f32>>; // [D, 2, C]: dmu, dsigma
+@group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>; // [N, S, C]
+
+@group(0) @binding(4) var<storage, read> upstream: array<vec4<f32>>; // [N, S, C]
+@group(0) @binding(5) var<storage, read> sums: array<vec4<f32>>; // [N, 2, C]: sums of G, of G fhat
+@group(0) @binding(6) var<storage, read_write> df: array<vec4<f32>>; // [N, S, C]
+
+@group(0) @binding(1) var<storage, read> gradient: array<f32>; // [D, 2, C]
+@group(0) @binding(2) var<storage, read> before: array<f32>; // [D]
+@group(0) @binding(3) var<storage, read_write> norm: array<f32>; // [D]: squared
+
+@group(0) @binding(2) var<storage, read> total: array<f32>; // [D]: squared
+@group(0) @binding(3) var<storage, read> step: array<f32>; // learning rate, bias 1, bias 2, radius, alpha, slot
+@group(0) @binding(4) var<storage, read_write> scaled: array<f32>; // [D, 2, C]
+
+fn inverse_sigma(image: u32, quad: u32) -> vec4<f32> {
+    return 1.0 / sqrt(moments[(2u * image + 1u) * params.quads + quad] + params.eps);
+}
+
+// Sums of G and of G * fhat over a chunk of a picture's pixels: the gradients with
+// respect to mu and sigma, to be finished by reduce.wgsl.
+@compute @workgroup_size(64)
+fn statistic_gradients(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let index = id.x + id.y * groups.x * 64u;
+    let part = index / params.quads;
+    if part >= params.n * params.chunks {
+        return;
+    }
+    let quad = index % params.quads;
+    let image = part / params.chunks;
+    let mean = moments[2u * image * params.quads + quad];
+    let scale = inverse_sigma(image, quad);
+    let start = part % params.chunks * params.rows_per_chunk;
+    let end = min(start + params.rows_per_chunk, params.area);
+    var plain = vec4(0.0);
+    var weighted = vec4(0.0);
+    for (var row = start; row < end; row++) {
+        let at = (image * params.area + row) * params.quads + quad;
+        let g = dy[at];
+        plain += g;
+        weighted = fma(g, (f[at] - mean) * scale, weighted);
+    }
+    partial[2u * part * params.quads + quad] = plain;
+    partial[(2u * part + 1u) * params.quads + quad] = weighted;
+}
+
+// norm = before + |gradient|^2, one sum a delta.
+@compute @workgroup_size(64)
+fn add_squared_norm(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let index = id.x + id.y * groups.x * 64u;
+    if index >= params.deltas {
+        return;
+    }
+    norm[index] = before[index] + squared_norm_of(index);
+}
+
+@group(0) @binding(2) var<storage, read_write> first_norm: array<f32>; // [D]: squared
+
+@compute @workgroup_size(64)
+fn squared_norm(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let index = id.x + id.y * groups.x * 64u;
+    if index >= params.deltas {
+        return;
+    }
+    first_norm[index] = squared_norm_of(index);
+}
+
+fn squared_norm_of(index: u32) -> f32 {
+    let length = 8u * params.quads;
+    var sum = 0.0;
+    for (var i = 0u; i < length; i++) {
+        let value = gradient[index * length + i];
+        sum = fma(value, value, sum);
+    }
+    return sum;
+}
+
+// The gradient stretched to the radius; a zero gradient gives no perturbation.
+@compute @workgroup_size(64)
+fn perturbation(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let index = id.x + id.y * groups.x * 64u;
+    let length = 8u * params.quads;
+    if index >= params.deltas * length {
+        return;
+    }
+    let squared = total[index / length];
+    scaled[index] = select(0.0, step[3] * gradient[index] * inverseSqrt(squared), squared > 0.0);
+}
+
+@compute @workgroup_size(64)
+fn perturb(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let index = id.x + id.y * groups.x * 64u;
+    let image = index / (params.area * params.quads);
+    if image >= params.n {
+        return;
+    }
+    let quad = index % params.quads;
+    let own = 2u * min(image, params.deltas - 1u) * params.quads + quad;
+    let value = f[index];
+    let normal = (value - moments[2u * image * params.quads + quad]) * inverse_sigma(image, quad);
+    y[index] = value + delta[own] + delta[own + params.quads] * normal;
+}
+
+@compute @workgroup_size(64)
+fn backward_input(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let index = id.x + id.y * groups.x * 64u;
+    let image = index / (params.area * params.quads);
+    if image >= params.n {
+        return;
+    }
+    let quad = index % params.quads;
+    let own = (2u * min(image, params.deltas - 1u) + 1u) * params.quads + quad;
+    let scale = inverse_sigma(image, quad);
+    let g = upstream[index];
+    var inner = g;
+    if params.through_statistics == 1u {
+        let normal = (f[index] - moments[2u * image * params.quads + quad]) * scale;
+        let at = 2u * image * params.quads + quad;
+        inner -= (sums[at] + normal * sums[at + params.quads]) / f32(params.area);
+    }
+    df[index] = fma(delta[own] * scale, inner, g);
+}

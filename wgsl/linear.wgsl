@@ -1,0 +1,91 @@
+// y = x weight^T + bias, for the small layers: squeeze-excite's and the classifier.
+// N: batch, K: inputs, M: outputs.
+
+struct Params {
+    n: u32,
+    k: u32,
+    m: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>; // [N, K]
+@group(0) @binding(2) var<storage, read> weight: array<f32>; // [M, K]
+@group(0) @binding(3) var<storage, read> bias: array<f32>; // [M]
+@group(0) @binding(4) var<storage, read_write> y: array<f32>; // [N, M]
+
+@group(0) @binding(1) var<storage, read> dy: array<f32>; // [N, M]
+@group(0) @binding(3) var<storage, read_write> dx: array<f32>; // [N, K]
+
+@group(0) @binding(2) var<storage, read> gradient: array<f32>; // [N, M]
+@group(0) @binding(3) var<storage, read_write> dweight: array<f32>; // [M, K]
+@group(0) @binding(2) var<storage, read_write> dbias: array<f32>; // [M]
+
+@compute @workgroup_size(64)
+fn forward(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let index = id.x + id.y * groups.x * 64u;
+    if index >= params.n * params.m {
+        return;
+    }
+    let row = index / params.m * params.k;
+    let output = index % params.m;
+    var sum = bias[output];
+    for (var i = 0u; i < params.k; i++) {
+        sum = fma(x[row + i], weight[output * params.k + i], sum);
+    }
+    y[index] = sum;
+}
+
+@compute @workgroup_size(64)
+fn backward_input(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let index = id.x + id.y * groups.x * 64u;
+    if index >= params.n * params.k {
+        return;
+    }
+    let row = index / params.k * params.m;
+    let input = index % params.k;
+    var sum = 0.0;
+    for (var i = 0u; i < params.m; i++) {
+        sum = fma(dy[row + i], weight[i * params.k + input], sum);
+    }
+    dx[index] = sum;
+}
+
+@compute @workgroup_size(64)
+fn backward_weight(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let index = id.x + id.y * groups.x * 64u;
+    if index >= params.m * params.k {
+        return;
+    }
+    let output = index / params.k;
+    let input = index % params.k;
+    var sum = 0.0;
+    for (var row = 0u; row < params.n; row++) {
+        sum = fma(x[row * params.k + input], gradient[row * params.m + output], sum);
+    }
+    dweight[index] = sum;
+}
+
+@compute @workgroup_size(64)
+fn backward_bias(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let output = id.x + id.y * groups.x * 64u;
+    if output >= params.m {
+        return;
+    }
+    var sum = 0.0;
+    for (var row = 0u; row < params.n; row++) {
+        sum += dy[row * params.m + output];
+    }
+    dbias[output] = sum;
+}

@@ -1,0 +1,76 @@
+// Mean and biased variance of every channel over rows, in G groups: one group of
+// N*H*W rows for batch-norm, N groups of H*W rows for a picture's statistics.
+// Sums of squares about a chunk's own mean, joined by Chan's rule, so that no
+// large mean swallows a small variance.
+
+struct Params {
+    groups: u32,
+    rows: u32,
+    quads: u32,
+    rows_per_chunk: u32,
+    chunks: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>; // [G, rows, C]
+@group(0) @binding(2) var<storage, read_write> partial: array<vec4<f32>>; // [G, chunks, 2, C]
+
+@group(0) @binding(1) var<storage, read> parts: array<vec4<f32>>; // [G, chunks, 2, C]
+@group(0) @binding(2) var<storage, read_write> moments: array<vec4<f32>>; // [G, 2, C]: mean, variance
+
+@compute @workgroup_size(64)
+fn chunk_moments(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let index = id.x + id.y * groups.x * 64u;
+    let part = index / params.quads;
+    if part >= params.groups * params.chunks {
+        return;
+    }
+    let quad = index % params.quads;
+    let first = part / params.chunks * params.rows;
+    let start = part % params.chunks * params.rows_per_chunk;
+    let end = min(start + params.rows_per_chunk, params.rows);
+    var sum = vec4(0.0);
+    for (var row = start; row < end; row++) {
+        sum += x[(first + row) * params.quads + quad];
+    }
+    let mean = sum / f32(end - start);
+    var squares = vec4(0.0);
+    for (var row = start; row < end; row++) {
+        let distance = x[(first + row) * params.quads + quad] - mean;
+        squares = fma(distance, distance, squares);
+    }
+    partial[2u * part * params.quads + quad] = mean;
+    partial[(2u * part + 1u) * params.quads + quad] = squares;
+}
+
+@compute @workgroup_size(64)
+fn join_moments(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let index = id.x + id.y * groups.x * 64u;
+    let group = index / params.quads;
+    if group >= params.groups {
+        return;
+    }
+    let quad = index % params.quads;
+    var count = 0.0;
+    var mean = vec4(0.0);
+    var squares = vec4(0.0);
+    for (var chunk = 0u; chunk < params.chunks; chunk++) {
+        let part = group * params.chunks + chunk;
+        let start = chunk * params.rows_per_chunk;
+        let size = f32(min(params.rows_per_chunk, params.rows - start));
+        let distance = parts[2u * part * params.quads + quad] - mean;
+        let total = count + size;
+        mean += distance * (size / total);
+        squares += parts[(2u * part + 1u) * params.quads + quad] + distance * distance * (count * size / total);
+        count = total;
+    }
+    moments[2u * group * params.quads + quad] = mean;
+    moments[(2u * group + 1u) * params.quads + quad] = squares / count;
+}

@@ -1,0 +1,25 @@
+// Global average pool, backward: every pixel gets its share. The forward pass is
+// a sum of reduce.wgsl scaled by 1 / S. N: batch, S: H*W, C: channels in quads of 4.
+
+struct Params {
+    n: u32,
+    area: u32,
+    quads: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> dy: array<vec4<f32>>; // [N, C]
+@group(0) @binding(2) var<storage, read_write> dx: array<vec4<f32>>; // [N, S, C]
+
+@compute @workgroup_size(64)
+fn backward(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let index = id.x + id.y * groups.x * 64u;
+    if index >= params.n * params.area * params.quads {
+        return;
+    }
+    let image = index / (params.area * params.quads);
+    dx[index] = dy[image * params.quads + index % params.quads] / f32(params.area);
+}
