@@ -22,7 +22,7 @@ pub struct Tap {
 /// How far a perturbation and its gradient reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sharing {
-    /// One value a channel, [C], for all images of a batch.
+    /// One value a channel, \[C\], for all images of a batch.
     Batch,
     /// One value a channel and image, [N, C].
     Image,
@@ -47,7 +47,7 @@ pub enum Norm {
 }
 
 /// A number for each mean and each deviation of one tap: the statistics themselves
-/// ([N, C]), or gradients and perturbations ([C] or [N, C], by [`Sharing`]).
+/// ([N, C]), or gradients and perturbations (\[C\] or [N, C], by [`Sharing`]).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statistics {
     /// Of mu.
