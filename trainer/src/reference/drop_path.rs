@@ -2,7 +2,7 @@
 
 use super::random;
 
-/// y[n, i] = skip[n, i] + branch[n, i] * factor[n].
+/// y[n, i] = skip[n, i] + branch[n, i] * factor\[n\].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DropPath {
     /// N: images.
