@@ -44,10 +44,7 @@ pub fn write_with(
         _ => Path::new("."),
     };
     std::fs::create_dir_all(folder).map_err(failed)?;
-    let mut beside = tempfile::Builder::new()
-        .prefix(".dfrt-")
-        .tempfile_in(folder)
-        .map_err(failed)?;
+    let mut beside = tempfile::Builder::new().prefix(".dfrt-").tempfile_in(folder).map_err(failed)?;
     {
         let mut writer = io::BufWriter::new(beside.as_file_mut());
         fill(&mut writer).map_err(failed)?;

@@ -92,4 +92,3 @@ pub struct Manifest {
     /// What was passed over while reading (missing or foreign files), a line each.
     pub skipped: Vec<String>,
 }
-
