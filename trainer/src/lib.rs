@@ -2,3 +2,4 @@
 //! for forward, backward, gradient regularization and white-box attacks.
 
 pub mod model;
+pub mod reference;

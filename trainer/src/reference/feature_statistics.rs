@@ -1,0 +1,330 @@
+//! Gradient regularization's own ops (Guan et al., IEEE TIFS 2024): the mean and the
+//! deviation of every channel of every image, the loss's gradient with respect to
+//! them, and their perturbation at a tap.
+//!
+//! With fhat = (f - mu) / sigma the perturbed features are
+//! f' = fhat * (sigma + dsigma) + (mu + dmu) = f + dmu + dsigma * fhat.
+
+/// Added to the variance under the root: sigma = sqrt(var + EPS), var divided by S.
+pub const EPS: f64 = 1e-5;
+
+/// A tap: features f [N, S, C].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tap {
+    /// N: images.
+    pub n: usize,
+    /// S: positions of one image.
+    pub s: usize,
+    /// C: channels.
+    pub c: usize,
+}
+
+/// How far a perturbation and its gradient reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// One value a channel, [C], for all images of a batch.
+    Batch,
+    /// One value a channel and image, [N, C].
+    Image,
+}
+
+/// Whether the backward pass sees that mu and sigma depend on f.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// mu and sigma are functions of f.
+    Through,
+    /// mu and sigma are constants.
+    Detached,
+}
+
+/// Over what the gradient's norm is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Norm {
+    /// One norm over all taps.
+    Joint,
+    /// One norm for every tap.
+    PerTap,
+}
+
+/// A number for each mean and each deviation of one tap: the statistics themselves
+/// ([N, C]), or gradients and perturbations ([C] or [N, C], by [`Sharing`]).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statistics {
+    /// Of mu.
+    pub mean: Vec<f64>,
+    /// Of sigma.
+    pub deviation: Vec<f64>,
+}
+
+impl Tap {
+    fn len(&self) -> usize {
+        self.n * self.s * self.c
+    }
+
+    /// The number of means, and of deviations, that a gradient or perturbation has.
+    pub fn shared_len(&self, sharing: Sharing) -> usize {
+        match sharing {
+            Sharing::Batch => self.c,
+            Sharing::Image => self.n * self.c,
+        }
+    }
+
+    /// Where the value for an image's channel stands in a gradient or perturbation.
+    fn shared_index(&self, sharing: Sharing, image: usize, channel: usize) -> usize {
+        match sharing {
+            Sharing::Batch => channel,
+            Sharing::Image => image * self.c + channel,
+        }
+    }
+
+    /// Calls `visit` with (image, channel, index into [N, S, C]) for every feature.
+    fn for_each(&self, mut visit: impl FnMut(usize, usize, usize)) {
+        for image in 0..self.n {
+            for at in 0..self.s {
+                for channel in 0..self.c {
+                    visit(image, channel, (image * self.s + at) * self.c + channel);
+                }
+            }
+        }
+    }
+}
+
+/// f [N, S, C] -> mu and sigma, [N, C].
+pub fn statistics(tap: &Tap, f: &[f64]) -> Statistics {
+    assert_eq!(f.len(), tap.len(), "f is [N, S, C]");
+    let (s, c) = (tap.s as f64, tap.c);
+    let mut mean = vec![0.0; tap.n * c];
+    tap.for_each(|image, channel, at| mean[image * c + channel] += f[at] / s);
+    let mut var = vec![0.0; tap.n * c];
+    tap.for_each(|image, channel, at| {
+        var[image * c + channel] += (f[at] - mean[image * c + channel]).powi(2) / s;
+    });
+    let deviation = var.iter().map(|var| (var + EPS).sqrt()).collect();
+    Statistics { mean, deviation }
+}
+
+/// f [N, S, C] and its statistics [N, C] -> fhat [N, S, C].
+pub fn normalised(tap: &Tap, f: &[f64], of: &Statistics) -> Vec<f64> {
+    assert_eq!(f.len(), tap.len(), "f is [N, S, C]");
+    let mut fhat = vec![0.0; tap.len()];
+    tap.for_each(|image, channel, at| {
+        let nc = image * tap.c + channel;
+        fhat[at] = (f[at] - of.mean[nc]) / of.deviation[nc];
+    });
+    fhat
+}
+
+/// f [N, S, C], delta by `sharing` -> f' [N, S, C] = f + dmu + dsigma * fhat.
+pub fn perturb(tap: &Tap, f: &[f64], delta: &Statistics, sharing: Sharing) -> Vec<f64> {
+    perturb_with(tap, f, &statistics(tap, f), delta, sharing)
+}
+
+/// As [`perturb`], with f's statistics given instead of computed.
+pub fn perturb_with(tap: &Tap, f: &[f64], of: &Statistics, delta: &Statistics, sharing: Sharing) -> Vec<f64> {
+    check_shared(tap, delta, sharing);
+    let fhat = normalised(tap, f, of);
+    let mut perturbed = vec![0.0; tap.len()];
+    tap.for_each(|image, channel, at| {
+        let shared = tap.shared_index(sharing, image, channel);
+        perturbed[at] = f[at] + delta.mean[shared] + delta.deviation[shared] * fhat[at];
+    });
+    perturbed
+}
+
+/// f [N, S, C], df' [N, S, C] -> the loss's gradient with respect to dmu and dsigma:
+/// the sums of df' and of df' * fhat over space, and over the batch where shared.
+pub fn gradients(tap: &Tap, f: &[f64], dperturbed: &[f64], sharing: Sharing) -> Statistics {
+    assert_eq!(dperturbed.len(), tap.len(), "df' is [N, S, C]");
+    let fhat = normalised(tap, f, &statistics(tap, f));
+    let len = tap.shared_len(sharing);
+    let (mut mean, mut deviation) = (vec![0.0; len], vec![0.0; len]);
+    tap.for_each(|image, channel, at| {
+        let shared = tap.shared_index(sharing, image, channel);
+        mean[shared] += dperturbed[at];
+        deviation[shared] += dperturbed[at] * fhat[at];
+    });
+    Statistics { mean, deviation }
+}
+
+/// The gradients of all taps -> perturbations of length `radius` along them:
+/// radius * g / ||g||, the norm being over means and deviations together, and over
+/// all images where they are not shared. A gradient of zero gives none.
+pub fn scaled_to(radius: f64, gradients: &[Statistics], norm: Norm) -> Vec<Statistics> {
+    let joint: f64 = gradients.iter().map(squared_norm).sum();
+    gradients
+        .iter()
+        .map(|gradient| {
+            let squared = match norm {
+                Norm::Joint => joint,
+                Norm::PerTap => squared_norm(gradient),
+            };
+            let factor = if squared > 0.0 { radius / squared.sqrt() } else { 0.0 };
+            Statistics {
+                mean: gradient.mean.iter().map(|g| factor * g).collect(),
+                deviation: gradient.deviation.iter().map(|g| factor * g).collect(),
+            }
+        })
+        .collect()
+}
+
+/// f, df' [N, S, C], delta by `sharing` -> df [N, S, C].
+///
+/// Detached: df = df' * (1 + dsigma / sigma). Through mu and sigma:
+/// df = df' + dsigma / sigma * (df' - mean(df') - fhat * mean(df' * fhat)), the means
+/// over space; the added part is an instance norm's backward pass times dsigma.
+pub fn backward(
+    tap: &Tap,
+    f: &[f64],
+    dperturbed: &[f64],
+    delta: &Statistics,
+    sharing: Sharing,
+    flow: Flow,
+) -> Vec<f64> {
+    check_shared(tap, delta, sharing);
+    let of = statistics(tap, f);
+    let fhat = normalised(tap, f, &of);
+    let sums = gradients(tap, f, dperturbed, Sharing::Image);
+    let s = tap.s as f64;
+    let mut df = vec![0.0; tap.len()];
+    tap.for_each(|image, channel, at| {
+        let nc = image * tap.c + channel;
+        let relative = delta.deviation[tap.shared_index(sharing, image, channel)] / of.deviation[nc];
+        let through = match flow {
+            Flow::Through => sums.mean[nc] / s + fhat[at] * sums.deviation[nc] / s,
+            Flow::Detached => 0.0,
+        };
+        df[at] = dperturbed[at] + relative * (dperturbed[at] - through);
+    });
+    df
+}
+
+fn squared_norm(gradient: &Statistics) -> f64 {
+    let values = gradient.mean.iter().chain(&gradient.deviation);
+    values.map(|g| g * g).sum()
+}
+
+fn check_shared(tap: &Tap, delta: &Statistics, sharing: Sharing) {
+    let len = tap.shared_len(sharing);
+    assert_eq!(delta.mean.len(), len, "dmu is [C] or [N, C]");
+    assert_eq!(delta.deviation.len(), len, "dsigma is [C] or [N, C]");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::differences::{assert_close, assert_gradient, dot, values};
+    use super::*;
+
+    const TAPS: [Tap; 4] = [
+        Tap { n: 1, s: 9, c: 1 },
+        Tap { n: 3, s: 5, c: 4 },
+        Tap { n: 1, s: 4, c: 3 },
+        Tap { n: 2, s: 1, c: 2 },
+    ];
+
+    fn delta(tap: &Tap, sharing: Sharing) -> Statistics {
+        let len = tap.shared_len(sharing);
+        Statistics { mean: values("dmu", len), deviation: values("dsigma", len) }
+    }
+
+    #[test]
+    fn every_image_has_its_own_statistics() {
+        let tap = Tap { n: 2, s: 2, c: 1 };
+        let got = statistics(&tap, &[1.0, 3.0, 10.0, 10.0]);
+        assert_close(&got.mean, &[2.0, 10.0]);
+        assert_close(&got.deviation, &[1.00001_f64.sqrt(), 1e-5_f64.sqrt()]);
+    }
+
+    /// What perturbing is for: the features' own mean moves by dmu and their
+    /// deviation by dsigma, up to the epsilon under the root.
+    #[test]
+    fn perturbing_moves_mean_and_deviation() {
+        let tap = Tap { n: 2, s: 50, c: 3 };
+        let f: Vec<f64> = values("f", 300).iter().map(|f| 40.0 * f).collect();
+        let before = statistics(&tap, &f);
+        for sharing in [Sharing::Batch, Sharing::Image] {
+            let delta = delta(&tap, sharing);
+            let after = statistics(&tap, &perturb(&tap, &f, &delta, sharing));
+            for (image, channel) in [(0, 0), (0, 2), (1, 1)] {
+                let nc = image * 3 + channel;
+                let at = tap.shared_index(sharing, image, channel);
+                let moved = after.mean[nc] - before.mean[nc];
+                assert!((moved - delta.mean[at]).abs() < 1e-9);
+                let moved = after.deviation[nc] - before.deviation[nc];
+                assert!((moved - delta.deviation[at]).abs() < 1e-6);
+            }
+        }
+    }
+
+    #[test]
+    fn no_perturbation_changes_nothing() {
+        let tap = TAPS[1];
+        let f = values("f", tap.len());
+        let none = Statistics { mean: vec![0.0; 4], deviation: vec![0.0; 4] };
+        assert_eq!(perturb(&tap, &f, &none, Sharing::Batch), f);
+    }
+
+    /// The gradient with respect to the perturbation, taken where there is none.
+    #[test]
+    fn statistic_gradients_are_those_of_perturbing() {
+        for tap in TAPS {
+            for sharing in [Sharing::Batch, Sharing::Image] {
+                let (f, dy) = (values("f", tap.len()), values("dy", tap.len()));
+                let got = gradients(&tap, &f, &dy, sharing);
+                let none = vec![0.0; tap.shared_len(sharing)];
+                let loss = |mean: &[f64], deviation: &[f64]| {
+                    let (mean, deviation) = (mean.to_vec(), deviation.to_vec());
+                    let delta = Statistics { mean, deviation };
+                    dot(&perturb(&tap, &f, &delta, sharing), &dy)
+                };
+                let name = format!("{tap:?}, {sharing:?}");
+                assert_gradient(&name, &none, &got.mean, |m| loss(m, &none));
+                assert_gradient(&name, &none, &got.deviation, |d| loss(&none, d));
+            }
+        }
+    }
+
+    #[test]
+    fn feature_gradients_are_those_of_perturbing() {
+        for tap in TAPS {
+            for sharing in [Sharing::Batch, Sharing::Image] {
+                let (f, dy) = (values("f", tap.len()), values("dy", tap.len()));
+                let (of, delta) = (statistics(&tap, &f), delta(&tap, sharing));
+                let name = format!("{tap:?}, {sharing:?}");
+                let df = backward(&tap, &f, &dy, &delta, sharing, Flow::Through);
+                assert_gradient(&name, &f, &df, |f| dot(&perturb(&tap, f, &delta, sharing), &dy));
+                let df = backward(&tap, &f, &dy, &delta, sharing, Flow::Detached);
+                assert_gradient(&name, &f, &df, |f| dot(&perturb_with(&tap, f, &of, &delta, sharing), &dy));
+            }
+        }
+    }
+
+    fn two_taps() -> [Statistics; 2] {
+        [
+            Statistics { mean: vec![3.0, 0.0], deviation: vec![0.0, 4.0] },
+            Statistics { mean: vec![12.0], deviation: vec![0.0] },
+        ]
+    }
+
+    /// ||(3, 4)|| = 5 and ||(3, 4, 12)|| = 13.
+    #[test]
+    fn the_norm_is_over_all_taps_or_over_each() {
+        let joint = scaled_to(0.13, &two_taps(), Norm::Joint);
+        assert_close(&joint[0].mean, &[0.03, 0.0]);
+        assert_close(&joint[0].deviation, &[0.0, 0.04]);
+        assert_close(&joint[1].mean, &[0.12]);
+        let each = scaled_to(0.5, &two_taps(), Norm::PerTap);
+        assert_close(&each[0].mean, &[0.3, 0.0]);
+        assert_close(&each[0].deviation, &[0.0, 0.4]);
+        assert_close(&each[1].mean, &[0.5]);
+    }
+
+    #[test]
+    fn a_zero_gradient_gives_no_perturbation() {
+        let zero = Statistics { mean: vec![0.0; 2], deviation: vec![0.0; 2] };
+        let [tap, _] = two_taps();
+        let alone = std::slice::from_ref(&zero);
+        assert_eq!(scaled_to(0.1, alone, Norm::Joint), alone);
+        let each = scaled_to(5.0, &[zero.clone(), tap.clone()], Norm::PerTap);
+        assert_eq!(each, [zero, tap]);
+    }
+}

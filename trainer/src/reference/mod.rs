@@ -1,0 +1,42 @@
+//! The slow, obvious version of every op, in f64 and plain loops. The kernels are
+//! checked against these; these are checked against central differences and small
+//! cases worked by hand. Nothing here is meant to be fast, and nothing here knows
+//! a GPU.
+//!
+//! Tensors are flat slices in row-major order, channels last:
+//!
+//! | letter | counts |
+//! | --- | --- |
+//! | N | images of a batch |
+//! | H, W | rows and columns of an op's input |
+//! | OH, OW | rows and columns of a convolution's output |
+//! | C, CI, CO | channels, channels in, channels out |
+//! | S | positions of one image: S = H * W |
+//! | M | positions of a batch: M = N * H * W |
+//!
+//! Beside `x`, `y`, … a leading `d` names the gradient of the loss with respect
+//! to that tensor: `dy` is dL/dy. Every function panics when a slice does not have
+//! the length that its shape says.
+
+pub mod activation;
+pub mod batch_norm;
+pub mod convolution;
+pub mod cross_entropy;
+pub mod depthwise;
+#[cfg(test)]
+pub(crate) mod differences;
+pub mod drop_path;
+pub mod dropout;
+pub mod feature_statistics;
+pub mod gradient_regularization;
+pub mod linear;
+pub mod network;
+pub mod optimizer;
+pub mod perturbation;
+pub mod pixels;
+pub mod pointwise;
+pub mod pool;
+pub mod random;
+pub mod residual;
+pub mod squeeze_excite;
+pub mod window;
