@@ -272,3 +272,91 @@ fn value_info(name: &str, batch: dimension::Value, rest: &[usize]) -> pb::ValueI
         ..Default::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::arch::{ARCHITECTURES, EFFICIENTNET_LITE0, EFFICIENTNET_TINY};
+    use std::collections::BTreeSet;
+
+    fn exported(architecture: &'static super::super::arch::Architecture, batch: Option<usize>) -> Vec<u8> {
+        let graph = Graph::new(architecture, 64).unwrap();
+        let metadata = BTreeMap::from([
+            ("dfrt.res".to_owned(), "64".to_owned()),
+            ("dfrt.arch".to_owned(), architecture.name.to_owned()),
+        ]);
+        export(&graph, &Weights::initial(&graph, 0), &metadata, batch)
+    }
+
+    fn decoded(architecture: &'static super::super::arch::Architecture) -> pb::ModelProto {
+        pb::ModelProto::decode(exported(architecture, None).as_slice()).unwrap()
+    }
+
+    #[test]
+    fn every_value_is_made_once_and_before_it_is_read() {
+        for architecture in ARCHITECTURES {
+            let graph = decoded(architecture).graph.unwrap();
+            let names = graph.initializer.iter().map(|tensor| tensor.name.as_str());
+            let mut known: BTreeSet<&str> = names.chain([INPUT]).collect();
+            assert_eq!(known.len(), graph.initializer.len() + 1);
+            let mut read = BTreeSet::new();
+            for node in &graph.node {
+                for input in &node.input {
+                    assert!(known.contains(input.as_str()), "{} reads {input}", node.name);
+                    read.insert(input.as_str());
+                }
+                assert!(known.insert(&node.output[0]), "{} is made twice", node.output[0]);
+            }
+            let unread: Vec<_> = known.difference(&read).collect();
+            assert_eq!(unread, [&OUTPUT], "{}", architecture.name);
+        }
+    }
+
+    #[test]
+    fn the_weights_have_torchvisions_names_and_shapes() {
+        for architecture in ARCHITECTURES {
+            let graph = Graph::new(architecture, 64).unwrap();
+            let weights = Weights::initial(&graph, 0).to_tensors(&graph);
+            let file = decoded(architecture).graph.unwrap();
+            for (name, tensor) in weights {
+                let found = file.initializer.iter().find(|found| found.name == name).unwrap();
+                let shape: Vec<i64> = tensor.shape.iter().map(|&size| size as i64).collect();
+                assert_eq!(found.dims, shape, "{name}");
+                let bytes: Vec<u8> = tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect();
+                assert_eq!(found.raw_data, bytes, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_file_says_what_it_is() {
+        let model = decoded(&EFFICIENTNET_TINY);
+        assert_eq!((model.ir_version, model.opset_import[0].version), (8, 17));
+        assert_eq!(model.producer_name, "dfrt");
+        let properties: Vec<(&str, &str)> =
+            model.metadata_props.iter().map(|pair| (pair.key.as_str(), pair.value.as_str())).collect();
+        assert_eq!(properties, [("dfrt.arch", "efficientnet-tiny"), ("dfrt.res", "64")]);
+        let graph = model.graph.unwrap();
+        let mean = graph.initializer.iter().find(|tensor| tensor.name == MEAN).unwrap();
+        assert_eq!(mean.raw_data[..4], 0.485_f32.to_le_bytes());
+    }
+
+    #[test]
+    fn only_the_ops_of_the_architecture_are_there() {
+        let ops = |architecture| {
+            let nodes = decoded(architecture).graph.unwrap().node;
+            nodes.into_iter().map(|node| node.op_type).collect::<BTreeSet<String>>()
+        };
+        let common =
+            ["Add", "BatchNormalization", "Conv", "Div", "Flatten", "Gemm", "GlobalAveragePool", "Sub"];
+        let with = |more: &[&str]| common.iter().chain(more).map(|&op| op.to_owned()).collect();
+        assert_eq!(ops(&EFFICIENTNET_TINY), with(&["Mul", "Sigmoid"]));
+        assert_eq!(ops(&EFFICIENTNET_LITE0), with(&["Clip"]));
+    }
+
+    #[test]
+    fn equal_networks_give_equal_files() {
+        assert_eq!(exported(&EFFICIENTNET_TINY, None), exported(&EFFICIENTNET_TINY, None));
+        assert_ne!(exported(&EFFICIENTNET_TINY, None), exported(&EFFICIENTNET_TINY, Some(1)));
+    }
+}

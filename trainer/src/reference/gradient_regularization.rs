@@ -111,3 +111,138 @@ fn pass(network: &Network<'_>, pixels: &[f64], labels: &Labels<'_>) -> (Trace, f
 fn mixed(alpha: f64, g1: &[f64], g2: &[f64]) -> Vec<f64> {
     g1.iter().zip(g2).map(|(g1, g2)| (1.0 - alpha) * g1 + alpha * g2).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::differences::dot;
+    use super::super::network::tests::{Case, LABELS, assert_slope};
+    use super::*;
+
+    fn run(case: &Case, options: &Options) -> Regularised {
+        step(&case.graph, &case.state, case.masked(), &case.pixels, &LABELS, options)
+    }
+
+    /// dmu and dsigma of every tap in one row.
+    fn flat(all: &[Statistics]) -> Vec<f64> {
+        all.iter().flat_map(|one| [one.mean.clone(), one.deviation.clone()].concat()).collect()
+    }
+
+    /// The inverse of [`flat`], with the lengths of `like`.
+    fn unflat(like: &[Statistics], row: &[f64]) -> Vec<Statistics> {
+        let mut rest = row;
+        let mut take = |len: usize| {
+            let (taken, left) = rest.split_at(len);
+            rest = left;
+            taken.to_vec()
+        };
+        like.iter()
+            .map(|one| Statistics { mean: take(one.mean.len()), deviation: take(one.deviation.len()) })
+            .collect()
+    }
+
+    /// The loss with these parameters and statistics moved by these deltas.
+    fn loss(case: &Case, state: &State, options: &Options, deltas: Vec<Statistics>) -> f64 {
+        let Options { taps, sharing, flow, .. } = options.clone();
+        let perturbation = Perturbation { taps, deltas, sharing, flow };
+        let network = Network { state, perturbation: Some(&perturbation), ..case.network(case.masked()) };
+        LABELS.loss(network.forward(&case.pixels).logits(&case.graph))
+    }
+
+    fn norm(statistics: &[Statistics]) -> f64 {
+        let row = flat(statistics);
+        dot(&row, &row).sqrt()
+    }
+
+    #[test]
+    fn statistics_gradients_are_slopes_of_the_loss() {
+        let case = Case::new();
+        for sharing in [Sharing::Batch, Sharing::Image] {
+            let options = Options { sharing, ..Options::default() };
+            let gradients = run(&case, &options).statistics_gradients;
+            assert_eq!(gradients.len(), 3);
+            let row = flat(&gradients);
+            assert_slope(&format!("{sharing:?}"), &vec![0.0; row.len()], &row, |moved| {
+                loss(&case, &case.state, &options, unflat(&gradients, moved))
+            });
+        }
+    }
+
+    #[test]
+    fn the_loss_rises_by_the_norm_times_r() {
+        let case = Case::new();
+        let options = Options { r: 1e-6, ..Options::default() };
+        let regularised = run(&case, &options);
+        let rise = (regularised.losses[1] - regularised.losses[0]) / options.r;
+        let expected = norm(&regularised.statistics_gradients);
+        assert!((rise / expected - 1.0).abs() < 1e-4, "{rise}, not {expected}");
+    }
+
+    #[test]
+    fn perturbations_have_length_r() {
+        let case = Case::new();
+        let joint = run(&case, &Options::default());
+        assert!((norm(&joint.deltas) - 0.1).abs() < 1e-12);
+        let each = run(&case, &Options { norm: Norm::PerTap, ..Options::default() });
+        for delta in each.deltas.chunks(1) {
+            assert!((norm(delta) - 0.1).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn a_perturbation_of_nothing_leaves_the_plain_gradient() {
+        let case = Case::new();
+        let network = case.network(case.masked());
+        let (_, plain_loss, plain) = pass(&network, &case.pixels, &LABELS);
+        let regularised = run(&case, &Options { r: 0.0, ..Options::default() });
+        assert_eq!(regularised.losses, [plain_loss; 2]);
+        assert_eq!(regularised.gradient, plain.params);
+    }
+
+    /// The gradient is that of (1 - alpha) * L + alpha * L(perturbed) with the
+    /// perturbation held still and the same masks in both.
+    #[test]
+    fn the_gradient_is_that_of_the_mixed_loss() {
+        let case = Case::new();
+        let options = Options { alpha: 0.3, r: 0.5, ..Options::default() };
+        let Regularised { deltas, gradient, .. } = run(&case, &options);
+        let none: Vec<Statistics> = unflat(&deltas, &vec![0.0; flat(&deltas).len()]);
+        for name in [
+            "features.0.0.weight",
+            "features.1.0.block.0.1.weight",
+            "features.2.0.block.2.fc1.weight",
+            "features.4.1.block.1.0.weight",
+            "classifier.1.bias",
+        ] {
+            let id = case.graph.param_named(name).unwrap().0;
+            assert_slope(name, &case.state.params[id], &gradient[id], |moved| {
+                let mut state = case.state.clone();
+                state.params[id] = moved.to_vec();
+                0.7 * loss(&case, &state, &options, none.clone())
+                    + 0.3 * loss(&case, &state, &options, deltas.clone())
+            });
+        }
+    }
+
+    #[test]
+    fn detached_statistics_change_the_gradient_above_the_taps_only() {
+        let case = Case::new();
+        let through = run(&case, &Options::default());
+        let detached = run(&case, &Options { flow: Flow::Detached, ..Options::default() });
+        assert_eq!(detached.losses, through.losses);
+        assert_eq!(detached.deltas, through.deltas);
+        let id = |name: &str| case.graph.param_named(name).unwrap().0;
+        let stem = id("features.0.0.weight");
+        assert_ne!(detached.gradient[stem], through.gradient[stem]);
+        for later in ["features.3.0.block.0.0.weight", "classifier.1.weight"] {
+            assert_eq!(detached.gradient[id(later)], through.gradient[id(later)], "{later}");
+        }
+    }
+
+    #[test]
+    fn running_statistics_follow_the_first_pass() {
+        let case = Case::new();
+        let network = case.network(case.masked());
+        let plain = network.updated_running(&network.forward(&case.pixels));
+        assert_eq!(run(&case, &Options { r: 0.7, ..Options::default() }).running, plain);
+    }
+}

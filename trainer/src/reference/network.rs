@@ -441,3 +441,8 @@ fn of_reference(activation: arch::Activation) -> Activation {
         arch::Activation::Sigmoid => Activation::Sigmoid,
     }
 }
+
+#[cfg(test)]
+mod exported;
+#[cfg(test)]
+pub(crate) mod tests;
