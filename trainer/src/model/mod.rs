@@ -3,3 +3,10 @@
 
 pub mod arch;
 pub mod graph;
+pub mod initial;
+pub mod layout;
+pub mod names;
+pub mod onnx;
+
+pub mod weights;
+pub mod weights_file;

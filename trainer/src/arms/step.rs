@@ -1,0 +1,114 @@
+//! What every arm's step has: pictures in, the loss recorded, the weights moved.
+
+use super::{Method, baseline};
+use crate::gpu::recording::{Recording, Tensor};
+use crate::model::graph::Graph;
+use crate::ops::cross_entropy;
+use crate::ops::optimizer::{self, Optimizer, State};
+use crate::ops::{pixels, step};
+use crate::plan::layout::Layout;
+use crate::plan::names;
+use crate::plan::pass::Network;
+use dfrt_runtime::detector::oracle::AttackLoss;
+
+/// Velocity or first moment, flat as the learned values.
+pub const FIRST: &str = "first_moment";
+/// Second moment, flat as the learned values.
+pub const SECOND: &str = "second_moment";
+/// Mean losses, one slot a step.
+pub const HISTORY: &str = "history";
+/// Mean losses of the perturbed pass, one slot a step.
+pub const PERTURBED_HISTORY: &str = "perturbed_history";
+
+/// Slots of the loss histories: the losses are read back this seldom.
+pub const SLOTS: usize = 64;
+
+/// What the arms work on.
+#[derive(Clone, Copy, Debug)]
+pub struct Inputs {
+    /// Pixels [N, H, W, 4] in \[0, 1\].
+    pub pixels: Tensor,
+    /// Targets and weights [N, 2].
+    pub labels: Tensor,
+    /// Keys of the masks [N, 2]; none for no masks.
+    pub keys: Option<Tensor>,
+    /// The step's scalars.
+    pub step: Tensor,
+    /// Where the gradients go, flat.
+    pub gradients: Tensor,
+    /// Where the logits of the unperturbed pass go [N].
+    pub logits: Tensor,
+}
+
+/// Settings of a training plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// How gradients are made.
+    pub method: Method,
+    /// How weights follow them.
+    pub optimizer: Optimizer,
+    /// Weight decay, on convolutions' and linear layers' weights only.
+    pub weight_decay: f32,
+    /// Whether dropout and drop-path are on.
+    pub masks: bool,
+}
+
+/// A training step: BYTES, KEYS, LABELS, the step's scalars -> PARAMS, RUNNING, the
+/// optimiser's state and the loss history.
+pub fn record(graph: &Graph, layout: &Layout, batch: usize, settings: &Settings) -> Recording {
+    let mut recording = gradients(graph, layout, batch, settings);
+    let recording = &mut recording;
+    let state = State {
+        step: recording.external(step::NAME, step::LEN),
+        gradient: recording.external(names::GRADIENTS, layout.len),
+        weight: recording.external(names::PARAMS, layout.len),
+        first: recording.external(FIRST, layout.len),
+        second: recording.external(SECOND, layout.len),
+    };
+    for (start, end, decay) in [(0, layout.decayed, settings.weight_decay), (layout.decayed, layout.len, 0.0)]
+    {
+        let part = |tensor: Tensor| tensor.slice(start, end - start);
+        let part = State {
+            step: state.step,
+            gradient: part(state.gradient),
+            weight: part(state.weight),
+            first: part(state.first),
+            second: part(state.second),
+        };
+        optimizer::update(recording, settings.optimizer, part, decay);
+    }
+    std::mem::take(recording)
+}
+
+/// The same without the weights' update.
+pub fn gradients(graph: &Graph, layout: &Layout, batch: usize, settings: &Settings) -> Recording {
+    let mut recording = Recording::default();
+    let area = batch * graph.res * graph.res;
+    let bytes = recording.external(names::BYTES, area);
+    let input = recording.tensor(4 * area);
+    pixels::from_bytes(&mut recording, bytes, input);
+    let inputs = Inputs {
+        pixels: input,
+        labels: recording.external(names::LABELS, 2 * batch),
+        keys: settings.masks.then(|| recording.external(names::KEYS, 2 * batch)),
+        step: recording.external(step::NAME, step::LEN),
+        gradients: recording.external(names::GRADIENTS, layout.len),
+        logits: recording.external(names::LOGITS, batch),
+    };
+    let network = Network::new(&mut recording, graph, layout, batch);
+    match &settings.method {
+        Method::Baseline => baseline::record(&mut recording, &network, &inputs),
+        Method::Gr(settings) => settings.record(&mut recording, &network, &inputs),
+    }
+    recording
+}
+
+/// Records the mean cross-entropy of `logits` into the step's slot of `history`;
+/// returns the gradient of the logits.
+pub(super) fn loss(recording: &mut Recording, inputs: &Inputs, logits: Tensor, history: &str) -> Tensor {
+    let (losses, dlogits) =
+        cross_entropy::forward(recording, AttackLoss::CrossEntropy, logits, inputs.labels, None);
+    let history = recording.external(history, SLOTS);
+    cross_entropy::record(recording, losses, inputs.step, history);
+    dlogits
+}

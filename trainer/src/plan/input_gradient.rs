@@ -1,0 +1,44 @@
+//! The input-gradient plan: the loss of each picture and its gradient with respect
+//! to the pixels, with running statistics and no weight gradients.
+
+use super::layout::Layout;
+use super::names;
+use super::pass::{Forward, Mode, Network, Trace, Wanted};
+use crate::gpu::recording::{Recording, Tensor};
+use crate::model::graph::Graph;
+use crate::ops::cross_entropy;
+use dfrt_runtime::detector::oracle::AttackLoss;
+use std::collections::HashMap;
+
+/// Appends: `pixels` [N, H, W, 4] -> LOGITS [N], LOSSES [N] and `gradient` [N, H, W, 4]
+/// of the sum of the losses (cross-entropy: of their mean).
+pub fn append(
+    recording: &mut Recording,
+    graph: &Graph,
+    layout: &Layout,
+    loss: AttackLoss,
+    (pixels, gradient): (Tensor, Tensor),
+) {
+    let batch = pixels.len / (4 * graph.res * graph.res);
+    let network = Network::new(recording, graph, layout, batch);
+    let logits = recording.external(names::LOGITS, batch);
+    let labels = recording.external(names::LABELS, 2 * batch);
+    let losses = recording.external(names::LOSSES, batch);
+    let mut trace = Trace::of(graph, pixels);
+    let how =
+        Forward { mode: Mode::Evaluate, keys: None, perturbations: &HashMap::new(), logits: Some(logits) };
+    network.forward(recording, &mut trace, 0, &how);
+    let (_, dlogits) = cross_entropy::forward(recording, loss, logits, labels, Some(losses));
+    let wanted = Wanted { pixels: Some(gradient), ..Wanted::default() };
+    network.backward(recording, &trace, dlogits, wanted, &[]);
+}
+
+/// PIXELS, LABELS -> LOGITS, LOSSES, PIXEL_GRADIENT.
+pub fn record(graph: &Graph, layout: &Layout, batch: usize, loss: AttackLoss) -> Recording {
+    let mut recording = Recording::default();
+    let len = 4 * batch * graph.res * graph.res;
+    let pixels = recording.external(names::PIXELS, len);
+    let gradient = recording.external(names::PIXEL_GRADIENT, len);
+    append(&mut recording, graph, layout, loss, (pixels, gradient));
+    recording
+}

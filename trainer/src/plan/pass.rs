@@ -1,0 +1,406 @@
+//! One pass of the network, forward and backward, recorded node by node.
+
+use super::layout::Layout;
+use super::names;
+use crate::gpu::recording::{Recording, Tensor};
+use crate::model::graph::{Graph, Node, Op, ValueId};
+use crate::ops::{
+    activation, batch_norm, convolution, depthwise, drop_path, dropout, feature_statistics, linear, mask,
+    pixels, pointwise, pool, residual, squeeze_excite,
+};
+use std::collections::HashMap;
+
+/// How batch-norm, dropout and drop-path behave.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Mode {
+    /// Batch statistics and masks; the running statistics move by `momentum`.
+    Train {
+        /// 0 leaves the running statistics alone.
+        momentum: f32,
+    },
+    /// Running statistics, no masks.
+    Evaluate,
+}
+
+/// A network with its buffers named in a recording.
+#[derive(Clone, Copy, Debug)]
+pub struct Network<'a> {
+    /// What is computed.
+    pub graph: &'a Graph,
+    /// Where its weights lie.
+    pub layout: &'a Layout,
+    /// N.
+    pub batch: usize,
+    /// Learned values, flat.
+    pub params: Tensor,
+    /// Running statistics, flat.
+    pub running: Tensor,
+}
+
+/// A perturbation of a tap's statistics, for one pass.
+#[derive(Clone, Copy, Debug)]
+pub struct Perturbation {
+    /// (dmu, dsigma) [D, 2, C].
+    pub delta: Tensor,
+    /// The tap's shape and options.
+    pub shape: feature_statistics::Shape,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Perturbed {
+    features: Tensor,
+    moments: Tensor,
+    by: Perturbation,
+}
+
+/// How a forward pass runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Forward<'a> {
+    /// Training or evaluation.
+    pub mode: Mode,
+    /// Keys [N, 2] of the masks that the trace does not hold yet; none for no masks.
+    pub keys: Option<Tensor>,
+    /// Values that are perturbed for all their readers.
+    pub perturbations: &'a HashMap<ValueId, Perturbation>,
+    /// Where the logits [N] go; the pool where none is given.
+    pub logits: Option<Tensor>,
+}
+
+/// What a forward pass leaves for the backward pass.
+#[derive(Clone, Debug, Default)]
+pub struct Trace {
+    values: HashMap<ValueId, Tensor>,
+    normalisers: HashMap<usize, Tensor>,
+    frozen: bool,
+    masks: HashMap<usize, Tensor>,
+    perturbed: HashMap<ValueId, Perturbed>,
+}
+
+impl Trace {
+    /// A trace that holds the pixels [N, H, W, 4] alone.
+    pub fn of(graph: &Graph, pixels: Tensor) -> Self {
+        Self { values: HashMap::from([(graph.input, pixels)]), ..Self::default() }
+    }
+
+    /// What the readers of `value` see.
+    pub fn value(&self, value: ValueId) -> Tensor {
+        self.values[&value]
+    }
+}
+
+/// Which gradients a backward pass makes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted {
+    /// Flat tensor that takes the gradients of the learned values.
+    pub weights: Option<Tensor>,
+    /// Tensor [N, H, W, 4] that takes the gradient of the pixels.
+    pub pixels: Option<Tensor>,
+    /// The earliest value whose gradient is wanted, where neither of the above is.
+    pub down_to: Option<ValueId>,
+}
+
+impl<'a> Network<'a> {
+    /// Names the network's buffers in `recording`.
+    pub fn new(recording: &mut Recording, graph: &'a Graph, layout: &'a Layout, batch: usize) -> Self {
+        let params = recording.external(names::PARAMS, layout.len);
+        let running = recording.external(names::RUNNING, layout.running_len);
+        Self { graph, layout, batch, params, running }
+    }
+
+    /// Index of the node that makes `value`.
+    pub fn producer(&self, value: ValueId) -> usize {
+        let found = self.graph.nodes.iter().position(|node| node.output == value);
+        found.expect("every value but the input has a producer")
+    }
+
+    /// Records the nodes from `start` on. `trace` holds the values that they read
+    /// from before.
+    pub fn forward(&self, recording: &mut Recording, trace: &mut Trace, start: usize, how: &Forward<'_>) {
+        let &Forward { mode, keys, perturbations, logits } = how;
+        trace.frozen = mode == Mode::Evaluate;
+        for index in start..self.graph.nodes.len() {
+            let node = &self.graph.nodes[index];
+            let into = logits.filter(|_| node.output == self.graph.logit);
+            let output = self.forward_node(recording, trace, index, mode, keys, into);
+            trace.values.insert(node.output, output);
+            self.perturb(recording, trace, node.output, perturbations);
+        }
+    }
+
+    /// Replaces `value` by its perturbed version where `perturbations` says so.
+    pub fn perturb(
+        &self,
+        recording: &mut Recording,
+        trace: &mut Trace,
+        value: ValueId,
+        perturbations: &HashMap<ValueId, Perturbation>,
+    ) {
+        let Some(&by) = perturbations.get(&value) else { return };
+        let features = trace.values[&value];
+        let moments = feature_statistics::moments_of(recording, features, by.shape);
+        let output = feature_statistics::perturb(recording, features, moments, by.delta, by.shape);
+        trace.values.insert(value, output);
+        trace.perturbed.insert(value, Perturbed { features, moments, by });
+    }
+
+    /// Records the backward pass of the nodes after `wanted.down_to` (or of all),
+    /// and returns the gradients of the values in `collect`, as their readers see them.
+    pub fn backward(
+        &self,
+        recording: &mut Recording,
+        trace: &Trace,
+        dlogits: Tensor,
+        wanted: Wanted,
+        collect: &[ValueId],
+    ) -> HashMap<ValueId, Tensor> {
+        let mut gradients = HashMap::from([(self.graph.logit, dlogits)]);
+        let mut collected = HashMap::new();
+        for index in (0..self.graph.nodes.len()).rev() {
+            let node = &self.graph.nodes[index];
+            let Some(mut dy) = gradients.remove(&node.output) else { continue };
+            if collect.contains(&node.output) {
+                collected.insert(node.output, dy);
+            }
+            if wanted.down_to == Some(node.output) {
+                break;
+            }
+            if let Some(&Perturbed { features, moments, by }) = trace.perturbed.get(&node.output) {
+                dy = feature_statistics::backward_input(recording, features, moments, by.delta, dy, by.shape);
+            }
+            for (value, gradient) in self.backward_node(recording, trace, index, dy, wanted) {
+                let total = match gradients.remove(&value) {
+                    Some(other) => residual::add(recording, other, gradient),
+                    None => gradient,
+                };
+                gradients.insert(value, total);
+            }
+        }
+        collected
+    }
+
+    fn forward_node(
+        &self,
+        recording: &mut Recording,
+        trace: &mut Trace,
+        index: usize,
+        mode: Mode,
+        keys: Option<Tensor>,
+        into: Option<Tensor>,
+    ) -> Tensor {
+        let node = &self.graph.nodes[index];
+        let x = trace.values[&node.inputs[0]];
+        match node.op {
+            Op::Normalise => {
+                let table = &self.graph.architecture;
+                pixels::forward(recording, x, table.mean, table.std)
+            }
+            Op::Convolution(_) => convolution::forward(recording, x, self.weight(node, 0), self.dense(node)),
+            Op::Pointwise => pointwise::forward(recording, x, self.weight(node, 0), self.product(node)),
+            Op::Depthwise(_) => depthwise::forward(recording, x, self.weight(node, 0), self.depthwise(node)),
+            Op::BatchNorm(_) => {
+                let shape = self.batch_norm(node);
+                let running = self.layout.running(self.running, self.graph, node);
+                let saved = match mode {
+                    Mode::Train { momentum } => {
+                        batch_norm::batch_statistics(recording, x, running, shape, momentum)
+                    }
+                    Mode::Evaluate => batch_norm::running_statistics(recording, running, shape),
+                };
+                trace.normalisers.insert(index, saved);
+                batch_norm::forward(recording, x, saved, self.affine(node), shape)
+            }
+            Op::GlobalAveragePool => {
+                let extent = self.graph.extent(node.inputs[0]);
+                pool::forward(recording, x, self.batch, extent.area(), extent.c)
+            }
+            Op::Linear => {
+                let (weight, bias) = (self.weight(node, 0), self.weight(node, 1));
+                linear::forward(recording, x, weight, bias, self.linear(node), into)
+            }
+            Op::Activation(kind) => activation::forward(recording, x, kind),
+            Op::Scale => {
+                let gate = trace.values[&node.inputs[1]];
+                squeeze_excite::scale(recording, x, gate, self.scale(node))
+            }
+            Op::Residual { drop_path: rate } => {
+                let branch = trace.values[&node.inputs[1]];
+                match self.mask(recording, trace, index, mode, keys, (1, rate)) {
+                    Some(factor) => drop_path::forward(recording, x, branch, factor),
+                    None => residual::add(recording, x, branch),
+                }
+            }
+            Op::Dropout { rate } => {
+                let elements = self.graph.extent(node.output).c;
+                match self.mask(recording, trace, index, mode, keys, (elements, rate)) {
+                    Some(mask) => dropout::apply(recording, x, mask),
+                    None => x,
+                }
+            }
+        }
+    }
+
+    /// The node's mask, drawn once a trace; `what` is its elements a picture and its rate.
+    fn mask(
+        &self,
+        recording: &mut Recording,
+        trace: &mut Trace,
+        index: usize,
+        mode: Mode,
+        keys: Option<Tensor>,
+        (elements, rate): (usize, f32),
+    ) -> Option<Tensor> {
+        let keys = keys.filter(|_| rate > 0.0 && mode != Mode::Evaluate)?;
+        let draw = || mask::draw(recording, keys, self.batch, elements, index, rate);
+        Some(*trace.masks.entry(index).or_insert_with(draw))
+    }
+
+    /// Gradients of the node's inputs; its parameters' go where `wanted` says.
+    fn backward_node(
+        &self,
+        recording: &mut Recording,
+        trace: &Trace,
+        index: usize,
+        dy: Tensor,
+        wanted: Wanted,
+    ) -> Vec<(ValueId, Tensor)> {
+        let node = &self.graph.nodes[index];
+        let input = node.inputs[0];
+        let x = trace.values[&input];
+        let gradient = |position: usize| {
+            let flat = wanted.weights?;
+            Some(self.layout.param(flat, self.graph, node.params[position]))
+        };
+        match node.op {
+            Op::Normalise => {
+                if let Some(dx) = wanted.pixels {
+                    pixels::backward_input(recording, dy, self.graph.architecture.std, dx);
+                }
+                vec![]
+            }
+            Op::Convolution(_) => {
+                let shape = self.dense(node);
+                if let Some(gradient) = gradient(0) {
+                    convolution::backward_weight(recording, x, dy, shape, gradient);
+                }
+                // Below the stem lie only pixels.
+                if wanted.pixels.is_none() {
+                    return vec![];
+                }
+                vec![(input, convolution::backward_input(recording, dy, self.weight(node, 0), shape))]
+            }
+            Op::Pointwise => {
+                let shape = self.product(node);
+                if let Some(gradient) = gradient(0) {
+                    pointwise::backward_weight(recording, x, dy, shape, gradient);
+                }
+                vec![(input, pointwise::backward_input(recording, dy, self.weight(node, 0), shape))]
+            }
+            Op::Depthwise(_) => {
+                let shape = self.depthwise(node);
+                if let Some(gradient) = gradient(0) {
+                    depthwise::backward_weight(recording, x, dy, shape, gradient);
+                }
+                vec![(input, depthwise::backward_input(recording, dy, self.weight(node, 0), shape))]
+            }
+            Op::BatchNorm(_) => vec![(input, self.backward_batch_norm(recording, trace, index, dy, wanted))],
+            Op::GlobalAveragePool => {
+                let extent = self.graph.extent(input);
+                vec![(input, pool::backward(recording, dy, self.batch, extent.area(), extent.c))]
+            }
+            Op::Linear => {
+                let shape = self.linear(node);
+                if let (Some(weight), Some(bias)) = (gradient(0), gradient(1)) {
+                    linear::backward_weight(recording, x, dy, shape, weight);
+                    linear::backward_bias(recording, dy, shape, bias);
+                }
+                vec![(input, linear::backward_input(recording, dy, self.weight(node, 0), shape))]
+            }
+            Op::Activation(kind) => vec![(input, activation::backward(recording, x, dy, kind))],
+            Op::Scale => {
+                let (gate, shape) = (node.inputs[1], self.scale(node));
+                let dgate = squeeze_excite::backward_gate(recording, x, dy, shape);
+                let dx = squeeze_excite::scale(recording, dy, trace.values[&gate], shape);
+                vec![(input, dx), (gate, dgate)]
+            }
+            Op::Residual { .. } => {
+                let dbranch = match trace.masks.get(&index) {
+                    Some(&factor) => drop_path::backward_branch(recording, dy, factor),
+                    None => dy,
+                };
+                vec![(input, dy), (node.inputs[1], dbranch)]
+            }
+            Op::Dropout { .. } => match trace.masks.get(&index) {
+                Some(&mask) => vec![(input, dropout::apply(recording, dy, mask))],
+                None => vec![(input, dy)],
+            },
+        }
+    }
+
+    fn backward_batch_norm(
+        &self,
+        recording: &mut Recording,
+        trace: &Trace,
+        index: usize,
+        dy: Tensor,
+        wanted: Wanted,
+    ) -> Tensor {
+        let node = &self.graph.nodes[index];
+        let shape = self.batch_norm(node);
+        let saved = batch_norm::Saved {
+            x: trace.values[&node.inputs[0]],
+            statistics: trace.normalisers[&index],
+            affine: self.affine(node),
+        };
+        let gradient = wanted.weights.map(|flat| self.layout.affine(flat, self.graph, node));
+        if trace.frozen {
+            return batch_norm::backward_input_fixed(recording, saved, dy, shape);
+        }
+        let sums = batch_norm::backward_affine(recording, saved, dy, shape, gradient);
+        batch_norm::backward_input(recording, saved, dy, sums, shape)
+    }
+
+    fn weight(&self, node: &Node, position: usize) -> Tensor {
+        self.layout.param(self.params, self.graph, node.params[position])
+    }
+
+    fn affine(&self, node: &Node) -> Tensor {
+        self.layout.affine(self.params, self.graph, node)
+    }
+
+    fn dense(&self, node: &Node) -> convolution::Shape {
+        let Op::Convolution(window) = node.op else { unreachable!("asked of a dense convolution") };
+        let (ci, co) = self.channels(node);
+        convolution::Shape { n: self.batch, window, ci, co }
+    }
+
+    fn depthwise(&self, node: &Node) -> depthwise::Shape {
+        let Op::Depthwise(window) = node.op else { unreachable!("asked of a depthwise convolution") };
+        depthwise::Shape { n: self.batch, window, c: self.channels(node).0 }
+    }
+
+    fn product(&self, node: &Node) -> pointwise::Shape {
+        let (k, n) = self.channels(node);
+        pointwise::Shape { m: self.batch * self.graph.extent(node.output).area(), k, n }
+    }
+
+    fn linear(&self, node: &Node) -> linear::Shape {
+        let (k, m) = self.channels(node);
+        linear::Shape { n: self.batch, k, m }
+    }
+
+    fn scale(&self, node: &Node) -> squeeze_excite::Shape {
+        let extent = self.graph.extent(node.output);
+        squeeze_excite::Shape { n: self.batch, area: extent.area(), channels: extent.c }
+    }
+
+    fn batch_norm(&self, node: &Node) -> batch_norm::Shape {
+        let Op::BatchNorm(activation) = node.op else { unreachable!("asked of a batch-norm") };
+        let extent = self.graph.extent(node.output);
+        let eps = self.graph.architecture.bn_eps;
+        batch_norm::Shape { rows: self.batch * extent.area(), channels: extent.c, activation, eps }
+    }
+
+    fn channels(&self, node: &Node) -> (usize, usize) {
+        (self.graph.extent(node.inputs[0]).c, self.graph.extent(node.output).c)
+    }
+}
