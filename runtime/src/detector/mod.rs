@@ -3,5 +3,7 @@
 
 pub mod bench;
 pub mod evaluate;
+pub mod metadata;
 pub mod oracle;
 pub mod session;
+pub mod signature;
