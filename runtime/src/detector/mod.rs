@@ -5,5 +5,6 @@ pub mod bench;
 pub mod evaluate;
 pub mod metadata;
 pub mod oracle;
+pub mod quantile;
 pub mod session;
 pub mod signature;
