@@ -1,1 +1,543 @@
-//! judge
+//! The judge: asks the clean logits, has the attack propose, and decides. A
+//! proposal is clipped to the threat model, rounded to 8 bits, saved as PNG,
+//! read back and asked again; only then is it a success. An attack never
+//! reports its own.
+
+use super::dossier::{self, Dossier, DossierError, Side};
+use super::gates;
+use super::journal::{Entry, Finding, Journal};
+use super::result::{AttackReport, Gate, SampleResult};
+use super::summary::Summary;
+use super::threat::{Distance, Threat};
+use super::{Attack, Proposal, Target, is_right, ledger, planes};
+use crate::data::batch::Batch;
+use crate::data::manifest::{Label, Sample, Split};
+use crate::data::picture::{self, PictureError};
+use crate::detector::evaluate::{DataInfo, ModelInfo};
+use crate::detector::oracle::{Oracle, OracleError};
+use crate::storage;
+use image::RgbImage;
+use rayon::prelude::*;
+use serde_json::json;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::Instant;
+
+/// Pictures asked twice for the gate on repeated forwards.
+const REPEATED: usize = 32;
+
+/// A picture to be judged.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// Its place in the manifest's split: the key of its random draws.
+    pub id: u64,
+    /// The picture.
+    pub sample: Sample,
+}
+
+impl Subject {
+    /// The `chosen` samples of `split` under the places they have there, so that
+    /// a limit changes no picture's draws.
+    pub fn of_split(split: &[Sample], chosen: &[Sample]) -> Vec<Self> {
+        let places: HashMap<_, _> =
+            split.iter().enumerate().map(|(place, sample)| (&sample.path, place as u64)).collect();
+        let subject = |sample: &Sample| {
+            let id = *places.get(&sample.path)?;
+            Some(Self { id, sample: sample.clone() })
+        };
+        chosen.iter().filter_map(subject).collect()
+    }
+}
+
+/// What an attack is judged by.
+pub struct Trial<'a> {
+    /// The threat model.
+    pub threat: Threat,
+    /// Logit above which a picture is called fake.
+    pub threshold: f64,
+    /// The model, as attack.json names it.
+    pub model: &'a ModelInfo,
+    /// The data set, as the user named it.
+    pub data: &'a str,
+    /// Its part.
+    pub split: Split,
+    /// Where the pictures, samples.csv and attack.json go; none keeps nothing.
+    pub out: Option<&'a Path>,
+    /// Whether to go on with what lies in `out`.
+    pub resume: bool,
+    /// Told after every picture.
+    pub progress: &'a (dyn Fn(Progress) + Sync),
+}
+
+/// How far the judge is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Pictures judged, those of an earlier run included.
+    pub done: usize,
+    /// Pictures to judge.
+    pub total: usize,
+    /// Of those judged, rightly classified before.
+    pub attacked: usize,
+    /// Of those, turned over.
+    pub successes: usize,
+    /// Queries spent.
+    pub queries: u64,
+}
+
+/// The verdict.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judgement {
+    /// The object of attack.json.
+    pub report: AttackReport,
+    /// The lines of samples.csv, by rising id.
+    pub samples: Vec<SampleResult>,
+}
+
+/// Why an attack could not be judged.
+#[derive(Debug, thiserror::Error)]
+pub enum JudgeError {
+    /// No picture at all, or none that can be read.
+    #[error("{data}: nothing to attack in the split {split}: {reason}")]
+    Nothing {
+        /// The data set.
+        data: String,
+        /// The split.
+        split: Split,
+        /// Why.
+        reason: String,
+    },
+    /// The model failed.
+    #[error(transparent)]
+    Oracle(#[from] OracleError),
+    /// A result could not be saved or read back.
+    #[error(transparent)]
+    Dossier(#[from] DossierError),
+    /// The attack broke its contract.
+    #[error("{method}: {reason}; this is a fault of the attack, please report it")]
+    Contract {
+        /// The attack.
+        method: String,
+        /// What it did.
+        reason: String,
+    },
+}
+
+/// Judges `attack` on `subjects` through `oracle`.
+///
+/// With `trial.out`, everything is saved as it comes, and a run that was killed
+/// goes on with `trial.resume`: pictures judged under the same settings are not
+/// attacked again, and the result is that of an uninterrupted run but for seconds.
+/// Pictures run a thread each where the attack takes one at a time.
+///
+/// # Errors
+/// Nothing to attack, a model that fails, a folder that cannot be written or
+/// holds another result, an attack that breaks its contract.
+pub fn judge(
+    attack: &dyn Attack,
+    oracle: &dyn Oracle,
+    subjects: &[Subject],
+    trial: &Trial<'_>,
+) -> Result<Judgement, JudgeError> {
+    let start = Instant::now();
+    let mut court = Court::open(attack, oracle, trial)?;
+    let deterministic = court.repeat(subjects)?;
+    let earlier = std::mem::take(&mut court.earlier);
+    let entries = court.sit(subjects, earlier)?;
+    let skipped = court.skipped.into_inner().unwrap_or_default();
+    let (data, split) = (trial.data.to_owned(), trial.split);
+    if entries.is_empty() {
+        let reason = skipped.into_iter().next().unwrap_or_else(|| {
+            "it has no picture; name another --split or --data".to_owned()
+        });
+        return Err(JudgeError::Nothing { data, split, reason });
+    }
+    let summary = Summary::of(&entries, trial.threshold as f32, deterministic);
+    let mut report = report(attack, trial, &entries, summary);
+    report.skipped = skipped;
+    report.seconds = start.elapsed().as_secs_f64();
+    let samples: Vec<_> = entries.into_iter().map(|entry| entry.result).collect();
+    if let Some((dossier, _)) = &court.record {
+        dossier.publish(&report, &samples)?;
+    }
+    Ok(Judgement { report, samples })
+}
+
+fn report(
+    attack: &dyn Attack,
+    trial: &Trial<'_>,
+    entries: &[Entry],
+    summary: Summary,
+) -> AttackReport {
+    let count = |label| entries.iter().filter(|entry| entry.result.label == label).count();
+    let all = summary.all;
+    let mut report = AttackReport {
+        method: attack.name().to_owned(),
+        norm: trial.threat.norm,
+        eps_255: trial.threat.eps_255,
+        params: attack.parameters(),
+        n: all.n,
+        n_clean_correct: all.clean_correct,
+        clean_accuracy: all.clean_accuracy().unwrap_or_default(),
+        robust_accuracy: all.robust_accuracy().unwrap_or_default(),
+        attack_success_rate: all.success_rate(),
+        fake_to_real: summary.fake_to_real,
+        real_to_fake: summary.real_to_fake,
+        intervals: all.intervals(),
+        auc: summary.auc,
+        queries: summary.queries,
+        certified_8bit: all.successes,
+        lost_to_rounding: summary.lost_to_rounding,
+        gates: Vec::new(),
+        unreliable: false,
+        model: trial.model.clone(),
+        data: DataInfo {
+            path: trial.data.to_owned(),
+            split: trial.split.to_string(),
+            n_real: count(Label::Real),
+            n_fake: count(Label::Fake),
+        },
+        threshold: trial.threshold,
+        skipped: Vec::new(),
+        seconds: 0.0,
+    };
+    summary.gates.into_iter().for_each(|gate| report.add_gate(gate));
+    report
+}
+
+/// One attack's trial in progress.
+struct Court<'a> {
+    attack: &'a dyn Attack,
+    oracle: &'a dyn Oracle,
+    trial: &'a Trial<'a>,
+    record: Option<(Dossier, Journal)>,
+    earlier: Vec<Entry>,
+    skipped: Mutex<Vec<String>>,
+    progress: Mutex<Progress>,
+}
+
+/// A subject's picture and what the model says to it.
+struct Clean<'a> {
+    subject: &'a Subject,
+    picture: RgbImage,
+    logit: f32,
+}
+
+impl<'a> Court<'a> {
+    fn open(
+        attack: &'a dyn Attack,
+        oracle: &'a dyn Oracle,
+        trial: &'a Trial<'a>,
+    ) -> Result<Self, JudgeError> {
+        let mut earlier = Vec::new();
+        let record = match trial.out {
+            Some(folder) => {
+                let dossier = Dossier::new(folder);
+                let (journal, entries) =
+                    Journal::open(&dossier, &settings(attack, trial), trial.resume)?;
+                earlier = entries;
+                Some((dossier, journal))
+            }
+            None => None,
+        };
+        let (skipped, progress) = (Mutex::default(), Mutex::default());
+        Ok(Self { attack, oracle, trial, record, earlier, skipped, progress })
+    }
+
+    /// Asks the first pictures twice.
+    fn repeat(&self, subjects: &[Subject]) -> Result<Gate, JudgeError> {
+        let pictures = subjects[..subjects.len().min(REPEATED)].par_iter();
+        let pictures: Vec<_> =
+            pictures.filter_map(|subject| self.load(subject).ok()).collect();
+        let ask = || -> Result<Vec<f32>, OracleError> {
+            let chunks = pictures.chunks(self.attack.batch().max(1));
+            let logits: Result<Vec<_>, _> =
+                chunks.map(|chunk| self.oracle.logits(&Batch::of(self.oracle.res(), chunk))).collect();
+            Ok(logits?.concat())
+        };
+        Ok(gates::deterministic(&ask()?, &ask()?))
+    }
+
+    /// Every subject's entry, by rising id, but for those that cannot be read.
+    fn sit(&self, subjects: &[Subject], earlier: Vec<Entry>) -> Result<Vec<Entry>, JudgeError> {
+        let mut known: HashMap<u64, Entry> =
+            earlier.into_iter().map(|entry| (entry.result.id, entry)).collect();
+        let (mut entries, mut pending) = (Vec::with_capacity(subjects.len()), Vec::new());
+        for subject in subjects {
+            match known.remove(&subject.id).filter(|entry| self.still_holds(entry, subject)) {
+                Some(entry) => entries.push(entry),
+                None => pending.push(subject),
+            }
+        }
+        self.advance(subjects.len(), &entries);
+        let hear = |chunk: &[&Subject]| self.hear(chunk, subjects.len());
+        let heard: Result<Vec<_>, _> = match self.attack.batch() {
+            0 | 1 => pending.par_chunks(1).with_max_len(1).map(hear).collect(),
+            size => pending.chunks(size).map(hear).collect(),
+        };
+        entries.extend(heard?.into_iter().flatten());
+        entries.sort_by_key(|entry| entry.result.id);
+        Ok(entries)
+    }
+
+    /// Whether an earlier run's entry is of this subject and its pictures lie
+    /// there as they were saved.
+    fn still_holds(&self, entry: &Entry, subject: &Subject) -> bool {
+        let Some((dossier, _)) = &self.record else { return false };
+        let result = &entry.result;
+        let saved = |side, sha256: &str| {
+            let path = dossier.picture_path(side, result.id);
+            storage::sha256_of_file(&path).is_ok_and(|found| found == sha256)
+        };
+        result.path == shown(subject)
+            && result.label == subject.sample.label
+            && (!entry.finding.attacked
+                || saved(Side::Clean, &result.clean_sha256)
+                    && saved(Side::Adversarial, &result.adv_sha256))
+    }
+
+    /// Judges a few subjects together and puts what was found on record.
+    fn hear(&self, subjects: &[&Subject], total: usize) -> Result<Vec<Entry>, JudgeError> {
+        let start = Instant::now();
+        let clean = self.clean(subjects)?;
+        let threshold = self.trial.threshold as f32;
+        let (right, wrong): (Vec<_>, Vec<_>) = clean
+            .into_iter()
+            .partition(|clean| is_right(clean.logit, clean.subject.sample.label, threshold));
+        let mut entries: Vec<Entry> = wrong.iter().map(missed).collect();
+        entries.extend(self.attacked(&right)?);
+        let seconds = start.elapsed().as_secs_f64() / entries.len().max(1) as f64;
+        for entry in &mut entries {
+            entry.result.seconds = seconds;
+            if let Some((_, journal)) = &self.record {
+                journal.append(entry)?;
+            }
+        }
+        self.advance(total, &entries);
+        Ok(entries)
+    }
+
+    fn load(&self, subject: &Subject) -> Result<RgbImage, PictureError> {
+        picture::load(&subject.sample.path, self.oracle.res())
+    }
+
+    /// The subjects that can be read, with their clean logits.
+    fn clean<'s>(&self, subjects: &[&'s Subject]) -> Result<Vec<Clean<'s>>, JudgeError> {
+        let loaded: Vec<_> = subjects.par_iter().map(|subject| self.load(subject)).collect();
+        let mut pictures = Vec::with_capacity(subjects.len());
+        for (&subject, picture) in subjects.iter().zip(loaded) {
+            match picture {
+                Ok(picture) => pictures.push((subject, picture)),
+                Err(error) => {
+                    let mut skipped = self.skipped.lock().expect("no holder panics");
+                    skipped.push(error.to_string());
+                    skipped.sort();
+                }
+            }
+        }
+        let logits = self.ask(pictures.iter().map(|(_, picture)| planes(picture)))?;
+        let clean = pictures.into_iter().zip(logits);
+        Ok(clean.map(|((subject, picture), logit)| Clean { subject, picture, logit }).collect())
+    }
+
+    fn ask(&self, pictures: impl Iterator<Item = Vec<f32>>) -> Result<Vec<f32>, JudgeError> {
+        let batch = Batch { res: self.oracle.res(), values: pictures.flatten().collect() };
+        let logits = if batch.is_empty() { Vec::new() } else { self.oracle.logits(&batch)? };
+        if logits.len() == batch.len() {
+            return Ok(logits);
+        }
+        let text = format!("{} logits for {} pictures", logits.len(), batch.len());
+        Err(OracleError(text).into())
+    }
+
+    /// Has the attack propose for pictures that are classified rightly.
+    fn attacked(&self, clean: &[Clean<'_>]) -> Result<Vec<Entry>, JudgeError> {
+        if clean.is_empty() {
+            return Ok(Vec::new());
+        }
+        let target = |clean: &Clean<'_>| Target {
+            id: clean.subject.id,
+            label: clean.subject.sample.label,
+            picture: clean.picture.clone(),
+        };
+        let targets: Vec<_> = clean.iter().map(target).collect();
+        let (proposals, spent) = ledger::scope(targets.len(), || self.attack.propose(&targets));
+        let mut proposals = proposals?;
+        self.check(&targets, &proposals)?;
+        let miscounted = settle(&mut proposals, spent);
+        self.decide(clean, &proposals, miscounted)
+    }
+
+    fn check(&self, targets: &[Target], proposals: &[Proposal]) -> Result<(), JudgeError> {
+        let broken = |reason| {
+            Err(JudgeError::Contract { method: self.attack.name().to_owned(), reason })
+        };
+        if targets.len() != proposals.len() {
+            return broken(format!("{} proposals for {} pictures", proposals.len(), targets.len()));
+        }
+        let size = 3 * self.oracle.res() * self.oracle.res();
+        match proposals.iter().find(|proposal| proposal.values.len() != size) {
+            Some(proposal) => broken(format!("{} values instead of {size}", proposal.values.len())),
+            None => Ok(()),
+        }
+    }
+
+    /// Clips, rounds, saves, reads back and asks.
+    fn decide(
+        &self,
+        clean: &[Clean<'_>],
+        proposals: &[Proposal],
+        miscounted: bool,
+    ) -> Result<Vec<Entry>, JudgeError> {
+        let clipped = clean.iter().zip(proposals).map(|(clean, proposal)| {
+            let (centre, mut values) = (planes(&clean.picture), proposal.values.clone());
+            self.trial.threat.clip(&centre, &mut values);
+            values
+        });
+        let floats = self.ask(clipped)?;
+        let exhibits: Result<Vec<_>, _> = clean
+            .iter()
+            .zip(proposals)
+            .map(|(clean, proposal)| self.exhibit(clean, proposal))
+            .collect();
+        let exhibits = exhibits?;
+        let eights = self.ask(exhibits.iter().map(|exhibit| planes(&exhibit.picture)))?;
+        let judged = clean.iter().zip(proposals).zip(exhibits).zip(floats.iter().zip(eights));
+        Ok(judged
+            .map(|(((clean, proposal), exhibit), (&float, eight))| {
+                self.verdict(clean, proposal, exhibit, float, eight, miscounted)
+            })
+            .collect())
+    }
+
+    /// The 8-bit picture of a proposal, through PNG and back.
+    fn exhibit(&self, clean: &Clean<'_>, proposal: &Proposal) -> Result<Exhibit, JudgeError> {
+        let rounded = self.trial.threat.round(&clean.picture, &proposal.values);
+        let png = dossier::encode(&rounded);
+        let Some((dossier, _)) = &self.record else {
+            let picture = dossier::decode(&png, Path::new("adversarial picture"))?;
+            return Ok(Exhibit { picture, clean_sha256: String::new(), adv_sha256: String::new() });
+        };
+        let id = clean.subject.id;
+        let clean_sha256 = dossier.save(Side::Clean, id, &dossier::encode(&clean.picture))?;
+        dossier.save(Side::Adversarial, id, &png)?;
+        let (picture, adv_sha256) = dossier.picture(Side::Adversarial, id)?;
+        Ok(Exhibit { picture, clean_sha256, adv_sha256 })
+    }
+
+    fn verdict(
+        &self,
+        clean: &Clean<'_>,
+        proposal: &Proposal,
+        exhibit: Exhibit,
+        float: f32,
+        eight: f32,
+        miscounted: bool,
+    ) -> Entry {
+        let (threat, threshold) = (self.trial.threat, self.trial.threshold as f32);
+        let label = clean.subject.sample.label;
+        let distance = Distance::between(&clean.picture, &exhibit.picture);
+        assert!(threat.contains(distance), "the judge rounds into the ball");
+        let crossed = |logit: f32| logit.is_finite() && !is_right(logit, label, threshold);
+        let gradients = proposal.gradients;
+        Entry {
+            result: SampleResult {
+                adv_logit: eight,
+                success: crossed(eight),
+                queries: proposal.queries,
+                linf_255: distance.linf_255,
+                l2: distance.l2(),
+                clean_sha256: exhibit.clean_sha256,
+                adv_sha256: exhibit.adv_sha256,
+                ..untouched(clean)
+            },
+            finding: Finding {
+                attacked: true,
+                lost_to_rounding: crossed(float) && !crossed(eight),
+                non_finite: u32::from(!float.is_finite()) + u32::from(!eight.is_finite()),
+                excess_255: threat.excess_255(&planes(&clean.picture), &proposal.values).max(0.0),
+                miscounted,
+                gradients_evaluated: gradients.evaluated,
+                gradients_zero: gradients.zero,
+                gradients_non_finite: gradients.non_finite,
+            },
+        }
+    }
+
+    fn advance(&self, total: usize, entries: &[Entry]) {
+        let mut progress = self.progress.lock().expect("no holder panics");
+        progress.total = total;
+        for Entry { result, finding } in entries {
+            progress.done += 1;
+            progress.attacked += usize::from(finding.attacked);
+            progress.successes += usize::from(result.success);
+            progress.queries += result.queries;
+        }
+        (self.trial.progress)(*progress);
+    }
+}
+
+/// A proposal as it came back from its PNG.
+struct Exhibit {
+    picture: RgbImage,
+    clean_sha256: String,
+    adv_sha256: String,
+}
+
+/// Puts the ledger's count in the place of the attack's where the ledger can
+/// tell pictures apart, and says whether the two differ. A ledger that counted
+/// nothing says nothing: then the attack works on a device of its own.
+fn settle(proposals: &mut [Proposal], spent: u64) -> bool {
+    let claimed: u64 = proposals.iter().map(|proposal| proposal.queries).sum();
+    if spent == 0 {
+        return false;
+    }
+    if let [proposal] = proposals {
+        proposal.queries = spent;
+    }
+    claimed != spent
+}
+
+/// The entry of a picture that was classified wrongly before.
+fn missed(clean: &Clean<'_>) -> Entry {
+    let non_finite = u32::from(!clean.logit.is_finite());
+    Entry { result: untouched(clean), finding: Finding { non_finite, ..Finding::default() } }
+}
+
+fn untouched(clean: &Clean<'_>) -> SampleResult {
+    SampleResult {
+        id: clean.subject.id,
+        label: clean.subject.sample.label,
+        clean_logit: clean.logit,
+        adv_logit: clean.logit,
+        success: false,
+        queries: 0,
+        linf_255: 0,
+        l2: 0.0,
+        seconds: 0.0,
+        path: shown(clean.subject),
+        clean_sha256: String::new(),
+        adv_sha256: String::new(),
+    }
+}
+
+fn shown(subject: &Subject) -> String {
+    subject.sample.path.to_string_lossy().into_owned()
+}
+
+/// Names what must not change between a run and its continuation. Which
+/// pictures are judged may: more of them later is no other attack.
+fn settings(attack: &dyn Attack, trial: &Trial<'_>) -> String {
+    let settings = json!({
+        "method": attack.name(),
+        "params": attack.parameters(),
+        "norm": trial.threat.norm,
+        "eps_255": trial.threat.eps_255,
+        "threshold": trial.threshold,
+        "model": trial.model.sha256,
+        "res": trial.model.res,
+        "data": trial.data,
+        "split": trial.split,
+    });
+    storage::sha256(settings.to_string().as_bytes())
+}

@@ -1,12 +1,22 @@
 //! Attacks propose, the judge decides. See [`Attack`] for the contract.
 
+pub mod dossier;
+pub mod gates;
+pub mod journal;
 pub mod judge;
+pub mod ledger;
+pub mod random_noise;
 pub mod result;
+pub mod schedule;
+pub mod square;
+pub mod summary;
 pub mod threat;
+pub mod verify;
 
 use crate::data::manifest::Label;
 use crate::detector::oracle::OracleError;
 use image::RgbImage;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// A picture to attack.
@@ -27,7 +37,21 @@ pub struct Proposal {
     /// 3 x res x res, any finite values; the judge clips them to the threat model.
     pub values: Vec<f32>,
     /// Forward (and gradient) evaluations of the model that this picture cost.
+    /// The judge's own count goes before it where there is one.
     pub queries: u64,
+    /// How healthy the gradients were; all zero for an attack that uses none.
+    pub gradients: GradientCount,
+}
+
+/// The input gradients that an attack saw of one picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GradientCount {
+    /// Gradients computed.
+    pub evaluated: u64,
+    /// Of these zero in every pixel.
+    pub zero: u64,
+    /// Of these with a value that is no finite number.
+    pub non_finite: u64,
 }
 
 /// An attack, holding the oracle it may ask.
@@ -44,6 +68,24 @@ pub trait Attack: Sync {
     }
 
     /// One proposal a target, in order. The draws of a target depend on its id
-    /// and the attack's seed alone, never on its batch.
+    /// and the attack's seed alone, never on its batch. A [`ledger::Counted`]
+    /// oracle is asked on the calling thread.
     fn propose(&self, targets: &[Target]) -> Result<Vec<Proposal>, OracleError>;
+}
+
+/// The values of `picture` as an oracle sees them, 3 x res x res.
+fn planes(picture: &RgbImage) -> Vec<f32> {
+    crate::data::batch::Batch::of(picture.width() as usize, [picture]).values
+}
+
+/// Whether a logit puts a picture into its true class; one that is no finite
+/// number never does.
+pub fn is_right(logit: f32, label: Label, threshold: f32) -> bool {
+    logit.is_finite() && Label::decided(logit, threshold) == label
+}
+
+/// How far a logit lies on the right side of the threshold: the loss that
+/// score-based attacks lower. Negative once the picture has crossed.
+fn margin(logit: f32, label: Label, threshold: f32) -> f32 {
+    label.sign() * (logit - threshold)
 }

@@ -1,8 +1,19 @@
-//! Clean evaluation: the object of eval.json.
+//! Clean evaluation: the object of eval.json, and the logit of every picture,
+//! which paired statistics need.
 
-use crate::metrics::Metrics;
+use super::oracle::{Oracle, OracleError};
+use crate::data::batch::Batch;
+use crate::data::manifest::{Label, Sample, Split};
+use crate::data::picture::{self, PictureError};
+use crate::metrics::{Metrics, intervals};
+use crate::storage::{self, StorageError};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Pictures decoded and asked at a time: 40 MB of floats at 224 px.
+const CHUNK: usize = 64;
 
 /// Which model was evaluated.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,4 +69,221 @@ pub struct Evaluation {
     pub by_group: PartMetrics,
     /// Pictures that could not be read, a line each.
     pub skipped: Vec<String>,
+}
+
+/// The logit of one picture: a line of scores.csv.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Score {
+    /// The picture's place among the samples that were given.
+    pub id: u64,
+    /// The picture.
+    pub sample: Sample,
+    /// What the model said; positive for fake.
+    pub logit: f32,
+}
+
+/// What is evaluated, as eval.json names it.
+#[derive(Clone, Debug)]
+pub struct Subject<'a> {
+    /// The model.
+    pub model: &'a ModelInfo,
+    /// The data set as the user named it.
+    pub data: &'a str,
+    /// Its part.
+    pub split: Split,
+    /// Logit above which a picture is called fake.
+    pub threshold: f64,
+    /// Names the draws of the bootstrap.
+    pub seed: u64,
+}
+
+/// Why nothing could be evaluated.
+#[derive(Debug, thiserror::Error)]
+pub enum EvaluateError {
+    /// No picture at all.
+    #[error("{data}: the split {split} has no picture; name another --split or --data")]
+    Empty {
+        /// The data set.
+        data: String,
+        /// The split.
+        split: Split,
+    },
+    /// No picture that can be read.
+    #[error("{data}: none of the {n} pictures of the split {split} can be read, the first: {first}")]
+    Unreadable {
+        /// The data set.
+        data: String,
+        /// The split.
+        split: Split,
+        /// Pictures tried.
+        n: usize,
+        /// What was wrong with the first.
+        first: String,
+    },
+    /// The model failed.
+    #[error(transparent)]
+    Oracle(#[from] OracleError),
+    /// A result could not be written.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// Scores `samples` with `oracle` and computes every clean metric. A picture that
+/// cannot be read is listed and passed over. `progress` is told after each
+/// chunk how many of how many pictures are done.
+///
+/// # Errors
+/// No picture, none that can be read, a model that fails.
+pub fn evaluate(
+    oracle: &dyn Oracle,
+    samples: &[Sample],
+    subject: &Subject<'_>,
+    progress: &dyn Fn(usize, usize),
+) -> Result<(Evaluation, Vec<Score>), EvaluateError> {
+    let (data, split) = (subject.data.to_owned(), subject.split);
+    if samples.is_empty() {
+        return Err(EvaluateError::Empty { data, split });
+    }
+    let (scores, skipped) = score(oracle, samples, progress)?;
+    if scores.is_empty() {
+        let first = skipped.into_iter().next().unwrap_or_default();
+        return Err(EvaluateError::Unreadable { data, split, n: samples.len(), first });
+    }
+    let all = Part::of(scores.iter());
+    let evaluation = Evaluation {
+        model: subject.model.clone(),
+        data: DataInfo {
+            path: data,
+            split: split.to_string(),
+            n_real: all.count(Label::Real),
+            n_fake: all.count(Label::Fake),
+        },
+        threshold: subject.threshold,
+        metrics: all.metrics(subject).metrics,
+        by_subset: by_subset(&scores, subject),
+        by_group: all.averaged().metrics(subject),
+        skipped,
+    };
+    Ok((evaluation, scores))
+}
+
+/// The logits alone, and a line for each picture that could not be read.
+///
+/// # Errors
+/// A model that fails.
+pub fn score(
+    oracle: &dyn Oracle,
+    samples: &[Sample],
+    progress: &dyn Fn(usize, usize),
+) -> Result<(Vec<Score>, Vec<String>), OracleError> {
+    let (mut scores, mut skipped) = (Vec::with_capacity(samples.len()), Vec::new());
+    for (index, chunk) in samples.chunks(CHUNK).enumerate() {
+        let decoded: Vec<Result<_, PictureError>> =
+            chunk.par_iter().map(|sample| picture::load(&sample.path, oracle.res())).collect();
+        let mut batch = Batch::new(oracle.res());
+        let mut readable = Vec::with_capacity(chunk.len());
+        for (place, (sample, picture)) in chunk.iter().zip(decoded).enumerate() {
+            match picture {
+                Ok(picture) => {
+                    batch.push(&picture);
+                    readable.push(((index * CHUNK + place) as u64, sample));
+                }
+                Err(error) => skipped.push(error.to_string()),
+            }
+        }
+        let logits = oracle.logits(&batch)?;
+        let scored = readable.into_iter().zip(logits);
+        scores.extend(scored.map(|((id, sample), logit)| Score { id, sample: sample.clone(), logit }));
+        progress((index * CHUNK + chunk.len()).min(samples.len()), samples.len());
+    }
+    Ok((scores, skipped))
+}
+
+/// Writes scores.csv: `id,path,label,subset,group,logit`.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn write_scores(path: &Path, scores: &[Score]) -> Result<(), StorageError> {
+    storage::write_with(path, |file| {
+        let mut table = csv::Writer::from_writer(file);
+        table.write_record(["id", "path", "label", "subset", "group", "logit"])?;
+        for Score { id, sample, logit } in scores {
+            let path = sample.path.to_string_lossy();
+            let line = (id, path, sample.label, &sample.subset, &sample.group, logit);
+            table.serialize(line).map_err(std::io::Error::other)?;
+        }
+        table.flush()
+    })
+}
+
+/// Logits, labels and groups side by side.
+#[derive(Default)]
+struct Part<'a> {
+    logits: Vec<f32>,
+    labels: Vec<Label>,
+    groups: Vec<&'a str>,
+}
+
+impl<'a> Part<'a> {
+    fn of(scores: impl Iterator<Item = &'a Score>) -> Self {
+        let mut part = Self::default();
+        scores.for_each(|score| part.push(score.logit, score.sample.label, &score.sample.group));
+        part
+    }
+
+    fn push(&mut self, logit: f32, label: Label, group: &'a str) {
+        self.logits.push(logit);
+        self.labels.push(label);
+        self.groups.push(group);
+    }
+
+    fn count(&self, label: Label) -> usize {
+        self.labels.iter().filter(|&&other| other == label).count()
+    }
+
+    /// The mean logit of each group and class.
+    fn averaged(&self) -> Self {
+        let mut sums: BTreeMap<(&str, Label), (f64, u32)> = BTreeMap::new();
+        for ((&logit, &label), &group) in self.logits.iter().zip(&self.labels).zip(&self.groups) {
+            let sum = sums.entry((group, label)).or_default();
+            *sum = (sum.0 + f64::from(logit), sum.1 + 1);
+        }
+        let mut part = Self::default();
+        for ((group, label), (sum, n)) in sums {
+            part.push((sum / f64::from(n)) as f32, label, group);
+        }
+        part
+    }
+
+    fn metrics(&self, subject: &Subject<'_>) -> PartMetrics {
+        let threshold = subject.threshold as f32;
+        PartMetrics {
+            n_real: self.count(Label::Real),
+            n_fake: self.count(Label::Fake),
+            metrics: intervals::metrics(
+                &self.logits,
+                &self.labels,
+                &self.groups,
+                threshold,
+                subject.seed,
+            ),
+        }
+    }
+}
+
+fn by_subset(scores: &[Score], subject: &Subject<'_>) -> BTreeMap<String, PartMetrics> {
+    let mut labels: BTreeMap<&str, Vec<Label>> = BTreeMap::new();
+    for Score { sample, .. } in scores {
+        let known = labels.entry(&sample.subset).or_default();
+        if !known.contains(&sample.label) {
+            known.push(sample.label);
+        }
+    }
+    let part = |(subset, labels): (&str, Vec<Label>)| {
+        let belongs =
+            |sample: &Sample| sample.subset == subset || !labels.contains(&sample.label);
+        let part = Part::of(scores.iter().filter(|score| belongs(&score.sample)));
+        (subset.to_owned(), part.metrics(subject))
+    };
+    labels.into_iter().map(part).collect()
 }

@@ -1,0 +1,170 @@
+//! The checks that say when a figure must not be believed: models that hide
+//! their gradients, attacks that are broken, oracles that are not functions.
+//! Some look at one attack, others compare the reports of several.
+
+use super::GradientCount;
+use super::result::{AttackReport, Gate};
+
+/// Beyond this a proposal left the ball by more than float rounding, in 1/255.
+pub const EXCESS_TOLERANCE_255: f64 = 0.01;
+/// The robust accuracy by which a weaker attack may beat a stronger one.
+pub const MARGIN: f64 = 0.002;
+/// The robust accuracy that may be left at 64/255.
+pub const LEFT_AT_64: f64 = 0.01;
+
+impl Gate {
+    /// A gate; `reason` says what a failure would mean.
+    pub fn new(name: &str, passed: bool, value: f64, reason: &str) -> Self {
+        Self { name: name.to_owned(), passed, value, reason: reason.to_owned() }
+    }
+}
+
+impl AttackReport {
+    /// Adds a gate; one that failed makes the report unreliable.
+    pub fn add_gate(&mut self, gate: Gate) {
+        self.unreliable |= !gate.passed;
+        self.gates.push(gate);
+    }
+}
+
+/// The same pictures asked twice gave the same bits. `first` and `second` are
+/// the logits \[N\]; the value is their largest difference.
+pub fn deterministic(first: &[f32], second: &[f32]) -> Gate {
+    let pairs = || first.iter().zip(second);
+    let same = first.len() == second.len() && pairs().all(|(a, b)| a.to_bits() == b.to_bits());
+    let largest = pairs().map(|(a, b)| f64::from((a - b).abs())).fold(0.0, f64::max);
+    Gate::new(
+        "deterministic",
+        same,
+        largest,
+        "a model whose logits change between two forwards hides from an attack behind noise",
+    )
+}
+
+/// No logit was NaN or infinite; the value counts those that were.
+pub fn finite(non_finite: u64) -> Gate {
+    Gate::new(
+        "finite",
+        non_finite == 0,
+        non_finite as f64,
+        "a logit that is no finite number is neither a right decision nor a success",
+    )
+}
+
+/// No proposal lay outside the ball before it was clipped; the value is the
+/// largest excess in 1/255.
+pub fn within_ball(excess_255: f64) -> Gate {
+    Gate::new(
+        "within-ball",
+        excess_255 <= EXCESS_TOLERANCE_255,
+        // JSON has no infinity.
+        excess_255.min(f64::from(f32::MAX)),
+        "an attack that leaves the ball was looking at pictures it may not use, so clipping weakened it",
+    )
+}
+
+/// The attack counted as the ledger did; the value is the share of pictures
+/// where it did not.
+pub fn counted(miscounted: usize, attacked: usize) -> Gate {
+    let share = miscounted as f64 / attacked.max(1) as f64;
+    Gate::new(
+        "queries-counted",
+        miscounted == 0,
+        share,
+        "an attack whose own count of queries is wrong may have used more than its budget",
+    )
+}
+
+/// No input gradient was zero everywhere or not finite; the value is the share
+/// of those that were. None where the attack uses no gradients.
+pub fn gradient(count: GradientCount) -> Option<Gate> {
+    let bad = count.zero + count.non_finite;
+    (count.evaluated > 0).then(|| {
+        Gate::new(
+            "nonzero-gradients",
+            bad == 0,
+            bad as f64 / count.evaluated as f64,
+            "a gradient that is zero or no number leads an attack nowhere: the loss is saturated or the model masks it",
+        )
+    })
+}
+
+/// Finite differences agree with the gradient; `error` is their largest relative
+/// difference, `tolerance` what is allowed.
+pub fn finite_difference(error: f64, tolerance: f64) -> Gate {
+    Gate::new(
+        "finite-differences",
+        error <= tolerance,
+        error,
+        "a gradient that differs from finite differences is not the model's",
+    )
+}
+
+/// The attack did no worse than random noise of the same radius.
+pub fn beats_noise(attack: &AttackReport, noise: &AttackReport) -> Gate {
+    not_beaten(
+        "beats-noise",
+        attack,
+        noise,
+        0.0,
+        "an attack that plain noise beats is broken, or the model hides from it",
+    )
+}
+
+/// No black-box attack (nor a transferred one) beat the white-box one.
+pub fn black_box(white: &AttackReport, black: &AttackReport) -> Gate {
+    not_beaten(
+        "white-box-strongest",
+        white,
+        black,
+        MARGIN,
+        "an attack without gradients that beats the one with them shows that the gradients are masked",
+    )
+}
+
+/// More steps did no harm: PGD-40 against PGD-10.
+pub fn more_steps(many: &AttackReport, few: &AttackReport) -> Gate {
+    not_beaten(
+        "more-steps",
+        many,
+        few,
+        0.0,
+        "more steps that attack worse mean a step size or a gradient that is wrong",
+    )
+}
+
+/// Accuracy falls as epsilon grows; `reports` by rising epsilon. The value is
+/// the largest rise.
+pub fn monotone(reports: &[&AttackReport]) -> Gate {
+    let rises =
+        reports.windows(2).map(|pair| pair[1].robust_accuracy - pair[0].robust_accuracy);
+    let largest = rises.fold(0.0, f64::max);
+    Gate::new(
+        "falls-with-epsilon",
+        largest <= 0.0,
+        largest,
+        "a larger ball holds the smaller one, so an accuracy that rises means that the attack failed to search it",
+    )
+}
+
+/// Nearly nothing survives 64/255, where a grey picture is within reach of most.
+pub fn breaks_at_64(report: &AttackReport) -> Gate {
+    Gate::new(
+        "breaks-at-64",
+        report.robust_accuracy <= LEFT_AT_64,
+        report.robust_accuracy,
+        "no detector withstands 64/255: what is left there was not attacked well",
+    )
+}
+
+/// Passed when `weak` leaves no less robust accuracy than `strong`, up to `margin`.
+fn not_beaten(
+    name: &str,
+    strong: &AttackReport,
+    weak: &AttackReport,
+    margin: f64,
+    reason: &str,
+) -> Gate {
+    let lead = strong.robust_accuracy - weak.robust_accuracy;
+    Gate::new(name, lead <= margin, lead, reason)
+}

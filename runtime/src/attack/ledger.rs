@@ -1,0 +1,150 @@
+//! The count of queries that the judge trusts over an attack's word. An attack
+//! is given a [`Counted`] oracle; the judge opens a [`scope`] around each
+//! proposal and reads what was really asked.
+//!
+//! The scope belongs to the thread. Where a waiting thread picks up another
+//! picture's proposal in between, that proposal opens its own scope, and the
+//! outer one goes on where it was.
+
+use crate::data::batch::Batch;
+use crate::data::manifest::Label;
+use crate::detector::oracle::{AttackLoss, GradientOracle, Oracle, OracleError};
+use std::cell::Cell;
+
+thread_local! {
+    static OPEN: Cell<Option<Account>> = const { Cell::new(None) };
+}
+
+#[derive(Clone, Copy)]
+struct Account {
+    spent: u64,
+    pictures: u64,
+}
+
+/// Runs `work`, which may ask for `pictures` pictures, and says how many logits
+/// (and gradients) it asked of [`Counted`] oracles on this thread.
+pub fn scope<T>(pictures: usize, work: impl FnOnce() -> T) -> (T, u64) {
+    /// Gives the outer scope back even where `work` panics.
+    struct Outer(Option<Account>);
+    impl Drop for Outer {
+        fn drop(&mut self) {
+            OPEN.set(self.0);
+        }
+    }
+    let _outer = Outer(OPEN.replace(Some(Account { spent: 0, pictures: pictures as u64 })));
+    let result = work();
+    let spent = OPEN.get().map_or(0, |account| account.spent);
+    (result, spent)
+}
+
+/// An oracle that counts, with a budget that cannot be overrun.
+#[derive(Debug)]
+pub struct Counted<'a, O: ?Sized> {
+    oracle: &'a O,
+    budget: Option<u64>,
+}
+
+impl<'a, O: Oracle + ?Sized> Counted<'a, O> {
+    /// Counts what is asked of `oracle`; more than `budget` queries a picture
+    /// are refused (none: no limit).
+    pub fn new(oracle: &'a O, budget: Option<u64>) -> Self {
+        Self { oracle, budget }
+    }
+
+    /// The queries left to the picture in hand; none without a budget.
+    pub fn left(&self) -> Option<u64> {
+        let spent = OPEN.get().map_or(0, |account| account.spent);
+        let pictures = OPEN.get().map_or(1, |account| account.pictures);
+        self.budget.map(|budget| (budget * pictures).saturating_sub(spent))
+    }
+
+    fn charge(&self, queries: usize) -> Result<(), OracleError> {
+        let Some(account) = OPEN.get() else {
+            return Err(OracleError(
+                "an attack asked outside of its proposal; it must ask on the thread that the judge runs it on"
+                    .to_owned(),
+            ));
+        };
+        if self.left().is_some_and(|left| queries as u64 > left) {
+            return Err(OracleError(format!(
+                "an attack asked beyond its budget of {} queries a picture; it must count what it spends",
+                self.budget.unwrap_or_default()
+            )));
+        }
+        OPEN.set(Some(Account { spent: account.spent + queries as u64, ..account }));
+        Ok(())
+    }
+}
+
+impl<O: Oracle + ?Sized> Oracle for Counted<'_, O> {
+    fn logits(&self, batch: &Batch) -> Result<Vec<f32>, OracleError> {
+        self.charge(batch.len())?;
+        self.oracle.logits(batch)
+    }
+
+    fn res(&self) -> usize {
+        self.oracle.res()
+    }
+}
+
+impl<O: GradientOracle + ?Sized> GradientOracle for Counted<'_, O> {
+    fn loss_gradient(
+        &self,
+        batch: &Batch,
+        labels: &[Label],
+        loss: AttackLoss,
+    ) -> Result<(Vec<f32>, Batch), OracleError> {
+        self.charge(batch.len())?;
+        self.oracle.loss_gradient(batch, labels, loss)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Zero;
+    impl Oracle for Zero {
+        fn logits(&self, batch: &Batch) -> Result<Vec<f32>, OracleError> {
+            Ok(vec![0.0; batch.len()])
+        }
+        fn res(&self) -> usize {
+            1
+        }
+    }
+
+    fn ask(oracle: &dyn Oracle, pictures: usize) -> Result<Vec<f32>, OracleError> {
+        oracle.logits(&Batch { res: 1, values: vec![0.0; 3 * pictures] })
+    }
+
+    #[test]
+    fn scopes_nest_and_count_apart() {
+        let counted = Counted::new(&Zero, None);
+        let (inner, outer) = scope(1, || {
+            ask(&counted, 2).unwrap();
+            let ((), inner) = scope(1, || drop(ask(&counted, 5).unwrap()));
+            ask(&counted, 1).unwrap();
+            inner
+        });
+        assert_eq!((inner, outer), (5, 3));
+    }
+
+    #[test]
+    fn the_budget_is_hard_and_a_refused_query_is_not_charged() {
+        let counted = Counted::new(&Zero, Some(3));
+        let (refused, spent) = scope(1, || {
+            ask(&counted, 2).unwrap();
+            assert_eq!(counted.left(), Some(1));
+            let refused = ask(&counted, 2).unwrap_err();
+            ask(&counted, 1).unwrap();
+            refused
+        });
+        assert_eq!(spent, 3);
+        assert!(refused.to_string().contains("budget of 3 queries"));
+    }
+
+    #[test]
+    fn a_query_outside_of_any_scope_is_refused() {
+        assert!(ask(&Counted::new(&Zero, None), 1).is_err());
+    }
+}

@@ -1,0 +1,366 @@
+//! Square (Andriushchenko, Croce, Flammarion and Hein, ECCV 2020): a random
+//! search over square windows that asks for logits alone.
+//!
+//! Linf candidates are whole bytes: with a whole epsilon every candidate of the
+//! published rule, clip(x ± eps), lies on the grid of an 8-bit picture, so that
+//! saving one as PNG loses nothing. L2 candidates do not; there a success is asked
+//! again as the 8-bit picture that the threat model makes of it, and the search
+//! goes on where rounding undoes it.
+//!
+//! Unlike two published codes, windows may also touch the last row and column.
+
+use super::ledger::Counted;
+use super::schedule::{Pace, Schedule};
+use super::threat::{Norm, Threat};
+use super::{Attack, GradientCount, Proposal, Target, is_right, margin, planes};
+use crate::data::batch::Batch;
+use crate::detector::oracle::{Oracle, OracleError};
+use crate::random;
+use image::RgbImage;
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use serde_json::{Map, Value, json};
+
+/// What a user may set.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SquareSettings {
+    /// Queries a picture; hard.
+    pub queries: u64,
+    /// The share of pixels that the first windows cover.
+    pub p: f64,
+    /// Whether the schedule is stretched to the budget.
+    pub pace: Pace,
+    /// Names the draws.
+    pub seed: u64,
+}
+
+impl Default for SquareSettings {
+    /// AutoAttack's: p = 0.8, 5000 queries, unscaled.
+    fn default() -> Self {
+        Self { queries: 5000, p: 0.8, pace: Pace::Unscaled, seed: 0 }
+    }
+}
+
+/// The attack. Its oracle gives logits and counts; a gradient is out of its reach.
+pub struct Square<'a> {
+    oracle: Counted<'a, dyn Oracle + 'a>,
+    threat: Threat,
+    threshold: f32,
+    settings: SquareSettings,
+}
+
+impl<'a> Square<'a> {
+    /// Attacks `oracle`, whose logit above `threshold` says fake, within `threat`.
+    pub fn new(
+        oracle: &'a dyn Oracle,
+        threat: Threat,
+        threshold: f32,
+        settings: SquareSettings,
+    ) -> Self {
+        let oracle = Counted::new(oracle, Some(settings.queries));
+        Self { oracle, threat, threshold, settings }
+    }
+
+    fn attack(&self, target: &Target) -> Result<Proposal, OracleError> {
+        let random = random::stream(
+            self.settings.seed,
+            &["square".into(), target.id.into(), 0.into()],
+        );
+        let mut search = Search { square: self, target, random, spent: 0 };
+        // With no radius there is nothing to try, with no budget nobody to ask.
+        let idle = self.threat.eps_255 <= 0.0 || self.settings.queries == 0;
+        let values = match self.threat.norm {
+            _ if idle => planes(&target.picture),
+            Norm::Linf => planes(&search.linf()?),
+            Norm::L2 => search.l2()?,
+        };
+        Ok(Proposal { values, queries: search.spent, gradients: GradientCount::default() })
+    }
+}
+
+impl Attack for Square<'_> {
+    fn name(&self) -> &str {
+        "square"
+    }
+
+    fn parameters(&self) -> Map<String, Value> {
+        let settings = self.settings;
+        let pairs = [
+            ("queries", json!(settings.queries)),
+            ("p", json!(settings.p)),
+            ("schedule", json!(settings.pace)),
+            ("seed", json!(settings.seed)),
+        ];
+        pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    fn propose(&self, targets: &[Target]) -> Result<Vec<Proposal>, OracleError> {
+        targets.iter().map(|target| self.attack(target)).collect()
+    }
+}
+
+/// One picture's random search.
+struct Search<'a> {
+    square: &'a Square<'a>,
+    target: &'a Target,
+    random: ChaCha8Rng,
+    spent: u64,
+}
+
+/// What the model said to a candidate.
+struct Answer {
+    margin: f32,
+    crossed: bool,
+}
+
+impl Search<'_> {
+    fn res(&self) -> usize {
+        self.target.picture.width() as usize
+    }
+
+    fn ask(&mut self, values: Vec<f32>) -> Result<Answer, OracleError> {
+        let (label, threshold) = (self.target.label, self.square.threshold);
+        let batch = Batch { res: self.res(), values };
+        let logit = self.square.oracle.logits(&batch)?[0];
+        self.spent += 1;
+        // A logit that is no number is neither a success nor an improvement.
+        let margin = if logit.is_finite() { margin(logit, label, threshold) } else { f32::INFINITY };
+        Ok(Answer { margin, crossed: logit.is_finite() && !is_right(logit, label, threshold) })
+    }
+
+    fn exhausted(&self) -> bool {
+        self.spent >= self.square.settings.queries
+    }
+
+    fn schedule(&self) -> Schedule {
+        let SquareSettings { queries: budget, p, pace, .. } = self.square.settings;
+        Schedule { p, pace, budget }
+    }
+
+    fn sign(&mut self) -> f32 {
+        if self.random.random::<bool>() { 1.0 } else { -1.0 }
+    }
+
+    /// The corner of a window of `side`, anywhere in the picture.
+    fn corner(&mut self, side: usize) -> (usize, usize) {
+        let free = self.res() - side;
+        (self.random.random_range(0..=free), self.random.random_range(0..=free))
+    }
+
+    fn linf(&mut self) -> Result<RgbImage, OracleError> {
+        let mut best = self.stripes();
+        let mut answer = self.ask(planes(&best))?;
+        while !answer.crossed && !self.exhausted() {
+            let side = self.schedule().side(self.spent, self.res());
+            let corner = self.corner(side);
+            let candidate = self.recoloured(&best, corner, side);
+            let next = self.ask(planes(&candidate))?;
+            if next.margin < answer.margin {
+                (best, answer) = (candidate, next);
+            }
+        }
+        Ok(best)
+    }
+
+    /// The start: a vertical stripe of ±eps for every column and channel.
+    fn stripes(&mut self) -> RgbImage {
+        let mut picture = self.target.picture.clone();
+        for channel in 0..3 {
+            for x in 0..picture.width() {
+                let up = self.random.random();
+                for y in 0..picture.height() {
+                    let byte = &mut picture.get_pixel_mut(x, y)[channel];
+                    *byte = self.moved(*byte, up);
+                }
+            }
+        }
+        picture
+    }
+
+    /// `best` with one ±eps a channel in the window, drawn again while it would
+    /// change nothing. With a radius above 0 one of the two signs always does.
+    fn recoloured(&mut self, best: &RgbImage, corner: (usize, usize), side: usize) -> RgbImage {
+        loop {
+            let up: [bool; 3] = self.random.random();
+            let mut candidate = best.clone();
+            let mut changed = false;
+            for y in corner.0..corner.0 + side {
+                for x in corner.1..corner.1 + side {
+                    let (x, y) = (x as u32, y as u32);
+                    let clean = self.target.picture.get_pixel(x, y);
+                    let pixel = candidate.get_pixel_mut(x, y);
+                    for channel in 0..3 {
+                        let byte = self.moved(clean[channel], up[channel]);
+                        changed |= pixel[channel] != byte;
+                        pixel[channel] = byte;
+                    }
+                }
+            }
+            if changed {
+                return candidate;
+            }
+        }
+    }
+
+    /// clip(clean ± eps) on bytes.
+    fn moved(&self, clean: u8, up: bool) -> u8 {
+        let eps = self.square.threat.levels();
+        if up { clean.saturating_add(eps) } else { clean.saturating_sub(eps) }
+    }
+
+    fn l2(&mut self) -> Result<Vec<f32>, OracleError> {
+        let clean = planes(&self.target.picture);
+        let mut best = self.tiles(&clean);
+        let mut answer = self.ask(best.clone())?;
+        let mut done = answer.crossed && self.survives_rounding(&best)?;
+        while !done && !self.exhausted() {
+            let side = self.schedule().odd_side(self.spent, self.res());
+            let candidate = self.moved_budget(&clean, &best, side);
+            let next = self.ask(candidate.clone())?;
+            if next.margin < answer.margin {
+                done = next.crossed && self.survives_rounding(&candidate)?;
+                (best, answer) = (candidate, next);
+            }
+        }
+        Ok(best)
+    }
+
+    /// Whether the 8-bit picture of `values` crosses too; costs a query. The
+    /// judge has the last word where no query is left.
+    fn survives_rounding(&mut self, values: &[f32]) -> Result<bool, OracleError> {
+        if self.exhausted() {
+            return Ok(false);
+        }
+        let rounded = self.square.threat.round(&self.target.picture, values);
+        Ok(self.ask(planes(&rounded))?.crossed)
+    }
+
+    /// The start: five by five tiles, each a pseudo-Gaussian with a sign a channel.
+    fn tiles(&mut self, clean: &[f32]) -> Vec<f32> {
+        let res = self.res();
+        let side = (res / 5).max(1);
+        let count = res / side;
+        let first = (res - side * count) / 2;
+        let mut delta = vec![0.0; clean.len()];
+        for row in 0..count {
+            for column in 0..count {
+                let (y, x) = (first + row * side, first + column * side);
+                let shape = self.two_hills(side);
+                for channel in 0..3 {
+                    let sign = f64::from(self.sign());
+                    let places = window(res, channel, (y, x), side);
+                    places.zip(&shape).for_each(|(at, value)| delta[at] = sign * value);
+                }
+            }
+        }
+        self.stretched(clean, &delta)
+    }
+
+    /// One step: what the windows W1 and W2 hold of the radius, and what is not
+    /// used, goes into W1, whose new direction mixes the old one with fresh hills;
+    /// W2 is emptied (algorithm 3 of the paper).
+    fn moved_budget(&mut self, clean: &[f32], best: &[f32], side: usize) -> Vec<f32> {
+        let res = self.res();
+        let mut delta: Vec<f64> =
+            best.iter().zip(clean).map(|(&value, &centre)| f64::from(value - centre)).collect();
+        let (into, from) = (self.corner(side), self.corner(side));
+        let eps = f64::from(self.square.threat.eps());
+        let unused = (eps * eps - squares(&delta)).max(0.0);
+        let hills = self.two_hills(side);
+        let mut fresh = Vec::with_capacity(3 * side * side);
+        for channel in 0..3 {
+            let old: Vec<f64> = window(res, channel, into, side).map(|at| delta[at]).collect();
+            let both = squares(&old) + outside(res, channel, from, into, side, &delta);
+            let (sign, length) = (f64::from(self.sign()), squares(&old).sqrt() + 1e-10);
+            let mixed: Vec<f64> =
+                hills.iter().zip(&old).map(|(hill, old)| sign * hill + old / length).collect();
+            let scale = (unused / 3.0 + both).sqrt() / squares(&mixed).sqrt().max(1e-10);
+            fresh.extend(mixed.iter().map(|value| value * scale));
+        }
+        let mut fresh = fresh.into_iter();
+        for channel in 0..3 {
+            window(res, channel, from, side).for_each(|at| delta[at] = 0.0);
+        }
+        for channel in 0..3 {
+            let places = window(res, channel, into, side);
+            places.zip(fresh.by_ref()).for_each(|(at, value)| delta[at] = value);
+        }
+        self.stretched(clean, &delta)
+    }
+
+    /// clean + delta stretched to the radius, within \[0, 1\].
+    fn stretched(&self, clean: &[f32], delta: &[f64]) -> Vec<f32> {
+        let scale = f64::from(self.square.threat.eps()) / squares(delta).sqrt().max(1e-10);
+        let moved = clean.iter().zip(delta);
+        moved.map(|(&value, &change)| (f64::from(value) + change * scale).clamp(0.0, 1.0) as f32).collect()
+    }
+
+    /// Two halves of a square of `side`, one hill up and one down, of length 1;
+    /// which way it is cut is drawn. Row-major.
+    fn two_hills(&mut self, side: usize) -> Vec<f64> {
+        let turned = self.random.random::<bool>();
+        let half = side / 2;
+        let (up, down) = (hill(half, side), hill(side - half, side));
+        let mut shape: Vec<f64> =
+            up.into_iter().chain(down.into_iter().map(|value| -value)).collect();
+        let length = squares(&shape).sqrt();
+        shape.iter_mut().for_each(|value| *value /= length);
+        if !turned {
+            return shape;
+        }
+        (0..side * side).map(|at| shape[at % side * side + at / side]).collect()
+    }
+}
+
+/// The pseudo-Gaussian of the paper: concentric rectangles around the middle of
+/// `rows` x `columns`, the k-th adding 1 / k^2, of length 1. Row-major.
+fn hill(rows: usize, columns: usize) -> Vec<f64> {
+    if rows * columns == 0 {
+        return Vec::new();
+    }
+    let middle = ((rows / 2) as i64, (columns / 2) as i64);
+    let steps = (rows / 2 + 1).max(columns / 2 + 1) as i64;
+    let height = |at: usize| {
+        let row = (at / columns) as i64 - middle.0;
+        let column = (at % columns) as i64 - middle.1;
+        let ring = row.abs().max(column.abs());
+        (ring..steps).map(|k| 1.0 / ((k + 1) * (k + 1)) as f64).sum()
+    };
+    let mut hill: Vec<f64> = (0..rows * columns).map(height).collect();
+    let length = squares(&hill).sqrt();
+    hill.iter_mut().for_each(|value| *value /= length);
+    hill
+}
+
+fn squares(values: &[f64]) -> f64 {
+    values.iter().map(|value| value * value).sum()
+}
+
+/// The places of a window in one plane of a 3 x res x res tensor, row by row.
+fn window(
+    res: usize,
+    channel: usize,
+    corner: (usize, usize),
+    side: usize,
+) -> impl Iterator<Item = usize> {
+    (0..side * side).map(move |at| {
+        let (y, x) = (corner.0 + at / side, corner.1 + at % side);
+        (channel * res + y) * res + x
+    })
+}
+
+/// The squares of `delta` in the window at `from` that the one at `into` leaves out.
+fn outside(
+    res: usize,
+    channel: usize,
+    from: (usize, usize),
+    into: (usize, usize),
+    side: usize,
+    delta: &[f64],
+) -> f64 {
+    let inside = |at: usize| {
+        let (y, x) = (at / res % res, at % res);
+        (into.0..into.0 + side).contains(&y) && (into.1..into.1 + side).contains(&x)
+    };
+    window(res, channel, from, side).filter(|&at| !inside(at)).map(|at| delta[at] * delta[at]).sum()
+}

@@ -1,0 +1,156 @@
+//! From the findings on single pictures to the figures of attack.json.
+
+use super::gates;
+use super::journal::Entry;
+use super::result::{Direction, Gate, QueryStatistics, RateIntervals, SampleResult};
+use super::{GradientCount, is_right};
+use crate::data::manifest::Label;
+use crate::detector::quantile::quantile;
+use crate::metrics::{intervals, ranking};
+
+/// How many of a set of pictures stood before and after.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Pictures.
+    pub n: usize,
+    /// Of these classified rightly before.
+    pub clean_correct: usize,
+    /// Of those turned over.
+    pub successes: usize,
+}
+
+impl Tally {
+    /// Counts `samples`, decided at `threshold`; of one label, where given.
+    pub fn of<'a>(
+        samples: impl IntoIterator<Item = &'a SampleResult>,
+        threshold: f32,
+        label: Option<Label>,
+    ) -> Self {
+        let counted = samples.into_iter().filter(|it| label.is_none_or(|label| label == it.label));
+        counted.fold(Self::default(), |tally, sample| {
+            let right = is_right(sample.clean_logit, sample.label, threshold);
+            Self {
+                n: tally.n + 1,
+                clean_correct: tally.clean_correct + usize::from(right),
+                successes: tally.successes + usize::from(right && sample.success),
+            }
+        })
+    }
+
+    /// Rightly classified before and after.
+    pub fn survivors(self) -> usize {
+        self.clean_correct - self.successes
+    }
+
+    /// Rightly classified before, over all; none without pictures.
+    pub fn clean_accuracy(self) -> Option<f64> {
+        share(self.clean_correct, self.n)
+    }
+
+    /// Rightly classified before and after, over all; none without pictures.
+    pub fn robust_accuracy(self) -> Option<f64> {
+        share(self.survivors(), self.n)
+    }
+
+    /// Turned over, over those rightly classified before; none where that is 0.
+    pub fn success_rate(self) -> Option<f64> {
+        share(self.successes, self.clean_correct)
+    }
+
+    /// The rates of one direction.
+    pub fn direction(self) -> Direction {
+        Direction {
+            n: self.n,
+            n_clean_correct: self.clean_correct,
+            robust_accuracy: self.robust_accuracy(),
+            attack_success_rate: self.success_rate(),
+        }
+    }
+
+    /// 95 % Wilson intervals of the three rates.
+    pub fn intervals(self) -> RateIntervals {
+        let wilson = |part: usize, whole: usize| intervals::wilson(part as u64, whole as u64);
+        let attacked = self.clean_correct;
+        RateIntervals {
+            clean_accuracy: wilson(attacked, self.n),
+            robust_accuracy: wilson(self.survivors(), self.n),
+            attack_success_rate: (attacked > 0).then(|| wilson(self.successes, attacked)),
+        }
+    }
+}
+
+fn share(part: usize, whole: usize) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+/// What of a report follows from the entries alone.
+pub struct Summary {
+    /// All pictures.
+    pub all: Tally,
+    /// Fakes made to pass as real.
+    pub fake_to_real: Direction,
+    /// Reals made to look fake.
+    pub real_to_fake: Direction,
+    /// AUC of the logits after the attack; none for one class or a NaN.
+    pub auc: Option<f64>,
+    /// What it cost.
+    pub queries: QueryStatistics,
+    /// Successes in floats that rounding undid.
+    pub lost_to_rounding: usize,
+    /// The checks on this attack alone.
+    pub gates: Vec<Gate>,
+}
+
+impl Summary {
+    /// Of `entries`, decided at `threshold`, with the gate on repeated forwards.
+    pub fn of(entries: &[Entry], threshold: f32, deterministic: Gate) -> Self {
+        let samples = || entries.iter().map(|entry| &entry.result);
+        let tally = |label| Tally::of(samples(), threshold, label);
+        let logits: Vec<f32> = samples().map(|sample| sample.adv_logit).collect();
+        let labels: Vec<Label> = samples().map(|sample| sample.label).collect();
+        let lost = entries.iter().filter(|entry| entry.finding.lost_to_rounding);
+        Self {
+            all: tally(None),
+            fake_to_real: tally(Some(Label::Fake)).direction(),
+            real_to_fake: tally(Some(Label::Real)).direction(),
+            auc: ranking::auc(&logits, &labels),
+            queries: queries(entries),
+            lost_to_rounding: lost.count(),
+            gates: own_gates(entries, deterministic),
+        }
+    }
+}
+
+fn queries(entries: &[Entry]) -> QueryStatistics {
+    let attacked = entries.iter().filter(|entry| entry.finding.attacked);
+    let counts: Vec<u64> = attacked.map(|entry| entry.result.queries).collect();
+    let mut sorted: Vec<f64> = counts.iter().map(|&count| count as f64).collect();
+    sorted.sort_by(f64::total_cmp);
+    let total = counts.iter().sum();
+    QueryStatistics {
+        mean: total as f64 / counts.len().max(1) as f64,
+        median: quantile(&sorted, 0.5),
+        p90: quantile(&sorted, 0.9),
+        total,
+    }
+}
+
+fn own_gates(entries: &[Entry], deterministic: Gate) -> Vec<Gate> {
+    let findings = || entries.iter().map(|entry| &entry.finding);
+    let attacked = findings().filter(|finding| finding.attacked).count();
+    let miscounted = findings().filter(|finding| finding.miscounted).count();
+    let gradients = findings().map(|finding| finding.gradients());
+    let gradients = gradients.fold(GradientCount::default(), |sum, one| GradientCount {
+        evaluated: sum.evaluated + one.evaluated,
+        zero: sum.zero + one.zero,
+        non_finite: sum.non_finite + one.non_finite,
+    });
+    let mut gates = vec![
+        deterministic,
+        gates::finite(findings().map(|finding| u64::from(finding.non_finite)).sum()),
+        gates::within_ball(findings().map(|finding| finding.excess_255).fold(0.0, f64::max)),
+        gates::counted(miscounted, attacked),
+    ];
+    gates.extend(gates::gradient(gradients));
+    gates
+}

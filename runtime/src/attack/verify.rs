@@ -1,0 +1,260 @@
+//! Checks an attack's folder again: the saved PNGs are decoded anew, their
+//! hashes, their distance, the model's decision and the figures of attack.json
+//! recomputed from them alone.
+
+use super::dossier::{Dossier, DossierError, Side};
+use super::is_right;
+use super::result::{AttackReport, SampleResult};
+use super::summary::Tally;
+use super::threat::{Distance, Threat, ThreatError};
+use crate::data::batch::Batch;
+use crate::detector::oracle::{Oracle, OracleError};
+use crate::detector::session::{Detector, SessionError, TractOracle};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// A logit may differ by this share between two processors or devices; a
+/// decision that hangs on less is reported as close, not as wrong.
+const LOGIT_TOLERANCE: f32 = 1e-3;
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VerifyReport {
+    /// Lines of samples.csv.
+    pub samples: usize,
+    /// Of these attacked, and so checked against their pictures.
+    pub pictures: usize,
+    /// Of these successes that hold.
+    pub successes: usize,
+    /// What does not hold, a line each.
+    pub mismatches: Vec<String>,
+    /// Decisions so near the threshold that this processor decides otherwise.
+    pub close: Vec<String>,
+}
+
+impl VerifyReport {
+    /// Whether everything holds.
+    pub fn passed(&self) -> bool {
+        self.mismatches.is_empty()
+    }
+}
+
+/// Why nothing could be checked.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// A result cannot be read.
+    #[error(transparent)]
+    Dossier(#[from] DossierError),
+    /// The model that attack.json names cannot be loaded.
+    #[error("{source}; attack.json names this model: run from the same folder, or name it with --model")]
+    Model {
+        /// Why.
+        source: SessionError,
+    },
+    /// The model is not the one that was attacked.
+    #[error("{path}: is not the model that was attacked (SHA-256 {found} instead of {expected}); name that one with --model")]
+    OtherModel {
+        /// The file.
+        path: String,
+        /// Its hash.
+        found: String,
+        /// The one in attack.json.
+        expected: String,
+    },
+    /// The model failed.
+    #[error(transparent)]
+    Oracle(#[from] OracleError),
+    /// attack.json names no threat model.
+    #[error(transparent)]
+    Threat(#[from] ThreatError),
+}
+
+/// Verifies the attack in `folder` with the ONNX model that attack.json names,
+/// or with `model`. A RUN stands for the model.onnx in it.
+///
+/// # Errors
+/// Results or a model that cannot be read, another model than was attacked.
+pub fn verify(folder: &Path, model: Option<&Path>) -> Result<VerifyReport, VerifyError> {
+    let report = Dossier::new(folder).report()?;
+    let named = model.map_or_else(|| PathBuf::from(&report.model.path), Path::to_owned);
+    let is_run = named.is_dir();
+    let path = if is_run { named.join("model.onnx") } else { named };
+    let detector = Detector::load(&path, 1).map_err(|source| VerifyError::Model { source })?;
+    let (found, expected) = (&detector.info().sha256, &report.model.sha256);
+    // A RUN may be named by the hash of its weights instead.
+    let weights = detector.metadata().and_then(|metadata| metadata.weights_sha256.as_ref());
+    if found != expected && weights != Some(expected) {
+        return Err(VerifyError::OtherModel {
+            path: path.display().to_string(),
+            found: found.clone(),
+            expected: expected.clone(),
+        });
+    }
+    verify_with(folder, &TractOracle::new(detector))
+}
+
+/// Verifies the attack in `folder`, asking `oracle`.
+///
+/// # Errors
+/// Results that cannot be read, a model that fails.
+pub fn verify_with(folder: &Path, oracle: &dyn Oracle) -> Result<VerifyReport, VerifyError> {
+    let dossier = Dossier::new(folder);
+    let (report, samples) = (dossier.report()?, dossier.samples()?);
+    let check = Check {
+        threat: Threat::new(report.norm, report.eps_255)?,
+        threshold: report.threshold as f32,
+        dossier: &dossier,
+        oracle,
+    };
+    let found: Result<Vec<Finding>, OracleError> =
+        samples.par_iter().map(|sample| check.sample(sample)).collect();
+    let found = found?;
+    let mut mismatches: Vec<String> = found.iter().flat_map(|it| it.wrong.clone()).collect();
+    mismatches.extend(check.figures(&report, &samples));
+    Ok(VerifyReport {
+        samples: samples.len(),
+        pictures: found.iter().filter(|it| it.attacked).count(),
+        successes: found.iter().filter(|it| it.turned_over).count(),
+        mismatches,
+        close: found.into_iter().filter_map(|it| it.close).collect(),
+    })
+}
+
+struct Check<'a> {
+    threat: Threat,
+    threshold: f32,
+    dossier: &'a Dossier,
+    oracle: &'a dyn Oracle,
+}
+
+#[derive(Default)]
+struct Finding {
+    attacked: bool,
+    turned_over: bool,
+    wrong: Vec<String>,
+    close: Option<String>,
+}
+
+impl Check<'_> {
+    fn sample(&self, sample: &SampleResult) -> Result<Finding, OracleError> {
+        let right = is_right(sample.clean_logit, sample.label, self.threshold);
+        if !right {
+            let wrong = sample.success.then(|| {
+                format!("sample {}: a success on a picture that was wrong before", sample.id)
+            });
+            return Ok(Finding { wrong: wrong.into_iter().collect(), ..Finding::default() });
+        }
+        let mut finding = Finding { attacked: true, ..Finding::default() };
+        let sides = [(Side::Clean, &sample.clean_sha256), (Side::Adversarial, &sample.adv_sha256)];
+        let mut pictures = Vec::with_capacity(2);
+        for (side, expected) in sides {
+            match self.dossier.picture(side, sample.id) {
+                Ok((picture, found)) => {
+                    if found != *expected {
+                        let path = self.dossier.picture_path(side, sample.id);
+                        finding.wrong.push(format!("{}: was changed: SHA-256 {found} instead of {expected}", path.display()));
+                    }
+                    pictures.push(picture);
+                }
+                Err(error) => finding.wrong.push(error.to_string()),
+            }
+        }
+        let [clean, adversarial] = &pictures[..] else { return Ok(finding) };
+        let side = self.oracle.res() as u32;
+        if clean.dimensions() != (side, side) || adversarial.dimensions() != (side, side) {
+            finding.wrong.push(format!("sample {}: its pictures are not of {side} px", sample.id));
+            return Ok(finding);
+        }
+        let distance = Distance::between(clean, adversarial);
+        finding.wrong.extend(self.distance(sample, distance));
+        for (name, picture, logit, expected) in [
+            ("clean", clean, sample.clean_logit, true),
+            ("adversarial", adversarial, sample.adv_logit, !sample.success),
+        ] {
+            let asked = self.oracle.logits(&Batch::of(self.oracle.res(), [picture]))?[0];
+            self.decision(sample, name, (logit, asked), expected, &mut finding);
+        }
+        finding.turned_over = sample.success && finding.wrong.is_empty();
+        Ok(finding)
+    }
+
+    fn distance(&self, sample: &SampleResult, distance: Distance) -> Vec<String> {
+        let mut wrong = Vec::new();
+        if !self.threat.contains(distance) {
+            wrong.push(format!(
+                "sample {}: lies outside the ball: Linf {}/255, L2 {:.3}/255, epsilon {}/255",
+                sample.id,
+                distance.linf_255,
+                distance.l2() * 255.0,
+                self.threat.eps_255
+            ));
+        }
+        if distance.linf_255 != sample.linf_255 || (distance.l2() - sample.l2).abs() > 1e-9 {
+            wrong.push(format!(
+                "sample {}: its distance is Linf {}/255, L2 {}, not Linf {}/255, L2 {}",
+                sample.id,
+                distance.linf_255,
+                distance.l2(),
+                sample.linf_255,
+                sample.l2
+            ));
+        }
+        wrong
+    }
+
+    /// Compares a recorded logit with the one just asked: the value within the
+    /// tolerance, and the side of the threshold that `right` calls for.
+    fn decision(
+        &self,
+        sample: &SampleResult,
+        name: &str,
+        (recorded, asked): (f32, f32),
+        right: bool,
+        finding: &mut Finding,
+    ) {
+        let allowed = LOGIT_TOLERANCE * recorded.abs().max(1.0);
+        let same = (recorded - asked).abs() <= allowed
+            || recorded.is_nan() && asked.is_nan()
+            || recorded == asked;
+        if !same {
+            finding.wrong.push(format!(
+                "sample {}: the model says {asked} to its {name} picture, not {recorded}",
+                sample.id
+            ));
+        }
+        let decided = |logit| is_right(logit, sample.label, self.threshold) == right;
+        // A logit that is no number is no success either.
+        if !recorded.is_finite() || (decided(asked) && decided(recorded)) {
+            return;
+        }
+        let text = format!(
+            "sample {}: its {name} picture is decided otherwise: logit {asked}, recorded {recorded}, threshold {}",
+            sample.id, self.threshold
+        );
+        if same && decided(recorded) { finding.close = Some(text) } else { finding.wrong.push(text) }
+    }
+
+    /// The counts of attack.json against samples.csv.
+    fn figures(&self, report: &AttackReport, samples: &[SampleResult]) -> Vec<String> {
+        let tally = Tally::of(samples, self.threshold, None);
+        let figures = [
+            ("n", report.n as f64, tally.n as f64),
+            ("n_clean_correct", report.n_clean_correct as f64, tally.clean_correct as f64),
+            ("certified_8bit", report.certified_8bit as f64, tally.successes as f64),
+            ("robust_accuracy", report.robust_accuracy, tally.robust_accuracy().unwrap_or_default()),
+            ("clean_accuracy", report.clean_accuracy, tally.clean_accuracy().unwrap_or_default()),
+            (
+                "attack_success_rate",
+                report.attack_success_rate.unwrap_or_default(),
+                tally.success_rate().unwrap_or_default(),
+            ),
+        ];
+        let differs = figures.into_iter().filter(|(_, found, expected)| (found - expected).abs() > 1e-12);
+        differs
+            .map(|(name, found, expected)| {
+                format!("attack.json: {name} is {found}, but samples.csv gives {expected}")
+            })
+            .collect()
+    }
+}
