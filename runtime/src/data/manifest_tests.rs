@@ -183,7 +183,7 @@ fn the_summary_counts_pictures_and_groups() {
     let summary = Manifest::new(samples, vec!["notes.txt: foreign".into()]).summary();
     assert_eq!(summary.count(Split::Train, Label::Real), 3);
     assert_eq!(summary.count(Split::Test, Label::Real), 0);
-    assert_eq!((summary.parts[0].pictures, summary.parts[0].groups), (3, 2));
+    assert_eq!((summary.parts[1].pictures, summary.parts[1].groups), (3, 2));
     let table = summary.to_string();
     assert!(table.contains("1 entries passed over"), "{table}");
     assert_eq!(table.lines().count(), 4);

@@ -239,21 +239,21 @@ pub fn prepare(picture: &RgbImage, res: usize) -> RgbImage {
     if (width, height) == (res, res) {
         return picture.clone();
     }
-    let side = f64::from(width.min(height));
-    let left = ((width - width.min(height)) / 2).into();
-    let top = ((height - width.min(height)) / 2).into();
+    let side = width.min(height);
+    let (left, top) = ((width - side) / 2, (height - side) / 2);
     let source =
         resize::images::ImageRef::new(width, height, picture.as_raw(), resize::PixelType::U8x3)
             .expect("three bytes a pixel");
+    // Cut first: the filter must not see beyond the square.
+    let source = resize::images::CroppedImage::new(&source, left, top, side, side)
+        .expect("the central square lies inside");
     let mut square = resize::images::Image::new(res, res, resize::PixelType::U8x3);
-    let options = resize::ResizeOptions::new()
-        .resize_alg(resize::ResizeAlg::Convolution(
-            resize::FilterType::CatmullRom,
-        ))
-        .crop(left, top, side, side);
+    let options = resize::ResizeOptions::new().resize_alg(resize::ResizeAlg::Convolution(
+        resize::FilterType::CatmullRom,
+    ));
     resize::Resizer::new()
         .resize(&source, &mut square, &options)
-        .expect("both are 8-bit RGB and the square lies inside");
+        .expect("both are 8-bit RGB");
     RgbImage::from_raw(res, res, square.into_vec()).expect("three bytes a pixel")
 }
 
