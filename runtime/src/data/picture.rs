@@ -1,7 +1,19 @@
-//! The one way from a picture's file to what a detector sees.
+//! The one way from a picture's file to what a detector sees, and back to a file.
+//! What is in the picture (faces, frames of a video) is not this module's matter.
 
-use image::RgbImage;
+use fast_image_resize as resize;
+use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
+use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+
+/// The longest side accepted, in pixels.
+pub const MAX_SIDE: u32 = 32_768;
+/// The most memory that one decoded picture may take, in bytes: 89 megapixels of
+/// 8-bit RGB. What a header declares is checked before anything is allocated.
+pub const MAX_DECODED_BYTES: u64 = 256 << 20;
+/// The largest file that is read at all, in bytes.
+pub const MAX_FILE_BYTES: u64 = 256 << 20;
 
 /// Why a picture cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -14,12 +26,262 @@ pub enum PictureError {
         /// What the decoder said.
         reason: String,
     },
+    /// The file is not there, is a folder, or may not be read.
+    #[error("{}: cannot be opened: {reason}; check the path and its permissions", path.display())]
+    Inaccessible {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// The file or the picture declared in its header is too large to decode safely.
+    #[error("{}: refused: {size} is over the limit of {limit}; scale the picture down or crop it first", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size in words.
+        size: String,
+        /// The limit in words.
+        limit: String,
+    },
+    /// A resolution of 0 was asked for.
+    #[error("{}: cannot be resized to resolution 0; choose a resolution of 32 or more", path.display())]
+    NoResolution {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 /// Decodes `path`, takes the central square and resizes it to `res` x `res`
 /// 8-bit RGB. This is the one preprocessing of training, evaluation, attacks
 /// and the bench.
+///
+/// # Errors
+/// As [`decode`], and where the file cannot be opened or `res` is 0.
 pub fn load(path: &Path, res: usize) -> Result<RgbImage, PictureError> {
-    let _ = (path, res);
-    todo!()
+    if res == 0 {
+        return Err(PictureError::NoResolution {
+            path: path.to_owned(),
+        });
+    }
+    Ok(prepare(&open(path)?, res))
 }
+
+/// Decodes the file `path` at its own size.
+///
+/// # Errors
+/// As [`decode`], and where the file cannot be opened.
+pub fn open(path: &Path) -> Result<RgbImage, PictureError> {
+    let inaccessible = |reason: String| PictureError::Inaccessible {
+        path: path.to_owned(),
+        reason,
+    };
+    let metadata = std::fs::metadata(path).map_err(|error| inaccessible(error.to_string()))?;
+    if metadata.is_dir() {
+        return Err(inaccessible("it is a folder, not a picture".to_owned()));
+    }
+    if !metadata.is_file() {
+        return Err(inaccessible("it is not a regular file".to_owned()));
+    }
+    if metadata.len() > MAX_FILE_BYTES {
+        return Err(PictureError::TooLarge {
+            path: path.to_owned(),
+            size: format!("a file of {} MiB", metadata.len() >> 20),
+            limit: format!("{} MiB", MAX_FILE_BYTES >> 20),
+        });
+    }
+    let bytes = std::fs::read(path).map_err(|error| inaccessible(error.to_string()))?;
+    decode(&bytes, path)
+}
+
+/// Decodes the bytes of a PNG, JPEG, BMP or WebP file, whatever its name says.
+///
+/// 16-bit values are rounded to 8 bits, grey becomes three equal channels,
+/// transparency is composited over black, CMYK and YCCK JPEGs with Adobe's marker
+/// become RGB, and the EXIF orientation is applied. Colour profiles are ignored.
+///
+/// # Errors
+/// Where the bytes are empty, truncated, damaged or of another kind; where the
+/// header declares more than [`MAX_SIDE`] or [`MAX_DECODED_BYTES`]. `what` is the
+/// name the error gives. Never panics, whatever the bytes.
+pub fn decode(bytes: &[u8], what: &Path) -> Result<RgbImage, PictureError> {
+    // The decoders are not ours: should one panic on a damaged file, that file is
+    // unreadable and a long run goes on.
+    catch_unwind(AssertUnwindSafe(|| decode_unguarded(bytes, what)))
+        .unwrap_or_else(|_| Err(unreadable(what, "its decoder failed on damaged data")))
+}
+
+fn unreadable(what: &Path, reason: impl Into<String>) -> PictureError {
+    PictureError::Unreadable {
+        path: what.to_owned(),
+        reason: reason.into(),
+    }
+}
+
+fn decode_unguarded(bytes: &[u8], what: &Path) -> Result<RgbImage, PictureError> {
+    if bytes.is_empty() {
+        return Err(unreadable(what, "the file is empty"));
+    }
+    if bytes.starts_with(&[0xff, 0xd8]) {
+        check_jpeg(bytes).map_err(|reason| unreadable(what, reason))?;
+    }
+    let failed = |error: image::ImageError| unreadable(what, one_line(&error.to_string()));
+    let mut reader = ImageReader::new(Cursor::new(bytes))
+        .with_guessed_format()
+        .map_err(|error| unreadable(what, error.to_string()))?;
+    if reader.format().is_none() {
+        return Err(unreadable(what, "its content is no PNG, JPEG, BMP or WebP"));
+    }
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(2 * MAX_DECODED_BYTES);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().map_err(failed)?;
+    let (width, height) = decoder.dimensions();
+    if width > MAX_SIDE || height > MAX_SIDE || decoder.total_bytes() > MAX_DECODED_BYTES {
+        return Err(PictureError::TooLarge {
+            path: what.to_owned(),
+            size: format!("a picture of {width} x {height}"),
+            limit: format!(
+                "{MAX_SIDE} pixels a side and {} MiB",
+                MAX_DECODED_BYTES >> 20
+            ),
+        });
+    }
+    if width == 0 || height == 0 {
+        return Err(unreadable(what, "it has no pixels"));
+    }
+    let orientation = decoder.orientation().map_err(failed)?;
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(failed)?;
+    picture.apply_orientation(orientation);
+    Ok(without_alpha(picture))
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn without_alpha(picture: DynamicImage) -> RgbImage {
+    if !picture.color().has_alpha() {
+        return picture.into_rgb8();
+    }
+    let rgba = picture.into_rgba8();
+    RgbImage::from_fn(rgba.width(), rgba.height(), |x, y| {
+        let [red, green, blue, alpha] = rgba.get_pixel(x, y).0;
+        let over_black = |value: u8| ((u32::from(value) * u32::from(alpha) + 127) / 255) as u8;
+        image::Rgb([over_black(red), over_black(green), over_black(blue)])
+    })
+}
+
+/// Refuses JPEGs that the lenient decoder would fill up or colour wrongly: those
+/// that end before their end-of-image marker, and four-channel ones without
+/// Adobe's marker, whose inks may or may not be inverted.
+fn check_jpeg(bytes: &[u8]) -> Result<(), String> {
+    const TRUNCATED: &str = "the JPEG is truncated: its end is missing";
+    let mut at = 2;
+    let (mut adobe, mut channels) = (false, 0);
+    loop {
+        let marker = next_marker(bytes, &mut at).ok_or(TRUNCATED)?;
+        match marker {
+            0xd9 if channels == 4 && !adobe => {
+                return Err(
+                    "a CMYK JPEG without Adobe's marker, whose colours are ambiguous".into(),
+                );
+            }
+            0xd9 => return Ok(()),
+            0x01 | 0xd0..=0xd8 => continue,
+            _ => {}
+        }
+        let length = bytes.get(at..at + 2).ok_or(TRUNCATED)?;
+        let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
+        if length < 2 {
+            return Err("a JPEG segment has no length".into());
+        }
+        let segment = bytes.get(at + 2..at + length).ok_or(TRUNCATED)?;
+        let is_frame = matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc);
+        if is_frame {
+            channels = segment.get(5).copied().unwrap_or(0);
+        }
+        adobe |= marker == 0xee && segment.starts_with(b"Adobe");
+        at += length;
+    }
+}
+
+/// The code of the next marker at or after `at`, entropy-coded data skipped;
+/// `at` is left behind it.
+fn next_marker(bytes: &[u8], at: &mut usize) -> Option<u8> {
+    loop {
+        let rest = bytes.get(*at..)?;
+        *at += rest.iter().position(|&byte| byte == 0xff)? + 1;
+        match *bytes.get(*at)? {
+            0x00 => *at += 1,
+            0xff => {}
+            marker => {
+                *at += 1;
+                return Some(marker);
+            }
+        }
+    }
+}
+
+/// The central square of `picture`, resized to `res` x `res` by Catmull-Rom
+/// (bicubic, a = -1/2), widened when shrinking so that nothing aliases. A picture
+/// that is `res` x `res` already passes through bit-identical.
+///
+/// # Panics
+/// Where `res` is 0 or the picture has no pixels.
+pub fn prepare(picture: &RgbImage, res: usize) -> RgbImage {
+    let (width, height) = picture.dimensions();
+    let res = u32::try_from(res).expect("a resolution fits 32 bits");
+    assert!(
+        res > 0 && width > 0 && height > 0,
+        "a picture has at least one pixel"
+    );
+    if (width, height) == (res, res) {
+        return picture.clone();
+    }
+    let side = width.min(height);
+    let (left, top) = ((width - side) / 2, (height - side) / 2);
+    let source =
+        resize::images::ImageRef::new(width, height, picture.as_raw(), resize::PixelType::U8x3)
+            .expect("three bytes a pixel");
+    // Cut first: the filter must not see beyond the square.
+    let source = resize::images::CroppedImage::new(&source, left, top, side, side)
+        .expect("the central square lies inside");
+    let mut square = resize::images::Image::new(res, res, resize::PixelType::U8x3);
+    let options = resize::ResizeOptions::new().resize_alg(resize::ResizeAlg::Convolution(
+        resize::FilterType::CatmullRom,
+    ));
+    resize::Resizer::new()
+        .resize(&source, &mut square, &options)
+        .expect("both are 8-bit RGB");
+    RgbImage::from_raw(res, res, square.into_vec()).expect("three bytes a pixel")
+}
+
+/// `picture` as a PNG, 8-bit RGB: what is read back is what was written.
+///
+/// # Panics
+/// Where the picture has no pixels.
+pub fn encode_png(picture: &RgbImage) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    picture
+        .write_with_encoder(image::codecs::png::PngEncoder::new(&mut bytes))
+        .expect("a picture with pixels fits a PNG in memory");
+    bytes
+}
+
+/// `picture` as a baseline JPEG without chroma subsampling; `quality` 1 to 100 on
+/// libjpeg's scale.
+///
+/// # Panics
+/// Where the picture has no pixels or a side over 65,535.
+pub fn encode_jpeg(picture: &RgbImage, quality: u8) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, quality)
+        .encode_image(picture)
+        .expect("a picture with pixels fits a JPEG in memory");
+    bytes
+}
+
+#[cfg(test)]
+#[path = "picture_tests.rs"]
+mod tests;

@@ -1,1 +1,143 @@
-//! x
+//! Portraits of people who do not exist, drawn from formulas: a [`Person`] is what
+//! stays from shot to shot, a [`Shot`] is pose, expression, light and camera. Made
+//! so that the whole tool can be shown and tested without anyone's photographs; no
+//! measure of how a detector does on real ones.
+
+mod backdrop;
+mod camera;
+mod hair;
+mod light;
+mod noise;
+mod person;
+mod shape;
+mod shot;
+mod skin;
+
+pub(crate) use noise::{Field, step};
+pub use person::Person;
+pub use shot::Shot;
+
+use super::face::Landmarks;
+use backdrop::Behind;
+use hair::Strands;
+use image::RgbImage;
+use light::{Colour, cover};
+use rand_chacha::ChaCha8Rng;
+use shape::Shape;
+use skin::Face;
+
+/// A picture of a face and where the face is in it.
+#[derive(Clone, Debug)]
+pub struct Portrait {
+    /// The photograph.
+    pub picture: RgbImage,
+    /// 78 points; the first 28 are the outline, clockwise from the forehead.
+    pub landmarks: Landmarks,
+}
+
+/// Photographs `person` in the circumstances of `shot`: `size` x `size` pixels,
+/// with sensor noise from `random`. Edges are as sharp as the size allows, so the
+/// same person and shot look the same at every size.
+///
+/// # Panics
+/// Where `size` is 0.
+pub fn photograph(
+    person: &Person,
+    shot: &Shot,
+    size: u32,
+    random: &mut ChaCha8Rng,
+) -> Portrait {
+    assert!(size > 0, "a picture has at least one pixel");
+    let shape = Shape::new(person, shot);
+    let scene = Scene::new(&shape, shot, size);
+    let pixels = (0..size * size).map(|index| {
+        let at = [index % size, index / size].map(|place| (place as f32 + 0.5) / size as f32);
+        scene.colour(at)
+    });
+    Portrait {
+        picture: camera::expose(pixels.collect(), size, &shot.camera, random),
+        landmarks: shape.landmarks(&shot.pose, size),
+    }
+}
+
+/// Everything in front of the camera, from the back to the front.
+struct Scene<'a> {
+    shape: &'a Shape<'a>,
+    shot: &'a Shot,
+    behind: Behind<'a>,
+    strands: Strands<'a>,
+    face: Face<'a>,
+    /// The width of a pixel in half face widths.
+    pixel: f32,
+}
+
+impl<'a> Scene<'a> {
+    fn new(shape: &'a Shape<'a>, shot: &'a Shot, size: u32) -> Self {
+        let person = shape.person;
+        let light = &shot.light;
+        let pixel = 1.0 / (shot.pose.scale * size as f32);
+        Self {
+            shape,
+            shot,
+            behind: Behind { person, backdrop: &shot.backdrop, light, pixel },
+            strands: Strands {
+                hair: &person.hair,
+                head: &person.head,
+                light,
+                texture: person.texture,
+                pixel,
+            },
+            face: Face { shape, light, pixel },
+            pixel,
+        }
+    }
+
+    /// Linear RGB at a place of the picture, in picture sides.
+    fn colour(&self, at: [f32; 2]) -> Colour {
+        let ([x, y], [flat_x, flat_y]) = self.shape.place(at, &self.shot.pose);
+        let mut colour = self.behind.wall(at[0], at[1]);
+        // The back of the head swings the other way than the face.
+        let back_x = flat_x + 0.25 * self.shot.pose.yaw;
+        let back = self.strands.behind(back_x, flat_y);
+        if back > 0.0 {
+            cover(&mut colour, self.strands.colour(back_x, flat_y).map(|value| 0.7 * value), back);
+        }
+        let (body, cloth) = self.behind.body(flat_x, flat_y);
+        cover(&mut colour, cloth, body);
+        let contour = self.shape.contour(x, y);
+        self.add_ear(&mut colour, x, y);
+        let head = noise::step(-0.8 * self.pixel, 0.8 * self.pixel, 1.0 - contour);
+        if head > 0.0 {
+            cover(&mut colour, self.face.colour(x, y), head);
+        }
+        let front = self.strands.before(x, y, contour);
+        if front > 0.0 {
+            cover(&mut colour, self.strands.colour(x, y), front);
+        }
+        colour
+    }
+
+    fn add_ear(&self, colour: &mut Colour, x: f32, y: f32) {
+        let person = self.shape.person;
+        let (across, down) = ((x.abs() - 1.0) / 0.13, (y - person.eyes.level - 0.2) / 0.27);
+        let distance = across.hypot(down);
+        let share = 1.0 - noise::step(1.0 - 7.0 * self.pixel, 1.0 + 7.0 * self.pixel, distance);
+        if share > 0.0 {
+            let normal = light::unit([0.6 * x.signum(), 0.0, 0.8]);
+            let hollow = 1.0 - 0.35 * noise::bump(across / 0.45, down / 0.6);
+            let albedo = person.skin.albedo;
+            let red = [0.95 * hollow, 0.78 * hollow, 0.76 * hollow];
+            let ear = self.shot.light.matt(
+                std::array::from_fn(|c| albedo[c] * red[c]),
+                normal,
+                0.5,
+                1.0,
+            );
+            cover(colour, ear, share);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "portrait_tests.rs"]
+mod tests;
