@@ -71,24 +71,35 @@ pub fn linf_step(
     recording.dispatch(&LINF_STEP, &shape.whole(), &tensors, shape.invocations());
 }
 
+/// x [N, P, 4] -> the squared Euclidean length of each picture [N], into `y` where given.
+pub fn squared_length(recording: &mut Recording, x: Tensor, shape: Shape, y: Option<Tensor>) -> Tensor {
+    let chunks = chunks(shape);
+    let partial = recording.tensor(shape.n * chunks.count);
+    recording.dispatch(&SQUARED_LENGTH, &shape.params(chunks), &[x, partial], partial.len);
+    reduce::sum(recording, partial, rows(shape), 1.0, y)
+}
+
+/// x, moved [N, P, 4] -> the squared Euclidean distance of each pair of pictures [N].
+fn squared_distance(recording: &mut Recording, x: Tensor, moved: Tensor, shape: Shape) -> Tensor {
+    let chunks = chunks(shape);
+    let partial = recording.tensor(shape.n * chunks.count);
+    recording.dispatch(&SQUARED_DISTANCE, &shape.params(chunks), &[x, moved, partial], partial.len);
+    reduce::sum(recording, partial, rows(shape), 1.0, None)
+}
+
+fn chunks(shape: Shape) -> Chunks {
+    Chunks::of(shape.pixels, 64, 64)
+}
+
+fn rows(shape: Shape) -> reduce::Rows {
+    reduce::Rows { groups: shape.n, rows: chunks(shape).count, length: 1 }
+}
+
 /// adversarial += size * gradient / |gradient|, projected on the ball around `clean`
 /// and clipped to \[0, 1\]; a zero gradient moves nothing.
-pub fn l2_step(
-    recording: &mut Recording,
-    clean: Tensor,
-    gradient: Tensor,
-    adversarial: Tensor,
-    shape: Shape,
-) {
-    let chunks = Chunks::of(shape.pixels, 64, 64);
-    let rows = reduce::Rows { groups: shape.n, rows: chunks.count, length: 1 };
-    let partial = recording.tensor(shape.n * chunks.count);
-    let params = shape.params(chunks);
-    recording.dispatch(&SQUARED_LENGTH, &params, &[gradient, partial], partial.len);
-    let squared = reduce::sum(recording, partial, rows, 1.0, None);
-    recording.dispatch(&L2_STEP, &params, &[gradient, squared, adversarial], shape.invocations());
-    let partial = recording.tensor(shape.n * chunks.count);
-    recording.dispatch(&SQUARED_DISTANCE, &params, &[clean, adversarial, partial], partial.len);
-    let squared = reduce::sum(recording, partial, rows, 1.0, None);
-    recording.dispatch(&L2_PROJECT, &params, &[clean, squared, adversarial], shape.invocations());
+pub fn l2_step(recording: &mut Recording, clean: Tensor, gradient: Tensor, adversarial: Tensor, shape: Shape) {
+    let squared = squared_length(recording, gradient, shape, None);
+    recording.dispatch(&L2_STEP, &shape.whole(), &[gradient, squared, adversarial], shape.invocations());
+    let squared = squared_distance(recording, clean, adversarial, shape);
+    recording.dispatch(&L2_PROJECT, &shape.whole(), &[clean, squared, adversarial], shape.invocations());
 }

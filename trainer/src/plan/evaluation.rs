@@ -3,7 +3,7 @@
 use super::layout::Layout;
 use super::names;
 use super::pass::{Forward, Mode, Network, Trace};
-use crate::gpu::recording::Recording;
+use crate::gpu::recording::{Recording, Tensor};
 use crate::model::graph::Graph;
 use crate::ops::pixels;
 use std::collections::HashMap;
@@ -11,14 +11,27 @@ use std::collections::HashMap;
 /// BYTES [N, H, W] -> LOGITS [N].
 pub fn record(graph: &Graph, layout: &Layout, batch: usize) -> Recording {
     let mut recording = Recording::default();
-    let network = Network::new(&mut recording, graph, layout, batch);
     let area = batch * graph.res * graph.res;
     let bytes = recording.external(names::BYTES, area);
     let input = recording.tensor(4 * area);
     pixels::from_bytes(&mut recording, bytes, input);
+    append(&mut recording, graph, layout, input);
+    recording
+}
+
+/// PIXELS [N, H, W, 4] -> LOGITS [N].
+pub fn record_floats(graph: &Graph, layout: &Layout, batch: usize) -> Recording {
+    let mut recording = Recording::default();
+    let input = recording.external(names::PIXELS, 4 * batch * graph.res * graph.res);
+    append(&mut recording, graph, layout, input);
+    recording
+}
+
+fn append(recording: &mut Recording, graph: &Graph, layout: &Layout, input: Tensor) {
+    let batch = input.len / (4 * graph.res * graph.res);
+    let network = Network::new(recording, graph, layout, batch);
     let logits = recording.external(names::LOGITS, batch);
     let how =
         Forward { mode: Mode::Evaluate, keys: None, perturbations: &HashMap::new(), logits: Some(logits) };
-    network.forward(&mut recording, &mut Trace::of(graph, input), 0, &how);
-    recording
+    network.forward(recording, &mut Trace::of(graph, input), 0, &how);
 }

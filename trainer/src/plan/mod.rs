@@ -6,6 +6,7 @@ pub mod evaluation;
 pub mod input_gradient;
 pub mod layout;
 pub mod pass;
+pub mod resident;
 
 /// Names of the buffers that plans share.
 pub mod names {

@@ -1,0 +1,51 @@
+//! Logits of 8-bit pictures on the GPU, in batches of one size.
+
+use crate::gpu::device::GpuError;
+use crate::gpu::engine::{Buffer, Executable};
+use crate::plan::resident::{Resident, pack_bytes};
+use crate::plan::{evaluation, names};
+use image::RgbImage;
+
+/// The evaluation plan of a network, ready to run.
+#[derive(Debug)]
+pub struct Evaluator {
+    network: Resident,
+    batch: usize,
+    bytes: Buffer,
+    logits: Buffer,
+    plan: Executable,
+}
+
+impl Evaluator {
+    /// Plans evaluation in batches of `batch` pictures.
+    pub fn new(network: &Resident, batch: usize) -> Result<Self, GpuError> {
+        let engine = &network.engine;
+        let area = network.graph.res * network.graph.res;
+        let bytes = engine.buffer(names::BYTES, batch * area)?;
+        let logits = engine.buffer(names::LOGITS, batch)?;
+        let mut buffers = network.buffers();
+        buffers.insert(names::BYTES.to_owned(), bytes.clone());
+        buffers.insert(names::LOGITS.to_owned(), logits.clone());
+        let plan = engine.compile(&evaluation::record(&network.graph, &network.layout, batch), &buffers)?;
+        Ok(Self { network: network.clone(), batch, bytes, logits, plan })
+    }
+
+    /// The pictures a run takes.
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+
+    /// One logit a picture; each must be res x res. A last, smaller batch is filled
+    /// up with its first picture, which changes no other's logit.
+    pub fn logits(&self, pictures: &[RgbImage]) -> Result<Vec<f32>, GpuError> {
+        let mut logits = Vec::with_capacity(pictures.len());
+        for chunk in pictures.chunks(self.batch) {
+            let fill = std::iter::repeat_n(&chunk[0], self.batch - chunk.len());
+            let engine = &self.network.engine;
+            engine.write(&self.bytes, 0, &pack_bytes(chunk.iter().chain(fill)));
+            engine.run(&self.plan)?;
+            logits.extend(engine.read(&self.logits, 0, chunk.len())?);
+        }
+        Ok(logits)
+    }
+}

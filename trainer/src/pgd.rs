@@ -1,0 +1,253 @@
+//! FGSM (Goodfellow et al. 2015) and PGD (Madry et al. 2018) wholly on the GPU: the
+//! pictures stay there from the first step to the last.
+//!
+//! The steps follow the margin's gradient. For one logit the cross-entropy's
+//! gradient is a positive multiple of it, so sign and direction are the same, but
+//! the margin's does not vanish in f32 on a confident logit.
+
+use crate::gpu::device::GpuError;
+use crate::gpu::engine::{Buffer, Executable};
+use crate::gpu::recording::Recording;
+use crate::gpu_oracle::{channels_first, channels_last, label_values};
+use crate::ops::perturbation::{self, Shape};
+use crate::plan::resident::Resident;
+use crate::plan::{evaluation, input_gradient, names};
+use dfrt_runtime::attack::threat::{Norm, Threat};
+use dfrt_runtime::attack::{Attack, GradientCount, Proposal, Target};
+use dfrt_runtime::data::batch::Batch;
+use dfrt_runtime::detector::oracle::{AttackLoss, OracleError};
+use dfrt_runtime::random;
+use rand::RngExt;
+use serde_json::{Map, Value, json};
+use std::sync::Mutex;
+
+/// How many steps, how long, from where.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// Gradient steps.
+    pub steps: usize,
+    /// Length of a step in 1/255.
+    pub step_255: f64,
+    /// Whether to start from a random point of the ball.
+    pub random_start: bool,
+    /// Starts; the one that ends with the lowest margin counts.
+    pub restarts: usize,
+    /// Of the random starts.
+    pub seed: u64,
+}
+
+impl Settings {
+    /// One step of the whole radius from the picture itself.
+    pub fn fgsm(threat: Threat) -> Self {
+        Self { steps: 1, step_255: threat.eps_255, random_start: false, restarts: 1, seed: 0 }
+    }
+
+    /// `steps` steps of 2/255 at 8/255 and of a quarter of the radius elsewhere.
+    pub fn pgd(threat: Threat, steps: usize, restarts: usize, seed: u64) -> Self {
+        Self { steps, step_255: threat.eps_255 / 4.0, random_start: true, restarts, seed }
+    }
+}
+
+/// FGSM or PGD against a network on the GPU.
+#[derive(Debug)]
+pub struct Pgd {
+    name: &'static str,
+    network: Resident,
+    batch: usize,
+    threat: Threat,
+    settings: Settings,
+    buffers: Mutex<Buffers>,
+    step: Executable,
+    score: Executable,
+}
+
+#[derive(Debug)]
+struct Buffers {
+    clean: Buffer,
+    adversarial: Buffer,
+    labels: Buffer,
+    logits: Buffer,
+    norms: Buffer,
+}
+
+const CLEAN: &str = "clean";
+const NORMS: &str = "gradient_norms";
+
+/// What one start ended with.
+struct Outcome {
+    pictures: Batch,
+    margins: Vec<f32>,
+    gradients: Vec<GradientCount>,
+}
+
+impl Pgd {
+    /// Plans an attack on `batch` pictures at once; `name` is "fgsm" or "pgd".
+    pub fn new(
+        name: &'static str,
+        network: &Resident,
+        batch: usize,
+        threat: Threat,
+        settings: Settings,
+    ) -> Result<Self, GpuError> {
+        let engine = &network.engine;
+        let pixels = network.graph.res * network.graph.res;
+        let buffers = Buffers {
+            clean: engine.buffer(CLEAN, 4 * batch * pixels)?,
+            adversarial: engine.buffer(names::PIXELS, 4 * batch * pixels)?,
+            labels: engine.buffer(names::LABELS, 2 * batch)?,
+            logits: engine.buffer(names::LOGITS, batch)?,
+            norms: engine.buffer(NORMS, batch)?,
+        };
+        let mut named = network.buffers();
+        named.insert(CLEAN.to_owned(), buffers.clean.clone());
+        named.insert(names::PIXELS.to_owned(), buffers.adversarial.clone());
+        named.insert(names::LABELS.to_owned(), buffers.labels.clone());
+        named.insert(names::LOGITS.to_owned(), buffers.logits.clone());
+        named.insert(names::LOSSES.to_owned(), engine.buffer(names::LOSSES, batch)?);
+        named.insert(NORMS.to_owned(), buffers.norms.clone());
+        let shape = Shape {
+            n: batch,
+            pixels,
+            eps: threat.eps(),
+            size: (settings.step_255 / 255.0) as f32,
+        };
+        let step = engine.compile(&record_step(network, batch, threat.norm, shape), &named)?;
+        let score =
+            engine.compile(&evaluation::record_floats(&network.graph, &network.layout, batch), &named)?;
+        let network = network.clone();
+        Ok(Self { name, network, batch, threat, settings, buffers: Mutex::new(buffers), step, score })
+    }
+
+    /// One start for at most `self.batch` targets.
+    fn start(&self, targets: &[Target], restart: usize) -> Result<Outcome, GpuError> {
+        let engine = &self.network.engine;
+        let res = self.network.graph.res;
+        let buffers = self.buffers.lock().expect("no holder panics");
+        let clean = Batch::of(res, targets.iter().map(|target| &target.picture));
+        let labels: Vec<_> = targets.iter().map(|target| target.label).collect();
+        engine.write(&buffers.clean, 0, &channels_last(&clean));
+        engine.write(&buffers.adversarial, 0, &channels_last(&self.first_point(&clean, targets, restart)));
+        engine.write(&buffers.labels, 0, &label_values(&labels));
+        let mut gradients = vec![GradientCount::default(); targets.len()];
+        for step in 0..self.settings.steps {
+            engine.run(&self.step)?;
+            // The first and the last gradient are looked at; the others stay on the GPU.
+            if step == 0 || step + 1 == self.settings.steps {
+                let norms = engine.read(&buffers.norms, 0, targets.len())?;
+                gradients.iter_mut().zip(norms).for_each(|(count, norm)| tally(count, norm));
+            }
+        }
+        engine.run(&self.score)?;
+        let logits = engine.read(&buffers.logits, 0, targets.len())?;
+        let margins = labels.iter().zip(logits).map(|(label, logit)| label.sign() * logit).collect();
+        let values = engine.read(&buffers.adversarial, 0, 4 * targets.len() * res * res)?;
+        Ok(Outcome { pictures: channels_first(&values, res, targets.len()), margins, gradients })
+    }
+
+    /// Where the steps begin: the pictures, or a random point of each one's ball.
+    fn first_point(&self, clean: &Batch, targets: &[Target], restart: usize) -> Batch {
+        let mut start = clean.clone();
+        if !self.settings.random_start {
+            return start;
+        }
+        let stride = clean.stride();
+        for (index, target) in targets.iter().enumerate() {
+            let name = [self.name.into(), target.id.into(), (restart as u64).into()];
+            let mut draws = random::stream(self.settings.seed, &name);
+            let mut offsets: Vec<f32> = (0..stride).map(|_| draws.random_range(-1.0..=1.0f32)).collect();
+            let scale = match self.threat.norm {
+                Norm::Linf => self.threat.eps(),
+                Norm::L2 => {
+                    let length = offsets.iter().map(|offset| offset * offset).sum::<f32>().sqrt();
+                    self.threat.eps() * draws.random_range(0.0..=1.0f32) / length.max(1e-12)
+                }
+            };
+            offsets.iter_mut().for_each(|offset| *offset *= scale);
+            let values = &mut start.values[index * stride..(index + 1) * stride];
+            values.iter_mut().zip(&offsets).for_each(|(value, offset)| *value += offset);
+            self.threat.clip(clean.picture(index), values);
+        }
+        start
+    }
+}
+
+fn record_step(network: &Resident, batch: usize, norm: Norm, shape: Shape) -> Recording {
+    let mut recording = Recording::default();
+    let clean = recording.external(CLEAN, 4 * batch * shape.pixels);
+    let adversarial = recording.external(names::PIXELS, clean.len);
+    let norms = recording.external(NORMS, batch);
+    let gradient = recording.tensor(clean.len);
+    let ends = (adversarial, gradient);
+    input_gradient::append(&mut recording, &network.graph, &network.layout, AttackLoss::Margin, ends);
+    perturbation::squared_length(&mut recording, gradient, shape, Some(norms));
+    match norm {
+        Norm::Linf => perturbation::linf_step(&mut recording, clean, gradient, adversarial, shape),
+        Norm::L2 => perturbation::l2_step(&mut recording, clean, gradient, adversarial, shape),
+    }
+    recording
+}
+
+fn tally(count: &mut GradientCount, squared_norm: f32) {
+    count.evaluated += 1;
+    count.zero += u64::from(squared_norm == 0.0);
+    count.non_finite += u64::from(!squared_norm.is_finite());
+}
+
+impl Attack for Pgd {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn parameters(&self) -> Map<String, Value> {
+        let settings = self.settings;
+        let pairs = [
+            ("steps", json!(settings.steps)),
+            ("step_255", json!(settings.step_255)),
+            ("random_start", json!(settings.random_start)),
+            ("restarts", json!(settings.restarts)),
+            ("loss", json!("margin")),
+            ("seed", json!(settings.seed)),
+        ];
+        pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    fn batch(&self) -> usize {
+        self.batch
+    }
+
+    fn propose(&self, targets: &[Target]) -> Result<Vec<Proposal>, OracleError> {
+        let mut proposals = Vec::with_capacity(targets.len());
+        for targets in targets.chunks(self.batch) {
+            let mut best: Vec<(f32, Proposal)> = Vec::new();
+            for restart in 0..self.settings.restarts.max(1) {
+                let outcome = self.start(targets, restart).map_err(|error| OracleError(error.to_string()))?;
+                for (index, &margin) in outcome.margins.iter().enumerate() {
+                    let queries = self.settings.steps as u64 + 1;
+                    let values = outcome.pictures.picture(index).to_vec();
+                    let found = Proposal { values, queries, gradients: outcome.gradients[index] };
+                    match best.get_mut(index) {
+                        None => best.push((margin, found)),
+                        Some(kept) => merge(kept, (margin, found)),
+                    }
+                }
+            }
+            proposals.extend(best.into_iter().map(|(_, proposal)| proposal));
+        }
+        Ok(proposals)
+    }
+}
+
+/// Keeps the proposal of the lower margin, at the cost of both.
+fn merge(kept: &mut (f32, Proposal), (margin, found): (f32, Proposal)) {
+    let queries = kept.1.queries + found.queries;
+    let (before, after) = (kept.1.gradients, found.gradients);
+    if margin < kept.0 {
+        *kept = (margin, found);
+    }
+    kept.1.queries = queries;
+    kept.1.gradients = GradientCount {
+        evaluated: before.evaluated + after.evaluated,
+        zero: before.zero + after.zero,
+        non_finite: before.non_finite + after.non_finite,
+    };
+}
