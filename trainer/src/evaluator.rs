@@ -35,6 +35,11 @@ impl Evaluator {
         self.batch
     }
 
+    /// Bytes of the plan's pool.
+    pub fn pool_bytes(&self) -> u64 {
+        self.plan.pool_bytes
+    }
+
     /// One logit a picture; each must be res x res. A last, smaller batch is filled
     /// up with its first picture, which changes no other's logit.
     pub fn logits(&self, pictures: &[RgbImage]) -> Result<Vec<f32>, GpuError> {

@@ -91,10 +91,8 @@ impl GpuOracle {
         Ok(Self {
             network: network.clone(),
             batch,
-            forward: engine.compile(
-                &evaluation::record_floats(&network.graph, &network.layout, batch),
-                &named,
-            )?,
+            forward: engine
+                .compile(&evaluation::record_floats(&network.graph, &network.layout, batch), &named)?,
             cross_entropy: plan(AttackLoss::CrossEntropy)?,
             margin: plan(AttackLoss::Margin)?,
             buffers: Mutex::new(buffers),
@@ -151,7 +149,9 @@ impl GpuOracle {
             return Ok(());
         }
         let (got, takes) = (batch.res, self.res());
-        Err(OracleError(format!("pictures of {got} px were given to a network for {takes} px; prepare them at {takes}")))
+        Err(OracleError(format!(
+            "pictures of {got} px were given to a network for {takes} px; prepare them at {takes}"
+        )))
     }
 }
 

@@ -10,3 +10,4 @@ pub mod ops;
 pub mod pgd;
 pub mod plan;
 pub mod reference;
+pub mod train;

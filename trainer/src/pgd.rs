@@ -105,12 +105,7 @@ impl Pgd {
         named.insert(names::LOGITS.to_owned(), buffers.logits.clone());
         named.insert(names::LOSSES.to_owned(), engine.buffer(names::LOSSES, batch)?);
         named.insert(NORMS.to_owned(), buffers.norms.clone());
-        let shape = Shape {
-            n: batch,
-            pixels,
-            eps: threat.eps(),
-            size: (settings.step_255 / 255.0) as f32,
-        };
+        let shape = Shape { n: batch, pixels, eps: threat.eps(), size: (settings.step_255 / 255.0) as f32 };
         let step = engine.compile(&record_step(network, batch, threat.norm, shape), &named)?;
         let score =
             engine.compile(&evaluation::record_floats(&network.graph, &network.layout, batch), &named)?;

@@ -97,7 +97,13 @@ fn rows(shape: Shape) -> reduce::Rows {
 
 /// adversarial += size * gradient / |gradient|, projected on the ball around `clean`
 /// and clipped to \[0, 1\]; a zero gradient moves nothing.
-pub fn l2_step(recording: &mut Recording, clean: Tensor, gradient: Tensor, adversarial: Tensor, shape: Shape) {
+pub fn l2_step(
+    recording: &mut Recording,
+    clean: Tensor,
+    gradient: Tensor,
+    adversarial: Tensor,
+    shape: Shape,
+) {
     let squared = squared_length(recording, gradient, shape, None);
     recording.dispatch(&L2_STEP, &shape.whole(), &[gradient, squared, adversarial], shape.invocations());
     let squared = squared_distance(recording, clean, adversarial, shape);

@@ -1,0 +1,193 @@
+//! last.safetensors: everything that a run needs to go on as if it had never
+//! stopped. Weights under torchvision's names, the optimiser's state beside them.
+
+use super::settings::Settings;
+use crate::model::graph::Graph;
+use crate::model::weights::{Weights, WeightsError};
+use crate::model::weights_file;
+use dfrt_runtime::storage;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The best epoch so far.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    /// Counted from 1.
+    pub epoch: usize,
+    /// Its validation AUC.
+    pub auc: Option<f64>,
+    /// Its validation loss.
+    pub loss: f64,
+    /// Its threshold.
+    pub threshold: f32,
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Progress {
+    /// The epoch under way, counted from 0.
+    pub epoch: usize,
+    /// Batches of it that are done.
+    pub batch: usize,
+    /// Steps done over the whole run.
+    pub step: usize,
+    /// Sum of the losses of those batches.
+    pub loss_sum: f64,
+    /// Bytes of log.jsonl that belong to it.
+    pub log_len: u64,
+    /// The best epoch so far.
+    pub best: Option<Best>,
+}
+
+/// A checkpoint.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    /// How far the run is.
+    pub progress: Progress,
+    /// Its weights.
+    pub weights: Weights,
+    /// Velocity or first moment, flat in the device's layout.
+    pub first: Vec<f32>,
+    /// Second moment, likewise.
+    pub second: Vec<f32>,
+}
+
+/// A checkpoint cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// Its tensors.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// It lacks what a run needs to go on.
+    #[error("{}: {what}; it cannot be resumed: train anew with another --out, or with --force", path.display())]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+const FIRST: &str = "first_moment";
+const SECOND: &str = "second_moment";
+const PROGRESS: &str = "dfrt.progress";
+const SETTINGS: &str = "dfrt.settings_sha256";
+
+/// Progress as text: floats by their bits, which no parser rounds.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    epoch: usize,
+    batch: usize,
+    step: usize,
+    loss_sum_bits: u64,
+    log_len: u64,
+    best: Option<BestRecord>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct BestRecord {
+    epoch: usize,
+    auc_bits: Option<u64>,
+    loss_bits: u64,
+    threshold_bits: u32,
+}
+
+impl From<&Progress> for Record {
+    fn from(progress: &Progress) -> Self {
+        let best = |best: Best| BestRecord {
+            epoch: best.epoch,
+            auc_bits: best.auc.map(f64::to_bits),
+            loss_bits: best.loss.to_bits(),
+            threshold_bits: best.threshold.to_bits(),
+        };
+        Self {
+            epoch: progress.epoch,
+            batch: progress.batch,
+            step: progress.step,
+            loss_sum_bits: progress.loss_sum.to_bits(),
+            log_len: progress.log_len,
+            best: progress.best.map(best),
+        }
+    }
+}
+
+impl From<Record> for Progress {
+    fn from(record: Record) -> Self {
+        let best = |best: BestRecord| Best {
+            epoch: best.epoch,
+            auc: best.auc_bits.map(f64::from_bits),
+            loss: f64::from_bits(best.loss_bits),
+            threshold: f32::from_bits(best.threshold_bits),
+        };
+        Self {
+            epoch: record.epoch,
+            batch: record.batch,
+            step: record.step,
+            loss_sum: f64::from_bits(record.loss_sum_bits),
+            log_len: record.log_len,
+            best: record.best.map(best),
+        }
+    }
+}
+
+fn settings_hash(settings: &Settings) -> String {
+    storage::sha256(settings.to_toml().as_bytes())
+}
+
+impl Checkpoint {
+    /// Writes the checkpoint atomically; an earlier one survives a failure.
+    pub fn save(&self, path: &Path, graph: &Graph, settings: &Settings) -> Result<(), CheckpointError> {
+        let extras = BTreeMap::from([
+            (FIRST.to_owned(), self.first.clone()),
+            (SECOND.to_owned(), self.second.clone()),
+        ]);
+        let record = serde_json::to_string(&Record::from(&self.progress)).expect("plain values");
+        let metadata =
+            BTreeMap::from([(PROGRESS.to_owned(), record), (SETTINGS.to_owned(), settings_hash(settings))]);
+        Ok(weights_file::save(path, graph, &self.weights, &extras, &metadata)?)
+    }
+
+    /// Reads a checkpoint of a run with exactly these settings.
+    pub fn load(
+        path: &Path,
+        graph: &Graph,
+        settings: &Settings,
+        len: usize,
+    ) -> Result<Self, CheckpointError> {
+        let unusable =
+            |what: &str| CheckpointError::Unusable { path: path.to_owned(), what: what.to_owned() };
+        let mut loaded = weights_file::load(path, graph)?;
+        if loaded.metadata.get(SETTINGS) != Some(&settings_hash(settings)) {
+            return Err(unusable("it belongs to a run with other settings than its config.toml"));
+        }
+        let record = loaded.metadata.get(PROGRESS).and_then(|text| serde_json::from_str::<Record>(text).ok());
+        let progress = record.ok_or_else(|| unusable("it does not say how far the run was"))?.into();
+        let mut moment = |name| {
+            let values = loaded.extras.remove(name).filter(|values: &Vec<f32>| values.len() == len);
+            values.ok_or_else(|| unusable("it lacks the optimiser's state"))
+        };
+        Ok(Self { progress, first: moment(FIRST)?, second: moment(SECOND)?, weights: loaded.weights })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_keeps_every_bit() {
+        let progress = Progress {
+            epoch: 3,
+            batch: 7,
+            step: 100,
+            loss_sum: 0.1 + 0.2,
+            log_len: 9,
+            best: Some(Best { epoch: 2, auc: Some(1.0 / 3.0), loss: f64::INFINITY, threshold: -0.0 }),
+        };
+        let text = serde_json::to_string(&Record::from(&progress)).unwrap();
+        let back: Progress = serde_json::from_str::<Record>(&text).unwrap().into();
+        assert_eq!(back.loss_sum.to_bits(), progress.loss_sum.to_bits());
+        assert_eq!(back, progress);
+    }
+}

@@ -1,0 +1,14 @@
+//! Training: settings, the feed of batches, the schedule, checkpoints and the loop.
+
+pub mod augment;
+pub mod balance;
+pub mod checkpoint;
+pub mod feed;
+pub mod journal;
+pub mod order;
+pub mod outcome;
+pub mod pool;
+pub mod run;
+pub mod schedule;
+pub mod settings;
+pub mod validation;

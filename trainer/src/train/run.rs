@@ -1,0 +1,501 @@
+//! The training loop and the folder it fills, a RUN.
+
+use super::balance::ClassWeights;
+use super::checkpoint::{Best, Checkpoint, CheckpointError, Progress};
+use super::feed::{self, FedBatch, NothingReadable, Recipe};
+use super::journal::{Entry, Journal, JournalError};
+use super::order;
+use super::outcome::{self, Outcome};
+use super::pool::Pool;
+use super::schedule::Schedule;
+use super::settings::{BadSettings, Settings};
+use super::validation::{self, Validation};
+use crate::arms::Method;
+use crate::arms::step::{self, SLOTS};
+use crate::evaluator::Evaluator;
+use crate::gpu::device::GpuError;
+use crate::gpu::engine::{Buffer, Engine, Executable};
+use crate::model::graph::Graph;
+use crate::model::weights::{Weights, WeightsError};
+use crate::model::weights_file;
+use crate::ops::step as scalars;
+use crate::plan::names;
+use crate::plan::resident::Resident;
+use dfrt_runtime::data::manifest::{self, Label, Manifest, ManifestError, Sample, Split};
+use dfrt_runtime::random;
+use dfrt_runtime::storage::{self, StorageError};
+use rand::seq::SliceRandom;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Names of a RUN's files.
+pub mod files {
+    /// The resolved settings.
+    pub const CONFIG: &str = "config.toml";
+    /// One object a step and epoch.
+    pub const LOG: &str = "log.jsonl";
+    /// The checkpoint.
+    pub const LAST: &str = "last.safetensors";
+    /// Weights of the best epoch.
+    pub const BEST: &str = "best.safetensors";
+    /// The best epoch's network for deployment.
+    pub const MODEL: &str = "model.onnx";
+    /// The outcome.
+    pub const SUMMARY: &str = "summary.json";
+}
+
+/// Losses are read back at least this often.
+const STEPS_A_READ: usize = SLOTS / 4;
+
+/// Training failed; each text ends with what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// The settings.
+    #[error(transparent)]
+    Settings(#[from] BadSettings),
+    /// The data set.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The pictures.
+    #[error(transparent)]
+    Pictures(#[from] NothingReadable),
+    /// The device.
+    #[error(transparent)]
+    Gpu(#[from] GpuError),
+    /// A checkpoint.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// Weights to start from, or to keep.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// The log.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// Another file of the RUN.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// Nothing to resume.
+    #[error("{}: no checkpoint to resume; start without --resume", path.display())]
+    NothingToResume {
+        /// The RUN.
+        path: PathBuf,
+    },
+    /// The loss is no number any more.
+    #[error("the loss is not a finite number at step {step}; lower --lr, or r with gradient regularization")]
+    Diverged {
+        /// Counted from 1.
+        step: usize,
+    },
+}
+
+/// Hears how a run goes on.
+pub trait Observer {
+    /// Once, before the first step.
+    fn begin(&mut self, plan: &Overview);
+    /// Some steps are done.
+    fn steps(&mut self, done: usize, loss: f32, images_per_second: f64);
+    /// An epoch is done.
+    fn epoch(&mut self, entry: &Entry);
+}
+
+/// What a run is about to do.
+#[derive(Clone, Debug)]
+pub struct Overview {
+    /// Steps of the whole run.
+    pub total_steps: usize,
+    /// Of these done before (a resumed run).
+    pub done_steps: usize,
+    /// Pictures a step.
+    pub batch: usize,
+    /// Training pictures.
+    pub n_train: usize,
+    /// Validation pictures.
+    pub n_val: usize,
+    /// Device memory of the plans in MB.
+    pub gpu_mb: f64,
+}
+
+/// The buffers that a step reads and writes beside the weights.
+struct StepBuffers {
+    bytes: Buffer,
+    labels: Buffer,
+    keys: Buffer,
+    step: Buffer,
+    first: Buffer,
+    second: Buffer,
+    history: Buffer,
+    perturbed_history: Buffer,
+}
+
+struct Run<'a> {
+    settings: &'a Settings,
+    out: &'a Path,
+    engine: Arc<Engine>,
+    graph: Graph,
+    train: Pool,
+    val: Pool,
+    labels: Vec<Label>,
+    weights: ClassWeights,
+    batch: usize,
+    steps_an_epoch: usize,
+    data_sha256: String,
+    manifest_skipped: Vec<String>,
+}
+
+/// Trains as `settings` say and fills the folder `out`. With `resume`, goes on from
+/// its checkpoint, and ends with the same bits as a run that was never interrupted.
+pub fn train(
+    settings: &Settings,
+    out: &Path,
+    engine: Arc<Engine>,
+    resume: bool,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, TrainError> {
+    settings.check()?;
+    let run = Run::open(settings, out, engine)?;
+    let network = Resident::new(Arc::clone(&run.engine), run.graph.clone(), &run.initial_weights()?)?;
+    let mut session = Session::plan(&run, &network)?;
+    if resume {
+        session.restore()?;
+    } else {
+        storage::write(&out.join(files::CONFIG), settings.to_toml().as_bytes())?;
+    }
+    session.run(observer)
+}
+
+impl<'a> Run<'a> {
+    fn open(settings: &'a Settings, out: &'a Path, engine: Arc<Engine>) -> Result<Self, TrainError> {
+        let graph = settings.graph()?;
+        let manifest = Manifest::of(&settings.data)?;
+        let train = samples(settings, &manifest, Split::Train)?;
+        let val = samples(settings, &manifest, Split::Val)?;
+        let mut labels: Vec<Label> = train.iter().map(|sample| sample.label).collect();
+        if settings.shuffle_labels {
+            labels.shuffle(&mut random::stream(settings.seed, &["shuffled-labels".into()]));
+        }
+        Ok(Self {
+            settings,
+            out,
+            engine,
+            weights: ClassWeights::of(&train, settings.balance),
+            batch: order::batch_size(train.len(), settings.batch),
+            steps_an_epoch: order::steps(train.len(), settings.batch),
+            train: Pool::new(train, settings.augment.prepared_side(settings.res)),
+            val: Pool::new(val, settings.res),
+            labels,
+            graph,
+            data_sha256: manifest.sha256(),
+            manifest_skipped: manifest.skipped,
+        })
+    }
+
+    fn initial_weights(&self) -> Result<Weights, TrainError> {
+        match &self.settings.init {
+            Some(path) => Ok(weights_file::load(path, &self.graph)?.weights),
+            None => Ok(Weights::initial(&self.graph, self.settings.seed)),
+        }
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.out.join(name)
+    }
+}
+
+fn samples(settings: &Settings, manifest: &Manifest, split: Split) -> Result<Vec<Sample>, TrainError> {
+    let mut samples = manifest.split(split);
+    if let Some(limit) = settings.limit {
+        samples = manifest::limit(&samples, limit, 0);
+    }
+    let what = format!("the {split} split of {}", settings.data.display());
+    manifest::require_both_classes(&samples, &what)?;
+    Ok(samples)
+}
+
+struct Session<'a> {
+    run: &'a Run<'a>,
+    network: &'a Resident,
+    buffers: StepBuffers,
+    plan: Executable,
+    evaluator: Evaluator,
+    progress: Progress,
+    seconds: f64,
+    images: usize,
+    gpu_mb: f64,
+}
+
+impl<'a> Session<'a> {
+    fn plan(run: &'a Run<'a>, network: &'a Resident) -> Result<Self, TrainError> {
+        let (engine, layout, batch) = (&run.engine, &network.layout, run.batch);
+        let area = batch * run.settings.res * run.settings.res;
+        let buffers = StepBuffers {
+            bytes: engine.buffer(names::BYTES, area)?,
+            labels: engine.buffer(names::LABELS, 2 * batch)?,
+            keys: engine.buffer(names::KEYS, 2 * batch)?,
+            step: engine.buffer(scalars::NAME, scalars::LEN)?,
+            first: engine.buffer(step::FIRST, layout.len)?,
+            second: engine.buffer(step::SECOND, layout.len)?,
+            history: engine.buffer(step::HISTORY, SLOTS)?,
+            perturbed_history: engine.buffer(step::PERTURBED_HISTORY, SLOTS)?,
+        };
+        let recording = step::record(&run.graph, layout, batch, &run.settings.step());
+        let mut named = network.buffers();
+        for (name, buffer) in [
+            (names::BYTES, &buffers.bytes),
+            (names::LABELS, &buffers.labels),
+            (names::KEYS, &buffers.keys),
+            (scalars::NAME, &buffers.step),
+            (step::FIRST, &buffers.first),
+            (step::SECOND, &buffers.second),
+            (step::HISTORY, &buffers.history),
+            (step::PERTURBED_HISTORY, &buffers.perturbed_history),
+        ] {
+            named.insert(name.to_owned(), buffer.clone());
+        }
+        for external in &recording.externals {
+            if !named.contains_key(&external.name) {
+                named.insert(external.name.clone(), engine.buffer(&external.name, external.len)?);
+            }
+        }
+        let plan = engine.compile(&recording, &named)?;
+        let evaluator = Evaluator::new(network, batch)?;
+        let bytes = plan.pool_bytes + named.values().map(|buffer| 4 * buffer.len as u64).sum::<u64>();
+        let gpu_mb = (bytes + evaluator.pool_bytes()) as f64 / f64::from(1 << 20);
+        Ok(Self {
+            run,
+            network,
+            buffers,
+            plan,
+            evaluator,
+            progress: Progress::default(),
+            seconds: 0.0,
+            images: 0,
+            gpu_mb,
+        })
+    }
+
+    fn restore(&mut self) -> Result<(), TrainError> {
+        let path = self.run.file(files::LAST);
+        if !path.exists() {
+            return Err(TrainError::NothingToResume { path: self.run.out.to_owned() });
+        }
+        let len = self.network.layout.len;
+        let checkpoint = Checkpoint::load(&path, &self.run.graph, self.run.settings, len)?;
+        self.network.load(&checkpoint.weights);
+        self.run.engine.write(&self.buffers.first, 0, &checkpoint.first);
+        self.run.engine.write(&self.buffers.second, 0, &checkpoint.second);
+        self.progress = checkpoint.progress;
+        Ok(())
+    }
+
+    fn save(&self) -> Result<(), TrainError> {
+        let engine = &self.run.engine;
+        let len = self.network.layout.len;
+        let checkpoint = Checkpoint {
+            progress: self.progress,
+            weights: self.network.weights(self.progress.step as u64)?,
+            first: engine.read(&self.buffers.first, 0, len)?,
+            second: engine.read(&self.buffers.second, 0, len)?,
+        };
+        Ok(checkpoint.save(&self.run.file(files::LAST), &self.run.graph, self.run.settings)?)
+    }
+
+    fn run(&mut self, observer: &mut dyn Observer) -> Result<Outcome, TrainError> {
+        let run = self.run;
+        let mut journal = Journal::open(&run.file(files::LOG), self.progress.log_len)?;
+        observer.begin(&Overview {
+            total_steps: run.settings.epochs * run.steps_an_epoch,
+            done_steps: self.progress.step,
+            batch: run.batch,
+            n_train: run.train.samples().len(),
+            n_val: run.val.samples().len(),
+            gpu_mb: self.gpu_mb,
+        });
+        let mut train_loss = f64::NAN;
+        while self.progress.epoch < run.settings.epochs && !self.out_of_patience() {
+            train_loss = self.epoch(&mut journal, observer)?;
+        }
+        self.finish(train_loss)
+    }
+
+    fn out_of_patience(&self) -> bool {
+        let since = self.progress.best.map_or(0, |best| self.progress.epoch - best.epoch);
+        self.run.settings.patience.is_some_and(|patience| since > patience)
+    }
+
+    /// One epoch from where the run is; returns the mean loss of its steps.
+    fn epoch(&mut self, journal: &mut Journal, observer: &mut dyn Observer) -> Result<f64, TrainError> {
+        let run = self.run;
+        let settings = run.settings;
+        let start = Instant::now();
+        let epoch = self.progress.epoch;
+        let samples = run.train.samples();
+        let mut batches = order::batches(samples, settings.batch, settings.balance, settings.seed, epoch);
+        batches.drain(..self.progress.batch);
+        let images = batches.len() * run.batch;
+        let recipe = Recipe {
+            pool: &run.train,
+            labels: &run.labels,
+            augment: settings.augment,
+            res: settings.res,
+            seed: settings.seed,
+        };
+        std::thread::scope(|scope| {
+            let feed = feed::start(scope, recipe, epoch, batches);
+            self.steps(feed, journal, observer)
+        })?;
+        let seconds = start.elapsed().as_secs_f64();
+        self.seconds += seconds;
+        self.images += images;
+        let train_loss = self.progress.loss_sum / run.steps_an_epoch as f64;
+        let validation = validation::validate(&self.evaluator, &run.val)?;
+        let best = self.keep_if_best(&validation)?;
+        let entry = Entry::Epoch {
+            epoch: epoch + 1,
+            train_loss,
+            val_loss: validation.loss,
+            val_auc: validation.auc,
+            best,
+            seconds,
+            images_per_second: images as f64 / seconds.max(1e-9),
+        };
+        journal.write(&entry)?;
+        observer.epoch(&entry);
+        self.progress.epoch += 1;
+        self.progress.batch = 0;
+        self.progress.loss_sum = 0.0;
+        self.progress.log_len = journal.len;
+        self.save()?;
+        Ok(train_loss)
+    }
+
+    fn steps(
+        &mut self,
+        feed: std::sync::mpsc::Receiver<Result<FedBatch, NothingReadable>>,
+        journal: &mut Journal,
+        observer: &mut dyn Observer,
+    ) -> Result<(), TrainError> {
+        let run = self.run;
+        let schedule = Schedule::new(run.settings, run.steps_an_epoch);
+        let mut unread = Vec::new();
+        let mut clock = Instant::now();
+        for batch in feed {
+            let scalars = schedule.step(self.progress.step, unread.len());
+            self.submit(&batch?, scalars)?;
+            self.progress.step += 1;
+            self.progress.batch += 1;
+            unread.push((self.progress.step, scalars.learning_rate));
+            let checkpoint = run.settings.checkpoint_steps.is_some_and(|steps| {
+                self.progress.step.is_multiple_of(steps) && self.progress.batch < run.steps_an_epoch
+            });
+            let last = self.progress.batch == run.steps_an_epoch;
+            if unread.len() == STEPS_A_READ || checkpoint || last {
+                let count = unread.len();
+                let loss = self.read_losses(&mut unread, journal)?;
+                let rate = (count * run.batch) as f64 / clock.elapsed().as_secs_f64().max(1e-9);
+                observer.steps(self.progress.step, loss, rate);
+                clock = Instant::now();
+            }
+            if checkpoint {
+                self.progress.log_len = journal.len;
+                self.save()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn submit(&self, batch: &FedBatch, scalars: scalars::Step) -> Result<(), TrainError> {
+        let engine = &self.run.engine;
+        let weight = |&label: &Label| [label.target(), self.run.weights.weight(label)];
+        let labels: Vec<f32> = batch.labels.iter().flat_map(weight).collect();
+        engine.write(&self.buffers.bytes, 0, &batch.bytes);
+        engine.write(&self.buffers.labels, 0, &labels);
+        engine.write(&self.buffers.keys, 0, &batch.keys);
+        engine.write(&self.buffers.step, 0, &scalars.values());
+        Ok(engine.run(&self.plan)?)
+    }
+
+    /// Reads the losses of the steps since the last time, logs them, and returns the last.
+    fn read_losses(
+        &mut self,
+        unread: &mut Vec<(usize, f32)>,
+        journal: &mut Journal,
+    ) -> Result<f32, TrainError> {
+        let engine = &self.run.engine;
+        let losses = engine.read(&self.buffers.history, 0, unread.len())?;
+        let perturbed = match self.run.settings.method {
+            Method::Baseline => None,
+            Method::Gr(_) => Some(engine.read(&self.buffers.perturbed_history, 0, unread.len())?),
+        };
+        for (slot, (step, lr)) in unread.drain(..).enumerate() {
+            let loss = losses[slot];
+            if !loss.is_finite() {
+                return Err(TrainError::Diverged { step });
+            }
+            self.progress.loss_sum += f64::from(loss);
+            let perturbed_loss = perturbed.as_ref().map(|losses| losses[slot]);
+            let epoch = self.progress.epoch + 1;
+            journal.write(&Entry::Step { step, epoch, loss, perturbed_loss, lr })?;
+        }
+        Ok(losses[losses.len() - 1])
+    }
+
+    /// Keeps the weights where the epoch is the best so far: higher AUC, then lower loss.
+    fn keep_if_best(&mut self, validation: &Validation) -> Result<bool, TrainError> {
+        let score = |auc: Option<f64>, loss: f64| (auc.unwrap_or(0.0), -loss);
+        let this = score(validation.auc, validation.loss);
+        if self.progress.best.is_some_and(|best| this <= score(best.auc, best.loss)) {
+            return Ok(false);
+        }
+        let best = Best {
+            epoch: self.progress.epoch + 1,
+            auc: validation.auc,
+            loss: validation.loss,
+            threshold: validation.threshold,
+        };
+        let weights = self.network.weights(self.progress.step as u64)?;
+        let metadata = BTreeMap::from([("dfrt.threshold".to_owned(), f64::from(best.threshold).to_string())]);
+        let path = self.run.file(files::BEST);
+        weights_file::save(&path, &self.run.graph, &weights, &BTreeMap::new(), &metadata)?;
+        self.progress.best = Some(best);
+        Ok(true)
+    }
+
+    fn finish(&self, train_loss: f64) -> Result<Outcome, TrainError> {
+        let run = self.run;
+        let best = self.progress.best.expect("a run has at least one epoch");
+        let weights = weights_file::load(&run.file(files::BEST), &run.graph)?.weights;
+        let metadata = outcome::metadata(run.settings, &run.graph, &best, &weights, &run.data_sha256);
+        outcome::export(&run.file(files::MODEL), &run.graph, &weights, &metadata, None)?;
+        let mut skipped = run.manifest_skipped.clone();
+        skipped.extend(run.train.unreadable());
+        skipped.extend(run.val.unreadable());
+        let outcome = Outcome {
+            arch: run.settings.arch.clone(),
+            res: run.settings.res,
+            method: run.settings.method.name().to_owned(),
+            seed: run.settings.seed,
+            parameters: run.graph.parameter_count(),
+            n_train: run.train.samples().len(),
+            n_val: run.val.samples().len(),
+            epochs: self.progress.epoch,
+            steps: self.progress.step,
+            stopped_early: self.progress.epoch < run.settings.epochs,
+            best_epoch: best.epoch,
+            val_auc: best.auc,
+            val_loss: best.loss,
+            threshold: best.threshold,
+            train_loss,
+            images_per_second: self.images as f64 / self.seconds.max(1e-9),
+            gpu_mb: self.gpu_mb,
+            device: format!("{} ({})", run.engine.info().name, run.engine.info().driver),
+            skipped,
+            weights_sha256: weights.sha256(&run.graph),
+            data_sha256: run.data_sha256.clone(),
+        };
+        let text = serde_json::to_string_pretty(&outcome).expect("plain values");
+        storage::write(&run.file(files::SUMMARY), text.as_bytes())?;
+        Ok(outcome)
+    }
+}

@@ -1,0 +1,212 @@
+//! The settings of a training run: what config.toml holds, resolved, so that the
+//! run can be repeated from it.
+
+use super::augment::Augmentation;
+use super::balance::Balance;
+use crate::arms::Method;
+use crate::arms::gradient_regularization::BadRegularization;
+use crate::arms::step;
+use crate::model::arch::{Architecture, UnknownArchitecture};
+use crate::model::graph::{BadResolution, Graph};
+use crate::ops::optimizer::Optimizer;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Everything that decides what a run computes, and where its data are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Settings {
+    /// Manifest or folder of pictures.
+    pub data: PathBuf,
+    /// Architecture.
+    pub arch: String,
+    /// Side of the input in pixels.
+    pub res: usize,
+    /// Passes over the training pictures.
+    pub epochs: usize,
+    /// Pictures a step.
+    pub batch: usize,
+    /// Peak learning rate.
+    pub lr: f32,
+    /// Epochs over which the learning rate rises linearly.
+    pub warmup_epochs: f32,
+    /// Learning rate at the end, as a share of the peak (cosine in between).
+    pub final_lr: f32,
+    /// Shrinks the weights of convolutions and linear layers (not biases, not batch-norms).
+    pub weight_decay: f32,
+    /// Of initial weights, order, augmentation and masks.
+    pub seed: u64,
+    /// Pictures a split, balanced over classes; none for all.
+    pub limit: Option<usize>,
+    /// Stop after this many epochs without a better validation AUC; none for never.
+    pub patience: Option<usize>,
+    /// Steps between checkpoints within an epoch; none for one an epoch.
+    pub checkpoint_steps: Option<usize>,
+    /// Whether dropout and drop-path are on.
+    pub masks: bool,
+    /// Whether training labels are shuffled: a check that nothing can be learned then.
+    pub shuffle_labels: bool,
+    /// How unequal classes are evened out.
+    pub balance: Balance,
+    /// Weights to start from instead of random ones: a safetensors file of ours.
+    pub init: Option<PathBuf>,
+    /// How weights follow gradients.
+    pub optimizer: Optimizer,
+    /// What is done to training pictures.
+    pub augment: Augmentation,
+    /// How gradients are made.
+    pub method: Method,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::new(),
+            arch: "efficientnet-b0".to_owned(),
+            res: 224,
+            epochs: 20,
+            batch: 32,
+            lr: 5e-4,
+            warmup_epochs: 1.0,
+            final_lr: 0.01,
+            weight_decay: 1e-4,
+            seed: 0,
+            limit: None,
+            patience: None,
+            checkpoint_steps: None,
+            masks: true,
+            shuffle_labels: false,
+            balance: Balance::Loss,
+            init: None,
+            optimizer: Optimizer::Adamw { beta1: 0.9, beta2: 0.999, eps: 1e-8 },
+            augment: Augmentation::default(),
+            method: Method::Baseline,
+        }
+    }
+}
+
+/// Settings that cannot be used; each text says which and what is allowed.
+#[derive(Debug, thiserror::Error)]
+pub enum BadSettings {
+    /// Unknown architecture.
+    #[error(transparent)]
+    Arch(#[from] UnknownArchitecture),
+    /// Resolution that does not fit the strides.
+    #[error(transparent)]
+    Resolution(#[from] BadResolution),
+    /// Gradient regularization's settings.
+    #[error(transparent)]
+    Regularization(#[from] BadRegularization),
+    /// A number out of range.
+    #[error("{name} = {value} cannot be used; choose {wanted}")]
+    Number {
+        /// The setting's name.
+        name: &'static str,
+        /// Its value.
+        value: f64,
+        /// What is allowed.
+        wanted: &'static str,
+    },
+    /// config.toml cannot be understood.
+    #[error("{}: {reason}; compare with the config.toml of a finished run", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, on one line.
+        reason: String,
+    },
+}
+
+impl Settings {
+    /// Reads a config.toml; settings that it does not name keep their defaults.
+    pub fn read(path: &std::path::Path) -> Result<Self, BadSettings> {
+        let bad = |reason: String| BadSettings::File {
+            path: path.to_owned(),
+            reason: reason.split_whitespace().collect::<Vec<_>>().join(" "),
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| bad(error.to_string()))?;
+        toml::from_str(&text).map_err(|error| bad(error.to_string()))
+    }
+
+    /// The text of config.toml.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("settings are plain values")
+    }
+
+    /// The network they name.
+    pub fn graph(&self) -> Result<Graph, BadSettings> {
+        Ok(Graph::new(Architecture::named(&self.arch)?, self.res)?)
+    }
+
+    /// Whether every number is in range.
+    pub fn check(&self) -> Result<(), BadSettings> {
+        let graph = self.graph()?;
+        let number = |name, value: f64, low: f64, high: f64, wanted| {
+            let fits = value.is_finite() && (low..=high).contains(&value);
+            if fits { Ok(()) } else { Err(BadSettings::Number { name, value, wanted }) }
+        };
+        number("epochs", self.epochs as f64, 1.0, 1e6, "1 or more")?;
+        number("batch", self.batch as f64, 1.0, 4096.0, "1 to 4096")?;
+        number("lr", self.lr.into(), 1e-12, 1e3, "a positive number")?;
+        number("warmup-epochs", self.warmup_epochs.into(), 0.0, 1e6, "0 or more")?;
+        number("final-lr", self.final_lr.into(), 0.0, 1.0, "a share from 0 to 1")?;
+        number("weight-decay", self.weight_decay.into(), 0.0, 1e3, "0 or more")?;
+        if let Some(limit) = self.limit {
+            number("limit", limit as f64, 2.0, 1e12, "2 or more, to have both classes")?;
+        }
+        if let Some(steps) = self.checkpoint_steps {
+            number("checkpoint-steps", steps as f64, 1.0, 1e12, "1 or more")?;
+        }
+        if let Method::Gr(settings) = &self.method {
+            settings.check(&graph)?;
+        }
+        Ok(())
+    }
+
+    /// What the training plan needs to know.
+    pub fn step(&self) -> step::Settings {
+        step::Settings {
+            method: self.method.clone(),
+            optimizer: self.optimizer,
+            weight_decay: self.weight_decay,
+            masks: self.masks,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resolved_config_reads_back() {
+        let mut settings = Settings { data: "faces".into(), limit: Some(64), ..Settings::default() };
+        settings.method = Method::named("gr").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        std::fs::write(&path, settings.to_toml()).unwrap();
+        assert_eq!(Settings::read(&path).unwrap(), settings);
+    }
+
+    #[test]
+    fn bad_numbers_are_named() {
+        let bad = |change: fn(&mut Settings)| {
+            let mut settings = Settings::default();
+            change(&mut settings);
+            settings.check().unwrap_err().to_string()
+        };
+        assert!(bad(|settings| settings.res = 0).contains("resolution 0"));
+        assert!(bad(|settings| settings.batch = 0).contains("batch = 0"));
+        assert!(bad(|settings| settings.lr = f32::NAN).contains("lr = NaN"));
+        assert!(bad(|settings| settings.arch = "resnet".to_owned()).contains("efficientnet-b0"));
+        assert!(
+            bad(|settings| {
+                settings.method = Method::Gr(crate::arms::gradient_regularization::GradientRegularization {
+                    taps: vec![0, 99],
+                    ..Default::default()
+                });
+            })
+            .contains("taps [0, 99]")
+        );
+    }
+}

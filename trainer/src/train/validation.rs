@@ -1,0 +1,46 @@
+//! Validation: loss, AUC, and the threshold that is fixed there.
+
+use super::pool::Pool;
+use crate::evaluator::Evaluator;
+use crate::gpu::device::GpuError;
+use dfrt_runtime::data::manifest::Label;
+use dfrt_runtime::metrics::ranking;
+use image::RgbImage;
+use rayon::prelude::*;
+
+/// What an evaluation of a split gave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Validation {
+    /// Mean unweighted cross-entropy; infinite where a logit is not a number.
+    pub loss: f64,
+    /// Area under the ROC curve; none with one class or a logit that is not a number.
+    pub auc: Option<f64>,
+    /// Logit of the highest balanced accuracy; 0 where there is none.
+    pub threshold: f32,
+}
+
+/// Logits of every readable picture of `pool`, with its place.
+pub fn logits(evaluator: &Evaluator, pool: &Pool) -> Result<Vec<(usize, f32)>, GpuError> {
+    let mut logits = Vec::with_capacity(pool.samples().len());
+    let places: Vec<usize> = (0..pool.samples().len()).collect();
+    for chunk in places.chunks(4 * evaluator.batch()) {
+        let read: Vec<(usize, RgbImage)> =
+            chunk.par_iter().filter_map(|&place| Some((place, pool.picture(place)?))).collect();
+        let (places, pictures): (Vec<_>, Vec<_>) = read.into_iter().unzip();
+        logits.extend(places.into_iter().zip(evaluator.logits(&pictures)?));
+    }
+    Ok(logits)
+}
+
+/// Scores the pictures of `pool`.
+pub fn validate(evaluator: &Evaluator, pool: &Pool) -> Result<Validation, GpuError> {
+    let scored = logits(evaluator, pool)?;
+    let labels: Vec<Label> = scored.iter().map(|&(place, _)| pool.samples()[place].label).collect();
+    let logits: Vec<f32> = scored.into_iter().map(|(_, logit)| logit).collect();
+    let loss = ranking::log_loss(&logits, &labels).filter(|loss| loss.is_finite());
+    Ok(Validation {
+        loss: loss.unwrap_or(f64::INFINITY),
+        auc: ranking::auc(&logits, &labels),
+        threshold: ranking::best_threshold(&logits, &labels).unwrap_or(0.0),
+    })
+}
