@@ -10,9 +10,9 @@ pub struct BatchNorm<'a> {
     pub m: usize,
     /// C: channels.
     pub c: usize,
-    /// The scale, [C].
+    /// The scale, \[C\].
     pub gamma: &'a [f64],
-    /// The shift, [C].
+    /// The shift, \[C\].
     pub beta: &'a [f64],
     /// Added to the variance under the root.
     pub eps: f64,
@@ -23,9 +23,9 @@ pub struct BatchNorm<'a> {
 /// Mean and variance of every channel: of a batch, or running.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Moments {
-    /// [C].
+    /// \[C\].
     pub mean: Vec<f64>,
-    /// [C]. Biased (divided by M) in a batch, unbiased (by M - 1) in the running ones.
+    /// \[C\]. Biased (divided by M) in a batch, unbiased (by M - 1) in the running ones.
     pub var: Vec<f64>,
 }
 
@@ -34,9 +34,9 @@ pub struct Moments {
 pub struct Gradients {
     /// [M, C].
     pub dx: Vec<f64>,
-    /// [C].
+    /// \[C\].
     pub dgamma: Vec<f64>,
-    /// [C].
+    /// \[C\].
     pub dbeta: Vec<f64>,
 }
 
@@ -153,7 +153,7 @@ fn before_activation(layer: &BatchNorm, xhat: &[f64], dy: &[f64]) -> Vec<f64> {
     dz
 }
 
-/// xhat, dz [M, C] -> dgamma [C], dbeta [C].
+/// xhat, dz [M, C] -> dgamma \[C\], dbeta \[C\].
 fn parameter_gradients(layer: &BatchNorm, xhat: &[f64], dz: &[f64]) -> (Vec<f64>, Vec<f64>) {
     let (mut dgamma, mut dbeta) = (vec![0.0; layer.c], vec![0.0; layer.c]);
     for row in 0..layer.m {

@@ -1,4 +1,4 @@
-//! Dense convolution: y[o] = sum over taps k and channels in of x[i] * weight[k].
+//! Dense convolution: every output is a sum over kernel taps and input channels.
 
 pub use super::window::Window;
 

@@ -4,7 +4,7 @@
 
 use super::activation::sigmoid;
 
-/// Logits z [N], targets t [N] (0 real, 1 fake), sample weights w [N] -> losses [N]:
+/// Logits z \[N\], targets t \[N\] (0 real, 1 fake), sample weights w \[N\] -> losses \[N\]:
 /// w * (max(z, 0) - z * t + ln(1 + exp(-|z|))).
 pub fn forward(z: &[f64], targets: &[f64], weights: &[f64]) -> Vec<f64> {
     let n = z.len();
@@ -17,12 +17,12 @@ pub fn forward(z: &[f64], targets: &[f64], weights: &[f64]) -> Vec<f64> {
     losses
 }
 
-/// Losses [N] -> their sum divided by N, whatever the weights.
+/// Losses \[N\] -> their sum divided by N, whatever the weights.
 pub fn mean(losses: &[f64]) -> f64 {
     losses.iter().sum::<f64>() / losses.len() as f64
 }
 
-/// z, targets, weights [N] -> dz [N] of the mean loss: w * (sigmoid(z) - t) / N.
+/// z, targets, weights \[N\] -> dz \[N\] of the mean loss: w * (sigmoid(z) - t) / N.
 pub fn backward(z: &[f64], targets: &[f64], weights: &[f64]) -> Vec<f64> {
     let n = z.len();
     assert_eq!((targets.len(), weights.len()), (n, n), "all are [N]");
@@ -33,14 +33,14 @@ pub fn backward(z: &[f64], targets: &[f64], weights: &[f64]) -> Vec<f64> {
     dz
 }
 
-/// z, targets [N] -> margin losses [N]: -s * z with s = +1 for a fake, -1 for a real.
+/// z, targets \[N\] -> margin losses \[N\]: -s * z with s = +1 for a fake, -1 for a real.
 /// Positive where the sign of the logit is wrong.
 pub fn margin_forward(z: &[f64], targets: &[f64]) -> Vec<f64> {
     assert_eq!(z.len(), targets.len(), "z and targets are [N]");
     z.iter().zip(targets).map(|(z, t)| -sign(*t) * z).collect()
 }
 
-/// targets [N] -> dz [N] of every image's own margin loss: -s, not divided by N.
+/// targets \[N\] -> dz \[N\] of every image's own margin loss: -s, not divided by N.
 pub fn margin_backward(targets: &[f64]) -> Vec<f64> {
     targets.iter().map(|t| -sign(*t)).collect()
 }

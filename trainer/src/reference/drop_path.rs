@@ -2,7 +2,7 @@
 
 use super::random;
 
-/// y[n, i] = skip[n, i] + branch[n, i] * factor[n].
+/// y[n, i] = skip[n, i] + branch[n, i] * factor\[n\].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DropPath {
     /// N: images.
@@ -11,38 +11,38 @@ pub struct DropPath {
     pub values: usize,
 }
 
-/// One factor an image, [N]: 0 or 1 / (1 - rate), drawn from the image's key and
+/// One factor an image, \[N\]: 0 or 1 / (1 - rate), drawn from the image's key and
 /// the op's number, element 0.
 pub fn factors(keys: &[u64], op: u32, rate: f32) -> Vec<f64> {
     keys.iter().map(|&key| random::mask_factor(key, op, 0, rate)).collect()
 }
 
-/// skip, branch [N, S, C], factors [N] -> y [N, S, C].
+/// skip, branch [N, S, C], factors \[N\] -> y [N, S, C].
 pub fn forward(shape: &DropPath, skip: &[f64], branch: &[f64], factors: &[f64]) -> Vec<f64> {
     let &DropPath { n, values } = shape;
     assert_eq!(skip.len(), n * values, "skip is [N, S, C]");
     assert_eq!(branch.len(), n * values, "branch is [N, S, C]");
     assert_eq!(factors.len(), n, "factors are [N]");
     let mut y = vec![0.0; n * values];
-    for image in 0..n {
+    for (image, factor) in factors.iter().enumerate() {
         for i in 0..values {
             let at = image * values + i;
-            y[at] = skip[at] + branch[at] * factors[image];
+            y[at] = skip[at] + branch[at] * factor;
         }
     }
     y
 }
 
-/// dy [N, S, C], factors [N] -> dskip, dbranch [N, S, C].
+/// dy [N, S, C], factors \[N\] -> dskip, dbranch [N, S, C].
 pub fn backward(shape: &DropPath, dy: &[f64], factors: &[f64]) -> (Vec<f64>, Vec<f64>) {
     let &DropPath { n, values } = shape;
     assert_eq!(dy.len(), n * values, "dy is [N, S, C]");
     assert_eq!(factors.len(), n, "factors are [N]");
     let mut dbranch = vec![0.0; n * values];
-    for image in 0..n {
+    for (image, factor) in factors.iter().enumerate() {
         for i in 0..values {
             let at = image * values + i;
-            dbranch[at] = dy[at] * factors[image];
+            dbranch[at] = dy[at] * factor;
         }
     }
     (dy.to_vec(), dbranch)

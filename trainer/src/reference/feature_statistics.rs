@@ -22,7 +22,7 @@ pub struct Tap {
 /// How far a perturbation and its gradient reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sharing {
-    /// One value a channel, [C], for all images of a batch.
+    /// One value a channel, \[C\], for all images of a batch.
     Batch,
     /// One value a channel and image, [N, C].
     Image,
@@ -47,7 +47,7 @@ pub enum Norm {
 }
 
 /// A number for each mean and each deviation of one tap: the statistics themselves
-/// ([N, C]), or gradients and perturbations ([C] or [N, C], by [`Sharing`]).
+/// ([N, C]), or gradients and perturbations (\[C\] or [N, C], by [`Sharing`]).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statistics {
     /// Of mu.
@@ -253,6 +253,36 @@ mod tests {
                 assert!((moved - delta.deviation[at]).abs() < 1e-6);
             }
         }
+    }
+
+    /// Every pair of features is 2 apart, so that fhat is -k and k, k nearly 1.
+    #[test]
+    fn sharing_by_hand() {
+        let tap = Tap { n: 2, s: 2, c: 2 };
+        let f = [1.0, 10.0, 3.0, 12.0, 5.0, 8.0, 3.0, 6.0];
+        let dy = [1.0, 10.0, 2.0, 20.0, 3.0, 30.0, 5.0, 50.0];
+        let k = 1.0 / 1.00001_f64.sqrt();
+
+        let batch = gradients(&tap, &f, &dy, Sharing::Batch);
+        assert_close(&batch.mean, &[11.0, 110.0]);
+        assert_close(&batch.deviation, &[-k, -10.0 * k]);
+        let image = gradients(&tap, &f, &dy, Sharing::Image);
+        assert_close(&image.mean, &[3.0, 30.0, 8.0, 80.0]);
+        assert_close(&image.deviation, &[k, 10.0 * k, -2.0 * k, -20.0 * k]);
+
+        let delta = Statistics {
+            mean: vec![100.0, 200.0],
+            deviation: vec![0.0, 5.0],
+        };
+        let up = 5.0 * k;
+        assert_close(
+            &perturb(&tap, &f, &delta, Sharing::Batch),
+            &[
+                [101.0, 210.0 - up, 103.0, 212.0 + up],
+                [105.0, 208.0 + up, 103.0, 206.0 - up],
+            ]
+            .concat(),
+        );
     }
 
     #[test]

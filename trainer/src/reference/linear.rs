@@ -1,6 +1,6 @@
 //! Fully connected layer with bias, its weight as PyTorch stores it.
 
-/// y [N, M] = x [N, K] * weight [M, K]^T + bias [M]. Here K counts features in and
+/// y [N, M] = x [N, K] * weight [M, K]^T + bias \[M\]. Here K counts features in and
 /// M features out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Linear {
@@ -12,7 +12,7 @@ pub struct Linear {
     pub m: usize,
 }
 
-/// x [N, K], weight [M, K], bias [M] -> y [N, M].
+/// x [N, K], weight [M, K], bias \[M\] -> y [N, M].
 pub fn forward(shape: &Linear, x: &[f64], weight: &[f64], bias: &[f64]) -> Vec<f64> {
     let &Linear { n, k, m } = shape;
     assert_eq!(x.len(), n * k, "x is [N, K]");
@@ -62,7 +62,7 @@ pub fn backward_weight(shape: &Linear, x: &[f64], dy: &[f64]) -> Vec<f64> {
     dweight
 }
 
-/// dy [N, M] -> dbias [M].
+/// dy [N, M] -> dbias \[M\].
 pub fn backward_bias(shape: &Linear, dy: &[f64]) -> Vec<f64> {
     let &Linear { n, m, .. } = shape;
     assert_eq!(dy.len(), n * m, "dy is [N, M]");

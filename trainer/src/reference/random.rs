@@ -85,6 +85,7 @@ mod tests {
         assert_eq!(kept_of(0.0), 10_000);
         assert_eq!(kept_of(1.0), 0);
         assert!((7850..8150).contains(&kept_of(0.2)));
+        assert!(kept(9, 0, 5, uniform(9, 0, 5)), "a draw equal to the rate");
     }
 
     #[test]

@@ -65,11 +65,11 @@ pub struct SqueezeExcite<'a> {
     pub r: usize,
     /// [R, C].
     pub reduce_weight: &'a [f64],
-    /// [R].
+    /// \[R\].
     pub reduce_bias: &'a [f64],
     /// [C, R].
     pub expand_weight: &'a [f64],
-    /// [C].
+    /// \[C\].
     pub expand_bias: &'a [f64],
 }
 
@@ -80,11 +80,11 @@ pub struct Gradients {
     pub dx: Vec<f64>,
     /// [R, C].
     pub dreduce_weight: Vec<f64>,
-    /// [R].
+    /// \[R\].
     pub dreduce_bias: Vec<f64>,
     /// [C, R].
     pub dexpand_weight: Vec<f64>,
-    /// [C].
+    /// \[C\].
     pub dexpand_bias: Vec<f64>,
 }
 
