@@ -12,7 +12,7 @@ use super::graph::{Parameter, Role};
 /// | pointwise | [CO, CI, 1, 1] | [CI, CO] |
 /// | depthwise | [C, 1, K, K] | [K, K, C] |
 /// | linear | [M, K] or [M, K, 1, 1] | [M, K] |
-/// | bias, gamma, beta | [C] | [C] |
+/// | bias, gamma, beta | \[C\] | \[C\] |
 pub fn to_device_layout<T: Copy>(parameter: &Parameter, torch: &[T]) -> Vec<T> {
     assert_eq!(torch.len(), parameter.len(), "{} has shape {:?}", parameter.name, parameter.shape);
     match channels_and_taps(parameter) {

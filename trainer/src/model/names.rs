@@ -8,9 +8,9 @@ use super::graph::{Graph, ParamId};
 pub enum Content {
     /// A learned tensor.
     Param(ParamId),
-    /// The running mean of that batch-norm, [C].
+    /// The running mean of that batch-norm, \[C\].
     RunningMean(usize),
-    /// The running variance of that batch-norm, [C].
+    /// The running variance of that batch-norm, \[C\].
     RunningVar(usize),
     /// The number of training batches that batch-norm has seen, one integer of shape [].
     BatchesTracked,

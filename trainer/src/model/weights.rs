@@ -12,9 +12,9 @@ use std::path::PathBuf;
 /// A batch-norm's running statistics.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Running {
-    /// Exponential average of the batch means, [C].
+    /// Exponential average of the batch means, \[C\].
     pub mean: Vec<f32>,
-    /// Exponential average of the unbiased batch variances, [C].
+    /// Exponential average of the unbiased batch variances, \[C\].
     pub var: Vec<f32>,
 }
 

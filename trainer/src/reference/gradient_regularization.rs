@@ -115,7 +115,7 @@ fn mixed(alpha: f64, g1: &[f64], g2: &[f64]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::super::differences::dot;
-    use super::super::network::tests::{Case, LABELS, assert_slope};
+    use super::super::network::tests::{Case, LABELS, SMOOTH, assert_slope};
     use super::*;
 
     fn run(case: &Case, options: &Options) -> Regularised {
@@ -161,7 +161,7 @@ mod tests {
             let gradients = run(&case, &options).statistics_gradients;
             assert_eq!(gradients.len(), 3);
             let row = flat(&gradients);
-            assert_slope(&format!("{sharing:?}"), &vec![0.0; row.len()], &row, |moved| {
+            assert_slope(&format!("{sharing:?}"), SMOOTH, &vec![0.0; row.len()], &row, |moved| {
                 loss(&case, &case.state, &options, unflat(&gradients, moved))
             });
         }
@@ -214,7 +214,7 @@ mod tests {
             "classifier.1.bias",
         ] {
             let id = case.graph.param_named(name).unwrap().0;
-            assert_slope(name, &case.state.params[id], &gradient[id], |moved| {
+            assert_slope(name, SMOOTH, &case.state.params[id], &gradient[id], |moved| {
                 let mut state = case.state.clone();
                 state.params[id] = moved.to_vec();
                 0.7 * loss(&case, &state, &options, none.clone())

@@ -26,7 +26,7 @@ fn logits_by_tract(file: &[u8], graph: &Graph, pixels: &[f64]) -> Vec<f32> {
 #[test]
 fn tract_runs_the_exported_file_as_the_reference_does() {
     for architecture in ARCHITECTURES {
-        let weights = lived_in(&Graph::new(architecture, 32).unwrap(), 3);
+        let weights = lived_in(&Graph::new(architecture, 64).unwrap(), 3);
         let state = State::from(&weights);
         for (res, batch) in [(32, None), (32, Some(2)), (64, None), (64, Some(2))] {
             let graph = Graph::new(architecture, res).unwrap();
