@@ -56,10 +56,7 @@ pub fn forward(activation: Activation, x: &[f64]) -> Vec<f64> {
 /// x (what went in), dy -> dx, of one length.
 pub fn backward(activation: Activation, x: &[f64], dy: &[f64]) -> Vec<f64> {
     assert_eq!(x.len(), dy.len(), "x and dy have one length");
-    x.iter()
-        .zip(dy)
-        .map(|(&x, dy)| dy * activation.derivative(x))
-        .collect()
+    x.iter().zip(dy).map(|(&x, dy)| dy * activation.derivative(x)).collect()
 }
 
 #[cfg(test)]
@@ -89,10 +86,7 @@ mod tests {
 
     #[test]
     fn relu6_is_flat_at_its_corners() {
-        assert_eq!(
-            [0.0, 3.0, 6.0].map(|x| Relu6.derivative(x)),
-            [0.0, 1.0, 0.0]
-        );
+        assert_eq!([0.0, 3.0, 6.0].map(|x| Relu6.derivative(x)), [0.0, 1.0, 0.0]);
     }
 
     /// Over [-9, 9), which crosses both corners of ReLU6; none of these
@@ -103,9 +97,7 @@ mod tests {
             let x: Vec<f64> = values("x", 101).iter().map(|x| 9.0 * x).collect();
             let dy = values("dy", x.len());
             let dx = backward(activation, &x, &dy);
-            assert_gradient(&format!("{activation:?}"), &x, &dx, |x| {
-                dot(&forward(activation, x), &dy)
-            });
+            assert_gradient(&format!("{activation:?}"), &x, &dx, |x| dot(&forward(activation, x), &dy));
         }
     }
 }

@@ -174,14 +174,8 @@ mod tests {
 
     #[test]
     fn two_channels_by_hand() {
-        let layer = BatchNorm {
-            m: 4,
-            c: 2,
-            gamma: &[2.0, 3.0],
-            beta: &[1.0, -1.0],
-            eps: 0.25,
-            activation: Identity,
-        };
+        let layer =
+            BatchNorm { m: 4, c: 2, gamma: &[2.0, 3.0], beta: &[1.0, -1.0], eps: 0.25, activation: Identity };
         let x = [1.0, 0.0, 3.0, 8.0, 1.0, 0.0, 3.0, 8.0];
         let (y, batch) = forward_train(&layer, &x);
         assert_close(&batch.mean, &[2.0, 4.0]);
@@ -194,42 +188,20 @@ mod tests {
     #[test]
     fn the_activation_comes_last() {
         let x = values("x", 12);
-        let plain = BatchNorm {
-            m: 6,
-            c: 2,
-            gamma: &[2.0, -3.0],
-            beta: &[1.0, 4.0],
-            eps: 1e-3,
-            activation: Identity,
-        };
+        let plain =
+            BatchNorm { m: 6, c: 2, gamma: &[2.0, -3.0], beta: &[1.0, 4.0], eps: 1e-3, activation: Identity };
         for activation in [Silu, Relu6, Sigmoid] {
-            let expected: Vec<f64> = forward_train(&plain, &x)
-                .0
-                .iter()
-                .map(|&z| activation.value(z))
-                .collect();
-            let fused = BatchNorm {
-                activation,
-                ..plain
-            };
+            let expected: Vec<f64> =
+                forward_train(&plain, &x).0.iter().map(|&z| activation.value(z)).collect();
+            let fused = BatchNorm { activation, ..plain };
             assert_close(&forward_train(&fused, &x).0, &expected);
         }
     }
 
     #[test]
     fn evaluation_uses_the_running_moments() {
-        let layer = BatchNorm {
-            m: 2,
-            c: 1,
-            gamma: &[3.0],
-            beta: &[0.5],
-            eps: 1.0,
-            activation: Identity,
-        };
-        let running = Moments {
-            mean: vec![10.0],
-            var: vec![8.0],
-        };
+        let layer = BatchNorm { m: 2, c: 1, gamma: &[3.0], beta: &[0.5], eps: 1.0, activation: Identity };
+        let running = Moments { mean: vec![10.0], var: vec![8.0] };
         let y = forward_eval(&layer, &[10.0, 13.0], &running);
         assert_close(&y, &[0.5, 3.5]);
     }
@@ -237,15 +209,9 @@ mod tests {
     /// As PyTorch keeps them; one position alone counts as it is.
     #[test]
     fn running_moments_move_by_the_unbiased_variance() {
-        let batch = Moments {
-            mean: vec![2.0],
-            var: vec![3.0],
-        };
+        let batch = Moments { mean: vec![2.0], var: vec![3.0] };
         for (m, var) in [(4, 0.9 + 0.1 * 4.0), (1, 0.9 + 0.1 * 3.0)] {
-            let mut running = Moments {
-                mean: vec![0.0],
-                var: vec![1.0],
-            };
+            let mut running = Moments { mean: vec![0.0], var: vec![1.0] };
             update_running(&mut running, &batch, m, 0.1);
             assert_close(&running.mean, &[0.2]);
             assert_close(&running.var, &[var]);
@@ -254,34 +220,19 @@ mod tests {
 
     #[test]
     fn training_gradients_are_those_of_the_forward_pass() {
-        for (m, c, activation) in [
-            (7, 3, Identity),
-            (6, 5, Silu),
-            (9, 2, Relu6),
-            (5, 1, Sigmoid),
-            (1, 4, Silu),
-        ] {
+        for (m, c, activation) in
+            [(7, 3, Identity), (6, 5, Silu), (9, 2, Relu6), (5, 1, Sigmoid), (1, 4, Silu)]
+        {
             let (x, dy) = (values("x", m * c), values("dy", m * c));
             let gamma: Vec<f64> = values("gamma", c).iter().map(|g| 3.0 + g).collect();
             let beta: Vec<f64> = values("beta", c).iter().map(|b| 3.0 + b).collect();
-            let layer = BatchNorm {
-                m,
-                c,
-                gamma: &gamma,
-                beta: &beta,
-                eps: 1e-3,
-                activation,
-            };
+            let layer = BatchNorm { m, c, gamma: &gamma, beta: &beta, eps: 1e-3, activation };
             let got = backward_train(&layer, &x, &dy);
             let name = format!("{layer:?}");
             let loss = |layer: &BatchNorm, x: &[f64]| dot(&forward_train(layer, x).0, &dy);
             assert_gradient(&name, &x, &got.dx, |x| loss(&layer, x));
-            assert_gradient(&name, &gamma, &got.dgamma, |gamma| {
-                loss(&BatchNorm { gamma, ..layer }, &x)
-            });
-            assert_gradient(&name, &beta, &got.dbeta, |beta| {
-                loss(&BatchNorm { beta, ..layer }, &x)
-            });
+            assert_gradient(&name, &gamma, &got.dgamma, |gamma| loss(&BatchNorm { gamma, ..layer }, &x));
+            assert_gradient(&name, &beta, &got.dbeta, |beta| loss(&BatchNorm { beta, ..layer }, &x));
         }
     }
 
@@ -290,28 +241,15 @@ mod tests {
         for (m, c, activation) in [(7, 3, Silu), (1, 2, Identity), (8, 1, Relu6)] {
             let (x, dy) = (values("x", m * c), values("dy", m * c));
             let (gamma, beta) = (values("gamma", c), values("beta", c));
-            let running = Moments {
-                mean: values("mean", c),
-                var: values("var", c).iter().map(|v| 1.5 + v).collect(),
-            };
-            let layer = BatchNorm {
-                m,
-                c,
-                gamma: &gamma,
-                beta: &beta,
-                eps: 1e-5,
-                activation,
-            };
+            let running =
+                Moments { mean: values("mean", c), var: values("var", c).iter().map(|v| 1.5 + v).collect() };
+            let layer = BatchNorm { m, c, gamma: &gamma, beta: &beta, eps: 1e-5, activation };
             let got = backward_eval(&layer, &x, &dy, &running);
             let name = format!("{layer:?}");
             let loss = |layer: &BatchNorm, x: &[f64]| dot(&forward_eval(layer, x, &running), &dy);
             assert_gradient(&name, &x, &got.dx, |x| loss(&layer, x));
-            assert_gradient(&name, &gamma, &got.dgamma, |gamma| {
-                loss(&BatchNorm { gamma, ..layer }, &x)
-            });
-            assert_gradient(&name, &beta, &got.dbeta, |beta| {
-                loss(&BatchNorm { beta, ..layer }, &x)
-            });
+            assert_gradient(&name, &gamma, &got.dgamma, |gamma| loss(&BatchNorm { gamma, ..layer }, &x));
+            assert_gradient(&name, &beta, &got.dbeta, |beta| loss(&BatchNorm { beta, ..layer }, &x));
         }
     }
 }

@@ -32,8 +32,7 @@ pub fn backward_input(window: &Window, dy: &[f64], weight: &[f64]) -> Vec<f64> {
     window.for_each_meeting(|at| {
         for i in 0..ci {
             for o in 0..co {
-                dx[at.input * ci + i] +=
-                    dy[at.output * co + o] * weight[(at.tap * ci + i) * co + o];
+                dx[at.input * ci + i] += dy[at.output * co + o] * weight[(at.tap * ci + i) * co + o];
             }
         }
     });
@@ -49,8 +48,7 @@ pub fn backward_weight(window: &Window, x: &[f64], dy: &[f64]) -> Vec<f64> {
     window.for_each_meeting(|at| {
         for i in 0..ci {
             for o in 0..co {
-                dweight[(at.tap * ci + i) * co + o] +=
-                    x[at.input * ci + i] * dy[at.output * co + o];
+                dweight[(at.tap * ci + i) * co + o] += x[at.input * ci + i] * dy[at.output * co + o];
             }
         }
     });
@@ -69,10 +67,7 @@ mod tests {
     fn a_small_image_by_hand() {
         let count: Vec<f64> = (1..=9).map(f64::from).collect();
         let whole = forward(&Window::symmetric(1, 3, 3, 1, 1, 3, 1), &count, &count);
-        assert_close(
-            &whole,
-            &[94.0, 154.0, 106.0, 186.0, 285.0, 186.0, 106.0, 154.0, 94.0],
-        );
+        assert_close(&whole, &[94.0, 154.0, 106.0, 186.0, 285.0, 186.0, 106.0, 154.0, 94.0]);
         let strided = forward(&Window::symmetric(1, 3, 3, 1, 1, 3, 2), &count, &count);
         assert_close(&strided, &[94.0, 106.0, 106.0, 94.0]);
     }
@@ -93,11 +88,7 @@ mod tests {
     #[test]
     fn channels_mix_as_a_matrix() {
         let window = Window::symmetric(1, 1, 2, 2, 3, 1, 1);
-        let y = forward(
-            &window,
-            &[1.0, 2.0, 3.0, 4.0],
-            &[1.0, 10.0, 100.0, 2.0, 20.0, 200.0],
-        );
+        let y = forward(&window, &[1.0, 2.0, 3.0, 4.0], &[1.0, 10.0, 100.0, 2.0, 20.0, 200.0]);
         assert_close(&y, &[5.0, 50.0, 500.0, 11.0, 110.0, 1100.0]);
     }
 

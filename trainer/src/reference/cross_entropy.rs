@@ -84,9 +84,7 @@ mod tests {
             let targets: Vec<f64> = (0..n).map(|i| (i % 2) as f64).collect();
             let weights: Vec<f64> = values("w", n).iter().map(|w| 1.5 + w).collect();
             let dz = backward(&z, &targets, &weights);
-            assert_gradient("cross-entropy", &z, &dz, |z| {
-                mean(&forward(z, &targets, &weights))
-            });
+            assert_gradient("cross-entropy", &z, &dz, |z| mean(&forward(z, &targets, &weights)));
             assert_gradient("margin", &z, &margin_backward(&targets), |z| {
                 margin_forward(z, &targets).iter().sum()
             });

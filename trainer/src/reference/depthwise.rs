@@ -67,10 +67,7 @@ mod tests {
             for (at, w) in weight.iter().enumerate() {
                 dense[at * 3 + at % 3] = *w;
             }
-            assert_close(
-                &forward(&window, &x, &weight),
-                &convolution::forward(&window, &x, &dense),
-            );
+            assert_close(&forward(&window, &x, &weight), &convolution::forward(&window, &x, &dense));
         }
     }
 

@@ -32,31 +32,19 @@ pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
 pub(crate) fn assert_close(actual: &[f64], expected: &[f64]) {
     assert_eq!(actual.len(), expected.len(), "lengths differ");
     for (i, (a, e)) in actual.iter().zip(expected).enumerate() {
-        assert!(
-            (a - e).abs() <= 1e-12 * e.abs().max(1.0),
-            "entry {i}: {a} instead of {e}"
-        );
+        assert!((a - e).abs() <= 1e-12 * e.abs().max(1.0), "entry {i}: {a} instead of {e}");
     }
 }
 
 /// Asserts that `gradient` is the gradient of `loss` at the point `at`.
 #[track_caller]
-pub(crate) fn assert_gradient(
-    what: &str,
-    at: &[f64],
-    gradient: &[f64],
-    loss: impl Fn(&[f64]) -> f64,
-) {
+pub(crate) fn assert_gradient(what: &str, at: &[f64], gradient: &[f64], loss: impl Fn(&[f64]) -> f64) {
     assert_eq!(at.len(), gradient.len(), "{what}: one gradient a value");
     let norm = dot(gradient, gradient).sqrt();
     for direction in 0..DIRECTIONS {
         let direction = values(&format!("direction {direction}"), at.len());
-        let moved = |step: f64| -> Vec<f64> {
-            at.iter()
-                .zip(&direction)
-                .map(|(x, d)| x + step * d)
-                .collect()
-        };
+        let moved =
+            |step: f64| -> Vec<f64> { at.iter().zip(&direction).map(|(x, d)| x + step * d).collect() };
         let measured = (loss(&moved(STEP)) - loss(&moved(-STEP))) / (2.0 * STEP);
         let claimed = dot(gradient, &direction);
         assert!(
@@ -70,9 +58,7 @@ pub(crate) fn assert_gradient(
 fn the_gradient_of_a_cubic_is_accepted() {
     let at = values("cubic", 5);
     let gradient: Vec<f64> = at.iter().map(|x| 3.0 * x * x).collect();
-    assert_gradient("cubic", &at, &gradient, |x| {
-        x.iter().map(|x| x.powi(3)).sum()
-    });
+    assert_gradient("cubic", &at, &gradient, |x| x.iter().map(|x| x.powi(3)).sum());
 }
 
 #[test]
@@ -81,7 +67,5 @@ fn one_wrong_entry_among_a_thousand_is_noticed() {
     let at = values("cubic", 1000);
     let mut gradient: Vec<f64> = at.iter().map(|x| 3.0 * x * x).collect();
     gradient[700] += 1e-3;
-    assert_gradient("cubic", &at, &gradient, |x| {
-        x.iter().map(|x| x.powi(3)).sum()
-    });
+    assert_gradient("cubic", &at, &gradient, |x| x.iter().map(|x| x.powi(3)).sum());
 }

@@ -14,9 +14,7 @@ pub struct DropPath {
 /// One factor an image, \[N\]: 0 or 1 / (1 - rate), drawn from the image's key and
 /// the op's number, element 0.
 pub fn factors(keys: &[u64], op: u32, rate: f32) -> Vec<f64> {
-    keys.iter()
-        .map(|&key| random::mask_factor(key, op, 0, rate))
-        .collect()
+    keys.iter().map(|&key| random::mask_factor(key, op, 0, rate)).collect()
 }
 
 /// skip, branch [N, S, C], factors \[N\] -> y [N, S, C].

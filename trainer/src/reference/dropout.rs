@@ -51,8 +51,6 @@ mod tests {
     fn gradients_are_those_of_the_forward_pass() {
         let factors = factors(&[1, 2, 3], 5, 0, 0.2);
         let (x, dy) = (values("x", 15), values("dy", 15));
-        assert_gradient("dropout", &x, &backward(&dy, &factors), |x| {
-            dot(&forward(x, &factors), &dy)
-        });
+        assert_gradient("dropout", &x, &backward(&dy, &factors), |x| dot(&forward(x, &factors), &dy));
     }
 }

@@ -120,13 +120,7 @@ pub fn perturb(tap: &Tap, f: &[f64], delta: &Statistics, sharing: Sharing) -> Ve
 }
 
 /// As [`perturb`], with f's statistics given instead of computed.
-pub fn perturb_with(
-    tap: &Tap,
-    f: &[f64],
-    of: &Statistics,
-    delta: &Statistics,
-    sharing: Sharing,
-) -> Vec<f64> {
+pub fn perturb_with(tap: &Tap, f: &[f64], of: &Statistics, delta: &Statistics, sharing: Sharing) -> Vec<f64> {
     check_shared(tap, delta, sharing);
     let fhat = normalised(tap, f, of);
     let mut perturbed = vec![0.0; tap.len()];
@@ -164,11 +158,7 @@ pub fn scaled_to(radius: f64, gradients: &[Statistics], norm: Norm) -> Vec<Stati
                 Norm::Joint => joint,
                 Norm::PerTap => squared_norm(gradient),
             };
-            let factor = if squared > 0.0 {
-                radius / squared.sqrt()
-            } else {
-                0.0
-            };
+            let factor = if squared > 0.0 { radius / squared.sqrt() } else { 0.0 };
             Statistics {
                 mean: gradient.mean.iter().map(|g| factor * g).collect(),
                 deviation: gradient.deviation.iter().map(|g| factor * g).collect(),
@@ -198,8 +188,7 @@ pub fn backward(
     let mut df = vec![0.0; tap.len()];
     tap.for_each(|image, channel, at| {
         let nc = image * tap.c + channel;
-        let relative =
-            delta.deviation[tap.shared_index(sharing, image, channel)] / of.deviation[nc];
+        let relative = delta.deviation[tap.shared_index(sharing, image, channel)] / of.deviation[nc];
         let through = match flow {
             Flow::Through => sums.mean[nc] / s + fhat[at] * sums.deviation[nc] / s,
             Flow::Detached => 0.0,
@@ -234,10 +223,7 @@ mod tests {
 
     fn delta(tap: &Tap, sharing: Sharing) -> Statistics {
         let len = tap.shared_len(sharing);
-        Statistics {
-            mean: values("dmu", len),
-            deviation: values("dsigma", len),
-        }
+        Statistics { mean: values("dmu", len), deviation: values("dsigma", len) }
     }
 
     #[test]
@@ -296,10 +282,7 @@ mod tests {
     fn no_perturbation_changes_nothing() {
         let tap = TAPS[1];
         let f = values("f", tap.len());
-        let none = Statistics {
-            mean: vec![0.0; 4],
-            deviation: vec![0.0; 4],
-        };
+        let none = Statistics { mean: vec![0.0; 4], deviation: vec![0.0; 4] };
         assert_eq!(perturb(&tap, &f, &none, Sharing::Batch), f);
     }
 
@@ -331,27 +314,17 @@ mod tests {
                 let (of, delta) = (statistics(&tap, &f), delta(&tap, sharing));
                 let name = format!("{tap:?}, {sharing:?}");
                 let df = backward(&tap, &f, &dy, &delta, sharing, Flow::Through);
-                assert_gradient(&name, &f, &df, |f| {
-                    dot(&perturb(&tap, f, &delta, sharing), &dy)
-                });
+                assert_gradient(&name, &f, &df, |f| dot(&perturb(&tap, f, &delta, sharing), &dy));
                 let df = backward(&tap, &f, &dy, &delta, sharing, Flow::Detached);
-                assert_gradient(&name, &f, &df, |f| {
-                    dot(&perturb_with(&tap, f, &of, &delta, sharing), &dy)
-                });
+                assert_gradient(&name, &f, &df, |f| dot(&perturb_with(&tap, f, &of, &delta, sharing), &dy));
             }
         }
     }
 
     fn two_taps() -> [Statistics; 2] {
         [
-            Statistics {
-                mean: vec![3.0, 0.0],
-                deviation: vec![0.0, 4.0],
-            },
-            Statistics {
-                mean: vec![12.0],
-                deviation: vec![0.0],
-            },
+            Statistics { mean: vec![3.0, 0.0], deviation: vec![0.0, 4.0] },
+            Statistics { mean: vec![12.0], deviation: vec![0.0] },
         ]
     }
 
@@ -370,10 +343,7 @@ mod tests {
 
     #[test]
     fn a_zero_gradient_gives_no_perturbation() {
-        let zero = Statistics {
-            mean: vec![0.0; 2],
-            deviation: vec![0.0; 2],
-        };
+        let zero = Statistics { mean: vec![0.0; 2], deviation: vec![0.0; 2] };
         let [tap, _] = two_taps();
         let alone = std::slice::from_ref(&zero);
         assert_eq!(scaled_to(0.1, alone, Norm::Joint), alone);

@@ -24,11 +24,7 @@ impl Sgd {
         for i in 0..count {
             let g = gradient[i] + self.weight_decay * weight[i];
             velocity[i] = self.momentum * velocity[i] + g;
-            let direction = if self.nesterov {
-                g + self.momentum * velocity[i]
-            } else {
-                velocity[i]
-            };
+            let direction = if self.nesterov { g + self.momentum * velocity[i] } else { velocity[i] };
             weight[i] -= self.learning_rate * direction;
         }
     }
@@ -56,14 +52,7 @@ impl AdamW {
     /// w *= 1 - learning_rate * weight_decay; m = beta1 * m + (1 - beta1) * g;
     /// v = beta2 * v + (1 - beta2) * g^2;
     /// w -= learning_rate * m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + eps).
-    pub fn step(
-        &self,
-        t: u32,
-        weight: &mut [f64],
-        gradient: &[f64],
-        first: &mut [f64],
-        second: &mut [f64],
-    ) {
+    pub fn step(&self, t: u32, weight: &mut [f64], gradient: &[f64], first: &mut [f64], second: &mut [f64]) {
         assert!(t >= 1, "steps are counted from 1");
         let count = weight.len();
         assert_eq!(gradient.len(), count);
@@ -86,12 +75,7 @@ mod tests {
     use super::super::differences::assert_close;
     use super::*;
 
-    const SGD: Sgd = Sgd {
-        learning_rate: 0.5,
-        momentum: 0.5,
-        weight_decay: 0.0,
-        nesterov: false,
-    };
+    const SGD: Sgd = Sgd { learning_rate: 0.5, momentum: 0.5, weight_decay: 0.0, nesterov: false };
 
     /// Gradient 1 twice: the velocity is 1, then 1.5.
     #[test]
@@ -107,10 +91,7 @@ mod tests {
     /// The same with a look ahead: directions 1 + 0.5 * 1, then 1 + 0.5 * 1.5.
     #[test]
     fn nesterov_looks_ahead() {
-        let sgd = Sgd {
-            nesterov: true,
-            ..SGD
-        };
+        let sgd = Sgd { nesterov: true, ..SGD };
         let (mut w, mut v) = ([10.0], [0.0]);
         sgd.step(&mut w, &[1.0], &mut v);
         assert_close(&w, &[9.25]);
@@ -121,23 +102,14 @@ mod tests {
     /// The decay is part of the gradient: 1 + 0.1 * 10 = 2 enters the velocity.
     #[test]
     fn sgd_decays_through_the_gradient() {
-        let sgd = Sgd {
-            weight_decay: 0.1,
-            ..SGD
-        };
+        let sgd = Sgd { weight_decay: 0.1, ..SGD };
         let (mut w, mut v) = ([10.0], [0.0]);
         sgd.step(&mut w, &[1.0], &mut v);
         assert_close(&v, &[2.0]);
         assert_close(&w, &[9.0]);
     }
 
-    const ADAMW: AdamW = AdamW {
-        learning_rate: 0.1,
-        beta1: 0.5,
-        beta2: 0.75,
-        eps: 1.0,
-        weight_decay: 0.0,
-    };
+    const ADAMW: AdamW = AdamW { learning_rate: 0.1, beta1: 0.5, beta2: 0.75, eps: 1.0, weight_decay: 0.0 };
 
     /// Gradients 3 and 1. Step 1: mhat = 3, vhat = 9. Step 2: m = 0.75 + 0.5, over
     /// 0.75; v = 0.75 * 2.25 + 0.25, over 0.4375.
@@ -157,10 +129,7 @@ mod tests {
     /// moments know nothing of it.
     #[test]
     fn adamw_decays_apart_from_the_gradient() {
-        let adamw = AdamW {
-            weight_decay: 0.2,
-            ..ADAMW
-        };
+        let adamw = AdamW { weight_decay: 0.2, ..ADAMW };
         let (mut w, mut m, mut v) = ([5.0, -5.0], [0.0; 2], [0.0; 2]);
         adamw.step(1, &mut w, &[0.0, 0.0], &mut m, &mut v);
         assert_close(&w, &[4.9, -4.9]);

@@ -28,9 +28,7 @@ pub fn linf(by: &Step, x: &[f64], clean: &[f64], gradient: &[f64]) -> Vec<f64> {
     let mut moved = vec![0.0; count];
     for i in 0..count {
         let (low, high) = (clean[i] - by.epsilon, clean[i] + by.epsilon);
-        moved[i] = (x[i] + by.step * sign(gradient[i]))
-            .clamp(low, high)
-            .clamp(0.0, 1.0);
+        moved[i] = (x[i] + by.step * sign(gradient[i])).clamp(low, high).clamp(0.0, 1.0);
     }
     moved
 }
@@ -49,15 +47,9 @@ pub fn l2(shape: &Images, by: &Step, x: &[f64], clean: &[f64], gradient: &[f64])
         let (x, clean, gradient) = (&x[own.clone()], &clean[own.clone()], &gradient[own]);
         let length = norm(gradient);
         let factor = if length > 0.0 { by.step / length } else { 0.0 };
-        let offset: Vec<f64> = (0..values)
-            .map(|i| x[i] + factor * gradient[i] - clean[i])
-            .collect();
+        let offset: Vec<f64> = (0..values).map(|i| x[i] + factor * gradient[i] - clean[i]).collect();
         let distance = norm(&offset);
-        let shrink = if distance > by.epsilon {
-            by.epsilon / distance
-        } else {
-            1.0
-        };
+        let shrink = if distance > by.epsilon { by.epsilon / distance } else { 1.0 };
         moved.extend((0..values).map(|i| (clean[i] + shrink * offset[i]).clamp(0.0, 1.0)));
     }
     moved
@@ -88,20 +80,14 @@ mod tests {
     fn one_signed_step_by_hand() {
         let clean = [0.5, 0.5, 0.5, 0.5, 0.98, 0.01];
         let gradient = [7.0, -1e-9, 0.0, -0.0, 1.0, -1.0];
-        let by = Step {
-            step: 0.125,
-            epsilon: 0.125,
-        };
+        let by = Step { step: 0.125, epsilon: 0.125 };
         let moved = linf(&by, &clean, &clean, &gradient);
         assert_close(&moved, &[0.625, 0.375, 0.5, 0.5, 1.0, 0.0]);
     }
 
     #[test]
     fn many_signed_steps_stay_on_the_ball() {
-        let by = Step {
-            step: 0.05,
-            epsilon: 0.125,
-        };
+        let by = Step { step: 0.05, epsilon: 0.125 };
         let (clean, gradient) = ([0.5, 0.5], [1.0, -2.0]);
         let mut x = clean.to_vec();
         for expected in [0.05, 0.1, 0.125, 0.125] {
@@ -114,10 +100,7 @@ mod tests {
     #[test]
     fn one_normalised_step_by_hand() {
         let shape = Images { n: 2, values: 2 };
-        let by = Step {
-            step: 0.1,
-            epsilon: 1.0,
-        };
+        let by = Step { step: 0.1, epsilon: 1.0 };
         let clean = [0.5; 4];
         let moved = l2(&shape, &by, &clean, &clean, &[3.0, 4.0, 0.0, 0.0]);
         assert_close(&moved, &[0.56, 0.58, 0.5, 0.5]);
@@ -127,10 +110,7 @@ mod tests {
     #[test]
     fn a_normalised_step_is_projected_on_the_ball() {
         let shape = Images { n: 1, values: 2 };
-        let by = Step {
-            step: 0.4,
-            epsilon: 0.25,
-        };
+        let by = Step { step: 0.4, epsilon: 0.25 };
         let moved = l2(&shape, &by, &[0.8, 0.5], &[0.5, 0.5], &[0.0, 9.0]);
         assert_close(&moved, &[0.65, 0.7]);
         let outside = l2(&shape, &by, &[0.8, 0.5], &[0.5, 0.5], &[0.0, 0.0]);
@@ -145,10 +125,7 @@ mod tests {
             values.iter().map(|v| 0.5 + 0.5 * v).collect()
         };
         let (clean, gradient) = (unit("clean"), values("gradient", n * size));
-        let by = Step {
-            step: 0.3,
-            epsilon: 0.2,
-        };
+        let by = Step { step: 0.3, epsilon: 0.2 };
         let signed = linf(&by, &unit("x"), &clean, &gradient);
         let shape = Images { n, values: size };
         let normalised = l2(&shape, &by, &unit("x"), &clean, &gradient);

@@ -18,19 +18,13 @@ pub struct Normalisation {
 /// x [M, 3] in [0, 1] -> y [M, 3]: (x - mean) / std.
 pub fn normalise(by: &Normalisation, x: &[f64]) -> Vec<f64> {
     assert_eq!(x.len() % 3, 0, "x is [M, 3]");
-    x.iter()
-        .enumerate()
-        .map(|(at, x)| (x - by.mean[at % 3]) / by.std[at % 3])
-        .collect()
+    x.iter().enumerate().map(|(at, x)| (x - by.mean[at % 3]) / by.std[at % 3]).collect()
 }
 
 /// dy [M, 3] -> dx [M, 3], the gradient with respect to pixels in [0, 1].
 pub fn normalise_backward(by: &Normalisation, dy: &[f64]) -> Vec<f64> {
     assert_eq!(dy.len() % 3, 0, "dy is [M, 3]");
-    dy.iter()
-        .enumerate()
-        .map(|(at, dy)| dy / by.std[at % 3])
-        .collect()
+    dy.iter().enumerate().map(|(at, dy)| dy / by.std[at % 3]).collect()
 }
 
 #[cfg(test)]
@@ -38,10 +32,7 @@ mod tests {
     use super::super::differences::{assert_close, assert_gradient, dot, values};
     use super::*;
 
-    const BY: Normalisation = Normalisation {
-        mean: [0.5, 0.25, 0.0],
-        std: [0.25, 0.5, 2.0],
-    };
+    const BY: Normalisation = Normalisation { mean: [0.5, 0.25, 0.0], std: [0.25, 0.5, 2.0] };
 
     #[test]
     fn bytes_span_the_unit_interval() {
@@ -57,8 +48,6 @@ mod tests {
     #[test]
     fn gradients_are_those_of_the_forward_pass() {
         let (x, dy) = (values("x", 15), values("dy", 15));
-        assert_gradient("pixels", &x, &normalise_backward(&BY, &dy), |x| {
-            dot(&normalise(&BY, x), &dy)
-        });
+        assert_gradient("pixels", &x, &normalise_backward(&BY, &dy), |x| dot(&normalise(&BY, x), &dy));
     }
 }

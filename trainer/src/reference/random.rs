@@ -33,11 +33,7 @@ pub fn kept(key: u64, op: u32, element: u32, rate: f32) -> bool {
 /// What a mask multiplies an element by: 0 where it is dropped, else 1 / (1 - rate),
 /// which keeps the expectation.
 pub fn mask_factor(key: u64, op: u32, element: u32, rate: f32) -> f64 {
-    if kept(key, op, element, rate) {
-        1.0 / (1.0 - f64::from(rate))
-    } else {
-        0.0
-    }
+    if kept(key, op, element, rate) { 1.0 / (1.0 - f64::from(rate)) } else { 0.0 }
 }
 
 #[cfg(test)]
@@ -70,9 +66,7 @@ mod tests {
     #[test]
     fn draws_are_uniform_and_neighbours_independent() {
         let count = 10_000_u32;
-        let draws: Vec<f64> = (0..count)
-            .map(|element| f64::from(uniform(42, 3, element)))
-            .collect();
+        let draws: Vec<f64> = (0..count).map(|element| f64::from(uniform(42, 3, element))).collect();
         let mean = draws.iter().sum::<f64>() / f64::from(count);
         assert!((mean - 0.5).abs() < 0.01, "mean {mean}");
         for tenth in 0..10 {
@@ -80,10 +74,7 @@ mod tests {
             let share = draws.iter().filter(|&&u| u >= low && u < low + 0.1).count();
             assert!((850..1150).contains(&share), "{share} from {low}");
         }
-        let product: f64 = draws
-            .windows(2)
-            .map(|pair| (pair[0] - 0.5) * (pair[1] - 0.5))
-            .sum();
+        let product: f64 = draws.windows(2).map(|pair| (pair[0] - 0.5) * (pair[1] - 0.5)).sum();
         let correlation = product / f64::from(count) * 12.0;
         assert!(correlation.abs() < 0.04, "correlation {correlation}");
     }

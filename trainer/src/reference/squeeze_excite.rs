@@ -127,13 +127,7 @@ fn squeeze(block: &SqueezeExcite, x: &[f64]) -> Squeezed {
     let (weight, bias) = (block.expand_weight, block.expand_bias);
     let expanded = linear::forward(&block.expand(), &hidden, weight, bias);
     let gate = activation::forward(Activation::Sigmoid, &expanded);
-    Squeezed {
-        pooled,
-        reduced,
-        hidden,
-        expanded,
-        gate,
-    }
+    Squeezed { pooled, reduced, hidden, expanded, gate }
 }
 
 /// x [N, S, C] -> y [N, S, C].
@@ -231,28 +225,16 @@ mod tests {
             let loss = |block: &SqueezeExcite| dot(&forward(block, &x), &dy);
             assert_gradient(&name, &x, &got.dx, |x| dot(&forward(&block, x), &dy));
             assert_gradient(&name, &reduce_weight, &got.dreduce_weight, |w| {
-                loss(&SqueezeExcite {
-                    reduce_weight: w,
-                    ..block
-                })
+                loss(&SqueezeExcite { reduce_weight: w, ..block })
             });
             assert_gradient(&name, &reduce_bias, &got.dreduce_bias, |b| {
-                loss(&SqueezeExcite {
-                    reduce_bias: b,
-                    ..block
-                })
+                loss(&SqueezeExcite { reduce_bias: b, ..block })
             });
             assert_gradient(&name, &expand_weight, &got.dexpand_weight, |w| {
-                loss(&SqueezeExcite {
-                    expand_weight: w,
-                    ..block
-                })
+                loss(&SqueezeExcite { expand_weight: w, ..block })
             });
             assert_gradient(&name, &expand_bias, &got.dexpand_bias, |b| {
-                loss(&SqueezeExcite {
-                    expand_bias: b,
-                    ..block
-                })
+                loss(&SqueezeExcite { expand_bias: b, ..block })
             });
         }
     }

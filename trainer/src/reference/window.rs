@@ -69,31 +69,10 @@ impl Window {
 
     /// TensorFlow's SAME padding: the output has ceil(side / stride) pixels a side,
     /// and of an odd number of zeros the greater part lies below and to the right.
-    pub fn same(
-        n: usize,
-        h: usize,
-        w: usize,
-        ci: usize,
-        co: usize,
-        kernel: usize,
-        stride: usize,
-    ) -> Self {
+    pub fn same(n: usize, h: usize, w: usize, ci: usize, co: usize, kernel: usize, stride: usize) -> Self {
         let (oh, ow) = (h.div_ceil(stride), w.div_ceil(stride));
-        let before =
-            |side: usize, out: usize| ((out - 1) * stride + kernel).saturating_sub(side) / 2;
-        Self {
-            n,
-            h,
-            w,
-            ci,
-            co,
-            kernel,
-            stride,
-            pad_top: before(h, oh),
-            pad_left: before(w, ow),
-            oh,
-            ow,
-        }
+        let before = |side: usize, out: usize| ((out - 1) * stride + kernel).saturating_sub(side) / 2;
+        Self { n, h, w, ci, co, kernel, stride, pad_top: before(h, oh), pad_left: before(w, ow), oh, ow }
     }
 
     /// Values of the input [N, H, W, CI].
@@ -205,11 +184,8 @@ mod tests {
         let mut meetings = Vec::new();
         Window::symmetric(1, 2, 3, 1, 1, 3, 1).for_each_meeting(|m| meetings.push(m));
         assert_eq!(meetings.len(), 4 * 7);
-        let corner: Vec<(usize, usize)> = meetings
-            .iter()
-            .filter(|m| m.output == 0)
-            .map(|m| (m.tap, m.input))
-            .collect();
+        let corner: Vec<(usize, usize)> =
+            meetings.iter().filter(|m| m.output == 0).map(|m| (m.tap, m.input)).collect();
         assert_eq!(corner, [(4, 0), (5, 1), (7, 3), (8, 4)]);
     }
 }
