@@ -4,6 +4,7 @@
 //! A new file gives its `trials()` to `all` below; `harness` checks recordings.
 
 mod harness;
+mod network;
 mod ops;
 
 use dfrt_trainer::gpu::device;
@@ -11,7 +12,7 @@ use libtest_mimic::{Arguments, Trial};
 use std::process::ExitCode;
 
 fn all() -> Vec<Trial> {
-    [harness::trials(), ops::trials()].into_iter().flatten().collect()
+    [harness::trials(), network::trials(), ops::trials()].into_iter().flatten().collect()
 }
 
 fn main() -> ExitCode {
