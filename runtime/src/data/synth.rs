@@ -202,7 +202,7 @@ impl Plan {
     }
 
     fn persons(&self) -> usize {
-        self.count.div_ceil(2 * SHOTS)
+        self.count / (2 * SHOTS)
     }
 
     /// The persons of a split; at least one each.
@@ -219,8 +219,11 @@ impl Plan {
     }
 
     /// The picture number `index`: person by person, shot by shot, real before fake.
+    /// What is over after whole persons is further shots of the first one.
     fn entry(&self, index: usize) -> Entry {
-        let (person, shot) = (index / (2 * SHOTS), index / 2 % SHOTS);
+        let over = index.checked_sub(2 * SHOTS * self.persons());
+        let regular = (index / (2 * SHOTS), index / 2 % SHOTS);
+        let (person, shot) = over.map_or(regular, |over| (0, SHOTS + over / 2));
         let split = Split::ALL
             .into_iter()
             .find(|split| self.persons_of(*split).contains(&person));

@@ -31,7 +31,7 @@ impl Raster {
             .pixels
             .iter()
             .flatten()
-            .map(|value| value.round().clamp(0.0, 255.0) as u8);
+            .map(|value| (value + 0.5) as u8);
         RgbImage::from_raw(self.width as u32, self.height as u32, bytes.collect())
             .expect("three bytes a pixel")
     }

@@ -44,7 +44,7 @@ pub fn self_blend(
 /// Colour shifted, saturation and contrast changed; then softer, sharper, or
 /// through a JPEG.
 fn retouched(raster: &Raster, random: &mut ChaCha8Rng) -> Raster {
-    let shift: [f32; 3] = std::array::from_fn(|_| random.random_range(-20.0..20.0));
+    let shift: [f32; 3] = std::array::from_fn(|_| random.random_range(-16.0..16.0));
     let saturation = random.random_range(0.7..1.3);
     let contrast = random.random_range(0.9..1.1);
     let brightness = random.random_range(-12.0..12.0);
