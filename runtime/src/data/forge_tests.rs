@@ -91,6 +91,7 @@ fn a_self_blend_repeats_and_differs_by_stream() {
     let forged = |draw: u64| {
         self_blend(
             face(&target),
+            &SelfBlendSettings::default(),
             &mut stream(0, &["blend".into(), draw.into()]),
         )
         .unwrap()
@@ -140,7 +141,7 @@ fn what_is_no_face_is_refused() {
         let mut bad = good.clone();
         spoil(&mut bad);
         assert!(matches!(
-            self_blend(face(&bad), random),
+            self_blend(face(&bad), &SelfBlendSettings::default(), random),
             Err(ForgeError::NoFace { .. })
         ));
     }

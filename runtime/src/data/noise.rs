@@ -108,7 +108,11 @@ pub(crate) fn step(low: f32, high: f32, value: f32) -> f32 {
 pub(crate) fn bump(x: f32, y: f32) -> f32 {
     let square = x * x + y * y;
     // Below 1e-5 nothing shows; most bumps of a face are far from most of its places.
-    if square > 23.0 { 0.0 } else { (-0.5 * square).exp() }
+    if square > 23.0 {
+        0.0
+    } else {
+        (-0.5 * square).exp()
+    }
 }
 
 #[cfg(test)]

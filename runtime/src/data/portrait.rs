@@ -106,7 +106,11 @@ impl<'a> Scene<'a> {
             return self.strands.colour(x, y);
         }
         let head = noise::step(-0.8 * self.pixel, 0.8 * self.pixel, 1.0 - contour);
-        let mut colour = if head < 1.0 { self.behind_face(at, place, flat) } else { [0.0; 3] };
+        let mut colour = if head < 1.0 {
+            self.behind_face(at, place, flat)
+        } else {
+            [0.0; 3]
+        };
         if head > 0.0 {
             cover(&mut colour, self.face.colour(x, y), head);
         }
@@ -128,7 +132,10 @@ impl<'a> Scene<'a> {
                 colour = self.behind.wall(at[0], at[1]);
             }
             if hair > 0.0 {
-                let shaded = self.strands.colour(back[0], back[1]).map(|value| 0.7 * value);
+                let shaded = self
+                    .strands
+                    .colour(back[0], back[1])
+                    .map(|value| 0.7 * value);
                 cover(&mut colour, shaded, hair);
             }
         }

@@ -1,7 +1,7 @@
 //! The demo set: drawn people, and fakes made of their portraits, on a disk in the
 //! folder layout. It shows the tool and tests it; it measures no real detector.
 
-use super::forge::{self, FaceInPicture, ForgeError, SwapSettings};
+use super::forge::{self, FaceInPicture, ForgeError, SelfBlendSettings, SwapSettings};
 use super::layouts;
 use super::manifest::{Label, ManifestError, Split, Summary};
 use super::picture;
@@ -278,14 +278,18 @@ impl Plan {
         };
         let mut random = self.stream("forge", entry);
         let Some(donor) = entry.donor else {
-            return Ok(forge::self_blend(face, &mut random)?);
+            return Ok(forge::self_blend(
+                face,
+                &SelfBlendSettings::crude(),
+                &mut random,
+            )?);
         };
         let donor = self.portrait(donor, random.random_range(0..SHOTS));
         let donor = FaceInPicture {
             picture: &donor.picture,
             landmarks: &donor.landmarks,
         };
-        Ok(forge::swap(face, donor, &SwapSettings::draw(&mut random))?)
+        Ok(forge::swap(face, donor, &SwapSettings::crude(&mut random))?)
     }
 
     fn portrait(&self, person: usize, shot: usize) -> Portrait {

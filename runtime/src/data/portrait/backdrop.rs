@@ -43,7 +43,11 @@ impl Behind<'_> {
     /// Linear RGB of neck and clothes at a place.
     pub fn body(&self, x: f32, y: f32) -> Colour {
         let clothed = self.clothed(x, y);
-        let mut colour = if clothed < 1.0 { self.neck(x, y) } else { [0.0; 3] };
+        let mut colour = if clothed < 1.0 {
+            self.neck(x, y)
+        } else {
+            [0.0; 3]
+        };
         if clothed > 0.0 {
             cover(&mut colour, self.clothes(x, y), clothed);
         }

@@ -153,9 +153,9 @@ impl Camera {
             ],
             contrast: random.random_range(0.0..0.35),
             vignette: random.random_range(0.0..0.3),
-            blur: random.random_range(0.0025..0.009),
-            read_noise: random.random_range(0.002..0.016),
-            shot_noise: random.random_range(0.002..0.022),
+            blur: random.random_range(0.0025..0.008),
+            read_noise: random.random_range(0.002..0.011),
+            shot_noise: random.random_range(0.002..0.016),
         }
     }
 }
