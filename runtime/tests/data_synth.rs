@@ -64,7 +64,7 @@ fn linear_auc(manifest: &Manifest, features: fn(&Sample) -> Vec<f64>) -> f64 {
     let score =
         |weights: &[f64], row: &[f64]| weights.iter().zip(row).map(|(w, x)| w * x).sum::<f64>();
     let mut weights = vec![0.0; width];
-    for _ in 0..400 {
+    for _ in 0..200 {
         let mut slope: Vec<f64> = weights.iter().map(|weight| 0.01 * weight).collect();
         for (row, label) in train.iter().zip(&labels) {
             let error = 1.0 / (1.0 + (-score(&weights, row)).exp()) - label;
@@ -97,7 +97,7 @@ fn linear_auc(manifest: &Manifest, features: fn(&Sample) -> Vec<f64>) -> f64 {
 fn linear_models_see_little_of_the_demo_set() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("set");
-    synth::draw(&out, 800, 64, 0, &|_, _| {}).unwrap();
+    synth::draw(&out, 600, 64, 0, &|_, _| {}).unwrap();
     let manifest = Manifest::of(&out).unwrap();
     let aucs = [statistics, roughness, pixels].map(|features| linear_auc(&manifest, features));
     println!("linear test AUC on statistics, roughness, pixels: {aucs:.3?}");

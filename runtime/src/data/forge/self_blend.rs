@@ -24,6 +24,9 @@ pub struct SelfBlendSettings {
     /// The narrowest and the widest soft border, as shares of the mask's smaller
     /// side.
     pub feather: [f32; 2],
+    /// The chance that the target is changed instead of the source: everything
+    /// around the face then looks changed.
+    pub on_target: f64,
     /// The shares of the source that may be blended in, drawn with equal chance.
     pub ratios: &'static [f32],
 }
@@ -37,20 +40,22 @@ impl Default for SelfBlendSettings {
             brightness: 12.0,
             saturation: 0.3,
             feather: [0.04, 0.22],
+            on_target: 0.5,
             ratios: &[0.25, 0.5, 0.75, 1.0, 1.0, 1.0],
         }
     }
 }
 
 impl SelfBlendSettings {
-    /// Careless work: colours off, seams narrow. A small network learns to see it
-    /// within minutes.
+    /// Careless work: colours off, seams narrow, the surroundings mostly untouched.
+    /// A small network learns to see it within minutes.
     pub fn crude() -> Self {
         Self {
             shift: 34.0,
             brightness: 30.0,
             saturation: 0.5,
             feather: [0.02, 0.08],
+            on_target: 0.15,
             ratios: &[0.5, 0.75, 1.0, 1.0],
         }
     }
@@ -71,10 +76,10 @@ pub fn self_blend(
     face.check()?;
     let original = Raster::of(face.picture);
     let (mut source, mut target) = (original.clone(), original);
-    let changed = if random.random_bool(0.5) {
-        &mut source
-    } else {
+    let changed = if random.random_bool(settings.on_target) {
         &mut target
+    } else {
+        &mut source
     };
     *changed = retouched(changed, settings, random);
     let motion = Motion::draw(&face, random);
