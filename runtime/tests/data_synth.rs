@@ -13,10 +13,12 @@ fn statistics(sample: &Sample) -> Vec<f64> {
             .step_by(3)
             .map(|&byte| f64::from(byte))
     };
-    let mean = |c: usize| channel(c).sum::<f64>() / 4096.0;
-    let deviation =
-        |c: usize| (channel(c).map(|v| (v - mean(c)).powi(2)).sum::<f64>() / 4096.0).sqrt();
-    (0..3).flat_map(|c| [mean(c), deviation(c)]).collect()
+    let measured = |c: usize| {
+        let mean = channel(c).sum::<f64>() / 4096.0;
+        let variance = channel(c).map(|value| (value - mean).powi(2)).sum::<f64>() / 4096.0;
+        [mean, variance.sqrt()]
+    };
+    (0..3).flat_map(measured).collect()
 }
 
 /// How much neighbouring pixels differ: sharpness and noise.
