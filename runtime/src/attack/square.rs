@@ -389,7 +389,6 @@ mod tests {
         let square = Square::new(&oracle, threat, 0.0, settings);
         let (proposals, spent) = ledger::scope(1, || square.propose(&[target(0)]));
         assert_eq!((spent, proposals.unwrap()[0].queries), (queries, queries));
-        drop(square);
         oracle.0.into_inner().unwrap()
     }
 
@@ -464,7 +463,6 @@ mod tests {
         let settings = SquareSettings { queries: 200, p: 0.1, ..SquareSettings::default() };
         let square = Square::new(&oracle, threat, 0.0, settings);
         ledger::scope(1, || square.propose(std::slice::from_ref(&grey))).0.unwrap();
-        drop(square);
         let clean = planes(&grey.picture);
         let all = oracle.0.into_inner().unwrap();
         for values in &all {
