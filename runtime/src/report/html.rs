@@ -3,7 +3,7 @@
 
 use super::examples::{Gallery, GalleryRow};
 use super::numbers::count;
-use super::page::{Answer, Cell, Column, Mark, Page, Table};
+use super::page::{Cell, Column, Mark, Page, Table};
 use super::plots::Plot;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -21,7 +21,7 @@ pub fn html(page: &Page, plots: &[Plot], galleries: &[Gallery]) -> String {
     let _ = writeln!(out, "<p class=\"question\">{}</p>", escaped(&page.question));
     let _ = writeln!(out, "<p class=\"soft\">{}</p>", escaped(&page.basis));
     warnings(&mut out, &page.warnings);
-    answers(&mut out, &page.answers);
+    answers(&mut out, page);
     let (folded, open): (Vec<&Table>, Vec<&Table>) = page.tables.iter().partition(|table| table.folded);
     open.into_iter().for_each(|table| section(&mut out, table));
     plot_section(&mut out, plots);
@@ -58,16 +58,19 @@ fn warnings(out: &mut String, lines: &[String]) {
     out.push_str("</ul></div>\n");
 }
 
-fn answers(out: &mut String, answers: &[Answer]) {
+fn answers(out: &mut String, page: &Page) {
     out.push_str("<h2 id=\"answers\">In short</h2>\n");
-    if answers.is_empty() {
+    if page.answers.is_empty() {
         out.push_str(
             "<p>Nothing was compared: there is no second way of training with a seed in common.</p>\n",
         );
         return;
     }
+    for headline in &page.headlines {
+        let _ = writeln!(out, "<p>{}</p>", escaped(headline));
+    }
     out.push_str("<ul class=\"answers\">\n");
-    for answer in answers {
+    for answer in &page.answers {
         let _ = writeln!(
             out,
             "<li><span class=\"{}verdict\">{}</span><span>{}<br><span class=\"soft\">{}</span></span></li>",

@@ -56,7 +56,7 @@ const TEXT: i32 = 23;
 /// Height of the strip with title and legend above a chart.
 const STRIP: i32 = 104;
 /// Points that a training curve is averaged down to.
-const CURVE_POINTS: usize = 200;
+const CURVE_POINTS: usize = 120;
 /// Bins of a score histogram.
 const SCORE_BINS: usize = 40;
 
@@ -157,7 +157,7 @@ fn headed<'a>(
                 }
             }
         }
-        strip.draw(&Text::new(key.text.clone(), (x + 40, y - 11), text(TEXT)))?;
+        strip.draw(&Text::new(key.text.clone(), (x + 40, y - 6), text(TEXT)))?;
         let width = strip.estimate_text_size(&key.text, &text(TEXT))?.0;
         x += 40 + width as i32 + 34;
     }
