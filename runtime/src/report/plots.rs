@@ -36,7 +36,9 @@ pub struct Plot {
 
 type Area<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
 type Chart<'a, 'b> = ChartContext<'a, BitMapBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
-type Drawn = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+type Format<'a> = &'a dyn Fn(&f64) -> String;
+type Drawn = Result<(), Failure>;
 
 /// Colours that people with any colour vision tell apart (Okabe and Ito).
 const PALETTE: [RGBColor; 6] = [
@@ -138,11 +140,7 @@ impl Key {
 }
 
 /// Writes title and legend at the top of `area` and returns what is left below.
-fn headed<'a>(
-    area: &Area<'a>,
-    title: &str,
-    keys: &[Key],
-) -> Result<Area<'a>, Box<dyn std::error::Error + Send + Sync>> {
+fn headed<'a>(area: &Area<'a>, title: &str, keys: &[Key]) -> Result<Area<'a>, Failure> {
     let (strip, below) = area.split_vertically(STRIP);
     strip.draw(&Text::new(title.to_owned(), (24, 18), text(TITLE)))?;
     let mut x = 26;
@@ -170,8 +168,8 @@ fn chart<'a, 'b>(
     x: Range<f64>,
     y: Range<f64>,
     descriptions: (&str, &str),
-    formats: (&dyn Fn(&f64) -> String, &dyn Fn(&f64) -> String),
-) -> Result<Chart<'a, 'b>, Box<dyn std::error::Error + Send + Sync>> {
+    formats: (Format<'_>, Format<'_>),
+) -> Result<Chart<'a, 'b>, Failure> {
     let mut chart = ChartBuilder::on(area)
         .margin_right(36)
         .margin_left(12)
