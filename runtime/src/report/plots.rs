@@ -67,10 +67,10 @@ pub fn draw(report: &Report, extras: &Extras) -> Result<Vec<Plot>, ReportError> 
     let mut plots = Vec::new();
     plots.extend(accuracy_plot(report)?);
     plots.extend(roc_plot(report, extras)?);
+    plots.extend(score_plot(report, extras)?);
     for key in report.attack_keys() {
         plots.extend(query_plot(report, extras, &key)?);
     }
-    plots.extend(score_plot(report, extras)?);
     plots.extend(training_plot(report, extras)?);
     Ok(plots)
 }
@@ -526,8 +526,7 @@ fn training_plot(report: &Report, extras: &Extras) -> Result<Option<Plot>, Repor
         return Ok(None);
     }
     let title = "Training";
-    let caption = "One line a seed. Training loss is averaged over neighbouring steps; with a regulariser it is \
-        the plain loss as logged.";
+    let caption = "One line a seed. Training loss is averaged over neighbouring steps.";
     let plot = plot("training.png", title, caption, (1400, 680), |area| {
         let keys = names.iter().enumerate().map(|(place, name)| Key::new(*name, colour(place)));
         let below = headed(area, title, &keys.collect::<Vec<_>>())?;
