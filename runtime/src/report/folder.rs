@@ -38,7 +38,7 @@ pub fn write(dir: &Path, report: &Report, extras: &Extras) -> Result<Written, Re
 /// writes all renderings again. report.json itself is left as it is.
 ///
 /// # Errors
-/// As [`write`], or report.json is missing or broken.
+/// As [`write()`], or report.json is missing or broken.
 pub fn render(dir: &Path) -> Result<Written, ReportError> {
     let report = read(dir)?;
     let extras = Extras::load(dir, &report);

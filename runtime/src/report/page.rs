@@ -235,7 +235,7 @@ fn warnings(report: &Report) -> Vec<String> {
     lines
 }
 
-/// The key of the attack in "robust_accuracy[key]".
+/// The key of the attack in `robust_accuracy[key]`.
 fn robust_key(metric: &str) -> Option<&str> {
     metric.strip_prefix("robust_accuracy[")?.strip_suffix(']')
 }
