@@ -13,17 +13,20 @@ crate::parameters! {
 
 static LINF_STEP: Kernel =
     Kernel::new::<Params>(&SHADER, "linf_step", &[read("clean"), read("gradient"), write("adversarial")]);
-static SQUARED_LENGTH: Kernel =
-    Kernel::new::<Params>(&SHADER, "squared_length", &[read("values"), write("squares")]);
+static CHUNK_LENGTH: Kernel =
+    Kernel::new::<Params>(&SHADER, "chunk_length", &[read("values"), write("parts")]);
+static JOIN_LENGTHS: Kernel =
+    Kernel::new::<Params>(&SHADER, "join_lengths", &[read("partial"), write("lengths")]);
 static SQUARED_DISTANCE: Kernel =
     Kernel::new::<Params>(&SHADER, "squared_distance", &[read("values"), read("moved"), write("distances")]);
 static L2_STEP: Kernel =
-    Kernel::new::<Params>(&SHADER, "l2_step", &[read("direction"), read("squared"), write("adversarial")]);
+    Kernel::new::<Params>(&SHADER, "l2_step", &[read("direction"), read("length"), write("adversarial")]);
 static L2_PROJECT: Kernel =
     Kernel::new::<Params>(&SHADER, "l2_project", &[read("origin"), read("squared"), write("adversarial")]);
 
 /// The kernels of this file.
-pub const KERNELS: &[&Kernel] = &[&LINF_STEP, &SQUARED_LENGTH, &SQUARED_DISTANCE, &L2_STEP, &L2_PROJECT];
+pub const KERNELS: &[&Kernel] =
+    &[&LINF_STEP, &CHUNK_LENGTH, &JOIN_LENGTHS, &SQUARED_DISTANCE, &L2_STEP, &L2_PROJECT];
 
 /// A step on pictures [N, P, 4] in \[0, 1\].
 #[derive(Clone, Copy, Debug)]
@@ -81,12 +84,13 @@ pub fn l2_step(
     shape: Shape,
 ) {
     let chunks = Chunks::of(shape.pixels, 64, 64);
-    let rows = reduce::Rows { groups: shape.n, rows: chunks.count, length: 1 };
-    let partial = recording.tensor(shape.n * chunks.count);
     let params = shape.params(chunks);
-    recording.dispatch(&SQUARED_LENGTH, &params, &[gradient, partial], partial.len);
-    let squared = reduce::sum(recording, partial, rows, 1.0, None);
-    recording.dispatch(&L2_STEP, &params, &[gradient, squared, adversarial], shape.invocations());
+    let parts = recording.tensor(2 * shape.n * chunks.count);
+    recording.dispatch(&CHUNK_LENGTH, &params, &[gradient, parts], shape.n * chunks.count);
+    let lengths = recording.tensor(shape.n);
+    recording.dispatch(&JOIN_LENGTHS, &params, &[parts, lengths], shape.n);
+    recording.dispatch(&L2_STEP, &params, &[gradient, lengths, adversarial], shape.invocations());
+    let rows = reduce::Rows { groups: shape.n, rows: chunks.count, length: 1 };
     let partial = recording.tensor(shape.n * chunks.count);
     recording.dispatch(&SQUARED_DISTANCE, &params, &[clean, adversarial, partial], partial.len);
     let squared = reduce::sum(recording, partial, rows, 1.0, None);
