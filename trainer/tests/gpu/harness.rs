@@ -29,7 +29,8 @@ const NAN: u32 = f32::NAN.to_bits();
 /// The engine of all tests, its shaders checked.
 pub fn engine() -> Result<&'static Engine, String> {
     static ENGINE: OnceLock<Result<Engine, String>> = OnceLock::new();
-    let open = || Device::open(None).map(|device| Engine::new(device, true)).map_err(|error| error.to_string());
+    let open =
+        || Device::open(None).map(|device| Engine::new(device, true)).map_err(|error| error.to_string());
     ENGINE.get_or_init(open).as_ref().map_err(Clone::clone)
 }
 
@@ -57,6 +58,12 @@ pub fn draw(name: &str, len: usize, mean: f64, spread: f64) -> Vec<f64> {
     let mut random = stream(0, &["gpu tests".into(), name.into()]);
     let draw = |_| f64::from((mean + spread * random.random_range(-1.0..1.0)) as f32);
     (0..len).map(draw).collect()
+}
+
+/// The keys of `count` pictures.
+pub fn draw_keys(count: usize) -> Vec<u64> {
+    let mut random = stream(0, &["gpu tests".into(), "keys".into()]);
+    (0..count).map(|_| random.random()).collect()
 }
 
 /// Channels laid `to` apart instead of `from`, zeros between: [P, from] -> [P, to].
