@@ -35,7 +35,7 @@ const TRAIN: &[(&str, Case)] = &[
     ("train_momentum_1", Case { momentum: 1.0, ..case(45, 8, Silu) }),
     ("train_two_stages", case(2113, 8, Silu)),
     ("train_all_chunks", case(9001, 4, Silu)),
-    ("train_large_mean", Case { input: (100.0, 0.17), tolerance: 6e-5, ..case(2113, 4, Identity) }),
+    ("train_large_mean", Case { input: (100.0, 0.17), tolerance: 1e-4, ..case(2113, 4, Identity) }),
 ];
 
 const EVAL: &[(&str, Case)] = &[

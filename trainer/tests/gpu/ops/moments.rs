@@ -38,7 +38,7 @@ fn by_group(bench: &mut Bench, ([groups, rows, channels], (mean, spread)): Case)
     let gamma = vec![1.0; channels];
     let layer =
         BatchNorm { m: rows, c: channels, gamma: &gamma, beta: &gamma, eps: 1.0, activation: slow(Identity) };
-    let near_mean = Rule::Absolute(6e-8 * mean.abs() + 1e-6 * spread);
+    let near_mean = Rule::Absolute(1.2e-7 * mean.abs() + 1e-6 * spread);
     let near_variance = Rule::Absolute(1e-10 + 1e-5 * spread * spread);
     for (group, x) in x.chunks(rows * channels).enumerate() {
         let (_, expected) = batch_norm::forward_train(&layer, x);
