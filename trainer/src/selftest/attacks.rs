@@ -83,18 +83,18 @@ fn descends(engine: &Arc<Engine>, norm: Norm, eps_255: f64) -> Finding {
     let area = 32 * 32;
     let last: Vec<f64> = proposals
         .iter()
-        .flat_map(|proposal| {
-            (0..3 * area).map(|at| f64::from(proposal.values[(at % 3) * area + at / 3]))
-        })
+        .flat_map(|proposal| (0..3 * area).map(|at| f64::from(proposal.values[(at % 3) * area + at / 3])))
         .collect();
     let after = network.forward(&last);
     let mut largest: f64 = 0.0;
     for (index, target) in targets.iter().enumerate() {
         let sign = f64::from(target.label.sign());
         let margins = [&before, &after].map(|trace| sign * trace.logits(scene.graph())[index]);
-        require(margins[1] < margins[0] - 0.1, &format!("the margin goes from {} to {}", margins[0], margins[1]))?;
-        let clean: Vec<f32> =
-            dfrt_runtime::data::batch::Batch::of(32, [&target.picture]).values;
+        require(
+            margins[1] < margins[0] - 0.1,
+            &format!("the margin goes from {} to {}", margins[0], margins[1]),
+        )?;
+        let clean: Vec<f32> = dfrt_runtime::data::batch::Batch::of(32, [&target.picture]).values;
         let excess = threat.excess_255(&clean, &proposals[index].values);
         require(excess < 1e-3, &format!("{excess}/255 outside of the ball"))?;
         largest = largest.max(excess);

@@ -60,14 +60,8 @@ impl Check {
 
 /// All checks. Together they run every kernel.
 pub fn checks() -> Vec<Check> {
-    [
-        network::checks(),
-        regularization::checks(),
-        weights::checks(),
-        attacks::checks(),
-        deployment::checks(),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    [network::checks(), regularization::checks(), weights::checks(), attacks::checks(), deployment::checks()]
+        .into_iter()
+        .flatten()
+        .collect()
 }

@@ -58,7 +58,8 @@ fn evaluation(engine: &Arc<Engine>, arch: &str, res: usize, n: usize) -> Finding
     let oracle = GpuOracle::new(&scene.network, n)?;
     let batch = Batch::of(res, &scene.pictures);
     compare("oracle's logits", &oracle.logits(&batch)?, expected, 1e-3)?;
-    let labels: Vec<Label> = (0..n).map(|index| if index % 2 == 1 { Label::Fake } else { Label::Real }).collect();
+    let labels: Vec<Label> =
+        (0..n).map(|index| if index % 2 == 1 { Label::Fake } else { Label::Real }).collect();
     let (losses, gradient) = oracle.loss_gradient(&batch, &labels, AttackLoss::Margin)?;
     let signs: Vec<f64> = labels.iter().map(|label| f64::from(label.sign())).collect();
     let margins: Vec<f64> = expected.iter().zip(&signs).map(|(z, s)| -s * z).collect();
@@ -98,7 +99,9 @@ fn plain_step(engine: &Arc<Engine>, arch: &str, res: usize, n: usize, masks: boo
 pub(super) fn running(scene: &Scene, found: &Found, expected: &[Moments]) -> Result<(), Fault> {
     let (params, flat) = (&found[names::PARAMS], &found[names::RUNNING]);
     let weights = scene.network.layout.unpack(scene.graph(), params, flat, 0);
-    for ((statistics, running), expected) in scene.graph().statistics.iter().zip(&weights.running).zip(expected) {
+    for ((statistics, running), expected) in
+        scene.graph().statistics.iter().zip(&weights.running).zip(expected)
+    {
         compare(&format!("{}.running_mean", statistics.name), &running.mean, &expected.mean, 1e-3)?;
         compare(&format!("{}.running_var", statistics.name), &running.var, &expected.var, 1e-3)?;
     }

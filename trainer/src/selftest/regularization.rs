@@ -62,8 +62,7 @@ fn regularised_step(
         norm: if settings.per_tap { Norm::PerTap } else { Norm::Joint },
     };
     let mode = Mode::Train { masks: Some(&scene.keys) };
-    let expected =
-        reference::step(scene.graph(), &state, mode, &scene.pixels(), &scene.labels(), &options);
+    let expected = reference::step(scene.graph(), &state, mode, &scene.pixels(), &scene.labels(), &options);
     let found = scene.gradients(Method::Gr(settings.clone()), true, settings.radius)?;
     compare("loss of pass 1", &found[step::HISTORY][..1], &expected.losses[..1], 1e-3)?;
     compare("loss of pass 2", &found[step::PERTURBED_HISTORY][..1], &expected.losses[1..], 1e-3)?;
@@ -102,9 +101,8 @@ fn no_radius_is_the_plain_step(engine: &Arc<Engine>) -> Finding {
 fn repeats_to_the_bit(engine: &Arc<Engine>) -> Finding {
     let scene = Scene::new(engine, "efficientnet-tiny", 64, 5)?;
     let run = || scene.gradients(Method::Gr(GradientRegularization::default()), true, 0.1);
-    let bits = |found: Found| -> Vec<u32> {
-        found[names::GRADIENTS].iter().map(|value| value.to_bits()).collect()
-    };
+    let bits =
+        |found: Found| -> Vec<u32> { found[names::GRADIENTS].iter().map(|value| value.to_bits()).collect() };
     require(bits(run()?) == bits(run()?), "two runs of one step differ")?;
     Ok(0.0)
 }

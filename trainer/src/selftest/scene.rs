@@ -64,7 +64,10 @@ impl Scene {
 
     /// [N, res, res, 3] in \[0, 1\].
     pub fn pixels(&self) -> Vec<f64> {
-        self.pictures.iter().flat_map(|picture| picture.as_raw().iter().map(|&byte| f64::from(byte) / 255.0)).collect()
+        self.pictures
+            .iter()
+            .flat_map(|picture| picture.as_raw().iter().map(|&byte| f64::from(byte) / 255.0))
+            .collect()
     }
 
     pub fn labels(&self) -> Labels<'_> {
@@ -107,9 +110,8 @@ impl Scene {
         let scalars = Step { radius, alpha, ..Step::default() };
         engine.write(&named[NAME], 0, &scalars.values());
         engine.run(&plan)?;
-        let read = |(name, buffer): (&String, &Buffer)| {
-            Ok((name.clone(), engine.read(buffer, 0, buffer.len)?))
-        };
+        let read =
+            |(name, buffer): (&String, &Buffer)| Ok((name.clone(), engine.read(buffer, 0, buffer.len)?));
         named.iter().map(read).collect()
     }
 }
@@ -150,7 +152,11 @@ pub fn compare(what: &str, found: &[f32], expected: &[f64], floor: f64) -> Resul
     let distance = found.iter().zip(expected).map(|(&a, b)| (f64::from(a) - b).powi(2)).sum::<f64>().sqrt();
     let norm = expected.iter().map(|value| value * value).sum::<f64>().sqrt();
     let error = distance / norm.max(floor);
-    if error <= TOLERANCE { Ok(error) } else { Err(format!("{what}: relative error {error:.2e}, {TOLERANCE:.0e} is allowed")) }
+    if error <= TOLERANCE {
+        Ok(error)
+    } else {
+        Err(format!("{what}: relative error {error:.2e}, {TOLERANCE:.0e} is allowed"))
+    }
 }
 
 /// Every parameter's gradient; tensors of a vanishing gradient are measured against

@@ -44,7 +44,9 @@ fn updates(engine: &Arc<Engine>, optimizer: Optimizer) -> Finding {
     };
     optimizer::update(&mut recording, optimizer, state, DECAY);
     let mut named = HashMap::new();
-    for (name, len) in [(NAME, LEN), ("gradient", start.len()), ("first", start.len()), ("second", start.len())] {
+    for (name, len) in
+        [(NAME, LEN), ("gradient", start.len()), ("first", start.len()), ("second", start.len())]
+    {
         named.insert(name.to_owned(), engine.buffer(name, len)?);
     }
     named.insert("weight".to_owned(), engine.upload("weight", &start)?);

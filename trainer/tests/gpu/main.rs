@@ -20,8 +20,7 @@ fn main() -> ExitCode {
     // One device, and one place where its errors are kept: one test at a time.
     arguments.test_threads.get_or_insert(1);
     let devices = device::list();
-    let trials: Vec<_> =
-        all().into_iter().map(|trial| trial.with_ignored_flag(devices.is_empty())).collect();
+    let trials: Vec<_> = all().into_iter().map(|trial| trial.with_ignored_flag(devices.is_empty())).collect();
     let count = trials.len();
     if let Some(used) = devices.iter().find(|device| device.default) {
         eprintln!("GPU tests on {} ({}, {}, {})", used.name, used.kind, used.api, used.driver);
