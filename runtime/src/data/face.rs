@@ -17,6 +17,9 @@ pub struct Landmarks {
 impl Landmarks {
     /// The outline's points in order.
     pub fn outline_points(&self) -> Vec<Point> {
-        self.outline.iter().map(|&index| self.points[index]).collect()
+        self.outline
+            .iter()
+            .map(|&index| self.points[index])
+            .collect()
     }
 }

@@ -6,6 +6,7 @@ pub mod face;
 pub mod forge;
 pub mod layouts;
 pub mod manifest;
+mod noise;
 pub mod picture;
 pub mod portrait;
 pub mod synth;

@@ -7,17 +7,16 @@ mod backdrop;
 mod camera;
 mod hair;
 mod light;
-mod noise;
 mod person;
 mod shape;
 mod shot;
 mod skin;
 
-pub(crate) use noise::{Field, step};
 pub use person::Person;
 pub use shot::Shot;
 
 use super::face::Landmarks;
+use super::noise;
 use backdrop::Behind;
 use hair::Strands;
 use image::RgbImage;
@@ -41,12 +40,7 @@ pub struct Portrait {
 ///
 /// # Panics
 /// Where `size` is 0.
-pub fn photograph(
-    person: &Person,
-    shot: &Shot,
-    size: u32,
-    random: &mut ChaCha8Rng,
-) -> Portrait {
+pub fn photograph(person: &Person, shot: &Shot, size: u32, random: &mut ChaCha8Rng) -> Portrait {
     assert!(size > 0, "a picture has at least one pixel");
     let shape = Shape::new(person, shot);
     let scene = Scene::new(&shape, shot, size);
@@ -79,7 +73,12 @@ impl<'a> Scene<'a> {
         Self {
             shape,
             shot,
-            behind: Behind { person, backdrop: &shot.backdrop, light, pixel },
+            behind: Behind {
+                person,
+                backdrop: &shot.backdrop,
+                light,
+                pixel,
+            },
             strands: Strands {
                 hair: &person.hair,
                 head: &person.head,
@@ -87,7 +86,11 @@ impl<'a> Scene<'a> {
                 texture: person.texture,
                 pixel,
             },
-            face: Face { shape, light, pixel },
+            face: Face {
+                shape,
+                light,
+                pixel,
+            },
             pixel,
         }
     }
@@ -100,7 +103,11 @@ impl<'a> Scene<'a> {
         let back_x = flat_x + 0.25 * self.shot.pose.yaw;
         let back = self.strands.behind(back_x, flat_y);
         if back > 0.0 {
-            cover(&mut colour, self.strands.colour(back_x, flat_y).map(|value| 0.7 * value), back);
+            cover(
+                &mut colour,
+                self.strands.colour(back_x, flat_y).map(|value| 0.7 * value),
+                back,
+            );
         }
         let (body, cloth) = self.behind.body(flat_x, flat_y);
         cover(&mut colour, cloth, body);

@@ -1,1 +1,238 @@
-//! html
+//! report.html: the page as one file that needs no network and no script. Plots
+//! and pictures are embedded; colours follow the reader's light or dark setting.
+
+use super::examples::{Gallery, GalleryRow};
+use super::numbers::count;
+use super::page::{Answer, Cell, Column, Mark, Page, Table};
+use super::plots::Plot;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use std::fmt::Write;
+
+const STYLE: &str = include_str!("report.css");
+
+/// The whole document.
+pub fn html(page: &Page, plots: &[Plot], galleries: &[Gallery]) -> String {
+    let mut out = String::from("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
+    out.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
+    let _ =
+        write!(out, "<title>Robustness report</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n");
+    let _ = writeln!(out, "<h1>Robustness report</h1>");
+    let _ = writeln!(out, "<p class=\"question\">{}</p>", escaped(&page.question));
+    let _ = writeln!(out, "<p class=\"soft\">{}</p>", escaped(&page.basis));
+    warnings(&mut out, &page.warnings);
+    answers(&mut out, &page.answers);
+    let (folded, open): (Vec<&Table>, Vec<&Table>) = page.tables.iter().partition(|table| table.folded);
+    open.into_iter().for_each(|table| section(&mut out, table));
+    plot_section(&mut out, plots);
+    gallery_section(&mut out, galleries);
+    list(&mut out, "caveats", "What these figures cannot say", &page.caveats);
+    list(&mut out, "missing", "Not shown", &page.missing);
+    folded.into_iter().for_each(|table| section(&mut out, table));
+    let _ = write!(
+        out,
+        "<h2 id=\"reproduce\">How to make this again</h2>\n<pre>{}</pre>\n",
+        escaped(&page.reproduce.join("\n"))
+    );
+    for (id, title, text) in
+        [("config", "Configuration", &page.config), ("environment", "Environment", &page.environment)]
+    {
+        let _ = write!(
+            out,
+            "<details class=\"section\" id=\"{id}\"><summary>{title}</summary>\n<pre>{}</pre>\n</details>\n",
+            escaped(text)
+        );
+    }
+    out.push_str("</main>\n</body>\n</html>\n");
+    out
+}
+
+fn warnings(out: &mut String, lines: &[String]) {
+    if lines.is_empty() {
+        return;
+    }
+    out.push_str("<div class=\"alarm\" id=\"warnings\"><strong>Read this first</strong>\n<ul>\n");
+    for line in lines {
+        let _ = writeln!(out, "<li>{}</li>", escaped(line));
+    }
+    out.push_str("</ul></div>\n");
+}
+
+fn answers(out: &mut String, answers: &[Answer]) {
+    out.push_str("<h2 id=\"answers\">In short</h2>\n");
+    if answers.is_empty() {
+        out.push_str(
+            "<p>Nothing was compared: there is no second way of training with a seed in common.</p>\n",
+        );
+        return;
+    }
+    out.push_str("<ul class=\"answers\">\n");
+    for answer in answers {
+        let _ = writeln!(
+            out,
+            "<li><span class=\"{}verdict\">{}</span><span>{}<br><span class=\"soft\">{}</span></span></li>",
+            class(answer.mark),
+            escaped(&answer.verdict),
+            escaped(&answer.subject),
+            escaped(&answer.reason)
+        );
+    }
+    out.push_str("</ul>\n");
+}
+
+fn class(mark: Mark) -> &'static str {
+    match mark {
+        Mark::Plain => "",
+        Mark::Good => "good ",
+        Mark::Bad => "bad ",
+        Mark::Unreliable => "unreliable ",
+    }
+}
+
+fn section(out: &mut String, table: &Table) {
+    let (open, close) = match table.folded {
+        true => (
+            format!("<details class=\"section\" id=\"{}\"><summary>{}</summary>\n", table.name, table.title),
+            "</details>\n",
+        ),
+        false => (format!("<h2 id=\"{}\">{}</h2>\n", table.name, table.title), ""),
+    };
+    out.push_str(&open);
+    let _ = writeln!(out, "<p class=\"note\">{}</p>", escaped(&table.note));
+    out.push_str("<div class=\"scroll\"><table>\n<thead><tr>");
+    for column in &table.columns {
+        let _ = write!(out, "<th{}>{}</th>", side(column), escaped(column.title));
+    }
+    out.push_str("</tr></thead>\n<tbody>\n");
+    for row in &table.rows {
+        out.push_str("<tr>");
+        for (column, cell) in table.columns.iter().zip(row) {
+            let _ = write!(out, "<td{}>{}</td>", side(column), cell_content(cell));
+        }
+        out.push_str("</tr>\n");
+    }
+    out.push_str("</tbody></table></div>\n");
+    out.push_str(close);
+}
+
+fn side(column: &Column) -> &'static str {
+    if column.numeric { " class=\"number\"" } else { "" }
+}
+
+fn cell_content(cell: &Cell) -> String {
+    let mut text = match cell.mark {
+        Mark::Plain => escaped(&cell.text),
+        mark => format!("<span class=\"{}verdict\">{}</span>", class(mark), escaped(&cell.text)),
+    };
+    if let Some(detail) = &cell.detail {
+        let _ = write!(text, "<small>{}</small>", escaped(detail));
+    }
+    text
+}
+
+fn plot_section(out: &mut String, plots: &[Plot]) {
+    if plots.is_empty() {
+        return;
+    }
+    out.push_str("<h2 id=\"plots\">Plots</h2>\n<div class=\"plots\">\n");
+    for plot in plots {
+        let _ = writeln!(
+            out,
+            "<figure>{}<figcaption>{}</figcaption></figure>",
+            embedded(&plot.png, &plot.title, plot.size),
+            escaped(&plot.caption)
+        );
+    }
+    out.push_str("</div>\n");
+}
+
+fn gallery_section(out: &mut String, galleries: &[Gallery]) {
+    if galleries.is_empty() {
+        return;
+    }
+    out.push_str("<h2 id=\"pictures\">Pictures</h2>\n");
+    out.push_str("<p class=\"note\">The first seed of every arm. The third picture shows what was added, amplified around grey.</p>\n");
+    for gallery in galleries {
+        let _ = write!(out, "<h3>{}</h3>\n<div class=\"gallery\">\n", escaped(&gallery.attack));
+        for row in &gallery.rows {
+            example(out, gallery, row);
+        }
+        out.push_str("</div>\n");
+    }
+}
+
+fn example(out: &mut String, gallery: &Gallery, row: &GalleryRow) {
+    let sample = &row.sample;
+    let _ = write!(
+        out,
+        "<figure class=\"example\"><div class=\"heads\"><span>original</span><span>adversarial</span><span>change ×{}</span></div><div class=\"three\">",
+        gallery.amplification
+    );
+    let pictures = [
+        (&row.clean, "original"),
+        (&row.adversarial, "adversarial"),
+        (&row.perturbation, "amplified change"),
+    ];
+    for (png, what) in pictures {
+        out.push_str(&embedded(png, &format!("{what} of picture {}", sample.id), row.size));
+    }
+    let outcome = if sample.success { "turned over" } else { "not turned over" };
+    let queries = if sample.queries == 1 { "query" } else { "queries" };
+    let _ = writeln!(
+        out,
+        "</div><figcaption>{}: {} picture {}, logit {:.2} → {:.2}, <strong>{outcome}</strong> with {} {queries}</figcaption></figure>",
+        escaped(&row.arm),
+        sample.label,
+        sample.id,
+        sample.clean_logit,
+        sample.adv_logit,
+        count(sample.queries as f64)
+    );
+}
+
+fn embedded(png: &[u8], alt: &str, size: (u32, u32)) -> String {
+    format!(
+        "<img alt=\"{}\" width=\"{}\" height=\"{}\" src=\"data:image/png;base64,{}\">",
+        escaped(alt),
+        size.0,
+        size.1,
+        STANDARD.encode(png)
+    )
+}
+
+fn list(out: &mut String, id: &str, title: &str, lines: &[String]) {
+    if lines.is_empty() {
+        return;
+    }
+    let _ = write!(out, "<h2 id=\"{id}\">{title}</h2>\n<ul>\n");
+    for line in lines {
+        let _ = writeln!(out, "<li>{}</li>", escaped(line));
+    }
+    out.push_str("</ul>\n");
+}
+
+/// Text in which nothing is taken for markup.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_cannot_become_markup() {
+        assert_eq!(escaped("<script>\"&'"), "&lt;script&gt;&quot;&amp;&#39;");
+    }
+}

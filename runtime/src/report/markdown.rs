@@ -1,1 +1,112 @@
-//! markdown
+//! report.md: the page as Markdown, with links to the plots' files.
+
+use super::page::{Cell, Mark, Page, Table};
+use super::plots::Plot;
+use std::fmt::Write;
+
+/// The page as GitHub-flavoured Markdown; plots are linked as `plots/<file>`.
+pub fn markdown(page: &Page, plots: &[Plot]) -> String {
+    let mut out =
+        format!("# Robustness report\n\n**{}**\n\n{}\n", escaped(&page.question), escaped(&page.basis));
+    list(
+        &mut out,
+        "Warnings",
+        page.warnings.iter().map(|line| format!("**UNRELIABLE or incomplete:** {}", escaped(line))),
+    );
+    answers(&mut out, page);
+    for table in &page.tables {
+        set_table(&mut out, table);
+    }
+    if !plots.is_empty() {
+        out.push_str("\n## Plots\n");
+        for plot in plots {
+            let _ = write!(
+                out,
+                "\n![{}](plots/{})\n\n{}\n",
+                escaped(&plot.title),
+                plot.file,
+                escaped(&plot.caption)
+            );
+        }
+    }
+    list(&mut out, "What these figures cannot say", page.caveats.iter().map(|line| escaped(line)));
+    list(&mut out, "Not shown", page.missing.iter().map(|line| escaped(line)));
+    let _ = write!(out, "\n## How to make this again\n\n```sh\n{}\n```\n", page.reproduce.join("\n"));
+    let _ = write!(out, "\n## Configuration\n\n```json\n{}\n```\n", page.config);
+    let _ = write!(out, "\n## Environment\n\n```json\n{}\n```\n", page.environment);
+    out
+}
+
+fn list(out: &mut String, title: &str, lines: impl ExactSizeIterator<Item = String>) {
+    if lines.len() == 0 {
+        return;
+    }
+    let _ = write!(out, "\n## {title}\n\n");
+    for line in lines {
+        let _ = writeln!(out, "- {line}");
+    }
+}
+
+fn answers(out: &mut String, page: &Page) {
+    out.push_str("\n## In short\n\n");
+    if page.answers.is_empty() {
+        out.push_str("Nothing was compared: there is no second way of training with a seed in common.\n");
+    }
+    for answer in &page.answers {
+        let _ = writeln!(
+            out,
+            "- {}: **{}** ({})",
+            escaped(&answer.subject),
+            escaped(&answer.verdict),
+            escaped(&answer.reason)
+        );
+    }
+}
+
+fn set_table(out: &mut String, table: &Table) {
+    let _ = write!(out, "\n## {}\n\n{}\n\n", table.title, escaped(&table.note));
+    let row = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+    out.push_str(&row(table.columns.iter().map(|column| column.title.to_owned()).collect()));
+    let rule = |numeric: bool| if numeric { "---:" } else { "---" }.to_owned();
+    out.push_str(&row(table.columns.iter().map(|column| rule(column.numeric)).collect()));
+    for cells in &table.rows {
+        out.push_str(&row(cells.iter().map(cell).collect()));
+    }
+}
+
+fn cell(cell: &Cell) -> String {
+    let text = match cell.mark {
+        Mark::Unreliable => format!("**{}**", escaped(&cell.text)),
+        _ => escaped(&cell.text),
+    };
+    match &cell.detail {
+        Some(detail) => format!("{text} ({})", escaped(detail)),
+        None => text,
+    }
+}
+
+/// Text in which nothing is taken for markup or a new cell.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '|' | '*' | '_' | '`' | '[' | ']' | '<' | '>' | '\\' | '#' => {
+                out.push('\\');
+                out.push(character);
+            }
+            '\n' | '\r' => out.push(' '),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_cannot_break_a_table() {
+        assert_eq!(escaped("a|b*c\nd"), "a\\|b\\*c d");
+    }
+}

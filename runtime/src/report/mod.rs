@@ -1,14 +1,69 @@
 //! The object of a study's report.json; its renderings stand beside it.
+//!
+//! [`compare`] makes its comparisons from the arms' per-picture results;
+//! [`extras`] reads those from beside report.json; [`page`] says in sentences and
+//! tables what a reader is to see, and [`markdown`] and [`html`] set that;
+//! [`plots`] and [`examples`] draw; [`tables`] are the same figures as CSV;
+//! [`folder`] writes it all and renders it again.
 
+pub mod compare;
+pub mod examples;
+pub mod extras;
+pub mod folder;
 pub mod html;
 pub mod markdown;
+mod numbers;
+pub mod page;
 pub mod plots;
 pub mod tables;
 
 use crate::attack::result::AttackReport;
+use crate::attack::threat::Norm;
 use crate::detector::evaluate::Evaluation;
+use crate::storage::StorageError;
+pub use extras::Extras;
+pub use folder::{Written, render, write};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::path::PathBuf;
+
+/// The arm that the others are compared with.
+pub const BASELINE: &str = "baseline";
+
+/// Why a report cannot be made; the text names the place and the way out.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// A file cannot be read or written.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// A file is there and does not hold what it should.
+    #[error("{}: {reason}; restore the file, or run again what wrote it", path.display())]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with the line where there are lines.
+        reason: String,
+    },
+    /// Two arms have no pictures in common, or an attack's are not among the scored ones.
+    #[error("{place}: {reason}; evaluate and attack every arm on the same data, split and limit")]
+    Unaligned {
+        /// The arms or the attack.
+        place: String,
+        /// What does not fit.
+        reason: String,
+    },
+    /// A figure that is no finite number; JSON cannot hold it.
+    #[error("report.json would hold {0}; leave the figure out (null) where it is undefined")]
+    NotFinite(String),
+    /// A picture could not be drawn or encoded.
+    #[error("{name}: cannot be drawn: {reason}; please report this with the report.json")]
+    Drawing {
+        /// The plot or picture.
+        name: String,
+        /// What the drawing code said.
+        reason: String,
+    },
+}
 
 /// The object of report.json.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,4 +112,58 @@ pub struct Comparison {
     pub p: Option<f64>,
     /// In words: "higher", "lower", "no effect shown".
     pub verdict: String,
+}
+
+impl Report {
+    /// The arms' names, each once, in the order of their first seed.
+    pub fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for arm in &self.arms {
+            if !names.contains(&arm.name.as_str()) {
+                names.push(&arm.name);
+            }
+        }
+        names
+    }
+
+    /// Indices into `arms` of the seeds of the arm `name`.
+    pub fn seeds_of(&self, name: &str) -> Vec<usize> {
+        (0..self.arms.len()).filter(|&index| self.arms[index].name == name).collect()
+    }
+
+    /// The keys ([`attack_key`]) of all attacks, each once, in the order they ran.
+    pub fn attack_keys(&self) -> Vec<String> {
+        let mut keys = Vec::new();
+        for attack in self.arms.iter().flat_map(|arm| &arm.attacks) {
+            let key = attack_key(attack);
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        keys
+    }
+}
+
+impl Arm {
+    /// The place of the attack `key` ([`attack_key`]) among this arm's.
+    pub fn attack_place(&self, key: &str) -> Option<usize> {
+        self.attacks.iter().position(|attack| attack_key(attack) == key)
+    }
+}
+
+/// What an attack is called: "square linf 8/255".
+pub fn attack_key(attack: &AttackReport) -> String {
+    format!("{} {} {}/255", attack.method, norm_name(attack.norm), attack.eps_255)
+}
+
+/// The name of an attack's folder in its arm's: "square-linf-8".
+pub fn attack_folder(attack: &AttackReport) -> String {
+    format!("{}-{}-{}", attack.method, norm_name(attack.norm), attack.eps_255)
+}
+
+fn norm_name(norm: Norm) -> &'static str {
+    match norm {
+        Norm::Linf => "linf",
+        Norm::L2 => "l2",
+    }
 }

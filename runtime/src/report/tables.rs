@@ -1,1 +1,148 @@
-//! tables
+//! The figures of a report as CSV, for spreadsheets and scripts: clean.csv,
+//! attacks.csv and comparisons.csv. An undefined figure is an empty cell.
+
+use super::{Report, attack_key};
+use crate::attack::result::{AttackReport, Direction};
+use crate::detector::evaluate::Evaluation;
+use crate::metrics::intervals::Figure;
+use crate::metrics::{Estimate, Metrics};
+
+/// The CSV files of `report`: name and content.
+pub fn csv_files(report: &Report) -> [(&'static str, Vec<u8>); 3] {
+    [("clean.csv", clean(report)), ("attacks.csv", attacks(report)), ("comparisons.csv", comparisons(report))]
+}
+
+fn table(lines: impl IntoIterator<Item = Vec<String>>) -> Vec<u8> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for line in lines {
+        writer.write_record(&line).expect("memory takes every line, and all are equally long");
+    }
+    writer.into_inner().expect("memory can be flushed")
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|&word| word.to_owned()).collect()
+}
+
+fn number(value: Option<f64>) -> String {
+    value.map_or_else(String::new, |value| value.to_string())
+}
+
+/// Value, low, high.
+fn three(estimate: Option<Estimate>) -> [String; 3] {
+    let part = |of: fn(Estimate) -> f64| number(estimate.map(of));
+    [part(|one| one.value), part(|one| one.low), part(|one| one.high)]
+}
+
+fn three_titles(name: &str) -> [String; 3] {
+    [name.to_owned(), format!("{name}_low"), format!("{name}_high")]
+}
+
+/// A line an arm and part: `all` pictures, `group` (averaged over a person or
+/// video first), and `subset:<name>`.
+fn clean(report: &Report) -> Vec<u8> {
+    let mut header = words(&["arm", "seed", "part", "n_real", "n_fake", "threshold"]);
+    header.extend(Figure::ALL.iter().flat_map(|figure| three_titles(figure.name())));
+    let mut lines = vec![header];
+    for arm in &report.arms {
+        for (part, n_real, n_fake, metrics) in parts(&arm.eval) {
+            let mut line = words(&[&arm.name, &arm.seed.to_string(), &part]);
+            line.extend([n_real.to_string(), n_fake.to_string(), arm.eval.threshold.to_string()]);
+            line.extend(Figure::ALL.iter().flat_map(|figure| three(figure.of(metrics))));
+            lines.push(line);
+        }
+    }
+    table(lines)
+}
+
+fn parts(eval: &Evaluation) -> Vec<(String, usize, usize, &Metrics)> {
+    let group = &eval.by_group;
+    let mut parts = vec![
+        ("all".to_owned(), eval.data.n_real, eval.data.n_fake, &eval.metrics),
+        ("group".to_owned(), group.n_real, group.n_fake, &group.metrics),
+    ];
+    let subset = eval.by_subset.iter();
+    parts.extend(
+        subset.map(|(name, part)| (format!("subset:{name}"), part.n_real, part.n_fake, &part.metrics)),
+    );
+    parts
+}
+
+/// A line an arm and attack.
+fn attacks(report: &Report) -> Vec<u8> {
+    let mut header = words(&["arm", "seed", "attack", "method", "norm", "eps_255", "n", "n_clean_correct"]);
+    for rate in ["clean_accuracy", "robust_accuracy", "attack_success_rate"] {
+        header.extend(three_titles(rate));
+    }
+    for way in ["fake_to_real", "real_to_fake"] {
+        let columns = ["n", "n_clean_correct", "robust_accuracy", "attack_success_rate"];
+        header.extend(columns.iter().map(|column| format!("{way}_{column}")));
+    }
+    header.extend(words(&[
+        "auc",
+        "queries_mean",
+        "queries_median",
+        "queries_p90",
+        "queries_total",
+        "certified_8bit",
+        "lost_to_rounding",
+        "unreliable",
+        "failed_gates",
+        "seconds",
+    ]));
+    let mut lines = vec![header];
+    for arm in &report.arms {
+        for attack in &arm.attacks {
+            let mut line = words(&[&arm.name, &arm.seed.to_string(), &attack_key(attack), &attack.method]);
+            line.extend(attack_cells(attack));
+            lines.push(line);
+        }
+    }
+    table(lines)
+}
+
+fn attack_cells(attack: &AttackReport) -> Vec<String> {
+    let mut line = words(&[super::norm_name(attack.norm)]);
+    line.extend([attack.eps_255.to_string(), attack.n.to_string(), attack.n_clean_correct.to_string()]);
+    line.extend(three(Some(attack.intervals.clean_accuracy)));
+    line.extend(three(Some(attack.intervals.robust_accuracy)));
+    line.extend(three(attack.intervals.attack_success_rate));
+    line.extend(direction_cells(&attack.fake_to_real));
+    line.extend(direction_cells(&attack.real_to_fake));
+    let failed = attack.gates.iter().filter(|gate| !gate.passed);
+    let failed: Vec<&str> = failed.map(|gate| gate.name.as_str()).collect();
+    line.extend([
+        number(attack.auc),
+        attack.queries.mean.to_string(),
+        attack.queries.median.to_string(),
+        attack.queries.p90.to_string(),
+        attack.queries.total.to_string(),
+        attack.certified_8bit.to_string(),
+        attack.lost_to_rounding.to_string(),
+        attack.unreliable.to_string(),
+        failed.join(";"),
+        attack.seconds.to_string(),
+    ]);
+    line
+}
+
+fn direction_cells(direction: &Direction) -> [String; 4] {
+    [
+        direction.n.to_string(),
+        direction.n_clean_correct.to_string(),
+        number(direction.robust_accuracy),
+        number(direction.attack_success_rate),
+    ]
+}
+
+/// A line a comparison.
+fn comparisons(report: &Report) -> Vec<u8> {
+    let header = words(&["arm", "against", "metric", "difference", "low", "high", "p", "verdict"]);
+    let lines = report.comparisons.iter().map(|one| {
+        let mut line = words(&[&one.arm, &one.against, &one.metric]);
+        line.extend([one.difference.to_string(), one.low.to_string(), one.high.to_string(), number(one.p)]);
+        line.push(one.verdict.clone());
+        line
+    });
+    table(std::iter::once(header).chain(lines))
+}

@@ -1,1 +1,86 @@
-//! Forgeries made from photographs.
+//! Forgeries made from photographs and landmarks: [`swap`] puts a donor's face into
+//! a target's place, [`self_blend`] blends a photograph with itself. Finding the
+//! landmarks is not done here.
+
+mod blend;
+mod colour;
+mod mask;
+mod mesh;
+mod raster;
+mod self_blend;
+mod swap;
+
+pub use self_blend::self_blend;
+pub use swap::{SwapSettings, swap};
+
+use super::face::Landmarks;
+use image::RgbImage;
+
+/// A picture with the landmarks of the face in it.
+#[derive(Clone, Copy, Debug)]
+pub struct FaceInPicture<'a> {
+    /// The picture.
+    pub picture: &'a RgbImage,
+    /// Where its face is.
+    pub landmarks: &'a Landmarks,
+}
+
+/// Why no forgery can be made.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ForgeError {
+    /// Target's and donor's landmarks come from different sources.
+    #[error(
+        "the target has {target} landmarks and the donor {donor}; find both with the same detector"
+    )]
+    Unlike {
+        /// Number of the target's points.
+        target: usize,
+        /// Number of the donor's points.
+        donor: usize,
+    },
+    /// The landmarks enclose no face inside the picture.
+    #[error(
+        "the landmarks enclose no area inside the picture ({reason}); find the face again or leave the picture out"
+    )]
+    NoFace {
+        /// What is wrong with them.
+        reason: &'static str,
+    },
+}
+
+impl FaceInPicture<'_> {
+    /// The outline's bounding box must have an area inside the picture.
+    fn check(&self) -> Result<(), ForgeError> {
+        let Landmarks { points, outline } = self.landmarks;
+        if outline.len() < 3 || outline.iter().any(|&index| index >= points.len()) {
+            return Err(ForgeError::NoFace {
+                reason: "the outline needs three points or more",
+            });
+        }
+        if points.iter().flatten().any(|value| !value.is_finite()) {
+            return Err(ForgeError::NoFace {
+                reason: "a point is not a number",
+            });
+        }
+        let size = mask::size(&self.landmarks.outline_points());
+        if size < 4.0 {
+            return Err(ForgeError::NoFace {
+                reason: "the face is under 4 pixels",
+            });
+        }
+        let (width, height) = self.picture.dimensions();
+        let inside = |point: &[f32; 2]| {
+            (0.0..width as f32).contains(&point[0]) && (0.0..height as f32).contains(&point[1])
+        };
+        if !self.landmarks.outline_points().iter().any(inside) {
+            return Err(ForgeError::NoFace {
+                reason: "the outline is outside",
+            });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "../forge_tests.rs"]
+mod tests;

@@ -1,9 +1,9 @@
 //! What is behind and below the head: wall, neck, clothes.
 
 use super::light::{Colour, Light, cover, unit};
-use super::noise::{Field, bump, mix, step};
 use super::person::Person;
 use super::shot::Backdrop;
+use crate::data::noise::{Field, bump, mix, step};
 
 /// Draws everything but the head.
 pub(super) struct Behind<'a> {
@@ -40,7 +40,8 @@ impl Behind<'_> {
         let below = y - 0.55;
         let neck_width = head.neck * (1.0 + 0.25 * step(0.9, 1.9, y));
         let neck = step(-soft, soft, neck_width - x.abs()) * step(-soft, soft, below);
-        let shoulders = 1.72 + 0.22 * (x.abs() - 0.5).max(0.0).powf(1.4) - 0.12 * step(0.9, 0.3, x.abs());
+        let shoulders =
+            1.72 + 0.22 * (x.abs() - 0.5).max(0.0).powf(1.4) - 0.12 * step(0.9, 0.3, x.abs());
         let collar = y - shoulders;
         let clothed = step(-soft, soft, collar);
         let mut colour = self.neck(x, y);
@@ -49,20 +50,30 @@ impl Behind<'_> {
     }
 
     fn neck(&self, x: f32, y: f32) -> Colour {
-        let Person { head, skin, texture, .. } = self.person;
+        let Person {
+            head,
+            skin,
+            texture,
+            ..
+        } = self.person;
         let round = x / (1.2 * head.neck);
         let normal = unit([round, -0.1, (1.0 - round * round).max(0.05).sqrt()]);
         let shadow = 0.65 * bump(x / 0.8, (y - head.chin - 0.05) / 0.2);
         let uneven = 1.0 + 0.1 * Field::new(texture ^ 0x99).cloud(4.0 * x, 4.0 * y, 3);
         let albedo = skin.albedo.map(|value| 0.85 * value * uneven);
-        self.light.matt(albedo, normal, 0.3, 1.0 - shadow).map(|value| value * (1.0 - 0.45 * shadow))
+        self.light
+            .matt(albedo, normal, 0.3, 1.0 - shadow)
+            .map(|value| value * (1.0 - 0.45 * shadow))
     }
 
     fn clothes(&self, x: f32, y: f32) -> Colour {
         let folds = self.field(4).cloud(2.2 * x, 1.1 * y, 3);
         let weave = self.field(5).smooth(60.0 * x, 60.0 * y);
         let normal = unit([0.5 * x + 0.5 * folds, -0.35, 0.8]);
-        let albedo = self.backdrop.clothes.map(|value| value * (1.0 + 0.25 * folds + 0.08 * weave));
+        let albedo = self
+            .backdrop
+            .clothes
+            .map(|value| value * (1.0 + 0.25 * folds + 0.08 * weave));
         self.light.matt(albedo, normal, 0.1, 1.0)
     }
 }

@@ -18,12 +18,17 @@ pub(super) fn expose(
     let middle = 0.5 * size as f32;
     RgbImage::from_fn(size, size, |x, y| {
         let at = (y * size + x) as usize;
-        let (dx, dy) = ((x as f32 + 0.5) / middle - 1.0, (y as f32 + 0.5) / middle - 1.0);
+        let (dx, dy) = (
+            (x as f32 + 0.5) / middle - 1.0,
+            (y as f32 + 0.5) / middle - 1.0,
+        );
         let dim = 1.0 - 0.5 * camera.vignette * (dx * dx + dy * dy);
         image::Rgb(std::array::from_fn(|c| {
             let signal = tone(scene[at][c] * camera.gain[c] * dim, camera.contrast);
             let spread = camera.read_noise + camera.shot_noise * signal.max(0.0).sqrt();
-            ((signal + spread * noise[at][c]) * 255.0).round().clamp(0.0, 255.0) as u8
+            ((signal + spread * noise[at][c]) * 255.0)
+                .round()
+                .clamp(0.0, 255.0) as u8
         }))
     })
 }
@@ -32,7 +37,11 @@ pub(super) fn expose(
 /// clipping, and an S-curve of the given strength.
 fn tone(light: f32, contrast: f32) -> f32 {
     let light = light.max(0.0);
-    let rolled = if light > 0.6 { 0.6 + 0.4 * (1.0 - (-(light - 0.6) / 0.4).exp()) } else { light };
+    let rolled = if light > 0.6 {
+        0.6 + 0.4 * (1.0 - (-(light - 0.6) / 0.4).exp())
+    } else {
+        light
+    };
     let encoded = if rolled <= 0.003_130_8 {
         12.92 * rolled
     } else {
@@ -56,7 +65,9 @@ fn grain(size: usize, random: &mut ChaCha8Rng) -> Vec<Colour> {
     for y in 0..size {
         for x in 0..size {
             let (here, right, below) = (at(x, y), at(x + 1, y), at(x, y + 1));
-            noise.push(std::array::from_fn(|c| 0.85 * here[c] + 0.37 * (right[c] + below[c])));
+            noise.push(std::array::from_fn(|c| {
+                0.85 * here[c] + 0.37 * (right[c] + below[c])
+            }));
         }
     }
     noise
@@ -76,8 +87,9 @@ fn blur(scene: &mut Vec<Colour>, size: usize, sigma: f32) {
     if reach == 0 {
         return;
     }
-    let weights: Vec<f32> =
-        (0..=2 * reach).map(|i| (-0.5 * ((i as f32 - reach as f32) / sigma).powi(2)).exp()).collect();
+    let weights: Vec<f32> = (0..=2 * reach)
+        .map(|i| (-0.5 * ((i as f32 - reach as f32) / sigma).powi(2)).exp())
+        .collect();
     let total: f32 = weights.iter().sum();
     for horizontal in [true, false] {
         let source = std::mem::take(scene);
@@ -87,9 +99,15 @@ fn blur(scene: &mut Vec<Colour>, size: usize, sigma: f32) {
                 let mut sum = [0.0; 3];
                 for (i, weight) in weights.iter().enumerate() {
                     let shifted = |place: usize| (place + i).saturating_sub(reach).min(size - 1);
-                    let (x, y) = if horizontal { (shifted(x), y) } else { (x, shifted(y)) };
+                    let (x, y) = if horizontal {
+                        (shifted(x), y)
+                    } else {
+                        (x, shifted(y))
+                    };
                     let value = source[y * size + x];
-                    sum.iter_mut().zip(value).for_each(|(sum, value)| *sum += weight * value);
+                    sum.iter_mut()
+                        .zip(value)
+                        .for_each(|(sum, value)| *sum += weight * value);
                 }
                 scene.push(sum.map(|value| value / total));
             }
@@ -107,7 +125,10 @@ mod tests {
         let values: Vec<f32> = noise.iter().flatten().copied().collect();
         let mean = values.iter().sum::<f32>() / values.len() as f32;
         let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / values.len() as f32;
-        assert!(mean.abs() < 0.05 && (variance.sqrt() - 1.0).abs() < 0.06, "{mean} {variance}");
+        assert!(
+            mean.abs() < 0.05 && (variance.sqrt() - 1.0).abs() < 0.06,
+            "{mean} {variance}"
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Light and colour: one key light, a sky and a floor, in linear RGB.
 
-use super::noise::mix;
+use crate::data::noise::mix;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
@@ -35,7 +35,11 @@ impl Light {
                 -elevation.sin(),
                 azimuth.cos() * elevation.cos(),
             ],
-            key: [strength * (1.0 + warmth), strength, strength * (1.0 - warmth)],
+            key: [
+                strength * (1.0 + warmth),
+                strength,
+                strength * (1.0 - warmth),
+            ],
             sky: [rest * (1.0 - cool), rest, rest * (1.0 + cool)],
             floor: [rest * 0.5, rest * 0.42, rest * 0.36],
         }

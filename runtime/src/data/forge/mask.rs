@@ -1,0 +1,99 @@
+//! Which pixels a forgery replaces, and how softly.
+
+use crate::data::face::Point;
+use crate::data::noise::step;
+
+/// The convex hull of `points`, counter-clockwise in a y-up plane (Andrew's
+/// monotone chain).
+pub(super) fn hull(points: &[Point]) -> Vec<Point> {
+    let mut sorted = points.to_vec();
+    sorted.sort_by(|a, b| a[0].total_cmp(&b[0]).then(a[1].total_cmp(&b[1])));
+    sorted.dedup();
+    let chain = |points: &mut dyn Iterator<Item = &Point>| {
+        let mut chain: Vec<Point> = Vec::new();
+        for &point in points {
+            while let [.., before, last] = chain[..] {
+                let turn = (last[0] - before[0]) * (point[1] - before[1])
+                    - (last[1] - before[1]) * (point[0] - before[0]);
+                if turn > 0.0 {
+                    break;
+                }
+                chain.pop();
+            }
+            chain.push(point);
+        }
+        chain.pop();
+        chain
+    };
+    let mut hull = chain(&mut sorted.iter());
+    hull.extend(chain(&mut sorted.iter().rev()));
+    hull
+}
+
+/// The smaller side of the bounding box, in pixels.
+pub(super) fn size(points: &[Point]) -> f32 {
+    let span = |axis: usize| {
+        let values = points.iter().map(|point| point[axis]);
+        values.clone().fold(f32::MIN, f32::max) - values.fold(f32::MAX, f32::min)
+    };
+    span(0).min(span(1))
+}
+
+/// The distance in pixels from `place` to the polygon's border, positive inside.
+pub(super) fn depth(polygon: &[Point], place: Point) -> f32 {
+    let [x, y] = place;
+    let (mut nearest, mut inside) = (f32::MAX, false);
+    for (index, a) in polygon.iter().enumerate() {
+        let b = polygon[(index + 1) % polygon.len()];
+        let (edge, to) = ([b[0] - a[0], b[1] - a[1]], [x - a[0], y - a[1]]);
+        let length = (edge[0] * edge[0] + edge[1] * edge[1]).max(1e-12);
+        let along = ((to[0] * edge[0] + to[1] * edge[1]) / length).clamp(0.0, 1.0);
+        nearest = nearest.min((to[0] - along * edge[0]).hypot(to[1] - along * edge[1]));
+        if (a[1] > y) != (b[1] > y) && to[0] < to[1] / edge[1] * edge[0] {
+            inside = !inside;
+        }
+    }
+    if inside { nearest } else { -nearest }
+}
+
+/// 0 outside the polygon, 1 further than `feather` pixels inside it.
+pub(super) fn feathered(polygon: &[Point], place: Point, feather: f32) -> f32 {
+    step(0.0, feather.max(1e-3), depth(polygon, place))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SQUARE: [Point; 4] = [[2.0, 2.0], [10.0, 2.0], [10.0, 10.0], [2.0, 10.0]];
+
+    #[test]
+    fn depth_is_the_distance_to_the_border() {
+        assert_eq!(depth(&SQUARE, [6.0, 6.0]), 4.0);
+        assert_eq!(depth(&SQUARE, [9.0, 6.0]), 1.0);
+        assert_eq!(depth(&SQUARE, [13.0, 14.0]), -5.0);
+        assert_eq!(feathered(&SQUARE, [6.0, 6.0], 3.0), 1.0);
+        assert_eq!(feathered(&SQUARE, [1.0, 6.0], 3.0), 0.0);
+        assert!((feathered(&SQUARE, [6.0, 3.5], 3.0) - 0.5).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_hull_drops_what_is_inside() {
+        let mut points = SQUARE.to_vec();
+        points.extend([[5.0, 5.0], [6.0, 2.0], [2.0, 2.0]]);
+        let hull = hull(&points);
+        assert_eq!(hull.len(), 4);
+        assert!(SQUARE.iter().all(|corner| hull.contains(corner)));
+    }
+
+    proptest! {
+        #[test]
+        fn a_hull_holds_every_point(points in proptest::collection::vec([0.0_f32..50.0, 0.0_f32..50.0], 3..30)) {
+            let hull = hull(&points);
+            for point in &points {
+                prop_assert!(hull.len() < 3 || depth(&hull, *point) > -1e-2);
+            }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The face swap: mesh warp, colour match, soft mask.
+
+use super::raster::Raster;
+use super::{FaceInPicture, ForgeError, blend, colour, mask, mesh};
+use image::RgbImage;
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+
+/// How carefully a swap is made.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SwapSettings {
+    /// How far the donor's colours are fitted to the target's: 0 not at all, 1 to
+    /// equal mean and deviation inside the outline.
+    pub colour_match: f32,
+    /// The width of the soft border inside the outline, as a share of the face's
+    /// smaller side.
+    pub feather: f32,
+}
+
+impl Default for SwapSettings {
+    fn default() -> Self {
+        Self {
+            colour_match: 1.0,
+            feather: 0.12,
+        }
+    }
+}
+
+impl SwapSettings {
+    /// Settings as different hands would choose them.
+    pub fn draw(random: &mut ChaCha8Rng) -> Self {
+        Self {
+            colour_match: random.random_range(0.55..1.0),
+            feather: random.random_range(0.04..0.14),
+        }
+    }
+}
+
+/// The target's picture with the donor's face in it: the donor is warped, triangle
+/// by triangle, so that its landmarks lie on the target's, its colours are fitted,
+/// and it is blended in over the target's outline.
+///
+/// # Errors
+/// Where the two have different numbers of landmarks, or the target's enclose no
+/// face inside its picture.
+pub fn swap(
+    target: FaceInPicture<'_>,
+    donor: FaceInPicture<'_>,
+    settings: &SwapSettings,
+) -> Result<RgbImage, ForgeError> {
+    let counts = [&target, &donor].map(|face| face.landmarks.points.len());
+    if counts[0] != counts[1] {
+        return Err(ForgeError::Unlike {
+            target: counts[0],
+            donor: counts[1],
+        });
+    }
+    target.check()?;
+    donor.check()?;
+    let under = Raster::of(target.picture);
+    let mut patch = mesh::warp(
+        &under,
+        &target.landmarks.points,
+        &Raster::of(donor.picture),
+        &donor.landmarks.points,
+    );
+    let outline = target.landmarks.outline_points();
+    let feather = settings.feather * mask::size(&outline);
+    let mask: Vec<f32> = under
+        .centres()
+        .map(|centre| mask::feathered(&outline, centre, feather))
+        .collect();
+    colour::fit(&mut patch, &under, &mask, settings.colour_match);
+    Ok(blend::feather(&under, &patch, &mask).rounded())
+}

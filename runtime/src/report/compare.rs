@@ -1,0 +1,190 @@
+//! The comparisons of a report: every arm against the baseline, over the seeds
+//! and the pictures that both have.
+
+use super::extras::{ArmExtras, Extras, ScoreLine};
+use super::{Arm, BASELINE, Comparison, Report, ReportError};
+use crate::attack::result::SampleResult;
+use crate::data::manifest::Label;
+use crate::metrics::intervals::{Figure, Groups, Scored};
+use crate::metrics::paired::{Difference, Pair, figure_difference, rate_difference};
+use std::collections::{HashMap, HashSet};
+
+/// Indices into the report's arms of one seed that both arms have.
+type SeedPair = Pair<usize>;
+
+/// Every arm against [`BASELINE`]: clean AUC, clean accuracy, and robust
+/// accuracy under each attack that both have, averaged over their common seeds,
+/// by the paired bootstrap over groups under `seed` and, for accuracies,
+/// McNemar's test (see [`crate::metrics::paired`]). An arm without a common seed
+/// is not compared; without a baseline there is nothing to compare.
+///
+/// Needs the scores of every compared arm, and the samples of every compared
+/// attack: a picture is matched by its path, and its group comes from the scores.
+pub fn comparisons(report: &Report, extras: &Extras, seed: u64) -> Result<Vec<Comparison>, ReportError> {
+    let mut all = Vec::new();
+    for name in report.names().into_iter().filter(|name| *name != BASELINE) {
+        let pairs = common_seeds(report, name);
+        if pairs.is_empty() {
+            continue;
+        }
+        all.extend(clean(report, extras, name, &pairs, seed)?);
+        for key in report.attack_keys() {
+            all.extend(robust(report, extras, name, &pairs, &key, seed)?);
+        }
+    }
+    Ok(all)
+}
+
+/// The seeds that both `name` and the baseline have.
+pub fn common_seeds(report: &Report, name: &str) -> Vec<SeedPair> {
+    let baselines = report.seeds_of(BASELINE);
+    let partner = |arm: usize| {
+        let seed = report.arms[arm].seed;
+        let against = baselines.iter().copied().find(|&index| report.arms[index].seed == seed)?;
+        Some(Pair { arm, against })
+    };
+    report.seeds_of(name).into_iter().filter_map(partner).collect()
+}
+
+/// AUC and accuracy on clean pictures.
+fn clean(
+    report: &Report,
+    extras: &Extras,
+    name: &str,
+    pairs: &[SeedPair],
+    seed: u64,
+) -> Result<Vec<Comparison>, ReportError> {
+    let place = format!("{name} against {BASELINE}");
+    let sides = pairs.iter().flat_map(|pair| [pair.arm, pair.against]);
+    let tables: Vec<HashMap<&str, &ScoreLine>> = sides
+        .map(|index| scores_by_path(&report.arms[index], &extras.arms[index]))
+        .collect::<Result<_, _>>()?;
+    let lines = &extras.arms[pairs[0].against].scores;
+    let common = in_all(lines.iter().map(|line| line.path.as_str()), &tables, &place)?;
+    let labels: Vec<Label> = common.iter().map(|path| tables[0][path].label).collect();
+    let groups: Vec<&str> = common.iter().map(|path| tables[0][path].group.as_str()).collect();
+    let groups = Groups::new(&groups);
+    let scored = |table: &HashMap<&str, &ScoreLine>, index: usize| {
+        let logits: Vec<f32> = common.iter().map(|path| table[path].logit).collect();
+        Scored::new(&logits, &labels, report.arms[index].eval.threshold as f32)
+    };
+    let scored: Vec<Pair<Scored>> = pairs
+        .iter()
+        .zip(tables.chunks_exact(2))
+        .map(|(pair, two)| Pair { arm: scored(&two[0], pair.arm), against: scored(&two[1], pair.against) })
+        .collect();
+    let flags: Vec<Pair<&[bool]>> =
+        scored.iter().map(|pair| Pair { arm: pair.arm.right(), against: pair.against.right() }).collect();
+    let auc = figure_difference(Figure::Auc, &scored, &groups, seed);
+    let accuracy = rate_difference(&flags, &groups, seed);
+    let named = [("auc", auc), ("accuracy", accuracy)];
+    Ok(named
+        .into_iter()
+        .filter_map(|(metric, difference)| Some(comparison(name, metric, difference?)))
+        .collect())
+}
+
+/// Robust accuracy under the attack `key`, over the seeds at which both arms
+/// were attacked; none where there is no such seed.
+fn robust(
+    report: &Report,
+    extras: &Extras,
+    name: &str,
+    pairs: &[SeedPair],
+    key: &str,
+    seed: u64,
+) -> Result<Option<Comparison>, ReportError> {
+    let attacked = |index: usize| report.arms[index].attack_place(key).is_some();
+    let pairs: Vec<&SeedPair> =
+        pairs.iter().filter(|pair| attacked(pair.arm) && attacked(pair.against)).collect();
+    let Some(first) = pairs.first() else { return Ok(None) };
+    let place = format!("{name} against {BASELINE}, {key}");
+    let sides: Vec<usize> = pairs.iter().flat_map(|pair| [pair.arm, pair.against]).collect();
+    let tables: Vec<HashMap<&str, bool>> = sides
+        .iter()
+        .map(|&index| survivors(&report.arms[index], &extras.arms[index], key))
+        .collect::<Result<_, _>>()?;
+    let attack = report.arms[first.against].attack_place(key).expect("filtered above");
+    let samples = &extras.arms[first.against].attacks[attack].samples;
+    let common = in_all(samples.iter().map(|sample| sample.path.as_str()), &tables, &place)?;
+    let scores = scores_by_path(&report.arms[first.against], &extras.arms[first.against])?;
+    let group = |path: &&str| match scores.get(path) {
+        Some(line) => Ok(line.group.as_str()),
+        None => Err(ReportError::Unaligned {
+            place: place.clone(),
+            reason: format!("{path} was attacked and is not in scores.csv"),
+        }),
+    };
+    let groups: Vec<&str> = common.iter().map(group).collect::<Result<_, _>>()?;
+    let flags: Vec<Vec<bool>> =
+        tables.iter().map(|table| common.iter().map(|path| table[path]).collect()).collect();
+    let flags: Vec<Pair<&[bool]>> =
+        flags.chunks_exact(2).map(|two| Pair { arm: &two[0][..], against: &two[1][..] }).collect();
+    let difference = rate_difference(&flags, &Groups::new(&groups), seed);
+    Ok(difference.map(|difference| comparison(name, &format!("robust_accuracy[{key}]"), difference)))
+}
+
+fn comparison(arm: &str, metric: &str, difference: Difference) -> Comparison {
+    Comparison {
+        arm: arm.to_owned(),
+        against: BASELINE.to_owned(),
+        metric: metric.to_owned(),
+        difference: difference.value,
+        low: difference.low,
+        high: difference.high,
+        p: Some(difference.p),
+        verdict: difference.verdict().words().to_owned(),
+    }
+}
+
+fn scores_by_path<'a>(
+    arm: &Arm,
+    extras: &'a ArmExtras,
+) -> Result<HashMap<&'a str, &'a ScoreLine>, ReportError> {
+    if extras.scores.is_empty() {
+        return Err(ReportError::Unaligned {
+            place: format!("{}, seed {}", arm.name, arm.seed),
+            reason: format!("{}/scores.csv is missing, empty or broken", arm.run),
+        });
+    }
+    Ok(extras.scores.iter().map(|line| (line.path.as_str(), line)).collect())
+}
+
+/// Which attacked pictures were classified rightly before and after.
+fn survivors<'a>(arm: &Arm, extras: &'a ArmExtras, key: &str) -> Result<HashMap<&'a str, bool>, ReportError> {
+    let place = arm.attack_place(key).expect("the caller looked");
+    let samples = &extras.attacks[place].samples;
+    if samples.is_empty() && arm.attacks[place].n > 0 {
+        return Err(ReportError::Unaligned {
+            place: format!("{}, seed {}, {key}", arm.name, arm.seed),
+            reason: "samples.csv is missing, empty or broken".to_owned(),
+        });
+    }
+    let threshold = arm.attacks[place].threshold as f32;
+    let survives = |sample: &SampleResult| was_right(sample, threshold) && !sample.success;
+    Ok(samples.iter().map(|sample| (sample.path.as_str(), survives(sample))).collect())
+}
+
+/// Whether a picture was classified rightly before the attack; a NaN is wrong.
+pub fn was_right(sample: &SampleResult, threshold: f32) -> bool {
+    !sample.clean_logit.is_nan() && Label::decided(sample.clean_logit, threshold) == sample.label
+}
+
+/// The paths that every table has, each once, in the order given.
+fn in_all<'a, T>(
+    paths: impl Iterator<Item = &'a str>,
+    tables: &[HashMap<&str, T>],
+    place: &str,
+) -> Result<Vec<&'a str>, ReportError> {
+    let mut seen = HashSet::new();
+    let common: Vec<&str> = paths
+        .filter(|path| tables.iter().all(|table| table.contains_key(path)) && seen.insert(*path))
+        .collect();
+    match common.is_empty() {
+        false => Ok(common),
+        true => Err(ReportError::Unaligned {
+            place: place.to_owned(),
+            reason: "no picture is common to all their seeds".to_owned(),
+        }),
+    }
+}

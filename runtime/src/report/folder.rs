@@ -1,0 +1,84 @@
+//! The folder of a report: report.json, report.md, report.html, the CSV tables
+//! and plots/*.png. Every file is whole or absent; a failed write leaves the
+//! earlier ones.
+
+use super::examples::galleries;
+use super::extras::Extras;
+use super::page::Page;
+use super::{Report, ReportError, html, markdown, plots, tables};
+use crate::storage;
+use std::path::{Path, PathBuf};
+
+/// What was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The files, report.json (where written) first.
+    pub files: Vec<PathBuf>,
+    /// What is not shown and why, a line each.
+    pub missing: Vec<String>,
+}
+
+/// Writes report.json and all renderings of `report` into `dir`, creating it.
+///
+/// # Errors
+/// A file cannot be written, a figure is no finite number, or a plot cannot be drawn.
+pub fn write(dir: &Path, report: &Report, extras: &Extras) -> Result<Written, ReportError> {
+    let json = to_json(report)?;
+    let path = dir.join("report.json");
+    storage::write(&path, &json)?;
+    let mut written = render_files(dir, report, extras)?;
+    written.files.insert(0, path);
+    Ok(written)
+}
+
+/// Reads report.json of `dir` and what lies beside it ([`Extras::load`]) and
+/// writes all renderings again. report.json itself is left as it is.
+///
+/// # Errors
+/// As [`write`], or report.json is missing or broken.
+pub fn render(dir: &Path) -> Result<Written, ReportError> {
+    let report = read(dir)?;
+    let extras = Extras::load(dir, &report);
+    render_files(dir, &report, &extras)
+}
+
+/// Reads the report.json of `dir`.
+///
+/// # Errors
+/// The file is missing, no JSON, or no report; the message names it and the place.
+pub fn read(dir: &Path) -> Result<Report, ReportError> {
+    let path = dir.join("report.json");
+    let bytes = storage::read(&path)?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| ReportError::Broken { path, reason: format!("not the report of a study ({error})") })
+}
+
+fn to_json(report: &Report) -> Result<Vec<u8>, ReportError> {
+    let mut json =
+        serde_json::to_vec_pretty(report).map_err(|error| ReportError::NotFinite(error.to_string()))?;
+    // A NaN or an infinity is written as null and could not be read back.
+    serde_json::from_slice::<Report>(&json)
+        .map_err(|error| ReportError::NotFinite(format!("a number that is not finite ({error})")))?;
+    json.push(b'\n');
+    Ok(json)
+}
+
+fn render_files(dir: &Path, report: &Report, extras: &Extras) -> Result<Written, ReportError> {
+    let page = Page::of(report, extras);
+    let plots = plots::draw(report, extras)?;
+    let galleries = galleries(report, extras)?;
+    let mut files = vec![
+        (PathBuf::from("report.html"), html::html(&page, &plots, &galleries).into_bytes()),
+        (PathBuf::from("report.md"), markdown::markdown(&page, &plots).into_bytes()),
+    ];
+    files.extend(tables::csv_files(report).map(|(name, bytes)| (PathBuf::from(name), bytes)));
+    let plots = plots.into_iter().map(|plot| (Path::new("plots").join(&plot.file), plot.png));
+    files.extend(plots);
+    let mut paths = Vec::new();
+    for (name, bytes) in files {
+        let path = dir.join(name);
+        storage::write(&path, &bytes)?;
+        paths.push(path);
+    }
+    Ok(Written { files: paths, missing: page.missing })
+}

@@ -1,0 +1,405 @@
+//! The judge against planted models: what counts as a success, what is counted,
+//! and which results it calls unreliable.
+
+mod attack_planted;
+
+use attack_planted::{Planted, RES, judged, ladder, levelled, linear, linf, subjects, weight};
+use dfrt_runtime::attack::judge::Judgement;
+use dfrt_runtime::attack::ledger::Counted;
+use dfrt_runtime::attack::random_noise::RandomNoise;
+use dfrt_runtime::attack::result::AttackReport;
+use dfrt_runtime::attack::square::{Square, SquareSettings};
+use dfrt_runtime::attack::threat::{Norm, Threat};
+use dfrt_runtime::attack::{Attack, GradientCount, Proposal, Target};
+use dfrt_runtime::data::batch::Batch;
+use dfrt_runtime::data::manifest::Label;
+use dfrt_runtime::detector::oracle::{Oracle, OracleError};
+use serde_json::{Map, Value};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+/// An attack given as what it does to a clean picture's values.
+struct Scripted<F> {
+    batch: usize,
+    act: F,
+}
+
+impl<F: Fn(&Target, &mut [f32]) -> u64 + Sync> Attack for Scripted<F> {
+    fn name(&self) -> &str {
+        "scripted"
+    }
+    fn parameters(&self) -> Map<String, Value> {
+        Map::new()
+    }
+    fn batch(&self) -> usize {
+        self.batch
+    }
+    fn propose(&self, targets: &[Target]) -> Result<Vec<Proposal>, OracleError> {
+        let propose = |target| {
+            let mut values = planes(target);
+            let queries = (self.act)(target, &mut values);
+            Proposal { values, queries, gradients: GradientCount::default() }
+        };
+        Ok(targets.iter().map(propose).collect())
+    }
+}
+
+fn planes(target: &Target) -> Vec<f32> {
+    Batch::of(RES, [&target.picture]).values
+}
+
+/// The best Linf attack on the linear model, by `levels` levels.
+fn best(levels: f32, batch: usize) -> impl Attack {
+    let act = move |target: &Target, values: &mut [f32]| {
+        for (place, value) in values.iter_mut().enumerate() {
+            *value -= target.label.sign() * weight(place) * levels / 255.0;
+        }
+        0
+    };
+    Scripted { batch, act }
+}
+
+fn gate<'a>(report: &'a AttackReport, name: &str) -> &'a dfrt_runtime::attack::result::Gate {
+    report.gates.iter().find(|gate| gate.name == name).unwrap()
+}
+
+fn settings(queries: u64, seed: u64) -> SquareSettings {
+    SquareSettings { queries, seed, ..SquareSettings::default() }
+}
+
+/// The samples without what may differ between two runs.
+fn untimed(judgement: &Judgement) -> (AttackReport, Vec<dfrt_runtime::attack::result::SampleResult>) {
+    let mut copy = judgement.clone();
+    copy.report.seconds = 0.0;
+    copy.samples.iter_mut().for_each(|sample| sample.seconds = 0.0);
+    (copy.report, copy.samples)
+}
+
+#[test]
+fn the_best_attack_on_a_linear_model_turns_over_what_it_must_and_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let subjects = ladder(folder.path(), 6);
+    for eps in 0..=6 {
+        let attack = best(eps as f32, 1);
+        let Judgement { report, samples } =
+            judged(&attack, &Planted(linear), &subjects, linf(eps), None).unwrap();
+        // A fake of level k needs k levels, a real of level -k needs k + 1.
+        for sample in &samples {
+            let needed = if sample.id < 6 { sample.id + 1 } else { sample.id - 6 + 1 };
+            assert_eq!(sample.success, u64::from(eps) >= needed, "{sample:?}, eps {eps}");
+            assert_eq!(sample.linf_255, eps);
+        }
+        let turned = f64::from(eps);
+        assert_eq!(report.n_clean_correct, 12);
+        assert_eq!(report.attack_success_rate, Some(turned / 6.0));
+        assert_eq!(report.robust_accuracy, 1.0 - turned / 6.0);
+        assert_eq!(report.fake_to_real.attack_success_rate, Some(turned / 6.0));
+        assert_eq!(report.real_to_fake.robust_accuracy, Some(1.0 - turned / 6.0));
+        assert_eq!(report.certified_8bit, 2 * eps as usize);
+        assert!(report.intervals.robust_accuracy.low <= report.robust_accuracy);
+        assert!(!report.unreliable, "{:?}", report.gates);
+    }
+}
+
+#[test]
+fn auc_and_both_denominators_count_pictures_that_were_wrong_before() {
+    let folder = tempfile::tempdir().unwrap();
+    // The second fake looks real to the model, and is not attacked.
+    let pictures = [(Label::Fake, 3), (Label::Fake, -1), (Label::Real, -1), (Label::Real, -4)];
+    let subjects = subjects(folder.path(), &pictures.map(|(label, level)| (label, levelled(level))));
+    let Judgement { report, samples } =
+        judged(&best(2.0, 1), &Planted(linear), &subjects, linf(2), None).unwrap();
+    assert_eq!((report.n, report.n_clean_correct), (4, 3));
+    assert_eq!(report.clean_accuracy, 0.75);
+    // Only the real of level -1 turns over.
+    assert_eq!(report.robust_accuracy, 0.5);
+    assert_eq!(report.attack_success_rate, Some(1.0 / 3.0));
+    assert_eq!((samples[1].queries, samples[1].success), (0, false));
+    assert_eq!(samples[1].adv_logit, samples[1].clean_logit);
+    // Fakes 0.5 and -1.5 against reals 0.5 and -2.5: one tie, one pair lost.
+    assert_eq!(report.auc, Some((0.5 + 1.0 + 0.0 + 1.0) / 4.0));
+}
+
+#[test]
+fn nothing_succeeds_on_a_constant_model_and_the_budget_is_spent_exactly() {
+    let folder = tempfile::tempdir().unwrap();
+    let subjects = ladder(folder.path(), 2);
+    let oracle = Planted(|_: &[f32]| 1.0);
+    let square = Square::new(&oracle, linf(8), 0.0, settings(50, 0));
+    let noise = RandomNoise::new(&oracle, linf(8), 0.0, 50, 0);
+    for attack in [&square as &dyn Attack, &noise] {
+        let Judgement { report, samples } =
+            judged(attack, &oracle, &subjects, linf(8), None).unwrap();
+        assert_eq!(report.certified_8bit, 0);
+        assert_eq!((report.robust_accuracy, report.clean_accuracy), (0.5, 0.5));
+        // The reals are wrong before and cost nothing.
+        let queries: Vec<_> = samples.iter().map(|sample| sample.queries).collect();
+        assert_eq!(queries, [50, 50, 0, 0]);
+        assert_eq!((report.queries.total, report.queries.mean), (100, 50.0));
+        assert!(!report.unreliable);
+    }
+}
+
+#[test]
+fn square_finds_the_corner_that_a_model_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let subjects = subjects(folder.path(), &[(Label::Fake, levelled(0)), (Label::Fake, levelled(0))]);
+    // Fake unless the last four by four pixels get brighter by 6 levels in the
+    // mean, above the pixels beside them: a stripe alone cannot do that.
+    let corner = |values: &[f32]| {
+        let mean = |rows: std::ops::Range<usize>, columns: std::ops::Range<usize>| {
+            let places = rows.flat_map(|y| columns.clone().map(move |x| y * RES + x));
+            let all: Vec<f32> = places
+                .flat_map(|at| [0, 1, 2].map(|channel| values[channel * RES * RES + at]))
+                .collect();
+            all.iter().sum::<f32>() / all.len() as f32
+        };
+        let contrast = mean(RES - 4..RES, RES - 4..RES) - mean(0..4, RES - 4..RES);
+        6.0 - contrast * 255.0
+    };
+    let oracle = Planted(corner);
+    let square = Square::new(&oracle, linf(8), 0.0, settings(2000, 1));
+    let report = judged(&square, &oracle, &subjects, linf(8), None).unwrap().report;
+    assert_eq!(report.attack_success_rate, Some(1.0), "{:?}", report.queries);
+    assert!(report.queries.median > 1.0, "the start is not enough");
+}
+
+#[test]
+fn square_l2_stays_in_its_ball_and_succeeds_where_a_few_pixels_decide() {
+    let folder = tempfile::tempdir().unwrap();
+    let subjects = subjects(folder.path(), &[(Label::Fake, levelled(0))]);
+    let oracle = Planted(|values: &[f32]| {
+        let window = (4..12).flat_map(|y| (4..12).map(move |x| values[y * RES + x]));
+        8.0 - window.map(|value| (value - 0.5) * 255.0).sum::<f32>() / 64.0
+    });
+    let threat = Threat::new(Norm::L2, 255.0).unwrap();
+    let start = SquareSettings { p: 0.1, ..settings(1500, 0) };
+    let square = Square::new(&oracle, threat, 0.0, start);
+    let Judgement { report, samples } = judged(&square, &oracle, &subjects, threat, None).unwrap();
+    assert_eq!(report.certified_8bit, 1, "{samples:?}");
+    assert!(samples[0].l2 <= 1.0);
+    assert!(!report.unreliable, "{:?}", report.gates);
+}
+
+#[test]
+fn the_ledger_goes_before_an_attack_that_lies_about_its_queries() {
+    let folder = tempfile::tempdir().unwrap();
+    let subjects = ladder(folder.path(), 2);
+    let oracle = Planted(linear);
+    let counted = Counted::new(&oracle, None);
+    let act = |target: &Target, _: &mut [f32]| {
+        let batch = Batch::of(RES, [&target.picture; 5]);
+        counted.logits(&batch).unwrap();
+        1
+    };
+    let liar = Scripted { batch: 1, act };
+    let Judgement { report, samples } = judged(&liar, &oracle, &subjects, linf(1), None).unwrap();
+    assert!(samples.iter().all(|sample| sample.queries == 5));
+    assert_eq!(report.queries.total, 20);
+    assert!(!gate(&report, "queries-counted").passed);
+    assert!(report.unreliable);
+}
+
+#[test]
+fn an_attack_beyond_its_budget_is_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let subjects = ladder(folder.path(), 1);
+    let oracle = Planted(linear);
+    let counted = Counted::new(&oracle, Some(3));
+    let greedy = |target: &Target, _: &mut [f32]| {
+        let batch = Batch::of(RES, [&target.picture]);
+        (0..).take_while(|_| counted.logits(&batch).is_ok()).count() as u64
+    };
+    let attack = Scripted { batch: 1, act: greedy };
+    let samples = judged(&attack, &oracle, &subjects, linf(1), None).unwrap().samples;
+    assert!(samples.iter().all(|sample| sample.queries == 3));
+}
+
+#[test]
+fn a_proposal_outside_of_the_ball_is_clipped_and_gives_the_attack_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let subjects = ladder(folder.path(), 4);
+    let Judgement { report, samples } =
+        judged(&best(100.0, 1), &Planted(linear), &subjects, linf(2), None).unwrap();
+    assert!(samples.iter().all(|sample| sample.linf_255 == 2));
+    assert_eq!(report.attack_success_rate, Some(0.5));
+    let gate = gate(&report, "within-ball");
+    assert!(!gate.passed && (gate.value - 98.0).abs() < 1e-3);
+    assert!(report.unreliable);
+}
+
+#[test]
+fn proposals_that_are_no_numbers_change_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let subjects = ladder(folder.path(), 1);
+    let act = |_: &Target, values: &mut [f32]| {
+        values.fill(f32::NAN);
+        0
+    };
+    let attack = Scripted { batch: 1, act };
+    let report = judged(&attack, &Planted(linear), &subjects, linf(8), None).unwrap().report;
+    assert_eq!(report.robust_accuracy, 1.0);
+    assert!(!gate(&report, "within-ball").passed && !gate(&report, "finite").passed);
+    serde_json::to_string(&report).unwrap();
+}
+
+#[test]
+fn a_success_that_rounding_undoes_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let subjects = subjects(folder.path(), &[(Label::Fake, levelled(0))]);
+    // Fake until the values move by a quarter of a level.
+    let oracle = Planted(|values: &[f32]| linear(values) + 0.75);
+    let Judgement { report, samples } =
+        judged(&best(0.4, 1), &oracle, &subjects, linf(1), None).unwrap();
+    assert_eq!((report.lost_to_rounding, report.certified_8bit), (1, 0));
+    assert_eq!((samples[0].success, samples[0].linf_255), (false, 0));
+}
+
+#[test]
+fn logits_that_are_no_numbers_are_no_successes() {
+    let folder = tempfile::tempdir().unwrap();
+    let subjects = ladder(folder.path(), 3);
+    // The model breaks on every picture but a clean one.
+    let oracle = Planted(|values: &[f32]| {
+        let logit = linear(values);
+        if (logit - 0.5).fract().abs() < 1e-3 { f32::NAN } else { logit }
+    });
+    let clean = judged(&best(0.0, 1), &oracle, &subjects, linf(2), None).unwrap();
+    assert_eq!(clean.report.n_clean_correct, 0, "no number is no right decision");
+    let broken = Planted(|values: &[f32]| {
+        let logit = linear(values);
+        if (logit.abs() - logit.abs().floor() - 0.5).abs() > 0.01 { f32::NAN } else { logit }
+    });
+    let third = |target: &Target, values: &mut [f32]| {
+        values[0] += if target.picture.as_raw()[0] > 128 { -9.0 / 255.0 } else { 9.0 / 255.0 };
+        values.iter_mut().skip(1).step_by(3).for_each(|value| *value += 5.0 / 255.0);
+        0
+    };
+    let attack = Scripted { batch: 1, act: third };
+    let Judgement { report, samples } =
+        judged(&attack, &broken, &subjects, linf(9), None).unwrap();
+    assert!(samples.iter().all(|sample| !sample.success && sample.adv_logit.is_nan()));
+    assert!(!gate(&report, "finite").passed && report.unreliable);
+    assert_eq!(report.auc, None);
+}
+
+#[test]
+fn a_model_that_answers_differently_is_found_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let subjects = ladder(folder.path(), 2);
+    let calls = AtomicU32::new(0);
+    let oracle = Planted(|values: &[f32]| {
+        linear(values) + 1e-3 * calls.fetch_add(1, Ordering::Relaxed) as f32
+    });
+    let report = judged(&best(1.0, 1), &oracle, &subjects, linf(1), None).unwrap().report;
+    assert!(!gate(&report, "deterministic").passed && report.unreliable);
+}
+
+#[test]
+fn results_do_not_depend_on_the_batch() {
+    let folder = tempfile::tempdir().unwrap();
+    let subjects = ladder(folder.path(), 5);
+    let alone = judged(&best(3.0, 1), &Planted(linear), &subjects, linf(3), None).unwrap();
+    let together = judged(&best(3.0, 4), &Planted(linear), &subjects, linf(3), None).unwrap();
+    assert_eq!(untimed(&alone), untimed(&together));
+}
+
+#[test]
+fn draws_depend_on_seed_and_id_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = ladder(folder.path(), 4);
+    let oracle = Planted(linear);
+    let run = |seed, chosen: &[_]| {
+        let square = Square::new(&oracle, linf(3), 0.0, settings(40, seed));
+        untimed(&judged(&square, &oracle, chosen, linf(3), None).unwrap()).1
+    };
+    let whole = run(7, &all);
+    assert_eq!(whole, run(7, &all));
+    assert_eq!(whole[2..5], run(7, &all[2..5])[..]);
+    let logits = |samples: &[dfrt_runtime::attack::result::SampleResult]| -> Vec<f32> {
+        samples.iter().map(|sample| sample.adv_logit).collect()
+    };
+    assert_ne!(logits(&whole), logits(&run(8, &all)));
+}
+
+#[test]
+fn an_interrupted_run_goes_on_as_if_it_never_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let subjects = ladder(folder.path(), 6);
+    let attack_of = |oracle| Square::new(oracle, linf(4), 0.0, settings(30, 3));
+    let oracle = Planted(linear);
+    let whole = folder.path().join("whole");
+    let expected = judged(&attack_of(&oracle), &oracle, &subjects, linf(4), Some((&whole, false)));
+    let expected = expected.unwrap();
+
+    // A model that dies in the middle stands for a killed run.
+    let asked = AtomicU64::new(0);
+    let mortal = Planted(|values: &[f32]| {
+        assert!(asked.fetch_add(1, Ordering::Relaxed) < 200, "the run is killed");
+        linear(values)
+    });
+    let out = folder.path().join("interrupted");
+    let killed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        judged(&attack_of(&mortal), &mortal, &subjects, linf(4), Some((&out, false)))
+    }));
+    assert!(killed.is_err());
+    assert!(!out.join("attack.json").exists());
+    let refused = judged(&attack_of(&oracle), &oracle, &subjects, linf(4), Some((&out, false)));
+    assert!(refused.unwrap_err().to_string().contains("--resume"));
+    let refused = judged(&attack_of(&oracle), &oracle, &subjects, linf(5), Some((&out, true)));
+    assert!(refused.unwrap_err().to_string().contains("another model, data set, attack or epsilon"));
+
+    let asked = AtomicU64::new(0);
+    let counting = Planted(|values: &[f32]| {
+        asked.fetch_add(1, Ordering::Relaxed);
+        linear(values)
+    });
+    let resumed =
+        judged(&attack_of(&counting), &counting, &subjects, linf(4), Some((&out, true))).unwrap();
+    assert_eq!(untimed(&resumed), untimed(&expected));
+    // Two rounds for the gate on repeated forwards, clean, float and 8-bit logits.
+    let afresh = expected.report.queries.total + 5 * 12;
+    assert!(asked.load(Ordering::Relaxed) < afresh, "what was done was not done again");
+    for id in 0..12 {
+        let picture = format!("adversarial/{id}.png");
+        let read = |folder: &std::path::Path| std::fs::read(folder.join(&picture)).unwrap();
+        assert_eq!(read(&out), read(&whole));
+    }
+}
+
+#[test]
+fn a_damaged_picture_is_attacked_again_on_resume() {
+    let folder = tempfile::tempdir().unwrap();
+    let subjects = ladder(folder.path(), 2);
+    let out = folder.path().join("out");
+    let run = |resume| {
+        judged(&best(2.0, 1), &Planted(linear), &subjects, linf(2), Some((&out, resume))).unwrap()
+    };
+    let first = run(false);
+    std::fs::write(out.join("adversarial/1.png"), b"torn").unwrap();
+    assert_eq!(untimed(&run(true)), untimed(&first));
+    assert!(image::open(out.join("adversarial/1.png")).is_ok());
+}
+
+#[test]
+fn an_unreadable_picture_is_listed_and_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let subjects = ladder(folder.path(), 2);
+    std::fs::write(&subjects[1].sample.path, b"not a picture").unwrap();
+    let report = judged(&best(1.0, 1), &Planted(linear), &subjects, linf(1), None).unwrap().report;
+    assert_eq!((report.n, report.skipped.len()), (3, 1));
+    assert!(report.skipped[0].contains("picture-001.png"), "{:?}", report.skipped);
+    let none = judged(&best(1.0, 1), &Planted(linear), &subjects[1..2], linf(1), None);
+    assert!(none.unwrap_err().to_string().contains("nothing to attack"));
+}
+
+#[test]
+fn samples_csv_begins_with_the_promised_columns() {
+    let folder = tempfile::tempdir().unwrap();
+    let subjects = ladder(folder.path(), 1);
+    let out = folder.path().join("out");
+    judged(&best(1.0, 1), &Planted(linear), &subjects, linf(1), Some((&out, false))).unwrap();
+    let text = std::fs::read_to_string(out.join("samples.csv")).unwrap();
+    let columns = "id,label,clean_logit,adv_logit,success,queries,linf_255,l2,seconds,";
+    assert!(text.starts_with(columns), "{text}");
+    assert_eq!(text.lines().count(), 3);
+}
