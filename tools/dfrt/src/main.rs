@@ -1,2 +1,27 @@
-//! x
-fn main() {}
+//! `dfrt`: how robust is a deepfake detector, does gradient regularization make it
+//! more robust, and what does it cost on the device where it will run?
+
+mod command;
+mod dataset;
+mod failure;
+mod model;
+#[cfg(feature = "train")]
+mod network;
+mod output;
+mod place;
+mod progress;
+#[cfg(feature = "train")]
+mod training;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    failure::contained(|| match command::parse(std::env::args_os().skip(1)) {
+        command::Parsed::Run(command) => match command.run() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => failure::report(&error),
+        },
+        command::Parsed::Told(text) => output::told(&text),
+        command::Parsed::Wrong(error) => failure::report(&error),
+    })
+}

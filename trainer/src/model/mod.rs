@@ -7,6 +7,7 @@ pub mod initial;
 pub mod layout;
 pub mod names;
 pub mod onnx;
+pub mod onnx_import;
 
 pub mod weights;
 pub mod weights_file;

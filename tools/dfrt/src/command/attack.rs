@@ -1,0 +1,518 @@
+//! `dfrt attack`: attacks a model and has the judge decide.
+
+use crate::dataset::Dataset;
+use crate::failure;
+use crate::model::Model;
+use crate::output::{self, Lines};
+use crate::place;
+use crate::progress::Task;
+use anyhow::Result;
+use argh::FromArgs;
+use dfrt_runtime::attack::judge::{self, Judgement, Subject, Trial};
+use dfrt_runtime::attack::random_noise::RandomNoise;
+use dfrt_runtime::attack::result::{AttackReport, Direction};
+use dfrt_runtime::attack::schedule::Pace;
+use dfrt_runtime::attack::square::{Square, SquareSettings};
+use dfrt_runtime::attack::threat::{Norm, Threat};
+use dfrt_runtime::data::manifest::Split;
+use dfrt_runtime::detector::oracle::Oracle;
+use dfrt_runtime::detector::session::{Detector, TractOracle};
+use dfrt_runtime::report;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// attack a model, judge what survives as 8-bit PNG, and report robust accuracy
+#[derive(FromArgs)]
+#[argh(
+    subcommand,
+    name = "attack",
+    help_triggers("-h", "--help", "help"),
+    example = "{command_name} --model gr.onnx --method square\n\
+    {command_name} --model gr --method pgd --eps 4 --steps 40 --limit 200",
+    note = "square and random-noise ask for logits alone and run on any ONNX file. fgsm and pgd need \
+    gradients: a RUN, or an ONNX file that dfrt exported, and a GPU."
+)]
+pub struct Attack {
+    /// an .onnx file or a RUN
+    #[argh(option)]
+    model: PathBuf,
+    /// square, random-noise, fgsm or pgd
+    #[argh(option)]
+    method: Method,
+    /// manifest or folder (default: the data set that the model names)
+    #[argh(option)]
+    data: Option<PathBuf>,
+    /// train, val or test (default test)
+    #[argh(option)]
+    split: Option<Split>,
+    /// radius in 1/255 (default 8)
+    #[argh(option, default = "8.0")]
+    eps: f64,
+    /// linf or l2 (default linf)
+    #[argh(option, default = "Norm::Linf", from_str_fn(norm))]
+    norm: Norm,
+    /// queries a picture, for square (default 5000) and random-noise (default 100)
+    #[argh(option)]
+    queries: Option<u64>,
+    /// square's window sizes: autoattack (default: from 80 % of the picture, at fixed
+    /// query numbers) or published (from 5 %, L2 10 %, stretched to the budget)
+    #[argh(option, from_str_fn(schedule))]
+    schedule: Option<Schedule>,
+    /// gradient steps, for pgd (default 10)
+    #[argh(option)]
+    steps: Option<usize>,
+    /// random starts, for pgd (default 1)
+    #[argh(option)]
+    restarts: Option<usize>,
+    /// pictures at once on the GPU, for fgsm and pgd (default 16)
+    #[argh(option)]
+    batch: Option<usize>,
+    /// GPU, for fgsm and pgd (default: the best; see dfrt devices)
+    #[argh(option)]
+    device: Option<usize>,
+    /// pictures at most, balanced over the classes, the same ones each time
+    #[argh(option)]
+    limit: Option<usize>,
+    /// seed of all draws (default 0)
+    #[argh(option, default = "0")]
+    seed: u64,
+    /// folder for the results (default MODEL-METHOD-NORM-EPS)
+    #[argh(option)]
+    out: Option<PathBuf>,
+    /// go on with what an interrupted attack left in the folder
+    #[argh(switch)]
+    resume: bool,
+    /// replace earlier results
+    #[argh(switch)]
+    force: bool,
+    /// threads (default: one a processor)
+    #[argh(option)]
+    threads: Option<usize>,
+    /// print the result as JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+/// Which attack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Random search by squares; asks for logits.
+    Square,
+    /// The floor; asks for logits.
+    RandomNoise,
+    /// One gradient step.
+    Fgsm,
+    /// Several gradient steps from a random start.
+    Pgd,
+}
+
+impl Method {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Square, Self::RandomNoise, Self::Fgsm, Self::Pgd];
+
+    /// Its name at the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Square => "square",
+            Self::RandomNoise => "random-noise",
+            Self::Fgsm => "fgsm",
+            Self::Pgd => "pgd",
+        }
+    }
+
+    /// Whether it needs gradients, and so a GPU.
+    pub fn needs_gradients(self) -> bool {
+        matches!(self, Self::Fgsm | Self::Pgd)
+    }
+}
+
+impl FromStr for Method {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|method| method.name() == name);
+        found.ok_or_else(|| {
+            let known = Self::ALL.map(Self::name).join(", ");
+            format!("method {name:?} is unknown; choose one of {known}")
+        })
+    }
+}
+
+/// How square's windows shrink.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Schedule {
+    /// AutoAttack's.
+    Autoattack,
+    /// The paper's.
+    Published,
+}
+
+fn schedule(name: &str) -> Result<Schedule, String> {
+    match name {
+        "autoattack" => Ok(Schedule::Autoattack),
+        "published" => Ok(Schedule::Published),
+        _ => Err(format!("schedule {name:?} is unknown; choose autoattack or published")),
+    }
+}
+
+fn norm(name: &str) -> Result<Norm, String> {
+    match name.to_ascii_lowercase().as_str() {
+        "linf" => Ok(Norm::Linf),
+        "l2" => Ok(Norm::L2),
+        _ => Err(format!("norm {name:?} is unknown; choose linf or l2")),
+    }
+}
+
+/// What is attacked with, and how hard.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Plan {
+    /// The attack.
+    pub method: Method,
+    /// The threat model.
+    pub threat: Threat,
+    /// Queries a picture; none for the method's default.
+    pub queries: Option<u64>,
+    /// Square's windows.
+    pub schedule: Schedule,
+    /// Steps of PGD.
+    #[cfg_attr(not(feature = "train"), allow(dead_code, reason = "for gradients"))]
+    pub steps: usize,
+    /// Starts of PGD.
+    #[cfg_attr(not(feature = "train"), allow(dead_code, reason = "for gradients"))]
+    pub restarts: usize,
+    /// Pictures at once on the GPU.
+    #[cfg_attr(not(feature = "train"), allow(dead_code, reason = "for gradients"))]
+    pub batch: usize,
+    /// Of all draws.
+    pub seed: u64,
+}
+
+impl Plan {
+    /// The attack with every default.
+    pub fn new(method: Method, threat: Threat) -> Self {
+        Self {
+            method,
+            threat,
+            queries: None,
+            schedule: Schedule::Autoattack,
+            steps: 10,
+            restarts: 1,
+            batch: 16,
+            seed: 0,
+        }
+    }
+
+    fn square(&self) -> SquareSettings {
+        let queries = self.queries.unwrap_or(5000);
+        let (p, pace) = match (self.schedule, self.threat.norm) {
+            (Schedule::Autoattack, _) => (0.8, Pace::Unscaled),
+            (Schedule::Published, Norm::Linf) => (0.05, Pace::Scaled),
+            (Schedule::Published, Norm::L2) => (0.1, Pace::Scaled),
+        };
+        SquareSettings { queries, p, pace, seed: self.seed }
+    }
+}
+
+/// Where results go.
+#[derive(Clone, Copy, Debug)]
+pub struct Folder<'a> {
+    /// The folder.
+    pub path: &'a Path,
+    /// Whether to go on with what lies there.
+    pub resume: bool,
+}
+
+impl Attack {
+    /// Does it.
+    pub fn run(self) -> Result<()> {
+        super::use_threads(self.threads)?;
+        if self.resume && self.force {
+            return Err(failure::usage("--resume and --force exclude each other; see `dfrt attack --help`"));
+        }
+        let plan = self.plan()?;
+        let model = Model::find(&self.model)?;
+        let out = self.out.clone().unwrap_or_else(|| default_out(&model, &plan));
+        self.check_free(&out)?;
+        let detector = model.load()?;
+        let metadata = detector.metadata();
+        let split = self.split.or(metadata.and_then(|known| known.split)).unwrap_or(Split::Test);
+        let data = Dataset::open(self.data.as_deref(), metadata, split, self.limit)?;
+        if metadata.is_none() {
+            output::note("note: the model names no threshold; logits above 0 are taken to say fake");
+        }
+        let folder = Folder { path: &out, resume: self.resume };
+        let judgement = self.attack(&model, detector, &data, &plan, folder)?;
+        let report = &judgement.report;
+        output::passed_over("unreadable pictures", &report.skipped, Some(&out.join("attack.json")));
+        if self.json { output::json(report) } else { output::say(words(report, &out)) }
+    }
+
+    fn plan(&self) -> Result<Plan> {
+        let plan = Plan::new(self.method, Threat::new(self.norm, self.eps)?);
+        let positive = |name: &str, value: Option<usize>| match value {
+            Some(0) => anyhow::bail!("{name} 0: nothing would be tried; ask for at least 1"),
+            _ => Ok(()),
+        };
+        positive("--steps", self.steps)?;
+        positive("--restarts", self.restarts)?;
+        positive("--batch", self.batch)?;
+        if self.queries == Some(0) {
+            anyhow::bail!("--queries 0: nothing would be tried; ask for at least 1");
+        }
+        self.warn_of_idle_options();
+        Ok(Plan {
+            queries: self.queries,
+            schedule: self.schedule.unwrap_or(plan.schedule),
+            steps: self.steps.unwrap_or(plan.steps),
+            restarts: self.restarts.unwrap_or(plan.restarts),
+            batch: self.batch.unwrap_or(plan.batch),
+            seed: self.seed,
+            ..plan
+        })
+    }
+
+    fn warn_of_idle_options(&self) {
+        let gradients = self.method.needs_gradients();
+        let idle = [
+            ("--queries", self.queries.is_some() && gradients),
+            ("--schedule", self.schedule.is_some() && self.method != Method::Square),
+            ("--steps", self.steps.is_some() && self.method != Method::Pgd),
+            ("--restarts", self.restarts.is_some() && self.method != Method::Pgd),
+            ("--batch", self.batch.is_some() && !gradients),
+            ("--device", self.device.is_some() && !gradients),
+        ];
+        for (option, _) in idle.into_iter().filter(|(_, idle)| *idle) {
+            output::note(format!("note: {option} has no effect on {}", self.method.name()));
+        }
+    }
+
+    /// The judge refuses a folder that holds an attack; this does so before any work.
+    fn check_free(&self, out: &Path) -> Result<()> {
+        if self.resume || self.force || place::is_free(out)? {
+            return Ok(());
+        }
+        let taken = OWN.iter().map(|name| out.join(name)).find(|path| path.exists());
+        match taken {
+            None => Ok(()),
+            Some(_) => anyhow::bail!(
+                "{}: holds an attack already; pass --resume to go on with it, --force to replace it, or choose another --out",
+                out.display()
+            ),
+        }
+    }
+
+    fn attack(
+        &self,
+        model: &Model,
+        detector: Detector,
+        data: &Dataset,
+        plan: &Plan,
+        folder: Folder<'_>,
+    ) -> Result<Judgement> {
+        let clear = || if self.force { place::clear(folder.path, &OWN) } else { Ok(()) };
+        if plan.method.needs_gradients() {
+            return self.with_gradients(model, &detector, data, plan, folder, clear);
+        }
+        let oracle = TractOracle::new(detector);
+        clear()?;
+        black_box(model, &oracle, data, plan, folder)
+    }
+
+    #[cfg(feature = "train")]
+    fn with_gradients(
+        &self,
+        model: &Model,
+        detector: &Detector,
+        data: &Dataset,
+        plan: &Plan,
+        folder: Folder<'_>,
+        clear: impl Fn() -> Result<()>,
+    ) -> Result<Judgement> {
+        use crate::network;
+
+        let network = network::resident(model, network::engine(self.device)?)?;
+        clear()?;
+        white_box(model, detector, &network, data, plan, folder)
+    }
+
+    #[cfg(not(feature = "train"))]
+    fn with_gradients(
+        &self,
+        _: &Model,
+        _: &Detector,
+        _: &Dataset,
+        plan: &Plan,
+        _: Folder<'_>,
+        _: impl Fn() -> Result<()>,
+    ) -> Result<Judgement> {
+        Err(super::no_training(&format!("attack --method {}", plan.method.name())))
+    }
+}
+
+/// What an attack leaves in its folder.
+pub const OWN: [&str; 5] = ["attack.json", "samples.csv", "journal.csv", "clean", "adversarial"];
+
+fn default_out(model: &Model, plan: &Plan) -> PathBuf {
+    let norm = match plan.threat.norm {
+        Norm::Linf => "linf",
+        Norm::L2 => "l2",
+    };
+    format!("{}-{}-{norm}-{}", model.stem(), plan.method.name(), plan.threat.eps_255).into()
+}
+
+/// Attacks through tract, by logits alone.
+///
+/// # Errors
+/// As [`judge::judge`].
+pub fn black_box(
+    model: &Model,
+    oracle: &TractOracle,
+    data: &Dataset,
+    plan: &Plan,
+    folder: Folder<'_>,
+) -> Result<Judgement> {
+    let threshold = oracle.detector().threshold() as f32;
+    let attack: Box<dyn dfrt_runtime::attack::Attack> = match plan.method {
+        Method::Square => Box::new(Square::new(oracle, plan.threat, threshold, plan.square())),
+        _ => {
+            let queries = plan.queries.unwrap_or(100);
+            Box::new(RandomNoise::new(oracle, plan.threat, threshold, queries, plan.seed))
+        }
+    };
+    judged(attack.as_ref(), oracle, model, oracle.detector(), data, plan, folder)
+}
+
+/// Attacks on the GPU, by gradients; `detector` is the model's file, whose threshold
+/// and hash count.
+///
+/// # Errors
+/// As [`judge::judge`], and a device that fails.
+#[cfg(feature = "train")]
+pub fn white_box(
+    model: &Model,
+    detector: &Detector,
+    network: &dfrt_trainer::plan::resident::Resident,
+    data: &Dataset,
+    plan: &Plan,
+    folder: Folder<'_>,
+) -> Result<Judgement> {
+    use dfrt_trainer::gpu_oracle::GpuOracle;
+    use dfrt_trainer::pgd::{Pgd, Settings};
+
+    let batch = plan.batch.min(data.chosen.len()).max(1);
+    let oracle = GpuOracle::new(network, batch)?;
+    let settings = match plan.method {
+        Method::Fgsm => Settings::fgsm(plan.threat),
+        _ => Settings::pgd(plan.threat, plan.steps, plan.restarts, plan.seed),
+    };
+    let attack = Pgd::new(plan.method.name(), network, batch, plan.threat, settings)?;
+    judged(&attack, &oracle, model, detector, data, plan, folder)
+}
+
+fn judged(
+    attack: &dyn dfrt_runtime::attack::Attack,
+    oracle: &dyn Oracle,
+    model: &Model,
+    detector: &Detector,
+    data: &Dataset,
+    plan: &Plan,
+    folder: Folder<'_>,
+) -> Result<Judgement> {
+    let task = Task::new("attacked");
+    let progress = |at: judge::Progress| {
+        let queries = output::thousands(at.queries);
+        let remark = format!("{} of {} turned over, {queries} queries", at.successes, at.attacked);
+        task.set(at.done, at.total, &remark);
+    };
+    let trial = Trial {
+        threat: plan.threat,
+        threshold: detector.threshold(),
+        model: &model.info(detector),
+        data: &data.name,
+        split: data.split,
+        out: Some(folder.path),
+        resume: folder.resume,
+        progress: &progress,
+    };
+    let subjects = Subject::of_split(&data.all, &data.chosen);
+    Ok(judge::judge(attack, oracle, &subjects, &trial)?)
+}
+
+/// The table in words.
+fn words(report: &AttackReport, out: &Path) -> String {
+    let survivors = report.n_clean_correct - report.certified_8bit;
+    let intervals = &report.intervals;
+    let mut lines = Lines::default();
+    lines.add("pictures", format!("{} ({} real, {} fake)", report.n, report.data.n_real, report.data.n_fake));
+    lines.add(
+        "clean accuracy",
+        format!(
+            "{}, {} classified rightly",
+            output::percent_between(&intervals.clean_accuracy),
+            report.n_clean_correct
+        ),
+    );
+    lines.add(
+        "robust accuracy",
+        format!(
+            "{}, {survivors} still right after the attack",
+            output::percent_between(&intervals.robust_accuracy)
+        ),
+    );
+    let success = intervals.attack_success_rate.as_ref();
+    lines.add(
+        "attack success rate",
+        success.map_or_else(
+            || "undefined: no picture was classified rightly".to_owned(),
+            |rate| format!("{}, {} turned over", output::percent_between(rate), report.certified_8bit),
+        ),
+    );
+    lines.add("  fake made real", direction(&report.fake_to_real));
+    lines.add("  real made fake", direction(&report.real_to_fake));
+    lines.add(
+        "AUC after the attack",
+        report.auc.map_or_else(|| "undefined".to_owned(), |auc| format!("{auc:.3}")),
+    );
+    let queries = &report.queries;
+    lines.add(
+        "queries a picture",
+        format!(
+            "mean {:.0}, median {:.0}, 90 % within {:.0}; {} in all",
+            queries.mean,
+            queries.median,
+            queries.p90,
+            output::thousands(queries.total)
+        ),
+    );
+    lines.add(
+        "certified",
+        format!(
+            "{} successes survive as 8-bit PNG, {} more were lost to rounding",
+            report.certified_8bit, report.lost_to_rounding
+        ),
+    );
+    for gate in &report.gates {
+        let verdict = if gate.passed { "passed".to_owned() } else { format!("FAILED: {}", gate.reason) };
+        lines.add(format!("gate {}", gate.name), verdict);
+    }
+    let trust = if report.unreliable { "no: a gate failed, do not trust these figures" } else { "yes" };
+    lines.add("reliable", trust);
+    format!(
+        "{} on {}, {} of {}\n{lines}\nwritten to {}",
+        report::attack_key(report),
+        report.model.path,
+        report.data.split,
+        report.data.path,
+        out.display()
+    )
+}
+
+fn direction(direction: &Direction) -> String {
+    format!(
+        "success rate {}, robust accuracy {} (of {} pictures, {} classified rightly)",
+        output::percent_or_none(direction.attack_success_rate),
+        output::percent_or_none(direction.robust_accuracy),
+        direction.n,
+        direction.n_clean_correct
+    )
+}

@@ -1,0 +1,148 @@
+//! `dfrt eval`: clean metrics.
+
+use crate::dataset::Dataset;
+use crate::model::Model;
+use crate::output::{self, Lines};
+use crate::place;
+use crate::progress::Task;
+use anyhow::Result;
+use argh::FromArgs;
+use dfrt_runtime::attack::judge;
+use dfrt_runtime::data::manifest::Split;
+use dfrt_runtime::detector::evaluate::{self, Evaluation, Score, Subject};
+use dfrt_runtime::detector::session::TractOracle;
+use dfrt_runtime::metrics::{Estimate, Metrics};
+use dfrt_runtime::storage;
+use std::path::{Path, PathBuf};
+
+/// measure a model on clean pictures: accuracy, AUC, calibration, with 95 % intervals
+#[derive(FromArgs)]
+#[argh(
+    subcommand,
+    name = "eval",
+    help_triggers("-h", "--help", "help"),
+    example = "{command_name} --model gr.onnx --data faces --out eval.json",
+    note = "Beside eval.json it writes scores.csv, the logit of every picture (beside NAME.json, \
+    NAME-scores.csv). Intervals are bootstrapped over persons or videos."
+)]
+pub struct Eval {
+    /// an .onnx file or a RUN
+    #[argh(option)]
+    model: PathBuf,
+    /// manifest or folder (default: the data set that the model names)
+    #[argh(option)]
+    data: Option<PathBuf>,
+    /// train, val or test (default test)
+    #[argh(option)]
+    split: Option<Split>,
+    /// file for the result; without it the result is printed only
+    #[argh(option)]
+    out: Option<PathBuf>,
+    /// pictures at most, balanced over the classes, the same ones each time
+    #[argh(option)]
+    limit: Option<usize>,
+    /// threads (default: one a processor)
+    #[argh(option)]
+    threads: Option<usize>,
+    /// replace earlier results
+    #[argh(switch)]
+    force: bool,
+    /// print the result as JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+impl Eval {
+    /// Does it.
+    pub fn run(self) -> Result<()> {
+        super::use_threads(self.threads)?;
+        if let Some(out) = &self.out {
+            place::file(out, self.force)?;
+            place::file(&scores_path(out), self.force)?;
+        }
+        let model = Model::find(&self.model)?;
+        let oracle = TractOracle::new(model.load()?);
+        let metadata = oracle.detector().metadata();
+        let split = self.split.or(metadata.and_then(|known| known.split)).unwrap_or(Split::Test);
+        let data = Dataset::open(self.data.as_deref(), metadata, split, self.limit)?;
+        let (evaluation, scores) = evaluate(&model, &oracle, &data)?;
+        if let Some(out) = &self.out {
+            save(out, &evaluation, &scores)?;
+        }
+        output::passed_over("unreadable pictures", &evaluation.skipped, self.out.as_deref());
+        if self.json {
+            output::json(&evaluation)
+        } else {
+            output::say(table(&evaluation, self.out.as_deref()))
+        }
+    }
+}
+
+/// Evaluates `model`, loaded as `oracle`. A score's id is the picture's place in the
+/// split, as an attack's is.
+pub fn evaluate(model: &Model, oracle: &TractOracle, data: &Dataset) -> Result<(Evaluation, Vec<Score>)> {
+    let info = model.info(oracle.detector());
+    let threshold = oracle.detector().threshold();
+    let subject = Subject { model: &info, data: &data.name, split: data.split, threshold, seed: 0 };
+    let task = Task::new("evaluated");
+    let progress = |done, total| task.set(done, total, "");
+    let (evaluation, mut scores) = evaluate::evaluate(oracle, &data.chosen, &subject, &progress)?;
+    let places = judge::Subject::of_split(&data.all, &data.chosen);
+    for score in &mut scores {
+        score.id = places[score.id as usize].id;
+    }
+    Ok((evaluation, scores))
+}
+
+/// Writes eval.json to `out` and the scores beside it.
+pub fn save(out: &Path, evaluation: &Evaluation, scores: &[Score]) -> Result<()> {
+    evaluate::write_scores(&scores_path(out), scores)?;
+    let text = serde_json::to_string_pretty(evaluation)? + "\n";
+    Ok(storage::write(out, text.as_bytes())?)
+}
+
+/// scores.csv beside eval.json, NAME-scores.csv beside another NAME.json.
+fn scores_path(out: &Path) -> PathBuf {
+    match out.file_stem().and_then(std::ffi::OsStr::to_str) {
+        None | Some("eval") => out.with_file_name("scores.csv"),
+        Some(stem) => out.with_file_name(format!("{stem}-scores.csv")),
+    }
+}
+
+fn table(evaluation: &Evaluation, out: Option<&Path>) -> String {
+    let data = &evaluation.data;
+    let mut text = format!(
+        "{} on {} ({}): {} real, {} fake, threshold {:.4}\n",
+        evaluation.model.path, data.path, data.split, data.n_real, data.n_fake, evaluation.threshold
+    );
+    let mut lines = Lines::default();
+    for (name, estimate) in figures(&evaluation.metrics) {
+        lines.add(name, estimate.map_or_else(|| "undefined".to_owned(), |estimate| plain(&estimate)));
+    }
+    for (subset, part) in evaluation.by_subset.iter().filter(|_| evaluation.by_subset.len() > 1) {
+        let auc = part.metrics.auc.map_or_else(|| "undefined".to_owned(), |auc| plain(&auc));
+        lines.add(format!("AUC of {subset}"), auc);
+    }
+    text.push_str(&lines.to_string());
+    if let Some(out) = out {
+        text.push_str(&format!("\nwritten to {} and {}", out.display(), scores_path(out).display()));
+    }
+    text
+}
+
+fn figures(metrics: &Metrics) -> [(&'static str, Option<Estimate>); 8] {
+    [
+        ("accuracy", metrics.accuracy),
+        ("balanced accuracy", metrics.balanced_accuracy),
+        ("AUC", metrics.auc),
+        ("average precision", metrics.average_precision),
+        ("equal error rate", metrics.eer),
+        ("TPR at 1 % FPR", metrics.tpr_at_fpr_1),
+        ("log loss", metrics.log_loss),
+        ("calibration error", metrics.ece),
+    ]
+}
+
+fn plain(estimate: &Estimate) -> String {
+    format!("{:.3} ({:.3} to {:.3})", estimate.value, estimate.low, estimate.high)
+}

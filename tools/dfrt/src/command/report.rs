@@ -1,0 +1,38 @@
+//! `dfrt report`: a study's folder rendered again.
+
+use crate::output;
+use anyhow::Result;
+use argh::FromArgs;
+use dfrt_runtime::report::folder;
+use std::path::PathBuf;
+
+/// render a study's results again: report.html, report.md, CSV tables and plots
+#[derive(FromArgs)]
+#[argh(
+    subcommand,
+    name = "report",
+    help_triggers("-h", "--help", "help"),
+    example = "{command_name} dfrt-demo",
+    note = "Renderings are made from report.json and replaced; report.json itself is only read."
+)]
+pub struct Report {
+    /// folder that `dfrt study` wrote
+    #[argh(positional)]
+    folder: PathBuf,
+    /// print report.json
+    #[argh(switch)]
+    json: bool,
+}
+
+impl Report {
+    /// Does it.
+    pub fn run(self) -> Result<()> {
+        let written = folder::render(&self.folder)?;
+        output::passed_over("parts of the report", &written.missing, None);
+        if self.json {
+            return output::json(&folder::read(&self.folder)?);
+        }
+        let files: Vec<_> = written.files.iter().map(|file| file.display().to_string()).collect();
+        output::say(files.join("\n"))
+    }
+}

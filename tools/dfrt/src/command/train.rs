@@ -1,0 +1,175 @@
+//! `dfrt train`: a RUN.
+
+#[cfg(feature = "train")]
+mod options;
+#[cfg(feature = "train")]
+mod running;
+
+use argh::FromArgs;
+use std::path::PathBuf;
+
+/// train a detector on the GPU: plain (baseline) or with gradient regularization (gr)
+#[derive(FromArgs)]
+#[argh(
+    subcommand,
+    name = "train",
+    help_triggers("-h", "--help", "help"),
+    example = "{command_name} --data faces --out runs/gr --method gr --arch efficientnet-tiny --res 64 --epochs 10\n\
+    {command_name} --out runs/gr --resume",
+    note = "Settings come from their defaults, then --config, then the options. A RUN holds config.toml, \
+    log.jsonl, last.safetensors, best.safetensors, model.onnx and summary.json. A resumed run ends with \
+    the same bits as one that was never interrupted."
+)]
+#[cfg_attr(not(feature = "train"), allow(dead_code, reason = "this build cannot train"))]
+pub struct Train {
+    /// manifest or folder of pictures
+    #[argh(option)]
+    pub data: Option<PathBuf>,
+    /// folder of the RUN
+    #[argh(option)]
+    pub out: PathBuf,
+    /// efficientnet-b0 (default), efficientnet-lite0 or efficientnet-tiny
+    #[argh(option)]
+    pub arch: Option<String>,
+    /// baseline (default) or gr
+    #[argh(option)]
+    pub method: Option<String>,
+    /// side of the network's input in pixels, a multiple of 32 (default 224)
+    #[argh(option)]
+    pub res: Option<usize>,
+    /// passes over the training pictures (default 20)
+    #[argh(option)]
+    pub epochs: Option<usize>,
+    /// pictures a step (default 32)
+    #[argh(option)]
+    pub batch: Option<usize>,
+    /// peak learning rate (default 5e-4)
+    #[argh(option)]
+    pub lr: Option<f32>,
+    /// seed of weights, order, augmentation and masks (default 0)
+    #[argh(option)]
+    pub seed: Option<u64>,
+    /// weights to start from: a safetensors file of ours
+    #[argh(option)]
+    pub init: Option<PathBuf>,
+    /// settings, as config.toml of a RUN holds them
+    #[argh(option)]
+    pub config: Option<PathBuf>,
+    /// GPU (default: the best; see dfrt devices)
+    #[argh(option)]
+    pub device: Option<usize>,
+    /// go on with the RUN from its last checkpoint
+    #[argh(switch)]
+    pub resume: bool,
+    /// replace an earlier RUN
+    #[argh(switch)]
+    pub force: bool,
+    /// pictures a split at most, balanced over the classes, the same ones each time
+    #[argh(option)]
+    pub limit: Option<usize>,
+    /// adamw (default) or sgd
+    #[argh(option)]
+    pub optimizer: Option<String>,
+    /// share of the velocity that is kept, for sgd (default 0.9)
+    #[argh(option)]
+    pub momentum: Option<f32>,
+    /// look ahead, for sgd
+    #[argh(switch)]
+    pub nesterov: bool,
+    /// decay of the first moment, for adamw (default 0.9)
+    #[argh(option)]
+    pub beta1: Option<f32>,
+    /// decay of the second moment, for adamw (default 0.999)
+    #[argh(option)]
+    pub beta2: Option<f32>,
+    /// beside the root, for adamw (default 1e-8)
+    #[argh(option)]
+    pub adam_eps: Option<f32>,
+    /// shrinks the weights of convolutions and linear layers (default 1e-4)
+    #[argh(option)]
+    pub weight_decay: Option<f32>,
+    /// epochs over which the learning rate rises (default 1)
+    #[argh(option)]
+    pub warmup_epochs: Option<f32>,
+    /// learning rate at the end, as a share of the peak (default 0.01)
+    #[argh(option)]
+    pub final_lr: Option<f32>,
+    /// how unequal classes are evened out: none, loss (default) or sampling
+    #[argh(option)]
+    pub balance: Option<String>,
+    /// mirror half of the training pictures (the default)
+    #[argh(switch)]
+    pub flip: bool,
+    /// mirror none
+    #[argh(switch)]
+    pub no_flip: bool,
+    /// cut a random window out of each training picture
+    #[argh(switch)]
+    pub crop: bool,
+    /// cut none (the default)
+    #[argh(switch)]
+    pub no_crop: bool,
+    /// change brightness, contrast and saturation by up to this share (default 0)
+    #[argh(option)]
+    pub colour: Option<f32>,
+    /// compress as JPEG with this probability (default 0)
+    #[argh(option)]
+    pub jpeg: Option<f32>,
+    /// dropout and drop-path on (the default)
+    #[argh(switch)]
+    pub masks: bool,
+    /// dropout and drop-path off
+    #[argh(switch)]
+    pub no_masks: bool,
+    /// stop after this many epochs without a better validation AUC (default: never)
+    #[argh(option)]
+    pub patience: Option<usize>,
+    /// steps between checkpoints within an epoch (default: one an epoch)
+    #[argh(option)]
+    pub checkpoint_steps: Option<usize>,
+    /// gr: outputs of which features.i are perturbed (default 0,1,2)
+    #[argh(option, from_str_fn(taps))]
+    pub taps: Option<Taps>,
+    /// gr: length of the perturbation (default 0.1)
+    #[argh(option)]
+    pub r: Option<f32>,
+    /// gr: weight of the perturbed gradient, lambda / r (default 1)
+    #[argh(option)]
+    pub alpha: Option<f32>,
+    /// gr: epochs over which r grows (default 0)
+    #[argh(option)]
+    pub r_warmup_epochs: Option<f32>,
+    /// gr: no gradient through means and deviations in the second pass
+    #[argh(switch)]
+    pub detach_statistics: bool,
+    /// gr: one perturbation a picture instead of one a batch
+    #[argh(switch)]
+    pub per_image: bool,
+    /// gr: one norm a tap instead of one over all taps
+    #[argh(switch)]
+    pub per_tap: bool,
+    /// shuffle the training labels: a check that nothing can be learned then
+    #[argh(switch)]
+    pub shuffle_labels: bool,
+    /// print the outcome as JSON
+    #[argh(switch)]
+    pub json: bool,
+}
+
+/// Places of taps, separated by commas.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "train"), allow(dead_code, reason = "this build cannot train"))]
+pub struct Taps(pub Vec<usize>);
+
+fn taps(text: &str) -> Result<Taps, String> {
+    let taps: Result<Vec<usize>, _> = text.split(',').map(|tap| tap.trim().parse()).collect();
+    taps.map(Taps).map_err(|_| format!("taps {text:?} are no list like 0,1,2"))
+}
+
+impl Train {
+    /// Says that it cannot be done.
+    #[cfg(not(feature = "train"))]
+    pub fn run(self) -> anyhow::Result<()> {
+        Err(super::no_training("train"))
+    }
+}

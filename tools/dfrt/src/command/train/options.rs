@@ -1,0 +1,139 @@
+//! The options of `dfrt train` as settings.
+
+use super::Train;
+use crate::failure;
+use crate::output;
+use anyhow::{Context, Result};
+use dfrt_trainer::train::settings::Settings;
+use std::path::Path;
+
+impl Train {
+    /// Puts the options over `settings`.
+    pub(super) fn apply(&self, settings: &mut Settings) -> Result<()> {
+        self.apply_plain(settings)?;
+        self.apply_augmentation(settings)?;
+        self.apply_optimizer(settings)?;
+        self.apply_method(settings)
+    }
+
+    fn apply_plain(&self, settings: &mut Settings) -> Result<()> {
+        let absolute = |path: &Path| {
+            std::path::absolute(path).with_context(|| format!("{}: cannot be found", path.display()))
+        };
+        if let Some(data) = &self.data {
+            settings.data = absolute(data)?;
+        }
+        if let Some(init) = &self.init {
+            settings.init = Some(absolute(init)?);
+        }
+        put(&mut settings.arch, &self.arch);
+        put(&mut settings.res, &self.res);
+        put(&mut settings.epochs, &self.epochs);
+        put(&mut settings.batch, &self.batch);
+        put(&mut settings.lr, &self.lr);
+        put(&mut settings.seed, &self.seed);
+        put(&mut settings.weight_decay, &self.weight_decay);
+        put(&mut settings.warmup_epochs, &self.warmup_epochs);
+        put(&mut settings.final_lr, &self.final_lr);
+        settings.limit = self.limit.or(settings.limit);
+        settings.patience = self.patience.or(settings.patience);
+        settings.checkpoint_steps = self.checkpoint_steps.or(settings.checkpoint_steps);
+        settings.shuffle_labels |= self.shuffle_labels;
+        switch(&mut settings.masks, ("masks", self.masks), self.no_masks)?;
+        if let Some(balance) = &self.balance {
+            settings.balance = balance.parse().map_err(failure::usage)?;
+        }
+        Ok(())
+    }
+
+    fn apply_augmentation(&self, settings: &mut Settings) -> Result<()> {
+        let augment = &mut settings.augment;
+        switch(&mut augment.flip, ("flip", self.flip), self.no_flip)?;
+        switch(&mut augment.crop, ("crop", self.crop), self.no_crop)?;
+        put(&mut augment.colour, &self.colour);
+        put(&mut augment.jpeg, &self.jpeg);
+        Ok(())
+    }
+
+    fn apply_optimizer(&self, settings: &mut Settings) -> Result<()> {
+        use dfrt_trainer::ops::optimizer::Optimizer;
+
+        let now = settings.optimizer;
+        settings.optimizer = match (self.optimizer.as_deref(), now) {
+            (None, _) | (Some("sgd"), Optimizer::Sgd { .. }) | (Some("adamw"), Optimizer::Adamw { .. }) => {
+                now
+            }
+            (Some("sgd"), _) => Optimizer::Sgd { momentum: 0.9, nesterov: false },
+            (Some("adamw"), _) => Optimizer::Adamw { beta1: 0.9, beta2: 0.999, eps: 1e-8 },
+            (Some(name), _) => {
+                return Err(failure::usage(format!("optimizer `{name}` is unknown; choose adamw or sgd")));
+            }
+        };
+        let for_sgd = self.momentum.is_some() || self.nesterov;
+        let for_adamw = self.beta1.is_some() || self.beta2.is_some() || self.adam_eps.is_some();
+        match &mut settings.optimizer {
+            Optimizer::Sgd { momentum, nesterov } => {
+                put(momentum, &self.momentum);
+                *nesterov |= self.nesterov;
+                idle("--beta1, --beta2 and --adam-eps have", for_adamw, "sgd");
+            }
+            Optimizer::Adamw { beta1, beta2, eps } => {
+                put(beta1, &self.beta1);
+                put(beta2, &self.beta2);
+                put(eps, &self.adam_eps);
+                idle("--momentum and --nesterov have", for_sgd, "adamw");
+            }
+        }
+        Ok(())
+    }
+
+    fn apply_method(&self, settings: &mut Settings) -> Result<()> {
+        use dfrt_trainer::arms::Method;
+
+        if let Some(name) = &self.method
+            && name != settings.method.name()
+        {
+            settings.method = Method::named(name).map_err(failure::usage)?;
+        }
+        let for_gr = self.taps.is_some()
+            || self.r.is_some()
+            || self.alpha.is_some()
+            || self.r_warmup_epochs.is_some()
+            || self.detach_statistics
+            || self.per_image
+            || self.per_tap;
+        match &mut settings.method {
+            Method::Gr(gr) => {
+                put(&mut gr.taps, &self.taps.as_ref().map(|taps| taps.0.clone()));
+                put(&mut gr.radius, &self.r);
+                put(&mut gr.alpha, &self.alpha);
+                put(&mut gr.warmup_epochs, &self.r_warmup_epochs);
+                gr.through_statistics &= !self.detach_statistics;
+                gr.per_image |= self.per_image;
+                gr.per_tap |= self.per_tap;
+            }
+            method => idle("options of gr have", for_gr, method.name()),
+        }
+        Ok(())
+    }
+}
+
+fn put<T: Clone>(place: &mut T, value: &Option<T>) {
+    if let Some(value) = value {
+        place.clone_from(value);
+    }
+}
+
+fn switch(place: &mut bool, (name, on): (&str, bool), off: bool) -> Result<()> {
+    if on && off {
+        return Err(failure::usage(format!("--{name} and --no-{name} exclude each other")));
+    }
+    *place = (*place || on) && !off;
+    Ok(())
+}
+
+fn idle(options: &str, given: bool, on: &str) {
+    if given {
+        output::note(format!("note: {options} no effect on {on}"));
+    }
+}

@@ -1,0 +1,135 @@
+//! Running `dfrt train`.
+
+use super::Train;
+use crate::failure;
+use crate::network;
+use crate::output::{self, Lines};
+use crate::place;
+use crate::training::Watch;
+use anyhow::{Result, bail};
+use dfrt_runtime::data::manifest::{self, Manifest, Split};
+use dfrt_runtime::storage;
+use dfrt_trainer::train::outcome::Outcome;
+use dfrt_trainer::train::run::{self, files};
+use dfrt_trainer::train::settings::Settings;
+use std::path::Path;
+
+/// The files of a RUN: what `--force` may replace.
+const OWN: [&str; 6] = [files::CONFIG, files::LOG, files::LAST, files::BEST, files::MODEL, files::SUMMARY];
+
+impl Train {
+    /// Does it.
+    pub fn run(self) -> Result<()> {
+        if self.resume && self.force {
+            return Err(failure::usage("--resume and --force exclude each other; see `dfrt train --help`"));
+        }
+        let settings = if self.resume { self.resumed()? } else { self.begun()? };
+        if self.resume
+            && let Some(outcome) = finished(&self.out)
+        {
+            output::note(format!("note: {} is finished already", self.out.display()));
+            return self.tell(&outcome);
+        }
+        settings.check()?;
+        check_data(&settings)?;
+        let engine = network::engine(self.device)?;
+        if self.force {
+            place::clear(&self.out, &OWN)?;
+        }
+        // A run that was killed before its first checkpoint begins anew.
+        let resume = self.resume && self.out.join(files::LAST).exists();
+        let mut watch = Watch::new(settings.epochs);
+        let outcome = run::train(&settings, &self.out, engine, resume, &mut watch)?;
+        drop(watch);
+        self.tell(&outcome)
+    }
+
+    /// The settings of a new run.
+    fn begun(&self) -> Result<Settings> {
+        if !self.force && !place::is_free(&self.out)? {
+            bail!(
+                "{}: exists already; pass --resume to go on with it, --force to replace it, or choose another --out",
+                self.out.display()
+            );
+        }
+        let mut settings = match &self.config {
+            Some(path) => Settings::read(path)?,
+            None => Settings::default(),
+        };
+        self.apply(&mut settings)?;
+        if settings.data.as_os_str().is_empty() {
+            return Err(failure::usage("--data is missing; see `dfrt train --help`"));
+        }
+        Ok(settings)
+    }
+
+    /// The settings of the run that is to go on; what the options say besides
+    /// must be the same.
+    fn resumed(&self) -> Result<Settings> {
+        let shown = self.out.display();
+        let path = self.out.join(files::CONFIG);
+        if !path.is_file() {
+            bail!(
+                "{shown}: holds no {}, so there is nothing to resume; start without --resume",
+                files::CONFIG
+            );
+        }
+        let settings = Settings::read(&path)?;
+        let mut asked = match &self.config {
+            Some(path) => Settings::read(path)?,
+            None => settings.clone(),
+        };
+        self.apply(&mut asked)?;
+        if asked != settings {
+            bail!(
+                "{}: the run was begun with other settings ({}); leave the options out, or train anew with another --out",
+                path.display(),
+                difference(&settings, &asked)
+            );
+        }
+        Ok(settings)
+    }
+
+    fn tell(&self, outcome: &Outcome) -> Result<()> {
+        let all = self.out.join(files::SUMMARY);
+        output::passed_over("files", &outcome.skipped, Some(&all));
+        if self.json {
+            return output::json(outcome);
+        }
+        let auc = outcome.val_auc.map_or_else(|| "undefined".to_owned(), |auc| format!("{auc:.4}"));
+        let early = if outcome.stopped_early { ", stopped early" } else { "" };
+        let mut lines = Lines::default();
+        lines.add("trained", format!("{} epochs, {} steps{early}", outcome.epochs, outcome.steps));
+        lines.add("best epoch", format!("{}, validation AUC {auc}", outcome.best_epoch));
+        lines.add("threshold", format!("{:.4}", outcome.threshold));
+        lines.add("parameters", output::thousands(outcome.parameters as u64));
+        lines.add("device", outcome.device.clone());
+        lines.add("next", format!("dfrt attack --model {} --method square", self.out.display()));
+        output::say(format!("{} ({}, {} px)\n{lines}", self.out.display(), outcome.arch, outcome.res))
+    }
+}
+
+/// Training opens these again; asked here, a mistake costs no earlier RUN.
+fn check_data(settings: &Settings) -> Result<()> {
+    let manifest = Manifest::of(&settings.data)?;
+    for split in [Split::Train, Split::Val] {
+        let what = format!("the {split} split of {}", settings.data.display());
+        manifest::require_both_classes(&manifest.split(split), &what)?;
+    }
+    Ok(())
+}
+
+/// The outcome of a run that has come to its end.
+fn finished(run: &Path) -> Option<Outcome> {
+    let bytes = storage::read(&run.join(files::SUMMARY)).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
+/// The first setting that differs: "lr = 0.001 then, lr = 0.002 now".
+fn difference(then: &Settings, now: &Settings) -> String {
+    let (then, now) = (then.to_toml(), now.to_toml());
+    let absent = |text: &str, line: &&str| !text.lines().any(|other| other == *line);
+    let in_then = then.lines().find(|line| absent(&now, line)).unwrap_or("nothing");
+    let in_now = now.lines().find(|line| absent(&then, line)).unwrap_or("nothing");
+    format!("{in_then} then, {in_now} now")
+}

@@ -1,0 +1,58 @@
+//! `dfrt verify`: an attack's folder checked again.
+
+use crate::output::{self, Lines};
+use anyhow::{Result, bail};
+use argh::FromArgs;
+use dfrt_runtime::attack::verify;
+use std::path::PathBuf;
+
+/// decode the saved adversarial pictures again and check distance, decision, hashes
+/// and the figures of attack.json
+#[derive(FromArgs)]
+#[argh(
+    subcommand,
+    name = "verify",
+    help_triggers("-h", "--help", "help"),
+    example = "{command_name} gr-square-linf-8",
+    error_code(1, "Something does not hold.")
+)]
+pub struct Verify {
+    /// folder that `dfrt attack` wrote
+    #[argh(positional)]
+    folder: PathBuf,
+    /// the model that was attacked (default: the one that attack.json names)
+    #[argh(option)]
+    model: Option<PathBuf>,
+    /// print the result as JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+impl Verify {
+    /// Does it.
+    pub fn run(self) -> Result<()> {
+        let report = verify::verify(&self.folder, self.model.as_deref())?;
+        if self.json {
+            output::json(&report)?;
+        } else {
+            let mut lines = Lines::default();
+            lines.add("pictures", report.samples.to_string());
+            lines.add("attacked", report.pictures.to_string());
+            lines.add("successes that hold", report.successes.to_string());
+            lines.add("mismatches", report.mismatches.len().to_string());
+            lines.add("too close to call", report.close.len().to_string());
+            output::say(format!("{}\n{lines}", self.folder.display()))?;
+        }
+        for line in report.mismatches.iter().chain(&report.close) {
+            output::note(format!("  {line}"));
+        }
+        if report.passed() {
+            return Ok(());
+        }
+        bail!(
+            "{}: {} mismatches; do not use this result: run the attack again with --force",
+            self.folder.display(),
+            report.mismatches.len()
+        )
+    }
+}

@@ -1,0 +1,74 @@
+//! What `--data`, `--split` and `--limit` choose.
+
+use crate::output;
+use anyhow::{Result, anyhow, bail};
+use dfrt_runtime::data::manifest::{self, Manifest, Sample, Split};
+use dfrt_runtime::detector::metadata::Metadata;
+use std::path::{Path, PathBuf};
+
+/// The pictures to evaluate or attack.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    /// The data set as the user, or the model, named it.
+    pub name: String,
+    /// Its part.
+    pub split: Split,
+    /// All pictures of the part, in the manifest's order.
+    pub all: Vec<Sample>,
+    /// Those to be used.
+    pub chosen: Vec<Sample>,
+}
+
+impl Dataset {
+    /// The pictures of `data`, or of the data set that the model's `metadata` name,
+    /// at most `limit` of them, balanced over the classes and the same ones each time.
+    ///
+    /// # Errors
+    /// No data set, none that can be read, a split that is empty or of one class.
+    pub fn open(
+        data: Option<&Path>,
+        metadata: Option<&Metadata>,
+        split: Split,
+        limit: Option<usize>,
+    ) -> Result<Self> {
+        let path = match data {
+            Some(path) => path.to_owned(),
+            None => named_by(metadata)?,
+        };
+        let manifest = Manifest::of(&path)?;
+        if let (None, Some(metadata)) = (data, metadata) {
+            warn_if_changed(&path, &manifest, metadata);
+        }
+        output::passed_over(&format!("entries of {}", path.display()), &manifest.skipped, None);
+        let all = manifest.split(split);
+        let chosen = match limit {
+            Some(limit @ 0..2) => bail!("--limit {limit}: too few; give 2 or more, to have both classes"),
+            Some(limit) => manifest::limit(&all, limit, 0),
+            None => all.clone(),
+        };
+        manifest::require_both_classes(&chosen, &format!("the {split} split of {}", path.display()))?;
+        Ok(Self { name: path.display().to_string(), split, all, chosen })
+    }
+}
+
+fn named_by(metadata: Option<&Metadata>) -> Result<PathBuf> {
+    let named = metadata.and_then(|metadata| metadata.data_path.as_ref());
+    let path = named.ok_or_else(|| anyhow!("the model names no data set; give one with --data"))?;
+    let path = PathBuf::from(path);
+    if !path.exists() {
+        bail!(
+            "{}: the data set that the model names is not there; give it, or another, with --data",
+            path.display()
+        );
+    }
+    Ok(path)
+}
+
+fn warn_if_changed(path: &Path, manifest: &Manifest, metadata: &Metadata) {
+    if metadata.data_sha256.as_ref().is_some_and(|known| *known != manifest.sha256()) {
+        output::note(format!(
+            "warning: {} has changed since the model was trained on it: other files, labels or splits",
+            path.display()
+        ));
+    }
+}

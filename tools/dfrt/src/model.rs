@@ -1,0 +1,63 @@
+//! What `--model` takes: an .onnx file, or a RUN, which stands for its model.onnx.
+
+use anyhow::{Result, bail};
+use dfrt_runtime::detector::evaluate::ModelInfo;
+use dfrt_runtime::detector::session::{Detector, SessionError};
+use std::path::{Path, PathBuf};
+
+/// The file of a RUN that is deployed.
+const DEPLOYED: &str = "model.onnx";
+
+/// A model as the user named it.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// What the user gave.
+    pub given: PathBuf,
+    /// Its ONNX file.
+    pub onnx: PathBuf,
+    /// The folder, for a RUN.
+    pub run: Option<PathBuf>,
+}
+
+impl Model {
+    /// Looks what lies at `given`; opens nothing yet.
+    ///
+    /// # Errors
+    /// Nothing is there, or a folder that is no finished RUN.
+    pub fn find(given: &Path) -> Result<Self> {
+        let shown = given.display();
+        if given.is_dir() {
+            let onnx = given.join(DEPLOYED);
+            if !onnx.is_file() {
+                bail!(
+                    "{shown}: holds no {DEPLOYED}, so it is no finished RUN; finish it with `dfrt train --out {shown} --resume`, or give an .onnx file"
+                );
+            }
+            return Ok(Self { given: given.to_owned(), onnx, run: Some(given.to_owned()) });
+        }
+        if !given.exists() {
+            bail!("{shown}: no such file or folder; give an .onnx file or a RUN as --model");
+        }
+        Ok(Self { given: given.to_owned(), onnx: given.to_owned(), run: None })
+    }
+
+    /// The file's or RUN's name without its extension: "gr".
+    pub fn stem(&self) -> String {
+        let whole = std::path::absolute(&self.given).unwrap_or_else(|_| self.given.clone());
+        let name = if self.run.is_some() { whole.file_name() } else { whole.file_stem() };
+        name.unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// Loads it into tract, one picture a run.
+    ///
+    /// # Errors
+    /// A file that is no detector: one line that names it.
+    pub fn load(&self) -> Result<Detector, SessionError> {
+        Detector::load(&self.onnx, 1)
+    }
+
+    /// The model as results name it: under the name the user gave.
+    pub fn info(&self, detector: &Detector) -> ModelInfo {
+        ModelInfo { path: self.given.display().to_string(), ..detector.info().clone() }
+    }
+}

@@ -1,0 +1,56 @@
+//! Networks of ours on a GPU: opening the device, and bringing a model's weights there.
+
+use crate::model::Model;
+use crate::output;
+use anyhow::{Context, Result};
+use dfrt_trainer::gpu::device::{Device, DeviceInfo};
+use dfrt_trainer::gpu::engine::Engine;
+use dfrt_trainer::model::graph::Graph;
+use dfrt_trainer::model::onnx_import;
+use dfrt_trainer::model::weights::Weights;
+use dfrt_trainer::model::weights_file;
+use dfrt_trainer::plan::resident::Resident;
+use dfrt_trainer::train::run::files;
+use dfrt_trainer::train::settings::Settings;
+use std::sync::Arc;
+
+/// Opens the device `index`, or the best one, and says so where that is slow.
+pub fn engine(index: Option<usize>) -> Result<Arc<Engine>> {
+    let device = Device::open(index)?;
+    warn_if_software(&device.info);
+    Ok(Arc::new(Engine::new(device, false)))
+}
+
+/// A remark on a CPU that pretends to be a GPU.
+pub fn warn_if_software(device: &DeviceInfo) {
+    if device.is_software() {
+        output::note(format!(
+            "warning: {} is a software device on this CPU: expect it to be slow",
+            device.name
+        ));
+    }
+}
+
+/// The network of `model` on the device: of a RUN its best.safetensors, of an ONNX
+/// file that dfrt exported the weights inside.
+///
+/// # Errors
+/// A foreign ONNX file, weights that do not fit, a device that fails.
+pub fn resident(model: &Model, engine: Arc<Engine>) -> Result<Resident> {
+    let (graph, weights) = match &model.run {
+        Some(run) => {
+            let graph = Settings::read(&run.join(files::CONFIG))?.graph()?;
+            let weights = weights_file::load(&run.join(files::BEST), &graph)?.weights;
+            (graph, weights)
+        }
+        None => exported(model)?,
+    };
+    Ok(Resident::new(engine, graph, &weights)?)
+}
+
+fn exported(model: &Model) -> Result<(Graph, Weights)> {
+    let imported = onnx_import::load(&model.onnx).context(
+        "gradients need a network of ours; use square or random-noise on other models, or give the RUN",
+    )?;
+    Ok((imported.graph, imported.weights))
+}

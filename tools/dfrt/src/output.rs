@@ -1,0 +1,130 @@
+//! What goes to standard output and standard error: results to the one, remarks to
+//! the other. With `--json` standard output holds JSON alone.
+
+use anyhow::Result;
+use dfrt_runtime::metrics::Estimate;
+use serde::Serialize;
+use std::fmt::{Display, Write as _};
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Remarks listed one by one before the rest are only counted.
+const LISTED: usize = 20;
+
+/// Prints a text to standard output.
+pub fn say(text: impl Display) -> Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{text}")?;
+    Ok(out.flush()?)
+}
+
+/// Prints `value` as JSON to standard output.
+pub fn json(value: &impl Serialize) -> Result<()> {
+    say(serde_json::to_string_pretty(value)?)
+}
+
+/// A remark on standard error.
+pub fn note(text: impl Display) {
+    // Where even standard error is gone there is nobody to tell.
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// A help text was asked for.
+pub fn told(text: &str) -> ExitCode {
+    match say(text.trim_end()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// Counts and lists what was passed over: unreadable pictures, foreign files.
+/// `all` says where every line stands, where that is somewhere.
+pub fn passed_over(what: &str, lines: &[String], all: Option<&Path>) {
+    if lines.is_empty() {
+        return;
+    }
+    note(format!("warning: {} {what} passed over:", lines.len()));
+    let shown = if all.is_some() { LISTED } else { lines.len() };
+    lines.iter().take(shown).for_each(|line| note(format!("  {line}")));
+    if let (Some(path), true) = (all, lines.len() > shown) {
+        note(format!("  and {} more, all of them in {}", lines.len() - shown, path.display()));
+    }
+}
+
+/// "93.3 %".
+pub fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}
+
+/// "93.3 % (84.1 to 97.4)".
+pub fn percent_between(estimate: &Estimate) -> String {
+    format!("{} ({:.1} to {:.1})", percent(estimate.value), 100.0 * estimate.low, 100.0 * estimate.high)
+}
+
+/// A share that may be undefined.
+pub fn percent_or_none(share: Option<f64>) -> String {
+    share.map_or_else(|| "undefined".to_owned(), percent)
+}
+
+/// "12,345".
+pub fn thousands(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// "45 s", "3 min 20 s", "2 h 5 min".
+pub fn duration(seconds: f64) -> String {
+    let whole = if seconds.is_finite() { seconds.max(0.0).round() as u64 } else { 0 };
+    match whole {
+        0..60 => format!("{whole} s"),
+        60..3600 => format!("{} min {} s", whole / 60, whole % 60),
+        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+/// Lines of a name and a text, the texts below each other.
+#[derive(Default)]
+pub struct Lines(Vec<(String, String)>);
+
+impl Lines {
+    /// Adds a line.
+    pub fn add(&mut self, name: impl Into<String>, text: impl Into<String>) {
+        self.0.push((name.into(), text.into()));
+    }
+}
+
+impl Display for Lines {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let width = self.0.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+        let mut text = String::new();
+        for (name, value) in &self.0 {
+            writeln!(text, "  {name:width$}  {value}")?;
+        }
+        out.write_str(text.trim_end_matches('\n'))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(["0", "999", "1,000", "1,234,567"], [0, 999, 1000, 1_234_567].map(thousands));
+        assert_eq!(["0 s", "59 s", "1 min 0 s", "2 h 5 min"], [f64::NAN, 59.4, 60.0, 7500.0].map(duration));
+        let half = Estimate { value: 0.5, low: 0.25, high: 0.75 };
+        assert_eq!(percent_between(&half), "50.0 % (25.0 to 75.0)");
+        let mut lines = Lines::default();
+        lines.add("n", "1");
+        lines.add("accuracy", "2");
+        assert_eq!(lines.to_string(), "  n         1\n  accuracy  2");
+    }
+}

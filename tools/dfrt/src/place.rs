@@ -1,0 +1,79 @@
+//! Where results go: nothing is overwritten unless `--force` says so.
+
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// Whether a new file may be written at `path`.
+///
+/// # Errors
+/// A folder is there, or a file and no `force`.
+pub fn file(path: &Path, force: bool) -> Result<()> {
+    if path.is_dir() {
+        bail!("{}: is a folder; name a file with --out", path.display());
+    }
+    if !force && path.symlink_metadata().is_ok() {
+        bail!("{}: exists already; choose another --out, or replace it with --force", path.display());
+    }
+    Ok(())
+}
+
+/// Whether the folder `path` is absent or empty.
+///
+/// # Errors
+/// It is a file or cannot be listed.
+pub fn is_free(path: &Path) -> Result<bool> {
+    match fs::read_dir(path) {
+        Ok(mut entries) => Ok(entries.next().is_none()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            bail!("{}: is a file; name a folder with --out", path.display())
+        }
+        Err(error) => Err(error).context(format!(
+            "{}: cannot be listed; check its permissions or choose another --out",
+            path.display()
+        )),
+    }
+}
+
+/// Removes `names` (files or whole folders) in the folder `dir`; others stay.
+///
+/// # Errors
+/// One that is there cannot be removed.
+pub fn clear(dir: &Path, names: &[&str]) -> Result<()> {
+    for name in names {
+        let path = dir.join(name);
+        let removed = match path.symlink_metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+            Ok(found) if found.is_dir() => fs::remove_dir_all(&path),
+            Ok(_) => fs::remove_file(&path),
+        };
+        removed.with_context(|| {
+            format!("{}: cannot be removed; check its permissions or choose another --out", path.display())
+        })?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dfrt_runtime::storage;
+
+    #[test]
+    fn only_ones_own_files_go() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("dossier");
+        storage::write(&folder.join("attack.json"), b"{}").unwrap();
+        storage::write(&folder.join("clean/1.png"), b"").unwrap();
+        storage::write(&folder.join("notes.txt"), b"mine").unwrap();
+        assert!(!is_free(&folder).unwrap() && is_free(&folder.join("new")).unwrap());
+        assert!(is_free(&folder.join("notes.txt")).is_err());
+        assert!(file(&folder.join("attack.json"), false).unwrap_err().to_string().contains("--force"));
+        assert!(file(&folder.join("attack.json"), true).is_ok() && file(&folder, true).is_err());
+        clear(&folder, &["attack.json", "clean", "absent"]).unwrap();
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,53 @@
+//! Watching a training run.
+
+use crate::output;
+use crate::progress::Task;
+use dfrt_trainer::train::journal::Entry;
+use dfrt_trainer::train::run::{Observer, Overview};
+
+/// Shows a run on standard error: a bar on a terminal, a line an epoch everywhere.
+pub struct Watch {
+    task: Task,
+    total: usize,
+    epochs: usize,
+}
+
+impl Watch {
+    /// Of a run of `epochs` epochs.
+    pub fn new(epochs: usize) -> Self {
+        Self { task: Task::new("trained"), total: 0, epochs }
+    }
+}
+
+impl Observer for Watch {
+    fn begin(&mut self, plan: &Overview) {
+        self.total = plan.total_steps;
+        let from = match plan.done_steps {
+            0 => String::new(),
+            done => format!(", resumed after step {done}"),
+        };
+        self.task.line(&format!(
+            "{} steps of {} pictures ({} to train on, {} to validate), {:.0} MB on the device{from}",
+            plan.total_steps, plan.batch, plan.n_train, plan.n_val, plan.gpu_mb
+        ));
+        self.task.set(plan.done_steps, plan.total_steps, "");
+    }
+
+    fn steps(&mut self, done: usize, loss: f32, images_per_second: f64) {
+        self.task.set(done, self.total, &format!("loss {loss:.4}, {images_per_second:.0} images/s"));
+    }
+
+    fn epoch(&mut self, entry: &Entry) {
+        let Entry::Epoch { epoch, train_loss, val_loss, val_auc, best, seconds, images_per_second } = entry
+        else {
+            return;
+        };
+        let auc = val_auc.map_or_else(|| "undefined".to_owned(), |auc| format!("{auc:.4}"));
+        let best = if *best { " (best so far)" } else { "" };
+        self.task.line(&format!(
+            "epoch {epoch}/{}: loss {train_loss:.4}, validation loss {val_loss:.4}, AUC {auc}{best}, {} at {images_per_second:.0} images/s",
+            self.epochs,
+            output::duration(*seconds)
+        ));
+    }
+}
