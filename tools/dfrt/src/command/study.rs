@@ -151,11 +151,12 @@ mod running {
                 place::clear(&self.out, &own)?;
             }
             let (report, written) = study.run()?;
+            output::passed_over("parts of the report", &written.missing, None);
             if self.json {
                 return output::json(&report);
             }
             output::say(conclusion::table(&report))?;
-            output::say(format!("report: {}", written.html.display()))
+            output::say(format!("report: {}", self.out.join("report.html").display()))
         }
 
         /// An earlier study's settings, those of `--config`, or the defaults, with

@@ -25,7 +25,7 @@ use dfrt_trainer::train::outcome::Outcome;
 use dfrt_trainer::train::run::{self, files};
 use serde::de::DeserializeOwned;
 use settings::StudySettings;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Names of a study's files.
@@ -175,30 +175,26 @@ fn folder(name: &str, seed: u64) -> String {
 }
 
 /// What an earlier session has finished; a broken file is made again.
-fn found<T: DeserializeOwned>(path: &PathBuf) -> Option<T> {
+fn found<T: DeserializeOwned>(path: &Path) -> Option<T> {
     serde_json::from_slice(&std::fs::read(path).ok()?).ok()
 }
 
 /// The checks that need two attacks on the same arm.
 fn add_gates(attacks: &mut [AttackReport]) {
     let all = attacks.to_vec();
-    let same = |attack: &AttackReport, other: &AttackReport| {
-        attack.norm == other.norm && attack.eps_255 == other.eps_255
-    };
-    for attack in attacks {
-        let beside = |method: &str| all.iter().find(|other| other.method == method && same(attack, other));
-        if attack.method != "random-noise"
-            && let Some(noise) = beside("random-noise")
-        {
-            attack.add_gate(gates::beats_noise(attack, noise));
-        }
-        if attack.method == "pgd" {
-            if let Some(square) = beside("square") {
-                attack.add_gate(gates::black_box(attack, square));
-            }
-            if let Some(fgsm) = beside("fgsm") {
-                attack.add_gate(gates::more_steps(attack, fgsm));
-            }
-        }
+    for (attack, own) in attacks.iter_mut().zip(&all) {
+        let beside = |method: &str| {
+            let same = |other: &&AttackReport| other.norm == own.norm && other.eps_255 == own.eps_255;
+            all.iter().find(|other| other.method == method && same(other))
+        };
+        let white = own.method == "pgd";
+        let checks = [
+            beside("random-noise")
+                .filter(|_| own.method != "random-noise")
+                .map(|noise| gates::beats_noise(own, noise)),
+            beside("square").filter(|_| white).map(|square| gates::black_box(own, square)),
+            beside("fgsm").filter(|_| white).map(|fgsm| gates::more_steps(own, fgsm)),
+        ];
+        checks.into_iter().flatten().for_each(|gate| attack.add_gate(gate));
     }
 }
