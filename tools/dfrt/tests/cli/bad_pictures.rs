@@ -106,7 +106,8 @@ fn attack_passes_over() {
 
 fn train_passes_over() {
     let out = folder().join("run");
-    let ran = train(&damaged(), &out, &["--epochs", "1"]);
+    // 28 pictures in batches of 7: every one is asked for.
+    let ran = train(&damaged(), &out, &["--epochs", "1", "--batch", "7"]);
     assert!(ran.err.contains("6 files passed over"), "{ran:?}");
     ran.done();
     let summary = json(out.join("summary.json"));

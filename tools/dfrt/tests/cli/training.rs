@@ -147,14 +147,14 @@ fn starts_from_given_weights() {
     let init = trained().join("best.safetensors");
     let out = folder().join("run");
     let init = init.to_str().unwrap();
-    train(faces(), &out, &["--epochs", "1", "--lr", "1e-12", "--init", init]).done();
+    train(faces(), &out, &["--epochs", "1", "--lr", "1e-9", "--init", init]).done();
     let loss = |run: &Path, place: usize| {
         let log = String::from_utf8(bytes(run.join("log.jsonl"))).unwrap();
         let lines = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
         lines.filter(|line| line["kind"] == "step").nth(place).unwrap()["loss"].as_f64().unwrap()
     };
     let fresh = folder().join("fresh");
-    train(faces(), &fresh, &["--epochs", "1", "--lr", "1e-12"]).done();
+    train(faces(), &fresh, &["--epochs", "1", "--lr", "1e-9"]).done();
     assert_ne!(loss(&out, 0), loss(&fresh, 0), "other weights, another loss");
     let other = ["--init", init, "--arch", "efficientnet-lite0"];
     train(faces(), &folder().join("run"), &other)
@@ -164,7 +164,7 @@ fn starts_from_given_weights() {
 fn stops_early_for_want_of_progress() {
     let out = folder().join("run");
     let outcome =
-        train(faces(), &out, &["--epochs", "30", "--lr", "1e-12", "--patience", "1", "--json"]).json();
+        train(faces(), &out, &["--epochs", "30", "--lr", "1e-9", "--patience", "1", "--json"]).json();
     assert_eq!(outcome["stopped_early"], true);
     assert!(outcome["epochs"].as_u64().unwrap() < 30);
 }
@@ -265,7 +265,7 @@ fn no_device() {
         ended(command)
     };
     let out = folder().join("run");
-    blind(&training(faces(), &out)).failed(1, &["no GPU", "driver"]);
+    blind(&training(faces(), &out, &[])).failed(1, &["no GPU", "driver"]);
     assert!(!out.exists());
     let attack =
         ["attack", "--model", crate::workshop::model().to_str().unwrap(), "--method", "pgd", "--out"];

@@ -164,20 +164,23 @@ fn median_logit(model: &Path) -> f64 {
     f64::from(0.5 * (logits[logits.len() / 2 - 1] + logits[logits.len() / 2]))
 }
 
-/// The arguments of a short training run of the smallest network on `data` into `out`.
-pub fn training(data: &Path, out: &Path) -> Vec<OsString> {
+/// The arguments of a short training run of the smallest network on `data` into
+/// `out`; `more` may say otherwise.
+pub fn training(data: &Path, out: &Path, more: &[&str]) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = vec!["train".into(), "--data".into(), data.into()];
     arguments.extend(["--out".into(), out.into()]);
-    let rest = ["--arch", "efficientnet-tiny", "--res", "32", "--batch", "8"];
-    arguments.extend(rest.map(OsString::from));
+    for usual in [["--arch", "efficientnet-tiny"], ["--res", "32"], ["--batch", "8"]] {
+        if !more.contains(&usual[0]) {
+            arguments.extend(usual.map(OsString::from));
+        }
+    }
+    arguments.extend(more.iter().map(OsString::from));
     arguments
 }
 
-/// [`training`] with more arguments, run.
+/// [`training`], run.
 pub fn train(data: &Path, out: &Path, more: &[&str]) -> Ran {
-    let mut arguments = training(data, out);
-    arguments.extend(more.iter().map(OsString::from));
-    run(&arguments)
+    run(&training(data, out, more))
 }
 
 /// A RUN trained on [`faces`] for two epochs.
