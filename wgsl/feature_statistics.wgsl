@@ -30,11 +30,14 @@ struct Params {
 
 @group(0) @binding(1) var<storage, read> gradient: array<f32>; // [D, 2, C]
 @group(0) @binding(2) var<storage, read> before: array<f32>; // [D]
-@group(0) @binding(3) var<storage, read_write> norm: array<f32>; // [D]: squared
+@group(0) @binding(3) var<storage, read_write> joint: array<f32>; // [D]
 
-@group(0) @binding(2) var<storage, read> total: array<f32>; // [D]: squared
+@group(0) @binding(2) var<storage, read> total: array<f32>; // [D]
 @group(0) @binding(3) var<storage, read> step: array<f32>; // learning rate, bias 1, bias 2, radius, alpha, slot
 @group(0) @binding(4) var<storage, read_write> scaled: array<f32>; // [D, 2, C]
+
+// The smallest normal f32: what 0 is divided by.
+const SMALLEST: f32 = 0x1p-126f;
 
 fn inverse_sigma(image: u32, quad: u32) -> vec4<f32> {
     return 1.0 / sqrt(moments[(2u * image + 1u) * params.quads + quad] + params.eps);
@@ -70,9 +73,9 @@ fn statistic_gradients(
     partial[(2u * part + 1u) * params.quads + quad] = weighted;
 }
 
-// norm = before + |gradient|^2, one sum a delta.
+// The norm of what has the norm `before` together with the gradient, one a delta.
 @compute @workgroup_size(64)
-fn add_squared_norm(
+fn join_norm(
     @builtin(global_invocation_id) id: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
@@ -80,13 +83,16 @@ fn add_squared_norm(
     if index >= params.deltas {
         return;
     }
-    norm[index] = before[index] + squared_norm_of(index);
+    let a = before[index];
+    let b = norm_of(index);
+    let largest = max(max(a, b), SMALLEST);
+    joint[index] = largest * length(vec2(a, b) / largest);
 }
 
-@group(0) @binding(2) var<storage, read_write> first_norm: array<f32>; // [D]: squared
+@group(0) @binding(2) var<storage, read_write> own: array<f32>; // [D]
 
 @compute @workgroup_size(64)
-fn squared_norm(
+fn norm(
     @builtin(global_invocation_id) id: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
@@ -94,17 +100,23 @@ fn squared_norm(
     if index >= params.deltas {
         return;
     }
-    first_norm[index] = squared_norm_of(index);
+    own[index] = norm_of(index);
 }
 
-fn squared_norm_of(index: u32) -> f32 {
-    let length = 8u * params.quads;
+// Over the squares of each value's share of the largest: where the network is
+// confident the gradient is so small that its own squares would vanish.
+fn norm_of(index: u32) -> f32 {
+    let count = 8u * params.quads;
+    var largest = SMALLEST;
+    for (var i = 0u; i < count; i++) {
+        largest = max(largest, abs(gradient[index * count + i]));
+    }
     var sum = 0.0;
-    for (var i = 0u; i < length; i++) {
-        let value = gradient[index * length + i];
-        sum = fma(value, value, sum);
+    for (var i = 0u; i < count; i++) {
+        let share = gradient[index * count + i] / largest;
+        sum = fma(share, share, sum);
     }
-    return sum;
+    return largest * sqrt(sum);
 }
 
 // The gradient stretched to the radius; a zero gradient gives no perturbation.
@@ -114,12 +126,11 @@ fn perturbation(
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
     let index = id.x + id.y * groups.x * 64u;
-    let length = 8u * params.quads;
-    if index >= params.deltas * length {
+    let count = 8u * params.quads;
+    if index >= params.deltas * count {
         return;
     }
-    let squared = total[index / length];
-    scaled[index] = select(0.0, step[3] * gradient[index] * inverseSqrt(squared), squared > 0.0);
+    scaled[index] = step[3] * (gradient[index] / max(total[index / count], SMALLEST));
 }
 
 @compute @workgroup_size(64)

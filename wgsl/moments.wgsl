@@ -1,7 +1,8 @@
 // Mean and biased variance of every channel over rows, in G groups: one group of
 // N*H*W rows for batch-norm, N groups of H*W rows for a picture's statistics.
 // Sums of squares about a chunk's own mean, joined by Chan's rule, so that no
-// large mean swallows a small variance.
+// large mean swallows a small variance. What rounding has left out of a mean is
+// measured and added to it.
 
 struct Params {
     groups: u32,
@@ -37,14 +38,17 @@ fn chunk_moments(
     for (var row = start; row < end; row++) {
         sum += x[(first + row) * params.quads + quad];
     }
-    let mean = sum / f32(end - start);
+    let count = f32(end - start);
+    let about = sum / count;
+    var rest = vec4(0.0);
     var squares = vec4(0.0);
     for (var row = start; row < end; row++) {
-        let distance = x[(first + row) * params.quads + quad] - mean;
+        let distance = x[(first + row) * params.quads + quad] - about;
+        rest += distance;
         squares = fma(distance, distance, squares);
     }
-    partial[2u * part * params.quads + quad] = mean;
-    partial[(2u * part + 1u) * params.quads + quad] = squares;
+    partial[2u * part * params.quads + quad] = about + rest / count;
+    partial[(2u * part + 1u) * params.quads + quad] = max(squares - rest * rest / count, vec4(0.0));
 }
 
 @compute @workgroup_size(64)
@@ -58,6 +62,8 @@ fn join_moments(
         return;
     }
     let quad = index % params.quads;
+    // Means are counted from the first chunk's, which is near them all.
+    let origin = parts[2u * group * params.chunks * params.quads + quad];
     var count = 0.0;
     var mean = vec4(0.0);
     var squares = vec4(0.0);
@@ -65,12 +71,12 @@ fn join_moments(
         let part = group * params.chunks + chunk;
         let start = chunk * params.rows_per_chunk;
         let size = f32(min(params.rows_per_chunk, params.rows - start));
-        let distance = parts[2u * part * params.quads + quad] - mean;
+        let distance = (parts[2u * part * params.quads + quad] - origin) - mean;
         let total = count + size;
         mean += distance * (size / total);
         squares += parts[(2u * part + 1u) * params.quads + quad] + distance * distance * (count * size / total);
         count = total;
     }
-    moments[2u * group * params.quads + quad] = mean;
+    moments[2u * group * params.quads + quad] = origin + mean;
     moments[(2u * group + 1u) * params.quads + quad] = squares / count;
 }

@@ -16,15 +16,23 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> adversarial: array<vec4<f32>>; // [N, P]
 
 @group(0) @binding(1) var<storage, read> values: array<vec4<f32>>; // [N, P]
-@group(0) @binding(2) var<storage, read_write> squares: array<f32>; // [N, chunks]
+@group(0) @binding(2) var<storage, read_write> parts: array<vec2<f32>>; // [N, chunks]: largest, sum of squares
+
+@group(0) @binding(1) var<storage, read> partial: array<vec2<f32>>; // [N, chunks]
+@group(0) @binding(2) var<storage, read_write> lengths: array<f32>; // [N]
 
 @group(0) @binding(2) var<storage, read> moved: array<vec4<f32>>; // [N, P]
 @group(0) @binding(3) var<storage, read_write> distances: array<f32>; // [N, chunks]
 
 @group(0) @binding(1) var<storage, read> direction: array<vec4<f32>>; // [N, P]
+@group(0) @binding(2) var<storage, read> length: array<f32>; // [N]
+
 @group(0) @binding(2) var<storage, read> squared: array<f32>; // [N]
 
 @group(0) @binding(1) var<storage, read> origin: array<vec4<f32>>; // [N, P]
+
+// The smallest normal f32: what 0 is divided by.
+const SMALLEST: f32 = 0x1p-126f;
 
 fn clamp_pixel(value: vec4<f32>) -> vec4<f32> {
     return vec4(clamp(value.xyz, vec3(0.0), vec3(1.0)), 0.0);
@@ -45,9 +53,11 @@ fn linf_step(
     adversarial[index] = clamp_pixel(clamp(stepped, centre - params.eps, centre + params.eps));
 }
 
-// Sums of squares over a chunk of a picture's pixels, for its Euclidean length.
+// Sums of squares over a chunk of a picture's pixels, for its Euclidean length. The
+// squares are those of the values' share of the largest: a confident network's
+// gradient is so small that its own squares would vanish.
 @compute @workgroup_size(64)
-fn squared_length(
+fn chunk_length(
     @builtin(global_invocation_id) id: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
@@ -58,12 +68,39 @@ fn squared_length(
     let first = index / params.chunks * params.pixels;
     let start = index % params.chunks * params.rows_per_chunk;
     let end = min(start + params.rows_per_chunk, params.pixels);
+    var most = vec4(0.0);
+    for (var pixel = start; pixel < end; pixel++) {
+        most = max(most, abs(values[first + pixel]));
+    }
+    let largest = max(max(most.x, most.y), max(most.z, most.w));
     var sum = 0.0;
     for (var pixel = start; pixel < end; pixel++) {
-        let value = values[first + pixel];
-        sum += dot(value, value);
+        let share = values[first + pixel] / max(largest, SMALLEST);
+        sum += dot(share, share);
     }
-    squares[index] = sum;
+    parts[index] = vec2(largest, sum);
+}
+
+@compute @workgroup_size(64)
+fn join_lengths(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let index = id.x + id.y * groups.x * 64u;
+    if index >= params.n {
+        return;
+    }
+    let first = index * params.chunks;
+    var largest = 0.0;
+    for (var chunk = 0u; chunk < params.chunks; chunk++) {
+        largest = max(largest, partial[first + chunk].x);
+    }
+    var sum = 0.0;
+    for (var chunk = 0u; chunk < params.chunks; chunk++) {
+        let share = partial[first + chunk].x / max(largest, SMALLEST);
+        sum = fma(share * share, partial[first + chunk].y, sum);
+    }
+    lengths[index] = largest * sqrt(sum);
 }
 
 @compute @workgroup_size(64)
@@ -96,9 +133,7 @@ fn l2_step(
     if index >= params.n * params.pixels {
         return;
     }
-    let length = sqrt(squared[index / params.pixels]);
-    let stride = select(0.0, params.size / max(length, 1e-30), length > 0.0);
-    adversarial[index] += stride * direction[index];
+    adversarial[index] += params.size * (direction[index] / max(length[index / params.pixels], SMALLEST));
 }
 
 // Back onto the ball of radius eps around the clean picture and into [0, 1].
@@ -111,8 +146,8 @@ fn l2_project(
     if index >= params.n * params.pixels {
         return;
     }
-    let length = sqrt(squared[index / params.pixels]);
-    let factor = min(1.0, params.eps / max(length, 1e-30));
+    let distance = sqrt(squared[index / params.pixels]);
+    let factor = min(1.0, params.eps / max(distance, 1e-30));
     let centre = origin[index];
     adversarial[index] = clamp_pixel(centre + factor * (adversarial[index] - centre));
 }

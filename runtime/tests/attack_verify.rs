@@ -29,9 +29,8 @@ fn attacked() -> Attacked {
     let model = folder.path().join("model.onnx");
     let pictures: Vec<RgbImage> = (0..8).map(noise).collect();
     std::fs::write(&model, bytes(&tiny(1, None))).unwrap();
-    let logits = TractOracle::new(Detector::load(&model, 1).unwrap())
-        .logits(&Batch::of(RES, &pictures))
-        .unwrap();
+    let logits =
+        TractOracle::new(Detector::load(&model, 1).unwrap()).logits(&Batch::of(RES, &pictures)).unwrap();
     let mut sorted = logits.clone();
     sorted.sort_by(f32::total_cmp);
     let threshold = f64::from(0.5 * (sorted[3] + sorted[4]));
@@ -85,7 +84,7 @@ fn complaints(out: &Path) -> String {
 
 #[test]
 fn what_was_not_touched_holds() {
-    let Attacked { out, judgement, .. } = attacked();
+    let Attacked { folder: _folder, out, judgement } = attacked();
     let report = verify(&out, None).unwrap();
     assert!(report.passed(), "{:?}", report.mismatches);
     assert_eq!((report.samples, report.pictures), (8, 8));
@@ -96,7 +95,7 @@ fn what_was_not_touched_holds() {
 
 #[test]
 fn a_changed_picture_is_found() {
-    let Attacked { out, .. } = attacked();
+    let Attacked { folder: _folder, out, .. } = attacked();
     let path = out.join("adversarial/3.png");
     let mut picture = image::open(&path).unwrap().into_rgb8();
     let byte = &mut picture.get_pixel_mut(5, 5)[1];
@@ -110,14 +109,14 @@ fn a_changed_picture_is_found() {
 
 #[test]
 fn a_missing_picture_is_found() {
-    let Attacked { out, .. } = attacked();
+    let Attacked { folder: _folder, out, .. } = attacked();
     std::fs::remove_file(out.join("clean/0.png")).unwrap();
     assert!(complaints(&out).contains("clean/0.png"));
 }
 
 #[test]
 fn a_changed_figure_is_found() {
-    let Attacked { out, judgement, .. } = attacked();
+    let Attacked { folder: _folder, out, judgement } = attacked();
     let path = out.join("attack.json");
     let mut report = judgement.report;
     report.robust_accuracy += 0.125;
@@ -127,7 +126,7 @@ fn a_changed_figure_is_found() {
 
 #[test]
 fn a_changed_verdict_is_found() {
-    let Attacked { out, judgement, .. } = attacked();
+    let Attacked { folder: _folder, out, judgement } = attacked();
     let path = out.join("samples.csv");
     let text = std::fs::read_to_string(&path).unwrap();
     let won = judgement.samples.iter().find(|sample| sample.success).unwrap();
@@ -135,7 +134,10 @@ fn a_changed_verdict_is_found() {
     let changed = line.replace(",true,", ",false,");
     std::fs::write(&path, text.replace(line, &changed)).unwrap();
     let found = complaints(&out);
-    assert!(found.contains(&format!("sample {}: its adversarial picture is decided otherwise", won.id)), "{found}");
+    assert!(
+        found.contains(&format!("sample {}: its adversarial picture is decided otherwise", won.id)),
+        "{found}"
+    );
 }
 
 #[test]

@@ -38,8 +38,7 @@ fn evaluated(samples: &[Sample]) -> Result<(Evaluation, Vec<Score>), EvaluateErr
         arch: "planted".to_owned(),
         res: 8,
     };
-    let subject =
-        Subject { model: &model, data: "greys", split: Split::Test, threshold: 0.0, seed: 0 };
+    let subject = Subject { model: &model, data: "greys", split: Split::Test, threshold: 0.0, seed: 0 };
     let last = Cell::new((0, 0));
     let result = evaluate(&Brightness, samples, &subject, &|done, all| last.set((done, all)));
     assert_eq!(last.get(), (samples.len(), samples.len()));
@@ -50,9 +49,7 @@ fn evaluated(samples: &[Sample]) -> Result<(Evaluation, Vec<Score>), EvaluateErr
 fn parts_are_measured_against_the_other_class() {
     use Label::{Fake, Real};
     let folder = tempfile::tempdir().unwrap();
-    let make = |grey, label, subset: &str, group: &str| {
-        sample(folder.path(), grey, label, subset, group)
-    };
+    let make = |grey, label, subset: &str, group: &str| sample(folder.path(), grey, label, subset, group);
     let samples = [
         make(90, Real, "camera", "a"),
         make(120, Real, "camera", "b"),

@@ -59,10 +59,7 @@ fn logits_are_those_computed_by_hand() {
             node("Add", &["product", "bias"], "logit", vec![]),
         ],
         name: "mean".to_owned(),
-        initializer: vec![
-            tensor("head", &[3, 1], vec![2.0, 0.0, -1.0]),
-            tensor("bias", &[1], vec![0.25]),
-        ],
+        initializer: vec![tensor("head", &[3, 1], vec![2.0, 0.0, -1.0]), tensor("bias", &[1], vec![0.25])],
         input: vec![value("pixels", &[None, Some(3), Some(4), Some(4)])],
         output: vec![value("logit", &[None, Some(1)])],
         ..GraphProto::default()
@@ -94,8 +91,8 @@ fn a_logit_does_not_depend_on_its_neighbours_or_threads() {
             let alone = Batch { res: RES, values: batch.picture(index).to_vec() };
             assert_eq!(oracle.logits(&alone).unwrap()[0].to_bits(), logit.to_bits());
         }
-        let spread = together.iter().copied().fold(0.0, f32::max)
-            - together.iter().copied().fold(0.0, f32::min);
+        let spread =
+            together.iter().copied().fold(0.0, f32::max) - together.iter().copied().fold(0.0, f32::min);
         assert!(spread > 0.0, "the model tells pictures apart");
     }
 }

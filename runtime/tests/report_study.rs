@@ -340,14 +340,17 @@ fn planted_effects_are_found_and_planted_nulls_are_called_nulls() {
     assert_eq!(verdict("auc"), "no effect shown");
 }
 
+/// Reads a figure off an arm.
+type Figure<'a> = &'a dyn Fn(&Arm) -> f64;
+
 #[test]
 fn a_comparison_is_the_difference_of_the_reported_figures() {
     let study = study("differences", 3);
-    let mean = |name: &str, of: &dyn Fn(&Arm) -> f64| {
+    let mean = |name: &str, of: Figure<'_>| {
         let arms = study.report.arms.iter().filter(|arm| arm.name == name);
         arms.map(of).sum::<f64>() / 3.0
     };
-    let figures: [(&str, &dyn Fn(&Arm) -> f64); 3] = [
+    let figures: [(&str, Figure<'_>); 3] = [
         ("auc", &|arm| arm.eval.metrics.auc.unwrap().value),
         ("accuracy", &|arm| arm.eval.metrics.accuracy.unwrap().value),
         ("robust_accuracy[fgsm linf 8/255]", &|arm| arm.attacks[1].robust_accuracy),

@@ -10,4 +10,5 @@ pub mod ops;
 pub mod pgd;
 pub mod plan;
 pub mod reference;
+pub mod selftest;
 pub mod train;

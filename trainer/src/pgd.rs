@@ -174,7 +174,7 @@ fn record_step(network: &Resident, batch: usize, norm: Norm, shape: Shape) -> Re
     let gradient = recording.tensor(clean.len);
     let ends = (adversarial, gradient);
     input_gradient::append(&mut recording, &network.graph, &network.layout, AttackLoss::Margin, ends);
-    perturbation::squared_length(&mut recording, gradient, shape, Some(norms));
+    perturbation::length(&mut recording, gradient, shape, Some(norms));
     match norm {
         Norm::Linf => perturbation::linf_step(&mut recording, clean, gradient, adversarial, shape),
         Norm::L2 => perturbation::l2_step(&mut recording, clean, gradient, adversarial, shape),
@@ -182,10 +182,10 @@ fn record_step(network: &Resident, batch: usize, norm: Norm, shape: Shape) -> Re
     recording
 }
 
-fn tally(count: &mut GradientCount, squared_norm: f32) {
+fn tally(count: &mut GradientCount, norm: f32) {
     count.evaluated += 1;
-    count.zero += u64::from(squared_norm == 0.0);
-    count.non_finite += u64::from(!squared_norm.is_finite());
+    count.zero += u64::from(norm == 0.0);
+    count.non_finite += u64::from(!norm.is_finite());
 }
 
 impl Attack for Pgd {

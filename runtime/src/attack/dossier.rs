@@ -101,11 +101,7 @@ impl Dossier {
     ///
     /// # Errors
     /// A file cannot be written; the earlier ones stay.
-    pub fn publish(
-        &self,
-        report: &AttackReport,
-        samples: &[SampleResult],
-    ) -> Result<(), DossierError> {
+    pub fn publish(&self, report: &AttackReport, samples: &[SampleResult]) -> Result<(), DossierError> {
         storage::write_with(&self.samples_path(), |file| {
             let mut table = csv::Writer::from_writer(file);
             for sample in samples {
@@ -126,8 +122,7 @@ impl Dossier {
     /// It is missing or is no such object.
     pub fn report(&self) -> Result<AttackReport, DossierError> {
         let path = self.report_path();
-        serde_json::from_slice(&storage::read(&path)?)
-            .map_err(|error| garbled(&path, &error.to_string()))
+        serde_json::from_slice(&storage::read(&path)?).map_err(|error| garbled(&path, &error.to_string()))
     }
 
     /// samples.csv.
@@ -151,12 +146,7 @@ pub(super) fn garbled(path: &Path, reason: &str) -> DossierError {
 pub(super) fn encode(picture: &RgbImage) -> Vec<u8> {
     let mut bytes = Vec::new();
     image::codecs::png::PngEncoder::new(&mut bytes)
-        .write_image(
-            picture.as_raw(),
-            picture.width(),
-            picture.height(),
-            image::ExtendedColorType::Rgb8,
-        )
+        .write_image(picture.as_raw(), picture.width(), picture.height(), image::ExtendedColorType::Rgb8)
         .expect("memory takes every byte of a picture that has pixels");
     bytes
 }

@@ -136,8 +136,7 @@ pub fn more_steps(many: &AttackReport, few: &AttackReport) -> Gate {
 /// Accuracy falls as epsilon grows; `reports` by rising epsilon. The value is
 /// the largest rise.
 pub fn monotone(reports: &[&AttackReport]) -> Gate {
-    let rises =
-        reports.windows(2).map(|pair| pair[1].robust_accuracy - pair[0].robust_accuracy);
+    let rises = reports.windows(2).map(|pair| pair[1].robust_accuracy - pair[0].robust_accuracy);
     let largest = rises.fold(0.0, f64::max);
     Gate::new(
         "falls-with-epsilon",
@@ -158,13 +157,86 @@ pub fn breaks_at_64(report: &AttackReport) -> Gate {
 }
 
 /// Passed when `weak` leaves no less robust accuracy than `strong`, up to `margin`.
-fn not_beaten(
-    name: &str,
-    strong: &AttackReport,
-    weak: &AttackReport,
-    margin: f64,
-    reason: &str,
-) -> Gate {
+fn not_beaten(name: &str, strong: &AttackReport, weak: &AttackReport, margin: f64, reason: &str) -> Gate {
     let lead = strong.robust_accuracy - weak.robust_accuracy;
     Gate::new(name, lead <= margin, lead, reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attack::summary::{Summary, Tally};
+    use crate::attack::threat::Norm;
+    use crate::detector::evaluate::{DataInfo, ModelInfo};
+
+    /// A report of which only the robust accuracy matters.
+    fn left(robust_accuracy: f64) -> AttackReport {
+        let summary = Summary::of(&[], 0.0, deterministic(&[], &[]));
+        AttackReport {
+            method: "planted".to_owned(),
+            norm: Norm::Linf,
+            eps_255: 8.0,
+            params: serde_json::Map::new(),
+            n: 1000,
+            n_clean_correct: 1000,
+            clean_accuracy: 1.0,
+            robust_accuracy,
+            attack_success_rate: Some(1.0 - robust_accuracy),
+            fake_to_real: summary.fake_to_real,
+            real_to_fake: summary.real_to_fake,
+            intervals: Tally::default().intervals(),
+            auc: None,
+            queries: summary.queries,
+            certified_8bit: 0,
+            lost_to_rounding: 0,
+            gates: Vec::new(),
+            unreliable: false,
+            model: ModelInfo { path: String::new(), sha256: String::new(), arch: String::new(), res: 32 },
+            data: DataInfo { path: String::new(), split: String::new(), n_real: 0, n_fake: 0 },
+            threshold: 0.0,
+            skipped: Vec::new(),
+            seconds: 0.0,
+        }
+    }
+
+    #[test]
+    fn a_stronger_attack_may_not_leave_more_than_a_weaker_one() {
+        assert!(beats_noise(&left(0.4), &left(0.4)).passed);
+        assert!(!beats_noise(&left(0.41), &left(0.4)).passed);
+        assert!(black_box(&left(0.402), &left(0.4005)).passed);
+        assert!(!black_box(&left(0.403), &left(0.4)).passed);
+        assert!(more_steps(&left(0.3), &left(0.4)).passed);
+        assert!(!more_steps(&left(0.4), &left(0.3)).passed);
+    }
+
+    #[test]
+    fn accuracy_must_fall_with_epsilon_and_reach_the_ground() {
+        assert!(monotone(&[&left(0.9), &left(0.5), &left(0.5), &left(0.0)]).passed);
+        let rise = monotone(&[&left(0.9), &left(0.5), &left(0.6), &left(0.0)]);
+        assert!(!rise.passed && (rise.value - 0.1).abs() < 1e-12);
+        assert!(breaks_at_64(&left(0.01)).passed);
+        assert!(!breaks_at_64(&left(0.02)).passed);
+    }
+
+    #[test]
+    fn zero_and_broken_gradients_fail_and_none_is_no_gate() {
+        let count = |evaluated, zero, non_finite| GradientCount { evaluated, zero, non_finite };
+        assert!(gradient(count(0, 0, 0)).is_none());
+        assert!(gradient(count(40, 0, 0)).unwrap().passed);
+        let masked = gradient(count(40, 9, 1)).unwrap();
+        assert!(!masked.passed && masked.value == 0.25);
+        assert!(!finite_difference(0.2, 0.05).passed);
+    }
+
+    #[test]
+    fn one_failed_gate_makes_a_report_unreliable_for_good() {
+        let mut report = left(0.5);
+        report.add_gate(finite(0));
+        assert!(!report.unreliable);
+        report.add_gate(finite(3));
+        report.add_gate(within_ball(0.0));
+        assert!(report.unreliable);
+        assert_eq!(report.gates.len(), 3);
+        assert!(!deterministic(&[0.0], &[-0.0]).passed, "bits, not values");
+    }
 }

@@ -67,11 +67,7 @@ impl Journal {
     ///
     /// # Errors
     /// An occupied folder, a journal of other settings, an unwritable file.
-    pub fn open(
-        dossier: &Dossier,
-        settings: &str,
-        resume: bool,
-    ) -> Result<(Self, Vec<Entry>), DossierError> {
+    pub fn open(dossier: &Dossier, settings: &str, resume: bool) -> Result<(Self, Vec<Entry>), DossierError> {
         let path = dossier.journal_path();
         let occupied = path.exists() || dossier.report_path().exists();
         if occupied && !resume {

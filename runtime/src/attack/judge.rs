@@ -147,9 +147,10 @@ pub fn judge(
     let skipped = court.skipped.into_inner().unwrap_or_default();
     let (data, split) = (trial.data.to_owned(), trial.split);
     if entries.is_empty() {
-        let reason = skipped.into_iter().next().unwrap_or_else(|| {
-            "it has no picture; name another --split or --data".to_owned()
-        });
+        let reason = skipped
+            .into_iter()
+            .next()
+            .unwrap_or_else(|| "it has no picture; name another --split or --data".to_owned());
         return Err(JudgeError::Nothing { data, split, reason });
     }
     let summary = Summary::of(&entries, trial.threshold as f32, deterministic);
@@ -163,12 +164,7 @@ pub fn judge(
     Ok(Judgement { report, samples })
 }
 
-fn report(
-    attack: &dyn Attack,
-    trial: &Trial<'_>,
-    entries: &[Entry],
-    summary: Summary,
-) -> AttackReport {
+fn report(attack: &dyn Attack, trial: &Trial<'_>, entries: &[Entry], summary: Summary) -> AttackReport {
     let count = |label| entries.iter().filter(|entry| entry.result.label == label).count();
     let all = summary.all;
     let mut report = AttackReport {
@@ -233,8 +229,7 @@ impl<'a> Court<'a> {
         let record = match trial.out {
             Some(folder) => {
                 let dossier = Dossier::new(folder);
-                let (journal, entries) =
-                    Journal::open(&dossier, &settings(attack, trial), trial.resume)?;
+                let (journal, entries) = Journal::open(&dossier, &settings(attack, trial), trial.resume)?;
                 earlier = entries;
                 Some((dossier, journal))
             }
@@ -247,8 +242,7 @@ impl<'a> Court<'a> {
     /// Asks the first pictures twice.
     fn repeat(&self, subjects: &[Subject]) -> Result<Gate, JudgeError> {
         let pictures = subjects[..subjects.len().min(REPEATED)].par_iter();
-        let pictures: Vec<_> =
-            pictures.filter_map(|subject| self.load(subject).ok()).collect();
+        let pictures: Vec<_> = pictures.filter_map(|subject| self.load(subject).ok()).collect();
         let ask = || -> Result<Vec<f32>, OracleError> {
             let chunks = pictures.chunks(self.attack.batch().max(1));
             let logits: Result<Vec<_>, _> =
@@ -292,8 +286,7 @@ impl<'a> Court<'a> {
         result.path == shown(subject)
             && result.label == subject.sample.label
             && (!entry.finding.attacked
-                || saved(Side::Clean, &result.clean_sha256)
-                    && saved(Side::Adversarial, &result.adv_sha256))
+                || saved(Side::Clean, &result.clean_sha256) && saved(Side::Adversarial, &result.adv_sha256))
     }
 
     /// Judges a few subjects together and puts what was found on record.
@@ -301,9 +294,8 @@ impl<'a> Court<'a> {
         let start = Instant::now();
         let clean = self.clean(subjects)?;
         let threshold = self.trial.threshold as f32;
-        let (right, wrong): (Vec<_>, Vec<_>) = clean
-            .into_iter()
-            .partition(|clean| is_right(clean.logit, clean.subject.sample.label, threshold));
+        let (right, wrong): (Vec<_>, Vec<_>) =
+            clean.into_iter().partition(|clean| is_right(clean.logit, clean.subject.sample.label, threshold));
         let mut entries: Vec<Entry> = wrong.iter().map(missed).collect();
         entries.extend(self.attacked(&right)?);
         let seconds = start.elapsed().as_secs_f64() / entries.len().max(1) as f64;
@@ -369,9 +361,7 @@ impl<'a> Court<'a> {
     }
 
     fn check(&self, targets: &[Target], proposals: &[Proposal]) -> Result<(), JudgeError> {
-        let broken = |reason| {
-            Err(JudgeError::Contract { method: self.attack.name().to_owned(), reason })
-        };
+        let broken = |reason| Err(JudgeError::Contract { method: self.attack.name().to_owned(), reason });
         if targets.len() != proposals.len() {
             return broken(format!("{} proposals for {} pictures", proposals.len(), targets.len()));
         }
@@ -395,11 +385,8 @@ impl<'a> Court<'a> {
             values
         });
         let floats = self.ask(clipped)?;
-        let exhibits: Result<Vec<_>, _> = clean
-            .iter()
-            .zip(proposals)
-            .map(|(clean, proposal)| self.exhibit(clean, proposal))
-            .collect();
+        let exhibits: Result<Vec<_>, _> =
+            clean.iter().zip(proposals).map(|(clean, proposal)| self.exhibit(clean, proposal)).collect();
         let exhibits = exhibits?;
         let eights = self.ask(exhibits.iter().map(|exhibit| planes(&exhibit.picture)))?;
         let judged = clean.iter().zip(proposals).zip(exhibits).zip(floats.iter().zip(eights));

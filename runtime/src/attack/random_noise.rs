@@ -23,13 +23,7 @@ pub struct RandomNoise<'a> {
 impl<'a> RandomNoise<'a> {
     /// Attacks `oracle`, whose logit above `threshold` says fake, within `threat`:
     /// `queries` draws a picture, even ones of ±eps, odd ones uniform over the ball.
-    pub fn new(
-        oracle: &'a dyn Oracle,
-        threat: Threat,
-        threshold: f32,
-        queries: u64,
-        seed: u64,
-    ) -> Self {
+    pub fn new(oracle: &'a dyn Oracle, threat: Threat, threshold: f32, queries: u64, seed: u64) -> Self {
         let oracle = Counted::new(oracle, Some(queries));
         Self { oracle, threat, threshold, queries, seed }
     }
@@ -75,8 +69,7 @@ impl<'a> RandomNoise<'a> {
             }
         };
         let moved = planes(clean).into_iter().zip(units);
-        let values: Vec<f32> =
-            moved.map(|(value, unit)| value + (unit * reach / 255.0) as f32).collect();
+        let values: Vec<f32> = moved.map(|(value, unit)| value + (unit * reach / 255.0) as f32).collect();
         self.threat.round(clean, &values)
     }
 }

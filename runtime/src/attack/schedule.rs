@@ -64,8 +64,7 @@ mod tests {
     use super::*;
 
     fn sides(schedule: Schedule, res: usize) -> Vec<usize> {
-        let mut sides: Vec<_> =
-            (1..=schedule.budget).map(|spent| schedule.side(spent, res)).collect();
+        let mut sides: Vec<_> = (1..=schedule.budget).map(|spent| schedule.side(spent, res)).collect();
         sides.dedup();
         sides
     }

@@ -51,21 +51,13 @@ pub struct Square<'a> {
 
 impl<'a> Square<'a> {
     /// Attacks `oracle`, whose logit above `threshold` says fake, within `threat`.
-    pub fn new(
-        oracle: &'a dyn Oracle,
-        threat: Threat,
-        threshold: f32,
-        settings: SquareSettings,
-    ) -> Self {
+    pub fn new(oracle: &'a dyn Oracle, threat: Threat, threshold: f32, settings: SquareSettings) -> Self {
         let oracle = Counted::new(oracle, Some(settings.queries));
         Self { oracle, threat, threshold, settings }
     }
 
     fn attack(&self, target: &Target) -> Result<Proposal, OracleError> {
-        let random = random::stream(
-            self.settings.seed,
-            &["square".into(), target.id.into(), 0.into()],
-        );
+        let random = random::stream(self.settings.seed, &["square".into(), target.id.into(), 0.into()]);
         let mut search = Search { square: self, target, random, spent: 0 };
         // With no radius there is nothing to try, with no budget nobody to ask.
         let idle = self.threat.eps_255 <= 0.0 || self.settings.queries == 0;
@@ -301,8 +293,7 @@ impl Search<'_> {
         let turned = self.random.random::<bool>();
         let half = side / 2;
         let (up, down) = (hill(half, side), hill(side - half, side));
-        let mut shape: Vec<f64> =
-            up.into_iter().chain(down.into_iter().map(|value| -value)).collect();
+        let mut shape: Vec<f64> = up.into_iter().chain(down.into_iter().map(|value| -value)).collect();
         let length = squares(&shape).sqrt();
         shape.iter_mut().for_each(|value| *value /= length);
         if !turned {
@@ -337,12 +328,7 @@ fn squares(values: &[f64]) -> f64 {
 }
 
 /// The places of a window in one plane of a 3 x res x res tensor, row by row.
-fn window(
-    res: usize,
-    channel: usize,
-    corner: (usize, usize),
-    side: usize,
-) -> impl Iterator<Item = usize> {
+fn window(res: usize, channel: usize, corner: (usize, usize), side: usize) -> impl Iterator<Item = usize> {
     (0..side * side).map(move |at| {
         let (y, x) = (corner.0 + at / side, corner.1 + at % side);
         (channel * res + y) * res + x
@@ -363,4 +349,150 @@ fn outside(
         (into.0..into.0 + side).contains(&y) && (into.1..into.1 + side).contains(&x)
     };
     window(res, channel, from, side).filter(|&at| !inside(at)).map(|at| delta[at] * delta[at]).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attack::ledger;
+    use crate::data::manifest::Label;
+    use std::sync::Mutex;
+
+    const RES: usize = 12;
+
+    /// Keeps every picture it is asked, and calls all of them fake; later ones
+    /// ever less so, so that every candidate is accepted.
+    #[derive(Default)]
+    struct Recorder(Mutex<Vec<Vec<f32>>>);
+
+    impl Oracle for Recorder {
+        fn logits(&self, batch: &Batch) -> Result<Vec<f32>, OracleError> {
+            let mut asked = self.0.lock().unwrap();
+            asked.push(batch.values.clone());
+            Ok(vec![1e6 - asked.len() as f32])
+        }
+        fn res(&self) -> usize {
+            RES
+        }
+    }
+
+    fn target(id: u64) -> Target {
+        let byte = |at: usize| (at * 37 % 256) as u8;
+        let bytes = (0..3 * RES * RES).map(byte).collect();
+        let picture = RgbImage::from_raw(RES as u32, RES as u32, bytes).unwrap();
+        Target { id, label: Label::Fake, picture }
+    }
+
+    fn asked(threat: Threat, p: f64, queries: u64) -> Vec<Vec<f32>> {
+        let oracle = Recorder::default();
+        let settings = SquareSettings { queries, p, ..SquareSettings::default() };
+        let square = Square::new(&oracle, threat, 0.0, settings);
+        let (proposals, spent) = ledger::scope(1, || square.propose(&[target(0)]));
+        assert_eq!((spent, proposals.unwrap()[0].queries), (queries, queries));
+        oracle.0.into_inner().unwrap()
+    }
+
+    fn linf(eps: f64) -> Threat {
+        Threat::new(Norm::Linf, eps).unwrap()
+    }
+
+    /// Which rows and columns differ between two tensors.
+    fn changed(a: &[f32], b: &[f32]) -> Vec<(usize, usize)> {
+        let places = (0..a.len()).filter(|&at| a[at] != b[at]);
+        places.map(|at| (at / RES % RES, at % RES)).collect()
+    }
+
+    #[test]
+    fn the_start_is_vertical_stripes_and_every_candidate_is_clean_plus_or_minus_epsilon() {
+        let clean = target(0).picture;
+        let planes = planes(&clean);
+        let all = asked(linf(8.0), 0.3, 60);
+        for values in &all {
+            for (&value, &centre) in values.iter().zip(&planes) {
+                let levels = (value * 255.0).round() - (centre * 255.0).round();
+                let clipped = value == 0.0 || value == 1.0;
+                assert!(levels.abs() == 8.0 || clipped && levels.abs() < 8.0, "{levels}");
+            }
+        }
+        for channel in 0..3 {
+            for x in 0..RES {
+                let column = (0..RES).map(|y| (channel * RES + y) * RES + x);
+                let inner = column.filter(|&at| (0.1..0.9).contains(&planes[at]));
+                let mut ups: Vec<bool> = inner.map(|at| all[0][at] > planes[at]).collect();
+                ups.dedup();
+                assert_eq!(ups.len(), 1, "one sign a column and channel");
+            }
+        }
+    }
+
+    #[test]
+    fn a_step_recolours_one_window_with_one_sign_a_channel_and_always_changes_something() {
+        let all = asked(linf(8.0), 0.3, 400);
+        let plane = RES * RES;
+        let (mut lowest, mut rightmost) = (0, 0);
+        for (step, pair) in all.windows(2).enumerate() {
+            let places = changed(&pair[0], &pair[1]);
+            assert!(!places.is_empty(), "step {step}");
+            let side = Schedule { p: 0.3, pace: Pace::Unscaled, budget: 400 }.side(step as u64 + 1, RES);
+            let rows = places.iter().map(|place| place.0);
+            let columns = places.iter().map(|place| place.1);
+            assert!(rows.clone().max().unwrap() - rows.clone().min().unwrap() < side);
+            assert!(columns.clone().max().unwrap() - columns.clone().min().unwrap() < side);
+            lowest = lowest.max(rows.max().unwrap());
+            rightmost = rightmost.max(columns.max().unwrap());
+            for channel in 0..3 {
+                let at = channel * plane..(channel + 1) * plane;
+                let moved = at.filter(|&at| pair[0][at] != pair[1][at]);
+                let mut ups: Vec<bool> = moved.map(|at| pair[1][at] > pair[0][at]).collect();
+                ups.dedup();
+                assert!(ups.len() <= 1, "one sign in channel {channel}");
+            }
+        }
+        assert_eq!((lowest, rightmost), (RES - 1, RES - 1), "the last row and column are reached");
+    }
+
+    #[test]
+    fn l2_candidates_use_the_radius_and_empty_a_window() {
+        let threat = Threat::new(Norm::L2, 100.0).unwrap();
+        let grey = Target {
+            picture: RgbImage::from_pixel(RES as u32, RES as u32, image::Rgb([128; 3])),
+            ..target(0)
+        };
+        let oracle = Recorder::default();
+        let settings = SquareSettings { queries: 200, p: 0.1, ..SquareSettings::default() };
+        let square = Square::new(&oracle, threat, 0.0, settings);
+        ledger::scope(1, || square.propose(std::slice::from_ref(&grey))).0.unwrap();
+        let clean = planes(&grey.picture);
+        let all = oracle.0.into_inner().unwrap();
+        for values in &all {
+            let delta: Vec<f64> = values.iter().zip(&clean).map(|(a, b)| f64::from(a - b)).collect();
+            assert!((squares(&delta).sqrt() * 255.0 - 100.0).abs() < 0.01);
+        }
+        let untouched = |values: &[f32]| changed(values, &clean).len();
+        let fewest = all.iter().map(|values| untouched(values)).min().unwrap();
+        assert!(fewest < untouched(&all[0]) / 2, "the radius gathers in windows");
+    }
+
+    #[test]
+    fn hills_have_length_one_and_peak_in_the_middle() {
+        // Rings of 3 x 3 around the middle: 1 + 1/4 there, 1/4 around.
+        let hill = hill(3, 3);
+        assert!((hill[4] / hill[0] - 5.0).abs() < 1e-12);
+        assert!((squares(&hill) - 1.0).abs() < 1e-12);
+        for (rows, columns) in [(1, 3), (2, 5), (7, 4)] {
+            assert!((squares(&super::hill(rows, columns)) - 1.0).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn without_radius_or_budget_the_picture_is_proposed_as_it_is() {
+        let oracle = Recorder::default();
+        for (eps, queries) in [(0.0, 10), (8.0, 0)] {
+            let settings = SquareSettings { queries, ..SquareSettings::default() };
+            let square = Square::new(&oracle, linf(eps), 0.0, settings);
+            let (proposals, spent) = ledger::scope(1, || square.propose(&[target(0)]));
+            assert_eq!(spent, 0);
+            assert_eq!(proposals.unwrap()[0].values, planes(&target(0).picture));
+        }
+    }
 }

@@ -29,7 +29,9 @@ pub struct Threat {
 #[derive(Debug, thiserror::Error)]
 pub enum ThreatError {
     /// An Linf radius that 8-bit pictures do not have.
-    #[error("epsilon {0}/255 is not a whole number from 0 to 255; Linf is measured in whole steps of an 8-bit picture")]
+    #[error(
+        "epsilon {0}/255 is not a whole number from 0 to 255; Linf is measured in whole steps of an 8-bit picture"
+    )]
     Linf(f64),
     /// An L2 radius that is none.
     #[error("epsilon {0}/255 is no length; give a finite number of 0 or more")]

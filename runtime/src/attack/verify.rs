@@ -53,7 +53,9 @@ pub enum VerifyError {
         source: SessionError,
     },
     /// The model is not the one that was attacked.
-    #[error("{path}: is not the model that was attacked (SHA-256 {found} instead of {expected}); name that one with --model")]
+    #[error(
+        "{path}: is not the model that was attacked (SHA-256 {found} instead of {expected}); name that one with --model"
+    )]
     OtherModel {
         /// The file.
         path: String,
@@ -140,9 +142,9 @@ impl Check<'_> {
     fn sample(&self, sample: &SampleResult) -> Result<Finding, OracleError> {
         let right = is_right(sample.clean_logit, sample.label, self.threshold);
         if !right {
-            let wrong = sample.success.then(|| {
-                format!("sample {}: a success on a picture that was wrong before", sample.id)
-            });
+            let wrong = sample
+                .success
+                .then(|| format!("sample {}: a success on a picture that was wrong before", sample.id));
             return Ok(Finding { wrong: wrong.into_iter().collect(), ..Finding::default() });
         }
         let mut finding = Finding { attacked: true, ..Finding::default() };
@@ -153,7 +155,10 @@ impl Check<'_> {
                 Ok((picture, found)) => {
                     if found != *expected {
                         let path = self.dossier.picture_path(side, sample.id);
-                        finding.wrong.push(format!("{}: was changed: SHA-256 {found} instead of {expected}", path.display()));
+                        finding.wrong.push(format!(
+                            "{}: was changed: SHA-256 {found} instead of {expected}",
+                            path.display()
+                        ));
                     }
                     pictures.push(picture);
                 }
@@ -214,9 +219,8 @@ impl Check<'_> {
         finding: &mut Finding,
     ) {
         let allowed = LOGIT_TOLERANCE * recorded.abs().max(1.0);
-        let same = (recorded - asked).abs() <= allowed
-            || recorded.is_nan() && asked.is_nan()
-            || recorded == asked;
+        let same =
+            (recorded - asked).abs() <= allowed || recorded.is_nan() && asked.is_nan() || recorded == asked;
         if !same {
             finding.wrong.push(format!(
                 "sample {}: the model says {asked} to its {name} picture, not {recorded}",

@@ -26,9 +26,8 @@ impl Field {
 
     /// Smooth noise in [-1, 1] with features of about unit size.
     pub fn smooth(self, x: f32, y: f32) -> f32 {
-        let (left, top) = (x.floor(), y.floor());
-        let (u, v) = (fade(x - left), fade(y - top));
-        let (left, top) = (left as i32, top as i32);
+        let (left, top) = (floor(x), floor(y));
+        let (u, v) = (fade(x - left as f32), fade(y - top as f32));
         let upper = mix(
             self.corner(left, top),
             self.corner(left.wrapping_add(1), top),
@@ -62,7 +61,7 @@ impl Field {
     /// Round spots scattered one a unit cell: 1 at a spot's middle, 0 away from it.
     /// `share` of the cells hold one.
     pub fn spots(self, x: f32, y: f32, radius: f32, share: f32) -> f32 {
-        let (column, row) = (x.floor() as i32, y.floor() as i32);
+        let (column, row) = (floor(x), floor(y));
         let chance = Self {
             seed: self.seed ^ 0x51ed_270b,
         }
@@ -81,8 +80,14 @@ impl Field {
         let room = 0.5 - radius;
         let dx = x - (column as f32 + 0.5 + room * across);
         let dy = y - (row as f32 + 0.5 + room * down);
-        1.0 - step(0.5 * radius, radius, dx.hypot(dy))
+        1.0 - step(0.5 * radius, radius, (dx * dx + dy * dy).sqrt())
     }
+}
+
+/// Rounds down without the call that `f32::floor` is on older instruction sets.
+fn floor(value: f32) -> i32 {
+    let towards_zero = value as i32;
+    towards_zero - i32::from((towards_zero as f32) > value)
 }
 
 fn fade(t: f32) -> f32 {
@@ -101,7 +106,13 @@ pub(crate) fn step(low: f32, high: f32, value: f32) -> f32 {
 
 /// A bump of height 1 around 0 whose standard deviation is 1.
 pub(crate) fn bump(x: f32, y: f32) -> f32 {
-    (-0.5 * (x * x + y * y)).exp()
+    let square = x * x + y * y;
+    // Below 1e-5 nothing shows; most bumps of a face are far from most of its places.
+    if square > 23.0 {
+        0.0
+    } else {
+        (-0.5 * square).exp()
+    }
 }
 
 #[cfg(test)]

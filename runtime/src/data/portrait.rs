@@ -30,7 +30,7 @@ use skin::Face;
 pub struct Portrait {
     /// The photograph.
     pub picture: RgbImage,
-    /// 78 points; the first 28 are the outline, clockwise from the forehead.
+    /// 67 points; the first 28 are the outline, clockwise from the forehead.
     pub landmarks: Landmarks,
 }
 
@@ -95,39 +95,61 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Linear RGB at a place of the picture, in picture sides.
+    /// Linear RGB at a place of the picture, in picture sides. What is covered
+    /// wholly is not drawn.
     fn colour(&self, at: [f32; 2]) -> Colour {
-        let ([x, y], [flat_x, flat_y]) = self.shape.place(at, &self.shot.pose);
-        let mut colour = self.behind.wall(at[0], at[1]);
-        // The back of the head swings the other way than the face.
-        let back_x = flat_x + 0.25 * self.shot.pose.yaw;
-        let back = self.strands.behind(back_x, flat_y);
-        if back > 0.0 {
-            cover(
-                &mut colour,
-                self.strands.colour(back_x, flat_y).map(|value| 0.7 * value),
-                back,
-            );
-        }
-        let (body, cloth) = self.behind.body(flat_x, flat_y);
-        cover(&mut colour, cloth, body);
+        let (place, flat) = self.shape.place(at, &self.shot.pose);
+        let [x, y] = place;
         let contour = self.shape.contour(x, y);
-        self.add_ear(&mut colour, x, y);
+        let front = self.strands.before(x, y, contour);
+        if front >= 1.0 {
+            return self.strands.colour(x, y);
+        }
         let head = noise::step(-0.8 * self.pixel, 0.8 * self.pixel, 1.0 - contour);
+        let mut colour = if head < 1.0 {
+            self.behind_face(at, place, flat)
+        } else {
+            [0.0; 3]
+        };
         if head > 0.0 {
             cover(&mut colour, self.face.colour(x, y), head);
         }
-        let front = self.strands.before(x, y, contour);
         if front > 0.0 {
             cover(&mut colour, self.strands.colour(x, y), front);
         }
         colour
     }
 
+    /// Wall, hair behind the head, neck, clothes and ears.
+    fn behind_face(&self, at: [f32; 2], [x, y]: [f32; 2], flat: [f32; 2]) -> Colour {
+        // The back of the head swings the other way than the face.
+        let back = [flat[0] + 0.25 * self.shot.pose.yaw, flat[1]];
+        let body = self.behind.body_share(flat[0], flat[1]);
+        let hair = self.strands.behind(back[0], back[1]);
+        let mut colour = [0.0; 3];
+        if body < 1.0 {
+            if hair < 1.0 {
+                colour = self.behind.wall(at[0], at[1]);
+            }
+            if hair > 0.0 {
+                let shaded = self
+                    .strands
+                    .colour(back[0], back[1])
+                    .map(|value| 0.7 * value);
+                cover(&mut colour, shaded, hair);
+            }
+        }
+        if body > 0.0 {
+            cover(&mut colour, self.behind.body(flat[0], flat[1]), body);
+        }
+        self.add_ear(&mut colour, x, y);
+        colour
+    }
+
     fn add_ear(&self, colour: &mut Colour, x: f32, y: f32) {
         let person = self.shape.person;
         let (across, down) = ((x.abs() - 1.0) / 0.13, (y - person.eyes.level - 0.2) / 0.27);
-        let distance = across.hypot(down);
+        let distance = (across * across + down * down).sqrt();
         let share = 1.0 - noise::step(1.0 - 7.0 * self.pixel, 1.0 + 7.0 * self.pixel, distance);
         if share > 0.0 {
             let normal = light::unit([0.6 * x.signum(), 0.0, 0.8]);

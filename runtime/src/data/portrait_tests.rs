@@ -20,7 +20,7 @@ fn the_same_streams_draw_the_same_picture() {
 fn landmarks_lie_in_the_picture_and_on_what_they_name() {
     for person in 0..40 {
         let Portrait { landmarks, .. } = portrait(person, 0, 96);
-        assert_eq!(landmarks.points.len(), 78);
+        assert_eq!(landmarks.points.len(), 67);
         assert_eq!(landmarks.outline, (0..28).collect::<Vec<_>>());
         for point in &landmarks.points {
             assert!(

@@ -1,7 +1,7 @@
 //! The demo set: drawn people, and fakes made of their portraits, on a disk in the
 //! folder layout. It shows the tool and tests it; it measures no real detector.
 
-use super::forge::{self, FaceInPicture, ForgeError, SwapSettings};
+use super::forge::{self, FaceInPicture, ForgeError, SelfBlendSettings, SwapSettings};
 use super::layouts;
 use super::manifest::{Label, ManifestError, Split, Summary};
 use super::picture;
@@ -202,7 +202,7 @@ impl Plan {
     }
 
     fn persons(&self) -> usize {
-        self.count.div_ceil(2 * SHOTS)
+        self.count / (2 * SHOTS)
     }
 
     /// The persons of a split; at least one each.
@@ -219,8 +219,11 @@ impl Plan {
     }
 
     /// The picture number `index`: person by person, shot by shot, real before fake.
+    /// What is over after whole persons is further shots of the first one.
     fn entry(&self, index: usize) -> Entry {
-        let (person, shot) = (index / (2 * SHOTS), index / 2 % SHOTS);
+        let over = index.checked_sub(2 * SHOTS * self.persons());
+        let regular = (index / (2 * SHOTS), index / 2 % SHOTS);
+        let (person, shot) = over.map_or(regular, |over| (0, SHOTS + over / 2));
         let split = Split::ALL
             .into_iter()
             .find(|split| self.persons_of(*split).contains(&person));
@@ -275,14 +278,18 @@ impl Plan {
         };
         let mut random = self.stream("forge", entry);
         let Some(donor) = entry.donor else {
-            return Ok(forge::self_blend(face, &mut random)?);
+            return Ok(forge::self_blend(
+                face,
+                &SelfBlendSettings::crude(),
+                &mut random,
+            )?);
         };
         let donor = self.portrait(donor, random.random_range(0..SHOTS));
         let donor = FaceInPicture {
             picture: &donor.picture,
             landmarks: &donor.landmarks,
         };
-        Ok(forge::swap(face, donor, &SwapSettings::draw(&mut random))?)
+        Ok(forge::swap(face, donor, &SwapSettings::crude(&mut random))?)
     }
 
     fn portrait(&self, person: usize, shot: usize) -> Portrait {

@@ -69,12 +69,7 @@ pub enum BenchError {
 ///
 /// # Errors
 /// A count of 0, a model that cannot be loaded or fails.
-pub fn bench(
-    path: &Path,
-    threads: usize,
-    batch: usize,
-    runs: usize,
-) -> Result<Bench, BenchError> {
+pub fn bench(path: &Path, threads: usize, batch: usize, runs: usize) -> Result<Bench, BenchError> {
     for (count, name) in [(threads, "--threads"), (batch, "--batch"), (runs, "--runs")] {
         if count == 0 {
             return Err(BenchError::Zero(name));
@@ -121,8 +116,7 @@ fn side_by_side(
         // Also after a failure, so that no other thread waits for ever.
         warm.wait();
         let (mut session, start) = (session?, Instant::now());
-        let times: Result<Vec<_>, _> =
-            (0..runs).map(|_| timed(detector, &mut session, values)).collect();
+        let times: Result<Vec<_>, _> = (0..runs).map(|_| timed(detector, &mut session, values)).collect();
         Ok::<_, BenchError>((times?, start, Instant::now()))
     };
     let measured: Result<Vec<_>, _> = std::thread::scope(|scope| {
@@ -137,11 +131,7 @@ fn side_by_side(
     Ok((measured.into_iter().flat_map(|(times, _, _)| times).collect(), seconds))
 }
 
-fn warm_session(
-    detector: &Detector,
-    runs: usize,
-    values: &[f32],
-) -> Result<Session, BenchError> {
+fn warm_session(detector: &Detector, runs: usize, values: &[f32]) -> Result<Session, BenchError> {
     let mut session = detector.session()?;
     for _ in 0..runs {
         timed(detector, &mut session, values)?;

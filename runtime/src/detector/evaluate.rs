@@ -260,13 +260,7 @@ impl<'a> Part<'a> {
         PartMetrics {
             n_real: self.count(Label::Real),
             n_fake: self.count(Label::Fake),
-            metrics: intervals::metrics(
-                &self.logits,
-                &self.labels,
-                &self.groups,
-                threshold,
-                subject.seed,
-            ),
+            metrics: intervals::metrics(&self.logits, &self.labels, &self.groups, threshold, subject.seed),
         }
     }
 }
@@ -280,8 +274,7 @@ fn by_subset(scores: &[Score], subject: &Subject<'_>) -> BTreeMap<String, PartMe
         }
     }
     let part = |(subset, labels): (&str, Vec<Label>)| {
-        let belongs =
-            |sample: &Sample| sample.subset == subset || !labels.contains(&sample.label);
+        let belongs = |sample: &Sample| sample.subset == subset || !labels.contains(&sample.label);
         let part = Part::of(scores.iter().filter(|score| belongs(&score.sample)));
         (subset.to_owned(), part.metrics(subject))
     };

@@ -122,8 +122,7 @@ impl Metadata {
             (WEIGHTS_SHA256, self.weights_sha256.clone()),
         ];
         let known = required.map(|(key, value)| (key, Some(value))).into_iter().chain(optional);
-        let mut pairs: Vec<_> =
-            known.filter_map(|(key, value)| Some((key.to_owned(), value?))).collect();
+        let mut pairs: Vec<_> = known.filter_map(|(key, value)| Some((key.to_owned(), value?))).collect();
         pairs.extend(self.notes.iter().map(|(key, value)| (key.clone(), value.clone())));
         pairs
     }

@@ -54,11 +54,7 @@ pub(super) struct Signature {
 impl Signature {
     /// Checks `proto` and fixes what it leaves open: the batch to `batch`, the
     /// size to `res`.
-    pub fn of(
-        proto: &ModelProto,
-        batch: usize,
-        res: Option<usize>,
-    ) -> Result<Self, SignatureError> {
+    pub fn of(proto: &ModelProto, batch: usize, res: Option<usize>) -> Result<Self, SignatureError> {
         let empty = GraphProto::default();
         let graph = proto.graph.as_ref().unwrap_or(&empty);
         check_operators(graph)?;
@@ -114,8 +110,7 @@ fn the_input(graph: &GraphProto) -> Result<&ValueInfoProto, SignatureError> {
 /// The dimensions of a float tensor, `None` where the file leaves one open.
 fn input_dimensions(input: &ValueInfoProto) -> Result<Vec<Option<usize>>, SignatureError> {
     let wrong = |what: &str| SignatureError::Input(format!("{:?}, {what}", input.name));
-    let Some(Type::TensorType(tensor)) = input.r#type.as_ref().and_then(|it| it.value.as_ref())
-    else {
+    let Some(Type::TensorType(tensor)) = input.r#type.as_ref().and_then(|it| it.value.as_ref()) else {
         return Err(wrong("which has no type"));
     };
     if tensor.elem_type != DataType::Float as i32 {
@@ -132,10 +127,8 @@ fn input_dimensions(input: &ValueInfoProto) -> Result<Vec<Option<usize>>, Signat
 }
 
 fn shape_text(dimensions: &[Option<usize>]) -> String {
-    let sizes: Vec<_> = dimensions
-        .iter()
-        .map(|size| size.map_or_else(|| "?".to_owned(), |size| size.to_string()))
-        .collect();
+    let sizes: Vec<_> =
+        dimensions.iter().map(|size| size.map_or_else(|| "?".to_owned(), |size| size.to_string())).collect();
     format!("an input of shape [{}]", sizes.join(", "))
 }
 
@@ -169,9 +162,10 @@ fn check_tensors(graph: &GraphProto) -> Result<(), SignatureError> {
         if tensor.data_location == Some(DataLocation::External as i32) {
             return wrong("lies in another file");
         }
-        let count = tensor.dims.iter().try_fold(1usize, |count, &size| {
-            count.checked_mul(usize::try_from(size).ok()?)
-        });
+        let count = tensor
+            .dims
+            .iter()
+            .try_fold(1usize, |count, &size| count.checked_mul(usize::try_from(size).ok()?));
         let Some(bytes) = count.and_then(|count| count.checked_mul(4)) else {
             return wrong("has an impossible shape");
         };
@@ -190,9 +184,7 @@ fn check_wires(graph: &GraphProto) -> Result<(), SignatureError> {
     let made = graph.node.iter().flat_map(|node| &node.output);
     let known: HashSet<&String> = inputs.chain(constants).chain(made).collect();
     match graph.output.iter().find(|output| !known.contains(&output.name)) {
-        Some(output) => {
-            Err(SignatureError::Output(format!("{:?}, which no node computes", output.name)))
-        }
+        Some(output) => Err(SignatureError::Output(format!("{:?}, which no node computes", output.name))),
         None if graph.output.len() != 1 => {
             Err(SignatureError::Output(format!("{} outputs", graph.output.len())))
         }

@@ -197,7 +197,7 @@ pub struct Scored {
 }
 
 impl Scored {
-    /// Logits [N] of pictures with labels [N], decided at `threshold`.
+    /// Logits `[N]` of pictures with labels `[N]`, decided at `threshold`.
     pub fn new(logits: &[f32], labels: &[Label], threshold: f32) -> Self {
         let losses = logits.iter().zip(labels);
         Self {
@@ -263,7 +263,7 @@ impl Scored {
 /// Every figure with its 95 % interval: percentiles of [`RESAMPLES`] bootstrap
 /// draws over the groups (see the module's text for the rules), widened where
 /// needed to hold the figure itself (the calibration error of a draw is biased
-/// upwards). `logits`, `labels` and `groups` are aligned, [N]; the draws are
+/// upwards). `logits`, `labels` and `groups` are aligned, `[N]`; the draws are
 /// those of the stream `bootstrap` under `seed`, whatever the number of threads.
 pub fn metrics<S: AsRef<str>>(
     logits: &[f32],

@@ -52,7 +52,7 @@ pub struct Curve {
 }
 
 impl Ranked {
-    /// Sorts the logits [N] with their labels [N]; `None` where one is NaN.
+    /// Sorts the logits `[N]` with their labels `[N]`; `None` where one is NaN.
     pub fn new(logits: &[f32], labels: &[Label]) -> Option<Self> {
         assert_eq!(logits.len(), labels.len(), "one label a logit");
         if logits.iter().any(|logit| logit.is_nan()) {

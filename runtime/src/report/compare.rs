@@ -14,8 +14,8 @@ type SeedPair = Pair<usize>;
 
 /// Every arm against [`BASELINE`]: clean AUC, clean accuracy, and robust
 /// accuracy under each attack that both have, averaged over their common seeds,
-/// by the paired bootstrap over groups under `seed` and, for accuracies,
-/// McNemar's test (see [`crate::metrics::paired`]). An arm without a common seed
+/// by the paired bootstrap over groups under `seed` and, for accuracies of one
+/// seed, McNemar's test (see [`crate::metrics::paired`]). An arm without a common seed
 /// is not compared; without a baseline there is nothing to compare.
 ///
 /// Needs the scores of every compared arm, and the samples of every compared

@@ -1,6 +1,7 @@
 //! A picture grid of each attack: original, adversarial, and what was added,
 //! amplified around grey so that it can be seen.
 
+use super::compare::was_right;
 use super::extras::{AttackExtras, ExamplePair};
 use super::plots::png_of;
 use super::{Extras, Report, ReportError};
@@ -12,6 +13,8 @@ use image::{Rgb, RgbImage};
 pub struct Gallery {
     /// The attack ("square linf 8/255").
     pub attack: String,
+    /// How many arms are shown.
+    pub arms: usize,
     /// How many times the perturbation is amplified.
     pub amplification: u32,
     /// One a picture and arm; equal pictures of different arms are neighbours.
@@ -25,6 +28,8 @@ pub struct GalleryRow {
     pub arm: String,
     /// What the attack did to it.
     pub sample: SampleResult,
+    /// Whether it was classified rightly before.
+    pub was_right: bool,
     /// The picture before, as PNG.
     pub clean: Vec<u8>,
     /// The picture after, as PNG.
@@ -39,22 +44,24 @@ pub struct GalleryRow {
 pub fn galleries(report: &Report, extras: &Extras) -> Result<Vec<Gallery>, ReportError> {
     let mut galleries = Vec::new();
     for key in report.attack_keys() {
-        let attacked: Vec<(&str, &AttackExtras)> = report
+        let attacked: Vec<(&str, f32, &AttackExtras)> = report
             .names()
             .into_iter()
             .filter_map(|name| {
                 let index = report.seeds_of(name)[0];
                 let place = report.arms[index].attack_place(&key)?;
-                Some((name, &extras.arms[index].attacks[place]))
+                let threshold = report.arms[index].attacks[place].threshold as f32;
+                Some((name, threshold, &extras.arms[index].attacks[place]))
             })
             .collect();
-        let pairs = attacked.iter().flat_map(|(_, extras)| &extras.examples);
+        let pairs = attacked.iter().flat_map(|(_, _, extras)| &extras.examples);
         let amplification = pairs.map(largest_change).max().map(amplification);
         let Some(amplification) = amplification else { continue };
+        let arms = attacked.iter().filter(|(_, _, extras)| !extras.examples.is_empty()).count();
         let mut rows = Vec::new();
-        for (name, extras) in attacked {
+        for (name, threshold, extras) in attacked {
             for pair in &extras.examples {
-                rows.extend(row(name, extras, pair, amplification)?);
+                rows.extend(row((name, threshold), extras, pair, amplification)?);
             }
         }
         let mut order: Vec<u64> = Vec::new();
@@ -64,13 +71,13 @@ pub fn galleries(report: &Report, extras: &Extras) -> Result<Vec<Gallery>, Repor
             }
         }
         rows.sort_by_key(|row| order.iter().position(|id| *id == row.sample.id));
-        galleries.push(Gallery { attack: key, amplification, rows });
+        galleries.push(Gallery { attack: key, arms, amplification, rows });
     }
     Ok(galleries)
 }
 
 fn row(
-    arm: &str,
+    (arm, threshold): (&str, f32),
     extras: &AttackExtras,
     pair: &ExamplePair,
     amplification: u32,
@@ -83,6 +90,7 @@ fn row(
     Ok(Some(GalleryRow {
         arm: arm.to_owned(),
         sample: sample.clone(),
+        was_right: was_right(sample, threshold),
         clean: encode(&pair.clean)?,
         adversarial: encode(&pair.adversarial)?,
         perturbation: encode(&perturbation(pair, amplification))?,

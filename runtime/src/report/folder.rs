@@ -3,9 +3,9 @@
 //! earlier ones.
 
 use super::examples::galleries;
-use super::extras::Extras;
+use super::extras::{ArmExtras, Extras};
 use super::page::Page;
-use super::{Report, ReportError, html, markdown, plots, tables};
+use super::{Arm, Report, ReportError, html, markdown, plots, tables};
 use crate::storage;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +22,9 @@ pub struct Written {
 ///
 /// # Errors
 /// A file cannot be written, a figure is no finite number, or a plot cannot be drawn.
+///
+/// # Panics
+/// `extras` were not made for `report`: another number of arms or attacks.
 pub fn write(dir: &Path, report: &Report, extras: &Extras) -> Result<Written, ReportError> {
     let json = to_json(report)?;
     let path = dir.join("report.json");
@@ -35,7 +38,7 @@ pub fn write(dir: &Path, report: &Report, extras: &Extras) -> Result<Written, Re
 /// writes all renderings again. report.json itself is left as it is.
 ///
 /// # Errors
-/// As [`write`], or report.json is missing or broken.
+/// As [`write()`], or report.json is missing or broken.
 pub fn render(dir: &Path) -> Result<Written, ReportError> {
     let report = read(dir)?;
     let extras = Extras::load(dir, &report);
@@ -64,6 +67,11 @@ fn to_json(report: &Report) -> Result<Vec<u8>, ReportError> {
 }
 
 fn render_files(dir: &Path, report: &Report, extras: &Extras) -> Result<Written, ReportError> {
+    let fits = |(arm, extras): (&Arm, &ArmExtras)| arm.attacks.len() == extras.attacks.len();
+    assert!(
+        report.arms.len() == extras.arms.len() && report.arms.iter().zip(&extras.arms).all(fits),
+        "the extras belong to this report"
+    );
     let page = Page::of(report, extras);
     let plots = plots::draw(report, extras)?;
     let galleries = galleries(report, extras)?;

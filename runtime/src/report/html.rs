@@ -2,13 +2,15 @@
 //! and pictures are embedded; colours follow the reader's light or dark setting.
 
 use super::examples::{Gallery, GalleryRow};
-use super::numbers::count;
-use super::page::{Answer, Cell, Column, Mark, Page, Table};
+use super::numbers::{count, logit};
+use super::page::{Cell, Column, Mark, Page, Table};
 use super::plots::Plot;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::fmt::Write;
 
+/// Plots wider than this get the whole width of the page.
+const WIDE: u32 = 1150;
 const STYLE: &str = include_str!("report.css");
 
 /// The whole document.
@@ -21,7 +23,7 @@ pub fn html(page: &Page, plots: &[Plot], galleries: &[Gallery]) -> String {
     let _ = writeln!(out, "<p class=\"question\">{}</p>", escaped(&page.question));
     let _ = writeln!(out, "<p class=\"soft\">{}</p>", escaped(&page.basis));
     warnings(&mut out, &page.warnings);
-    answers(&mut out, &page.answers);
+    answers(&mut out, page);
     let (folded, open): (Vec<&Table>, Vec<&Table>) = page.tables.iter().partition(|table| table.folded);
     open.into_iter().for_each(|table| section(&mut out, table));
     plot_section(&mut out, plots);
@@ -58,16 +60,19 @@ fn warnings(out: &mut String, lines: &[String]) {
     out.push_str("</ul></div>\n");
 }
 
-fn answers(out: &mut String, answers: &[Answer]) {
+fn answers(out: &mut String, page: &Page) {
     out.push_str("<h2 id=\"answers\">In short</h2>\n");
-    if answers.is_empty() {
+    if page.answers.is_empty() {
         out.push_str(
             "<p>Nothing was compared: there is no second way of training with a seed in common.</p>\n",
         );
         return;
     }
+    for headline in &page.headlines {
+        let _ = writeln!(out, "<p>{}</p>", escaped(headline));
+    }
     out.push_str("<ul class=\"answers\">\n");
-    for answer in answers {
+    for answer in &page.answers {
         let _ = writeln!(
             out,
             "<li><span class=\"{}verdict\">{}</span><span>{}<br><span class=\"soft\">{}</span></span></li>",
@@ -138,7 +143,8 @@ fn plot_section(out: &mut String, plots: &[Plot]) {
     for plot in plots {
         let _ = writeln!(
             out,
-            "<figure>{}<figcaption>{}</figcaption></figure>",
+            "<figure{}>{}<figcaption>{}</figcaption></figure>",
+            if plot.size.0 > WIDE { " class=\"wide\"" } else { "" },
             embedded(&plot.png, &plot.title, plot.size),
             escaped(&plot.caption)
         );
@@ -151,9 +157,14 @@ fn gallery_section(out: &mut String, galleries: &[Gallery]) {
         return;
     }
     out.push_str("<h2 id=\"pictures\">Pictures</h2>\n");
-    out.push_str("<p class=\"note\">The first seed of every arm. The third picture shows what was added, amplified around grey.</p>\n");
+    out.push_str("<p class=\"note\">The first seed of every arm, the same pictures for all of them: chosen among those turned over on the first arm, fakes and reals in turn, so they are no fair sample. The third of each shows what was added, amplified around grey.</p>\n");
     for gallery in galleries {
-        let _ = write!(out, "<h3>{}</h3>\n<div class=\"gallery\">\n", escaped(&gallery.attack));
+        let _ = write!(
+            out,
+            "<h3>{}</h3>\n<div class=\"gallery\" style=\"--arms: {}\">\n",
+            escaped(&gallery.attack),
+            gallery.arms.max(1)
+        );
         for row in &gallery.rows {
             example(out, gallery, row);
         }
@@ -176,16 +187,20 @@ fn example(out: &mut String, gallery: &Gallery, row: &GalleryRow) {
     for (png, what) in pictures {
         out.push_str(&embedded(png, &format!("{what} of picture {}", sample.id), row.size));
     }
-    let outcome = if sample.success { "turned over" } else { "not turned over" };
+    let outcome = match (row.was_right, sample.success) {
+        (false, _) => "was wrong before",
+        (true, true) => "turned over",
+        (true, false) => "withstood",
+    };
     let queries = if sample.queries == 1 { "query" } else { "queries" };
     let _ = writeln!(
         out,
-        "</div><figcaption>{}: {} picture {}, logit {:.2} → {:.2}, <strong>{outcome}</strong> with {} {queries}</figcaption></figure>",
+        "</div><figcaption>{}: {} picture {}, logit {} → {}, <strong>{outcome}</strong> with {} {queries}</figcaption></figure>",
         escaped(&row.arm),
         sample.label,
         sample.id,
-        sample.clean_logit,
-        sample.adv_logit,
+        logit(sample.clean_logit),
+        logit(sample.adv_logit),
         count(sample.queries as f64)
     );
 }

@@ -52,6 +52,9 @@ fn answers(out: &mut String, page: &Page) {
     if page.answers.is_empty() {
         out.push_str("Nothing was compared: there is no second way of training with a seed in common.\n");
     }
+    for headline in &page.headlines {
+        let _ = writeln!(out, "{}\n", escaped(headline));
+    }
     for answer in &page.answers {
         let _ = writeln!(
             out,

@@ -108,7 +108,7 @@ pub struct Comparison {
     pub low: f64,
     /// Upper end.
     pub high: f64,
-    /// McNemar's exact p for accuracies, the bootstrap's two-sided p otherwise.
+    /// McNemar's exact p for accuracies of one seed, the bootstrap's two-sided p otherwise.
     pub p: Option<f64>,
     /// In words: "higher", "lower", "no effect shown".
     pub verdict: String,

@@ -35,6 +35,11 @@ pub(super) fn difference(value: f64, points: bool) -> String {
     }
 }
 
+/// A logit with two decimals and a real minus.
+pub(super) fn logit(value: f32) -> String {
+    format!("{value:.2}").replace('-', "−")
+}
+
 /// A p value: "0.031", "< 0.001".
 pub(super) fn p_value(p: f64) -> String {
     if p < 0.001 { "< 0.001".to_owned() } else { format!("{p:.3}") }
@@ -73,6 +78,7 @@ mod tests {
         assert_eq!(difference(-0.0001, true), "0.0");
         assert_eq!(difference(0.0, false), "0.000");
         assert_eq!(p_value(0.0001), "< 0.001");
+        assert_eq!(logit(-1.234), "−1.23");
         assert_eq!(p_value(0.25), "0.250");
         assert_eq!(count(1_234_567.0), "1\u{202f}234\u{202f}567");
         assert_eq!(count(12.34), "12.3");

@@ -83,6 +83,8 @@ pub struct Page {
     pub basis: String,
     /// What a reader must know before any figure.
     pub warnings: Vec<String>,
+    /// All comparisons of an arm in one sentence, one an arm.
+    pub headlines: Vec<String>,
     /// One a comparison.
     pub answers: Vec<Answer>,
     /// The tables in reading order.
@@ -106,6 +108,7 @@ impl Page {
             question: question(report),
             basis: basis(report, extras),
             warnings: warnings(report),
+            headlines: others(report).into_iter().filter_map(|arm| headline(report, arm)).collect(),
             answers: report.comparisons.iter().map(|one| answer(report, one)).collect(),
             tables: [
                 comparison_table(report),
@@ -232,7 +235,7 @@ fn warnings(report: &Report) -> Vec<String> {
     lines
 }
 
-/// The key of the attack in "robust_accuracy[key]".
+/// The key of the attack in `robust_accuracy[key]`.
 fn robust_key(metric: &str) -> Option<&str> {
     metric.strip_prefix("robust_accuracy[")?.strip_suffix(']')
 }
@@ -269,6 +272,32 @@ fn comparison_mark(report: &Report, one: &Comparison) -> Mark {
     }
 }
 
+/// The verdict's words, with the doubt where there is one.
+fn verdict(one: &Comparison, mark: Mark) -> String {
+    match mark {
+        Mark::Unreliable => format!("{}, unreliable", one.verdict),
+        _ => one.verdict.clone(),
+    }
+}
+
+/// All comparisons of an arm in one sentence.
+fn headline(report: &Report, arm: &str) -> Option<String> {
+    let of_arm = report.comparisons.iter().filter(|one| one.arm == arm);
+    let marks: Vec<Mark> = of_arm.map(|one| comparison_mark(report, one)).collect();
+    let count = |mark: Mark| marks.iter().filter(|other| **other == mark).count();
+    if marks.is_empty() {
+        return None;
+    }
+    Some(format!(
+        "{arm} against {BASELINE}, {}: {} in favour of {arm}, {} against it, {} with no effect shown, {} not to be trusted.",
+        counted(marks.len(), "comparison"),
+        count(Mark::Good),
+        count(Mark::Bad),
+        count(Mark::Plain),
+        count(Mark::Unreliable)
+    ))
+}
+
 fn answer(report: &Report, one: &Comparison) -> Answer {
     let points = is_share(&one.metric);
     let unit = if points { " points" } else { "" };
@@ -285,7 +314,7 @@ fn answer(report: &Report, one: &Comparison) -> Answer {
     };
     Answer {
         subject: format!("{}: {} against {}", subject(&one.metric), one.arm, one.against),
-        verdict: one.verdict.clone(),
+        verdict: verdict(one, mark),
         reason: format!(
             "{holds}: {}{unit}, 95 % interval {} to {}{doubt}",
             write(one.difference),
@@ -300,19 +329,15 @@ fn comparison_table(report: &Report) -> Table {
     let row = |one: &Comparison| {
         let points = is_share(&one.metric);
         let mark = comparison_mark(report, one);
-        let verdict = match mark {
-            Mark::Unreliable => format!("{} (unreliable)", one.verdict),
-            _ => one.verdict.clone(),
-        };
         let unit = if points { " pt" } else { "" };
         vec![
             plain(subject(&one.metric)),
             plain(one.arm.clone()),
             plain(one.against.clone()),
             plain(difference(one.difference, points) + unit),
-            plain(format!("{} – {}{unit}", difference(one.low, points), difference(one.high, points))),
+            plain(format!("{} to {}{unit}", difference(one.low, points), difference(one.high, points))),
             plain(one.p.map_or_else(|| "–".to_owned(), p_value)),
-            Cell { text: verdict, detail: None, mark },
+            Cell { text: verdict(one, mark), detail: None, mark },
         ]
     };
     let mut columns =
@@ -322,9 +347,8 @@ fn comparison_table(report: &Report) -> Table {
         name: "comparisons",
         title: "Against the baseline",
         note: "Paired over the same pictures, averaged over the seeds both have. The interval is a bootstrap \
-            over people or videos and decides the verdict. p is McNemar's for accuracies (which takes pictures \
-            as independent; over several seeds twice the mean of the seeds' p) and the bootstrap's otherwise. \
-            pt = percentage points."
+            over people or videos and decides the verdict. p is McNemar's for accuracies of a single seed (which \
+            takes pictures as independent) and the bootstrap's otherwise. pt = percentage points."
             .to_owned(),
         columns,
         rows: report.comparisons.iter().map(row).collect(),
@@ -449,10 +473,16 @@ fn direction(direction: &Direction) -> Cell {
 }
 
 fn attack_row(arm: &Arm, attack: &AttackReport) -> Vec<Cell> {
-    let trust = match attack.unreliable {
-        true => Cell { text: "UNRELIABLE".to_owned(), detail: None, mark: Mark::Unreliable },
-        false => Cell { text: "checks passed".to_owned(), detail: None, mark: Mark::Good },
+    let (words, mark) = match (attack.unreliable, attack.gates.is_empty()) {
+        (true, _) => ("UNRELIABLE", Mark::Unreliable),
+        (false, true) => ("none made", Mark::Plain),
+        (false, false) => ("passed", Mark::Good),
     };
+    let trust = Cell { text: words.to_owned(), detail: None, mark };
+    let mut name = plain(attack.method.clone());
+    name.detail = Some(attack_key(attack).replacen(&format!("{} ", attack.method), "", 1));
+    let mut trained = plain(arm.name.clone());
+    trained.detail = Some(format!("seed {}", arm.seed));
     let mut queries = plain(count(attack.queries.median));
     queries.detail = Some(format!("p90 {}", count(attack.queries.p90)));
     let mut certified = plain(attack.certified_8bit.to_string());
@@ -460,8 +490,8 @@ fn attack_row(arm: &Arm, attack: &AttackReport) -> Vec<Cell> {
         certified.detail = Some(format!("{} lost", attack.lost_to_rounding));
     }
     vec![
-        plain(attack_key(attack)),
-        plain(who(arm)),
+        name,
+        trained,
         trust,
         plain(attack.n.to_string()),
         estimated(Some(attack.intervals.clean_accuracy), true),
@@ -534,15 +564,15 @@ fn gate_table(report: &Report) -> Table {
         }
     }
     rows.sort_by_key(|row| row[0].mark != Mark::Unreliable);
-    let any_failed = rows.first().is_some_and(|row| row[0].mark == Mark::Unreliable);
     Table {
         name: "gates",
         title: "Checks on the attacks",
-        note: "Each says whether an attack's figure can be believed; one failed check marks it unreliable."
+        note: "Each says whether an attack's figure can be believed; one failed check marks it unreliable. Failed ones \
+            come first."
             .to_owned(),
         columns: columns(&["Result", "Attack", "Arm", "Check", "What it means", "Measured"], 5),
         rows,
-        folded: !any_failed,
+        folded: true,
     }
 }
 

@@ -36,7 +36,9 @@ pub struct Plot {
 
 type Area<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
 type Chart<'a, 'b> = ChartContext<'a, BitMapBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
-type Drawn = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+type Format<'a> = &'a dyn Fn(&f64) -> String;
+type Drawn = Result<(), Failure>;
 
 /// Colours that people with any colour vision tell apart (Okabe and Ito).
 const PALETTE: [RGBColor; 6] = [
@@ -56,7 +58,7 @@ const TEXT: i32 = 23;
 /// Height of the strip with title and legend above a chart.
 const STRIP: i32 = 104;
 /// Points that a training curve is averaged down to.
-const CURVE_POINTS: usize = 200;
+const CURVE_POINTS: usize = 120;
 /// Bins of a score histogram.
 const SCORE_BINS: usize = 40;
 
@@ -65,10 +67,10 @@ pub fn draw(report: &Report, extras: &Extras) -> Result<Vec<Plot>, ReportError> 
     let mut plots = Vec::new();
     plots.extend(accuracy_plot(report)?);
     plots.extend(roc_plot(report, extras)?);
+    plots.extend(score_plot(report, extras)?);
     for key in report.attack_keys() {
         plots.extend(query_plot(report, extras, &key)?);
     }
-    plots.extend(score_plot(report, extras)?);
     plots.extend(training_plot(report, extras)?);
     Ok(plots)
 }
@@ -138,11 +140,7 @@ impl Key {
 }
 
 /// Writes title and legend at the top of `area` and returns what is left below.
-fn headed<'a>(
-    area: &Area<'a>,
-    title: &str,
-    keys: &[Key],
-) -> Result<Area<'a>, Box<dyn std::error::Error + Send + Sync>> {
+fn headed<'a>(area: &Area<'a>, title: &str, keys: &[Key]) -> Result<Area<'a>, Failure> {
     let (strip, below) = area.split_vertically(STRIP);
     strip.draw(&Text::new(title.to_owned(), (24, 18), text(TITLE)))?;
     let mut x = 26;
@@ -157,7 +155,7 @@ fn headed<'a>(
                 }
             }
         }
-        strip.draw(&Text::new(key.text.clone(), (x + 40, y - 11), text(TEXT)))?;
+        strip.draw(&Text::new(key.text.clone(), (x + 40, y - 6), text(TEXT)))?;
         let width = strip.estimate_text_size(&key.text, &text(TEXT))?.0;
         x += 40 + width as i32 + 34;
     }
@@ -170,8 +168,8 @@ fn chart<'a, 'b>(
     x: Range<f64>,
     y: Range<f64>,
     descriptions: (&str, &str),
-    formats: (&dyn Fn(&f64) -> String, &dyn Fn(&f64) -> String),
-) -> Result<Chart<'a, 'b>, Box<dyn std::error::Error + Send + Sync>> {
+    formats: (Format<'_>, Format<'_>),
+) -> Result<Chart<'a, 'b>, Failure> {
     let mut chart = ChartBuilder::on(area)
         .margin_right(36)
         .margin_left(12)
@@ -528,8 +526,7 @@ fn training_plot(report: &Report, extras: &Extras) -> Result<Option<Plot>, Repor
         return Ok(None);
     }
     let title = "Training";
-    let caption = "One line a seed. Training loss is averaged over neighbouring steps; with a regulariser it is \
-        the plain loss as logged.";
+    let caption = "One line a seed. Training loss is averaged over neighbouring steps.";
     let plot = plot("training.png", title, caption, (1400, 680), |area| {
         let keys = names.iter().enumerate().map(|(place, name)| Key::new(*name, colour(place)));
         let below = headed(area, title, &keys.collect::<Vec<_>>())?;

@@ -20,9 +20,8 @@ pub const RES: usize = 32;
 pub fn tiny(seed: u64, metadata: Option<&Metadata>) -> ModelProto {
     let channels = 8;
     let mut random = random::stream(seed, &["fixture".into()]);
-    let mut draw = |count: usize| -> Vec<f32> {
-        (0..count).map(|_| random.random_range(-0.5..0.5)).collect()
-    };
+    let mut draw =
+        |count: usize| -> Vec<f32> { (0..count).map(|_| random.random_range(-0.5..0.5)).collect() };
     let initializer = vec![
         tensor("kernel", &[channels, 3, 3, 3], draw(channels * 27)),
         tensor("offset", &[channels], draw(channels)),
@@ -87,12 +86,7 @@ pub fn tensor(name: &str, dims: &[usize], values: Vec<f32>) -> TensorProto {
 }
 
 /// A node with one output; its name is `<operator>_1`.
-pub fn node(
-    operator: &str,
-    inputs: &[&str],
-    output: &str,
-    attribute: Vec<AttributeProto>,
-) -> NodeProto {
+pub fn node(operator: &str, inputs: &[&str], output: &str, attribute: Vec<AttributeProto>) -> NodeProto {
     NodeProto {
         input: inputs.iter().map(|&name| name.to_owned()).collect(),
         output: vec![output.to_owned()],

@@ -11,6 +11,8 @@ mod output;
 mod place;
 mod progress;
 #[cfg(feature = "train")]
+mod study;
+#[cfg(feature = "train")]
 mod training;
 
 use std::process::ExitCode;

@@ -167,11 +167,11 @@ impl GradientRegularization {
         }
         let mut joint = None;
         for &(_, shape, gradient) in &by_tap {
-            joint = Some(feature_statistics::squared_norm(recording, gradient, joint, shape));
+            joint = Some(feature_statistics::norm(recording, gradient, joint, shape));
         }
         let mut perturb = |&(value, shape, gradient): &(ValueId, Shape, Tensor)| {
             let norm = if self.per_tap {
-                feature_statistics::squared_norm(recording, gradient, None, shape)
+                feature_statistics::norm(recording, gradient, None, shape)
             } else {
                 joint.expect("there is a tap")
             };

@@ -19,10 +19,9 @@ static STATISTIC_GRADIENTS: Kernel = Kernel::new::<Params>(
     "statistic_gradients",
     &[read("f"), read("moments"), read("dy"), write("partial")],
 );
-static SQUARED_NORM: Kernel =
-    Kernel::new::<Params>(&SHADER, "squared_norm", &[read("gradient"), write("first_norm")]);
-static ADD_SQUARED_NORM: Kernel =
-    Kernel::new::<Params>(&SHADER, "add_squared_norm", &[read("gradient"), read("before"), write("norm")]);
+static NORM: Kernel = Kernel::new::<Params>(&SHADER, "norm", &[read("gradient"), write("own")]);
+static JOIN_NORM: Kernel =
+    Kernel::new::<Params>(&SHADER, "join_norm", &[read("gradient"), read("before"), write("joint")]);
 static PERTURBATION: Kernel = Kernel::new::<Params>(
     &SHADER,
     "perturbation",
@@ -38,7 +37,7 @@ static BACKWARD_INPUT: Kernel = Kernel::new::<Params>(
 
 /// The kernels of this file.
 pub const KERNELS: &[&Kernel] =
-    &[&STATISTIC_GRADIENTS, &SQUARED_NORM, &ADD_SQUARED_NORM, &PERTURBATION, &PERTURB, &BACKWARD_INPUT];
+    &[&STATISTIC_GRADIENTS, &NORM, &JOIN_NORM, &PERTURBATION, &PERTURB, &BACKWARD_INPUT];
 
 /// Under the root of sigma (method of Guan et al. 2024).
 pub const EPS: f32 = 1e-5;
@@ -116,34 +115,30 @@ pub fn gradients(recording: &mut Recording, f: Tensor, moments: Tensor, g: Tenso
     reduce::sum(recording, by_image, rows, 1.0, None)
 }
 
-/// The squared norm [D] of a gradient [D, 2, C], added to `before` where given.
-pub fn squared_norm(
-    recording: &mut Recording,
-    gradient: Tensor,
-    before: Option<Tensor>,
-    shape: Shape,
-) -> Tensor {
+/// The norm [D] of a gradient [D, 2, C], together with what has the norm `before`
+/// where given.
+pub fn norm(recording: &mut Recording, gradient: Tensor, before: Option<Tensor>, shape: Shape) -> Tensor {
     let norm = recording.tensor(shape.deltas());
     match before {
         Some(before) => {
-            recording.dispatch(&ADD_SQUARED_NORM, &shape.whole(), &[gradient, before, norm], shape.deltas());
+            recording.dispatch(&JOIN_NORM, &shape.whole(), &[gradient, before, norm], shape.deltas());
         }
-        None => recording.dispatch(&SQUARED_NORM, &shape.whole(), &[gradient, norm], shape.deltas()),
+        None => recording.dispatch(&NORM, &shape.whole(), &[gradient, norm], shape.deltas()),
     }
     norm
 }
 
-/// (dmu, dsigma) = r * gradient / sqrt(squared norm): [D, 2, C]; 0 for a zero gradient.
+/// (dmu, dsigma) = r * gradient / norm: [D, 2, C]; 0 for a zero gradient.
 pub fn perturbation(
     recording: &mut Recording,
     gradient: Tensor,
-    squared_norm: Tensor,
+    norm: Tensor,
     step: Tensor,
     shape: Shape,
 ) -> Tensor {
     let len = shape.deltas() * 2 * shape.channels;
     let delta = recording.tensor(len);
-    recording.dispatch(&PERTURBATION, &shape.whole(), &[gradient, squared_norm, step, delta], len);
+    recording.dispatch(&PERTURBATION, &shape.whole(), &[gradient, norm, step, delta], len);
     delta
 }
 

@@ -13,17 +13,20 @@ crate::parameters! {
 
 static LINF_STEP: Kernel =
     Kernel::new::<Params>(&SHADER, "linf_step", &[read("clean"), read("gradient"), write("adversarial")]);
-static SQUARED_LENGTH: Kernel =
-    Kernel::new::<Params>(&SHADER, "squared_length", &[read("values"), write("squares")]);
+static CHUNK_LENGTH: Kernel =
+    Kernel::new::<Params>(&SHADER, "chunk_length", &[read("values"), write("parts")]);
+static JOIN_LENGTHS: Kernel =
+    Kernel::new::<Params>(&SHADER, "join_lengths", &[read("partial"), write("lengths")]);
 static SQUARED_DISTANCE: Kernel =
     Kernel::new::<Params>(&SHADER, "squared_distance", &[read("values"), read("moved"), write("distances")]);
 static L2_STEP: Kernel =
-    Kernel::new::<Params>(&SHADER, "l2_step", &[read("direction"), read("squared"), write("adversarial")]);
+    Kernel::new::<Params>(&SHADER, "l2_step", &[read("direction"), read("length"), write("adversarial")]);
 static L2_PROJECT: Kernel =
     Kernel::new::<Params>(&SHADER, "l2_project", &[read("origin"), read("squared"), write("adversarial")]);
 
 /// The kernels of this file.
-pub const KERNELS: &[&Kernel] = &[&LINF_STEP, &SQUARED_LENGTH, &SQUARED_DISTANCE, &L2_STEP, &L2_PROJECT];
+pub const KERNELS: &[&Kernel] =
+    &[&LINF_STEP, &CHUNK_LENGTH, &JOIN_LENGTHS, &SQUARED_DISTANCE, &L2_STEP, &L2_PROJECT];
 
 /// A step on pictures [N, P, 4] in \[0, 1\].
 #[derive(Clone, Copy, Debug)]
@@ -71,28 +74,20 @@ pub fn linf_step(
     recording.dispatch(&LINF_STEP, &shape.whole(), &tensors, shape.invocations());
 }
 
-/// x [N, P, 4] -> the squared Euclidean length of each picture [N], into `y` where given.
-pub fn squared_length(recording: &mut Recording, x: Tensor, shape: Shape, y: Option<Tensor>) -> Tensor {
+/// x [N, P, 4] -> the Euclidean length of each picture [N], into `y` where given.
+/// Lengths beyond the range of their squares come out right.
+pub fn length(recording: &mut Recording, x: Tensor, shape: Shape, y: Option<Tensor>) -> Tensor {
     let chunks = chunks(shape);
-    let partial = recording.tensor(shape.n * chunks.count);
-    recording.dispatch(&SQUARED_LENGTH, &shape.params(chunks), &[x, partial], partial.len);
-    reduce::sum(recording, partial, rows(shape), 1.0, y)
-}
-
-/// x, moved [N, P, 4] -> the squared Euclidean distance of each pair of pictures [N].
-fn squared_distance(recording: &mut Recording, x: Tensor, moved: Tensor, shape: Shape) -> Tensor {
-    let chunks = chunks(shape);
-    let partial = recording.tensor(shape.n * chunks.count);
-    recording.dispatch(&SQUARED_DISTANCE, &shape.params(chunks), &[x, moved, partial], partial.len);
-    reduce::sum(recording, partial, rows(shape), 1.0, None)
+    let params = shape.params(chunks);
+    let parts = recording.tensor(2 * shape.n * chunks.count);
+    recording.dispatch(&CHUNK_LENGTH, &params, &[x, parts], shape.n * chunks.count);
+    let lengths = y.unwrap_or_else(|| recording.tensor(shape.n));
+    recording.dispatch(&JOIN_LENGTHS, &params, &[parts, lengths], shape.n);
+    lengths
 }
 
 fn chunks(shape: Shape) -> Chunks {
     Chunks::of(shape.pixels, 64, 64)
-}
-
-fn rows(shape: Shape) -> reduce::Rows {
-    reduce::Rows { groups: shape.n, rows: chunks(shape).count, length: 1 }
 }
 
 /// adversarial += size * gradient / |gradient|, projected on the ball around `clean`
@@ -104,8 +99,12 @@ pub fn l2_step(
     adversarial: Tensor,
     shape: Shape,
 ) {
-    let squared = squared_length(recording, gradient, shape, None);
-    recording.dispatch(&L2_STEP, &shape.whole(), &[gradient, squared, adversarial], shape.invocations());
-    let squared = squared_distance(recording, clean, adversarial, shape);
+    let lengths = length(recording, gradient, shape, None);
+    recording.dispatch(&L2_STEP, &shape.whole(), &[gradient, lengths, adversarial], shape.invocations());
+    let chunks = chunks(shape);
+    let rows = reduce::Rows { groups: shape.n, rows: chunks.count, length: 1 };
+    let partial = recording.tensor(shape.n * chunks.count);
+    recording.dispatch(&SQUARED_DISTANCE, &shape.params(chunks), &[clean, adversarial, partial], partial.len);
+    let squared = reduce::sum(recording, partial, rows, 1.0, None);
     recording.dispatch(&L2_PROJECT, &shape.whole(), &[clean, squared, adversarial], shape.invocations());
 }

@@ -22,13 +22,15 @@ pub fn mean(losses: &[f64]) -> f64 {
     losses.iter().sum::<f64>() / losses.len() as f64
 }
 
-/// z, targets, weights \[N\] -> dz \[N\] of the mean loss: w * (sigmoid(z) - t) / N.
+/// z, targets, weights \[N\] -> dz \[N\] of the mean loss: w * (sigmoid(z) - t) / N,
+/// written as sigmoid(z) * (1 - t) - sigmoid(-z) * t, which does not cancel.
 pub fn backward(z: &[f64], targets: &[f64], weights: &[f64]) -> Vec<f64> {
     let n = z.len();
     assert_eq!((targets.len(), weights.len()), (n, n), "all are [N]");
     let mut dz = vec![0.0; n];
     for i in 0..n {
-        dz[i] = weights[i] * (sigmoid(z[i]) - targets[i]) / n as f64;
+        let slope = sigmoid(z[i]) * (1.0 - targets[i]) - sigmoid(-z[i]) * targets[i];
+        dz[i] = weights[i] * slope / n as f64;
     }
     dz
 }
@@ -70,6 +72,14 @@ mod tests {
         assert_eq!(losses, [800.0, 800.0, 0.0]);
         let dz = backward(&[800.0, -800.0], &[0.0, 1.0], &[1.0; 2]);
         assert_eq!(dz, [0.5, -0.5]);
+    }
+
+    /// At z = 40 the sigmoid is 1 in f64, and the gradient is -exp(-40) all the same.
+    #[test]
+    fn a_confident_logit_keeps_its_gradient() {
+        let small = (-40.0_f64).exp();
+        let dz = backward(&[40.0, -40.0], &[1.0, 0.0], &[2.0; 2]);
+        assert!((dz[0] / -small - 1.0).abs() < 1e-12 && (dz[1] / small - 1.0).abs() < 1e-12, "{dz:?}");
     }
 
     #[test]

@@ -28,6 +28,16 @@ pub enum Sharing {
     Image,
 }
 
+impl Sharing {
+    /// D: the perturbations of a batch of N = `n` images.
+    pub fn deltas(self, n: usize) -> usize {
+        match self {
+            Self::Batch => 1,
+            Self::Image => n,
+        }
+    }
+}
+
 /// Whether the backward pass sees that mu and sigma depend on f.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
@@ -63,10 +73,7 @@ impl Tap {
 
     /// The number of means, and of deviations, that a gradient or perturbation has.
     pub fn shared_len(&self, sharing: Sharing) -> usize {
-        match sharing {
-            Sharing::Batch => self.c,
-            Sharing::Image => self.n * self.c,
-        }
+        sharing.deltas(self.n) * self.c
     }
 
     /// Where the value for an image's channel stands in a gradient or perturbation.
@@ -146,23 +153,30 @@ pub fn gradients(tap: &Tap, f: &[f64], dperturbed: &[f64], sharing: Sharing) -> 
     Statistics { mean, deviation }
 }
 
-/// The gradients of all taps -> perturbations of length `radius` along them:
-/// radius * g / ||g||, the norm being over means and deviations together, and over
-/// all images where they are not shared. A gradient of zero gives none.
-pub fn scaled_to(radius: f64, gradients: &[Statistics], norm: Norm) -> Vec<Statistics> {
-    let joint: f64 = gradients.iter().map(squared_norm).sum();
+/// The gradients of all taps, [D, C] each -> perturbations of length `radius` along
+/// them: radius * g / ||g||. There is one norm for each of the D perturbations
+/// ([`Sharing::deltas`]), so that an image's own does not depend on its batch; it is
+/// over means and deviations together. A gradient of zero gives none.
+pub fn scaled_to(radius: f64, gradients: &[Statistics], norm: Norm, deltas: usize) -> Vec<Statistics> {
+    let squared: Vec<Vec<f64>> = gradients.iter().map(|gradient| squared_norms(gradient, deltas)).collect();
+    let joint = |delta: usize| squared.iter().map(|of_tap| of_tap[delta]).sum::<f64>();
+    let factor = |tap: usize, delta: usize| {
+        let squared = match norm {
+            Norm::Joint => joint(delta),
+            Norm::PerTap => squared[tap][delta],
+        };
+        if squared > 0.0 { radius / squared.sqrt() } else { 0.0 }
+    };
+    let scaled = |tap: usize, values: &[f64]| {
+        let c = values.len() / deltas;
+        values.iter().enumerate().map(|(at, g)| factor(tap, at / c) * g).collect()
+    };
     gradients
         .iter()
-        .map(|gradient| {
-            let squared = match norm {
-                Norm::Joint => joint,
-                Norm::PerTap => squared_norm(gradient),
-            };
-            let factor = if squared > 0.0 { radius / squared.sqrt() } else { 0.0 };
-            Statistics {
-                mean: gradient.mean.iter().map(|g| factor * g).collect(),
-                deviation: gradient.deviation.iter().map(|g| factor * g).collect(),
-            }
+        .enumerate()
+        .map(|(tap, gradient)| Statistics {
+            mean: scaled(tap, &gradient.mean),
+            deviation: scaled(tap, &gradient.deviation),
         })
         .collect()
 }
@@ -198,9 +212,13 @@ pub fn backward(
     df
 }
 
-fn squared_norm(gradient: &Statistics) -> f64 {
-    let values = gradient.mean.iter().chain(&gradient.deviation);
-    values.map(|g| g * g).sum()
+/// One sum of squares for each perturbation, \[D\].
+fn squared_norms(gradient: &Statistics, deltas: usize) -> Vec<f64> {
+    let Statistics { mean, deviation } = gradient;
+    assert!(mean.len() == deviation.len() && mean.len().is_multiple_of(deltas), "gradients are [D, C]");
+    let c = mean.len() / deltas;
+    let squares = |values: &[f64]| values.iter().map(|g| g * g).sum::<f64>();
+    mean.chunks(c).zip(deviation.chunks(c)).map(|(m, d)| squares(m) + squares(d)).collect()
 }
 
 fn check_shared(tap: &Tap, delta: &Statistics, sharing: Sharing) {
@@ -331,14 +349,51 @@ mod tests {
     /// ||(3, 4)|| = 5 and ||(3, 4, 12)|| = 13.
     #[test]
     fn the_norm_is_over_all_taps_or_over_each() {
-        let joint = scaled_to(0.13, &two_taps(), Norm::Joint);
+        let joint = scaled_to(0.13, &two_taps(), Norm::Joint, 1);
         assert_close(&joint[0].mean, &[0.03, 0.0]);
         assert_close(&joint[0].deviation, &[0.0, 0.04]);
         assert_close(&joint[1].mean, &[0.12]);
-        let each = scaled_to(0.5, &two_taps(), Norm::PerTap);
+        let each = scaled_to(0.5, &two_taps(), Norm::PerTap, 1);
         assert_close(&each[0].mean, &[0.3, 0.0]);
         assert_close(&each[0].deviation, &[0.0, 0.4]);
         assert_close(&each[1].mean, &[0.5]);
+    }
+
+    /// The same numbers belong to two images: (3, 0) and (0, 4) are one's gradients at
+    /// the first tap, (12, 0) at the second, and the other has (5, 0) at the second only.
+    #[test]
+    fn every_image_has_a_norm_of_its_own() {
+        let taps = [
+            Statistics { mean: vec![3.0, 0.0, 0.0, 0.0], deviation: vec![0.0, 4.0, 0.0, 0.0] },
+            Statistics { mean: vec![12.0, 5.0], deviation: vec![0.0, 0.0] },
+        ];
+        let joint = scaled_to(0.13, &taps, Norm::Joint, 2);
+        assert_close(&joint[0].mean, &[0.03, 0.0, 0.0, 0.0]);
+        assert_close(&joint[0].deviation, &[0.0, 0.04, 0.0, 0.0]);
+        assert_close(&joint[1].mean, &[0.12, 0.13]);
+        let each = scaled_to(0.5, &taps, Norm::PerTap, 2);
+        assert_close(&each[0].mean, &[0.3, 0.0, 0.0, 0.0]);
+        assert_close(&each[0].deviation, &[0.0, 0.4, 0.0, 0.0]);
+        assert_close(&each[1].mean, &[0.5, 0.5]);
+    }
+
+    /// An image's perturbation is the same alone as in a batch.
+    #[test]
+    fn an_images_perturbation_does_not_depend_on_its_batch() {
+        let (s, c) = (5, 3);
+        let (f, dy) = (values("f", 2 * s * c), values("dy", 2 * s * c));
+        let scaled = |n: usize, own: std::ops::Range<usize>| {
+            let tap = Tap { n, s, c };
+            let gradient = gradients(&tap, &f[own.clone()], &dy[own], Sharing::Image);
+            scaled_to(0.1, &[gradient], Norm::Joint, Sharing::Image.deltas(n)).remove(0)
+        };
+        let (both, alone) = (scaled(2, 0..2 * s * c), scaled(1, s * c..2 * s * c));
+        assert_eq!(both.mean[c..], alone.mean);
+        assert_eq!(both.deviation[c..], alone.deviation);
+        assert_close(
+            &[(dot(&alone.mean, &alone.mean) + dot(&alone.deviation, &alone.deviation)).sqrt()],
+            &[0.1],
+        );
     }
 
     #[test]
@@ -346,8 +401,8 @@ mod tests {
         let zero = Statistics { mean: vec![0.0; 2], deviation: vec![0.0; 2] };
         let [tap, _] = two_taps();
         let alone = std::slice::from_ref(&zero);
-        assert_eq!(scaled_to(0.1, alone, Norm::Joint), alone);
-        let each = scaled_to(5.0, &[zero.clone(), tap.clone()], Norm::PerTap);
+        assert_eq!(scaled_to(0.1, alone, Norm::Joint, 1), alone);
+        let each = scaled_to(5.0, &[zero.clone(), tap.clone()], Norm::PerTap, 1);
         assert_eq!(each, [zero, tap]);
     }
 }

@@ -64,7 +64,8 @@ pub fn step(
     let first = Network { graph, state, mode, perturbation: None };
     let (trace, loss1, g1) = pass(&first, pixels, labels);
     let statistics_gradients = statistics_gradients(&first, &trace, &g1, options);
-    let deltas = feature_statistics::scaled_to(options.r, &statistics_gradients, options.norm);
+    let count = options.sharing.deltas(trace.n);
+    let deltas = feature_statistics::scaled_to(options.r, &statistics_gradients, options.norm, count);
     let perturbation = Perturbation {
         taps: options.taps.clone(),
         deltas: deltas.clone(),

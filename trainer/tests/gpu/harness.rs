@@ -29,7 +29,8 @@ const NAN: u32 = f32::NAN.to_bits();
 /// The engine of all tests, its shaders checked.
 pub fn engine() -> Result<&'static Engine, String> {
     static ENGINE: OnceLock<Result<Engine, String>> = OnceLock::new();
-    let open = || Device::open(None).map(|device| Engine::new(device, true)).map_err(|error| error.to_string());
+    let open =
+        || Device::open(None).map(|device| Engine::new(device, true)).map_err(|error| error.to_string());
     ENGINE.get_or_init(open).as_ref().map_err(Clone::clone)
 }
 
@@ -57,6 +58,12 @@ pub fn draw(name: &str, len: usize, mean: f64, spread: f64) -> Vec<f64> {
     let mut random = stream(0, &["gpu tests".into(), name.into()]);
     let draw = |_| f64::from((mean + spread * random.random_range(-1.0..1.0)) as f32);
     (0..len).map(draw).collect()
+}
+
+/// The keys of `count` pictures.
+pub fn draw_keys(count: usize) -> Vec<u64> {
+    let mut random = stream(0, &["gpu tests".into(), "keys".into()]);
+    (0..count).map(|_| random.random()).collect()
 }
 
 /// Channels laid `to` apart instead of `from`, zeros between: [P, from] -> [P, to].
@@ -344,12 +351,18 @@ fn remember(reached: f64, text: impl Fn() -> String) {
     }
 }
 
-/// Says which result came closest to its tolerance.
+/// Says which result came closest to its tolerance, if anything was compared.
 pub fn print_closest() {
-    eprintln!("closest to its tolerance: {}", CLOSEST.lock().expect("no holder panics").1);
+    let closest = CLOSEST.lock().expect("no holder panics");
+    if !closest.1.is_empty() {
+        eprintln!("closest to its tolerance: {}", closest.1);
+    }
 }
 
-const FAULTS: &[(&str, (fn(&mut Bench), &str))] = &[
+/// What records a fault, and a part of what the harness must say to it.
+type Fault = (fn(&mut Bench), &'static str);
+
+const FAULTS: &[(&str, Fault)] = &[
     ("a_wrong_value", (a_wrong_value, "y[3] is 8e0, expected 8.001e0")),
     ("a_value_that_nobody_writes", (a_value_that_nobody_writes, "y[0] is NaN")),
     ("a_read_past_the_end", (a_read_past_the_end, "is NaN")),
@@ -358,7 +371,7 @@ const FAULTS: &[(&str, (fn(&mut Bench), &str))] = &[
 
 /// The harness itself: recordings with a fault, which it must notice.
 pub fn trials() -> Vec<Trial> {
-    let trial = |&(name, (fault, text)): &(&str, (fn(&mut Bench), &'static str))| {
+    let trial = |&(name, (fault, text)): &(&str, Fault)| {
         Trial::test(format!("harness/notices_{name}"), move || {
             let mut bench = Bench::new(String::new());
             fault(&mut bench);

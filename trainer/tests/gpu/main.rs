@@ -4,6 +4,7 @@
 //! A new file gives its `trials()` to `all` below; `harness` checks recordings.
 
 mod harness;
+mod network;
 mod ops;
 
 use dfrt_trainer::gpu::device;
@@ -11,7 +12,7 @@ use libtest_mimic::{Arguments, Trial};
 use std::process::ExitCode;
 
 fn all() -> Vec<Trial> {
-    [harness::trials(), ops::trials()].into_iter().flatten().collect()
+    [harness::trials(), network::trials(), ops::trials()].into_iter().flatten().collect()
 }
 
 fn main() -> ExitCode {
@@ -19,8 +20,7 @@ fn main() -> ExitCode {
     // One device, and one place where its errors are kept: one test at a time.
     arguments.test_threads.get_or_insert(1);
     let devices = device::list();
-    let trials: Vec<_> =
-        all().into_iter().map(|trial| trial.with_ignored_flag(devices.is_empty())).collect();
+    let trials: Vec<_> = all().into_iter().map(|trial| trial.with_ignored_flag(devices.is_empty())).collect();
     let count = trials.len();
     if let Some(used) = devices.iter().find(|device| device.default) {
         eprintln!("GPU tests on {} ({}, {}, {})", used.name, used.kind, used.api, used.driver);

@@ -43,11 +43,11 @@ pub(super) fn fit(patch: &mut Raster, target: &Raster, weights: &[f32], strength
         Statistics::of(target, weights),
     );
     for pixel in &mut patch.pixels {
-        for c in 0..3 {
+        let fitted: Pixel = std::array::from_fn(|c| {
             let gain = (to.deviation[c] / from.deviation[c].max(1e-3)).clamp(0.5, 2.0);
-            let fitted = (pixel[c] - from.mean[c]) * gain + to.mean[c];
-            pixel[c] += strength * (fitted - pixel[c]);
-        }
+            (pixel[c] - from.mean[c]) * gain + to.mean[c]
+        });
+        *pixel = std::array::from_fn(|c| pixel[c] + strength * (fitted[c] - pixel[c]));
     }
 }
 

@@ -48,12 +48,17 @@ pub(super) fn depth(polygon: &[Point], place: Point) -> f32 {
         let (edge, to) = ([b[0] - a[0], b[1] - a[1]], [x - a[0], y - a[1]]);
         let length = (edge[0] * edge[0] + edge[1] * edge[1]).max(1e-12);
         let along = ((to[0] * edge[0] + to[1] * edge[1]) / length).clamp(0.0, 1.0);
-        nearest = nearest.min((to[0] - along * edge[0]).hypot(to[1] - along * edge[1]));
+        let away = [to[0] - along * edge[0], to[1] - along * edge[1]];
+        nearest = nearest.min(away[0] * away[0] + away[1] * away[1]);
         if (a[1] > y) != (b[1] > y) && to[0] < to[1] / edge[1] * edge[0] {
             inside = !inside;
         }
     }
-    if inside { nearest } else { -nearest }
+    if inside {
+        nearest.sqrt()
+    } else {
+        -nearest.sqrt()
+    }
 }
 
 /// 0 outside the polygon, 1 further than `feather` pixels inside it.

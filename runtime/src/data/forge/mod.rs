@@ -10,7 +10,7 @@ mod raster;
 mod self_blend;
 mod swap;
 
-pub use self_blend::self_blend;
+pub use self_blend::{SelfBlendSettings, self_blend};
 pub use swap::{SwapSettings, swap};
 
 use super::face::Landmarks;

@@ -31,7 +31,7 @@ impl Raster {
             .pixels
             .iter()
             .flatten()
-            .map(|value| value.round().clamp(0.0, 255.0) as u8);
+            .map(|value| (value + 0.5) as u8);
         RgbImage::from_raw(self.width as u32, self.height as u32, bytes.collect())
             .expect("three bytes a pixel")
     }
@@ -60,18 +60,10 @@ impl Raster {
 
     /// The picture whose pixel at a place is this one's at `source` of that place.
     pub fn warped(&self, source: impl Fn(Point) -> Point) -> Self {
-        let pixels = self
-            .centres()
+        let pixels = centres(self.width, self.height)
             .map(|centre| self.sample(source(centre)))
             .collect();
         Self { pixels, ..*self }
-    }
-
-    /// The centres of all pixels, row by row.
-    pub fn centres(&self) -> impl Iterator<Item = Point> + use<> {
-        let width = self.width;
-        (0..self.width * self.height)
-            .map(move |index| [(index % width) as f32 + 0.5, (index / width) as f32 + 0.5])
     }
 
     /// Each pixel's mean over its 3 x 3 neighbourhood, the border repeated.
@@ -94,4 +86,10 @@ impl Raster {
             ..*self
         }
     }
+}
+
+/// The centres of all pixels of a picture, row by row.
+pub(super) fn centres(width: usize, height: usize) -> impl Iterator<Item = Point> {
+    (0..width * height)
+        .map(move |index| [(index % width) as f32 + 0.5, (index / width) as f32 + 0.5])
 }

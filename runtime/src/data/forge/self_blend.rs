@@ -2,7 +2,7 @@
 //! the same photograph under mild transforms, so that the traces of blending are
 //! all there is to find.
 
-use super::raster::Raster;
+use super::raster::{self, Raster};
 use super::{FaceInPicture, ForgeError, blend, mask};
 use crate::data::face::Point;
 use crate::data::noise::Field;
@@ -12,8 +12,54 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use std::path::Path;
 
-/// The shares of the source that may be blended in; 1 counts three times.
-const RATIOS: [f32; 6] = [0.25, 0.5, 0.75, 1.0, 1.0, 1.0];
+/// How strongly a photograph is changed before it is blended with itself.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SelfBlendSettings {
+    /// The largest shift of a channel, in 8-bit levels.
+    pub shift: f32,
+    /// The largest change of brightness, in 8-bit levels.
+    pub brightness: f32,
+    /// The largest relative change of saturation.
+    pub saturation: f32,
+    /// The narrowest and the widest soft border, as shares of the mask's smaller
+    /// side.
+    pub feather: [f32; 2],
+    /// The chance that the target is changed instead of the source: everything
+    /// around the face then looks changed.
+    pub on_target: f64,
+    /// The shares of the source that may be blended in, drawn with equal chance.
+    pub ratios: &'static [f32],
+}
+
+impl Default for SelfBlendSettings {
+    /// The published ranges: a shift of 20 levels, a share of 1 three times as
+    /// often as 0.25, 0.5 and 0.75.
+    fn default() -> Self {
+        Self {
+            shift: 20.0,
+            brightness: 12.0,
+            saturation: 0.3,
+            feather: [0.04, 0.22],
+            on_target: 0.5,
+            ratios: &[0.25, 0.5, 0.75, 1.0, 1.0, 1.0],
+        }
+    }
+}
+
+impl SelfBlendSettings {
+    /// Careless work: colours off, seams narrow, the surroundings mostly untouched.
+    /// A small network learns to see it within minutes.
+    pub fn crude() -> Self {
+        Self {
+            shift: 34.0,
+            brightness: 30.0,
+            saturation: 0.5,
+            feather: [0.02, 0.08],
+            on_target: 0.15,
+            ratios: &[0.5, 0.75, 1.0, 1.0],
+        }
+    }
+}
 
 /// Blends the face with itself: colour, sharpness and JPEG change on one of source
 /// and target, the source moves and scales a little together with its mask, and the
@@ -24,30 +70,32 @@ const RATIOS: [f32; 6] = [0.25, 0.5, 0.75, 1.0, 1.0, 1.0];
 /// Where the landmarks enclose no face inside the picture.
 pub fn self_blend(
     face: FaceInPicture<'_>,
+    settings: &SelfBlendSettings,
     random: &mut ChaCha8Rng,
 ) -> Result<RgbImage, ForgeError> {
     face.check()?;
     let original = Raster::of(face.picture);
     let (mut source, mut target) = (original.clone(), original);
-    let changed = if random.random_bool(0.5) {
-        &mut source
-    } else {
+    let changed = if random.random_bool(settings.on_target) {
         &mut target
+    } else {
+        &mut source
     };
-    *changed = retouched(changed, random);
+    *changed = retouched(changed, settings, random);
     let motion = Motion::draw(&face, random);
     let source = source.warped(|place| motion.undone(place));
-    let mask = soft_mask(&face, &source, &motion, random);
+    let mask = soft_mask(&face, &motion, settings, random);
     Ok(blend::feather(&target, &source, &mask).rounded())
 }
 
 /// Colour shifted, saturation and contrast changed; then softer, sharper, or
 /// through a JPEG.
-fn retouched(raster: &Raster, random: &mut ChaCha8Rng) -> Raster {
-    let shift: [f32; 3] = std::array::from_fn(|_| random.random_range(-20.0..20.0));
-    let saturation = random.random_range(0.7..1.3);
+fn retouched(raster: &Raster, settings: &SelfBlendSettings, random: &mut ChaCha8Rng) -> Raster {
+    let shift: [f32; 3] =
+        std::array::from_fn(|_| random.random_range(-settings.shift..=settings.shift));
+    let saturation = 1.0 + random.random_range(-settings.saturation..=settings.saturation);
     let contrast = random.random_range(0.9..1.1);
-    let brightness = random.random_range(-12.0..12.0);
+    let brightness = random.random_range(-settings.brightness..=settings.brightness);
     let mut out = raster.clone();
     for pixel in &mut out.pixels {
         let grey = 0.299 * pixel[0] + 0.587 * pixel[1] + 0.114 * pixel[2];
@@ -103,17 +151,17 @@ impl Motion {
 
 fn soft_mask(
     face: &FaceInPicture<'_>,
-    source: &Raster,
     motion: &Motion,
+    settings: &SelfBlendSettings,
     random: &mut ChaCha8Rng,
 ) -> Vec<f32> {
     let hull = mask::hull(&chosen_part(face, random));
     let size = mask::size(&hull).max(1.0);
-    let feather = size * random.random_range(0.04..0.22);
+    let feather = size * random.random_range(settings.feather[0]..=settings.feather[1]);
     let bend = size * random.random_range(0.0..0.07);
     let waves = 3.0 / size;
     let fields: [Field; 2] = std::array::from_fn(|_| Field::new(random.random()));
-    let ratio = RATIOS[random.random_range(0..RATIOS.len())];
+    let ratio = settings.ratios[random.random_range(0..settings.ratios.len())];
     let share = |centre: Point| {
         let place = motion.undone(centre);
         let bent = [0, 1].map(|axis| {
@@ -121,7 +169,12 @@ fn soft_mask(
         });
         ratio * mask::feathered(&hull, bent, feather)
     };
-    source.centres().map(share).collect()
+    raster::centres(
+        face.picture.width() as usize,
+        face.picture.height() as usize,
+    )
+    .map(share)
+    .collect()
 }
 
 /// The points whose hull is the mask: mostly the whole face, else its lower or its

@@ -32,21 +32,36 @@ impl Behind<'_> {
         std::array::from_fn(|c| mix(upper[c], lower[c], share) * (1.0 + clutter).max(0.1) * falloff)
     }
 
-    /// How much of neck or clothes covers a place (the head's turn left out), and
-    /// its linear RGB.
-    pub fn body(&self, x: f32, y: f32) -> (f32, Colour) {
-        let head = &self.person.head;
-        let soft = 0.7 * self.pixel + 0.01;
-        let below = y - 0.55;
-        let neck_width = head.neck * (1.0 + 0.25 * step(0.9, 1.9, y));
-        let neck = step(-soft, soft, neck_width - x.abs()) * step(-soft, soft, below);
-        let shoulders =
-            1.72 + 0.22 * (x.abs() - 0.5).max(0.0).powf(1.4) - 0.12 * step(0.9, 0.3, x.abs());
-        let collar = y - shoulders;
-        let clothed = step(-soft, soft, collar);
-        let mut colour = self.neck(x, y);
-        cover(&mut colour, self.clothes(x, y), clothed);
-        (neck.max(clothed), colour)
+    /// How much of neck or clothes covers a place (the head's turn left out).
+    pub fn body_share(&self, x: f32, y: f32) -> f32 {
+        let soft = self.softness();
+        let neck_width = self.person.head.neck * (1.0 + 0.25 * step(0.9, 1.9, y));
+        let neck = step(-soft, soft, neck_width - x.abs()) * step(-soft, soft, y - 0.55);
+        neck.max(self.clothed(x, y))
+    }
+
+    /// Linear RGB of neck and clothes at a place.
+    pub fn body(&self, x: f32, y: f32) -> Colour {
+        let clothed = self.clothed(x, y);
+        let mut colour = if clothed < 1.0 {
+            self.neck(x, y)
+        } else {
+            [0.0; 3]
+        };
+        if clothed > 0.0 {
+            cover(&mut colour, self.clothes(x, y), clothed);
+        }
+        colour
+    }
+
+    fn softness(&self) -> f32 {
+        0.7 * self.pixel + 0.01
+    }
+
+    fn clothed(&self, x: f32, y: f32) -> f32 {
+        let slope = 0.22 * (x.abs() - 0.5).max(0.0).powf(1.4);
+        let collar = 1.72 + slope - 0.12 * step(0.9, 0.3, x.abs());
+        step(-self.softness(), self.softness(), y - collar)
     }
 
     fn neck(&self, x: f32, y: f32) -> Colour {

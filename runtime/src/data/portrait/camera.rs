@@ -26,9 +26,7 @@ pub(super) fn expose(
         image::Rgb(std::array::from_fn(|c| {
             let signal = tone(scene[at][c] * camera.gain[c] * dim, camera.contrast);
             let spread = camera.read_noise + camera.shot_noise * signal.max(0.0).sqrt();
-            ((signal + spread * noise[at][c]) * 255.0)
-                .round()
-                .clamp(0.0, 255.0) as u8
+            ((signal + spread * noise[at][c]) * 255.0 + 0.5) as u8
         }))
     })
 }
@@ -87,31 +85,27 @@ fn blur(scene: &mut Vec<Colour>, size: usize, sigma: f32) {
     if reach == 0 {
         return;
     }
-    let weights: Vec<f32> = (0..=2 * reach)
-        .map(|i| (-0.5 * ((i as f32 - reach as f32) / sigma).powi(2)).exp())
-        .collect();
+    let weight = |i: usize| (-0.5 * ((i as f32 - reach as f32) / sigma).powi(2)).exp();
+    let weights: Vec<f32> = (0..=2 * reach).map(weight).collect();
     let total: f32 = weights.iter().sum();
-    for horizontal in [true, false] {
-        let source = std::mem::take(scene);
-        scene.reserve(source.len());
-        for y in 0..size {
-            for x in 0..size {
-                let mut sum = [0.0; 3];
-                for (i, weight) in weights.iter().enumerate() {
-                    let shifted = |place: usize| (place + i).saturating_sub(reach).min(size - 1);
-                    let (x, y) = if horizontal {
-                        (shifted(x), y)
-                    } else {
-                        (x, shifted(y))
-                    };
-                    let value = source[y * size + x];
-                    sum.iter_mut()
-                        .zip(value)
-                        .for_each(|(sum, value)| *sum += weight * value);
+    // Blurring a row while turning it into a column, twice, blurs both ways.
+    for _ in 0..2 {
+        let mut turned = vec![[0.0; 3]; scene.len()];
+        let mut padded = Vec::with_capacity(size + 2 * reach);
+        for (y, row) in scene.chunks_exact(size).enumerate() {
+            padded.clear();
+            padded.extend(std::iter::repeat_n(row[0], reach));
+            padded.extend_from_slice(row);
+            padded.extend(std::iter::repeat_n(row[size - 1], reach));
+            for (x, window) in padded.windows(weights.len()).enumerate() {
+                let mut sum = [0.0_f32; 3];
+                for (weight, value) in weights.iter().zip(window) {
+                    (0..3).for_each(|c| sum[c] += weight * value[c]);
                 }
-                scene.push(sum.map(|value| value / total));
+                turned[x * size + y] = sum.map(|value| value / total);
             }
         }
+        *scene = turned;
     }
 }
 

@@ -69,7 +69,7 @@ impl Strands<'_> {
     fn flow(&self, x: f32, y: f32) -> (f32, f32) {
         let (dx, dy) = (x - self.hair.parting, y + self.head.crown + 0.5);
         let bend = 0.12 * self.hair.curl * Field::new(self.texture ^ 0x77).smooth(2.0 * x, 3.0 * y);
-        (dx.atan2(dy) + bend, dx.hypot(dy))
+        (dx.atan2(dy) + bend, (dx * dx + dy * dy).sqrt())
     }
 
     fn fringe(&self, x: f32, y: f32) -> f32 {

@@ -212,12 +212,16 @@ impl<'a> Shape<'a> {
             moved[1] * cos - moved[0] * sin,
         ];
         let mut place = flat;
-        for _ in 0..6 {
+        for _ in 0..8 {
+            let before = place;
             let z = self.depth(place[0], place[1]) - PIVOT;
             place = [
                 (flat[0] - z * pose.yaw.sin()) / pose.yaw.cos(),
                 (flat[1] - z * pose.pitch.sin()) / pose.pitch.cos(),
             ];
+            if (place[0] - before[0]).abs() + (place[1] - before[1]).abs() < 2e-3 {
+                break;
+            }
         }
         (place, flat)
     }

@@ -143,18 +143,19 @@ impl Backdrop {
 impl Camera {
     fn draw(random: &mut ChaCha8Rng) -> Self {
         let exposure = random.random_range(0.85..1.25);
-        let warmth = random.random_range(-0.08..0.08);
+        let warmth = random.random_range(-0.15..0.15);
+        let tint = random.random_range(-0.08..0.08);
         Self {
             gain: [
                 exposure * (1.0 + warmth),
-                exposure,
+                exposure * (1.0 + tint),
                 exposure * (1.0 - warmth),
             ],
             contrast: random.random_range(0.0..0.35),
             vignette: random.random_range(0.0..0.3),
-            blur: random.random_range(0.003..0.007),
-            read_noise: random.random_range(0.004..0.016),
-            shot_noise: random.random_range(0.005..0.022),
+            blur: random.random_range(0.0025..0.008),
+            read_noise: random.random_range(0.002..0.011),
+            shot_noise: random.random_range(0.002..0.016),
         }
     }
 }

@@ -202,7 +202,7 @@ impl Face<'_> {
         let nose = &self.person().nose;
         let across = (x.abs() - 0.52 * nose.width) / (0.3 * nose.width);
         let down = (y - nose.tip - 0.085) / 0.03;
-        let share = 1.0 - step(0.6, 1.3, across.hypot(down));
+        let share = 1.0 - step(0.6, 1.3, (across * across + down * down).sqrt());
         let wing = 0.4
             * bump(
                 (x.abs() - 1.08 * nose.width) / 0.025,
@@ -239,7 +239,7 @@ impl Face<'_> {
             x - side * eyes.apart - gaze[0],
             y - eyes.level + 0.012 - gaze[1],
         );
-        let radius = dx.hypot(dy) / eyes.iris;
+        let radius = (dx * dx + dy * dy).sqrt() / eyes.iris;
         let brightness = self.light.key[1] * 0.7 + self.light.sky[1];
         let under_lid = step(-0.02, 0.07, y - upper);
         let shade = brightness * mix(0.35, 1.0, under_lid);

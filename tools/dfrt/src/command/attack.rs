@@ -155,7 +155,7 @@ fn schedule(name: &str) -> Result<Schedule, String> {
     }
 }
 
-fn norm(name: &str) -> Result<Norm, String> {
+pub fn norm(name: &str) -> Result<Norm, String> {
     match name.to_ascii_lowercase().as_str() {
         "linf" => Ok(Norm::Linf),
         "l2" => Ok(Norm::L2),
@@ -200,6 +200,15 @@ impl Plan {
             batch: 16,
             seed: 0,
         }
+    }
+
+    /// The folder's name within a study: "square-linf-8".
+    pub fn folder(&self) -> String {
+        let norm = match self.threat.norm {
+            Norm::Linf => "linf",
+            Norm::L2 => "l2",
+        };
+        format!("{}-{norm}-{}", self.method.name(), self.threat.eps_255)
     }
 
     fn square(&self) -> SquareSettings {
@@ -310,10 +319,10 @@ impl Attack {
         folder: Folder<'_>,
     ) -> Result<Judgement> {
         let clear = || if self.force { place::clear(folder.path, &OWN) } else { Ok(()) };
-        if plan.method.needs_gradients() {
-            return self.with_gradients(model, &detector, data, plan, folder, clear);
-        }
         let oracle = TractOracle::new(detector);
+        if plan.method.needs_gradients() {
+            return self.with_gradients(model, &oracle, data, plan, folder, clear);
+        }
         clear()?;
         black_box(model, &oracle, data, plan, folder)
     }
@@ -322,7 +331,7 @@ impl Attack {
     fn with_gradients(
         &self,
         model: &Model,
-        detector: &Detector,
+        oracle: &TractOracle,
         data: &Dataset,
         plan: &Plan,
         folder: Folder<'_>,
@@ -332,14 +341,14 @@ impl Attack {
 
         let network = network::resident(model, network::engine(self.device)?)?;
         clear()?;
-        white_box(model, detector, &network, data, plan, folder)
+        white_box(model, oracle, &network, data, plan, folder)
     }
 
     #[cfg(not(feature = "train"))]
     fn with_gradients(
         &self,
         _: &Model,
-        _: &Detector,
+        _: &TractOracle,
         _: &Dataset,
         plan: &Plan,
         _: Folder<'_>,
@@ -353,11 +362,7 @@ impl Attack {
 pub const OWN: [&str; 5] = ["attack.json", "samples.csv", "journal.csv", "clean", "adversarial"];
 
 fn default_out(model: &Model, plan: &Plan) -> PathBuf {
-    let norm = match plan.threat.norm {
-        Norm::Linf => "linf",
-        Norm::L2 => "l2",
-    };
-    format!("{}-{}-{norm}-{}", model.stem(), plan.method.name(), plan.threat.eps_255).into()
+    format!("{}-{}", model.stem(), plan.folder()).into()
 }
 
 /// Attacks through tract, by logits alone.
@@ -382,31 +387,29 @@ pub fn black_box(
     judged(attack.as_ref(), oracle, model, oracle.detector(), data, plan, folder)
 }
 
-/// Attacks on the GPU, by gradients; `detector` is the model's file, whose threshold
-/// and hash count.
+/// Attacks on the GPU, by gradients. The deployed file is the judge: its threshold,
+/// its logits.
 ///
 /// # Errors
 /// As [`judge::judge`], and a device that fails.
 #[cfg(feature = "train")]
 pub fn white_box(
     model: &Model,
-    detector: &Detector,
+    oracle: &TractOracle,
     network: &dfrt_trainer::plan::resident::Resident,
     data: &Dataset,
     plan: &Plan,
     folder: Folder<'_>,
 ) -> Result<Judgement> {
-    use dfrt_trainer::gpu_oracle::GpuOracle;
     use dfrt_trainer::pgd::{Pgd, Settings};
 
     let batch = plan.batch.min(data.chosen.len()).max(1);
-    let oracle = GpuOracle::new(network, batch)?;
     let settings = match plan.method {
         Method::Fgsm => Settings::fgsm(plan.threat),
         _ => Settings::pgd(plan.threat, plan.steps, plan.restarts, plan.seed),
     };
     let attack = Pgd::new(plan.method.name(), network, batch, plan.threat, settings)?;
-    judged(&attack, &oracle, model, detector, data, plan, folder)
+    judged(&attack, oracle, model, oracle.detector(), data, plan, folder)
 }
 
 fn judged(

@@ -8,6 +8,8 @@ pub mod devices;
 pub mod eval;
 pub mod export;
 pub mod report;
+pub mod selftest;
+pub mod study;
 pub mod train;
 pub mod verify;
 
@@ -60,6 +62,10 @@ pub enum Command {
     Bench(bench::Bench),
     /// `dfrt report`
     Report(report::Report),
+    /// `dfrt study`
+    Study(study::Study),
+    /// `dfrt selftest`
+    Selftest(selftest::Selftest),
 }
 
 impl Command {
@@ -75,6 +81,8 @@ impl Command {
             Self::Verify(command) => command.run(),
             Self::Bench(command) => command.run(),
             Self::Report(command) => command.run(),
+            Self::Study(command) => command.run(),
+            Self::Selftest(command) => command.run(),
         }
     }
 }

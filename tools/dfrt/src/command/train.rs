@@ -161,7 +161,7 @@ pub struct Train {
 #[cfg_attr(not(feature = "train"), allow(dead_code, reason = "this build cannot train"))]
 pub struct Taps(pub Vec<usize>);
 
-fn taps(text: &str) -> Result<Taps, String> {
+pub fn taps(text: &str) -> Result<Taps, String> {
     let taps: Result<Vec<usize>, _> = text.split(',').map(|tap| tap.trim().parse()).collect();
     taps.map(Taps).map_err(|_| format!("taps {text:?} are no list like 0,1,2"))
 }

@@ -1,10 +1,50 @@
-//! Every op of the GPU against its f64 reference, over ragged shapes.
+//! Every op of the GPU against its f64 reference, over ragged shapes: odd sides,
+//! one row over and under a tile, a chunk and a workgroup, one picture, one pixel.
 
+mod activation;
+mod batch_norm;
+mod convolution;
+mod cross_entropy;
+mod depthwise;
+mod dropout;
+mod feature_statistics;
+mod linear;
+mod mask;
+mod moments;
+mod optimizer;
+mod perturbation;
+mod pixels;
+mod pointwise;
+mod pool;
+mod reduce;
 mod residual;
+mod squeeze_excite;
 
 use libtest_mimic::Trial;
 
 /// The cases of all ops.
 pub fn trials() -> Vec<Trial> {
-    [residual::trials()].into_iter().flatten().collect()
+    [
+        activation::trials(),
+        batch_norm::trials(),
+        convolution::trials(),
+        cross_entropy::trials(),
+        depthwise::trials(),
+        dropout::trials(),
+        feature_statistics::trials(),
+        linear::trials(),
+        mask::trials(),
+        moments::trials(),
+        optimizer::trials(),
+        perturbation::trials(),
+        pixels::trials(),
+        pointwise::trials(),
+        pool::trials(),
+        reduce::trials(),
+        residual::trials(),
+        squeeze_excite::trials(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

@@ -5,7 +5,8 @@ use dfrt_trainer::ops::residual;
 use dfrt_trainer::reference::residual as reference;
 use libtest_mimic::Trial;
 
-const CASES: &[(&str, usize)] = &[("one", 1), ("ragged", 10), ("group", 256), ("over_a_group", 257), ("many", 4099)];
+const CASES: &[(&str, usize)] =
+    &[("one", 1), ("ragged", 10), ("group", 256), ("over_a_group", 257), ("many", 4099)];
 
 pub fn trials() -> Vec<Trial> {
     table("residual", CASES, add)

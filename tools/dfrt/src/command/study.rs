@@ -1,0 +1,220 @@
+//! `dfrt study`: baseline and regularised, several seeds, clean and attacked, one report.
+
+use crate::command::train::Taps;
+use anyhow::Result;
+use argh::FromArgs;
+use std::path::PathBuf;
+
+/// train every arm with every seed, measure it clean and attacked, and report the
+/// difference with its interval
+#[derive(FromArgs)]
+#[argh(
+    subcommand,
+    name = "study",
+    help_triggers("-h", "--help", "help"),
+    example = "{command_name} --data faces --arch efficientnet-b0 --res 224 --epochs 20 --out study\n\
+    {command_name} --data faces --config study.toml --out study --resume",
+    note = "The folder holds report.html, report.json, one RUN an arm and seed, and each arm's .onnx. An \
+    interrupted study goes on with --resume."
+)]
+pub struct Study {
+    /// manifest or folder
+    #[argh(option)]
+    pub data: Option<PathBuf>,
+    /// folder for the results
+    #[argh(option)]
+    pub out: PathBuf,
+    /// settings of the study, overridden by the options (see a finished study's study.toml)
+    #[argh(option)]
+    pub config: Option<PathBuf>,
+    /// arms, the baseline first (default baseline,gr)
+    #[argh(option, from_str_fn(words))]
+    pub arms: Option<Vec<String>>,
+    /// training seeds (default 0,1,2)
+    #[argh(option, from_str_fn(seeds))]
+    pub seeds: Option<Vec<u64>>,
+    /// attacks (default fgsm,pgd,square,random-noise)
+    #[argh(option, from_str_fn(words))]
+    pub attacks: Option<Vec<String>>,
+    /// radii in 1/255 (default 8)
+    #[argh(option, from_str_fn(numbers))]
+    pub eps: Option<Vec<f64>>,
+    /// linf or l2 (default linf)
+    #[argh(option, from_str_fn(super::attack::norm))]
+    pub norm: Option<dfrt_runtime::attack::threat::Norm>,
+    /// steps of pgd (default 10)
+    #[argh(option)]
+    pub steps: Option<usize>,
+    /// random starts of pgd (default 1)
+    #[argh(option)]
+    pub restarts: Option<usize>,
+    /// queries a picture of square (default 300; published figures have 1000 to 10000)
+    #[argh(option)]
+    pub queries: Option<u64>,
+    /// test pictures that are attacked (default 50)
+    #[argh(option)]
+    pub attack_limit: Option<usize>,
+    /// pictures a split, balanced over the classes, the same ones each time
+    #[argh(option)]
+    pub limit: Option<usize>,
+    /// efficientnet-b0 (default), efficientnet-lite0 or efficientnet-tiny
+    #[argh(option)]
+    pub arch: Option<String>,
+    /// side of the input in pixels, a multiple of 32 (default 224)
+    #[argh(option)]
+    pub res: Option<usize>,
+    /// passes over the training pictures (default 20)
+    #[argh(option)]
+    pub epochs: Option<usize>,
+    /// pictures a step (default 32)
+    #[argh(option)]
+    pub batch: Option<usize>,
+    /// peak learning rate (default 5e-4)
+    #[argh(option)]
+    pub lr: Option<f32>,
+    /// weights to start from: a safetensors file of dfrt
+    #[argh(option)]
+    pub init: Option<PathBuf>,
+    /// gr: outputs of which features.i are perturbed (default 0,1,2)
+    #[argh(option, from_str_fn(super::train::taps))]
+    pub taps: Option<Taps>,
+    /// gr: length of the perturbation (default 0.1)
+    #[argh(option)]
+    pub r: Option<f32>,
+    /// gr: weight of the perturbed gradient (default 1)
+    #[argh(option)]
+    pub alpha: Option<f32>,
+    /// GPU (default: the best; see dfrt devices)
+    #[argh(option)]
+    pub device: Option<usize>,
+    /// go on with what an interrupted study left in the folder
+    #[argh(switch)]
+    pub resume: bool,
+    /// replace an earlier study
+    #[argh(switch)]
+    pub force: bool,
+    /// print the report as JSON
+    #[argh(switch)]
+    pub json: bool,
+}
+
+fn words(text: &str) -> Result<Vec<String>, String> {
+    Ok(text.split(',').map(|word| word.trim().to_owned()).filter(|word| !word.is_empty()).collect())
+}
+
+fn seeds(text: &str) -> Result<Vec<u64>, String> {
+    let seeds: Result<_, _> = text.split(',').map(|seed| seed.trim().parse()).collect();
+    seeds.map_err(|_| format!("seeds {text:?} are no list like 0,1,2"))
+}
+
+fn numbers(text: &str) -> Result<Vec<f64>, String> {
+    let numbers: Result<_, _> = text.split(',').map(|number| number.trim().parse()).collect();
+    numbers.map_err(|_| format!("eps {text:?} is no list like 2,4,8"))
+}
+
+impl Study {
+    /// Says that it cannot be done.
+    #[cfg(not(feature = "train"))]
+    pub fn run(self) -> Result<()> {
+        Err(super::no_training("study"))
+    }
+}
+
+#[cfg(feature = "train")]
+mod running {
+    use super::Study;
+    use crate::study::settings::StudySettings;
+    use crate::study::{self, conclusion};
+    use crate::{failure, network, output, place};
+    use anyhow::{Result, bail};
+    use std::path::Path;
+
+    impl Study {
+        /// Does it.
+        pub fn run(self) -> Result<()> {
+            if self.resume && self.force {
+                return Err(failure::usage("--resume and --force exclude each other; see `dfrt study --help`"));
+            }
+            let settings = self.settings()?;
+            settings.check()?;
+            if !self.resume && !self.force && !place::is_free(&self.out)? {
+                bail!(
+                    "{}: exists already; pass --resume to go on with it, --force to replace it, or choose another --out",
+                    self.out.display()
+                );
+            }
+            let engine = network::engine(self.device)?;
+            let study = study::Study::open(&settings, &self.out, engine)?;
+            if self.force {
+                let arms = study::run_folders(&settings);
+                let own: Vec<&str> = study::OWN.into_iter().chain(arms.iter().map(String::as_str)).collect();
+                place::clear(&self.out, &own)?;
+            }
+            let (report, written) = study.run()?;
+            output::passed_over("parts of the report", &written.missing, None);
+            if self.json {
+                return output::json(&report);
+            }
+            output::say(conclusion::table(&report))?;
+            output::say(format!("report: {}", self.out.join("report.html").display()))
+        }
+
+        /// An earlier study's settings, those of `--config`, or the defaults, with
+        /// the options over them.
+        fn settings(&self) -> Result<StudySettings> {
+            let earlier = self.out.join(study::CONFIG);
+            let mut settings = match &self.config {
+                Some(path) => StudySettings::read(path)?,
+                None if self.resume && earlier.exists() => StudySettings::read(&earlier)?,
+                None => StudySettings::default(),
+            };
+            self.apply(&mut settings)?;
+            if settings.train.data.as_os_str().is_empty() {
+                return Err(failure::usage("--data is missing; see `dfrt study --help`"));
+            }
+            if self.resume && earlier.exists() && StudySettings::read(&earlier)? != settings {
+                bail!(
+                    "{}: the study was begun with other settings; leave the options out, or choose another --out",
+                    earlier.display()
+                );
+            }
+            Ok(settings)
+        }
+
+        fn apply(&self, settings: &mut StudySettings) -> Result<()> {
+            let absolute = |path: &Path| std::path::absolute(path);
+            put(&mut settings.arms, &self.arms);
+            put(&mut settings.seeds, &self.seeds);
+            put(&mut settings.attacks, &self.attacks);
+            put(&mut settings.eps, &self.eps);
+            put(&mut settings.norm, &self.norm);
+            put(&mut settings.steps, &self.steps);
+            put(&mut settings.restarts, &self.restarts);
+            put(&mut settings.queries, &self.queries);
+            put(&mut settings.attack_limit, &self.attack_limit);
+            put(&mut settings.gr.taps, &self.taps.as_ref().map(|taps| taps.0.clone()));
+            put(&mut settings.gr.radius, &self.r);
+            put(&mut settings.gr.alpha, &self.alpha);
+            let train = &mut settings.train;
+            if let Some(data) = &self.data {
+                train.data = absolute(data)?;
+            }
+            if let Some(init) = &self.init {
+                train.init = Some(absolute(init)?);
+            }
+            put(&mut train.arch, &self.arch);
+            put(&mut train.res, &self.res);
+            put(&mut train.epochs, &self.epochs);
+            put(&mut train.batch, &self.batch);
+            put(&mut train.lr, &self.lr);
+            train.limit = self.limit.or(train.limit);
+            Ok(())
+        }
+    }
+
+    fn put<T: Clone>(place: &mut T, value: &Option<T>) {
+        if let Some(value) = value {
+            place.clone_from(value);
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! What stands around a study's figures: where they were obtained, and the table
+//! that is printed at the end.
+
+use crate::output;
+use dfrt_runtime::metrics::Estimate;
+use dfrt_runtime::report::{Report, attack_key};
+use dfrt_trainer::gpu::device::DeviceInfo;
+use serde_json::{Value, json};
+use std::time::SystemTime;
+
+/// Versions, devices, time.
+pub fn environment(device: &DeviceInfo) -> Value {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    json!({
+        "dfrt": env!("CARGO_PKG_VERSION"),
+        "gpu": device.name,
+        "gpu_type": device.kind,
+        "api": device.api,
+        "driver": device.driver,
+        "cpu_threads": std::thread::available_parallelism().map_or(1, usize::from),
+        "os": std::env::consts::OS,
+        "cpu_architecture": std::env::consts::ARCH,
+        "finished_unix": since.map_or(0, |since| since.as_secs()),
+    })
+}
+
+/// One line an arm and attack, then one a comparison.
+pub fn table(report: &Report) -> String {
+    let mut rows = vec![["arm", "seed", "attack", "accuracy (95 %)", "AUC", "queries", "gates"].map(String::from)];
+    for arm in &report.arms {
+        let metrics = &arm.eval.metrics;
+        rows.push([
+            arm.name.clone(),
+            arm.seed.to_string(),
+            "none".to_owned(),
+            metrics.accuracy.map_or_else(|| "-".to_owned(), |estimate| between(&estimate)),
+            metrics.auc.map_or_else(|| "-".to_owned(), |auc| format!("{:.3}", auc.value)),
+            String::new(),
+            String::new(),
+        ]);
+        for attack in &arm.attacks {
+            rows.push([
+                String::new(),
+                String::new(),
+                attack_key(attack),
+                between(&attack.intervals.robust_accuracy),
+                attack.auc.map_or_else(|| "-".to_owned(), |auc| format!("{auc:.3}")),
+                format!("{:.0}", attack.queries.mean),
+                if attack.unreliable { "UNRELIABLE" } else { "passed" }.to_owned(),
+            ]);
+        }
+    }
+    let mut text = aligned(&rows);
+    for comparison in &report.comparisons {
+        text.push_str(&format!(
+            "\n{} against {}, {}: {:+.3} ({:+.3} to {:+.3}): {}",
+            comparison.arm,
+            comparison.against,
+            comparison.metric,
+            comparison.difference,
+            comparison.low,
+            comparison.high,
+            comparison.verdict
+        ));
+    }
+    text
+}
+
+fn between(estimate: &Estimate) -> String {
+    output::percent_between(estimate)
+}
+
+fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let line = |row: &[String; N]| {
+        let cells = row.iter().enumerate().map(|(column, cell)| format!("{cell:<width$}", width = width(column)));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}

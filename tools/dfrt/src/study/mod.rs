@@ -1,0 +1,200 @@
+//! A study: every arm trained with every seed, evaluated, attacked, compared.
+//! The folder it fills is what `dfrt report` renders again.
+
+pub mod conclusion;
+pub mod settings;
+
+use crate::command::attack::{self, Folder, Plan};
+use crate::command::eval;
+use crate::dataset::Dataset;
+use crate::model::Model;
+use crate::network;
+use crate::output;
+use crate::training::Watch;
+use anyhow::{Context, Result};
+use dfrt_runtime::attack::gates;
+use dfrt_runtime::attack::result::AttackReport;
+use dfrt_runtime::data::manifest::{self, Manifest, Split};
+use dfrt_runtime::detector::evaluate::Evaluation;
+use dfrt_runtime::detector::session::TractOracle;
+use dfrt_runtime::report::{self, Arm, Extras, Report, Written};
+use dfrt_runtime::storage;
+use dfrt_trainer::gpu::engine::Engine;
+use dfrt_trainer::plan::resident::Resident;
+use dfrt_trainer::train::outcome::Outcome;
+use dfrt_trainer::train::run::{self, files};
+use serde::de::DeserializeOwned;
+use settings::StudySettings;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Names of a study's files.
+pub const CONFIG: &str = "study.toml";
+const EVALUATION: &str = "eval.json";
+const ATTACKS: &str = "attacks";
+const ATTACK: &str = "attack.json";
+
+/// What `--force` may replace besides the arms' folders.
+pub const OWN: [&str; 2] = [CONFIG, "report.json"];
+
+/// A study under way.
+pub struct Study<'a> {
+    settings: &'a StudySettings,
+    out: &'a Path,
+    engine: Arc<Engine>,
+    test: Dataset,
+    attacked: Dataset,
+}
+
+impl<'a> Study<'a> {
+    /// Looks at the data before any work is done.
+    ///
+    /// # Errors
+    /// Data that cannot be used.
+    pub fn open(settings: &'a StudySettings, out: &'a Path, engine: Arc<Engine>) -> Result<Self> {
+        let data = &settings.train.data;
+        let manifest = Manifest::of(data)?;
+        for split in [Split::Train, Split::Val] {
+            let what = format!("the {split} split of {}", data.display());
+            manifest::require_both_classes(&manifest.split(split), &what)?;
+        }
+        let test = Dataset::open(Some(data), None, Split::Test, settings.train.limit)?;
+        let fewer = settings.attack_limit.min(test.chosen.len());
+        let chosen = manifest::limit(&test.chosen, fewer, 0);
+        let attacked = Dataset { chosen, ..test.clone() };
+        Ok(Self { settings, out, engine, test, attacked })
+    }
+
+    /// Runs what is not there yet and writes the report.
+    ///
+    /// # Errors
+    /// Whatever training, evaluation or an attack reports.
+    pub fn run(&self) -> Result<(Report, Written)> {
+        let text = self.settings.to_toml();
+        storage::write(&self.out.join(CONFIG), text.as_bytes())?;
+        let mut arms = Vec::new();
+        for &seed in &self.settings.seeds {
+            for name in &self.settings.arms {
+                output::note(format!("== {name}, seed {seed}"));
+                arms.push(self.arm(name, seed)?);
+            }
+        }
+        for name in &self.settings.arms {
+            self.publish(name)?;
+        }
+        let mut report = Report {
+            arms,
+            comparisons: Vec::new(),
+            config: serde_json::to_value(self.settings)?,
+            environment: conclusion::environment(self.engine.info()),
+        };
+        let extras = Extras::load(self.out, &report);
+        report.comparisons = report::compare::comparisons(&report, &extras, 0)?;
+        let written = report::write(self.out, &report, &extras)?;
+        Ok((report, written))
+    }
+
+    /// Trains, evaluates and attacks one arm with one seed.
+    fn arm(&self, name: &str, seed: u64) -> Result<Arm> {
+        let run = folder(name, seed);
+        let at = self.out.join(&run);
+        self.train(name, seed, &at).with_context(|| format!("{name}, seed {seed}"))?;
+        let model = Model::find(&at)?;
+        let oracle = TractOracle::new(model.load()?);
+        let eval = self.evaluate(&model, &oracle, &at)?;
+        let network = network::resident(&model, Arc::clone(&self.engine))?;
+        let mut attacks = Vec::new();
+        for plan in self.settings.attacks()? {
+            attacks.push(self.attack(&model, &oracle, &network, &plan, &at)?);
+        }
+        add_gates(&mut attacks);
+        Ok(Arm { name: name.to_owned(), seed, run, eval, attacks })
+    }
+
+    fn train(&self, name: &str, seed: u64, at: &Path) -> Result<()> {
+        if found::<Outcome>(&at.join(files::SUMMARY)).is_some() {
+            return Ok(());
+        }
+        let settings = self.settings.training(name, seed)?;
+        let resume = at.join(files::LAST).exists();
+        let mut watch = Watch::new(settings.epochs);
+        let outcome = run::train(&settings, at, Arc::clone(&self.engine), resume, &mut watch)?;
+        drop(watch);
+        output::passed_over("files", &outcome.skipped, Some(&at.join(files::SUMMARY)));
+        Ok(())
+    }
+
+    fn evaluate(&self, model: &Model, oracle: &TractOracle, at: &Path) -> Result<Evaluation> {
+        let path = at.join(EVALUATION);
+        if let Some(evaluation) = found(&path) {
+            return Ok(evaluation);
+        }
+        let (evaluation, scores) = eval::evaluate(model, oracle, &self.test)?;
+        eval::save(&path, &evaluation, &scores)?;
+        Ok(evaluation)
+    }
+
+    fn attack(
+        &self,
+        model: &Model,
+        oracle: &TractOracle,
+        network: &Resident,
+        plan: &Plan,
+        at: &Path,
+    ) -> Result<AttackReport> {
+        let path = at.join(ATTACKS).join(plan.folder());
+        if let Some(report) = found(&path.join(ATTACK)) {
+            return Ok(report);
+        }
+        output::note(format!("-- {}", plan.folder()));
+        let folder = Folder { path: &path, resume: true };
+        let judgement = if plan.method.needs_gradients() {
+            attack::white_box(model, oracle, network, &self.attacked, plan, folder)?
+        } else {
+            attack::black_box(model, oracle, &self.attacked, plan, folder)?
+        };
+        Ok(judgement.report)
+    }
+
+    /// The arm's model of the first seed under a short name, ready to be attacked.
+    fn publish(&self, name: &str) -> Result<()> {
+        let seed = self.settings.seeds[0];
+        let bytes = storage::read(&self.out.join(folder(name, seed)).join(files::MODEL))?;
+        Ok(storage::write(&self.out.join(format!("{name}.onnx")), &bytes)?)
+    }
+}
+
+/// The folders of the arms' RUNs.
+pub fn run_folders(settings: &StudySettings) -> Vec<String> {
+    let of = |name: &String| settings.seeds.iter().map(|&seed| folder(name, seed)).collect::<Vec<_>>();
+    settings.arms.iter().flat_map(of).collect()
+}
+
+fn folder(name: &str, seed: u64) -> String {
+    format!("{name}-seed{seed}")
+}
+
+/// What an earlier session has finished; a broken file is made again.
+fn found<T: DeserializeOwned>(path: &Path) -> Option<T> {
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}
+
+/// The checks that need two attacks on the same arm.
+fn add_gates(attacks: &mut [AttackReport]) {
+    let all = attacks.to_vec();
+    for (attack, own) in attacks.iter_mut().zip(&all) {
+        let beside = |method: &str| {
+            let same = |other: &&AttackReport| other.norm == own.norm && other.eps_255 == own.eps_255;
+            all.iter().find(|other| other.method == method && same(other))
+        };
+        let white = own.method == "pgd";
+        let checks = [
+            beside("random-noise")
+                .filter(|_| own.method != "random-noise")
+                .map(|noise| gates::beats_noise(own, noise)),
+            beside("square").filter(|_| white).map(|square| gates::black_box(own, square)),
+            beside("fgsm").filter(|_| white).map(|fgsm| gates::more_steps(own, fgsm)),
+        ];
+        checks.into_iter().flatten().for_each(|gate| attack.add_gate(gate));
+    }
+}

@@ -1,0 +1,176 @@
+//! The settings of a study: what study.toml holds.
+
+use crate::command::attack::{Method as AttackMethod, Plan};
+use anyhow::{Context, Result, bail};
+use dfrt_runtime::attack::threat::{Norm, Threat};
+use dfrt_trainer::arms::Method;
+use dfrt_trainer::arms::gradient_regularization::GradientRegularization;
+use dfrt_trainer::train::settings::Settings;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// Everything that decides what a study computes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct StudySettings {
+    /// The arms; the first is what the others are compared with.
+    pub arms: Vec<String>,
+    /// Training seeds; each arm is trained with each.
+    pub seeds: Vec<u64>,
+    /// The attacks.
+    pub attacks: Vec<String>,
+    /// Their radii in 1/255.
+    pub eps: Vec<f64>,
+    /// Their norm.
+    pub norm: Norm,
+    /// Steps of PGD.
+    pub steps: usize,
+    /// Starts of PGD.
+    pub restarts: usize,
+    /// Queries a picture of square.
+    pub queries: u64,
+    /// Test pictures that are attacked, balanced over classes.
+    pub attack_limit: usize,
+    /// Settings of the arm `gr`.
+    pub gr: GradientRegularization,
+    /// Settings of all training runs; method and seed come from above.
+    pub train: Settings,
+}
+
+impl Default for StudySettings {
+    fn default() -> Self {
+        Self {
+            arms: vec!["baseline".to_owned(), "gr".to_owned()],
+            seeds: vec![0, 1, 2],
+            attacks: ["fgsm", "pgd", "square", "random-noise"].map(str::to_owned).to_vec(),
+            eps: vec![8.0],
+            norm: Norm::Linf,
+            steps: 10,
+            restarts: 1,
+            queries: 300,
+            attack_limit: 50,
+            gr: GradientRegularization::default(),
+            train: Settings::default(),
+        }
+    }
+}
+
+impl StudySettings {
+    /// Reads a study.toml; settings that it does not name keep their defaults.
+    ///
+    /// # Errors
+    /// A file that cannot be read or understood.
+    pub fn read(path: &Path) -> Result<Self> {
+        let shown = path.display();
+        let text = std::fs::read_to_string(path).with_context(|| format!("{shown}: cannot be read"))?;
+        toml::from_str(&text)
+            .with_context(|| format!("{shown}: is no study's settings; compare with a finished study's study.toml"))
+    }
+
+    /// The text of study.toml.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("settings are plain values")
+    }
+
+    /// Whether they can be used.
+    ///
+    /// # Errors
+    /// A list that is empty or names something unknown or twice, a number out of range.
+    pub fn check(&self) -> Result<()> {
+        let unique = |name: &str, given: Vec<String>| {
+            let mut sorted = given.clone();
+            sorted.sort();
+            sorted.dedup();
+            if given.is_empty() || sorted.len() != given.len() {
+                bail!("{name} = [{}]: name at least one, each once", given.join(", "));
+            }
+            Ok(())
+        };
+        let text = |numbers: &[f64]| numbers.iter().map(f64::to_string).collect();
+        unique("arms", self.arms.clone())?;
+        unique("seeds", self.seeds.iter().map(u64::to_string).collect())?;
+        unique("attacks", self.attacks.clone())?;
+        unique("eps", text(&self.eps))?;
+        for (name, value) in
+            [("steps", self.steps as u64), ("restarts", self.restarts as u64), ("queries", self.queries)]
+        {
+            if value == 0 {
+                bail!("{name} = 0: nothing would be tried; give 1 or more");
+            }
+        }
+        if self.attack_limit < 2 {
+            bail!("attack-limit = {}: too few; give 2 or more, to have both classes", self.attack_limit);
+        }
+        self.attacks()?;
+        for name in &self.arms {
+            self.training(name, 0)?.check()?;
+        }
+        Ok(())
+    }
+
+    /// The training settings of an arm.
+    ///
+    /// # Errors
+    /// An arm that is unknown.
+    pub fn training(&self, name: &str, seed: u64) -> Result<Settings> {
+        let method = match Method::named(name)? {
+            Method::Gr(_) => Method::Gr(self.gr.clone()),
+            Method::Baseline => Method::Baseline,
+        };
+        Ok(Settings { method, seed, ..self.train.clone() })
+    }
+
+    /// Every attack at every radius.
+    ///
+    /// # Errors
+    /// An attack that is unknown, a radius that is none.
+    pub fn attacks(&self) -> Result<Vec<Plan>> {
+        let mut plans = Vec::new();
+        for &eps in &self.eps {
+            for name in &self.attacks {
+                let method: AttackMethod = name.parse().map_err(anyhow::Error::msg)?;
+                let plan = Plan::new(method, Threat::new(self.norm, eps)?);
+                let queries = (method == AttackMethod::Square).then_some(self.queries);
+                plans.push(Plan { queries, steps: self.steps, restarts: self.restarts, ..plan });
+            }
+        }
+        Ok(plans)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("study.toml");
+        let settings = StudySettings { seeds: vec![4, 5], ..StudySettings::default() };
+        std::fs::write(&path, settings.to_toml()).unwrap();
+        assert_eq!(StudySettings::read(&path).unwrap(), settings);
+    }
+
+    #[test]
+    fn a_few_lines_are_enough() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("study.toml");
+        std::fs::write(&path, "seeds = [7]\n[train]\nepochs = 3\n").unwrap();
+        let settings = StudySettings::read(&path).unwrap();
+        assert_eq!((settings.seeds, settings.train.epochs, settings.queries), (vec![7], 3, 300));
+    }
+
+    #[test]
+    fn bad_settings_are_named() {
+        let bad = |change: fn(&mut StudySettings)| {
+            let mut settings = StudySettings::default();
+            change(&mut settings);
+            settings.check().unwrap_err().to_string()
+        };
+        assert!(bad(|settings| settings.seeds = vec![]).contains("seeds"));
+        assert!(bad(|settings| settings.arms.push("gr".to_owned())).contains("arms"));
+        assert!(bad(|settings| settings.attacks = vec!["magic".to_owned()]).contains("magic"));
+        assert!(bad(|settings| settings.eps = vec![0.5]).contains("0.5"));
+        assert!(bad(|settings| settings.train.res = 0).contains("resolution 0"));
+    }
+}

@@ -1,0 +1,109 @@
+//! Whole networks on the GPU against the f64 walk: logits, losses, every gradient
+//! and the running statistics.
+
+use super::scene::{Found, Scene, compare, compare_gradients, require};
+use super::{Check, Fault, Finding};
+use crate::arms::{Method, step};
+use crate::evaluator::Evaluator;
+use crate::gpu::engine::Engine;
+use crate::gpu_oracle::GpuOracle;
+use crate::plan::names;
+use crate::reference::batch_norm::Moments;
+use crate::reference::network::{Mode, Network};
+use dfrt_runtime::data::batch::Batch;
+use dfrt_runtime::data::manifest::Label;
+use dfrt_runtime::detector::oracle::{AttackLoss, GradientOracle, Oracle};
+use std::sync::Arc;
+
+/// The checks of this file.
+pub fn checks() -> Vec<Check> {
+    let mut checks = Vec::new();
+    for (arch, res, n) in [
+        ("efficientnet-tiny", 32, 1),
+        ("efficientnet-tiny", 64, 3),
+        ("efficientnet-tiny", 96, 2),
+        ("efficientnet-lite0", 32, 2),
+        ("efficientnet-b0", 32, 2),
+    ] {
+        let name = format!("network/{arch}, evaluation and input gradient at {res} px, batch {n}");
+        checks.push(Check::new(name, move |engine| evaluation(engine, arch, res, n)));
+    }
+    for (arch, res, n, masks) in [
+        ("efficientnet-tiny", 32, 5, false),
+        ("efficientnet-tiny", 32, 8, true),
+        ("efficientnet-tiny", 96, 2, true),
+        ("efficientnet-lite0", 64, 3, true),
+        ("efficientnet-b0", 64, 3, true),
+    ] {
+        let with = if masks { "with" } else { "without" };
+        let name = format!("network/{arch}, training step at {res} px, batch {n}, {with} masks");
+        checks.push(Check::new(name, move |engine| plain_step(engine, arch, res, n, masks)));
+    }
+    checks
+}
+
+fn evaluation(engine: &Arc<Engine>, arch: &str, res: usize, n: usize) -> Finding {
+    let scene = Scene::new(engine, arch, res, n)?;
+    let state = scene.state();
+    let network = Network { graph: scene.graph(), state: &state, mode: Mode::Eval, perturbation: None };
+    let trace = network.forward(&scene.pixels());
+    let expected = trace.logits(scene.graph());
+    // A batch of another size: the fill changes nothing.
+    let evaluator = Evaluator::new(&scene.network, n + 1)?;
+    let logits = evaluator.logits(&scene.pictures)?;
+    let mut worst = compare("logits", &logits, expected, 1e-3)?;
+    let alone = evaluator.logits(&scene.pictures[n - 1..])?;
+    require(alone[0].to_bits() == logits[n - 1].to_bits(), "a logit depends on its batch")?;
+
+    let oracle = GpuOracle::new(&scene.network, n)?;
+    let batch = Batch::of(res, &scene.pictures);
+    compare("oracle's logits", &oracle.logits(&batch)?, expected, 1e-3)?;
+    let labels: Vec<Label> =
+        (0..n).map(|index| if index % 2 == 1 { Label::Fake } else { Label::Real }).collect();
+    let (losses, gradient) = oracle.loss_gradient(&batch, &labels, AttackLoss::Margin)?;
+    let signs: Vec<f64> = labels.iter().map(|label| f64::from(label.sign())).collect();
+    let margins: Vec<f64> = expected.iter().zip(&signs).map(|(z, s)| -s * z).collect();
+    compare("margins", &losses, &margins, 1e-3)?;
+    let dlogits: Vec<f64> = signs.iter().map(|sign| -sign).collect();
+    let reference = network.backward(&trace, &dlogits);
+    let expected = planes(&reference.values[scene.graph().input.0], res);
+    worst = worst.max(compare("input gradient", &gradient.values, &expected, 0.0)?);
+    Ok(worst)
+}
+
+/// [N, H, W, 3] -> [N, 3, H, W].
+fn planes(values: &[f64], res: usize) -> Vec<f64> {
+    let picture = |picture: &[f64]| -> Vec<f64> {
+        (0..3).flat_map(|channel| picture[channel..].iter().step_by(3).copied().collect::<Vec<_>>()).collect()
+    };
+    values.chunks(3 * res * res).flat_map(picture).collect()
+}
+
+fn plain_step(engine: &Arc<Engine>, arch: &str, res: usize, n: usize, masks: bool) -> Finding {
+    let scene = Scene::new(engine, arch, res, n)?;
+    let state = scene.state();
+    let mode = Mode::Train { masks: masks.then_some(&scene.keys[..]) };
+    let network = Network { graph: scene.graph(), state: &state, mode, perturbation: None };
+    let trace = network.forward(&scene.pixels());
+    let logits = trace.logits(scene.graph());
+    let expected = network.backward(&trace, &scene.labels().loss_gradient(logits));
+    let found = scene.gradients(Method::Baseline, masks, 0.0)?;
+    compare("logits", &found[names::LOGITS], logits, 1e-3)?;
+    compare("loss", &found[step::HISTORY][..1], &[scene.labels().loss(logits)], 1e-3)?;
+    let worst = compare_gradients(&scene, &found[names::GRADIENTS], &expected.params)?;
+    running(&scene, &found, &network.updated_running(&trace))?;
+    Ok(worst)
+}
+
+/// The running statistics after a step.
+pub(super) fn running(scene: &Scene, found: &Found, expected: &[Moments]) -> Result<(), Fault> {
+    let (params, flat) = (&found[names::PARAMS], &found[names::RUNNING]);
+    let weights = scene.network.layout.unpack(scene.graph(), params, flat, 0);
+    for ((statistics, running), expected) in
+        scene.graph().statistics.iter().zip(&weights.running).zip(expected)
+    {
+        compare(&format!("{}.running_mean", statistics.name), &running.mean, &expected.mean, 1e-3)?;
+        compare(&format!("{}.running_var", statistics.name), &running.var, &expected.var, 1e-3)?;
+    }
+    Ok(())
+}

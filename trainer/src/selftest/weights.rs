@@ -1,0 +1,88 @@
+//! Whole training steps: the weights after some updates against the f64 optimisers
+//! fed with the f64 gradients.
+
+use super::scene::{Scene, compare};
+use super::{Check, Finding};
+use crate::gpu::engine::Engine;
+use crate::ops::optimizer::{self, Optimizer, State};
+use crate::ops::step::{LEN, NAME, Step};
+use crate::reference::optimizer::{AdamW, Sgd};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The checks of this file.
+pub fn checks() -> Vec<Check> {
+    let cases = [
+        ("sgd", Optimizer::Sgd { momentum: 0.9, nesterov: false }),
+        ("sgd with nesterov", Optimizer::Sgd { momentum: 0.9, nesterov: true }),
+        ("adamw", Optimizer::Adamw { beta1: 0.9, beta2: 0.999, eps: 1e-8 }),
+    ];
+    let check = |(name, optimizer): (&str, Optimizer)| {
+        Check::new(format!("optimizer/{name}"), move |engine| updates(engine, optimizer))
+    };
+    cases.into_iter().map(check).collect()
+}
+
+const RATE: f32 = 0.01;
+const DECAY: f32 = 0.02;
+const STEPS: i32 = 4;
+
+/// Some updates of the weights of a network, with gradients from a formula.
+fn updates(engine: &Arc<Engine>, optimizer: Optimizer) -> Finding {
+    let scene = Scene::new(engine, "efficientnet-tiny", 32, 1)?;
+    let start: Vec<f32> = scene.weights.params.concat();
+    let gradient = |step: i32| -> Vec<f32> {
+        (0..start.len()).map(|at| (at as f32 * 0.11 + step as f32).sin() * 0.1).collect()
+    };
+    let mut recording = crate::gpu::recording::Recording::default();
+    let state = State {
+        step: recording.external(NAME, LEN),
+        gradient: recording.external("gradient", start.len()),
+        weight: recording.external("weight", start.len()),
+        first: recording.external("first", start.len()),
+        second: recording.external("second", start.len()),
+    };
+    optimizer::update(&mut recording, optimizer, state, DECAY);
+    let mut named = HashMap::new();
+    for (name, len) in
+        [(NAME, LEN), ("gradient", start.len()), ("first", start.len()), ("second", start.len())]
+    {
+        named.insert(name.to_owned(), engine.buffer(name, len)?);
+    }
+    named.insert("weight".to_owned(), engine.upload("weight", &start)?);
+    let plan = engine.compile(&recording, &named)?;
+    let mut expected: Vec<f64> = start.iter().map(|&value| value.into()).collect();
+    let mut first = vec![0.0; start.len()];
+    let mut second = vec![0.0; start.len()];
+    for time in 1..=STEPS {
+        let g = gradient(time);
+        let (bias1, bias2) = match optimizer {
+            Optimizer::Sgd { .. } => (1.0, 1.0),
+            Optimizer::Adamw { beta1, beta2, .. } => (1.0 - beta1.powi(time), 1.0 - beta2.powi(time)),
+        };
+        let scalars = Step { learning_rate: RATE, bias1, bias2, ..Step::default() };
+        engine.write(&named[NAME], 0, &scalars.values());
+        engine.write(&named["gradient"], 0, &g);
+        engine.run(&plan)?;
+        let g: Vec<f64> = g.into_iter().map(f64::from).collect();
+        match optimizer {
+            Optimizer::Sgd { momentum, nesterov } => Sgd {
+                learning_rate: RATE.into(),
+                momentum: momentum.into(),
+                weight_decay: DECAY.into(),
+                nesterov,
+            }
+            .step(&mut expected, &g, &mut first),
+            Optimizer::Adamw { beta1, beta2, eps } => AdamW {
+                learning_rate: RATE.into(),
+                beta1: beta1.into(),
+                beta2: beta2.into(),
+                eps: eps.into(),
+                weight_decay: DECAY.into(),
+            }
+            .step(time as _, &mut expected, &g, &mut first, &mut second),
+        }
+    }
+    let found = engine.read(&named["weight"], 0, start.len())?;
+    Ok(compare("weights", &found, &expected, 0.0)?)
+}
