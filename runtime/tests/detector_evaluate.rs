@@ -99,7 +99,7 @@ fn unreadable_pictures_are_listed_and_keep_the_others_in_place() {
     write_scores(&path, &scores).unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
     let mut lines = text.lines();
-    assert_eq!(lines.next(), Some("id,path,label,subset,group,logit"));
+    assert_eq!(lines.next(), Some("id,path,label,subset,group,split,logit"));
     assert!(lines.next().unwrap().starts_with("0,") && lines.count() == 146);
 }
 

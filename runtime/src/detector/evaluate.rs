@@ -199,17 +199,17 @@ pub fn score(
     Ok((scores, skipped))
 }
 
-/// Writes scores.csv: `id,path,label,subset,group,logit`.
+/// Writes scores.csv: `id,path,label,subset,group,split,logit`.
 ///
 /// # Errors
 /// The file cannot be written.
 pub fn write_scores(path: &Path, scores: &[Score]) -> Result<(), StorageError> {
     storage::write_with(path, |file| {
         let mut table = csv::Writer::from_writer(file);
-        table.write_record(["id", "path", "label", "subset", "group", "logit"])?;
+        table.write_record(["id", "path", "label", "subset", "group", "split", "logit"])?;
         for Score { id, sample, logit } in scores {
             let path = sample.path.to_string_lossy();
-            let line = (id, path, sample.label, &sample.subset, &sample.group, logit);
+            let line = (id, path, sample.label, &sample.subset, &sample.group, sample.split, logit);
             table.serialize(line).map_err(std::io::Error::other)?;
         }
         table.flush()

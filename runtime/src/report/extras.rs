@@ -20,7 +20,7 @@ use crate::storage;
 use image::RgbImage;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 /// Example pictures kept of each attack.
@@ -139,6 +139,7 @@ impl Extras {
     /// arm that has the attack, so that arms can be looked at side by side.
     fn load_examples(&mut self, dir: &Path, report: &Report) {
         for key in report.attack_keys() {
+            let saved = self.saved_by_all(report, &key);
             let mut chosen: Option<Vec<u64>> = None;
             for name in report.names() {
                 let index = report.seeds_of(name)[0];
@@ -149,7 +150,7 @@ impl Extras {
                 if extras.samples.is_empty() {
                     continue;
                 }
-                let ids = chosen.get_or_insert_with(|| choose_examples(&extras.samples));
+                let ids = chosen.get_or_insert_with(|| choose_examples(&extras.samples, &saved));
                 let folder = dir.join(&arm.run).join("attacks").join(attack_folder(attack));
                 let pairs = ids.iter().map(|id| read_pair(&folder, *id));
                 match pairs.collect::<Result<Vec<_>, _>>() {
@@ -158,6 +159,26 @@ impl Extras {
                 }
             }
         }
+    }
+}
+
+impl Extras {
+    /// The ids whose pictures the first seed of every arm saved under the attack
+    /// `key`: a picture that an arm calls wrongly before it is attacked has none.
+    fn saved_by_all(&self, report: &Report, key: &str) -> HashSet<u64> {
+        let mut saved: Option<HashSet<u64>> = None;
+        for name in report.names() {
+            let index = report.seeds_of(name)[0];
+            let Some(place) = report.arms[index].attack_place(key) else { continue };
+            let samples = &self.arms[index].attacks[place].samples;
+            let own: HashSet<u64> =
+                samples.iter().filter(|sample| !sample.adv_sha256.is_empty()).map(|sample| sample.id).collect();
+            saved = Some(match saved {
+                None => own,
+                Some(common) => common.intersection(&own).copied().collect(),
+            });
+        }
+        saved.unwrap_or_default()
     }
 }
 
@@ -193,10 +214,11 @@ fn samples_path(run: &Path, attack: &AttackReport) -> std::path::PathBuf {
 
 /// Up to [`EXAMPLES`] pictures: successes before failures, fakes and reals in
 /// turn, then by id.
-fn choose_examples(samples: &[SampleResult]) -> Vec<u64> {
+fn choose_examples(samples: &[SampleResult], saved: &HashSet<u64>) -> Vec<u64> {
     let of = |success: bool, label: Label| {
         let mut ids: Vec<u64> = samples
             .iter()
+            .filter(|sample| saved.contains(&sample.id))
             .filter(|sample| sample.success == success && sample.label == label)
             .map(|sample| sample.id)
             .collect();

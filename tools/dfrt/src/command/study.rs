@@ -72,6 +72,9 @@ pub struct Study {
     /// peak learning rate (default 5e-4)
     #[argh(option)]
     pub lr: Option<f32>,
+    /// dropout and drop-path off
+    #[argh(switch)]
+    pub no_masks: bool,
     /// weights to start from: a safetensors file of dfrt
     #[argh(option)]
     pub init: Option<PathBuf>,
@@ -208,6 +211,7 @@ mod running {
             put(&mut train.batch, &self.batch);
             put(&mut train.lr, &self.lr);
             train.limit = self.limit.or(train.limit);
+            train.masks &= !self.no_masks;
             Ok(())
         }
     }
