@@ -57,6 +57,15 @@ pub fn clear(dir: &Path, names: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// Removes what a killed process had half written in the folder `dir`.
+#[cfg(feature = "train")]
+pub fn sweep(dir: &Path) -> Result<()> {
+    let Ok(entries) = fs::read_dir(dir) else { return Ok(()) };
+    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let halves: Vec<String> = names.filter(|name| name.starts_with(".dfrt-")).collect();
+    clear(dir, &halves.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

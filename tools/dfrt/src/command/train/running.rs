@@ -36,6 +36,7 @@ impl Train {
         if self.force {
             place::clear(&self.out, &OWN)?;
         }
+        place::sweep(&self.out)?;
         // A run that was killed before its first checkpoint begins anew.
         let resume = self.resume && self.out.join(files::LAST).exists();
         let mut watch = Watch::new(settings.epochs);

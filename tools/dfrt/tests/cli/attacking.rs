@@ -1,0 +1,289 @@
+//! `dfrt attack` and `dfrt verify`.
+
+use crate::dfrt;
+use crate::workshop::{Ran, bytes, ended, folder, gpu, json, model, plain, program, trained};
+use libtest_mimic::Trial;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+pub fn trials() -> Vec<Trial> {
+    vec![
+        plain("attack/square_is_a_whole_command", square_is_a_whole_command),
+        plain("attack/by_logits_in_both_norms", by_logits_in_both_norms),
+        plain("attack/schedules_of_square", schedules_of_square),
+        plain("attack/earlier_results_stay", earlier_results_stay),
+        plain("attack/an_interrupted_attack_goes_on", an_interrupted_attack_goes_on),
+        plain("attack/threats_that_are_none", threats_that_are_none),
+        plain("attack/options_without_effect_are_named", options_without_effect_are_named),
+        plain("attack/no_radius_turns_nothing_over", no_radius_turns_nothing_over),
+        plain("verify/what_was_changed_is_found", what_was_changed_is_found),
+        plain("verify/folders_that_hold_no_attack", folders_that_hold_no_attack),
+        gpu("attack/by_gradients_on_run_and_file", by_gradients_on_run_and_file),
+        gpu("attack/batches_change_nothing", batches_change_nothing),
+        gpu("attack/restarts_never_help_the_model", restarts_never_help_the_model),
+    ]
+}
+
+fn attack(model: &Path, method: &str, out: &Path, more: &[&str]) -> Ran {
+    let mut command = program();
+    command.args(["attack", "--method", method, "--model"]).arg(model).arg("--out").arg(out).args(more);
+    ended(command)
+}
+
+fn square_is_a_whole_command() {
+    let folder = folder();
+    std::fs::copy(model(), folder.join("gr.onnx")).unwrap();
+    let mut command = program();
+    command.args(["attack", "--model", "gr.onnx", "--method", "square", "--queries", "40"]);
+    let table = ended(command_in(command, &folder)).done();
+    for words in [
+        "clean accuracy",
+        "robust accuracy",
+        "attack success rate",
+        "fake made real",
+        "real made fake",
+        "queries a picture",
+        "certified",
+        "reliable",
+        "gr-square-linf-8",
+    ] {
+        assert!(table.contains(words), "{words} is not in {table}");
+    }
+    let report = json(folder.join("gr-square-linf-8/attack.json"));
+    consistent(&report);
+    assert_eq!((report["method"].as_str(), report["eps_255"].as_f64()), (Some("square"), Some(8.0)));
+    assert_eq!(report["n"], 12);
+    let mut verify = program();
+    verify.args(["verify", "gr-square-linf-8", "--json"]);
+    let verified = ended(command_in(verify, &folder)).json();
+    assert_eq!(verified["mismatches"], serde_json::json!([]));
+    assert_eq!(verified["successes"], report["certified_8bit"]);
+}
+
+fn command_in(mut command: std::process::Command, folder: &Path) -> std::process::Command {
+    command.current_dir(folder);
+    command
+}
+
+/// The figures of attack.json fit each other.
+fn consistent(report: &Value) {
+    let count = |name: &str| report[name].as_u64().unwrap() as f64;
+    let share = |name: &str| report[name].as_f64().unwrap();
+    let (n, clean, turned) = (count("n"), count("n_clean_correct"), count("certified_8bit"));
+    assert!(clean > 0.0, "some pictures are classified rightly: {report}");
+    assert!((share("clean_accuracy") - clean / n).abs() < 1e-12);
+    assert!((share("robust_accuracy") - (clean - turned) / n).abs() < 1e-12);
+    assert!((share("attack_success_rate") - turned / clean).abs() < 1e-12);
+    for direction in ["fake_to_real", "real_to_fake"] {
+        assert!(report[direction]["n"].as_u64() == Some(6), "{report}");
+    }
+    for gate in report["gates"].as_array().unwrap() {
+        assert_eq!(gate["passed"], true, "{gate}");
+    }
+    assert_eq!(report["unreliable"], false);
+    assert!(report["queries"]["total"].as_u64().unwrap() > 0);
+}
+
+fn by_logits_in_both_norms() {
+    for method in ["square", "random-noise"] {
+        for (norm, eps) in [("linf", "4"), ("l2", "300")] {
+            let out = folder().join("attack");
+            let options = ["--norm", norm, "--eps", eps, "--queries", "30", "--json"];
+            let report = attack(model(), method, &out, &options).json();
+            assert_eq!(report, json(out.join("attack.json")));
+            assert_eq!((report["method"].as_str(), report["norm"].as_str()), (Some(method), Some(norm)));
+            consistent(&report);
+            dfrt!["verify", &out].done();
+            let samples = String::from_utf8(bytes(out.join("samples.csv"))).unwrap();
+            assert!(
+                samples.starts_with("id,label,clean_logit,adv_logit,success,queries,linf_255,l2,seconds")
+            );
+            assert_eq!(samples.lines().count(), 13);
+        }
+    }
+}
+
+fn schedules_of_square() {
+    let params = |schedule: &[&str]| {
+        let options = [&["--queries", "10", "--limit", "4", "--json"], schedule].concat();
+        attack(model(), "square", &folder().join("attack"), &options).json()["params"].clone()
+    };
+    let (usual, published) = (params(&[]), params(&["--schedule", "published"]));
+    assert_eq!((usual["p"].as_f64(), usual["schedule"].as_str()), (Some(0.8), Some("unscaled")));
+    assert_eq!((published["p"].as_f64(), published["schedule"].as_str()), (Some(0.05), Some("scaled")));
+    assert_eq!(params(&["--schedule", "autoattack"]), usual);
+}
+
+fn earlier_results_stay() {
+    let out = folder().join("attack");
+    let options = ["--queries", "5", "--limit", "4"];
+    attack(model(), "square", &out, &options).done();
+    std::fs::write(out.join("notes.txt"), "mine").unwrap();
+    let before = bytes(out.join("attack.json"));
+    let other = ["--queries", "6", "--limit", "4"];
+    attack(model(), "square", &out, &other).failed(1, &["holds an attack already", "--force"]);
+    let resumed = [&other[..], &["--resume"]].concat();
+    attack(model(), "square", &out, &resumed).failed(1, &["another model, data set, attack or epsilon"]);
+    let bad = [&other[..], &["--force", "--data", "absent"]].concat();
+    attack(model(), "square", &out, &bad).failed(1, &["absent"]);
+    assert_eq!(bytes(out.join("attack.json")), before, "a mistake costs no earlier result");
+    let forced = [&other[..], &["--force"]].concat();
+    attack(model(), "square", &out, &forced).done();
+    assert_eq!(json(out.join("attack.json"))["params"]["queries"], 6);
+    assert_eq!(bytes(out.join("notes.txt")), b"mine");
+}
+
+fn an_interrupted_attack_goes_on() {
+    let (whole, part) = (folder().join("whole"), folder().join("part"));
+    let options = ["--queries", "30", "--eps", "2", "--seed", "3"];
+    attack(model(), "square", &whole, &options).done();
+    // Some of the pictures first, as if it had been stopped there.
+    attack(model(), "square", &part, &[&options[..], &["--limit", "6"]].concat()).done();
+    attack(model(), "square", &part, &[&options[..], &["--resume", "--threads", "1"]].concat()).done();
+    let timeless = |out: &Path| {
+        let text = String::from_utf8(bytes(out.join("samples.csv"))).unwrap();
+        let line = |line: &str| {
+            let mut fields: Vec<String> = line.split(',').map(str::to_owned).collect();
+            fields[8].clear();
+            fields
+        };
+        text.lines().map(line).collect::<Vec<_>>()
+    };
+    assert_eq!(timeless(&part), timeless(&whole));
+}
+
+fn threats_that_are_none() {
+    let out = folder().join("attack");
+    let attack = |options: &[&str]| attack(model(), "square", &out, options);
+    attack(&["--eps", "0.5"]).failed(1, &["0.5/255", "whole number"]);
+    attack(&["--eps", "300"]).failed(1, &["300/255"]);
+    attack(&["--eps", "-1", "--norm", "l2"]).failed(1, &["-1/255"]);
+    attack(&["--queries", "0"]).failed(1, &["--queries 0"]);
+    attack(&["--limit", "1"]).failed(1, &["--limit 1"]);
+    assert!(!out.exists());
+}
+
+fn options_without_effect_are_named() {
+    let out = folder().join("attack");
+    let ran = attack(
+        model(),
+        "random-noise",
+        &out,
+        &["--steps", "3", "--queries", "3", "--limit", "4", "--batch", "2"],
+    );
+    for option in ["--steps", "--batch"] {
+        assert!(ran.err.contains(&format!("{option} has no effect on random-noise")), "{ran:?}");
+    }
+    assert!(!ran.err.contains("--queries has"), "{ran:?}");
+    ran.done();
+}
+
+fn no_radius_turns_nothing_over() {
+    let out = folder().join("attack");
+    let report = attack(model(), "square", &out, &["--eps", "0", "--json"]).json();
+    assert_eq!(
+        (report["certified_8bit"].as_u64(), &report["robust_accuracy"]),
+        (Some(0), &report["clean_accuracy"])
+    );
+}
+
+fn what_was_changed_is_found() {
+    let out = folder().join("attack");
+    attack(model(), "square", &out, &["--queries", "20", "--eps", "8"]).done();
+    let verify = || {
+        let ran = dfrt!["verify", &out, "--model", model()];
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        let line = ran.err.lines().last().unwrap().to_owned();
+        assert!(line.starts_with("error: ") && line.contains("mismatches"), "{ran:?}");
+        ran
+    };
+    let picture = some_picture(&out.join("adversarial"));
+    let whole = bytes(&picture);
+    std::fs::write(&picture, bytes(other_picture(&out.join("adversarial"), &picture))).unwrap();
+    assert!(verify().err.contains("was changed"));
+    std::fs::remove_file(&picture).unwrap();
+    assert!(verify().err.contains("cannot be read"));
+    std::fs::write(&picture, whole).unwrap();
+    dfrt!["verify", &out].done();
+    let text = String::from_utf8(bytes(out.join("attack.json"))).unwrap();
+    std::fs::write(out.join("attack.json"), text.replace("\"n\": 12", "\"n\": 13")).unwrap();
+    assert!(verify().err.contains("attack.json: n is 13"));
+    let json = dfrt!["verify", &out, "--json"];
+    assert_eq!(json.code, Some(1));
+    let found: Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(found["mismatches"].as_array().unwrap().len(), 1, "{found}");
+}
+
+fn some_picture(folder: &Path) -> PathBuf {
+    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths.remove(0)
+}
+
+fn other_picture(folder: &Path, one: &Path) -> PathBuf {
+    let mut paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    paths.find(|path| path != one).unwrap()
+}
+
+fn folders_that_hold_no_attack() {
+    dfrt!["verify", folder()].failed(1, &["attack.json"]);
+    dfrt!["verify", folder().join("absent")].failed(1, &["absent"]);
+    let out = folder().join("attack");
+    attack(model(), "square", &out, &["--queries", "5", "--limit", "4"]).done();
+    let other = folder().join("other.onnx");
+    std::fs::write(&other, b"no model").unwrap();
+    dfrt!["verify", &out, "--model", &other].failed(1, &["other.onnx", "no ONNX model"]);
+    std::fs::write(out.join("attack.json"), "[1, 2").unwrap();
+    dfrt!["verify", &out].failed(1, &["attack.json", "cannot be understood"]);
+}
+
+fn by_gradients_on_run_and_file() {
+    let file = folder().join("gr.onnx");
+    dfrt!["export", trained(), "--out", &file].done();
+    for (method, options) in
+        [("fgsm", &["--eps", "4"][..]), ("pgd", &["--eps", "300", "--norm", "l2", "--steps", "3"][..])]
+    {
+        let options = [options, &["--json"]].concat();
+        let [of_run, of_file] = [trained(), &file].map(|model| {
+            let out = folder().join("attack");
+            let report = attack(model, method, &out, &options).json();
+            consistent(&report);
+            let gates = report["gates"].as_array().unwrap();
+            assert!(gates.iter().any(|gate| gate["name"] == "nonzero-gradients"), "{report}");
+            dfrt!["verify", &out].done();
+            report
+        });
+        assert_eq!(of_run["robust_accuracy"], of_file["robust_accuracy"]);
+        assert_eq!(of_run["model"]["sha256"], of_file["model"]["sha256"]);
+    }
+}
+
+fn batches_change_nothing() {
+    let samples = |batch: &str| {
+        let out = folder().join("attack");
+        attack(trained(), "pgd", &out, &["--eps", "2", "--steps", "2", "--batch", batch]).done();
+        let text = String::from_utf8(bytes(out.join("samples.csv"))).unwrap();
+        let line = |line: &str| {
+            let mut fields: Vec<String> = line.split(',').map(str::to_owned).collect();
+            fields[8].clear();
+            fields
+        };
+        text.lines().map(line).collect::<Vec<_>>()
+    };
+    assert_eq!(samples("5"), samples("16"));
+}
+
+fn restarts_never_help_the_model() {
+    let robust = |restarts: &str| {
+        let out = folder().join("attack");
+        let options = ["--eps", "1", "--steps", "2", "--restarts", restarts, "--json"];
+        attack(trained(), "pgd", &out, &options).json()["robust_accuracy"].as_f64().unwrap()
+    };
+    assert!(robust("3") <= robust("1"));
+    let out = folder().join("attack");
+    for option in ["--steps", "--restarts", "--batch"] {
+        attack(trained(), "pgd", &out, &[option, "0"]).failed(1, &[option]);
+    }
+    attack(trained(), "pgd", &out, &["--device", "99"]).failed(1, &["device 99"]);
+    assert!(!out.exists());
+}

@@ -1,0 +1,279 @@
+//! `dfrt train` and `dfrt export`.
+
+use crate::dfrt;
+use crate::workshop::{bytes, ended, faces, folder, gpu, json, plain, program, train, trained, training};
+use libtest_mimic::Trial;
+use std::path::Path;
+
+pub fn trials() -> Vec<Trial> {
+    vec![
+        gpu("train/a_run_holds_its_files", a_run_holds_its_files),
+        gpu("train/options_go_over_the_config", options_go_over_the_config),
+        gpu("train/json_alone_on_standard_output", json_alone_on_standard_output),
+        gpu("train/a_run_is_replaced_by_force_alone", a_run_is_replaced_by_force_alone),
+        gpu("train/starts_from_given_weights", starts_from_given_weights),
+        gpu("train/stops_early_for_want_of_progress", stops_early_for_want_of_progress),
+        gpu("train/a_device_that_is_not_there", a_device_that_is_not_there),
+        gpu("export/the_runs_model_again", the_runs_model_again),
+        gpu("export/a_fixed_batch", a_fixed_batch),
+        plain("train/settings_that_cannot_be_used", settings_that_cannot_be_used),
+        plain("train/a_config_that_cannot_be_read", a_config_that_cannot_be_read),
+        plain("train/data_that_cannot_be_used", data_that_cannot_be_used),
+        plain("export/folders_that_are_no_run", folders_that_are_no_run),
+        #[cfg(target_os = "linux")]
+        plain("train/no_device", no_device),
+    ]
+}
+
+const FILES: [&str; 6] =
+    ["best.safetensors", "config.toml", "last.safetensors", "log.jsonl", "model.onnx", "summary.json"];
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+fn a_run_holds_its_files() {
+    let run = trained();
+    assert_eq!(names(run), FILES);
+    let log = String::from_utf8(bytes(run.join("log.jsonl"))).unwrap();
+    let lines: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |kind: &str| lines.iter().filter(|line| line["kind"] == kind).count();
+    assert_eq!((of("step"), of("epoch")), (6, 2), "28 pictures in batches of 8, two epochs");
+    let summary = json(run.join("summary.json"));
+    assert_eq!((summary["n_train"].as_u64(), summary["n_val"].as_u64()), (Some(28), Some(8)));
+    assert_eq!(summary["arch"], "efficientnet-tiny");
+}
+
+fn options_go_over_the_config() {
+    let config = folder().join("study.toml");
+    let text = "epochs = 1\nlr = 0.25\nbatch = 4\n[method]\nname = \"gr\"\nradius = 0.2\n[optimizer]\nname = \"sgd\"\nmomentum = 0.5\nnesterov = false\n";
+    std::fs::write(&config, text).unwrap();
+    let out = folder().join("run");
+    let options = [
+        "--config",
+        config.to_str().unwrap(),
+        "--lr",
+        "0.001",
+        "--alpha",
+        "0.5",
+        "--taps",
+        "0,1",
+        "--per-tap",
+        "--momentum",
+        "0.8",
+        "--no-flip",
+        "--crop",
+        "--colour",
+        "0.1",
+        "--jpeg",
+        "0.5",
+        "--no-masks",
+        "--balance",
+        "sampling",
+        "--weight-decay",
+        "0.01",
+        "--warmup-epochs",
+        "0.5",
+        "--final-lr",
+        "0.1",
+        "--seed",
+        "9",
+        "--limit",
+        "8",
+        "--patience",
+        "3",
+        "--shuffle-labels",
+    ];
+    train(faces(), &out, &options).done();
+    let resolved = String::from_utf8(bytes(out.join("config.toml"))).unwrap();
+    for line in [
+        "epochs = 1",
+        "batch = 8",
+        "lr = 0.001",
+        "name = \"gr\"",
+        "radius = 0.2",
+        "alpha = 0.5",
+        "taps = [0, 1]",
+        "per-tap = true",
+        "name = \"sgd\"",
+        "momentum = 0.8",
+        "flip = false",
+        "crop = true",
+        "colour = 0.1",
+        "jpeg = 0.5",
+        "masks = false",
+        "balance = \"sampling\"",
+        "weight-decay = 0.01",
+        "warmup-epochs = 0.5",
+        "final-lr = 0.1",
+        "seed = 9",
+        "limit = 8",
+        "patience = 3",
+        "shuffle-labels = true",
+    ] {
+        assert!(resolved.lines().any(|found| found == line), "{line} is not in {resolved}");
+    }
+    let again = folder().join("again");
+    dfrt!["train", "--config", &out.join("config.toml"), "--out", &again].done();
+    assert_eq!(bytes(again.join("model.onnx")), bytes(out.join("model.onnx")), "config.toml is re-runnable");
+}
+
+fn json_alone_on_standard_output() {
+    let outcome =
+        train(faces(), &folder().join("run"), &["--epochs", "1", "--method", "gr", "--json"]).json();
+    assert_eq!((outcome["method"].as_str(), outcome["epochs"].as_u64()), (Some("gr"), Some(1)));
+    assert_eq!(outcome["parameters"], 95_129);
+}
+
+fn a_run_is_replaced_by_force_alone() {
+    let out = folder().join("run");
+    train(faces(), &out, &["--epochs", "1"]).done();
+    std::fs::write(out.join("notes.txt"), "mine").unwrap();
+    let before = bytes(out.join("model.onnx"));
+    train(faces(), &out, &["--epochs", "1", "--seed", "5"])
+        .failed(1, &["exists already", "--force", "--resume"]);
+    train(faces(), &out, &["--force", "--res", "33"]).failed(1, &["resolution 33"]);
+    train(&folder(), &out, &["--force"]).failed(1, &["no known layout"]);
+    assert_eq!(bytes(out.join("model.onnx")), before, "a mistake costs no earlier run");
+    train(faces(), &out, &["--epochs", "1", "--seed", "5", "--force"]).done();
+    assert_ne!(bytes(out.join("model.onnx")), before);
+    assert_eq!(bytes(out.join("notes.txt")), b"mine", "what is not ours stays");
+}
+
+fn starts_from_given_weights() {
+    let init = trained().join("best.safetensors");
+    let out = folder().join("run");
+    let init = init.to_str().unwrap();
+    train(faces(), &out, &["--epochs", "1", "--lr", "1e-9", "--init", init]).done();
+    let loss = |run: &Path, place: usize| {
+        let log = String::from_utf8(bytes(run.join("log.jsonl"))).unwrap();
+        let lines = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        lines.filter(|line| line["kind"] == "step").nth(place).unwrap()["loss"].as_f64().unwrap()
+    };
+    let fresh = folder().join("fresh");
+    train(faces(), &fresh, &["--epochs", "1", "--lr", "1e-9"]).done();
+    assert_ne!(loss(&out, 0), loss(&fresh, 0), "other weights, another loss");
+    let other = ["--init", init, "--arch", "efficientnet-lite0"];
+    train(faces(), &folder().join("run"), &other)
+        .failed(1, &["best.safetensors", "the file holds efficientnet-tiny", "--arch efficientnet-tiny"]);
+}
+
+fn stops_early_for_want_of_progress() {
+    let out = folder().join("run");
+    let outcome =
+        train(faces(), &out, &["--epochs", "30", "--lr", "1e-9", "--patience", "1", "--json"]).json();
+    assert_eq!(outcome["stopped_early"], true);
+    assert!(outcome["epochs"].as_u64().unwrap() < 30);
+}
+
+fn a_device_that_is_not_there() {
+    let out = folder().join("run");
+    train(faces(), &out, &["--device", "99"]).failed(1, &["device 99 does not exist", "dfrt devices"]);
+    assert!(!out.exists());
+}
+
+fn the_runs_model_again() {
+    let out = folder().join("model.onnx");
+    assert!(dfrt!["export", trained(), "--out", &out].done().contains("efficientnet-tiny at 32 px"));
+    assert_eq!(bytes(&out), bytes(trained().join("model.onnx")));
+    std::fs::write(&out, "mine").unwrap();
+    dfrt!["export", trained(), "--out", &out].failed(1, &["model.onnx", "--force"]);
+    assert_eq!(bytes(&out), b"mine");
+    dfrt!["export", trained(), "--out", &out, "--force"].done();
+    assert_eq!(bytes(&out), bytes(trained().join("model.onnx")));
+}
+
+fn a_fixed_batch() {
+    let out = folder().join("four.onnx");
+    dfrt!["export", trained(), "--out", &out, "--batch", "4"].done();
+    assert_eq!(dfrt!["bench", "--model", &out, "--runs", "1", "--json"].json()["batch"], 4);
+    let of = |model: &Path| {
+        let evaluation = dfrt!["eval", "--model", model, "--data", faces(), "--json"].json();
+        evaluation["metrics"]["accuracy"]["value"].as_f64().unwrap()
+    };
+    assert_eq!(of(&out), of(trained()));
+    dfrt!["export", trained(), "--out", folder().join("none.onnx"), "--batch", "0"].failed(1, &["--batch 0"]);
+}
+
+fn settings_that_cannot_be_used() {
+    let out = folder().join("run");
+    let bad = |option: &str, value: &str, words: &[&str]| {
+        train(faces(), &out, &[option, value]).failed(1, words);
+    };
+    bad("--res", "0", &["resolution 0", "multiple of 32"]);
+    bad("--res", "100", &["resolution 100", "multiple of 32"]);
+    bad("--arch", "resnet50", &["resnet50", "efficientnet-b0"]);
+    bad("--epochs", "0", &["epochs = 0"]);
+    bad("--batch", "0", &["batch = 0"]);
+    bad("--lr", "NaN", &["lr = NaN"]);
+    bad("--lr", "-1", &["lr = -1"]);
+    bad("--limit", "1", &["limit = 1"]);
+    bad("--checkpoint-steps", "0", &["checkpoint-steps = 0"]);
+    train(faces(), &out, &["--method", "gr", "--taps", "0,99"]).failed(1, &["taps [0, 99]"]);
+    train(faces(), &out, &["--method", "gr", "--r", "-1"]).failed(1, &["r = -1"]);
+    train(faces(), &out, &["--method", "gr", "--alpha", "2"]).failed(1, &["alpha = 2"]);
+    assert!(!out.exists(), "a run that never began leaves nothing");
+}
+
+fn a_config_that_cannot_be_read() {
+    let (out, config) = (folder().join("run"), folder().join("config.toml"));
+    let train = || dfrt!["train", "--data", faces(), "--out", &out, "--config", &config];
+    train().failed(1, &["config.toml", "No such file"]);
+    for (text, word) in [("epochs = \"many\"", "epochs"), ("epoks = 3", "epoks"), ("[[[", "config.toml")] {
+        std::fs::write(&config, text).unwrap();
+        train().failed(1, &["config.toml", word]);
+    }
+    assert!(!out.exists());
+}
+
+fn data_that_cannot_be_used() {
+    let out = folder().join("run");
+    train(&folder().join("absent"), &out, &[]).failed(1, &["absent", "no such file or folder"]);
+    train(&folder(), &out, &[]).failed(1, &["no known layout"]);
+    let manifest = folder().join("manifest.csv");
+    for (text, words) in [
+        ("", "the file is empty"),
+        ("path,label\nx.png,real\n", "\"subset\" is missing"),
+        ("path,label,subset,group,split\nx.png,real,s,g,train\n", "all 1 pictures are real"),
+        ("path,label,subset,group,split\nx.png,true,s,g,train\n", "line 2"),
+        ("path,label,subset,group,split\nx.png,real,s,g,test\ny.png,fake,s,g,test\n", "train split"),
+    ] {
+        std::fs::write(&manifest, text).unwrap();
+        train(&manifest, &out, &[]).failed(1, &["manifest.csv", words]);
+    }
+    assert!(!out.exists());
+}
+
+fn folders_that_are_no_run() {
+    let out = folder().join("model.onnx");
+    dfrt!["export", folder(), "--out", &out].failed(1, &["no finished RUN", "--resume"]);
+    dfrt!["export", folder().join("absent"), "--out", &out].failed(1, &["absent"]);
+    assert!(!out.exists());
+}
+
+#[cfg(target_os = "linux")]
+fn no_device() {
+    let blind = |arguments: &[std::ffi::OsString]| {
+        let mut command = program();
+        command.args(arguments);
+        for name in ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"] {
+            command.env(name, "/nonexistent");
+        }
+        ended(command)
+    };
+    let out = folder().join("run");
+    blind(&training(faces(), &out, &[])).failed(1, &["no GPU", "driver"]);
+    assert!(!out.exists());
+    let attack =
+        ["attack", "--model", crate::workshop::model().to_str().unwrap(), "--method", "pgd", "--out"];
+    let mut attack: Vec<std::ffi::OsString> = attack.map(Into::into).to_vec();
+    attack.push((&out).into());
+    blind(&attack).failed(1, &["no GPU", "driver"]);
+    assert!(!out.exists());
+    let list = blind(&["devices".into()]);
+    assert!(list.done().contains("no GPU that can train"));
+    assert_eq!(blind(&["devices".into(), "--json".into()]).json(), serde_json::json!([]));
+}

@@ -1,0 +1,93 @@
+//! Help, exit codes of wrong usage, and what becomes of results that nobody reads.
+
+use crate::dfrt;
+use crate::workshop::{self, folder, plain, program};
+use libtest_mimic::Trial;
+use std::process::Stdio;
+
+pub fn trials() -> Vec<Trial> {
+    vec![
+        plain("usage/every_command_helps_with_an_example", every_command_helps_with_an_example),
+        plain("usage/the_overview_lists_every_command", the_overview_lists_every_command),
+        plain("usage/wrong_usage_is_exit_2", wrong_usage_is_exit_2),
+        plain("usage/options_that_exclude_each_other", options_that_exclude_each_other),
+        plain("usage/names_that_are_not_unicode", names_that_are_not_unicode),
+        plain("usage/a_reader_that_goes_away", a_reader_that_goes_away),
+    ]
+}
+
+const COMMANDS: [&str; 9] =
+    ["devices", "data", "train", "export", "eval", "attack", "verify", "bench", "report"];
+
+fn every_command_helps_with_an_example() {
+    let mut commands: Vec<Vec<&str>> = COMMANDS.map(|name| vec![name]).to_vec();
+    commands.extend([vec!["data", "synth"], vec!["data", "index"]]);
+    for mut command in commands {
+        let name = format!("dfrt {}", command.join(" "));
+        for word in ["--help", "-h", "help"] {
+            command.push(word);
+            let arguments: Vec<_> = command.iter().map(std::ffi::OsString::from).collect();
+            let help = workshop::run(&arguments).done();
+            command.pop();
+            assert!(help.starts_with(&format!("Usage: {name}")), "{help}");
+            assert!(help.contains(&format!("Examples:\n  {name} ")), "{help}");
+            assert!(!help.contains("{{") && !help.contains("command_name"), "{help}");
+        }
+    }
+}
+
+fn the_overview_lists_every_command() {
+    let help = dfrt!["--help"].done();
+    for command in COMMANDS {
+        assert!(help.contains(&format!("\n  {command} ")), "{command} is not in {help}");
+    }
+    assert_eq!(dfrt!["--version"].done().trim(), concat!("dfrt ", env!("CARGO_PKG_VERSION")));
+}
+
+fn wrong_usage_is_exit_2() {
+    dfrt![].failed(2, &["no command", "dfrt --help"]);
+    dfrt!["frobnicate"].failed(2, &["frobnicate", "`dfrt --help`"]);
+    dfrt!["data", "frobnicate"].failed(2, &["frobnicate"]);
+    dfrt!["eval"].failed(2, &["--model", "`dfrt eval --help`"]);
+    dfrt!["data", "synth"].failed(2, &["--out", "`dfrt data synth --help`"]);
+    dfrt!["eval", "--model", "m.onnx", "--frobnicate"].failed(2, &["--frobnicate", "`dfrt eval --help`"]);
+    dfrt!["eval", "--model"].failed(2, &["--model"]);
+    dfrt!["eval", "--model", "m.onnx", "--limit", "some"].failed(2, &["--limit", "some"]);
+    dfrt!["eval", "--model", "m.onnx", "--split", "exam"].failed(2, &["exam", "train, val, test"]);
+    dfrt!["attack", "--model", "m.onnx"].failed(2, &["--method"]);
+    dfrt!["attack", "--model", "m.onnx", "--method", "magic"].failed(2, &["magic", "square"]);
+    dfrt!["attack", "--model", "m", "--method", "square", "--norm", "l7"].failed(2, &["l7", "linf"]);
+    let out = folder().join("run");
+    dfrt!["train", "--out", &out].failed(2, &["--data"]);
+    let train = |option: &str, value: &str| dfrt!["train", "--data", "d", "--out", &out, option, value];
+    train("--method", "magic").failed(2, &["magic", "baseline or gr"]);
+    train("--balance", "magic").failed(2, &["magic", "sampling"]);
+    train("--optimizer", "magic").failed(2, &["magic", "adamw or sgd"]);
+    train("--taps", "first").failed(2, &["first", "0,1,2"]);
+    assert!(!out.exists());
+}
+
+fn options_that_exclude_each_other() {
+    let both = ["exclude each other"];
+    dfrt!["attack", "--model", "m", "--method", "square", "--resume", "--force"].failed(2, &both);
+    dfrt!["train", "--data", "d", "--out", "r", "--resume", "--force"].failed(2, &both);
+    dfrt!["train", "--data", "d", "--out", "r", "--flip", "--no-flip"].failed(2, &both);
+}
+
+#[cfg(unix)]
+fn names_that_are_not_unicode() {
+    use std::os::unix::ffi::OsStringExt;
+    let name = std::ffi::OsString::from_vec(b"mod\xffel.onnx".to_vec());
+    dfrt!["eval", "--model", name].failed(2, &["UTF-8"]);
+}
+
+#[cfg(not(unix))]
+fn names_that_are_not_unicode() {}
+
+fn a_reader_that_goes_away() {
+    let mut command = program();
+    let mut child = command.arg("--help").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let ended = child.wait_with_output().unwrap();
+    assert!(ended.stderr.is_empty(), "{}", String::from_utf8_lossy(&ended.stderr));
+}
