@@ -42,16 +42,10 @@ fn pairs() {
     for sample in &test {
         picture::load(&sample.path, 64).unwrap();
     }
-    println!(
-        "{:.2} ms a picture loaded",
-        start.elapsed().as_secs_f64() * 1e3 / test.len() as f64
-    );
+    println!("{:.2} ms a picture loaded", start.elapsed().as_secs_f64() * 1e3 / test.len() as f64);
     let (cell, columns) = (128, 12);
     let mut sheet = RgbImage::new(cell * columns, cell * 6);
-    let fakes: Vec<_> = test
-        .iter()
-        .filter(|sample| sample.label == Label::Fake)
-        .collect();
+    let fakes: Vec<_> = test.iter().filter(|sample| sample.label == Label::Fake).collect();
     let name = |sample: &dfrt_runtime::data::manifest::Sample| {
         sample.path.file_stem().unwrap().to_string_lossy()[..7].to_owned()
     };
@@ -65,12 +59,7 @@ fn pairs() {
         for (sample, row) in [(real, row), (*fake, row + 1)] {
             let small = picture::load(&sample.path, 64).unwrap();
             let large = imageops::resize(&small, cell, cell, imageops::FilterType::Nearest);
-            imageops::replace(
-                &mut sheet,
-                &large,
-                (column * cell).into(),
-                (row * cell).into(),
-            );
+            imageops::replace(&mut sheet, &large, (column * cell).into(), (row * cell).into());
         }
     }
     let path = std::path::Path::new(&folder).join("pairs.png");

@@ -7,12 +7,7 @@ use image::RgbImage;
 /// Channel means and standard deviations.
 fn statistics(sample: &Sample) -> Vec<f64> {
     let picture = picture::load(&sample.path, 64).unwrap();
-    let channel = |c: usize| {
-        picture.as_raw()[c..]
-            .iter()
-            .step_by(3)
-            .map(|&byte| f64::from(byte))
-    };
+    let channel = |c: usize| picture.as_raw()[c..].iter().step_by(3).map(|&byte| f64::from(byte));
     let measured = |c: usize| {
         let mean = channel(c).sum::<f64>() / 4096.0;
         let variance = channel(c).map(|value| (value - mean).powi(2)).sum::<f64>() / 4096.0;
@@ -32,28 +27,20 @@ fn roughness(sample: &Sample) -> Vec<f64> {
         });
         squares.sum::<f64>().ln()
     };
-    [(1, 0), (0, 1), (1, 1), (2, 0), (0, 2)]
-        .map(|(dx, dy)| difference(&picture, dx, dy))
-        .to_vec()
+    [(1, 0), (0, 1), (1, 1), (2, 0), (0, 2)].map(|(dx, dy)| difference(&picture, dx, dy)).to_vec()
 }
 
 /// The picture itself, 12 x 12.
 fn pixels(sample: &Sample) -> Vec<f64> {
     let picture = picture::load(&sample.path, 12).unwrap();
-    picture
-        .as_raw()
-        .iter()
-        .map(|&byte| f64::from(byte))
-        .collect()
+    picture.as_raw().iter().map(|&byte| f64::from(byte)).collect()
 }
 
 /// Test AUC of a logistic regression (ridge 0.01, features standardised).
 fn linear_auc(manifest: &Manifest, features: fn(&Sample) -> Vec<f64>) -> f64 {
     let rows = |split| -> (Vec<Vec<f64>>, Vec<f64>) {
         let samples = manifest.split(split).into_iter();
-        samples
-            .map(|sample| (features(&sample), f64::from(sample.label.target())))
-            .unzip()
+        samples.map(|sample| (features(&sample), f64::from(sample.label.target()))).unzip()
     };
     let ((mut train, labels), (mut test, truth)) = (rows(Split::Train), rows(Split::Test));
     let (count, width) = (train.len() as f64, train[0].len());
@@ -63,35 +50,20 @@ fn linear_auc(manifest: &Manifest, features: fn(&Sample) -> Vec<f64>) -> f64 {
         let standard = |row: &mut Vec<f64>| row[j] = (row[j] - mean) / variance.sqrt().max(1e-9);
         train.iter_mut().chain(&mut test).for_each(standard);
     }
-    let score =
-        |weights: &[f64], row: &[f64]| weights.iter().zip(row).map(|(w, x)| w * x).sum::<f64>();
+    let score = |weights: &[f64], row: &[f64]| weights.iter().zip(row).map(|(w, x)| w * x).sum::<f64>();
     let mut weights = vec![0.0; width];
     for _ in 0..200 {
         let mut slope: Vec<f64> = weights.iter().map(|weight| 0.01 * weight).collect();
         for (row, label) in train.iter().zip(&labels) {
             let error = 1.0 / (1.0 + (-score(&weights, row)).exp()) - label;
-            slope
-                .iter_mut()
-                .zip(row)
-                .for_each(|(slope, x)| *slope += error * x / count);
+            slope.iter_mut().zip(row).for_each(|(slope, x)| *slope += error * x / count);
         }
         let pace = 2.0 / (1.0 + 0.05 * width as f64);
-        weights
-            .iter_mut()
-            .zip(slope)
-            .for_each(|(weight, slope)| *weight -= pace * slope);
+        weights.iter_mut().zip(slope).for_each(|(weight, slope)| *weight -= pace * slope);
     }
     let scores: Vec<f64> = test.iter().map(|row| score(&weights, row)).collect();
-    let of = |label: f64| {
-        scores
-            .iter()
-            .zip(&truth)
-            .filter(move |(_, y)| **y == label)
-            .map(|(s, _)| *s)
-    };
-    let wins: usize = of(1.0)
-        .map(|fake| of(0.0).filter(|real| fake > *real).count())
-        .sum();
+    let of = |label: f64| scores.iter().zip(&truth).filter(move |(_, y)| **y == label).map(|(s, _)| *s);
+    let wins: usize = of(1.0).map(|fake| of(0.0).filter(|real| fake > *real).count()).sum();
     wins as f64 / (of(1.0).count() * of(0.0).count()) as f64
 }
 
@@ -115,11 +87,7 @@ fn a_linear_model_does_see_what_is_there() {
     let out = folder.path().join("set");
     synth::draw(&out, 120, 32, 0, &|_, _| {}).unwrap();
     let manifest = Manifest::of(&out).unwrap();
-    for fake in manifest
-        .samples
-        .iter()
-        .filter(|sample| sample.label == Label::Fake)
-    {
+    for fake in manifest.samples.iter().filter(|sample| sample.label == Label::Fake) {
         let mut picture = picture::open(&fake.path).unwrap();
         picture.iter_mut().for_each(|value| *value /= 3);
         std::fs::write(&fake.path, picture::encode_png(&picture)).unwrap();

@@ -14,10 +14,7 @@ pub struct Batch {
 impl Batch {
     /// An empty batch of pictures of side `res`.
     pub fn new(res: usize) -> Self {
-        Self {
-            res,
-            values: Vec::new(),
-        }
+        Self { res, values: Vec::new() }
     }
 
     /// The number of pictures, N.
@@ -46,8 +43,7 @@ impl Batch {
         let bytes = picture.as_raw();
         for channel in 0..3 {
             let values = bytes[channel..].iter().step_by(3);
-            self.values
-                .extend(values.map(|&byte| f32::from(byte) / 255.0));
+            self.values.extend(values.map(|&byte| f32::from(byte) / 255.0));
         }
     }
 
@@ -65,8 +61,7 @@ mod tests {
 
     #[test]
     fn channels_come_apart() {
-        let picture =
-            RgbImage::from_raw(2, 2, vec![0, 51, 102, 1, 52, 103, 2, 53, 104, 3, 54, 105]);
+        let picture = RgbImage::from_raw(2, 2, vec![0, 51, 102, 1, 52, 103, 2, 53, 104, 3, 54, 105]);
         let batch = Batch::of(2, [&picture.unwrap()]);
         assert_eq!(batch.len(), 1);
         assert_eq!(batch.picture(0)[4], 51.0 / 255.0);

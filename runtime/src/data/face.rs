@@ -17,9 +17,6 @@ pub struct Landmarks {
 impl Landmarks {
     /// The outline's points in order.
     pub fn outline_points(&self) -> Vec<Point> {
-        self.outline
-            .iter()
-            .map(|&index| self.points[index])
-            .collect()
+        self.outline.iter().map(|&index| self.points[index]).collect()
     }
 }

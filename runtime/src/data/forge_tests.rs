@@ -6,19 +6,11 @@ use image::Rgb;
 fn portrait(person: u64) -> Portrait {
     let who = Person::draw(&mut stream(2, &["person".into(), person.into()]));
     let how = Shot::draw(&mut stream(2, &["shot".into(), person.into()]));
-    photograph(
-        &who,
-        &how,
-        96,
-        &mut stream(2, &["noise".into(), person.into()]),
-    )
+    photograph(&who, &how, 96, &mut stream(2, &["noise".into(), person.into()]))
 }
 
 fn face(portrait: &Portrait) -> FaceInPicture<'_> {
-    FaceInPicture {
-        picture: &portrait.picture,
-        landmarks: &portrait.landmarks,
-    }
+    FaceInPicture { picture: &portrait.picture, landmarks: &portrait.landmarks }
 }
 
 /// Mean absolute change of the pixels (inside, outside) the target's outline.
@@ -30,11 +22,7 @@ fn change(target: &Portrait, forged: &RgbImage) -> (f64, f64) {
         let pairs = pixel.0.iter().zip(before);
         let change: f64 = pairs.map(|(&a, b)| f64::from(a.abs_diff(b))).sum();
         let depth = mask::depth(&outline, [x as f32 + 0.5, y as f32 + 0.5]);
-        let part = if depth > 0.0 {
-            &mut inside
-        } else {
-            &mut outside
-        };
+        let part = if depth > 0.0 { &mut inside } else { &mut outside };
         *part = (part.0 + change / 3.0, part.1 + 1.0);
     }
     (inside.0 / inside.1, outside.0 / outside.1)
@@ -68,10 +56,7 @@ fn a_swap_moves_the_donors_mark_to_the_targets_place() {
         let at = (tip[0] as u32 + dx, tip[1] as u32 + dy);
         donor.picture.put_pixel(at.0, at.1, Rgb([0, 255, 0]));
     }
-    let settings = SwapSettings {
-        colour_match: 0.0,
-        ..SwapSettings::default()
-    };
+    let settings = SwapSettings { colour_match: 0.0, ..SwapSettings::default() };
     let forged = swap(face(&target), face(&donor), &settings).unwrap();
     let wanted = target.landmarks.points[57];
     let greenest = forged.enumerate_pixels().max_by_key(|(_, _, pixel)| {
@@ -79,10 +64,7 @@ fn a_swap_moves_the_donors_mark_to_the_targets_place() {
         2 * green - red - blue
     });
     let (x, y, _) = greenest.unwrap();
-    assert!(
-        (x as f32 - wanted[0]).hypot(y as f32 - wanted[1]) < 3.0,
-        "{x} {y} {wanted:?}"
-    );
+    assert!((x as f32 - wanted[0]).hypot(y as f32 - wanted[1]) < 3.0, "{x} {y} {wanted:?}");
 }
 
 #[test]
@@ -98,9 +80,7 @@ fn a_self_blend_repeats_and_differs_by_stream() {
     };
     assert_eq!(forged(0), forged(0));
     assert_ne!(forged(0), forged(1));
-    let changed = (0..12)
-        .filter(|&draw| change(&target, &forged(draw)).0 > 1.0)
-        .count();
+    let changed = (0..12).filter(|&draw| change(&target, &forged(draw)).0 > 1.0).count();
     assert!(changed >= 11, "{changed} of 12 differ from the photograph");
 }
 
@@ -110,29 +90,11 @@ fn what_is_no_face_is_refused() {
     let mut few = good.clone();
     few.landmarks.points.pop();
     let unlike = swap(face(&good), face(&few), &SwapSettings::default());
-    assert_eq!(
-        unlike,
-        Err(ForgeError::Unlike {
-            target: 67,
-            donor: 66
-        })
-    );
+    assert_eq!(unlike, Err(ForgeError::Unlike { target: 67, donor: 66 }));
     let random = &mut stream(0, &["blend".into()]);
     let spoilers: [fn(&mut Portrait); 5] = [
-        |portrait| {
-            portrait
-                .landmarks
-                .points
-                .iter_mut()
-                .for_each(|p| *p = [9.0, 9.0])
-        },
-        |portrait| {
-            portrait
-                .landmarks
-                .points
-                .iter_mut()
-                .for_each(|p| p[0] += 500.0)
-        },
+        |portrait| portrait.landmarks.points.iter_mut().for_each(|p| *p = [9.0, 9.0]),
+        |portrait| portrait.landmarks.points.iter_mut().for_each(|p| p[0] += 500.0),
         |portrait| portrait.landmarks.points[3] = [f32::NAN, 0.0],
         |portrait| portrait.landmarks.outline.truncate(2),
         |portrait| portrait.landmarks.outline.push(99),

@@ -46,11 +46,7 @@ impl Label {
 
     /// What a detector says whose logit is `logit`: fake above `threshold`.
     pub fn decided(logit: f32, threshold: f32) -> Self {
-        if logit > threshold {
-            Self::Fake
-        } else {
-            Self::Real
-        }
+        if logit > threshold { Self::Fake } else { Self::Real }
     }
 }
 
@@ -260,17 +256,11 @@ impl Manifest {
         let mut lines: HashMap<PathBuf, u64> = HashMap::new();
         let mut samples = Vec::new();
         for row in &table.rows {
-            let wrong = |reason: String| ManifestError::Line {
-                path: path.to_owned(),
-                line: row.line,
-                reason,
-            };
+            let wrong =
+                |reason: String| ManifestError::Line { path: path.to_owned(), line: row.line, reason };
             let sample = sample_of(folder, row).map_err(wrong)?;
             if let Some(earlier) = lines.insert(sample.path.clone(), row.line) {
-                return Err(wrong(format!(
-                    "{:?} stands on line {earlier} already",
-                    row.fields[0]
-                )));
+                return Err(wrong(format!("{:?} stands on line {earlier} already", row.fields[0])));
             }
             samples.push(sample);
         }
@@ -296,9 +286,8 @@ impl Manifest {
         for sample in &self.samples {
             let whole = absolute(&sample.path);
             let picture = whole.strip_prefix(&folder).unwrap_or(&whole);
-            let picture = slashed(picture).ok_or_else(|| ManifestError::Name {
-                path: sample.path.clone(),
-            })?;
+            let picture =
+                slashed(picture).ok_or_else(|| ManifestError::Name { path: sample.path.clone() })?;
             let (label, split) = (sample.label.to_string(), sample.split.to_string());
             out.write_record([&picture, &label, &sample.subset, &sample.group, &split])
                 .expect("memory takes every byte");
@@ -309,11 +298,7 @@ impl Manifest {
 
     /// The samples of `split`, in the manifest's order.
     pub fn split(&self, split: Split) -> Vec<Sample> {
-        self.samples
-            .iter()
-            .filter(|sample| sample.split == split)
-            .cloned()
-            .collect()
+        self.samples.iter().filter(|sample| sample.split == split).cloned().collect()
     }
 
     /// SHA-256 over every sample's line, in lower-case hexadecimal. Paths count from
@@ -343,19 +328,14 @@ impl Manifest {
             count.0 += 1;
             count.1.insert(&sample.group);
         }
-        let parts = groups
-            .into_iter()
-            .map(|((split, subset, label), (pictures, groups))| Part {
-                split,
-                subset,
-                label,
-                pictures,
-                groups: groups.len(),
-            });
-        Summary {
-            parts: parts.collect(),
-            skipped: self.skipped.len(),
-        }
+        let parts = groups.into_iter().map(|((split, subset, label), (pictures, groups))| Part {
+            split,
+            subset,
+            label,
+            pictures,
+            groups: groups.len(),
+        });
+        Summary { parts: parts.collect(), skipped: self.skipped.len() }
     }
 }
 
@@ -365,16 +345,10 @@ impl Manifest {
 /// one chose of each class while both classes last.
 pub fn limit(samples: &[Sample], n: usize, seed: u64) -> Vec<Sample> {
     let shuffled = |label: Label| {
-        let of_label = samples
-            .iter()
-            .enumerate()
-            .filter(|(_, sample)| sample.label == label);
+        let of_label = samples.iter().enumerate().filter(|(_, sample)| sample.label == label);
         let mut places: Vec<usize> = of_label.map(|(place, _)| place).collect();
         let name = label.to_string();
-        places.shuffle(&mut random::stream(
-            seed,
-            &["limit".into(), name.as_str().into()],
-        ));
+        places.shuffle(&mut random::stream(seed, &["limit".into(), name.as_str().into()]));
         places
     };
     let (reals, fakes) = (shuffled(Label::Real), shuffled(Label::Fake));
@@ -382,10 +356,7 @@ pub fn limit(samples: &[Sample], n: usize, seed: u64) -> Vec<Sample> {
     let n_real = (n / 2).max(n.saturating_sub(fakes.len())).min(reals.len());
     let mut chosen = [&reals[..n_real], &fakes[..n - n_real]].concat();
     chosen.sort_unstable();
-    chosen
-        .into_iter()
-        .map(|place| samples[place].clone())
-        .collect()
+    chosen.into_iter().map(|place| samples[place].clone()).collect()
 }
 
 /// Whether `samples` hold both reals and fakes; `what` names them in the error
@@ -394,17 +365,11 @@ pub fn limit(samples: &[Sample], n: usize, seed: u64) -> Vec<Sample> {
 /// # Errors
 /// Where they are empty or of one class.
 pub fn require_both_classes(samples: &[Sample], what: &str) -> Result<(), ManifestError> {
-    let first = samples.first().ok_or_else(|| ManifestError::NoSamples {
-        what: what.to_owned(),
-    })?;
+    let first = samples.first().ok_or_else(|| ManifestError::NoSamples { what: what.to_owned() })?;
     if samples.iter().any(|sample| sample.label != first.label) {
         return Ok(());
     }
-    Err(ManifestError::OneClass {
-        what: what.to_owned(),
-        count: samples.len(),
-        label: first.label,
-    })
+    Err(ManifestError::OneClass { what: what.to_owned(), count: samples.len(), label: first.label })
 }
 
 /// One line of a [`Summary`].
@@ -434,10 +399,7 @@ pub struct Summary {
 impl Summary {
     /// Pictures of one split and label.
     pub fn count(&self, split: Split, label: Label) -> usize {
-        let of = self
-            .parts
-            .iter()
-            .filter(|part| part.split == split && part.label == label);
+        let of = self.parts.iter().filter(|part| part.split == split && part.label == label);
         of.map(|part| part.pictures).sum()
     }
 }
@@ -451,19 +413,9 @@ impl fmt::Display for Summary {
             "{:5}  {:width$}  {:5}  {:>8}  {:>6}",
             "split", "subset", "label", "pictures", "groups"
         )?;
-        for Part {
-            split,
-            subset,
-            label,
-            pictures,
-            groups,
-        } in &self.parts
-        {
+        for Part { split, subset, label, pictures, groups } in &self.parts {
             let (split, label) = (split.to_string(), label.to_string());
-            writeln!(
-                out,
-                "{split:5}  {subset:width$}  {label:5}  {pictures:>8}  {groups:>6}"
-            )?;
+            writeln!(out, "{split:5}  {subset:width$}  {label:5}  {pictures:>8}  {groups:>6}")?;
         }
         if self.skipped > 0 {
             writeln!(out, "{} entries passed over", self.skipped)?;
@@ -494,17 +446,11 @@ impl Table {
         columns: &[&str],
         columns_text: &'static str,
     ) -> Result<Self, ManifestError> {
-        let header = |reason: String| ManifestError::Header {
-            path: path.to_owned(),
-            reason,
-            columns: columns_text,
-        };
+        let header =
+            |reason: String| ManifestError::Header { path: path.to_owned(), reason, columns: columns_text };
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let mut reader = csv::Reader::from_reader(bytes);
-        let names = reader
-            .headers()
-            .map_err(|error| header(error.to_string()))?
-            .clone();
+        let names = reader.headers().map_err(|error| header(error.to_string()))?.clone();
         if names.iter().all(str::is_empty) {
             return Err(header("the file is empty".to_owned()));
         }
@@ -519,10 +465,7 @@ impl Table {
         for record in reader.records() {
             let record = record.map_err(|error| bad_record(path, &error))?;
             let line = record.position().map_or(0, csv::Position::line);
-            let fields = places
-                .iter()
-                .map(|&place| record[place].to_owned())
-                .collect();
+            let fields = places.iter().map(|&place| record[place].to_owned()).collect();
             rows.push(Row { line, fields });
         }
         Ok(Self { rows })
@@ -532,19 +475,13 @@ impl Table {
 fn bad_record(path: &Path, error: &csv::Error) -> ManifestError {
     let line = error.position().map_or(0, csv::Position::line);
     let reason = match error.kind() {
-        csv::ErrorKind::UnequalLengths {
-            expected_len, len, ..
-        } => {
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
             format!("has {len} fields where the header has {expected_len}")
         }
         csv::ErrorKind::Utf8 { .. } => "is not UTF-8".to_owned(),
         _ => error.to_string(),
     };
-    ManifestError::Line {
-        path: path.to_owned(),
-        line,
-        reason,
-    }
+    ManifestError::Line { path: path.to_owned(), line, reason }
 }
 
 fn sample_of(folder: &Path, row: &Row) -> Result<Sample, String> {
@@ -557,9 +494,7 @@ fn sample_of(folder: &Path, row: &Row) -> Result<Sample, String> {
     }
     let relative = Path::new(path);
     if relative.is_relative() && climbs_out(relative) {
-        return Err(format!(
-            "the path {path:?} climbs out of the manifest's folder; give it absolutely"
-        ));
+        return Err(format!("the path {path:?} climbs out of the manifest's folder; give it absolutely"));
     }
     Ok(Sample {
         path: folder.join(relative),
@@ -586,11 +521,7 @@ fn climbs_out(path: &Path) -> bool {
 /// `path` from the root, `.` and `..` resolved by their words; the path itself
 /// where there is no working folder.
 fn absolute(path: &Path) -> PathBuf {
-    let path = if path.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        path
-    };
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut plain = PathBuf::new();
     for part in whole.components() {
@@ -619,10 +550,7 @@ fn common_folder(samples: &[Sample]) -> PathBuf {
     });
     let first = folders.next().unwrap_or_default();
     folders.fold(first, |common, folder| {
-        let shared = common
-            .components()
-            .zip(folder.components())
-            .take_while(|(a, b)| a == b);
+        let shared = common.components().zip(folder.components()).take_while(|(a, b)| a == b);
         shared.map(|(part, _)| part).collect()
     })
 }

@@ -4,22 +4,14 @@ use proptest::prelude::*;
 fn sample(path: impl Into<PathBuf>, label: Label, split: Split) -> Sample {
     let path = path.into();
     let group = path.file_stem().unwrap().to_string_lossy().into_owned();
-    Sample {
-        path,
-        label,
-        subset: label.to_string(),
-        group,
-        split,
-    }
+    Sample { path, label, subset: label.to_string(), group, split }
 }
 
 fn many(reals: usize, fakes: usize) -> Vec<Sample> {
     let of = |label: Label, count| {
         (0..count).map(move |i| sample(format!("{label}/{i:04}.png"), label, Split::Train))
     };
-    of(Label::Real, reals)
-        .chain(of(Label::Fake, fakes))
-        .collect()
+    of(Label::Real, reals).chain(of(Label::Fake, fakes)).collect()
 }
 
 fn read_text(text: &str) -> Result<Manifest, ManifestError> {
@@ -33,26 +25,11 @@ fn read_text(text: &str) -> Result<Manifest, ManifestError> {
 fn names_of_every_kind_come_back() {
     let folder = tempfile::tempdir().unwrap();
     let elsewhere = tempfile::tempdir().unwrap();
-    let mut samples: Vec<_> = [
-        "a,b.png",
-        "say \"x\".png",
-        " lead ing.png",
-        "häß/lich ü.png",
-    ]
-    .iter()
-    .map(|name| {
-        sample(
-            folder.path().join("pictures").join(name),
-            Label::Fake,
-            Split::Val,
-        )
-    })
-    .collect();
-    samples.push(sample(
-        elsewhere.path().join("far.png"),
-        Label::Real,
-        Split::Test,
-    ));
+    let mut samples: Vec<_> = ["a,b.png", "say \"x\".png", " lead ing.png", "häß/lich ü.png"]
+        .iter()
+        .map(|name| sample(folder.path().join("pictures").join(name), Label::Fake, Split::Val))
+        .collect();
+    samples.push(sample(elsewhere.path().join("far.png"), Label::Real, Split::Test));
     samples[0].group = "person, \"one\"\nof two".to_owned();
     let manifest = Manifest::new(samples, Vec::new());
     let path = folder.path().join("manifest.csv");
@@ -60,9 +37,7 @@ fn names_of_every_kind_come_back() {
     assert_eq!(Manifest::read(&path).unwrap(), manifest);
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(text.starts_with("path,label,subset,group,split\n"));
-    assert!(
-        text.contains("\"pictures/a,b.png\"") && text.contains(elsewhere.path().to_str().unwrap())
-    );
+    assert!(text.contains("\"pictures/a,b.png\"") && text.contains(elsewhere.path().to_str().unwrap()));
 }
 
 #[test]
@@ -72,18 +47,9 @@ fn a_manifest_moves_with_its_folder_and_keeps_its_hash() {
         .map(|name| sample(here.path().join(name), Label::Real, Split::Train));
     let manifest = Manifest::new(samples.to_vec(), Vec::new());
     manifest.write(&here.path().join("manifest.csv")).unwrap();
-    std::fs::copy(
-        here.path().join("manifest.csv"),
-        there.path().join("manifest.csv"),
-    )
-    .unwrap();
+    std::fs::copy(here.path().join("manifest.csv"), there.path().join("manifest.csv")).unwrap();
     let moved = Manifest::read(&there.path().join("manifest.csv")).unwrap();
-    assert!(
-        moved
-            .samples
-            .iter()
-            .all(|sample| sample.path.starts_with(there.path()))
-    );
+    assert!(moved.samples.iter().all(|sample| sample.path.starts_with(there.path())));
     assert_eq!(moved.sha256(), manifest.sha256());
     let mut changed = moved.clone();
     changed.samples[0].group = "other".to_owned();
@@ -103,14 +69,10 @@ fn a_manifest_elsewhere_has_the_same_hash() {
 
 #[test]
 fn columns_may_come_in_any_order_and_others_are_ignored() {
-    let manifest =
-        read_text("split,note,label,path,group,subset\nval,x,FAKE,a.png,7,swap\n").unwrap();
+    let manifest = read_text("split,note,label,path,group,subset\nval,x,FAKE,a.png,7,swap\n").unwrap();
     let sample = &manifest.samples[0];
     assert_eq!((sample.label, sample.split), (Label::Fake, Split::Val));
-    assert_eq!(
-        (sample.group.as_str(), sample.subset.as_str()),
-        ("7", "swap")
-    );
+    assert_eq!((sample.group.as_str(), sample.subset.as_str()), ("7", "swap"));
 }
 
 #[test]
@@ -120,34 +82,13 @@ fn every_fault_is_named_with_its_line() {
         (String::new(), "first line must name the columns"),
         ("path,label,group,split\n".into(), "\"subset\" is missing"),
         ("path,label,subset,group,split\n".into(), "holds no picture"),
-        (
-            format!("{head}b.png,reel,r,b,train\n"),
-            "line 3: label \"reel\"",
-        ),
-        (
-            format!("{head}b.png,real,r,b,dev\n"),
-            "line 3: split \"dev\"",
-        ),
-        (
-            format!("{head}b.png,real,r,,train\n"),
-            "line 3: the field \"group\" is empty",
-        ),
-        (
-            format!("{head}b.png,real,r,train\n"),
-            "line 3: has 4 fields",
-        ),
-        (
-            format!("{head}a.png,fake,r,a,train\n"),
-            "line 3: \"a.png\" stands on line 2",
-        ),
-        (
-            format!("{head}../b.png,fake,r,a,train\n"),
-            "line 3: the path \"../b.png\" climbs out",
-        ),
-        (
-            format!("{head}x/../../b.png,fake,r,a,train\n"),
-            "climbs out",
-        ),
+        (format!("{head}b.png,reel,r,b,train\n"), "line 3: label \"reel\""),
+        (format!("{head}b.png,real,r,b,dev\n"), "line 3: split \"dev\""),
+        (format!("{head}b.png,real,r,,train\n"), "line 3: the field \"group\" is empty"),
+        (format!("{head}b.png,real,r,train\n"), "line 3: has 4 fields"),
+        (format!("{head}a.png,fake,r,a,train\n"), "line 3: \"a.png\" stands on line 2"),
+        (format!("{head}../b.png,fake,r,a,train\n"), "line 3: the path \"../b.png\" climbs out"),
+        (format!("{head}x/../../b.png,fake,r,a,train\n"), "climbs out"),
     ];
     for (text, expected) in cases {
         let message = read_text(&text).unwrap_err().to_string();
@@ -163,17 +104,9 @@ fn every_fault_is_named_with_its_line() {
 #[test]
 fn both_classes_are_required() {
     assert!(require_both_classes(&many(1, 1), "train").is_ok());
-    let one = require_both_classes(&many(3, 0), "the train split")
-        .unwrap_err()
-        .to_string();
-    assert!(
-        one.contains("the train split: all 3 pictures are real; add fake"),
-        "{one}"
-    );
-    assert!(matches!(
-        require_both_classes(&[], "val"),
-        Err(ManifestError::NoSamples { .. })
-    ));
+    let one = require_both_classes(&many(3, 0), "the train split").unwrap_err().to_string();
+    assert!(one.contains("the train split: all 3 pictures are real; add fake"), "{one}");
+    assert!(matches!(require_both_classes(&[], "val"), Err(ManifestError::NoSamples { .. })));
 }
 
 #[test]

@@ -28,17 +28,9 @@ impl Field {
     pub fn smooth(self, x: f32, y: f32) -> f32 {
         let (left, top) = (floor(x), floor(y));
         let (u, v) = (fade(x - left as f32), fade(y - top as f32));
-        let upper = mix(
-            self.corner(left, top),
-            self.corner(left.wrapping_add(1), top),
-            u,
-        );
+        let upper = mix(self.corner(left, top), self.corner(left.wrapping_add(1), top), u);
         let below = top.wrapping_add(1);
-        let lower = mix(
-            self.corner(left, below),
-            self.corner(left.wrapping_add(1), below),
-            u,
-        );
+        let lower = mix(self.corner(left, below), self.corner(left.wrapping_add(1), below), u);
         mix(upper, lower, v)
     }
 
@@ -47,9 +39,7 @@ impl Field {
     pub fn cloud(self, x: f32, y: f32, octaves: u32) -> f32 {
         let (mut sum, mut weight, mut total, mut scale) = (0.0, 1.0, 0.0, 1.0);
         for octave in 0..octaves {
-            let layer = Self {
-                seed: self.seed.wrapping_add(octave.wrapping_mul(0x68e3_1da4)),
-            };
+            let layer = Self { seed: self.seed.wrapping_add(octave.wrapping_mul(0x68e3_1da4)) };
             sum += weight * layer.smooth(x * scale, y * scale);
             total += weight;
             weight *= 0.5;
@@ -62,21 +52,12 @@ impl Field {
     /// `share` of the cells hold one.
     pub fn spots(self, x: f32, y: f32, radius: f32, share: f32) -> f32 {
         let (column, row) = (floor(x), floor(y));
-        let chance = Self {
-            seed: self.seed ^ 0x51ed_270b,
-        }
-        .corner(column, row);
+        let chance = Self { seed: self.seed ^ 0x51ed_270b }.corner(column, row);
         if chance > 2.0 * share - 1.0 {
             return 0.0;
         }
-        let across = Self {
-            seed: self.seed ^ 0x2545_f491,
-        }
-        .corner(column, row);
-        let down = Self {
-            seed: self.seed ^ 0x1b87_3593,
-        }
-        .corner(column, row);
+        let across = Self { seed: self.seed ^ 0x2545_f491 }.corner(column, row);
+        let down = Self { seed: self.seed ^ 0x1b87_3593 }.corner(column, row);
         let room = 0.5 - radius;
         let dx = x - (column as f32 + 0.5 + room * across);
         let dy = y - (row as f32 + 0.5 + room * down);
@@ -108,11 +89,7 @@ pub(crate) fn step(low: f32, high: f32, value: f32) -> f32 {
 pub(crate) fn bump(x: f32, y: f32) -> f32 {
     let square = x * x + y * y;
     // Below 1e-5 nothing shows; most bumps of a face are far from most of its places.
-    if square > 23.0 {
-        0.0
-    } else {
-        (-0.5 * square).exp()
-    }
+    if square > 23.0 { 0.0 } else { (-0.5 * square).exp() }
 }
 
 #[cfg(test)]
@@ -122,14 +99,10 @@ mod tests {
     #[test]
     fn fields_are_bounded_centred_and_repeat() {
         let field = Field::new(7);
-        let values: Vec<f32> = (0..10_000)
-            .map(|i| field.cloud((i % 100) as f32 * 0.37, (i / 100) as f32 * 0.41, 3))
-            .collect();
+        let values: Vec<f32> =
+            (0..10_000).map(|i| field.cloud((i % 100) as f32 * 0.37, (i / 100) as f32 * 0.41, 3)).collect();
         let mean = values.iter().sum::<f32>() / values.len() as f32;
-        assert!(
-            values.iter().all(|value| value.abs() <= 1.0) && mean.abs() < 0.05,
-            "{mean}"
-        );
+        assert!(values.iter().all(|value| value.abs() <= 1.0) && mean.abs() < 0.05, "{mean}");
         assert_eq!(field.smooth(-3.2, 8.9), Field::new(7).smooth(-3.2, 8.9));
         assert_ne!(field.smooth(-3.2, 8.9), Field::new(8).smooth(-3.2, 8.9));
     }
@@ -140,10 +113,7 @@ mod tests {
         let hit = |cell: usize| {
             let (column, row) = ((cell % 40) as f32, (cell / 40) as f32);
             (0..100).any(|i| {
-                let (x, y) = (
-                    column + (i % 10) as f32 / 10.0,
-                    row + (i / 10) as f32 / 10.0,
-                );
+                let (x, y) = (column + (i % 10) as f32 / 10.0, row + (i / 10) as f32 / 10.0);
                 field.spots(x, y, 0.3, 0.4) > 0.5
             })
         };

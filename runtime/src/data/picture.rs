@@ -60,9 +60,7 @@ pub enum PictureError {
 /// As [`decode`], and where the file cannot be opened or `res` is 0.
 pub fn load(path: &Path, res: usize) -> Result<RgbImage, PictureError> {
     if res == 0 {
-        return Err(PictureError::NoResolution {
-            path: path.to_owned(),
-        });
+        return Err(PictureError::NoResolution { path: path.to_owned() });
     }
     Ok(prepare(&open(path)?, res))
 }
@@ -72,10 +70,7 @@ pub fn load(path: &Path, res: usize) -> Result<RgbImage, PictureError> {
 /// # Errors
 /// As [`decode`], and where the file cannot be opened.
 pub fn open(path: &Path) -> Result<RgbImage, PictureError> {
-    let inaccessible = |reason: String| PictureError::Inaccessible {
-        path: path.to_owned(),
-        reason,
-    };
+    let inaccessible = |reason: String| PictureError::Inaccessible { path: path.to_owned(), reason };
     let metadata = std::fs::metadata(path).map_err(|error| inaccessible(error.to_string()))?;
     if metadata.is_dir() {
         return Err(inaccessible("it is a folder, not a picture".to_owned()));
@@ -112,10 +107,7 @@ pub fn decode(bytes: &[u8], what: &Path) -> Result<RgbImage, PictureError> {
 }
 
 fn unreadable(what: &Path, reason: impl Into<String>) -> PictureError {
-    PictureError::Unreadable {
-        path: what.to_owned(),
-        reason: reason.into(),
-    }
+    PictureError::Unreadable { path: what.to_owned(), reason: reason.into() }
 }
 
 fn decode_unguarded(bytes: &[u8], what: &Path) -> Result<RgbImage, PictureError> {
@@ -141,10 +133,7 @@ fn decode_unguarded(bytes: &[u8], what: &Path) -> Result<RgbImage, PictureError>
         return Err(PictureError::TooLarge {
             path: what.to_owned(),
             size: format!("a picture of {width} x {height}"),
-            limit: format!(
-                "{MAX_SIDE} pixels a side and {} MiB",
-                MAX_DECODED_BYTES >> 20
-            ),
+            limit: format!("{MAX_SIDE} pixels a side and {} MiB", MAX_DECODED_BYTES >> 20),
         });
     }
     if width == 0 || height == 0 {
@@ -183,9 +172,7 @@ fn check_jpeg(bytes: &[u8]) -> Result<(), String> {
         let marker = next_marker(bytes, &mut at).ok_or(TRUNCATED)?;
         match marker {
             0xd9 if channels == 4 && !adobe => {
-                return Err(
-                    "a CMYK JPEG without Adobe's marker, whose colours are ambiguous".into(),
-                );
+                return Err("a CMYK JPEG without Adobe's marker, whose colours are ambiguous".into());
             }
             0xd9 => return Ok(()),
             0x01 | 0xd0..=0xd8 => continue,
@@ -232,28 +219,21 @@ fn next_marker(bytes: &[u8], at: &mut usize) -> Option<u8> {
 pub fn prepare(picture: &RgbImage, res: usize) -> RgbImage {
     let (width, height) = picture.dimensions();
     let res = u32::try_from(res).expect("a resolution fits 32 bits");
-    assert!(
-        res > 0 && width > 0 && height > 0,
-        "a picture has at least one pixel"
-    );
+    assert!(res > 0 && width > 0 && height > 0, "a picture has at least one pixel");
     if (width, height) == (res, res) {
         return picture.clone();
     }
     let side = width.min(height);
     let (left, top) = ((width - side) / 2, (height - side) / 2);
-    let source =
-        resize::images::ImageRef::new(width, height, picture.as_raw(), resize::PixelType::U8x3)
-            .expect("three bytes a pixel");
+    let source = resize::images::ImageRef::new(width, height, picture.as_raw(), resize::PixelType::U8x3)
+        .expect("three bytes a pixel");
     // Cut first: the filter must not see beyond the square.
     let source = resize::images::CroppedImage::new(&source, left, top, side, side)
         .expect("the central square lies inside");
     let mut square = resize::images::Image::new(res, res, resize::PixelType::U8x3);
-    let options = resize::ResizeOptions::new().resize_alg(resize::ResizeAlg::Convolution(
-        resize::FilterType::CatmullRom,
-    ));
-    resize::Resizer::new()
-        .resize(&source, &mut square, &options)
-        .expect("both are 8-bit RGB");
+    let options = resize::ResizeOptions::new()
+        .resize_alg(resize::ResizeAlg::Convolution(resize::FilterType::CatmullRom));
+    resize::Resizer::new().resize(&source, &mut square, &options).expect("both are 8-bit RGB");
     RgbImage::from_raw(res, res, square.into_vec()).expect("three bytes a pixel")
 }
 

@@ -4,20 +4,13 @@ use proptest::prelude::*;
 
 fn ramp(width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
-        Rgb([
-            (x * 7 % 256) as u8,
-            (y * 5 % 256) as u8,
-            ((x * y) % 256) as u8,
-        ])
+        Rgb([(x * 7 % 256) as u8, (y * 5 % 256) as u8, ((x * y) % 256) as u8])
     })
 }
 
 fn png_of(picture: impl Into<DynamicImage>) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
-    picture
-        .into()
-        .write_to(&mut bytes, ImageFormat::Png)
-        .unwrap();
+    picture.into().write_to(&mut bytes, ImageFormat::Png).unwrap();
     bytes.into_inner()
 }
 
@@ -40,13 +33,9 @@ fn flat_jpeg(values: &[u8], adobe_transform: Option<u8>) -> Vec<u8> {
     jpeg.extend([0xff, 0xc0, 0, 8 + 3 * channels, 8, 0, 8, 0, 8, channels]);
     (1..=channels).for_each(|id| jpeg.extend([id, 0x11, 0]));
     // DC sizes 0 to 8 as four-bit codes; the end of a block as the one-bit code 0.
-    jpeg.extend([
-        0xff, 0xc4, 0, 28, 0x00, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-    ]);
+    jpeg.extend([0xff, 0xc4, 0, 28, 0x00, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     jpeg.extend(0..9);
-    jpeg.extend([
-        0xff, 0xc4, 0, 20, 0x10, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-    ]);
+    jpeg.extend([0xff, 0xc4, 0, 20, 0x10, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     jpeg.extend([0xff, 0xda, 0, 6 + 2 * channels, channels]);
     (1..=channels).for_each(|id| jpeg.extend([id, 0]));
     jpeg.extend([0, 63, 0]);
@@ -54,11 +43,7 @@ fn flat_jpeg(values: &[u8], adobe_transform: Option<u8>) -> Vec<u8> {
     for &value in values {
         let level = i32::from(value) - 128;
         let size = 32 - level.unsigned_abs().leading_zeros();
-        let code = if level < 0 {
-            level + (1 << size) - 1
-        } else {
-            level
-        };
+        let code = if level < 0 { level + (1 << size) - 1 } else { level };
         bits += &format!("{size:04b}");
         if size > 0 {
             bits += &format!("{code:0width$b}", width = size as usize);
@@ -102,20 +87,11 @@ fn every_kind_of_png_becomes_rgb() {
     let grey = image::GrayImage::from_pixel(4, 4, Luma([77]));
     assert_eq!(decoded(&png_of(grey)).unwrap().get_pixel(1, 1).0, [77; 3]);
     let deep = image::ImageBuffer::<Rgb<u16>, _>::from_pixel(4, 4, Rgb([65535, 257 * 9, 0]));
-    assert_eq!(
-        decoded(&png_of(deep)).unwrap().get_pixel(0, 3).0,
-        [255, 9, 0]
-    );
+    assert_eq!(decoded(&png_of(deep)).unwrap().get_pixel(0, 3).0, [255, 9, 0]);
     let deep_grey = image::ImageBuffer::<Luma<u16>, _>::from_pixel(4, 4, Luma([257 * 40]));
-    assert_eq!(
-        decoded(&png_of(deep_grey)).unwrap().get_pixel(0, 3).0,
-        [40; 3]
-    );
+    assert_eq!(decoded(&png_of(deep_grey)).unwrap().get_pixel(0, 3).0, [40; 3]);
     let half = image::RgbaImage::from_pixel(4, 4, Rgba([200, 100, 50, 128]));
-    assert_eq!(
-        decoded(&png_of(half)).unwrap().get_pixel(2, 2).0,
-        [100, 50, 25]
-    );
+    assert_eq!(decoded(&png_of(half)).unwrap().get_pixel(2, 2).0, [100, 50, 25]);
     let clear = GrayAlphaImage::from_pixel(4, 4, LumaA([200, 0]));
     assert_eq!(decoded(&png_of(clear)).unwrap().get_pixel(2, 2).0, [0; 3]);
 }
@@ -141,12 +117,7 @@ fn adobe_cmyk_and_ycck_have_their_colours() {
     let [r, g, b] = red.get_pixel(3, 3).0;
     assert!(r > 250 && g < 5 && b < 5, "{:?}", red.get_pixel(3, 3));
     let dark = decoded(&flat_jpeg(&[255, 255, 255, 100], Some(0))).unwrap();
-    assert!(
-        dark.get_pixel(3, 3)
-            .0
-            .iter()
-            .all(|value| value.abs_diff(100) < 4)
-    );
+    assert!(dark.get_pixel(3, 3).0.iter().all(|value| value.abs_diff(100) < 4));
     // YCCK: the luma of the *inked* picture is 0, so the inverted channels are all 255.
     let white = decoded(&flat_jpeg(&[0, 128, 128, 255], Some(2))).unwrap();
     assert!(white.get_pixel(3, 3).0.iter().all(|&value| value > 250));
@@ -181,10 +152,7 @@ fn a_bomb_is_refused_before_it_is_decoded() {
     assert!(matches!(error, PictureError::TooLarge { .. }), "{error}");
     assert!(error.to_string().contains("32767 x 32767"), "{error}");
     let mut jpeg = encode_jpeg(&ramp(8, 8), 80);
-    let frame = jpeg
-        .windows(2)
-        .position(|pair| pair == [0xff, 0xc0])
-        .unwrap();
+    let frame = jpeg.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
     jpeg[frame + 5..frame + 9].copy_from_slice(&[0xff; 4]);
     assert!(matches!(decoded(&jpeg), Err(PictureError::TooLarge { .. })));
 }
@@ -193,11 +161,7 @@ fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |mut crc, &byte| {
         crc ^= u32::from(byte);
         for _ in 0..8 {
-            crc = if crc & 1 == 1 {
-                (crc >> 1) ^ 0xedb8_8320
-            } else {
-                crc >> 1
-            };
+            crc = if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 };
         }
         crc
     })
@@ -217,36 +181,15 @@ fn what_is_no_picture_is_named_in_one_line() {
     let whole = encode_png(&ramp(64, 64));
     std::fs::write(&half_png, &whole[..whole.len() / 2]).unwrap();
     let missing = folder.path().join("missing.png");
-    let cases = [
-        &empty,
-        &text,
-        &half,
-        &half_png,
-        &missing,
-        &folder.path().to_owned(),
-    ];
+    let cases = [&empty, &text, &half, &half_png, &missing, &folder.path().to_owned()];
     for path in cases {
         let message = load(path, 32).unwrap_err().to_string();
-        assert!(
-            message.starts_with(&path.display().to_string()),
-            "{message}"
-        );
-        assert!(
-            message.contains("; ") && !message.contains('\n'),
-            "{message}"
-        );
+        assert!(message.starts_with(&path.display().to_string()), "{message}");
+        assert!(message.contains("; ") && !message.contains('\n'), "{message}");
     }
-    assert!(
-        load(&half, 32)
-            .unwrap_err()
-            .to_string()
-            .contains("truncated")
-    );
+    assert!(load(&half, 32).unwrap_err().to_string().contains("truncated"));
     assert!(load(&empty, 32).unwrap_err().to_string().contains("empty"));
-    assert!(matches!(
-        load(&empty, 0),
-        Err(PictureError::NoResolution { .. })
-    ));
+    assert!(matches!(load(&empty, 0), Err(PictureError::NoResolution { .. })));
 }
 
 #[test]
@@ -266,18 +209,13 @@ fn the_central_square_is_what_remains() {
             Rgb(if inside { [200, 10, 60] } else { [0; 3] })
         });
         let square = prepare(&picture, 16);
-        assert!(
-            square.pixels().all(|pixel| pixel.0 == [200, 10, 60]),
-            "{width} x {height}"
-        );
+        assert!(square.pixels().all(|pixel| pixel.0 == [200, 10, 60]), "{width} x {height}");
     }
 }
 
 #[test]
 fn shrinking_does_not_alias() {
-    let stripes = RgbImage::from_fn(256, 256, |x, _| {
-        Rgb(if x % 2 == 0 { [0; 3] } else { [200; 3] })
-    });
+    let stripes = RgbImage::from_fn(256, 256, |x, _| Rgb(if x % 2 == 0 { [0; 3] } else { [200; 3] }));
     let small = prepare(&stripes, 32);
     assert!(small.pixels().all(|pixel| pixel.0[0].abs_diff(100) <= 4));
 }

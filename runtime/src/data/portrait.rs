@@ -73,12 +73,7 @@ impl<'a> Scene<'a> {
         Self {
             shape,
             shot,
-            behind: Behind {
-                person,
-                backdrop: &shot.backdrop,
-                light,
-                pixel,
-            },
+            behind: Behind { person, backdrop: &shot.backdrop, light, pixel },
             strands: Strands {
                 hair: &person.hair,
                 head: &person.head,
@@ -86,11 +81,7 @@ impl<'a> Scene<'a> {
                 texture: person.texture,
                 pixel,
             },
-            face: Face {
-                shape,
-                light,
-                pixel,
-            },
+            face: Face { shape, light, pixel },
             pixel,
         }
     }
@@ -106,11 +97,7 @@ impl<'a> Scene<'a> {
             return self.strands.colour(x, y);
         }
         let head = noise::step(-0.8 * self.pixel, 0.8 * self.pixel, 1.0 - contour);
-        let mut colour = if head < 1.0 {
-            self.behind_face(at, place, flat)
-        } else {
-            [0.0; 3]
-        };
+        let mut colour = if head < 1.0 { self.behind_face(at, place, flat) } else { [0.0; 3] };
         if head > 0.0 {
             cover(&mut colour, self.face.colour(x, y), head);
         }
@@ -132,10 +119,7 @@ impl<'a> Scene<'a> {
                 colour = self.behind.wall(at[0], at[1]);
             }
             if hair > 0.0 {
-                let shaded = self
-                    .strands
-                    .colour(back[0], back[1])
-                    .map(|value| 0.7 * value);
+                let shaded = self.strands.colour(back[0], back[1]).map(|value| 0.7 * value);
                 cover(&mut colour, shaded, hair);
             }
         }
@@ -156,12 +140,7 @@ impl<'a> Scene<'a> {
             let hollow = 1.0 - 0.35 * noise::bump(across / 0.45, down / 0.6);
             let albedo = person.skin.albedo;
             let red = [0.95 * hollow, 0.78 * hollow, 0.76 * hollow];
-            let ear = self.shot.light.matt(
-                std::array::from_fn(|c| albedo[c] * red[c]),
-                normal,
-                0.5,
-                1.0,
-            );
+            let ear = self.shot.light.matt(std::array::from_fn(|c| albedo[c] * red[c]), normal, 0.5, 1.0);
             cover(colour, ear, share);
         }
     }

@@ -23,10 +23,7 @@ fn landmarks_lie_in_the_picture_and_on_what_they_name() {
         assert_eq!(landmarks.points.len(), 67);
         assert_eq!(landmarks.outline, (0..28).collect::<Vec<_>>());
         for point in &landmarks.points {
-            assert!(
-                point.iter().all(|value| (2.0..94.0).contains(value)),
-                "{person}: {point:?}"
-            );
+            assert!(point.iter().all(|value| (2.0..94.0).contains(value)), "{person}: {point:?}");
         }
     }
 }
@@ -37,19 +34,10 @@ fn a_place_is_seen_where_it_is_found() {
         let who = Person::draw(&mut stream(1, &["person".into(), person.into()]));
         let how = Shot::draw(&mut stream(1, &["shot".into(), person.into()]));
         let shape = Shape::new(&who, &how);
-        for place in [
-            [0.0, 0.4],
-            [0.5, -0.1],
-            [-0.6, 0.3],
-            [0.2, 0.9],
-            [0.0, -0.6],
-        ] {
+        for place in [[0.0, 0.4], [0.5, -0.1], [-0.6, 0.3], [0.2, 0.9], [0.0, -0.6]] {
             let seen = shape.seen(place, &how.pose, 1);
             let (found, _) = shape.place(seen, &how.pose);
-            assert!(
-                (found[0] - place[0]).hypot(found[1] - place[1]) < 0.03,
-                "{place:?} {found:?}"
-            );
+            assert!((found[0] - place[0]).hypot(found[1] - place[1]) < 0.03, "{place:?} {found:?}");
         }
     }
 }

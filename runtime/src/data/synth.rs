@@ -95,14 +95,9 @@ pub fn draw(
     if !SIZES.contains(&size) {
         return Err(SynthError::Size { size });
     }
-    let failed = |source| SynthError::Folder {
-        path: out.to_owned(),
-        source,
-    };
+    let failed = |source| SynthError::Folder { path: out.to_owned(), source };
     if out.exists() && std::fs::read_dir(out).map_err(failed)?.next().is_some() {
-        return Err(SynthError::NotEmpty {
-            path: out.to_owned(),
-        });
+        return Err(SynthError::NotEmpty { path: out.to_owned() });
     }
     let beside = folder_beside(out).map_err(failed)?;
     let plan = Plan { count, size, seed };
@@ -126,9 +121,7 @@ fn folder_beside(out: &Path) -> io::Result<tempfile::TempDir> {
         _ => Path::new("."),
     };
     std::fs::create_dir_all(parent)?;
-    let folder = tempfile::Builder::new()
-        .prefix(".dfrt-")
-        .tempdir_in(parent)?;
+    let folder = tempfile::Builder::new().prefix(".dfrt-").tempdir_in(parent)?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -158,43 +151,28 @@ struct Entry {
 }
 
 impl Plan {
-    fn draw_into(
-        &self,
-        folder: &Path,
-        progress: &(dyn Fn(usize, usize) + Sync),
-    ) -> Result<(), SynthError> {
+    fn draw_into(&self, folder: &Path, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<(), SynthError> {
         let entries: Vec<Entry> = (0..self.count).map(|index| self.entry(index)).collect();
         for entry in &entries {
             let path = folder.join(entry.below());
             let parent = path.parent().unwrap_or(folder);
-            std::fs::create_dir_all(parent).map_err(|source| SynthError::Folder {
-                path: parent.to_owned(),
-                source,
-            })?;
+            std::fs::create_dir_all(parent)
+                .map_err(|source| SynthError::Folder { path: parent.to_owned(), source })?;
         }
         let done = AtomicUsize::new(0);
-        entries
-            .par_iter()
-            .try_for_each(|entry| -> Result<(), SynthError> {
-                let drawn = self.picture(entry)?;
-                let quality = self.stream("quality", entry).random_range(QUALITIES);
-                let path = folder.join(entry.below());
-                // The whole folder is renamed into place, so a picture needs no such care.
-                std::fs::write(&path, picture::encode_jpeg(&drawn, quality))
-                    .map_err(|source| StorageError::Write { path, source })?;
-                progress(done.fetch_add(1, Ordering::Relaxed) + 1, self.count);
-                Ok(())
-            })?;
+        entries.par_iter().try_for_each(|entry| -> Result<(), SynthError> {
+            let drawn = self.picture(entry)?;
+            let quality = self.stream("quality", entry).random_range(QUALITIES);
+            let path = folder.join(entry.below());
+            // The whole folder is renamed into place, so a picture needs no such care.
+            std::fs::write(&path, picture::encode_jpeg(&drawn, quality))
+                .map_err(|source| StorageError::Write { path, source })?;
+            progress(done.fetch_add(1, Ordering::Relaxed) + 1, self.count);
+            Ok(())
+        })?;
         let mut list = "split,label,file,target,donor\n".to_owned();
         for entry in &entries {
-            let Entry {
-                split,
-                label,
-                file,
-                person,
-                donor,
-                ..
-            } = entry;
+            let Entry { split, label, file, person, donor, .. } = entry;
             let donor = donor.unwrap_or(*person);
             list += &format!("{split},{label},{file},{},{}\n", name(*person), name(donor));
         }
@@ -224,29 +202,17 @@ impl Plan {
         let over = index.checked_sub(2 * SHOTS * self.persons());
         let regular = (index / (2 * SHOTS), index / 2 % SHOTS);
         let (person, shot) = over.map_or(regular, |over| (0, SHOTS + over / 2));
-        let split = Split::ALL
-            .into_iter()
-            .find(|split| self.persons_of(*split).contains(&person));
+        let split = Split::ALL.into_iter().find(|split| self.persons_of(*split).contains(&person));
         let split = split.expect("every person is in a split");
         let start = format!("{}_{shot}", name(person));
-        let real = |label, file| Entry {
-            split,
-            label,
-            file,
-            person,
-            shot,
-            donor: None,
-        };
+        let real = |label, file| Entry { split, label, file, person, shot, donor: None };
         if index.is_multiple_of(2) {
             return real(Label::Real, format!("{start}.jpg"));
         }
         match self.donor(split, person, shot) {
             Some(donor) if (person + shot).is_multiple_of(2) => Entry {
                 donor: Some(donor),
-                ..real(
-                    Label::Fake,
-                    format!("swap/{start}_from_{}.jpg", name(donor)),
-                )
+                ..real(Label::Fake, format!("swap/{start}_from_{}.jpg", name(donor)))
             },
             _ => real(Label::Fake, format!("self-blend/{start}.jpg")),
         }
@@ -258,11 +224,7 @@ impl Plan {
         if persons.len() < 2 {
             return None;
         }
-        let parts = [
-            "synth donor".into(),
-            (person as u64).into(),
-            (shot as u64).into(),
-        ];
+        let parts = ["synth donor".into(), (person as u64).into(), (shot as u64).into()];
         let step = stream(self.seed, &parts).random_range(1..persons.len());
         Some(persons.start + (person - persons.start + step) % persons.len())
     }
@@ -272,49 +234,26 @@ impl Plan {
         if entry.label == Label::Real {
             return Ok(target.picture);
         }
-        let face = FaceInPicture {
-            picture: &target.picture,
-            landmarks: &target.landmarks,
-        };
+        let face = FaceInPicture { picture: &target.picture, landmarks: &target.landmarks };
         let mut random = self.stream("forge", entry);
         let Some(donor) = entry.donor else {
-            return Ok(forge::self_blend(
-                face,
-                &SelfBlendSettings::crude(),
-                &mut random,
-            )?);
+            return Ok(forge::self_blend(face, &SelfBlendSettings::crude(), &mut random)?);
         };
         let donor = self.portrait(donor, random.random_range(0..SHOTS));
-        let donor = FaceInPicture {
-            picture: &donor.picture,
-            landmarks: &donor.landmarks,
-        };
+        let donor = FaceInPicture { picture: &donor.picture, landmarks: &donor.landmarks };
         Ok(forge::swap(face, donor, &SwapSettings::crude(&mut random))?)
     }
 
     fn portrait(&self, person: usize, shot: usize) -> Portrait {
         let (person, shot) = (person as u64, shot as u64);
-        let who = Person::draw(&mut stream(
-            self.seed,
-            &["synth person".into(), person.into()],
-        ));
-        let keyed = |name| {
-            stream(
-                self.seed,
-                &["synth".into(), name, person.into(), shot.into()],
-            )
-        };
+        let who = Person::draw(&mut stream(self.seed, &["synth person".into(), person.into()]));
+        let keyed = |name| stream(self.seed, &["synth".into(), name, person.into(), shot.into()]);
         let how = Shot::draw(&mut keyed("shot".into()));
         photograph(&who, &how, self.size, &mut keyed("noise".into()))
     }
 
     fn stream(&self, what: &str, entry: &Entry) -> ChaCha8Rng {
-        let Entry {
-            label,
-            person,
-            shot,
-            ..
-        } = entry;
+        let Entry { label, person, shot, .. } = entry;
         let label = label.to_string();
         let parts = [
             "synth".into(),
@@ -329,9 +268,7 @@ impl Plan {
 
 impl Entry {
     fn below(&self) -> PathBuf {
-        PathBuf::from(self.split.to_string())
-            .join(self.label.to_string())
-            .join(&self.file)
+        PathBuf::from(self.split.to_string()).join(self.label.to_string()).join(&self.file)
     }
 }
 

@@ -30,7 +30,7 @@ pub trait Oracle: Sync {
 
 /// A detector that also gives gradients.
 pub trait GradientOracle: Oracle {
-    /// The loss of each picture [N] and its gradient with respect to the pixels
+    /// The loss of each picture \[N\] and its gradient with respect to the pixels
     /// (N x 3 x res x res, pixels in \[0, 1\]).
     fn loss_gradient(
         &self,

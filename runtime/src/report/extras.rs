@@ -171,8 +171,11 @@ impl Extras {
             let index = report.seeds_of(name)[0];
             let Some(place) = report.arms[index].attack_place(key) else { continue };
             let samples = &self.arms[index].attacks[place].samples;
-            let own: HashSet<u64> =
-                samples.iter().filter(|sample| !sample.adv_sha256.is_empty()).map(|sample| sample.id).collect();
+            let own: HashSet<u64> = samples
+                .iter()
+                .filter(|sample| !sample.adv_sha256.is_empty())
+                .map(|sample| sample.id)
+                .collect();
             saved = Some(match saved {
                 None => own,
                 Some(common) => common.intersection(&own).copied().collect(),
@@ -349,8 +352,11 @@ mod tests {
             sample(3, Real, true),
             sample(4, Fake, false),
         ];
-        assert_eq!(choose_examples(&samples), [1, 3, 2]);
-        assert_eq!(choose_examples(&samples[3..]), [3, 4]);
+        let all: HashSet<u64> = samples.iter().map(|sample| sample.id).collect();
+        assert_eq!(choose_examples(&samples, &all), [1, 3, 2]);
+        let without = &all - &HashSet::from([1]);
+        assert!(!choose_examples(&samples, &without).contains(&1));
+        assert_eq!(choose_examples(&samples[3..], &all), [3, 4]);
     }
 
     #[test]

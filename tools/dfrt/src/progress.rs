@@ -55,6 +55,7 @@ impl Task {
     }
 
     /// A line that stays, above the bar where there is one.
+    #[cfg_attr(not(feature = "train"), allow(dead_code, reason = "for training"))]
     pub fn line(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.println(text),

@@ -36,7 +36,7 @@ pub struct Inputs {
     pub step: Tensor,
     /// Where the gradients go, flat.
     pub gradients: Tensor,
-    /// Where the logits of the unperturbed pass go [N].
+    /// Where the logits of the unperturbed pass go \[N\].
     pub logits: Tensor,
 }
 

@@ -145,11 +145,11 @@ pub enum Role {
     Depthwise,
     /// Weight of a linear layer [M, K], or of a squeeze-excite 1x1 convolution [M, K, 1, 1].
     Linear,
-    /// Bias [M].
+    /// Bias \[M\].
     Bias,
-    /// Batch-norm's gamma [C].
+    /// Batch-norm's gamma \[C\].
     Gamma,
-    /// Batch-norm's beta [C].
+    /// Batch-norm's beta \[C\].
     Beta,
 }
 
@@ -176,7 +176,7 @@ impl Parameter {
     }
 }
 
-/// A batch-norm's running statistics: `<name>.running_mean`, `<name>.running_var`, each [C].
+/// A batch-norm's running statistics: `<name>.running_mean`, `<name>.running_var`, each \[C\].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunningStatistics {
     /// torchvision's name of the batch-norm.

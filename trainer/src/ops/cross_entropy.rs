@@ -26,8 +26,8 @@ static RECORD: Kernel =
 /// The kernels of this file.
 pub const KERNELS: &[&Kernel] = &[&CROSS_ENTROPY, &MARGIN, &RECORD];
 
-/// logits [N], labels [N, 2] (target, weight) -> losses [N] (into `losses` where
-/// given) and dlogits [N]: of the mean for the cross-entropy, of the sum for the margin.
+/// logits \[N\], labels [N, 2] (target, weight) -> losses \[N\] (into `losses` where
+/// given) and dlogits \[N\]: of the mean for the cross-entropy, of the sum for the margin.
 pub fn forward(
     recording: &mut Recording,
     loss: AttackLoss,
@@ -46,7 +46,7 @@ pub fn forward(
     (losses, dlogits)
 }
 
-/// Writes the mean of losses [N] to the step's slot of `history`.
+/// Writes the mean of losses \[N\] to the step's slot of `history`.
 pub fn record(recording: &mut Recording, losses: Tensor, step: Tensor, history: Tensor) {
     recording.dispatch(&RECORD, &Params { n: u(losses.len) }, &[losses, step, history], 1);
 }

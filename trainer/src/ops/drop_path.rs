@@ -22,7 +22,7 @@ fn params(len: usize, n: usize) -> Params {
     Params { n: u(n), quads: u(len / n / 4) }
 }
 
-/// skip, branch [N, Q], factor [N] -> y = skip + branch * factor.
+/// skip, branch [N, Q], factor \[N\] -> y = skip + branch * factor.
 pub fn forward(recording: &mut Recording, skip: Tensor, branch: Tensor, factor: Tensor) -> Tensor {
     let y = recording.tensor(skip.len);
     let params = params(skip.len, factor.len);
@@ -30,7 +30,7 @@ pub fn forward(recording: &mut Recording, skip: Tensor, branch: Tensor, factor: 
     y
 }
 
-/// dy [N, Q], factor [N] -> the branch's gradient dy * factor; the skip's is dy.
+/// dy [N, Q], factor \[N\] -> the branch's gradient dy * factor; the skip's is dy.
 pub fn backward_branch(recording: &mut Recording, dy: Tensor, factor: Tensor) -> Tensor {
     let dbranch = recording.tensor(dy.len);
     recording.dispatch(&BACKWARD_BRANCH, &params(dy.len, factor.len), &[dy, factor, dbranch], dy.len / 4);

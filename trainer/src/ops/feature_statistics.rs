@@ -115,7 +115,7 @@ pub fn gradients(recording: &mut Recording, f: Tensor, moments: Tensor, g: Tenso
     reduce::sum(recording, by_image, rows, 1.0, None)
 }
 
-/// The norm [D] of a gradient [D, 2, C], together with what has the norm `before`
+/// The norm \[D\] of a gradient [D, 2, C], together with what has the norm `before`
 /// where given.
 pub fn norm(recording: &mut Recording, gradient: Tensor, before: Option<Tensor>, shape: Shape) -> Tensor {
     let norm = recording.tensor(shape.deltas());

@@ -36,7 +36,7 @@ impl Shape {
     }
 }
 
-/// x [N, K], weight [M, K], bias [M] -> y [N, M], into `y` where given.
+/// x [N, K], weight [M, K], bias \[M\] -> y [N, M], into `y` where given.
 pub fn forward(
     recording: &mut Recording,
     x: Tensor,
@@ -62,7 +62,7 @@ pub fn backward_weight(recording: &mut Recording, x: Tensor, dy: Tensor, shape: 
     recording.dispatch(&BACKWARD_WEIGHT, &shape.params(), &[x, dy, gradient], shape.m * shape.k);
 }
 
-/// dy [N, M] -> the bias's gradient [M], into `gradient`.
+/// dy [N, M] -> the bias's gradient \[M\], into `gradient`.
 pub fn backward_bias(recording: &mut Recording, dy: Tensor, shape: Shape, gradient: Tensor) {
     recording.dispatch(&BACKWARD_BIAS, &shape.params(), &[dy, gradient], shape.m);
 }

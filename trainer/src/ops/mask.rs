@@ -13,7 +13,7 @@ static DRAW: Kernel = Kernel::new::<Params>(&SHADER, "draw", &[read("keys"), wri
 /// The kernels of this file.
 pub const KERNELS: &[&Kernel] = &[&DRAW];
 
-/// keys [N] of two u32 -> mask [N, `elements`]: 0 at the given rate, else 1 / (1 - rate).
+/// keys \[N\] of two u32 -> mask [N, `elements`]: 0 at the given rate, else 1 / (1 - rate).
 /// `op` tells the draws of one node from another's.
 pub fn draw(
     recording: &mut Recording,

@@ -74,7 +74,7 @@ pub fn linf_step(
     recording.dispatch(&LINF_STEP, &shape.whole(), &tensors, shape.invocations());
 }
 
-/// x [N, P, 4] -> the Euclidean length of each picture [N], into `y` where given.
+/// x [N, P, 4] -> the Euclidean length of each picture \[N\], into `y` where given.
 /// Lengths beyond the range of their squares come out right.
 pub fn length(recording: &mut Recording, x: Tensor, shape: Shape, y: Option<Tensor>) -> Tensor {
     let chunks = chunks(shape);

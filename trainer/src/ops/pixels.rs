@@ -24,7 +24,7 @@ fn params(pixels: usize, mean: [f32; 3], std: [f32; 3]) -> Params {
     Params { pixels: u(pixels), mean_r, mean_g, mean_b, std_r, std_g, std_b }
 }
 
-/// bytes [P] (red in the lowest byte of each u32) -> pixels [P, 4] in \[0, 1\], into `pixels`.
+/// bytes \[P\] (red in the lowest byte of each u32) -> pixels [P, 4] in \[0, 1\], into `pixels`.
 pub fn from_bytes(recording: &mut Recording, bytes: Tensor, pixels: Tensor) {
     let params = params(bytes.len, [0.0; 3], [1.0; 3]);
     recording.dispatch(&FROM_BYTES, &params, &[bytes, pixels], bytes.len);

@@ -8,7 +8,7 @@ use crate::model::graph::Graph;
 use crate::ops::pixels;
 use std::collections::HashMap;
 
-/// BYTES [N, H, W] -> LOGITS [N].
+/// BYTES [N, H, W] -> LOGITS \[N\].
 pub fn record(graph: &Graph, layout: &Layout, batch: usize) -> Recording {
     let mut recording = Recording::default();
     let area = batch * graph.res * graph.res;
@@ -19,7 +19,7 @@ pub fn record(graph: &Graph, layout: &Layout, batch: usize) -> Recording {
     recording
 }
 
-/// PIXELS [N, H, W, 4] -> LOGITS [N].
+/// PIXELS [N, H, W, 4] -> LOGITS \[N\].
 pub fn record_floats(graph: &Graph, layout: &Layout, batch: usize) -> Recording {
     let mut recording = Recording::default();
     let input = recording.external(names::PIXELS, 4 * batch * graph.res * graph.res);

@@ -20,9 +20,9 @@ pub mod names {
     pub const KEYS: &str = "keys";
     /// Target and weight [N, 2].
     pub const LABELS: &str = "labels";
-    /// Logits [N].
+    /// Logits \[N\].
     pub const LOGITS: &str = "logits";
-    /// Losses [N].
+    /// Losses \[N\].
     pub const LOSSES: &str = "losses";
     /// Gradients, flat as the learned values.
     pub const GRADIENTS: &str = "gradients";

@@ -62,7 +62,7 @@ pub struct Forward<'a> {
     pub keys: Option<Tensor>,
     /// Values that are perturbed for all their readers.
     pub perturbations: &'a HashMap<ValueId, Perturbation>,
-    /// Where the logits [N] go; the pool where none is given.
+    /// Where the logits \[N\] go; the pool where none is given.
     pub logits: Option<Tensor>,
 }
 

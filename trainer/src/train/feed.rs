@@ -18,7 +18,7 @@ const AHEAD: usize = 3;
 pub struct FedBatch {
     /// Pixels [N, H, W], red in the lowest byte.
     pub bytes: Vec<u32>,
-    /// Labels [N].
+    /// Labels \[N\].
     pub labels: Vec<Label>,
     /// Keys of the masks [N, 2].
     pub keys: Vec<u32>,

@@ -5,8 +5,8 @@ use dfrt_runtime::data::manifest::{Manifest, Split};
 use dfrt_runtime::data::synth;
 use dfrt_runtime::detector::evaluate::score;
 use dfrt_runtime::detector::session::{Detector, TractOracle};
-use dfrt_runtime::metrics::intervals;
 use dfrt_runtime::metrics::Metrics;
+use dfrt_runtime::metrics::intervals;
 use dfrt_trainer::arms::Method;
 use dfrt_trainer::train::augment::Augmentation;
 use dfrt_trainer::train::journal::Entry;
@@ -91,7 +91,11 @@ fn trained(shuffle_labels: bool) -> Result<Metrics, Failed> {
 fn shuffled_labels_teach_nothing() -> Result<(), Failed> {
     let auc = trained(true)?.auc.ok_or("no AUC")?;
     println!("test AUC with shuffled labels: {:.3} ({:.3} to {:.3})", auc.value, auc.low, auc.high);
-    if (auc.low..=auc.high).contains(&0.5) { Ok(()) } else { Err(format!("the interval leaves 0.5 out: {auc:?}").into()) }
+    if (auc.low..=auc.high).contains(&0.5) {
+        Ok(())
+    } else {
+        Err(format!("the interval leaves 0.5 out: {auc:?}").into())
+    }
 }
 
 /// The same run with the true labels does learn.

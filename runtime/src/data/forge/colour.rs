@@ -11,26 +11,15 @@ struct Statistics {
 
 impl Statistics {
     fn of(raster: &Raster, weights: &[f32]) -> Self {
-        let total = weights
-            .iter()
-            .map(|&weight| f64::from(weight))
-            .sum::<f64>()
-            .max(1e-9);
+        let total = weights.iter().map(|&weight| f64::from(weight)).sum::<f64>().max(1e-9);
         let average = |value: &dyn Fn(&Pixel) -> f64| {
             let pairs = raster.pixels.iter().zip(weights);
-            pairs
-                .map(|(pixel, &weight)| f64::from(weight) * value(pixel))
-                .sum::<f64>()
-                / total
+            pairs.map(|(pixel, &weight)| f64::from(weight) * value(pixel)).sum::<f64>() / total
         };
         let mean: [f64; 3] = std::array::from_fn(|c| average(&|pixel| pixel[c].into()));
-        let deviation = std::array::from_fn(|c| {
-            average(&|pixel| (f64::from(pixel[c]) - mean[c]).powi(2)).sqrt() as f32
-        });
-        Self {
-            mean: mean.map(|value| value as f32),
-            deviation,
-        }
+        let deviation =
+            std::array::from_fn(|c| average(&|pixel| (f64::from(pixel[c]) - mean[c]).powi(2)).sqrt() as f32);
+        Self { mean: mean.map(|value| value as f32), deviation }
     }
 }
 
@@ -38,10 +27,7 @@ impl Statistics {
 /// `target`: wholly at `strength` 1, not at all at 0. The deviation changes by at
 /// most a factor of two.
 pub(super) fn fit(patch: &mut Raster, target: &Raster, weights: &[f32], strength: f32) {
-    let (from, to) = (
-        Statistics::of(patch, weights),
-        Statistics::of(target, weights),
-    );
+    let (from, to) = (Statistics::of(patch, weights), Statistics::of(target, weights));
     for pixel in &mut patch.pixels {
         let fitted: Pixel = std::array::from_fn(|c| {
             let gain = (to.deviation[c] / from.deviation[c].max(1e-3)).clamp(0.5, 2.0);
@@ -60,22 +46,14 @@ mod tests {
         let raster = |scale: f32, offset: f32| Raster {
             width: 10,
             height: 10,
-            pixels: (0..100)
-                .map(|i| [offset + scale * (i % 17) as f32; 3])
-                .collect(),
+            pixels: (0..100).map(|i| [offset + scale * (i % 17) as f32; 3]).collect(),
         };
         let (mut patch, target) = (raster(3.0, 20.0), raster(4.0, 90.0));
         let weights: Vec<f32> = (0..100).map(|i| if i < 60 { 1.0 } else { 0.0 }).collect();
         fit(&mut patch, &target, &weights, 1.0);
-        let (got, wanted) = (
-            Statistics::of(&patch, &weights),
-            Statistics::of(&target, &weights),
-        );
+        let (got, wanted) = (Statistics::of(&patch, &weights), Statistics::of(&target, &weights));
         for c in 0..3 {
-            assert!(
-                (got.mean[c] - wanted.mean[c]).abs() < 1e-3,
-                "{got:?} {wanted:?}"
-            );
+            assert!((got.mean[c] - wanted.mean[c]).abs() < 1e-3, "{got:?} {wanted:?}");
             assert!((got.deviation[c] - wanted.deviation[c]).abs() < 1e-3);
         }
     }

@@ -54,11 +54,7 @@ pub(super) fn depth(polygon: &[Point], place: Point) -> f32 {
             inside = !inside;
         }
     }
-    if inside {
-        nearest.sqrt()
-    } else {
-        -nearest.sqrt()
-    }
+    if inside { nearest.sqrt() } else { -nearest.sqrt() }
 }
 
 /// 0 outside the polygon, 1 further than `feather` pixels inside it.

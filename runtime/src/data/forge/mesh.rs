@@ -17,15 +17,11 @@ pub(super) fn triangulate(points: &[Point]) -> Vec<Triangle> {
     places.extend(surrounding(&exact));
     let mut triangles = vec![[count, count + 1, count + 2]];
     for index in 0..count {
-        if exact[..index]
-            .iter()
-            .any(|earlier| distance(*earlier, exact[index]) < 1e-3)
-        {
+        if exact[..index].iter().any(|earlier| distance(*earlier, exact[index]) < 1e-3) {
             continue;
         }
-        let (bad, good): (Vec<_>, Vec<_>) = triangles
-            .into_iter()
-            .partition(|triangle| circle_holds(triangle, index, &places));
+        let (bad, good): (Vec<_>, Vec<_>) =
+            triangles.into_iter().partition(|triangle| circle_holds(triangle, index, &places));
         triangles = good;
         for [from, to] in rim(&bad) {
             triangles.push([from, to, index]);
@@ -41,10 +37,7 @@ fn distance(a: [f64; 2], b: [f64; 2]) -> f64 {
 
 /// A triangle far around all points.
 fn surrounding(points: &[[f64; 2]]) -> [[f64; 2]; 3] {
-    let reach = points
-        .iter()
-        .flatten()
-        .fold(1.0_f64, |reach, value| reach.max(value.abs()));
+    let reach = points.iter().flatten().fold(1.0_f64, |reach, value| reach.max(value.abs()));
     let far = 1e4 * reach;
     [[-3.0 * far, -far], [3.0 * far, -far], [0.0, 3.0 * far]]
 }
@@ -62,10 +55,7 @@ fn circle_holds(triangle: &Triangle, index: usize, places: &[[f64; 2]]) -> bool 
 
 /// The edges that belong to one of the triangles only.
 fn rim(triangles: &[Triangle]) -> Vec<[usize; 2]> {
-    let edges: Vec<[usize; 2]> = triangles
-        .iter()
-        .flat_map(|&[a, b, c]| [[a, b], [b, c], [c, a]])
-        .collect();
+    let edges: Vec<[usize; 2]> = triangles.iter().flat_map(|&[a, b, c]| [[a, b], [b, c], [c, a]]).collect();
     let shared = |edge: &[usize; 2]| {
         let same = |other: &&[usize; 2]| **other == *edge || **other == [edge[1], edge[0]];
         edges.iter().filter(same).count() > 1

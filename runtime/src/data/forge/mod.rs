@@ -29,9 +29,7 @@ pub struct FaceInPicture<'a> {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ForgeError {
     /// Target's and donor's landmarks come from different sources.
-    #[error(
-        "the target has {target} landmarks and the donor {donor}; find both with the same detector"
-    )]
+    #[error("the target has {target} landmarks and the donor {donor}; find both with the same detector")]
     Unlike {
         /// Number of the target's points.
         target: usize,
@@ -53,29 +51,21 @@ impl FaceInPicture<'_> {
     fn check(&self) -> Result<(), ForgeError> {
         let Landmarks { points, outline } = self.landmarks;
         if outline.len() < 3 || outline.iter().any(|&index| index >= points.len()) {
-            return Err(ForgeError::NoFace {
-                reason: "the outline needs three points or more",
-            });
+            return Err(ForgeError::NoFace { reason: "the outline needs three points or more" });
         }
         if points.iter().flatten().any(|value| !value.is_finite()) {
-            return Err(ForgeError::NoFace {
-                reason: "a point is not a number",
-            });
+            return Err(ForgeError::NoFace { reason: "a point is not a number" });
         }
         let size = mask::size(&self.landmarks.outline_points());
         if size < 4.0 {
-            return Err(ForgeError::NoFace {
-                reason: "the face is under 4 pixels",
-            });
+            return Err(ForgeError::NoFace { reason: "the face is under 4 pixels" });
         }
         let (width, height) = self.picture.dimensions();
         let inside = |point: &[f32; 2]| {
             (0.0..width as f32).contains(&point[0]) && (0.0..height as f32).contains(&point[1])
         };
         if !self.landmarks.outline_points().iter().any(inside) {
-            return Err(ForgeError::NoFace {
-                reason: "the outline is outside",
-            });
+            return Err(ForgeError::NoFace { reason: "the outline is outside" });
         }
         Ok(())
     }

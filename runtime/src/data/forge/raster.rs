@@ -19,19 +19,12 @@ impl Raster {
         Self {
             width: picture.width() as usize,
             height: picture.height() as usize,
-            pixels: picture
-                .pixels()
-                .map(|pixel| pixel.0.map(f32::from))
-                .collect(),
+            pixels: picture.pixels().map(|pixel| pixel.0.map(f32::from)).collect(),
         }
     }
 
     pub fn rounded(&self) -> RgbImage {
-        let bytes = self
-            .pixels
-            .iter()
-            .flatten()
-            .map(|value| (value + 0.5) as u8);
+        let bytes = self.pixels.iter().flatten().map(|value| (value + 0.5) as u8);
         RgbImage::from_raw(self.width as u32, self.height as u32, bytes.collect())
             .expect("three bytes a pixel")
     }
@@ -45,12 +38,7 @@ impl Raster {
         let below = (top + 1).min(self.height - 1);
         let (u, v) = (x.fract(), y.fract());
         let at = |x: usize, y: usize| self.pixels[y * self.width + x];
-        let corners = [
-            at(left, top),
-            at(right, top),
-            at(left, below),
-            at(right, below),
-        ];
+        let corners = [at(left, top), at(right, top), at(left, below), at(right, below)];
         std::array::from_fn(|c| {
             let upper = corners[0][c] + u * (corners[1][c] - corners[0][c]);
             let lower = corners[2][c] + u * (corners[3][c] - corners[2][c]);
@@ -60,9 +48,7 @@ impl Raster {
 
     /// The picture whose pixel at a place is this one's at `source` of that place.
     pub fn warped(&self, source: impl Fn(Point) -> Point) -> Self {
-        let pixels = centres(self.width, self.height)
-            .map(|centre| self.sample(source(centre)))
-            .collect();
+        let pixels = centres(self.width, self.height).map(|centre| self.sample(source(centre))).collect();
         Self { pixels, ..*self }
     }
 
@@ -75,21 +61,15 @@ impl Raster {
             for offset in 0..9 {
                 let row = near(y, offset / 3, self.height);
                 let pixel = self.pixels[row * self.width + near(x, offset % 3, self.width)];
-                sum.iter_mut()
-                    .zip(pixel)
-                    .for_each(|(sum, value)| *sum += value);
+                sum.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += value);
             }
             sum.map(|value| value / 9.0)
         };
-        Self {
-            pixels: (0..self.pixels.len()).map(mean).collect(),
-            ..*self
-        }
+        Self { pixels: (0..self.pixels.len()).map(mean).collect(), ..*self }
     }
 }
 
 /// The centres of all pixels of a picture, row by row.
 pub(super) fn centres(width: usize, height: usize) -> impl Iterator<Item = Point> {
-    (0..width * height)
-        .map(move |index| [(index % width) as f32 + 0.5, (index / width) as f32 + 0.5])
+    (0..width * height).map(move |index| [(index % width) as f32 + 0.5, (index / width) as f32 + 0.5])
 }

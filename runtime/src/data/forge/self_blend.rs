@@ -76,11 +76,7 @@ pub fn self_blend(
     face.check()?;
     let original = Raster::of(face.picture);
     let (mut source, mut target) = (original.clone(), original);
-    let changed = if random.random_bool(settings.on_target) {
-        &mut target
-    } else {
-        &mut source
-    };
+    let changed = if random.random_bool(settings.on_target) { &mut target } else { &mut source };
     *changed = retouched(changed, settings, random);
     let motion = Motion::draw(&face, random);
     let source = source.warped(|place| motion.undone(place));
@@ -91,8 +87,7 @@ pub fn self_blend(
 /// Colour shifted, saturation and contrast changed; then softer, sharper, or
 /// through a JPEG.
 fn retouched(raster: &Raster, settings: &SelfBlendSettings, random: &mut ChaCha8Rng) -> Raster {
-    let shift: [f32; 3] =
-        std::array::from_fn(|_| random.random_range(-settings.shift..=settings.shift));
+    let shift: [f32; 3] = std::array::from_fn(|_| random.random_range(-settings.shift..=settings.shift));
     let saturation = 1.0 + random.random_range(-settings.saturation..=settings.saturation);
     let contrast = random.random_range(0.9..1.1);
     let brightness = random.random_range(-settings.brightness..=settings.brightness);
@@ -113,9 +108,7 @@ fn retouched(raster: &Raster, settings: &SelfBlendSettings, random: &mut ChaCha8
     let sharpness = random.random_range(-0.9..0.8);
     let soft = out.softened();
     for (pixel, soft) in out.pixels.iter_mut().zip(soft.pixels) {
-        *pixel = std::array::from_fn(|c| {
-            (pixel[c] + sharpness * (pixel[c] - soft[c])).clamp(0.0, 255.0)
-        });
+        *pixel = std::array::from_fn(|c| (pixel[c] + sharpness * (pixel[c] - soft[c])).clamp(0.0, 255.0));
     }
     out
 }
@@ -134,18 +127,14 @@ impl Motion {
         let count = outline.len() as f32;
         Self {
             middle: [0, 1].map(|axis| outline.iter().map(|point| point[axis]).sum::<f32>() / count),
-            shift: [
-                size * random.random_range(-0.05..0.05),
-                size * random.random_range(-0.03..0.03),
-            ],
+            shift: [size * random.random_range(-0.05..0.05), size * random.random_range(-0.03..0.03)],
             scale: random.random_range(0.95..1.0 / 0.95),
         }
     }
 
     fn undone(&self, place: Point) -> Point {
-        [0, 1].map(|axis| {
-            (place[axis] - self.middle[axis] - self.shift[axis]) / self.scale + self.middle[axis]
-        })
+        [0, 1]
+            .map(|axis| (place[axis] - self.middle[axis] - self.shift[axis]) / self.scale + self.middle[axis])
     }
 }
 
@@ -164,17 +153,11 @@ fn soft_mask(
     let ratio = settings.ratios[random.random_range(0..settings.ratios.len())];
     let share = |centre: Point| {
         let place = motion.undone(centre);
-        let bent = [0, 1].map(|axis| {
-            place[axis] + bend * fields[axis].cloud(waves * place[0], waves * place[1], 2)
-        });
+        let bent =
+            [0, 1].map(|axis| place[axis] + bend * fields[axis].cloud(waves * place[0], waves * place[1], 2));
         ratio * mask::feathered(&hull, bent, feather)
     };
-    raster::centres(
-        face.picture.width() as usize,
-        face.picture.height() as usize,
-    )
-    .map(share)
-    .collect()
+    raster::centres(face.picture.width() as usize, face.picture.height() as usize).map(share).collect()
 }
 
 /// The points whose hull is the mask: mostly the whole face, else its lower or its
@@ -189,14 +172,6 @@ fn chosen_part(face: &FaceInPicture<'_>, random: &mut ChaCha8Rng) -> Vec<Point> 
         1 => (f32::MIN, at(0.75)),
         _ => (f32::MIN, f32::MAX),
     };
-    let part: Vec<Point> = outline
-        .iter()
-        .copied()
-        .filter(|point| (low..=high).contains(&point[1]))
-        .collect();
-    if part.len() >= 3 && mask::size(&part) >= 4.0 {
-        part
-    } else {
-        outline
-    }
+    let part: Vec<Point> = outline.iter().copied().filter(|point| (low..=high).contains(&point[1])).collect();
+    if part.len() >= 3 && mask::size(&part) >= 4.0 { part } else { outline }
 }

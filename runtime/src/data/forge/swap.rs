@@ -19,10 +19,7 @@ pub struct SwapSettings {
 
 impl Default for SwapSettings {
     fn default() -> Self {
-        Self {
-            colour_match: 1.0,
-            feather: 0.12,
-        }
+        Self { colour_match: 1.0, feather: 0.12 }
     }
 }
 
@@ -30,10 +27,7 @@ impl SwapSettings {
     /// Settings as careless hands would choose them: colours half fitted, seams
     /// narrow. A small network learns to see it within minutes.
     pub fn crude(random: &mut ChaCha8Rng) -> Self {
-        Self {
-            colour_match: random.random_range(0.0..0.5),
-            feather: random.random_range(0.02..0.07),
-        }
+        Self { colour_match: random.random_range(0.0..0.5), feather: random.random_range(0.02..0.07) }
     }
 }
 
@@ -51,20 +45,13 @@ pub fn swap(
 ) -> Result<RgbImage, ForgeError> {
     let counts = [&target, &donor].map(|face| face.landmarks.points.len());
     if counts[0] != counts[1] {
-        return Err(ForgeError::Unlike {
-            target: counts[0],
-            donor: counts[1],
-        });
+        return Err(ForgeError::Unlike { target: counts[0], donor: counts[1] });
     }
     target.check()?;
     donor.check()?;
     let under = Raster::of(target.picture);
-    let mut patch = mesh::warp(
-        &under,
-        &target.landmarks.points,
-        &Raster::of(donor.picture),
-        &donor.landmarks.points,
-    );
+    let mut patch =
+        mesh::warp(&under, &target.landmarks.points, &Raster::of(donor.picture), &donor.landmarks.points);
     let outline = target.landmarks.outline_points();
     let feather = settings.feather * mask::size(&outline);
     let mask: Vec<f32> = raster::centres(under.width, under.height)

@@ -2,9 +2,7 @@
 //! beside it that names the person or video of each file.
 
 use super::Layout;
-use crate::data::manifest::{
-    Label, Manifest, ManifestError, Sample, Split, Table, require_both_classes,
-};
+use crate::data::manifest::{Label, Manifest, ManifestError, Sample, Split, Table, require_both_classes};
 use crate::storage;
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -34,31 +32,18 @@ impl Layout for Folder {
 
     fn recognises(&self, dir: &Path) -> bool {
         let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-        entries
-            .filter(|entry| named::<Split>(&entry.file_name()).is_some())
-            .any(|split| {
-                let entries = std::fs::read_dir(split.path())
-                    .into_iter()
-                    .flatten()
-                    .flatten();
-                entries
-                    .into_iter()
-                    .any(|entry| named::<Label>(&entry.file_name()).is_some())
-            })
+        entries.filter(|entry| named::<Split>(&entry.file_name()).is_some()).any(|split| {
+            let entries = std::fs::read_dir(split.path()).into_iter().flatten().flatten();
+            entries.into_iter().any(|entry| named::<Label>(&entry.file_name()).is_some())
+        })
     }
 
     fn read(&self, dir: &Path) -> Result<Manifest, ManifestError> {
         let groups = Groups::read(&dir.join("split.csv"))?;
-        let mut found = Found {
-            dir,
-            groups,
-            samples: Vec::new(),
-            skipped: Vec::new(),
-        };
+        let mut found = Found { dir, groups, samples: Vec::new(), skipped: Vec::new() };
         let walk = WalkDir::new(dir).follow_links(true).sort_by_file_name();
-        let visible = |entry: &DirEntry| {
-            entry.depth() == 0 || !entry.file_name().as_encoded_bytes().starts_with(b".")
-        };
+        let visible =
+            |entry: &DirEntry| entry.depth() == 0 || !entry.file_name().as_encoded_bytes().starts_with(b".");
         let mut walk = walk.into_iter().filter_entry(visible);
         while let Some(entry) = walk.next() {
             match entry {
@@ -124,37 +109,19 @@ impl Found<'_> {
             self.skip(path, "not a picture (jpg, jpeg, png, bmp, webp)");
             return Ok(());
         }
-        let name = nested
-            .iter()
-            .chain([file])
-            .copied()
-            .collect::<Vec<_>>()
-            .join("/");
+        let name = nested.iter().chain([file]).copied().collect::<Vec<_>>().join("/");
         let group = match &mut self.groups {
             Some(groups) => groups.take(split, label, &name)?,
-            None => path
-                .file_stem()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned(),
+            None => path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
         };
-        let subset = nested
-            .first()
-            .map_or_else(|| label.to_string(), |&first| first.to_owned());
-        self.samples.push(Sample {
-            path: path.to_owned(),
-            label,
-            subset,
-            group,
-            split,
-        });
+        let subset = nested.first().map_or_else(|| label.to_string(), |&first| first.to_owned());
+        self.samples.push(Sample { path: path.to_owned(), label, subset, group, split });
         Ok(())
     }
 
     fn into_manifest(mut self) -> Result<Manifest, ManifestError> {
         for (split, label, file) in self.groups.iter().flat_map(Groups::missing) {
-            self.skipped
-                .push(format!("{split}/{label}/{file}: in split.csv, but missing"));
+            self.skipped.push(format!("{split}/{label}/{file}: in split.csv, but missing"));
         }
         if self.samples.is_empty() {
             return Err(ManifestError::Empty {
@@ -167,10 +134,7 @@ impl Found<'_> {
         for split in Split::ALL {
             let samples = manifest.split(split);
             if !samples.is_empty() {
-                require_both_classes(
-                    &samples,
-                    &self.dir.join(split.to_string()).to_string_lossy(),
-                )?;
+                require_both_classes(&samples, &self.dir.join(split.to_string()).to_string_lossy())?;
             }
         }
         Ok(manifest)
@@ -179,9 +143,7 @@ impl Found<'_> {
 
 fn is_picture(path: &Path) -> bool {
     let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
-    EXTENSIONS
-        .iter()
-        .any(|known| extension.eq_ignore_ascii_case(known))
+    EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
 }
 
 /// The lines of split.csv: the person or video of each file.
@@ -205,36 +167,21 @@ impl Groups {
         let table = Table::parse(path, &bytes, &COLUMNS, "split,label,file,target")?;
         let mut targets = HashMap::new();
         for row in table.rows {
-            let wrong = |reason: String| ManifestError::Line {
-                path: path.to_owned(),
-                line: row.line,
-                reason,
-            };
+            let wrong =
+                |reason: String| ManifestError::Line { path: path.to_owned(), line: row.line, reason };
             let [split, label, file, target] = row.fields.as_slice() else {
-                return Err(wrong(
-                    "does not have the fields split,label,file,target".to_owned(),
-                ));
+                return Err(wrong("does not have the fields split,label,file,target".to_owned()));
             };
             if target.trim().is_empty() {
                 return Err(wrong("the field \"target\" is empty".to_owned()));
             }
-            let key = (
-                split.parse().map_err(&wrong)?,
-                label.parse().map_err(&wrong)?,
-                file.clone(),
-            );
-            let target = Target {
-                group: target.clone(),
-                seen: false,
-            };
+            let key = (split.parse().map_err(&wrong)?, label.parse().map_err(&wrong)?, file.clone());
+            let target = Target { group: target.clone(), seen: false };
             if targets.insert(key, target).is_some() {
                 return Err(wrong(format!("{split}/{label}/{file} is listed twice")));
             }
         }
-        Ok(Some(Self {
-            path: path.to_owned(),
-            targets,
-        }))
+        Ok(Some(Self { path: path.to_owned(), targets }))
     }
 
     /// The group of a file that was found on the disk.
@@ -250,10 +197,7 @@ impl Groups {
 
     /// Files that are listed but were not found.
     fn missing(&self) -> impl Iterator<Item = &(Split, Label, String)> {
-        self.targets
-            .iter()
-            .filter(|(_, target)| !target.seen)
-            .map(|(key, _)| key)
+        self.targets.iter().filter(|(_, target)| !target.seen).map(|(key, _)| key)
     }
 }
 

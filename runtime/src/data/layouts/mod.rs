@@ -39,33 +39,22 @@ pub fn names() -> String {
 pub fn read(dir: &Path, layout: &str) -> Result<Manifest, ManifestError> {
     if layout == "auto" {
         if !dir.is_dir() {
-            return Err(ManifestError::Missing {
-                path: dir.to_owned(),
-            });
+            return Err(ManifestError::Missing { path: dir.to_owned() });
         }
         let found = LAYOUTS.into_iter().find(|layout| layout.recognises(dir));
         return found.ok_or_else(|| unrecognised(dir))?.read(dir);
     }
     let named = LAYOUTS.into_iter().find(|known| known.name() == layout);
-    let unknown = || ManifestError::UnknownLayout {
-        name: layout.to_owned(),
-        known: names(),
-    };
+    let unknown = || ManifestError::UnknownLayout { name: layout.to_owned(), known: names() };
     let layout = named.ok_or_else(unknown)?;
     if !dir.is_dir() {
-        return Err(ManifestError::Missing {
-            path: dir.to_owned(),
-        });
+        return Err(ManifestError::Missing { path: dir.to_owned() });
     }
     layout.read(dir)
 }
 
 fn unrecognised(dir: &Path) -> ManifestError {
-    ManifestError::Unrecognised {
-        path: dir.to_owned(),
-        expected: folder::EXPECTED,
-        known: names(),
-    }
+    ManifestError::Unrecognised { path: dir.to_owned(), expected: folder::EXPECTED, known: names() }
 }
 
 impl Manifest {
@@ -79,9 +68,7 @@ impl Manifest {
         } else if path.exists() {
             Self::read(path)
         } else {
-            Err(ManifestError::Missing {
-                path: path.to_owned(),
-            })
+            Err(ManifestError::Missing { path: path.to_owned() })
         }
     }
 }

@@ -43,11 +43,7 @@ impl Behind<'_> {
     /// Linear RGB of neck and clothes at a place.
     pub fn body(&self, x: f32, y: f32) -> Colour {
         let clothed = self.clothed(x, y);
-        let mut colour = if clothed < 1.0 {
-            self.neck(x, y)
-        } else {
-            [0.0; 3]
-        };
+        let mut colour = if clothed < 1.0 { self.neck(x, y) } else { [0.0; 3] };
         if clothed > 0.0 {
             cover(&mut colour, self.clothes(x, y), clothed);
         }
@@ -65,30 +61,20 @@ impl Behind<'_> {
     }
 
     fn neck(&self, x: f32, y: f32) -> Colour {
-        let Person {
-            head,
-            skin,
-            texture,
-            ..
-        } = self.person;
+        let Person { head, skin, texture, .. } = self.person;
         let round = x / (1.2 * head.neck);
         let normal = unit([round, -0.1, (1.0 - round * round).max(0.05).sqrt()]);
         let shadow = 0.65 * bump(x / 0.8, (y - head.chin - 0.05) / 0.2);
         let uneven = 1.0 + 0.1 * Field::new(texture ^ 0x99).cloud(4.0 * x, 4.0 * y, 3);
         let albedo = skin.albedo.map(|value| 0.85 * value * uneven);
-        self.light
-            .matt(albedo, normal, 0.3, 1.0 - shadow)
-            .map(|value| value * (1.0 - 0.45 * shadow))
+        self.light.matt(albedo, normal, 0.3, 1.0 - shadow).map(|value| value * (1.0 - 0.45 * shadow))
     }
 
     fn clothes(&self, x: f32, y: f32) -> Colour {
         let folds = self.field(4).cloud(2.2 * x, 1.1 * y, 3);
         let weave = self.field(5).smooth(60.0 * x, 60.0 * y);
         let normal = unit([0.5 * x + 0.5 * folds, -0.35, 0.8]);
-        let albedo = self
-            .backdrop
-            .clothes
-            .map(|value| value * (1.0 + 0.25 * folds + 0.08 * weave));
+        let albedo = self.backdrop.clothes.map(|value| value * (1.0 + 0.25 * folds + 0.08 * weave));
         self.light.matt(albedo, normal, 0.1, 1.0)
     }
 }

@@ -18,10 +18,7 @@ pub(super) fn expose(
     let middle = 0.5 * size as f32;
     RgbImage::from_fn(size, size, |x, y| {
         let at = (y * size + x) as usize;
-        let (dx, dy) = (
-            (x as f32 + 0.5) / middle - 1.0,
-            (y as f32 + 0.5) / middle - 1.0,
-        );
+        let (dx, dy) = ((x as f32 + 0.5) / middle - 1.0, (y as f32 + 0.5) / middle - 1.0);
         let dim = 1.0 - 0.5 * camera.vignette * (dx * dx + dy * dy);
         image::Rgb(std::array::from_fn(|c| {
             let signal = tone(scene[at][c] * camera.gain[c] * dim, camera.contrast);
@@ -35,16 +32,8 @@ pub(super) fn expose(
 /// clipping, and an S-curve of the given strength.
 fn tone(light: f32, contrast: f32) -> f32 {
     let light = light.max(0.0);
-    let rolled = if light > 0.6 {
-        0.6 + 0.4 * (1.0 - (-(light - 0.6) / 0.4).exp())
-    } else {
-        light
-    };
-    let encoded = if rolled <= 0.003_130_8 {
-        12.92 * rolled
-    } else {
-        1.055 * rolled.powf(1.0 / 2.4) - 0.055
-    };
+    let rolled = if light > 0.6 { 0.6 + 0.4 * (1.0 - (-(light - 0.6) / 0.4).exp()) } else { light };
+    let encoded = if rolled <= 0.003_130_8 { 12.92 * rolled } else { 1.055 * rolled.powf(1.0 / 2.4) - 0.055 };
     let curve = encoded * encoded * (3.0 - 2.0 * encoded);
     encoded + contrast * (curve - encoded)
 }
@@ -63,9 +52,7 @@ fn grain(size: usize, random: &mut ChaCha8Rng) -> Vec<Colour> {
     for y in 0..size {
         for x in 0..size {
             let (here, right, below) = (at(x, y), at(x + 1, y), at(x, y + 1));
-            noise.push(std::array::from_fn(|c| {
-                0.85 * here[c] + 0.37 * (right[c] + below[c])
-            }));
+            noise.push(std::array::from_fn(|c| 0.85 * here[c] + 0.37 * (right[c] + below[c])));
         }
     }
     noise
@@ -119,10 +106,7 @@ mod tests {
         let values: Vec<f32> = noise.iter().flatten().copied().collect();
         let mean = values.iter().sum::<f32>() / values.len() as f32;
         let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / values.len() as f32;
-        assert!(
-            mean.abs() < 0.05 && (variance.sqrt() - 1.0).abs() < 0.06,
-            "{mean} {variance}"
-        );
+        assert!(mean.abs() < 0.05 && (variance.sqrt() - 1.0).abs() < 0.06, "{mean} {variance}");
     }
 
     #[test]

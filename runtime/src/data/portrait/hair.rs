@@ -35,14 +35,7 @@ impl Strands<'_> {
     /// How much of the hair in front of the forehead and temples covers a place;
     /// `contour` is the bare head's.
     pub fn before(&self, x: f32, y: f32, contour: f32) -> f32 {
-        let Hair {
-            volume,
-            length,
-            line,
-            sweep,
-            parting,
-            ..
-        } = *self.hair;
+        let Hair { volume, length, line, sweep, parting, .. } = *self.hair;
         if volume == 0.0 {
             return 0.0;
         }
@@ -51,11 +44,7 @@ impl Strands<'_> {
         let hairline = line + sweep * from_parting.powi(2) * 0.55 + 0.2 * x.powi(4);
         let forehead = hairline - y;
         // Down the temples, to the ears or along the whole face.
-        let lowest = if length > 0.5 {
-            length
-        } else {
-            0.12 + length.max(-0.1)
-        };
+        let lowest = if length > 0.5 { length } else { 0.12 + length.max(-0.1) };
         let temple = (x.abs() - mix(0.97, 0.86, volume * 2.0)).min(lowest - y);
         let inside_head = 1.0 + volume - contour;
         self.edge((forehead.max(temple) + ragged).min(inside_head))
@@ -82,21 +71,15 @@ impl Strands<'_> {
         let (across, along) = self.flow(x, y);
         let fine = Field::new(self.texture ^ 0x1111).cloud(48.0 * across, 1.1 * along, 3);
         let locks = Field::new(self.texture ^ 0x2222).smooth(11.0 * across, 0.8 * along);
-        let albedo = self
-            .hair
-            .colour
-            .map(|value| value * (1.0 + 0.55 * fine + 0.35 * locks).max(0.15));
+        let albedo = self.hair.colour.map(|value| value * (1.0 + 0.55 * fine + 0.35 * locks).max(0.15));
         let normal = unit([0.75 * x, 0.55 * y + 0.15, 0.75 + 0.12 * locks]);
         let mut colour = self.light.matt(albedo, normal, 0.3, 1.0);
         // Strands shine in a band where they bend towards the light.
-        let band = bump(0.0, (y + self.head.crown * 0.72 + 0.2 * locks) / 0.2)
-            * self.light.highlight(normal, 6.0);
+        let band =
+            bump(0.0, (y + self.head.crown * 0.72 + 0.2 * locks) / 0.2) * self.light.highlight(normal, 6.0);
         let shine = 0.12 * band * (0.5 + 0.5 * fine).max(0.0);
         let tint = self.hair.colour.map(|value| 0.35 + value);
-        colour
-            .iter_mut()
-            .zip(tint)
-            .for_each(|(value, tint)| *value += shine * tint);
+        colour.iter_mut().zip(tint).for_each(|(value, tint)| *value += shine * tint);
         colour
     }
 }

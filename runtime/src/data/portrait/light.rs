@@ -30,16 +30,8 @@ impl Light {
         let strength = 1.25 * share;
         let rest = 1.15 * (1.0 - share);
         Self {
-            towards: [
-                azimuth.sin() * elevation.cos(),
-                -elevation.sin(),
-                azimuth.cos() * elevation.cos(),
-            ],
-            key: [
-                strength * (1.0 + warmth),
-                strength,
-                strength * (1.0 - warmth),
-            ],
+            towards: [azimuth.sin() * elevation.cos(), -elevation.sin(), azimuth.cos() * elevation.cos()],
+            key: [strength * (1.0 + warmth), strength, strength * (1.0 - warmth)],
             sky: [rest * (1.0 - cool), rest, rest * (1.0 + cool)],
             floor: [rest * 0.5, rest * 0.42, rest * 0.36],
         }

@@ -171,8 +171,7 @@ impl Skin {
         let tone = random.random_range(0.0..TONES.len() as f32 - 1.001);
         let (below, share) = (tone as usize, tone.fract());
         let warmth = random.random_range(-0.06..0.06);
-        let mut albedo: Colour =
-            std::array::from_fn(|c| mix(TONES[below][c], TONES[below + 1][c], share));
+        let mut albedo: Colour = std::array::from_fn(|c| mix(TONES[below][c], TONES[below + 1][c], share));
         albedo[0] *= 1.0 + warmth;
         albedo[2] *= 1.0 - warmth;
         let freckled = random.random_bool(0.2) && tone < 2.0;
@@ -181,18 +180,10 @@ impl Skin {
             albedo,
             blush: random.random_range(0.05..0.3),
             blotches: random.random_range(0.04..0.14),
-            freckles: if freckled {
-                random.random_range(0.2..0.5)
-            } else {
-                0.0
-            },
+            freckles: if freckled { random.random_range(0.2..0.5) } else { 0.0 },
             age: random.random_range(0.0_f32..1.0).powi(2),
             gloss: random.random_range(0.03..0.16),
-            beard: if bearded {
-                random.random_range(0.15..0.75)
-            } else {
-                0.0
-            },
+            beard: if bearded { random.random_range(0.15..0.75) } else { 0.0 },
         }
     }
 }
@@ -243,17 +234,9 @@ impl Nose {
 impl Mouth {
     fn draw(random: &mut ChaCha8Rng, skin: &Skin) -> Self {
         let red = random.random_range(0.0..0.5);
-        let rosy = [
-            skin.albedo[0] * 0.85,
-            skin.albedo[1] * 0.55,
-            skin.albedo[2] * 0.6,
-        ];
+        let rosy = [skin.albedo[0] * 0.85, skin.albedo[1] * 0.55, skin.albedo[2] * 0.6];
         let painted = [0.42, 0.05, 0.07];
-        let paint = if random.random_bool(0.2) {
-            red + 0.3
-        } else {
-            0.1 * red
-        };
+        let paint = if random.random_bool(0.2) { red + 0.3 } else { 0.1 * red };
         Self {
             level: random.random_range(0.78..0.9),
             width: random.random_range(0.29..0.38),
@@ -281,15 +264,9 @@ impl Hair {
         let (volume, length) = if kind < 0.07 {
             (0.0, -2.0)
         } else if kind < 0.55 {
-            (
-                random.random_range(0.06..0.26),
-                random.random_range(-0.3..0.1),
-            )
+            (random.random_range(0.06..0.26), random.random_range(-0.3..0.1))
         } else {
-            (
-                random.random_range(0.12..0.34),
-                random.random_range(0.6..2.2),
-            )
+            (random.random_range(0.12..0.34), random.random_range(0.6..2.2))
         };
         Self {
             colour,

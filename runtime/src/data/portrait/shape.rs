@@ -20,10 +20,7 @@ pub(super) struct Shape<'a> {
 
 impl<'a> Shape<'a> {
     pub fn new(person: &'a Person, shot: &'a Shot) -> Self {
-        Self {
-            person,
-            expression: &shot.expression,
-        }
+        Self { person, expression: &shot.expression }
     }
 
     /// 0 in the middle of the bare head, 1 on its contour, more outside.
@@ -47,27 +44,14 @@ impl<'a> Shape<'a> {
 
     /// The whole form, for shading only.
     pub fn relief(&self, x: f32, y: f32) -> f32 {
-        let Person {
-            head,
-            eyes,
-            nose,
-            mouth,
-            brows,
-            ..
-        } = self.person;
+        let Person { head, eyes, nose, mouth, brows, .. } = self.person;
         let side = x.abs();
         let round = 1.0 - (x / 1.12).powi(2) - ((y - 0.05) / 1.62).powi(2);
         let mut z = 0.95 * round.max(0.02).sqrt();
-        let ridge =
-            step(eyes.level - 0.25, nose.tip, y) * (1.0 - step(nose.tip, nose.tip + 0.12, y));
+        let ridge = step(eyes.level - 0.25, nose.tip, y) * (1.0 - step(nose.tip, nose.tip + 0.12, y));
         z += nose.height * mix(0.35, 1.0, ridge) * ridge * bump(x / nose.bridge, 0.0);
         z += 0.55 * nose.height * bump(x / (0.55 * nose.width), (y - nose.tip) / 0.09);
-        z += 0.3
-            * nose.height
-            * bump(
-                (side - 0.8 * nose.width) / 0.06,
-                (y - nose.tip - 0.03) / 0.07,
-            );
+        z += 0.3 * nose.height * bump((side - 0.8 * nose.width) / 0.06, (y - nose.tip - 0.03) / 0.07);
         z -= 0.13 * bump((side - eyes.apart) / 0.2, (y - eyes.level) / 0.12);
         z += 0.07 * bump((side - eyes.apart) / 0.055, (y - eyes.level) / 0.07);
         z += 0.05 * bump((side - 0.42) / 0.28, (y - eyes.level + brows.lift) / 0.09);
@@ -115,10 +99,7 @@ impl<'a> Shape<'a> {
         let mut places = self.outline_places();
         let outline = (0..places.len()).collect();
         places.extend(self.feature_places());
-        let points = places
-            .into_iter()
-            .map(|place| self.seen(place, pose, size))
-            .collect();
+        let points = places.into_iter().map(|place| self.seen(place, pose, size)).collect();
         Landmarks { points, outline }
     }
 
@@ -136,11 +117,7 @@ impl<'a> Shape<'a> {
             for _ in 0..24 {
                 let reach = 0.5 * (near + far);
                 let (x, y) = (across * reach, middle - up * reach);
-                if self.contour(x, y) > 0.9 || y < top {
-                    far = reach
-                } else {
-                    near = reach
-                }
+                if self.contour(x, y) > 0.9 || y < top { far = reach } else { near = reach }
             }
             [across * near, middle - up * near]
         };
@@ -148,9 +125,7 @@ impl<'a> Shape<'a> {
     }
 
     fn feature_places(&self) -> Vec<Point> {
-        let Person {
-            eyes, nose, mouth, ..
-        } = self.person;
+        let Person { eyes, nose, mouth, .. } = self.person;
         let mut places = Vec::new();
         for side in [-1.0_f32, 1.0] {
             for reach in [0.16, 0.32, 0.48, 0.64] {
@@ -189,15 +164,9 @@ impl<'a> Shape<'a> {
     pub fn seen(&self, place: Point, pose: &Pose, size: u32) -> Point {
         let [x, y] = place;
         let z = self.depth(x, y) - PIVOT;
-        let turned = [
-            x * pose.yaw.cos() + z * pose.yaw.sin(),
-            y * pose.pitch.cos() + z * pose.pitch.sin(),
-        ];
+        let turned = [x * pose.yaw.cos() + z * pose.yaw.sin(), y * pose.pitch.cos() + z * pose.pitch.sin()];
         let (sin, cos) = pose.roll.sin_cos();
-        let tilted = [
-            turned[0] * cos - turned[1] * sin,
-            turned[0] * sin + turned[1] * cos,
-        ];
+        let tilted = [turned[0] * cos - turned[1] * sin, turned[0] * sin + turned[1] * cos];
         let side = size as f32;
         [0, 1].map(|axis| side * (pose.centre[axis] + pose.scale * tilted[axis]))
     }
@@ -207,10 +176,7 @@ impl<'a> Shape<'a> {
     pub fn place(&self, at: Point, pose: &Pose) -> (Point, Point) {
         let moved = [0, 1].map(|axis| (at[axis] - pose.centre[axis]) / pose.scale);
         let (sin, cos) = pose.roll.sin_cos();
-        let flat = [
-            moved[0] * cos + moved[1] * sin,
-            moved[1] * cos - moved[0] * sin,
-        ];
+        let flat = [moved[0] * cos + moved[1] * sin, moved[1] * cos - moved[0] * sin];
         let mut place = flat;
         for _ in 0..8 {
             let before = place;

@@ -89,10 +89,7 @@ impl Pose {
             yaw: random.random_range(-0.32..0.32),
             pitch: random.random_range(-0.14..0.14),
             roll: random.random_range(-0.1..0.1),
-            centre: [
-                random.random_range(0.465..0.535),
-                random.random_range(0.455..0.505),
-            ],
+            centre: [random.random_range(0.465..0.535), random.random_range(0.455..0.505)],
             scale: random.random_range(0.265..0.305),
         }
     }
@@ -105,20 +102,13 @@ impl Expression {
         } else {
             random.random_range(-0.25..0.3)
         };
-        let open = if random.random_bool(0.4) {
-            random.random_range(0.03..0.12)
-        } else {
-            0.0
-        };
+        let open = if random.random_bool(0.4) { random.random_range(0.03..0.12) } else { 0.0 };
         Self {
             smile,
             open,
             eyes: random.random_range(0.75..1.05) - 0.12 * f32::max(smile, 0.0),
             brows: random.random_range(-0.02..0.04),
-            gaze: [
-                random.random_range(-0.05..0.05),
-                random.random_range(-0.015..0.015),
-            ],
+            gaze: [random.random_range(-0.05..0.05), random.random_range(-0.015..0.015)],
         }
     }
 }
@@ -146,11 +136,7 @@ impl Camera {
         let warmth = random.random_range(-0.15..0.15);
         let tint = random.random_range(-0.08..0.08);
         Self {
-            gain: [
-                exposure * (1.0 + warmth),
-                exposure * (1.0 + tint),
-                exposure * (1.0 - warmth),
-            ],
+            gain: [exposure * (1.0 + warmth), exposure * (1.0 + tint), exposure * (1.0 - warmth)],
             contrast: random.random_range(0.0..0.35),
             vignette: random.random_range(0.0..0.3),
             blur: random.random_range(0.0025..0.008),

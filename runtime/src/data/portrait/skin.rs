@@ -37,12 +37,8 @@ impl Face<'_> {
         let mut colour = self.light.matt(albedo, normal, 0.35, lit);
         let oily = bump(x / 0.35, (y - 0.1) / 0.5) + 0.4;
         let pores = 1.0 + 0.5 * self.field(4).smooth(38.0 * x, 38.0 * y);
-        let shine =
-            self.person().skin.gloss * oily * pores * lit * self.light.highlight(normal, 14.0);
-        colour
-            .iter_mut()
-            .zip(self.light.key)
-            .for_each(|(value, key)| *value += shine * key);
+        let shine = self.person().skin.gloss * oily * pores * lit * self.light.highlight(normal, 14.0);
+        colour.iter_mut().zip(self.light.key).for_each(|(value, key)| *value += shine * key);
         self.add_mouth_gap(&mut colour, x, y);
         self.add_nostrils(&mut colour, x, y);
         self.add_eye(&mut colour, x, y);
@@ -72,14 +68,7 @@ impl Face<'_> {
 
     /// Linear RGB of the bare skin.
     fn skin(&self, x: f32, y: f32) -> Colour {
-        let Person {
-            skin,
-            mouth,
-            nose,
-            head,
-            eyes,
-            ..
-        } = self.person();
+        let Person { skin, mouth, nose, head, eyes, .. } = self.person();
         let side = x.abs();
         let blotches = self.field(1).cloud(3.1 * x, 3.1 * y, 3);
         let grain = self.field(2).cloud(17.0 * x, 17.0 * y, 2);
@@ -88,9 +77,8 @@ impl Face<'_> {
             + 0.7 * bump(x / 0.16, (y - nose.tip) / 0.12)
             + 0.4 * bump(x / 0.25, (y - head.chin + 0.12) / 0.12);
         let red = skin.blush * rosy * (1.0 + 0.4 * blotches);
-        let tired = 0.22
-            * (0.3 + skin.age)
-            * bump((side - eyes.apart) / 0.17, (y - eyes.level - 0.14) / 0.06);
+        let tired =
+            0.22 * (0.3 + skin.age) * bump((side - eyes.apart) / 0.17, (y - eyes.level - 0.14) / 0.06);
         let spots = self.field(3).spots(13.0 * x, 13.0 * y, 0.34, 0.5)
             * step(0.3, 0.8, bump(x / 0.9, (y - 0.3) / 0.4));
         let dark = uneven * (1.0 - skin.freckles * spots) * (1.0 - tired);
@@ -110,20 +98,14 @@ impl Face<'_> {
                 );
             let stubble = 0.75 + 0.5 * self.field(7).cloud(31.0 * x, 19.0 * y, 2);
             let share = (skin.beard * moustache.max(jaw) * stubble).clamp(0.0, 1.0);
-            cover(
-                &mut colour,
-                self.person().hair.colour.map(|value| 0.02 + 0.8 * value),
-                share,
-            );
+            cover(&mut colour, self.person().hair.colour.map(|value| 0.02 + 0.8 * value), share);
         }
         colour
     }
 
     /// Folds between nose and mouth, on the forehead and above the eyelids.
     fn add_folds(&self, albedo: &mut Colour, x: f32, y: f32) {
-        let Person {
-            skin, nose, eyes, ..
-        } = self.person();
+        let Person { skin, nose, eyes, .. } = self.person();
         let side = x.abs();
         let smile = self.shape.expression.smile.max(0.0);
         let along = ((y - nose.tip) / 0.42).clamp(0.0, 1.0);
@@ -132,8 +114,7 @@ impl Face<'_> {
             * bump(0.0, (along - 0.5) / 0.3)
             * (0.12 + 0.25 * skin.age + 0.25 * smile);
         let wave = 0.02 * self.field(8).smooth(2.5 * x, 0.0);
-        let rows = [-0.28, -0.4, -0.52]
-            .map(|row| bump(0.0, (y - self.shape.brow(0.4) - row - wave) / 0.014));
+        let rows = [-0.28, -0.4, -0.52].map(|row| bump(0.0, (y - self.shape.brow(0.4) - row - wave) / 0.014));
         let forehead = 0.2 * skin.age * rows.iter().sum::<f32>() * bump(x / 0.45, 0.0);
         let u = (side - eyes.apart) / eyes.width;
         let crease = if u.abs() < 1.15 {
@@ -143,12 +124,9 @@ impl Face<'_> {
             0.0
         };
         let shade = 1.0 - (nasolabial + forehead + crease).min(0.7);
-        albedo
-            .iter_mut()
-            .zip([1.0, 1.12, 1.15])
-            .for_each(|(value, deep)| {
-                *value *= f32::max(1.0 - deep * (1.0 - shade), 0.1);
-            });
+        albedo.iter_mut().zip([1.0, 1.12, 1.15]).for_each(|(value, deep)| {
+            *value *= f32::max(1.0 - deep * (1.0 - shade), 0.1);
+        });
     }
 
     fn add_lips(&self, albedo: &mut Colour, x: f32, y: f32) {
@@ -186,11 +164,7 @@ impl Face<'_> {
         let teeth_bottom = 0.5 * self.gap(along) - 0.02;
         let between = 1.0 - 0.25 * bump((x / 0.055).fract().abs() * 6.0, 0.0);
         let white = 0.5 * between * (1.0 - 0.6 * along.abs());
-        let is_tooth = if self.shape.expression.open > 0.0 {
-            self.inside(teeth_bottom - below)
-        } else {
-            0.0
-        };
+        let is_tooth = if self.shape.expression.open > 0.0 { self.inside(teeth_bottom - below) } else { 0.0 };
         let dark = [0.035, 0.012, 0.012];
         let key = self.light.key[1] + 0.5 * self.light.sky[1];
         let tooth = [white * key, 0.93 * white * key, 0.82 * white * key];
@@ -203,14 +177,8 @@ impl Face<'_> {
         let across = (x.abs() - 0.52 * nose.width) / (0.3 * nose.width);
         let down = (y - nose.tip - 0.085) / 0.03;
         let share = 1.0 - step(0.6, 1.3, (across * across + down * down).sqrt());
-        let wing = 0.4
-            * bump(
-                (x.abs() - 1.08 * nose.width) / 0.025,
-                (y - nose.tip - 0.04) / 0.055,
-            );
-        colour
-            .iter_mut()
-            .for_each(|value| *value *= (1.0 - 0.8 * share) * (1.0 - wing));
+        let wing = 0.4 * bump((x.abs() - 1.08 * nose.width) / 0.025, (y - nose.tip - 0.04) / 0.055);
+        colour.iter_mut().for_each(|value| *value *= (1.0 - 0.8 * share) * (1.0 - wing));
     }
 
     fn add_eye(&self, colour: &mut Colour, x: f32, y: f32) {
@@ -235,10 +203,7 @@ impl Face<'_> {
         let eyes = &self.person().eyes;
         let gaze = self.shape.expression.gaze;
         let side = if x < 0.0 { -1.0 } else { 1.0 };
-        let (dx, dy) = (
-            x - side * eyes.apart - gaze[0],
-            y - eyes.level + 0.012 - gaze[1],
-        );
+        let (dx, dy) = (x - side * eyes.apart - gaze[0], y - eyes.level + 0.012 - gaze[1]);
         let radius = (dx * dx + dy * dy).sqrt() / eyes.iris;
         let brightness = self.light.key[1] * 0.7 + self.light.sky[1];
         let under_lid = step(-0.02, 0.07, y - upper);
@@ -248,23 +213,11 @@ impl Face<'_> {
         let rim = 1.0 - 0.6 * step(0.75, 1.0, radius);
         let iris = eyes.colour.map(|value| value * rays * rim * shade);
         let soft = self.pixel / eyes.iris;
-        cover(
-            &mut colour,
-            iris,
-            1.0 - step(1.0 - 0.7 * soft, 1.0 + 0.7 * soft, radius),
-        );
-        cover(
-            &mut colour,
-            [0.004; 3],
-            1.0 - step(0.42 - 0.5 * soft, 0.42 + 0.5 * soft, radius),
-        );
+        cover(&mut colour, iris, 1.0 - step(1.0 - 0.7 * soft, 1.0 + 0.7 * soft, radius));
+        cover(&mut colour, [0.004; 3], 1.0 - step(0.42 - 0.5 * soft, 0.42 + 0.5 * soft, radius));
         let [across, up, _] = self.light.towards;
         let spark = bump((dx - 0.035 * across) / 0.02, (dy - 0.035 * up) / 0.02);
-        cover(
-            &mut colour,
-            self.light.key.map(|value| 0.9 * value),
-            0.85 * spark,
-        );
+        cover(&mut colour, self.light.key.map(|value| 0.9 * value), 0.85 * spark);
         colour
     }
 
@@ -275,22 +228,12 @@ impl Face<'_> {
             return;
         }
         let along = ((side - 0.12) / 0.62).clamp(0.0, 1.0);
-        let strands = self
-            .field(11)
-            .smooth(26.0 * (side + 0.6 * y), 7.0 * (y - 0.4 * side));
+        let strands = self.field(11).smooth(26.0 * (side + 0.6 * y), 7.0 * (y - 0.4 * side));
         let thick = brows.thickness * (1.0 - 0.75 * along.powi(2)) * (1.0 + 0.25 * strands);
         let off = (y - self.shape.brow(side)).abs() - thick;
         let ends = step(0.1, 0.2, side) * (1.0 - step(0.68, 0.78, side));
         let share = (1.0 - step(-0.02, 0.022, off)) * ends * brows.density * (0.85 + 0.3 * strands);
-        let hair = self
-            .person()
-            .hair
-            .colour
-            .map(|value| 0.6 * value.min(0.16) + 0.006);
-        cover(
-            colour,
-            self.light.matt(hair, normal, 0.2, 1.0),
-            share.clamp(0.0, 1.0),
-        );
+        let hair = self.person().hair.colour.map(|value| 0.6 * value.min(0.16) + 0.006);
+        cover(colour, self.light.matt(hair, normal, 0.2, 1.0), share.clamp(0.0, 1.0));
     }
 }

@@ -17,6 +17,7 @@ use std::path::PathBuf;
     note = "The folder holds report.html, report.json, one RUN an arm and seed, and each arm's .onnx. An \
     interrupted study goes on with --resume."
 )]
+#[cfg_attr(not(feature = "train"), allow(dead_code, reason = "this build cannot train"))]
 pub struct Study {
     /// manifest or folder
     #[argh(option)]
@@ -136,7 +137,9 @@ mod running {
         /// Does it.
         pub fn run(self) -> Result<()> {
             if self.resume && self.force {
-                return Err(failure::usage("--resume and --force exclude each other; see `dfrt study --help`"));
+                return Err(failure::usage(
+                    "--resume and --force exclude each other; see `dfrt study --help`",
+                ));
             }
             let settings = self.settings()?;
             settings.check()?;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io::Cursor;
 use tract_onnx::prelude::{Framework, InferenceModelExt, IntoRunnable, Tensor, tract_ndarray::Array4, tvec};
 
-/// Logits [N] of the file by tract, for pixels [N, H, W, 3].
+/// Logits \[N\] of the file by tract, for pixels [N, H, W, 3].
 fn logits_by_tract(file: &[u8], graph: &Graph, pixels: &[f64]) -> Vec<f32> {
     let model = tract_onnx::onnx().model_for_read(&mut Cursor::new(file)).unwrap();
     let session = model.into_optimized().unwrap().into_runnable().unwrap();
