@@ -42,7 +42,10 @@ impl Selftest {
         let wanted = |name: &str| self.only.as_ref().is_none_or(|part| name.contains(part.as_str()));
         for (name, check) in planted::checks().into_iter().filter(|(name, _)| wanted(name)) {
             let fault = check().err();
-            self.tell(&mut lines, Line { name: name.to_owned(), passed: fault.is_none(), error: None, fault });
+            self.tell(
+                &mut lines,
+                Line { name: name.to_owned(), passed: fault.is_none(), error: None, fault },
+            );
         }
         self.device_checks(&mut lines, &wanted)?;
         let failed = lines.iter().filter(|line| !line.passed).count();
@@ -79,7 +82,12 @@ impl Selftest {
     #[cfg(feature = "train")]
     fn device_checks(&self, lines: &mut Vec<Line>, wanted: &dyn Fn(&str) -> bool) -> Result<()> {
         let engine = crate::network::engine(self.device)?;
-        crate::output::note(format!("on {} ({}, {})", engine.info().name, engine.info().api, engine.info().driver));
+        crate::output::note(format!(
+            "on {} ({}, {})",
+            engine.info().name,
+            engine.info().api,
+            engine.info().driver
+        ));
         for check in dfrt_trainer::selftest::checks().into_iter().filter(|check| wanted(&check.name)) {
             let (error, fault) = match check.run(&engine) {
                 Ok(error) => (Some(error), None),

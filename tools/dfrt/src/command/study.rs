@@ -136,7 +136,9 @@ mod running {
         /// Does it.
         pub fn run(self) -> Result<()> {
             if self.resume && self.force {
-                return Err(failure::usage("--resume and --force exclude each other; see `dfrt study --help`"));
+                return Err(failure::usage(
+                    "--resume and --force exclude each other; see `dfrt study --help`",
+                ));
             }
             let settings = self.settings()?;
             settings.check()?;

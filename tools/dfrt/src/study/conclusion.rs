@@ -26,7 +26,8 @@ pub fn environment(device: &DeviceInfo) -> Value {
 
 /// One line an arm and attack, then one a comparison.
 pub fn table(report: &Report) -> String {
-    let mut rows = vec![["arm", "seed", "attack", "accuracy (95 %)", "AUC", "queries", "gates"].map(String::from)];
+    let mut rows =
+        vec![["arm", "seed", "attack", "accuracy (95 %)", "AUC", "queries", "gates"].map(String::from)];
     for arm in &report.arms {
         let metrics = &arm.eval.metrics;
         rows.push([
@@ -73,7 +74,8 @@ fn between(estimate: &Estimate) -> String {
 fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let line = |row: &[String; N]| {
-        let cells = row.iter().enumerate().map(|(column, cell)| format!("{cell:<width$}", width = width(column)));
+        let cells =
+            row.iter().enumerate().map(|(column, cell)| format!("{cell:<width$}", width = width(column)));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect::<Vec<_>>().join("\n")

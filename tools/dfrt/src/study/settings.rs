@@ -63,8 +63,9 @@ impl StudySettings {
     pub fn read(path: &Path) -> Result<Self> {
         let shown = path.display();
         let text = std::fs::read_to_string(path).with_context(|| format!("{shown}: cannot be read"))?;
-        toml::from_str(&text)
-            .with_context(|| format!("{shown}: is no study's settings; compare with a finished study's study.toml"))
+        toml::from_str(&text).with_context(|| {
+            format!("{shown}: is no study's settings; compare with a finished study's study.toml")
+        })
     }
 
     /// The text of study.toml.
