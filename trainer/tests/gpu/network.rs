@@ -6,7 +6,7 @@ use dfrt_trainer::selftest;
 use libtest_mimic::Trial;
 use std::sync::{Arc, OnceLock};
 
-fn engine() -> Result<Arc<Engine>, String> {
+pub fn engine() -> Result<Arc<Engine>, String> {
     static ENGINE: OnceLock<Result<Arc<Engine>, String>> = OnceLock::new();
     let open = || match Device::open(None) {
         Ok(device) => Ok(Arc::new(Engine::new(device, true))),

@@ -1,0 +1,111 @@
+//! That training learns what can be learned, and nothing else.
+
+use crate::network::engine;
+use dfrt_runtime::data::manifest::{Manifest, Split};
+use dfrt_runtime::data::synth;
+use dfrt_runtime::detector::evaluate::score;
+use dfrt_runtime::detector::session::{Detector, TractOracle};
+use dfrt_runtime::metrics::intervals;
+use dfrt_runtime::metrics::Metrics;
+use dfrt_trainer::arms::Method;
+use dfrt_trainer::train::augment::Augmentation;
+use dfrt_trainer::train::journal::Entry;
+use dfrt_trainer::train::run::{self, Observer, Overview, files};
+use dfrt_trainer::train::settings::Settings;
+use libtest_mimic::{Failed, Trial};
+use std::path::Path;
+
+/// Remembers the losses of a run.
+#[derive(Default)]
+struct Losses(Vec<f64>);
+
+impl Observer for Losses {
+    fn begin(&mut self, _: &Overview) {}
+
+    fn steps(&mut self, _: usize, _: f32, _: f64) {}
+
+    fn epoch(&mut self, entry: &Entry) {
+        if let Entry::Epoch { train_loss, .. } = entry {
+            self.0.push(*train_loss);
+        }
+    }
+}
+
+fn tiny(data: &Path) -> Settings {
+    Settings {
+        data: data.to_owned(),
+        arch: "efficientnet-tiny".to_owned(),
+        res: 64,
+        batch: 16,
+        lr: 2e-3,
+        masks: false,
+        ..Settings::default()
+    }
+}
+
+fn draw(folder: &Path, count: usize) -> Result<(), Failed> {
+    synth::draw(folder, count, 64, 0, &|_, _| {})?;
+    Ok(())
+}
+
+/// A network that cannot learn 32 pictures by heart has a broken gradient somewhere.
+fn overfits(method: &str) -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let data = folder.path().join("faces");
+    draw(&data, 80)?;
+    let settings = Settings {
+        limit: Some(32),
+        epochs: 60,
+        augment: Augmentation { flip: false, ..Augmentation::default() },
+        weight_decay: 0.0,
+        method: Method::named(method)?,
+        ..tiny(&data)
+    };
+    let mut losses = Losses::default();
+    run::train(&settings, &folder.path().join("run"), engine()?, false, &mut losses)?;
+    let last = losses.0[losses.0.len() - 1];
+    println!("loss after {} epochs: {last:.8}", losses.0.len());
+    if last < 0.01 { Ok(()) } else { Err(format!("the loss ends at {last:.4}: {:?}", losses.0).into()) }
+}
+
+/// Test metrics of a short run on 600 drawn pictures.
+fn trained(shuffle_labels: bool) -> Result<Metrics, Failed> {
+    let folder = tempfile::tempdir()?;
+    let data = folder.path().join("faces");
+    draw(&data, 600)?;
+    let settings = Settings { epochs: 8, shuffle_labels, ..tiny(&data) };
+    let at = folder.path().join("run");
+    run::train(&settings, &at, engine()?, false, &mut Losses::default())?;
+    let oracle = TractOracle::new(Detector::load(&at.join(files::MODEL), 1)?);
+    let samples = Manifest::of(&data)?.split(Split::Test);
+    let (scores, skipped) = score(&oracle, &samples, &|_, _| {})?;
+    assert!(skipped.is_empty(), "{skipped:?}");
+    let logits: Vec<f32> = scores.iter().map(|score| score.logit).collect();
+    let labels: Vec<_> = scores.iter().map(|score| score.sample.label).collect();
+    let groups: Vec<&str> = scores.iter().map(|score| score.sample.group.as_str()).collect();
+    Ok(intervals::metrics(&logits, &labels, &groups, 0.0, 0))
+}
+
+/// Labels that mean nothing teach nothing: no leak between splits, nothing in the
+/// files' names or order.
+fn shuffled_labels_teach_nothing() -> Result<(), Failed> {
+    let auc = trained(true)?.auc.ok_or("no AUC")?;
+    println!("test AUC with shuffled labels: {:.3} ({:.3} to {:.3})", auc.value, auc.low, auc.high);
+    if (auc.low..=auc.high).contains(&0.5) { Ok(()) } else { Err(format!("the interval leaves 0.5 out: {auc:?}").into()) }
+}
+
+/// The same run with the true labels does learn.
+fn true_labels_teach() -> Result<(), Failed> {
+    let auc = trained(false)?.auc.ok_or("no AUC")?;
+    println!("test AUC: {:.3} ({:.3} to {:.3})", auc.value, auc.low, auc.high);
+    if auc.low > 0.6 { Ok(()) } else { Err(format!("the AUC is no better than guessing: {auc:?}").into()) }
+}
+
+pub fn trials() -> Vec<Trial> {
+    vec![
+        Trial::test("learning/32 pictures are learned by heart", || overfits("baseline")),
+        Trial::test("learning/32 pictures are learned by heart with gr", || overfits("gr")),
+        Trial::test("learning/shuffled labels teach nothing", shuffled_labels_teach_nothing),
+        Trial::test("learning/true labels teach", true_labels_teach),
+    ]
+}
