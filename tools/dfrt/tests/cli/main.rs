@@ -10,6 +10,7 @@ mod bad_pictures;
 mod data;
 mod measuring;
 mod resuming;
+mod studying;
 mod training;
 mod usage;
 
@@ -25,6 +26,7 @@ fn all() -> Vec<Trial> {
         resuming::trials(),
         measuring::trials(),
         attacking::trials(),
+        studying::trials(),
         bad_models::trials(),
         bad_pictures::trials(),
     ];

@@ -43,7 +43,7 @@ fn metrics_with_intervals() {
     assert_eq!(evaluation["data"]["split"], "test");
     assert_eq!(evaluation["model"]["res"], 32);
     let scores = String::from_utf8(bytes(out.with_file_name("scores.csv"))).unwrap();
-    assert_eq!(scores.lines().next(), Some("id,path,label,subset,group,logit"));
+    assert_eq!(scores.lines().next(), Some("id,path,label,subset,group,split,logit"));
     assert_eq!(scores.lines().count(), 13);
 }
 

@@ -16,8 +16,9 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-const COMMANDS: [&str; 9] =
-    ["devices", "data", "train", "export", "eval", "attack", "verify", "bench", "report"];
+const COMMANDS: [&str; 11] = [
+    "devices", "data", "train", "export", "eval", "attack", "verify", "bench", "report", "study", "selftest",
+];
 
 fn every_command_helps_with_an_example() {
     let mut commands: Vec<Vec<&str>> = COMMANDS.map(|name| vec![name]).to_vec();
@@ -30,7 +31,7 @@ fn every_command_helps_with_an_example() {
             let help = workshop::run(&arguments).done();
             command.pop();
             assert!(help.starts_with(&format!("Usage: {name}")), "{help}");
-            assert!(help.contains(&format!("Examples:\n  {name} ")), "{help}");
+            assert!(help.contains(&format!("Examples:\n  {name}")), "{help}");
             assert!(!help.contains("{{") && !help.contains("command_name"), "{help}");
         }
     }
