@@ -55,6 +55,7 @@ impl Task {
     }
 
     /// A line that stays, above the bar where there is one.
+    #[cfg(feature = "train")]
     pub fn line(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.println(text),

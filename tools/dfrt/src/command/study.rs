@@ -17,6 +17,7 @@ use std::path::PathBuf;
     note = "The folder holds report.html, report.json, one RUN an arm and seed, and each arm's .onnx. An \
     interrupted study goes on with --resume."
 )]
+#[cfg_attr(not(feature = "train"), allow(dead_code, reason = "this build cannot train"))]
 pub struct Study {
     /// manifest or folder
     #[argh(option)]
