@@ -80,11 +80,13 @@ pub fn thousands(count: u64) -> String {
     text
 }
 
-/// "45 s", "3 min 20 s", "2 h 5 min".
+/// "0.4 s", "45 s", "3 min 20 s", "2 h 5 min".
 pub fn duration(seconds: f64) -> String {
-    let whole = if seconds.is_finite() { seconds.max(0.0).round() as u64 } else { 0 };
+    let seconds = if seconds.is_finite() { seconds.max(0.0) } else { 0.0 };
+    let whole = seconds.round() as u64;
     match whole {
-        0..60 => format!("{whole} s"),
+        0..10 => format!("{seconds:.1} s"),
+        10..60 => format!("{whole} s"),
         60..3600 => format!("{} min {} s", whole / 60, whole % 60),
         _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
     }
@@ -119,7 +121,8 @@ mod tests {
     #[test]
     fn numbers_read_well() {
         assert_eq!(["0", "999", "1,000", "1,234,567"], [0, 999, 1000, 1_234_567].map(thousands));
-        assert_eq!(["0 s", "59 s", "1 min 0 s", "2 h 5 min"], [f64::NAN, 59.4, 60.0, 7500.0].map(duration));
+        assert_eq!(["0.0 s", "9.4 s", "10 s"], [f64::NAN, 9.44, 9.6].map(duration));
+        assert_eq!(["59 s", "1 min 0 s", "2 h 5 min"], [59.4, 60.0, 7500.0].map(duration));
         let half = Estimate { value: 0.5, low: 0.25, high: 0.75 };
         assert_eq!(percent_between(&half), "50.0 % (25.0 to 75.0)");
         let mut lines = Lines::default();

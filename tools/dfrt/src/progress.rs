@@ -55,7 +55,7 @@ impl Task {
     }
 
     /// A line that stays, above the bar where there is one.
-    #[cfg_attr(not(feature = "train"), allow(dead_code, reason = "for training"))]
+    #[cfg(feature = "train")]
     pub fn line(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.println(text),

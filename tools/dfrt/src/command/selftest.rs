@@ -150,9 +150,9 @@ mod planted {
     }
 
     type Verdict = Result<(), String>;
-    type Check = fn() -> Verdict;
+    type Check = (&'static str, fn() -> Verdict);
 
-    pub fn checks() -> Vec<(&'static str, Check)> {
+    pub fn checks() -> Vec<Check> {
         vec![
             ("planted/square finds what an epsilon of 6/255 allows", || brightness(6.0, true)),
             ("planted/square finds nothing where 4/255 allows nothing", || brightness(4.0, false)),
