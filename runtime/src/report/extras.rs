@@ -139,7 +139,7 @@ impl Extras {
     /// arm that has the attack, so that arms can be looked at side by side.
     fn load_examples(&mut self, dir: &Path, report: &Report) {
         for key in report.attack_keys() {
-            let saved = self.saved_by_all(report, &key);
+            let saved = self.saved_by_all(dir, report, &key);
             let mut chosen: Option<Vec<u64>> = None;
             for name in report.names() {
                 let index = report.seeds_of(name)[0];
@@ -165,17 +165,21 @@ impl Extras {
 impl Extras {
     /// The ids whose pictures the first seed of every arm saved under the attack
     /// `key`: a picture that an arm calls wrongly before it is attacked has none.
-    fn saved_by_all(&self, report: &Report, key: &str) -> HashSet<u64> {
+    fn saved_by_all(&self, dir: &Path, report: &Report, key: &str) -> HashSet<u64> {
         let mut saved: Option<HashSet<u64>> = None;
         for name in report.names() {
             let index = report.seeds_of(name)[0];
             let Some(place) = report.arms[index].attack_place(key) else { continue };
+            let arm = &report.arms[index];
+            let folder = dir.join(&arm.run).join("attacks").join(attack_folder(&arm.attacks[place]));
+            let is_saved = |id: u64| {
+                ["clean", "adversarial"]
+                    .iter()
+                    .all(|kind| folder.join(kind).join(format!("{id}.png")).is_file())
+            };
             let samples = &self.arms[index].attacks[place].samples;
-            let own: HashSet<u64> = samples
-                .iter()
-                .filter(|sample| !sample.adv_sha256.is_empty())
-                .map(|sample| sample.id)
-                .collect();
+            let own: HashSet<u64> =
+                samples.iter().map(|sample| sample.id).filter(|&id| is_saved(id)).collect();
             saved = Some(match saved {
                 None => own,
                 Some(common) => common.intersection(&own).copied().collect(),

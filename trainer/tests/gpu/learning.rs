@@ -64,7 +64,6 @@ fn overfits(method: &str) -> Result<(), Failed> {
     let mut losses = Losses::default();
     run::train(&settings, &folder.path().join("run"), engine()?, false, &mut losses)?;
     let last = losses.0[losses.0.len() - 1];
-    println!("loss after {} epochs: {last:.8}", losses.0.len());
     if last < 0.01 { Ok(()) } else { Err(format!("the loss ends at {last:.4}: {:?}", losses.0).into()) }
 }
 
@@ -90,7 +89,6 @@ fn trained(shuffle_labels: bool) -> Result<Metrics, Failed> {
 /// files' names or order.
 fn shuffled_labels_teach_nothing() -> Result<(), Failed> {
     let auc = trained(true)?.auc.ok_or("no AUC")?;
-    println!("test AUC with shuffled labels: {:.3} ({:.3} to {:.3})", auc.value, auc.low, auc.high);
     if (auc.low..=auc.high).contains(&0.5) {
         Ok(())
     } else {
@@ -101,7 +99,6 @@ fn shuffled_labels_teach_nothing() -> Result<(), Failed> {
 /// The same run with the true labels does learn.
 fn true_labels_teach() -> Result<(), Failed> {
     let auc = trained(false)?.auc.ok_or("no AUC")?;
-    println!("test AUC: {:.3} ({:.3} to {:.3})", auc.value, auc.low, auc.high);
     if auc.low > 0.6 { Ok(()) } else { Err(format!("the AUC is no better than guessing: {auc:?}").into()) }
 }
 
