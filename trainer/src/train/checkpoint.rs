@@ -34,8 +34,8 @@ pub struct Progress {
     pub step: usize,
     /// Sum of the losses of those batches.
     pub loss_sum: f64,
-    /// Bytes of log.jsonl that belong to it.
-    pub log_len: u64,
+    /// Mean loss of the last whole epoch.
+    pub train_loss: f64,
     /// The best epoch so far.
     pub best: Option<Best>,
 }
@@ -81,7 +81,7 @@ struct Record {
     batch: usize,
     step: usize,
     loss_sum_bits: u64,
-    log_len: u64,
+    train_loss_bits: u64,
     best: Option<BestRecord>,
 }
 
@@ -106,7 +106,7 @@ impl From<&Progress> for Record {
             batch: progress.batch,
             step: progress.step,
             loss_sum_bits: progress.loss_sum.to_bits(),
-            log_len: progress.log_len,
+            train_loss_bits: progress.train_loss.to_bits(),
             best: progress.best.map(best),
         }
     }
@@ -125,7 +125,7 @@ impl From<Record> for Progress {
             batch: record.batch,
             step: record.step,
             loss_sum: f64::from_bits(record.loss_sum_bits),
-            log_len: record.log_len,
+            train_loss: f64::from_bits(record.train_loss_bits),
             best: record.best.map(best),
         }
     }
@@ -182,7 +182,7 @@ mod tests {
             batch: 7,
             step: 100,
             loss_sum: 0.1 + 0.2,
-            log_len: 9,
+            train_loss: 0.7,
             best: Some(Best { epoch: 2, auc: Some(1.0 / 3.0), loss: f64::INFINITY, threshold: -0.0 }),
         };
         let text = serde_json::to_string(&Record::from(&progress)).unwrap();

@@ -303,7 +303,7 @@ impl<'a> Session<'a> {
 
     fn run(&mut self, observer: &mut dyn Observer) -> Result<Outcome, TrainError> {
         let run = self.run;
-        let mut journal = Journal::open(&run.file(files::LOG), self.progress.log_len)?;
+        let mut journal = Journal::open(&run.file(files::LOG), self.progress.step, self.progress.epoch)?;
         observer.begin(&Overview {
             total_steps: run.settings.epochs * run.steps_an_epoch,
             done_steps: self.progress.step,
@@ -312,11 +312,10 @@ impl<'a> Session<'a> {
             n_val: run.val.samples().len(),
             gpu_mb: self.gpu_mb,
         });
-        let mut train_loss = f64::NAN;
         while self.progress.epoch < run.settings.epochs && !self.out_of_patience() {
-            train_loss = self.epoch(&mut journal, observer)?;
+            self.epoch(&mut journal, observer)?;
         }
-        self.finish(train_loss)
+        self.finish()
     }
 
     fn out_of_patience(&self) -> bool {
@@ -324,8 +323,8 @@ impl<'a> Session<'a> {
         self.run.settings.patience.is_some_and(|patience| since > patience)
     }
 
-    /// One epoch from where the run is; returns the mean loss of its steps.
-    fn epoch(&mut self, journal: &mut Journal, observer: &mut dyn Observer) -> Result<f64, TrainError> {
+    /// One epoch from where the run is.
+    fn epoch(&mut self, journal: &mut Journal, observer: &mut dyn Observer) -> Result<(), TrainError> {
         let run = self.run;
         let settings = run.settings;
         let start = Instant::now();
@@ -365,9 +364,8 @@ impl<'a> Session<'a> {
         self.progress.epoch += 1;
         self.progress.batch = 0;
         self.progress.loss_sum = 0.0;
-        self.progress.log_len = journal.len;
-        self.save()?;
-        Ok(train_loss)
+        self.progress.train_loss = train_loss;
+        self.save()
     }
 
     fn steps(
@@ -398,7 +396,6 @@ impl<'a> Session<'a> {
                 clock = Instant::now();
             }
             if checkpoint {
-                self.progress.log_len = journal.len;
                 self.save()?;
             }
         }
@@ -462,7 +459,7 @@ impl<'a> Session<'a> {
         Ok(true)
     }
 
-    fn finish(&self, train_loss: f64) -> Result<Outcome, TrainError> {
+    fn finish(&self) -> Result<Outcome, TrainError> {
         let run = self.run;
         let best = self.progress.best.expect("a run has at least one epoch");
         let weights = weights_file::load(&run.file(files::BEST), &run.graph)?.weights;
@@ -486,7 +483,7 @@ impl<'a> Session<'a> {
             val_auc: best.auc,
             val_loss: best.loss,
             threshold: best.threshold,
-            train_loss,
+            train_loss: self.progress.train_loss,
             images_per_second: self.images as f64 / self.seconds.max(1e-9),
             gpu_mb: self.gpu_mb,
             device: format!("{} ({})", run.engine.info().name, run.engine.info().driver),
