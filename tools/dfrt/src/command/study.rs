@@ -52,7 +52,7 @@ pub struct Study {
     /// queries a picture of square (default 300; published figures have 1000 to 10000)
     #[argh(option)]
     pub queries: Option<u64>,
-    /// test pictures that are attacked (default 50)
+    /// test pictures that are attacked (default 32)
     #[argh(option)]
     pub attack_limit: Option<usize>,
     /// pictures a split, balanced over the classes, the same ones each time

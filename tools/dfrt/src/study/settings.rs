@@ -48,7 +48,7 @@ impl Default for StudySettings {
             steps: 10,
             restarts: 1,
             queries: 300,
-            attack_limit: 50,
+            attack_limit: 32,
             gr: GradientRegularization::default(),
             train: Settings::default(),
         }
