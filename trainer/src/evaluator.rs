@@ -22,7 +22,7 @@ impl Evaluator {
         let engine = &network.engine;
         let area = network.graph.res * network.graph.res;
         let bytes = engine.buffer(names::BYTES, batch * area)?;
-        let logits = engine.buffer(names::LOGITS, batch)?;
+        let logits = engine.buffer(names::LOGITS, batch * network.graph.outputs())?;
         let mut buffers = network.buffers();
         buffers.insert(names::BYTES.to_owned(), bytes.clone());
         buffers.insert(names::LOGITS.to_owned(), logits.clone());
@@ -40,7 +40,7 @@ impl Evaluator {
         self.plan.pool_bytes
     }
 
-    /// One logit a picture; each must be res x res. A last, smaller batch is filled
+    /// [N, outputs]: of a detector one logit a picture; each must be res x res. A last, smaller batch is filled
     /// up with its first picture, which changes no other's logit.
     pub fn logits(&self, pictures: &[RgbImage]) -> Result<Vec<f32>, GpuError> {
         let mut logits = Vec::with_capacity(pictures.len());
@@ -49,7 +49,7 @@ impl Evaluator {
             let engine = &self.network.engine;
             engine.write(&self.bytes, 0, &pack_bytes(chunk.iter().chain(fill)));
             engine.run(&self.plan)?;
-            logits.extend(engine.read(&self.logits, 0, chunk.len())?);
+            logits.extend(engine.read(&self.logits, 0, chunk.len() * self.network.graph.outputs())?);
         }
         Ok(logits)
     }

@@ -19,6 +19,10 @@ pub const CLASSES: &str = "dfrt.classes";
 pub const MEAN: &str = "dfrt.mean";
 /// The channel deviations that the graph divides by, for the record.
 pub const STD: &str = "dfrt.std";
+/// How convolutions meet the border: `symmetric` or `same`, for the record.
+pub const PADDING: &str = "dfrt.padding";
+/// What stands under the root of every batch-norm, for the record.
+pub const BN_EPS: &str = "dfrt.bn_eps";
 /// The data set, as a path.
 pub const DATA: &str = "dfrt.data";
 /// The hash of the data set's manifest.

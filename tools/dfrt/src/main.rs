@@ -2,6 +2,8 @@
 //! more robust, and what does it cost on the device where it will run?
 
 mod command;
+#[cfg(feature = "train")]
+mod conventions;
 mod dataset;
 mod failure;
 mod model;

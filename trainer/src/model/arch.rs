@@ -1,5 +1,10 @@
 //! The architectures, as tables to be read against the papers.
 
+use super::conventions::BadConvention;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
 /// The non-linearity after a batch-norm and inside squeeze-excite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
@@ -14,12 +19,34 @@ pub enum Activation {
 }
 
 /// How a convolution meets the border.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Padding {
     /// kernel / 2 on every side (torchvision, timm).
     Symmetric,
     /// TensorFlow's SAME: as little as needed, the odd pixel at the bottom and right.
     Same,
+}
+
+impl fmt::Display for Padding {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Symmetric => "symmetric",
+            Self::Same => "same",
+        })
+    }
+}
+
+impl FromStr for Padding {
+    type Err = BadConvention;
+
+    fn from_str(name: &str) -> Result<Self, BadConvention> {
+        match name {
+            "symmetric" => Ok(Self::Symmetric),
+            "same" => Ok(Self::Same),
+            _ => Err(BadConvention::Padding(name.to_owned())),
+        }
+    }
 }
 
 /// A stage of inverted residual blocks.

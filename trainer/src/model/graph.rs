@@ -202,7 +202,7 @@ pub struct Graph {
     pub statistics: Vec<RunningStatistics>,
     /// The pixels, res x res x 3.
     pub input: ValueId,
-    /// The logit, 1 x 1 x 1.
+    /// The logit, 1 x 1 x 1 (or 1 x 1 x outputs).
     pub logit: ValueId,
     /// Outputs of `features.0`, `features.1`, …: where statistics can be perturbed.
     pub features: Vec<ValueId>,
@@ -214,8 +214,18 @@ pub struct Graph {
 pub struct BadResolution(pub usize);
 
 impl Graph {
-    /// Expands `architecture` for pictures of side `res`.
+    /// Expands `architecture` for pictures of side `res`, with one logit.
     pub fn new(architecture: &Architecture, res: usize) -> Result<Self, BadResolution> {
+        Self::with_outputs(architecture, res, 1)
+    }
+
+    /// The same with as many outputs as a classifier has classes. Detectors have one
+    /// logit; only evaluation knows what to do with more.
+    pub fn with_outputs(
+        architecture: &Architecture,
+        res: usize,
+        outputs: usize,
+    ) -> Result<Self, BadResolution> {
         if res == 0 || !res.is_multiple_of(32) || res > 2048 {
             return Err(BadResolution(res));
         }
@@ -230,7 +240,7 @@ impl Graph {
             logit: ValueId(0),
             features: Vec::new(),
         };
-        graph.expand();
+        graph.expand(outputs);
         Ok(graph)
     }
 
@@ -242,6 +252,11 @@ impl Graph {
     /// The extent of a value.
     pub fn extent(&self, value: ValueId) -> Extent {
         self.values[value.0]
+    }
+
+    /// Values that the network gives for one picture: 1 for a detector.
+    pub fn outputs(&self) -> usize {
+        self.extent(self.logit).len()
     }
 
     /// The learned tensor of that torchvision name.
@@ -265,7 +280,7 @@ impl Graph {
         self.nodes.iter().map(node).sum()
     }
 
-    fn expand(&mut self) {
+    fn expand(&mut self, outputs: usize) {
         let table = self.architecture.clone();
         let pixels = self.node("normalise", Op::Normalise, &[self.input], vec![], self.extent(self.input));
         let mut x = self.convolution("features.0.0", pixels, table.stem, 3, 2);
@@ -290,7 +305,7 @@ impl Graph {
         x = self.pool("avgpool", x);
         let extent = self.extent(x);
         x = self.node("classifier.0", Op::Dropout { rate: table.dropout }, &[x], vec![], extent);
-        self.logit = self.linear("classifier.1", x, 1, false);
+        self.logit = self.linear("classifier.1", x, outputs, false);
     }
 
     /// An inverted residual block; `shape` is kernel, stride, expansion, channels.

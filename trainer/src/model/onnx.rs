@@ -3,9 +3,11 @@
 //! convolutions, so that the file holds the weights as they were trained.
 
 use super::arch::Activation;
+use super::conventions::Conventions;
 use super::graph::{Graph, Node, Op, ValueId, Window};
 use super::names;
 use super::weights::Weights;
+use dfrt_runtime::detector::metadata::{BN_EPS, Metadata, PADDING};
 use prost::Message;
 use std::collections::BTreeMap;
 use tract_onnx::pb;
@@ -17,7 +19,7 @@ use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
 pub const OPSET: i64 = 17;
 /// The input: [N, 3, res, res], f32 in \[0, 1\], red, green, blue.
 pub const INPUT: &str = "pixels";
-/// The output: [N, 1], positive for fake.
+/// The output: [N, 1], positive for fake (a classifier's [N, outputs]).
 pub const OUTPUT: &str = "logit";
 /// Initialiser [1, 3, 1, 1]: what is subtracted from the pixels.
 pub const MEAN: &str = "normalise.mean";
@@ -56,13 +58,34 @@ pub fn export(
             node: writer.nodes,
             initializer: writer.initializers,
             input: vec![value_info(INPUT, batch.clone(), &[3, graph.res, graph.res])],
-            output: vec![value_info(OUTPUT, batch, &[1])],
+            output: vec![value_info(OUTPUT, batch, &[graph.outputs()])],
             ..Default::default()
         }),
         metadata_props: metadata.iter().map(property).collect(),
         ..Default::default()
     };
     model.encode_to_vec()
+}
+
+/// `metadata` with the conventions of `graph`, which a reader needs to build it again.
+pub fn described(graph: &Graph, mut metadata: Metadata) -> Metadata {
+    let architecture = &graph.architecture;
+    metadata.mean = architecture.mean;
+    metadata.std = architecture.std;
+    metadata.notes.insert(PADDING.to_owned(), architecture.padding.to_string());
+    metadata.notes.insert(BN_EPS.to_owned(), architecture.bn_eps.to_string());
+    metadata
+}
+
+/// The conventions that the metadata of a file of ours states.
+pub fn conventions(metadata: &Metadata) -> Conventions {
+    let note = |key: &str| metadata.notes.get(key);
+    Conventions {
+        padding: note(PADDING).and_then(|text| text.parse().ok()),
+        bn_eps: note(BN_EPS).and_then(|text| text.parse().ok()),
+        mean: Some(metadata.mean),
+        std: Some(metadata.std),
+    }
 }
 
 /// The nodes and initialisers in the making.

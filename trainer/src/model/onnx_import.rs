@@ -112,7 +112,8 @@ fn metadata(path: &Path, file: &pb::ModelProto) -> Result<Metadata, ImportError>
 fn graph(path: &Path, metadata: &Metadata) -> Result<Graph, ImportError> {
     let architecture = Architecture::named(&metadata.arch)
         .map_err(|source| ImportError::Arch { path: path.to_owned(), source })?;
-    Graph::new(architecture, metadata.res)
+    let architecture = onnx::conventions(metadata).applied(architecture);
+    Graph::new(&architecture, metadata.res)
         .map_err(|source| ImportError::Resolution { path: path.to_owned(), source })
 }
 
@@ -137,12 +138,13 @@ fn tensors(graph: &Graph, initializers: &[pb::TensorProto]) -> BTreeMap<String, 
 mod tests {
     use super::*;
     use crate::model::arch::{ARCHITECTURES, EFFICIENTNET_TINY};
+    use crate::model::conventions::Family;
 
     fn exported(architecture: &'static Architecture, batch: Option<usize>) -> (Graph, Weights, Vec<u8>) {
         let graph = Graph::new(architecture, 64).unwrap();
         let mut weights = Weights::initial(&graph, 3);
         weights.running[1].var[0] = 0.25;
-        let mut metadata = Metadata::new(architecture.name, 64, 0.5);
+        let mut metadata = onnx::described(&graph, Metadata::new(architecture.name, 64, 0.5));
         metadata.weights_sha256 = Some(weights.sha256(&graph));
         let pairs = metadata.to_pairs().into_iter().collect();
         let bytes = onnx::export(&graph, &weights, &pairs, batch);
@@ -176,6 +178,18 @@ mod tests {
                 assert_eq!(imported.metadata.threshold, 0.5);
             }
         }
+    }
+
+    #[test]
+    fn conventions_come_back() {
+        let tf = Family::named("tf").unwrap().conventions();
+        let graph = Graph::new(&tf.applied(&EFFICIENTNET_TINY), 64).unwrap();
+        let weights = Weights::initial(&graph, 3);
+        let metadata = onnx::described(&graph, Metadata::new("efficientnet-tiny", 64, 0.5));
+        let pairs = metadata.to_pairs().into_iter().collect();
+        let imported = loaded(&onnx::export(&graph, &weights, &pairs, None)).unwrap();
+        assert_eq!(imported.graph.architecture, graph.architecture);
+        assert_eq!(imported.graph.nodes, graph.nodes);
     }
 
     #[test]

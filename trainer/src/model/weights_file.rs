@@ -2,10 +2,13 @@
 //! f32, and beside them what a checkpoint needs (the optimiser's tensors, metadata).
 //! The bytes depend on the contents alone, so that equal checkpoints are equal files.
 
+use super::conventions::Conventions;
+use super::files::StateDict;
 use super::graph::Graph;
-use super::names::{self, Content};
+use super::names::{self, Content, Scheme};
 use super::weights::{Origin, Tensor, Weights, WeightsError};
 use dfrt_runtime::storage;
+use half::{bf16, f16};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde_json::{Map, Value, json};
@@ -32,7 +35,7 @@ pub struct Loaded {
 
 /// Writes `weights` to `path`, whole or not at all. `extras` are named after what
 /// they belong to ("momentum.features.0.0.weight"); the file puts [`EXTRA_PREFIX`]
-/// before that. [`ARCH_KEY`] is added to the metadata.
+/// before that. The architecture and its conventions are added to the metadata.
 pub fn save(
     path: &Path,
     graph: &Graph,
@@ -40,8 +43,20 @@ pub fn save(
     extras: &BTreeMap<String, Vec<f32>>,
     metadata: &BTreeMap<String, String>,
 ) -> Result<(), WeightsError> {
+    save_in(path, graph, Scheme::Torchvision, weights, extras, metadata)
+}
+
+/// The same under the names of `scheme`, for other programs.
+pub fn save_in(
+    path: &Path,
+    graph: &Graph,
+    scheme: Scheme,
+    weights: &Weights,
+    extras: &BTreeMap<String, Vec<f32>>,
+    metadata: &BTreeMap<String, String>,
+) -> Result<(), WeightsError> {
     let mut layout = Layout::default();
-    let entries = names::state(graph);
+    let entries = names::state_in(graph, scheme);
     let (floats, counters): (Vec<_>, Vec<_>) =
         entries.iter().partition(|entry| entry.content != Content::BatchesTracked);
     // The widest numbers first, so that every tensor is aligned.
@@ -50,7 +65,7 @@ pub fn save(
     for (name, values) in extras {
         layout.add(&format!("{EXTRA_PREFIX}{name}"), "F32", &[values.len()], 4);
     }
-    let header = layout.header(graph.architecture.name, metadata);
+    let header = layout.header(&described(graph, metadata));
     storage::write_with(path, |file| {
         file.write_all(&header)?;
         let count = (weights.batches_tracked as i64).to_le_bytes();
@@ -64,23 +79,48 @@ pub fn save(
 /// Reads a file of weights for `graph`. Extra tensors and absent counters are
 /// accepted; anything else that does not fit is an error.
 pub fn load(path: &Path, graph: &Graph) -> Result<Loaded, WeightsError> {
-    let bytes = storage::read(path)?;
-    let (file, metadata) = parse(path, &bytes)?;
-    let (mut tensors, mut extras, mut batches_tracked) = (BTreeMap::new(), BTreeMap::new(), 0);
-    for (name, view) in file.iter() {
-        if name.ends_with(".num_batches_tracked") {
-            batches_tracked = batches_tracked.max(counter(path, name, &view)?);
-        } else if let Some(extra) = name.strip_prefix(EXTRA_PREFIX) {
-            extras.insert(extra.to_owned(), floats(path, name, &view)?);
-        } else {
-            let tensor = Tensor { shape: view.shape().to_vec(), values: floats(path, name, &view)? };
-            tensors.insert(name.to_owned(), tensor);
+    let File { state, metadata } = read(path, &storage::read(path)?)?;
+    let (mut tensors, mut extras) = (BTreeMap::new(), BTreeMap::new());
+    for (name, tensor) in state.tensors {
+        match name.strip_prefix(EXTRA_PREFIX) {
+            Some(extra) => drop(extras.insert(extra.to_owned(), tensor.values)),
+            None => drop(tensors.insert(name, tensor)),
         }
     }
     let origin = Origin { file: path.to_owned(), arch: metadata.get(ARCH_KEY).cloned() };
     let mut weights = Weights::from_tensors(graph, tensors, &origin)?;
-    weights.batches_tracked = batches_tracked;
+    let counters = state.integers.values().flatten();
+    weights.batches_tracked = counters.map(|&count| count.max(0) as u64).max().unwrap_or(0);
     Ok(Loaded { weights, extras, metadata })
+}
+
+/// A safetensors file, whoever wrote it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct File {
+    /// Its tensors.
+    pub state: StateDict,
+    /// Its metadata.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// Reads the bytes of a safetensors file. Floating-point numbers of 16 and 64 bits
+/// become f32; numbers that are neither these nor integers are an error.
+pub fn read(path: &Path, bytes: &[u8]) -> Result<File, WeightsError> {
+    let (file, metadata) = parse(path, bytes)?;
+    let mut state = StateDict::default();
+    for (name, view) in file.iter() {
+        if let Some(values) = floats(&view) {
+            let tensor = Tensor { shape: view.shape().to_vec(), values };
+            state.tensors.insert(name.to_owned(), tensor);
+        } else if let Some(values) = integers(&view) {
+            state.integers.insert(name.to_owned(), values);
+        } else {
+            let (file, found) = (path.to_owned(), view.dtype().to_string());
+            let name = name.to_owned();
+            return Err(WeightsError::Number { file, name, found, expected: "F32, F16, BF16 or F64" });
+        }
+    }
+    Ok(File { state, metadata })
 }
 
 /// Reads the metadata alone, to learn which graph the weights are for.
@@ -101,6 +141,28 @@ fn parse<'a>(
     Ok((SafeTensors::deserialize(bytes).map_err(foreign)?, metadata))
 }
 
+/// The key of the metadata that holds the logit above which a picture is called fake.
+pub const THRESHOLD_KEY: &str = "dfrt.threshold";
+
+/// The key of the metadata that holds the conventions, as JSON.
+const CONVENTIONS_KEY: &str = "dfrt.conventions";
+
+/// `metadata` and what the network is.
+fn described(graph: &Graph, metadata: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut metadata = metadata.clone();
+    let conventions = Conventions::of(&graph.architecture);
+    let text = serde_json::to_string(&conventions).expect("plain values");
+    metadata.insert(ARCH_KEY.to_owned(), graph.architecture.name.to_owned());
+    metadata.insert(CONVENTIONS_KEY.to_owned(), text);
+    metadata
+}
+
+/// What the metadata of a file of ours says of its weights' conventions.
+pub fn conventions(metadata: &BTreeMap<String, String>) -> Conventions {
+    let text = metadata.get(CONVENTIONS_KEY);
+    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+}
+
 /// The header of a file in the making.
 #[derive(Default)]
 struct Layout {
@@ -117,9 +179,7 @@ impl Layout {
     }
 
     /// The length of the header and the header, padded with blanks to 8 bytes.
-    fn header(self, arch: &str, metadata: &BTreeMap<String, String>) -> Vec<u8> {
-        let mut metadata = metadata.clone();
-        metadata.insert(ARCH_KEY.to_owned(), arch.to_owned());
+    fn header(self, metadata: &BTreeMap<String, String>) -> Vec<u8> {
         let mut all = Map::new();
         all.insert("__metadata__".to_owned(), json!(metadata));
         all.extend(self.tensors);
@@ -136,30 +196,29 @@ fn write_floats(file: &mut impl Write, values: &[f32]) -> io::Result<()> {
     file.write_all(&bytes)
 }
 
-fn floats(path: &Path, name: &str, view: &TensorView<'_>) -> Result<Vec<f32>, WeightsError> {
-    require(path, name, view, Dtype::F32, "F32")?;
-    let (values, _) = view.data().as_chunks::<4>();
-    Ok(values.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect())
+fn floats(view: &TensorView<'_>) -> Option<Vec<f32>> {
+    Some(match view.dtype() {
+        Dtype::F32 => numbers(view.data(), f32::from_le_bytes),
+        Dtype::F64 => numbers(view.data(), |bytes| f64::from_le_bytes(bytes) as f32),
+        Dtype::F16 => numbers(view.data(), |bytes| f16::from_le_bytes(bytes).to_f32()),
+        Dtype::BF16 => numbers(view.data(), |bytes| bf16::from_le_bytes(bytes).to_f32()),
+        _ => return None,
+    })
 }
 
-fn counter(path: &Path, name: &str, view: &TensorView<'_>) -> Result<u64, WeightsError> {
-    require(path, name, view, Dtype::I64, "I64")?;
-    let (values, _) = view.data().as_chunks::<8>();
-    Ok(values.iter().map(|&bytes| i64::from_le_bytes(bytes).max(0) as u64).max().unwrap_or(0))
+fn integers(view: &TensorView<'_>) -> Option<Vec<i64>> {
+    Some(match view.dtype() {
+        Dtype::I64 => numbers(view.data(), i64::from_le_bytes),
+        Dtype::I32 => numbers(view.data(), |bytes| i32::from_le_bytes(bytes).into()),
+        Dtype::U8 | Dtype::BOOL => view.data().iter().map(|&byte| byte.into()).collect(),
+        _ => return None,
+    })
 }
 
-fn require(
-    path: &Path,
-    name: &str,
-    view: &TensorView<'_>,
-    number: Dtype,
-    expected: &'static str,
-) -> Result<(), WeightsError> {
-    if view.dtype() == number {
-        return Ok(());
-    }
-    let (file, name, found) = (path.to_owned(), name.to_owned(), view.dtype().to_string());
-    Err(WeightsError::Number { file, name, found, expected })
+/// Little-endian numbers of N bytes.
+fn numbers<const N: usize, T>(bytes: &[u8], number: impl Fn([u8; N]) -> T) -> Vec<T> {
+    let (whole, _) = bytes.as_chunks::<N>();
+    whole.iter().map(|&bytes| number(bytes)).collect()
 }
 
 #[cfg(test)]
@@ -186,7 +245,7 @@ mod tests {
         let path = folder.path().join("last.safetensors");
         save(&path, &graph, &weights, &extras, &metadata).unwrap();
         let mut metadata = metadata;
-        metadata.insert(ARCH_KEY.to_owned(), "efficientnet-tiny".to_owned());
+        metadata = described(&graph, &metadata);
         Saved { folder, graph, loaded: Loaded { weights, extras, metadata } }
     }
 
@@ -253,9 +312,12 @@ mod tests {
         let text = String::from_utf8_lossy(&bytes[8..200_000.min(bytes.len())]).into_owned();
         let at = 8 + text.find("\"F32\"").unwrap();
         let mut changed = bytes;
-        changed[at..at + 5].copy_from_slice(b"\"I32\"");
+        changed[at..at + 5].copy_from_slice(b"\"U32\"");
         storage::write(&path, &changed).unwrap();
         let error = load(&path, &graph).unwrap_err().to_string();
-        assert!(error.contains("`features.0.0.weight` holds I32 numbers, F32 are needed"), "{error}");
+        assert!(
+            error.contains("`features.0.0.weight` holds U32 numbers, F32, F16, BF16 or F64 are needed"),
+            "{error}"
+        );
     }
 }

@@ -8,7 +8,7 @@ use crate::model::graph::Graph;
 use crate::ops::pixels;
 use std::collections::HashMap;
 
-/// BYTES [N, H, W] -> LOGITS \[N\].
+/// BYTES [N, H, W] -> LOGITS [N, outputs].
 pub fn record(graph: &Graph, layout: &Layout, batch: usize) -> Recording {
     let mut recording = Recording::default();
     let area = batch * graph.res * graph.res;
@@ -19,7 +19,7 @@ pub fn record(graph: &Graph, layout: &Layout, batch: usize) -> Recording {
     recording
 }
 
-/// PIXELS [N, H, W, 4] -> LOGITS \[N\].
+/// PIXELS [N, H, W, 4] -> LOGITS [N, outputs].
 pub fn record_floats(graph: &Graph, layout: &Layout, batch: usize) -> Recording {
     let mut recording = Recording::default();
     let input = recording.external(names::PIXELS, 4 * batch * graph.res * graph.res);
@@ -30,7 +30,7 @@ pub fn record_floats(graph: &Graph, layout: &Layout, batch: usize) -> Recording 
 fn append(recording: &mut Recording, graph: &Graph, layout: &Layout, input: Tensor) {
     let batch = input.len / (4 * graph.res * graph.res);
     let network = Network::new(recording, graph, layout, batch);
-    let logits = recording.external(names::LOGITS, batch);
+    let logits = recording.external(names::LOGITS, batch * graph.outputs());
     let how =
         Forward { mode: Mode::Evaluate, keys: None, perturbations: &HashMap::new(), logits: Some(logits) };
     network.forward(recording, &mut Trace::of(graph, input), 0, &how);

@@ -1,5 +1,6 @@
 //! Training: settings, the feed of batches, the schedule, checkpoints and the loop.
 
+pub mod adoption;
 pub mod augment;
 pub mod balance;
 pub mod checkpoint;

@@ -66,8 +66,6 @@ pub fn metadata(
     data_sha256: &str,
 ) -> Metadata {
     let mut metadata = Metadata::new(&settings.arch, settings.res, f64::from(best.threshold));
-    metadata.mean = graph.architecture.mean;
-    metadata.std = graph.architecture.std;
     let data = std::path::absolute(&settings.data).unwrap_or_else(|_| settings.data.clone());
     metadata.data_path = Some(data.to_string_lossy().into_owned());
     metadata.data_sha256 = Some(data_sha256.to_owned());
@@ -89,6 +87,6 @@ pub fn export(
     metadata: &Metadata,
     batch: Option<usize>,
 ) -> Result<(), storage::StorageError> {
-    let pairs = metadata.to_pairs().into_iter().collect();
+    let pairs = onnx::described(graph, metadata.clone()).to_pairs().into_iter().collect();
     storage::write(path, &onnx::export(graph, weights, &pairs, batch))
 }

@@ -16,6 +16,7 @@ use crate::evaluator::Evaluator;
 use crate::gpu::device::GpuError;
 use crate::gpu::engine::{Buffer, Engine, Executable};
 use crate::model::graph::Graph;
+use crate::model::import::{ImportError, Source};
 use crate::model::weights::{Weights, WeightsError};
 use crate::model::weights_file;
 use crate::ops::step as scalars;
@@ -67,9 +68,12 @@ pub enum TrainError {
     /// A checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// Weights to start from, or to keep.
+    /// Weights to keep.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// A file of weights to start from.
+    #[error(transparent)]
+    Import(#[from] ImportError),
     /// The log.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -193,7 +197,7 @@ impl<'a> Run<'a> {
 
     fn initial_weights(&self) -> Result<Weights, TrainError> {
         match &self.settings.init {
-            Some(path) => Ok(weights_file::load(path, &self.graph)?.weights),
+            Some(path) => Ok(Source::open(path)?.weights(&self.graph, self.settings.seed)?.weights),
             None => Ok(Weights::initial(&self.graph, self.settings.seed)),
         }
     }
@@ -452,7 +456,8 @@ impl<'a> Session<'a> {
             threshold: validation.threshold,
         };
         let weights = self.network.weights(self.progress.step as u64)?;
-        let metadata = BTreeMap::from([("dfrt.threshold".to_owned(), f64::from(best.threshold).to_string())]);
+        let metadata =
+            BTreeMap::from([(weights_file::THRESHOLD_KEY.to_owned(), f64::from(best.threshold).to_string())]);
         let path = self.run.file(files::BEST);
         weights_file::save(&path, &self.run.graph, &weights, &BTreeMap::new(), &metadata)?;
         self.progress.best = Some(best);

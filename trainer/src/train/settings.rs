@@ -7,6 +7,7 @@ use crate::arms::Method;
 use crate::arms::gradient_regularization::BadRegularization;
 use crate::arms::step;
 use crate::model::arch::{Architecture, UnknownArchitecture};
+use crate::model::conventions::{BadConvention, Conventions};
 use crate::model::graph::{BadResolution, Graph};
 use crate::ops::optimizer::Optimizer;
 use serde::{Deserialize, Serialize};
@@ -48,8 +49,11 @@ pub struct Settings {
     pub shuffle_labels: bool,
     /// How unequal classes are evened out.
     pub balance: Balance,
-    /// Weights to start from instead of random ones: a safetensors file of ours.
+    /// Weights to start from instead of random ones: safetensors, a PyTorch file, ONNX
+    /// that dfrt exported, or a RUN.
     pub init: Option<PathBuf>,
+    /// What takes the place of the architecture's own conventions.
+    pub conventions: Conventions,
     /// How weights follow gradients.
     pub optimizer: Optimizer,
     /// What is done to training pictures.
@@ -78,6 +82,7 @@ impl Default for Settings {
             shuffle_labels: false,
             balance: Balance::Loss,
             init: None,
+            conventions: Conventions::default(),
             optimizer: Optimizer::Adamw { beta1: 0.9, beta2: 0.999, eps: 1e-8 },
             augment: Augmentation::default(),
             method: Method::Baseline,
@@ -94,6 +99,9 @@ pub enum BadSettings {
     /// Resolution that does not fit the strides.
     #[error(transparent)]
     Resolution(#[from] BadResolution),
+    /// Conventions.
+    #[error(transparent)]
+    Convention(#[from] BadConvention),
     /// Gradient regularization's settings.
     #[error(transparent)]
     Regularization(#[from] BadRegularization),
@@ -135,12 +143,14 @@ impl Settings {
 
     /// The network they name.
     pub fn graph(&self) -> Result<Graph, BadSettings> {
-        Ok(Graph::new(Architecture::named(&self.arch)?, self.res)?)
+        let architecture = self.conventions.applied(Architecture::named(&self.arch)?);
+        Ok(Graph::new(&architecture, self.res)?)
     }
 
     /// Whether every number is in range.
     pub fn check(&self) -> Result<(), BadSettings> {
         let graph = self.graph()?;
+        self.conventions.check()?;
         let number = |name, value: f64, low: f64, high: f64, wanted| {
             let fits = value.is_finite() && (low..=high).contains(&value);
             if fits { Ok(()) } else { Err(BadSettings::Number { name, value, wanted }) }

@@ -1,4 +1,4 @@
-//! `dfrt export`: a RUN's best weights as an ONNX file.
+//! `dfrt export`: a RUN's best weights as an ONNX or safetensors file.
 
 #[cfg(feature = "train")]
 mod writing;
@@ -6,26 +6,31 @@ mod writing;
 use argh::FromArgs;
 use std::path::PathBuf;
 
-/// write a RUN's best weights as ONNX (opset 17) with normalisation inside
+/// write a RUN's best weights as ONNX (opset 17) with normalisation inside, or as safetensors
+/// under the names of other programs
 #[derive(FromArgs)]
 #[argh(
     subcommand,
     name = "export",
     help_triggers("-h", "--help", "help"),
-    example = "{command_name} runs/gr --out gr.onnx",
-    note = "The file says what it is: architecture, resolution, threshold, data, seed, method, hashes."
+    example = "{command_name} runs/gr --out gr.onnx\n\
+    {command_name} runs/gr --out gr.safetensors --names timm",
+    note = "The ONNX file says what it is: architecture, resolution, threshold, data, seed, method, hashes."
 )]
 #[cfg_attr(not(feature = "train"), allow(dead_code, reason = "this build cannot export"))]
 pub struct Export {
     /// RUN that `dfrt train` wrote
     #[argh(positional)]
     run: PathBuf,
-    /// file to write
+    /// file to write: .onnx, or .safetensors
     #[argh(option)]
     out: PathBuf,
     /// pictures a run, fixed (default: any number)
     #[argh(option)]
     batch: Option<usize>,
+    /// safetensors: whose names, torchvision (default), timm or efficientnet-pytorch
+    #[argh(option)]
+    names: Option<String>,
     /// replace an earlier file
     #[argh(switch)]
     force: bool,

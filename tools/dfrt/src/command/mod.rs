@@ -7,6 +7,7 @@ pub mod data;
 pub mod devices;
 pub mod eval;
 pub mod export;
+pub mod import;
 pub mod report;
 pub mod selftest;
 pub mod study;
@@ -50,6 +51,8 @@ pub enum Command {
     Data(data::Data),
     /// `dfrt train`
     Train(train::Train),
+    /// `dfrt import`
+    Import(import::Import),
     /// `dfrt export`
     Export(export::Export),
     /// `dfrt eval`
@@ -75,6 +78,7 @@ impl Command {
             Self::Devices(command) => command.run(),
             Self::Data(command) => command.run(),
             Self::Train(command) => command.run(),
+            Self::Import(command) => command.run(),
             Self::Export(command) => command.run(),
             Self::Eval(command) => command.run(),
             Self::Attack(command) => command.run(),

@@ -76,7 +76,7 @@ pub struct Study {
     /// dropout and drop-path off
     #[argh(switch)]
     pub no_masks: bool,
-    /// weights to start from: a safetensors file of dfrt
+    /// weights to start from, as dfrt train takes them
     #[argh(option)]
     pub init: Option<PathBuf>,
     /// gr: outputs of which features.i are perturbed (default 0,1,2)
@@ -129,8 +129,9 @@ mod running {
     use super::Study;
     use crate::study::settings::StudySettings;
     use crate::study::{self, conclusion};
-    use crate::{failure, network, output, place};
+    use crate::{conventions, failure, network, output, place};
     use anyhow::{Result, bail};
+    use dfrt_trainer::model::import::Source;
     use std::path::Path;
 
     impl Study {
@@ -177,6 +178,9 @@ mod running {
             self.apply(&mut settings)?;
             if settings.train.data.as_os_str().is_empty() {
                 return Err(failure::usage("--data is missing; see `dfrt study --help`"));
+            }
+            if let Some(init) = settings.train.init.clone() {
+                conventions::settle(&mut settings.train, &Source::open(&init)?)?;
             }
             if self.resume && earlier.exists() && StudySettings::read(&earlier)? != settings {
                 bail!(

@@ -8,6 +8,13 @@ mod running;
 use argh::FromArgs;
 use std::path::PathBuf;
 
+/// The files of a RUN: what `--force` may replace.
+#[cfg(feature = "train")]
+pub const RUN_FILES: [&str; 6] = {
+    use dfrt_trainer::train::run::files::{BEST, CONFIG, LAST, LOG, MODEL, SUMMARY};
+    [CONFIG, LOG, LAST, BEST, MODEL, SUMMARY]
+};
+
 /// train a detector on the GPU: plain (baseline) or with gradient regularization (gr)
 #[derive(FromArgs)]
 #[argh(
@@ -49,9 +56,27 @@ pub struct Train {
     /// seed of weights, order, augmentation and masks (default 0)
     #[argh(option)]
     pub seed: Option<u64>,
-    /// weights to start from: a safetensors file of ours
+    /// weights to start from: safetensors, a PyTorch file (.pth, .pt, .bin; no code in it is run),
+    /// ONNX that dfrt exported, or a RUN; names as torchvision, timm or efficientnet-pytorch give
+    /// them; a last layer of another size is replaced
     #[argh(option)]
     pub init: Option<PathBuf>,
+    /// conventions of the weights' family: torchvision, timm, timm-ra4, tf, tf-ap or lite
+    /// (default: what the file says or its names imply, else the architecture's)
+    #[argh(option)]
+    pub family: Option<String>,
+    /// how convolutions meet the border: symmetric, or same (tf_* weights)
+    #[argh(option)]
+    pub padding: Option<String>,
+    /// epsilon of the batch-norms (1e-5; 1e-3 for tf_* weights)
+    #[argh(option)]
+    pub bn_eps: Option<f32>,
+    /// channel means that pixels in [0, 1] lose first, red,green,blue
+    #[argh(option, from_str_fn(triple))]
+    pub mean: Option<Triple>,
+    /// channel deviations that divide them then, red,green,blue
+    #[argh(option, from_str_fn(triple))]
+    pub std: Option<Triple>,
     /// settings, as config.toml of a RUN holds them
     #[argh(option)]
     pub config: Option<PathBuf>,
@@ -160,6 +185,17 @@ pub struct Train {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(not(feature = "train"), allow(dead_code, reason = "this build cannot train"))]
 pub struct Taps(pub Vec<usize>);
+
+/// A number for each of red, green and blue.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(not(feature = "train"), allow(dead_code, reason = "this build cannot train"))]
+pub struct Triple(pub [f32; 3]);
+
+pub fn triple(text: &str) -> Result<Triple, String> {
+    let numbers: Result<Vec<f32>, _> = text.split(',').map(|number| number.trim().parse()).collect();
+    let three = numbers.ok().and_then(|numbers| <[f32; 3]>::try_from(numbers).ok());
+    three.map(Triple).ok_or_else(|| format!("{text:?} are no three numbers like 0.5,0.5,0.5"))
+}
 
 pub fn taps(text: &str) -> Result<Taps, String> {
     let taps: Result<Vec<usize>, _> = text.split(',').map(|tap| tap.trim().parse()).collect();

@@ -8,6 +8,7 @@ mod attacking;
 mod bad_models;
 mod bad_pictures;
 mod data;
+mod importing;
 mod measuring;
 mod resuming;
 mod studying;
@@ -23,6 +24,7 @@ fn all() -> Vec<Trial> {
         usage::trials(),
         data::trials(),
         training::trials(),
+        importing::trials(),
         resuming::trials(),
         measuring::trials(),
         attacking::trials(),

@@ -158,7 +158,7 @@ fn starts_from_given_weights() {
     assert_ne!(loss(&out, 0), loss(&fresh, 0), "other weights, another loss");
     let other = ["--init", init, "--arch", "efficientnet-lite0"];
     train(faces(), &folder().join("run"), &other)
-        .failed(1, &["best.safetensors", "the file holds efficientnet-tiny", "--arch efficientnet-tiny"]);
+        .failed(1, &["best.safetensors", "the file fits --arch efficientnet-tiny"]);
 }
 
 fn stops_early_for_want_of_progress() {

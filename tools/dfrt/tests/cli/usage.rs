@@ -16,8 +16,9 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-const COMMANDS: [&str; 11] = [
-    "devices", "data", "train", "export", "eval", "attack", "verify", "bench", "report", "study", "selftest",
+const COMMANDS: [&str; 12] = [
+    "devices", "data", "train", "import", "export", "eval", "attack", "verify", "bench", "report", "study",
+    "selftest",
 ];
 
 fn every_command_helps_with_an_example() {

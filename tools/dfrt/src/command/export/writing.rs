@@ -1,77 +1,84 @@
 //! Running `dfrt export`.
 
 use super::Export;
+use crate::failure;
 use crate::output;
 use crate::place;
-use anyhow::{Context, Result, bail};
-use dfrt_runtime::storage;
+use anyhow::{Result, bail};
+use dfrt_trainer::model::names::Scheme;
+use dfrt_trainer::model::onnx_import::{self, Imported};
 use dfrt_trainer::model::weights_file;
-use dfrt_trainer::train::checkpoint::Best;
 use dfrt_trainer::train::outcome;
 use dfrt_trainer::train::run::files;
-use dfrt_trainer::train::settings::Settings;
-use serde::Deserialize;
-use std::path::Path;
-
-/// What of summary.json goes into the file.
-#[derive(Deserialize)]
-struct Summary {
-    best_epoch: usize,
-    val_auc: Option<f64>,
-    val_loss: f64,
-    threshold: f32,
-    data_sha256: String,
-    weights_sha256: String,
-}
+use std::collections::BTreeMap;
 
 impl Export {
     /// Does it.
     pub fn run(self) -> Result<()> {
+        let extension = self.out.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        let names = self.names.as_deref().map(str::parse::<Scheme>).transpose().map_err(failure::usage)?;
+        match extension.as_str() {
+            "safetensors" => self.safetensors(names.unwrap_or(Scheme::Torchvision)),
+            "pth" | "pt" | "bin" | "ckpt" => Err(failure::usage(format!(
+                "{}: PyTorch's own files are pickles; write .safetensors, which PyTorch reads (safetensors.torch.load_file)",
+                self.out.display()
+            ))),
+            _ if names.is_some() => {
+                Err(failure::usage("--names is for .safetensors; an ONNX file has torchvision's"))
+            }
+            _ => self.onnx(),
+        }
+    }
+
+    fn onnx(&self) -> Result<()> {
         place::file(&self.out, self.force)?;
         if self.batch == Some(0) {
             bail!("--batch 0: no picture would fit; ask for at least 1, or leave it out for any number");
         }
-        let run = &self.run;
-        let summary = summary(run)?;
-        let settings = Settings::read(&run.join(files::CONFIG))?;
-        let graph = settings.graph()?;
-        let path = run.join(files::BEST);
-        let weights = weights_file::load(&path, &graph)?.weights;
-        if weights.sha256(&graph) != summary.weights_sha256 {
-            bail!(
-                "{}: holds other weights than {} tells of; train again with --force",
-                path.display(),
-                files::SUMMARY
-            );
-        }
-        let best = Best {
-            epoch: summary.best_epoch,
-            auc: summary.val_auc,
-            loss: summary.val_loss,
-            threshold: summary.threshold,
-        };
-        let metadata = outcome::metadata(&settings, &graph, &best, &weights, &summary.data_sha256);
+        let Imported { graph, weights, metadata } = self.model()?;
         outcome::export(&self.out, &graph, &weights, &metadata, self.batch)?;
         output::say(format!(
-            "{}: {} at {} px, epoch {}, threshold {:.4}",
+            "{}: {} at {} px, threshold {:.4}",
             self.out.display(),
-            settings.arch,
-            settings.res,
-            best.epoch,
-            best.threshold
+            metadata.arch,
+            metadata.res,
+            metadata.threshold
         ))
     }
-}
 
-fn summary(run: &Path) -> Result<Summary> {
-    let path = run.join(files::SUMMARY);
-    if !path.is_file() {
-        let shown = run.display();
-        bail!(
-            "{shown}: has no {}, so it is no finished RUN; finish it with `dfrt train --out {shown} --resume`",
-            files::SUMMARY
-        );
+    fn safetensors(&self, scheme: Scheme) -> Result<()> {
+        if self.batch.is_some() {
+            return Err(failure::usage("--batch is for ONNX: weights know no batch"));
+        }
+        place::file(&self.out, self.force)?;
+        let Imported { graph, weights, metadata } = self.model()?;
+        let threshold = (weights_file::THRESHOLD_KEY.to_owned(), metadata.threshold.to_string());
+        let also = BTreeMap::from([threshold]);
+        weights_file::save_in(&self.out, &graph, scheme, &weights, &BTreeMap::new(), &also)?;
+        output::say(format!(
+            "{}: {} under {scheme}'s names, normalisation left out",
+            self.out.display(),
+            metadata.arch
+        ))
     }
-    serde_json::from_slice(&storage::read(&path)?)
-        .with_context(|| format!("{}: cannot be understood; train again with --force", path.display()))
+
+    /// The RUN's deployed network, which is that of its best weights.
+    fn model(&self) -> Result<Imported> {
+        let shown = self.run.display();
+        let path = self.run.join(files::MODEL);
+        if !path.is_file() {
+            bail!(
+                "{shown}: holds no {}, so it is no finished RUN; finish it with `dfrt train --out {shown} --resume`",
+                files::MODEL
+            );
+        }
+        let mut model = onnx_import::load(&path)?;
+        let best = self.run.join(files::BEST);
+        let weights = weights_file::load(&best, &model.graph)?.weights;
+        if weights.sha256(&model.graph) != model.weights.sha256(&model.graph) {
+            bail!("{}: holds other weights than {}; train again with --force", best.display(), files::MODEL);
+        }
+        model.weights = weights;
+        Ok(model)
+    }
 }

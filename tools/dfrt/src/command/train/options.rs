@@ -1,6 +1,7 @@
 //! The options of `dfrt train` as settings.
 
 use super::Train;
+use crate::conventions;
 use crate::failure;
 use crate::output;
 use anyhow::{Context, Result};
@@ -26,6 +27,14 @@ impl Train {
         if let Some(init) = &self.init {
             settings.init = Some(absolute(init)?);
         }
+        let asked = conventions::asked(
+            self.family.as_deref(),
+            self.padding.as_deref(),
+            self.bn_eps,
+            self.mean.map(|mean| mean.0),
+            self.std.map(|std| std.0),
+        );
+        settings.conventions = asked?.or(settings.conventions);
         put(&mut settings.arch, &self.arch);
         put(&mut settings.res, &self.res);
         put(&mut settings.epochs, &self.epochs);

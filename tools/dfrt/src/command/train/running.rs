@@ -1,6 +1,7 @@
 //! Running `dfrt train`.
 
-use super::Train;
+use super::{RUN_FILES, Train};
+use crate::conventions;
 use crate::failure;
 use crate::network;
 use crate::output::{self, Lines};
@@ -9,13 +10,11 @@ use crate::training::Watch;
 use anyhow::{Result, bail};
 use dfrt_runtime::data::manifest::{self, Manifest, Split};
 use dfrt_runtime::storage;
+use dfrt_trainer::model::import::Source;
 use dfrt_trainer::train::outcome::Outcome;
 use dfrt_trainer::train::run::{self, files};
 use dfrt_trainer::train::settings::Settings;
 use std::path::Path;
-
-/// The files of a RUN: what `--force` may replace.
-const OWN: [&str; 6] = [files::CONFIG, files::LOG, files::LAST, files::BEST, files::MODEL, files::SUMMARY];
 
 impl Train {
     /// Does it.
@@ -34,7 +33,7 @@ impl Train {
         check_data(&settings)?;
         let engine = network::engine(self.device)?;
         if self.force {
-            place::clear(&self.out, &OWN)?;
+            place::clear(&self.out, &RUN_FILES)?;
         }
         place::sweep(&self.out)?;
         // A run that was killed before its first checkpoint begins anew.
@@ -60,6 +59,9 @@ impl Train {
         self.apply(&mut settings)?;
         if settings.data.as_os_str().is_empty() {
             return Err(failure::usage("--data is missing; see `dfrt train --help`"));
+        }
+        if let Some(init) = settings.init.clone() {
+            conventions::settle(&mut settings, &Source::open(&init)?)?;
         }
         Ok(settings)
     }

@@ -1,0 +1,77 @@
+//! `dfrt import`: a RUN of weights from elsewhere.
+
+#[cfg(feature = "train")]
+mod running;
+
+use super::train::{Triple, triple};
+use argh::FromArgs;
+use std::path::PathBuf;
+
+/// make a RUN of weights from elsewhere: safetensors, a PyTorch file (no code in it is
+/// run), or ONNX that dfrt exported
+#[derive(FromArgs)]
+#[argh(
+    subcommand,
+    name = "import",
+    help_triggers("-h", "--help", "help"),
+    example = "{command_name} efficientnet_b0.pth --arch efficientnet-b0 --out runs/imported\n\
+    {command_name} tf_efficientnet_b0.safetensors --arch efficientnet-b0 --family tf --out runs/tf",
+    note = "Names as torchvision, timm or efficientnet-pytorch give them. Families: torchvision, timm \
+    (symmetric padding, eps 1e-5, ImageNet's mean and deviation), timm-ra4 (mean and deviation 0.5), tf \
+    (SAME padding, eps 1e-3), tf-ap (so, and 0.5), lite (so, and 127/255, 128/255). The RUN holds \
+    config.toml, best.safetensors, model.onnx and summary.json."
+)]
+#[cfg_attr(not(feature = "train"), allow(dead_code, reason = "this build cannot import"))]
+pub struct Import {
+    /// file of weights, or a RUN
+    #[argh(positional)]
+    file: PathBuf,
+    /// efficientnet-b0, efficientnet-lite0 or efficientnet-tiny (default: the one that the file fits)
+    #[argh(option)]
+    arch: Option<String>,
+    /// folder of the RUN
+    #[argh(option)]
+    out: PathBuf,
+    /// side of the network's input in pixels, a multiple of 32 (default: the ONNX file's, else 224)
+    #[argh(option)]
+    res: Option<usize>,
+    /// conventions of the weights' family (default: what the file says or its names imply, else the
+    /// architecture's)
+    #[argh(option)]
+    family: Option<String>,
+    /// how convolutions meet the border: symmetric, or same (tf_* weights)
+    #[argh(option)]
+    padding: Option<String>,
+    /// epsilon of the batch-norms (1e-5; 1e-3 for tf_* weights)
+    #[argh(option)]
+    bn_eps: Option<f32>,
+    /// channel means that pixels in [0, 1] lose first, red,green,blue
+    #[argh(option, from_str_fn(triple))]
+    mean: Option<Triple>,
+    /// channel deviations that divide them then, red,green,blue
+    #[argh(option, from_str_fn(triple))]
+    std: Option<Triple>,
+    /// logit above which a picture is called fake (default: the file's, else 0)
+    #[argh(option)]
+    threshold: Option<f64>,
+    /// manifest or folder that other commands take for this model when none is named
+    #[argh(option)]
+    data: Option<PathBuf>,
+    /// seed of a last layer that has to be replaced (default 0)
+    #[argh(option, default = "0")]
+    seed: u64,
+    /// replace an earlier RUN
+    #[argh(switch)]
+    force: bool,
+    /// print the summary as JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+impl Import {
+    /// Says that it cannot be done.
+    #[cfg(not(feature = "train"))]
+    pub fn run(self) -> anyhow::Result<()> {
+        Err(super::no_training("import"))
+    }
+}

@@ -1,0 +1,81 @@
+//! Running `dfrt import`.
+
+use super::Import;
+use crate::command::train::RUN_FILES;
+use crate::conventions;
+use crate::output::{self, Lines};
+use crate::place;
+use anyhow::{Context, Result, bail};
+use dfrt_trainer::model::import::{Head, Source};
+use dfrt_trainer::train::adoption::{self, Adoption};
+use dfrt_trainer::train::settings::Settings;
+
+/// The side of a network's input where nothing else says it.
+const RES: usize = 224;
+
+impl Import {
+    /// Does it.
+    pub fn run(self) -> Result<()> {
+        if !self.force && !place::is_free(&self.out)? {
+            bail!(
+                "{}: exists already; pass --force to replace it, or choose another --out",
+                self.out.display()
+            );
+        }
+        if self.threshold.is_some_and(|threshold| !threshold.is_finite()) {
+            bail!("--threshold is no finite number; give a logit");
+        }
+        let source = Source::open(&self.file)?;
+        let mut settings = self.settings(&source)?;
+        conventions::settle(&mut settings, &source)?;
+        settings.check()?;
+        let imported = source.weights(&settings.graph()?, settings.seed)?;
+        if self.force {
+            place::clear(&self.out, &RUN_FILES)?;
+        }
+        place::sweep(&self.out)?;
+        let adoption = adoption::adopt(&settings, &source, &imported, self.threshold, &self.out)?;
+        if imported.head != Head::Kept {
+            output::note("note: the last layer is fresh: train before you trust a logit");
+        }
+        self.tell(&adoption)
+    }
+
+    fn settings(&self, source: &Source) -> Result<Settings> {
+        let absolute = |path: &std::path::Path| {
+            std::path::absolute(path).with_context(|| format!("{}: cannot be found", path.display()))
+        };
+        let fitting = || source.recognise().map(|found| found.name.to_owned());
+        let Some(arch) = self.arch.clone().or_else(|| source.arch.clone()).or_else(fitting) else {
+            bail!("{}: fits no architecture of dfrt; name one with --arch to learn why", self.file.display());
+        };
+        let asked = conventions::asked(
+            self.family.as_deref(),
+            self.padding.as_deref(),
+            self.bn_eps,
+            self.mean.map(|mean| mean.0),
+            self.std.map(|std| std.0),
+        );
+        Ok(Settings {
+            arch,
+            res: self.res.or(source.metadata.as_ref().map(|metadata| metadata.res)).unwrap_or(RES),
+            data: self.data.as_deref().map(absolute).transpose()?.unwrap_or_default(),
+            init: Some(absolute(&self.file)?),
+            seed: self.seed,
+            conventions: asked?,
+            ..Settings::default()
+        })
+    }
+
+    fn tell(&self, adoption: &Adoption) -> Result<()> {
+        if self.json {
+            return output::json(adoption);
+        }
+        let mut lines = Lines::default();
+        lines.add("entries", format!("{} of {} ({})", adoption.found, adoption.entries, adoption.names));
+        lines.add("parameters", output::thousands(adoption.parameters as u64));
+        lines.add("threshold", format!("{:.4}", adoption.threshold));
+        lines.add("next", format!("dfrt eval --model {} --data DATA", self.out.display()));
+        output::say(format!("{} ({}, {} px)\n{lines}", self.out.display(), adoption.arch, adoption.res))
+    }
+}

@@ -1,0 +1,113 @@
+//! A RUN made of weights from elsewhere, without training.
+
+use super::outcome;
+use super::run::{TrainError, files};
+use super::settings::Settings;
+use crate::model::import::{Head, Imported, Source};
+use crate::model::weights_file;
+use dfrt_runtime::data::manifest::{Manifest, Split};
+use dfrt_runtime::detector::metadata::Metadata;
+use dfrt_runtime::storage;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The note of metadata that holds the hash of the file that weights came from.
+const SOURCE: &str = "dfrt.source_sha256";
+
+/// The object of summary.json.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Adoption {
+    /// Architecture.
+    pub arch: String,
+    /// Side of the input in pixels.
+    pub res: usize,
+    /// Learned values.
+    pub parameters: usize,
+    /// Logit above which a picture is called fake.
+    pub threshold: f64,
+    /// The file that the weights came from.
+    pub source: String,
+    /// SHA-256 of its bytes.
+    pub source_sha256: String,
+    /// Whose names it has.
+    pub names: String,
+    /// Entries of the network's state that it holds, counters among them.
+    pub found: usize,
+    /// Entries of the network's state.
+    pub entries: usize,
+    /// Outputs of the file's last layer where a fresh one took its place; 0 where it has none.
+    pub replaced_head: Option<usize>,
+    /// Tensors of the file that were left out.
+    pub left_out: Vec<String>,
+    /// SHA-256 over the weights.
+    pub weights_sha256: String,
+}
+
+/// Fills the folder `out` with the RUN of `imported`, whose settings are those of a
+/// training run that would begin with it. `threshold` takes the place of the file's own.
+///
+/// # Errors
+/// A data set or file that cannot be read, a folder that cannot be written.
+pub fn adopt(
+    settings: &Settings,
+    source: &Source,
+    imported: &Imported,
+    threshold: Option<f64>,
+    out: &Path,
+) -> Result<Adoption, TrainError> {
+    let graph = settings.graph()?;
+    let weights = &imported.weights;
+    let metadata = metadata(settings, source, imported, threshold, weights.sha256(&graph))?;
+    storage::write(&out.join(files::CONFIG), settings.to_toml().as_bytes())?;
+    let kept = BTreeMap::from([(weights_file::THRESHOLD_KEY.to_owned(), metadata.threshold.to_string())]);
+    weights_file::save(&out.join(files::BEST), &graph, weights, &BTreeMap::new(), &kept)?;
+    outcome::export(&out.join(files::MODEL), &graph, weights, &metadata, None)?;
+    let adoption = Adoption {
+        arch: settings.arch.clone(),
+        res: settings.res,
+        parameters: graph.parameter_count(),
+        threshold: metadata.threshold,
+        source: source.path.display().to_string(),
+        source_sha256: source.sha256.clone(),
+        names: source.scheme.name().to_owned(),
+        found: imported.found,
+        entries: imported.entries,
+        replaced_head: match imported.head {
+            Head::Kept => None,
+            Head::Replaced { outputs } => Some(outputs),
+            Head::Absent => Some(0),
+        },
+        left_out: imported.left_out.clone(),
+        weights_sha256: weights.sha256(&graph),
+    };
+    let text = serde_json::to_string_pretty(&adoption).expect("plain values");
+    storage::write(&out.join(files::SUMMARY), text.as_bytes())?;
+    Ok(adoption)
+}
+
+/// What model.onnx says: all that an ONNX file of ours said, or what is known.
+fn metadata(
+    settings: &Settings,
+    source: &Source,
+    imported: &Imported,
+    threshold: Option<f64>,
+    weights_sha256: String,
+) -> Result<Metadata, TrainError> {
+    let whole = source.metadata.as_ref().filter(|_| imported.head == Head::Kept);
+    let mut metadata = whole.cloned().unwrap_or_else(|| {
+        let mut metadata = Metadata::new(&settings.arch, settings.res, source.threshold.unwrap_or(0.0));
+        metadata.notes.insert(SOURCE.to_owned(), source.sha256.clone());
+        metadata
+    });
+    metadata.res = settings.res;
+    metadata.threshold = threshold.unwrap_or(metadata.threshold);
+    metadata.weights_sha256 = Some(weights_sha256);
+    if !settings.data.as_os_str().is_empty() {
+        let data = std::path::absolute(&settings.data).unwrap_or_else(|_| settings.data.clone());
+        metadata.data_path = Some(data.to_string_lossy().into_owned());
+        metadata.data_sha256 = Some(Manifest::of(&settings.data)?.sha256());
+        metadata.split = Some(Split::Test);
+    }
+    Ok(metadata)
+}
