@@ -2,6 +2,7 @@
 //! and their ONNX form. Nothing here knows a GPU.
 
 pub mod arch;
+pub mod files;
 pub mod graph;
 pub mod initial;
 pub mod layout;
