@@ -73,7 +73,7 @@ pub enum TrainError {
     Weights(#[from] WeightsError),
     /// A file of weights to start from.
     #[error(transparent)]
-    Import(#[from] ImportError),
+    Import(Box<ImportError>),
     /// The log.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -92,6 +92,12 @@ pub enum TrainError {
         /// Counted from 1.
         step: usize,
     },
+}
+
+impl From<ImportError> for TrainError {
+    fn from(error: ImportError) -> Self {
+        Self::Import(Box::new(error))
+    }
 }
 
 /// Hears how a run goes on.

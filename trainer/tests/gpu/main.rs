@@ -7,13 +7,14 @@ mod harness;
 mod learning;
 mod network;
 mod ops;
+mod real;
 
 use dfrt_trainer::gpu::device;
 use libtest_mimic::{Arguments, Trial};
 use std::process::ExitCode;
 
 fn all() -> Vec<Trial> {
-    [harness::trials(), network::trials(), learning::trials(), ops::trials()].into_iter().flatten().collect()
+    [harness::trials(), network::trials(), learning::trials(), ops::trials(), real::trials()].into_iter().flatten().collect()
 }
 
 fn main() -> ExitCode {

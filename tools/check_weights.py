@@ -1,0 +1,191 @@
+#!/usr/bin/env python3
+"""Carries weights from PyTorch through dfrt and back, and checks that nothing is lost.
+
+    python tools/check_weights.py --dfrt target/release/dfrt
+
+For torchvision's efficientnet_b0, timm's efficientnet_b0, tf_efficientnet_b0 and
+tf_efficientnet_lite0, and EfficientNet-PyTorch's B0, each with random weights and random
+running statistics: saves the state in the formats of torch.save and as safetensors,
+imports each with `dfrt import`, exports it under the same names, loads that strictly into
+a fresh model of the same library and compares its logits; exports ONNX with any batch and
+a fixed one, lets onnx.checker see it, and compares onnxruntime's logits with PyTorch's.
+Prints a line a model; exits 1 where weights differ at all or logits by more than 1e-4.
+
+Needs: pip install torch==2.15.0 torchvision==0.29.2 timm==1.0.31 onnx==1.23.2 \\
+    onnxruntime==1.32.0 safetensors==0.8.0 && pip install --no-deps efficientnet_pytorch==0.7.1
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import onnx
+import onnxruntime
+import timm
+import torch
+import torchvision
+from efficientnet_pytorch import EfficientNet
+from safetensors.torch import load_file, save_file
+
+TOLERANCE = 1e-4
+IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+HALF = ([0.5] * 3, [0.5] * 3)
+# (name, how to make it, dfrt's architecture, side, names, family, mean and deviation)
+MODELS = [
+    (
+        "torchvision efficientnet_b0",
+        lambda: torchvision.models.efficientnet_b0(num_classes=1),
+        ("efficientnet-b0", 224, "torchvision", "torchvision"),
+        IMAGENET,
+    ),
+    (
+        "timm efficientnet_b0",
+        lambda: timm.create_model("efficientnet_b0", num_classes=1),
+        ("efficientnet-b0", 224, "timm", "timm-ra4"),
+        HALF,
+    ),
+    (
+        "timm tf_efficientnet_b0",
+        lambda: timm.create_model("tf_efficientnet_b0", num_classes=1),
+        ("efficientnet-b0", 96, "timm", "tf"),
+        IMAGENET,
+    ),
+    (
+        "timm tf_efficientnet_lite0",
+        lambda: timm.create_model("tf_efficientnet_lite0", num_classes=1),
+        ("efficientnet-lite0", 160, "timm", "tf-ap"),
+        HALF,
+    ),
+    (
+        "EfficientNet-PyTorch B0",
+        lambda: EfficientNet.from_name("efficientnet-b0", num_classes=1, image_size=224),
+        ("efficientnet-b0", 224, "efficientnet-pytorch", None),
+        IMAGENET,
+    ),
+]
+
+
+class Failure(Exception):
+    """One line that says what is wrong."""
+
+
+def shake(model):
+    """Weights and statistics as training leaves them, with logits of order one."""
+    torch.manual_seed(7)
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.weight.data.uniform_(0.5, 1.5)
+            module.bias.data.uniform_(-0.3, 0.3)
+            module.num_batches_tracked.fill_(123)
+    model.train()
+    with torch.no_grad():
+        for _ in range(4):
+            model(torch.randn(8, 3, 96, 96))
+    linear = [module for module in model.modules() if isinstance(module, torch.nn.Linear)]
+    linear[-1].weight.data.mul_(20)
+    return model.eval()
+
+
+def run(dfrt, *arguments):
+    """Runs dfrt; a failure is one of this check."""
+    ran = subprocess.run([dfrt, *map(str, arguments)], capture_output=True, text=True, check=False)
+    if ran.returncode:
+        raise Failure(f"dfrt {' '.join(map(str, arguments))}: {ran.stderr.strip()}")
+
+
+def saved(model, folder):
+    """The state in every format, by name."""
+    state = model.state_dict()
+    parallel = {f"module.{name}": value for name, value in state.items()}
+    paths = [folder / name for name in ("zip.pth", "legacy.pth", "wrapped.ckpt", "plain.safetensors")]
+    torch.save(state, paths[0])
+    torch.save(state, paths[1], _use_new_zipfile_serialization=False)
+    torch.save({"epoch": 3, "state_dict": parallel, "optimizer": {"lr": 0.1}}, paths[2])
+    save_file({name: value.contiguous() for name, value in state.items()}, paths[3])
+    return paths
+
+
+def require_equal(found, expected, what):
+    """The same names and the same bits."""
+    if found.keys() != expected.keys():
+        odd = sorted(found.keys() ^ expected.keys())[:3]
+        raise Failure(f"{what}: names differ, such as {odd}")
+    for name, value in expected.items():
+        if not torch.equal(found[name], value):
+            raise Failure(f"{what}: {name} differs")
+
+
+def onnx_logits(path, pixels):
+    """onnxruntime's logits [N] of a file that onnx.checker accepts."""
+    onnx.checker.check_model(onnx.load(path), full_check=True)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return torch.from_numpy(session.run(["logit"], {"pixels": pixels.numpy()})[0])[:, 0]
+
+
+def check(dfrt, make, settings, normalisation, folder):
+    """Largest difference of logits of one model, and the logits' spread."""
+    arch, res, names, family = settings
+    model = shake(make())
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in normalisation)
+    torch.manual_seed(1)
+    pixels = torch.rand(4, 3, res, res)
+    with torch.no_grad():
+        expected = model((pixels - mean) / std)[:, 0]
+    exports = []
+    for path in saved(model, folder):
+        out = folder / f"{path.stem}-run"
+        given = ["--family", family] if family else []
+        run(dfrt, "import", path, "--arch", arch, "--res", res, "--out", out, *given)
+        back = folder / f"{path.stem}-back.safetensors"
+        run(dfrt, "export", out, "--out", back, "--names", names)
+        require_equal(load_file(back), model.state_dict(), f"{path.name} there and back")
+        exports.append(out)
+    fresh = make()
+    fresh.load_state_dict(load_file(back), strict=True)
+    with torch.no_grad():
+        again = fresh.eval()((pixels - mean) / std)[:, 0]
+    if not torch.equal(again, expected):
+        raise Failure("the reloaded model has other logits")
+    worst = 0.0
+    for batch in ([], ["--batch", 4]):
+        path = folder / f"batch{len(batch)}.onnx"
+        run(dfrt, "export", exports[0], "--out", path, *batch)
+        worst = max(worst, (onnx_logits(path, pixels) - expected).abs().max().item())
+        twin, again = folder / f"again{len(batch)}", folder / f"again{len(batch)}.onnx"
+        run(dfrt, "import", path, "--out", twin)
+        run(dfrt, "export", twin, "--out", again, *batch)
+        if path.read_bytes() != again.read_bytes():
+            raise Failure("an exported file, imported and exported again, differs")
+    return worst, expected
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--dfrt", type=Path, required=True, help="the program")
+    options = parser.parse_args()
+    failed = False
+    for name, make, settings, normalisation in MODELS:
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                worst, logits = check(options.dfrt.absolute(), make, settings, normalisation, Path(folder))
+            except Failure as failure:
+                print(f"{name}: FAILED: {failure}")
+                failed = True
+                continue
+        fine = worst <= TOLERANCE
+        failed |= not fine
+        spread = f"logits {logits.min():.3f} to {logits.max():.3f}"
+        print(
+            f"{name} at {settings[1]} px: weights the same bits; onnxruntime within {worst:.1e} of PyTorch "
+            f"({spread}){'' if fine else ': FAILED'}"
+        )
+    if failed:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
