@@ -7,6 +7,8 @@
 #[cfg(test)]
 pub(super) mod assembler;
 mod machine;
+mod opcode;
+mod source;
 #[cfg(test)]
 mod tests;
 

@@ -99,7 +99,7 @@ pub enum TorchFileError {
         class: String,
     },
     /// It holds no tensors by name.
-    #[error("{}: holds {found}, no tensors by name, neither itself nor under a key like `state_dict`; {SAVE}", file.display())]
+    #[error("{}: holds {found}: no tensors by name, neither there nor under a key like `state_dict`; {SAVE}", file.display())]
     NoState {
         /// The file.
         file: PathBuf,

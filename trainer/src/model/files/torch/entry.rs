@@ -239,9 +239,9 @@ impl<'a> View<'a> {
             return Ok(0);
         }
         let count = self.shape.iter().try_fold(1_usize, |count, &size| count.checked_mul(size));
-        let steps = self.shape.iter().zip(&self.strides);
-        let last = steps.fold(Some(self.offset), |place, (&size, &stride)| {
-            place?.checked_add((size - 1).checked_mul(stride)?)
+        let mut steps = self.shape.iter().zip(&self.strides);
+        let last = steps.try_fold(self.offset, |place, (&size, &stride)| {
+            place.checked_add((size - 1).checked_mul(stride)?)
         });
         match (count, last) {
             (Some(count), Some(last)) if last < available => Ok(count),
