@@ -4,7 +4,13 @@
 //!
 //! Source of the format: the opcodes' documentation in Python's `pickletools`.
 
+#[cfg(test)]
+pub(super) mod assembler;
 mod machine;
+mod opcode;
+mod source;
+#[cfg(test)]
+mod tests;
 
 /// The most opcodes that a pickle may have. It bounds the memory that a file can ask
 /// for; a checkpoint of a thousand tensors has some ten thousand.

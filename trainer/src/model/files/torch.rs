@@ -6,7 +6,11 @@
 mod archive;
 mod entry;
 mod number;
+#[cfg(test)]
+mod save;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use super::StateDict;
 use super::pickle::{Id, Pickle, PickleError, Value, printable};
@@ -95,7 +99,7 @@ pub enum TorchFileError {
         class: String,
     },
     /// It holds no tensors by name.
-    #[error("{}: holds {found}, no tensors by name, neither itself nor under a key like `state_dict`; {SAVE}", file.display())]
+    #[error("{}: holds {found}: no tensors by name, neither there nor under a key like `state_dict`; {SAVE}", file.display())]
     NoState {
         /// The file.
         file: PathBuf,
@@ -180,7 +184,11 @@ pub fn read(path: &Path, bytes: &[u8]) -> Result<StateDict, TorchFileError> {
 }
 
 /// A dict's entries by name, the last of each as Python has it.
-fn latest(path: &Path, pickle: &Pickle<'_>, dict: &[(Id, Id)]) -> Result<BTreeMap<String, Id>, TorchFileError> {
+fn latest(
+    path: &Path,
+    pickle: &Pickle<'_>,
+    dict: &[(Id, Id)],
+) -> Result<BTreeMap<String, Id>, TorchFileError> {
     let mut entries = BTreeMap::new();
     for &(key, value) in dict {
         let name = match *pickle.get(key) {
@@ -233,6 +241,9 @@ fn no_state(path: &Path, pickle: &Pickle<'_>) -> TorchFileError {
     let file = path.to_owned();
     match class {
         Some(class) => TorchFileError::Module { file, class: printable(&class) },
+        None if entry::is_tensor(pickle, root) => {
+            TorchFileError::NoState { file, found: "a tensor without a name".to_owned() }
+        }
         None => TorchFileError::NoState { file, found: pickle.describe(root) },
     }
 }

@@ -121,16 +121,17 @@ impl<'p, 'a> Entries<'p, 'a> {
     }
 }
 
-/// Whether a value is a tensor, of whatever numbers.
+/// Whether a value is a tensor, be it of a kind that is read or not.
 pub(super) fn is_tensor(pickle: &Pickle<'_>, id: Id) -> bool {
-    rebuilt(pickle, id).is_some()
+    let Value::Made { by, .. } = *pickle.get(id) else { return false };
+    matches!(pickle.get(by), Value::Global { module: "torch._utils" | "torch._tensor", .. })
 }
 
 /// The arguments of the function that would make a tensor: storage, offset, size,
 /// stride, and some that values do not depend on. What is wrapped around it (a
 /// parameter, a tensor with attributes of its own) is taken off.
 fn rebuilt<'p>(pickle: &'p Pickle<'_>, id: Id) -> Option<&'p [Id]> {
-    /// Wrappings that may lie in one another; a hostile one may lie in itself.
+    /// How many wrappings may lie in one another; torch has two at most.
     const WRAPPINGS: usize = 4;
     let made = |id| match *pickle.get(id) {
         Value::Made { by, with, .. } => Some((by, with)),
@@ -181,7 +182,8 @@ impl<'a> StorageRef<'a> {
         if *pickle.get(tag) != Value::Text("storage") {
             return None;
         }
-        let (&Value::Global { module, name }, &Value::Text(key)) = (pickle.get(class), pickle.get(key)) else {
+        let (&Value::Global { module, name }, &Value::Text(key)) = (pickle.get(class), pickle.get(key))
+        else {
             return None;
         };
         let known = (module == "torch" || module.starts_with("torch.")).then(|| number::of_storage(name));
@@ -237,9 +239,9 @@ impl<'a> View<'a> {
             return Ok(0);
         }
         let count = self.shape.iter().try_fold(1_usize, |count, &size| count.checked_mul(size));
-        let steps = self.shape.iter().zip(&self.strides);
-        let last = steps.fold(Some(self.offset), |place, (&size, &stride)| {
-            place?.checked_add((size - 1).checked_mul(stride)?)
+        let mut steps = self.shape.iter().zip(&self.strides);
+        let last = steps.try_fold(self.offset, |place, (&size, &stride)| {
+            place.checked_add((size - 1).checked_mul(stride)?)
         });
         match (count, last) {
             (Some(count), Some(last)) if last < available => Ok(count),

@@ -21,10 +21,7 @@ const VERSION: i128 = 1001;
 pub(super) type Sections<'a> = BTreeMap<&'a str, &'a [u8]>;
 
 /// The object that was saved and the storages.
-pub(super) fn read<'a>(
-    file: &Path,
-    bytes: &'a [u8],
-) -> Result<(Pickle<'a>, Sections<'a>), TorchFileError> {
+pub(super) fn read<'a>(file: &Path, bytes: &'a [u8]) -> Result<(Pickle<'a>, Sections<'a>), TorchFileError> {
     let mut stream = Stream { file: file.to_owned(), bytes, at: 0 };
     let magic = stream.pickle("the magic number")?;
     if *magic.get(magic.root()) != Value::Int(MAGIC) {
@@ -65,11 +62,7 @@ impl<'a> Stream<'a> {
     }
 
     /// The storages' bytes. How long an element is, only the object's pickle says.
-    fn sections(
-        &mut self,
-        object: &Pickle<'a>,
-        keys: &Pickle<'a>,
-    ) -> Result<Sections<'a>, TorchFileError> {
+    fn sections(&mut self, object: &Pickle<'a>, keys: &Pickle<'a>) -> Result<Sections<'a>, TorchFileError> {
         let mut element_sizes = BTreeMap::new();
         for value in object.values() {
             let Value::Persistent(reference) = *value else { continue };
@@ -82,17 +75,18 @@ impl<'a> Stream<'a> {
         };
         let mut sections = Sections::new();
         for &key in keys_in_order {
-            let part = format!("the storage {}", keys.describe(key));
             let Value::Text(key) = *keys.get(key) else {
-                return Err(self.damaged(&part, "its key is no text".to_owned()));
+                let reason = format!("it has {} for a key", keys.describe(key));
+                return Err(self.damaged("the list of storages", reason));
             };
+            let part = format!("the storage `{}`", printable(key));
             match element_sizes.get(key) {
                 Some(Ok(size)) => drop(sections.insert(key, self.section(&part, *size)?)),
                 Some(Err(class)) => {
                     let reason = format!("its class `{}` is unknown", printable(class));
                     return Err(self.damaged(&part, reason));
                 }
-                None => return Err(self.damaged(&part, "the object knows none of it".to_owned())),
+                None => return Err(self.damaged(&part, "the object has no tensor of it".to_owned())),
             }
         }
         Ok(sections)

@@ -1,0 +1,119 @@
+//! What torch.save writes, for the tests: both formats, opcode by opcode.
+
+use super::super::pickle::assembler::Assembler;
+use super::stream::MAGIC;
+use std::io::{Cursor, Write};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
+
+/// A tensor as a state dict refers to it.
+#[derive(Clone)]
+pub(super) struct Saved {
+    pub(super) name: &'static str,
+    /// The storage's class in `torch`.
+    pub(super) class: &'static str,
+    /// The storage's key and how many numbers it holds.
+    pub(super) storage: (&'static str, i64),
+    /// The storage's first number and how many are meant, of the older format.
+    pub(super) part: Option<(i64, i64)>,
+    pub(super) offset: i64,
+    pub(super) shape: Vec<i64>,
+    pub(super) strides: Vec<i64>,
+}
+
+/// A storage's key, how many numbers it has and their bytes.
+pub(super) type Storage = (&'static str, i64, Vec<u8>);
+
+/// A whole tensor of a storage of its own, whose key is the tensor's name.
+pub(super) fn whole(name: &'static str, class: &'static str, shape: &[i64]) -> Saved {
+    let stride = |dimension: usize| shape[dimension + 1..].iter().product();
+    Saved {
+        name,
+        class,
+        storage: (name, shape.iter().product()),
+        part: None,
+        offset: 0,
+        shape: shape.to_vec(),
+        strides: (0..shape.len()).map(stride).collect(),
+    }
+}
+
+/// A storage of f32 numbers.
+pub(super) fn floats(key: &'static str, values: &[f32]) -> Storage {
+    let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    (key, values.len() as i64, bytes)
+}
+
+impl Assembler {
+    /// A tensor, as `torch._utils._rebuild_tensor_v2` makes it.
+    pub(super) fn tensor(&mut self, tensor: &Saved) -> &mut Self {
+        self.global("torch._utils", "_rebuild_tensor_v2").raw(b"((").text("storage");
+        self.global("torch", tensor.class).text(tensor.storage.0).text("cpu").int(tensor.storage.1);
+        if let Some((first, count)) = tensor.part {
+            self.text("view").int(first).int(count).raw(b"\x87");
+        }
+        self.raw(b"tQ").int(tensor.offset).ints(&tensor.shape).ints(&tensor.strides);
+        self.raw(b"\x89").global("collections", "OrderedDict").raw(b")RtR")
+    }
+
+    /// A module's state dict, with the versions that torch attaches to it.
+    pub(super) fn state(&mut self, tensors: &[Saved]) -> &mut Self {
+        self.global("collections", "OrderedDict").raw(b")R(");
+        for tensor in tensors {
+            self.text(tensor.name).tensor(tensor);
+        }
+        self.raw(b"u}").text("_metadata").raw(b"}sb")
+    }
+}
+
+/// The pickle of a state dict.
+pub(super) fn state(tensors: &[Saved]) -> Vec<u8> {
+    Assembler::new().state(tensors).finish()
+}
+
+/// The newer format.
+pub(super) fn archive(pickle: &[u8], storages: &[Storage]) -> Vec<u8> {
+    let mut records = vec![("data.pkl".to_owned(), pickle), ("byteorder".to_owned(), b"little")];
+    records.extend(storages.iter().map(|(key, _, bytes)| (format!("data/{key}"), bytes.as_slice())));
+    records.push(("version".to_owned(), b"3\n"));
+    archive_of(&records)
+}
+
+/// A zip archive of given records, which are named as torch names those of "net.pt".
+pub(super) fn archive_of(records: &[(String, &[u8])]) -> Vec<u8> {
+    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in records {
+        writer.start_file(format!("net/{name}"), options).unwrap();
+        writer.write_all(bytes).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+/// The older format.
+pub(super) fn stream(pickle: &[u8], storages: &[Storage]) -> Vec<u8> {
+    let mut keys = Assembler::new();
+    keys.raw(b"](");
+    for (key, ..) in storages {
+        keys.text(key);
+    }
+    let keys = keys.raw(b"e").finish();
+    let mut bytes = [header(true).as_slice(), pickle, &keys].concat();
+    for (_, count, storage) in storages {
+        bytes.extend(count.to_le_bytes());
+        bytes.extend(storage);
+    }
+    bytes
+}
+
+/// The pickles before the object's in the older format.
+pub(super) fn header(little_endian: bool) -> Vec<u8> {
+    let magic = &MAGIC.to_le_bytes()[..10];
+    let order: &[u8] = if little_endian { b"\x88" } else { b"\x89" };
+    [
+        Assembler::new().raw(b"\x8a\x0a").raw(magic).finish(),
+        Assembler::new().int(1001).finish(),
+        Assembler::new().raw(b"}").text("little_endian").raw(order).raw(b"s").finish(),
+    ]
+    .concat()
+}
