@@ -71,21 +71,25 @@ class Failure(Exception):
     """One line that says what is wrong."""
 
 
-def shake(model):
-    """Weights and statistics as training leaves them, with logits of order one."""
+def shake(model, pictures):
+    """Weights and statistics as training leaves them; logits that differ by about one."""
     torch.manual_seed(7)
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.weight.data.uniform_(0.5, 1.5)
-            module.bias.data.uniform_(-0.3, 0.3)
-            module.num_batches_tracked.fill_(123)
+    norms = [module for module in model.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    for norm in norms:
+        norm.weight.data.uniform_(0.5, 1.5)
+        norm.bias.data.uniform_(-0.3, 0.3)
+        norm.reset_running_stats()
+        # Averages over all batches, not moving ones.
+        norm.momentum = None
     model.train()
     with torch.no_grad():
-        for _ in range(4):
-            model(torch.randn(8, 3, 96, 96))
-    linear = [module for module in model.modules() if isinstance(module, torch.nn.Linear)]
-    linear[-1].weight.data.mul_(20)
-    return model.eval()
+        for _ in range(3):
+            model(pictures)
+        logits = model.eval()(pictures)
+        linear = [module for module in model.modules() if isinstance(module, torch.nn.Linear)][-1]
+        linear.weight /= logits.std()
+        linear.bias.copy_((linear.bias - logits.mean()) / logits.std())
+    return model
 
 
 def run(dfrt, *arguments):
@@ -93,6 +97,17 @@ def run(dfrt, *arguments):
     ran = subprocess.run([dfrt, *map(str, arguments)], capture_output=True, text=True, check=False)
     if ran.returncode:
         raise Failure(f"dfrt {' '.join(map(str, arguments))}: {ran.stderr.strip()}")
+
+
+def pictures(count, res):
+    """[count, 3, res, res] in [0, 1]: noise on waves, no two alike."""
+    torch.manual_seed(1)
+    x = torch.linspace(0, 1, res)
+    waves = []
+    for _ in range(3 * count):
+        a, b, c = torch.rand(3)
+        waves.append(0.5 + 0.4 * torch.sin(20 * (a * x[:, None] + b * x[None]) + 6 * c))
+    return (torch.stack(waves).view(count, 3, res, res) + 0.1 * torch.randn(count, 3, res, res)).clamp(0, 1)
 
 
 def saved(model, folder):
@@ -127,10 +142,9 @@ def onnx_logits(path, pixels):
 def check(dfrt, make, settings, normalisation, folder):
     """Largest difference of logits of one model, and the logits' spread."""
     arch, res, names, family = settings
-    model = shake(make())
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in normalisation)
-    torch.manual_seed(1)
-    pixels = torch.rand(4, 3, res, res)
+    pixels = pictures(8, res)
+    model = shake(make(), (pixels - mean) / std)
     with torch.no_grad():
         expected = model((pixels - mean) / std)[:, 0]
     exports = []
@@ -149,7 +163,7 @@ def check(dfrt, make, settings, normalisation, folder):
     if not torch.equal(again, expected):
         raise Failure("the reloaded model has other logits")
     worst = 0.0
-    for batch in ([], ["--batch", 4]):
+    for batch in ([], ["--batch", len(pixels)]):
         path = folder / f"batch{len(batch)}.onnx"
         run(dfrt, "export", exports[0], "--out", path, *batch)
         worst = max(worst, (onnx_logits(path, pixels) - expected).abs().max().item())
