@@ -201,21 +201,21 @@ fn backward_input(
     let bottom = (pixel / params.w) % params.h + params.pad_top;
     let right = pixel % params.w + params.pad_left;
     var sum = vec4(0.0);
-    // Only the taps whose output lies on the stride's grid.
-    for (var ky = bottom % params.stride; ky < params.kernel && ky <= bottom; ky += params.stride) {
-        let row = (bottom - ky) / params.stride;
-        if row >= params.oh {
-            continue;
-        }
-        let base = (image * params.oh + row) * params.ow;
-        for (var kx = right % params.stride; kx < params.kernel && kx <= right; kx += params.stride) {
-            let column = (right - kx) / params.stride;
-            if column >= params.ow {
-                continue;
+    // Only the taps whose output lies on the stride's grid; from one to the next the
+    // output moves by one.
+    var row = i32(bottom / params.stride);
+    for (var ky = bottom % params.stride; ky < params.kernel && row >= 0; ky += params.stride) {
+        let base = (image * params.oh + u32(row)) * params.ow;
+        var column = i32(right / params.stride);
+        for (var kx = right % params.stride; kx < params.kernel && column >= 0; kx += params.stride) {
+            if row < i32(params.oh) && column < i32(params.ow) {
+                let tap = ky * params.kernel + kx;
+                let at = (base + u32(column)) * params.quads + quad;
+                sum = fma(dy[at], weight[tap * params.quads + quad], sum);
             }
-            let tap = ky * params.kernel + kx;
-            sum = fma(dy[(base + column) * params.quads + quad], weight[tap * params.quads + quad], sum);
+            column -= 1;
         }
+        row -= 1;
     }
     dx[index] = sum;
 }
