@@ -99,18 +99,36 @@ fn normalise_by_running(
     fixed_normaliser[params.quads + quad] = 1.0 / sqrt(fixed[params.quads + quad] + params.eps);
 }
 
+// Where every value is read once and written once, an invocation takes four rows of a
+// quad of channels, so that what the channels have in common is loaded once.
+
+fn store(row: u32, quad: u32, value: vec4<f32>) {
+    if row < params.rows {
+        y[row * params.quads + quad] = value;
+    }
+}
+
 @compute @workgroup_size(64)
 fn forward(
     @builtin(global_invocation_id) id: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
     let index = id.x + id.y * groups.x * 64u;
-    if index >= params.rows * params.quads {
-        return;
-    }
     let quad = index % params.quads;
-    let normal = (x[index] - saved[quad]) * saved[params.quads + quad];
-    y[index] = activate(fma(affine[quad], normal, affine[params.quads + quad]));
+    let row = index / params.quads * 4u;
+    let last = params.rows - 1u;
+    let mean = saved[quad];
+    let scale = saved[params.quads + quad];
+    let gamma = affine[quad];
+    let beta = affine[params.quads + quad];
+    let x0 = x[min(row, last) * params.quads + quad];
+    let x1 = x[min(row + 1u, last) * params.quads + quad];
+    let x2 = x[min(row + 2u, last) * params.quads + quad];
+    let x3 = x[min(row + 3u, last) * params.quads + quad];
+    store(row, quad, activate(fma(gamma, (x0 - mean) * scale, beta)));
+    store(row + 1u, quad, activate(fma(gamma, (x1 - mean) * scale, beta)));
+    store(row + 2u, quad, activate(fma(gamma, (x2 - mean) * scale, beta)));
+    store(row + 3u, quad, activate(fma(gamma, (x3 - mean) * scale, beta)));
 }
 
 // The gradients of gamma and beta over a chunk of rows, to be summed by reduce.wgsl.
@@ -143,23 +161,53 @@ fn backward_affine(
     partial[(2u * chunk + 1u) * params.quads + quad] = dbeta;
 }
 
+// What a quad of channels needs for the gradient of its input.
+struct Channels {
+    mean: vec4<f32>,
+    scale: vec4<f32>,
+    gamma: vec4<f32>,
+    beta: vec4<f32>,
+}
+
+fn channels(quad: u32) -> Channels {
+    let next = params.quads + quad;
+    return Channels(saved[quad], saved[next], affine[quad], affine[next]);
+}
+
+// The gradient through the batch's statistics; `dgamma` and `dbeta` are means over rows.
+fn pull(by: Channels, value: vec4<f32>, g: vec4<f32>, dgamma: vec4<f32>, dbeta: vec4<f32>) -> vec4<f32> {
+    let normal = (value - by.mean) * by.scale;
+    let inner = g * slope(fma(by.gamma, normal, by.beta));
+    return by.gamma * by.scale * (inner - (dbeta + normal * dgamma));
+}
+
+fn store_gradient(row: u32, quad: u32, value: vec4<f32>) {
+    if row < params.rows {
+        dx[row * params.quads + quad] = value;
+    }
+}
+
 @compute @workgroup_size(64)
 fn backward_input(
     @builtin(global_invocation_id) id: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
     let index = id.x + id.y * groups.x * 64u;
-    if index >= params.rows * params.quads {
-        return;
-    }
     let quad = index % params.quads;
-    let scale = saved[params.quads + quad];
-    let gamma = affine[quad];
-    let normal = (x[index] - saved[quad]) * scale;
-    let g = dy[index] * slope(fma(gamma, normal, affine[params.quads + quad]));
+    let row = index / params.quads * 4u;
+    let last = params.rows - 1u;
+    let by = channels(quad);
     let share = 1.0 / f32(params.rows);
-    let through_statistics = (sums[params.quads + quad] + normal * sums[quad]) * share;
-    dx[index] = gamma * scale * (g - through_statistics);
+    let dgamma = sums[quad] * share;
+    let dbeta = sums[params.quads + quad] * share;
+    let at0 = min(row, last) * params.quads + quad;
+    let at1 = min(row + 1u, last) * params.quads + quad;
+    let at2 = min(row + 2u, last) * params.quads + quad;
+    let at3 = min(row + 3u, last) * params.quads + quad;
+    store_gradient(row, quad, pull(by, x[at0], dy[at0], dgamma, dbeta));
+    store_gradient(row + 1u, quad, pull(by, x[at1], dy[at1], dgamma, dbeta));
+    store_gradient(row + 2u, quad, pull(by, x[at2], dy[at2], dgamma, dbeta));
+    store_gradient(row + 3u, quad, pull(by, x[at3], dy[at3], dgamma, dbeta));
 }
 
 // The same with the statistics as constants, which needs no sums.

@@ -28,6 +28,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read> dy: array<vec4<f32>>; // [N, OH, OW, CO]
 @group(0) @binding(3) var<storage, read_write> dx: array<f32>; // [N, H, W, CS]
 
+@group(0) @binding(1) var<storage, read> pixels: array<vec4<f32>>; // [N, H, W, CS]
 @group(0) @binding(2) var<storage, read> gradient: array<vec4<f32>>; // [N, OH, OW, CO]
 @group(0) @binding(3) var<storage, read_write> partial: array<vec4<f32>>; // [chunks, K, K, CI, CO]
 
@@ -103,7 +104,8 @@ fn backward_input(
     dx[index] = (sum.x + sum.y) + (sum.z + sum.w);
 }
 
-// Over a chunk of the N * OH * OW output pixels; the chunks are summed by reduce.wgsl.
+// Over a chunk of the N * OH output rows; the chunks are summed by reduce.wgsl. An
+// invocation takes four input and four output channels of a tap.
 @compute @workgroup_size(64)
 fn backward_weight(
     @builtin(global_invocation_id) id: vec3<u32>,
@@ -111,27 +113,47 @@ fn backward_weight(
 ) {
     let index = id.x + id.y * groups.x * 64u;
     let quads = params.co / 4u;
-    let taps = params.kernel * params.kernel * params.ci;
-    let chunk = index / (taps * quads);
+    let inputs = params.cs / 4u;
+    let quad = index % quads;
+    let input = index / quads % inputs;
+    let kx = index / (quads * inputs) % params.kernel;
+    let ky = index / (quads * inputs * params.kernel) % params.kernel;
+    let chunk = index / (quads * inputs * params.kernel * params.kernel);
     if chunk >= params.chunks {
         return;
     }
-    let quad = index % quads;
-    let tap = (index / quads) % taps;
-    let c = tap % params.ci;
-    let ky = i32(tap / params.ci / params.kernel);
-    let kx = i32(tap / params.ci % params.kernel);
-    var sum = vec4(0.0);
-    let end = min((chunk + 1u) * params.rows_per_chunk, params.n * params.oh * params.ow);
-    for (var pixel = chunk * params.rows_per_chunk; pixel < end; pixel++) {
-        let image = pixel / (params.oh * params.ow);
-        let row = i32((pixel / params.ow) % params.oh * params.stride) - i32(params.pad_top) + ky;
-        let column = i32(pixel % params.ow * params.stride) - i32(params.pad_left) + kx;
-        if row < 0 || row >= i32(params.h) || column < 0 || column >= i32(params.w) {
+    let left = i32(kx) - i32(params.pad_left);
+    var s0 = vec4(0.0);
+    var s1 = vec4(0.0);
+    var s2 = vec4(0.0);
+    var s3 = vec4(0.0);
+    let end = min((chunk + 1u) * params.rows_per_chunk, params.n * params.oh);
+    for (var line = chunk * params.rows_per_chunk; line < end; line++) {
+        let row = i32(line % params.oh * params.stride + ky) - i32(params.pad_top);
+        if row < 0 || row >= i32(params.h) {
             continue;
         }
-        let base = ((image * params.h + u32(row)) * params.w + u32(column)) * params.cs + c;
-        sum = fma(vec4(x[base]), gradient[pixel * quads + quad], sum);
+        let base = (line / params.oh * params.h + u32(row)) * params.w;
+        for (var ox = 0u; ox < params.ow; ox++) {
+            let column = i32(ox * params.stride) + left;
+            let near = clamp(column, 0, i32(params.w) - 1);
+            let value = select(vec4(0.0), pixels[(base + u32(near)) * inputs + input], column == near);
+            let g = gradient[(line * params.ow + ox) * quads + quad];
+            s0 = fma(vec4(value.x), g, s0);
+            s1 = fma(vec4(value.y), g, s1);
+            s2 = fma(vec4(value.z), g, s2);
+            s3 = fma(vec4(value.w), g, s3);
+        }
     }
-    partial[index] = sum;
+    let tap = (chunk * params.kernel + ky) * params.kernel + kx;
+    store_partial(tap, 4u * input, quad, s0);
+    store_partial(tap, 4u * input + 1u, quad, s1);
+    store_partial(tap, 4u * input + 2u, quad, s2);
+    store_partial(tap, 4u * input + 3u, quad, s3);
+}
+
+fn store_partial(tap: u32, channel: u32, quad: u32, value: vec4<f32>) {
+    if channel < params.ci {
+        partial[(tap * params.ci + channel) * (params.co / 4u) + quad] = value;
+    }
 }

@@ -69,7 +69,11 @@ fn metal(name: &str, module: &naga::Module, info: &naga::valid::ModuleInfo) {
 
 fn hlsl(name: &str, module: &naga::Module, info: &naga::valid::ModuleInfo) {
     let mut text = String::new();
-    let options = naga::back::hlsl::Options { fake_missing_bindings: true, ..Default::default() };
+    let options = naga::back::hlsl::Options {
+        fake_missing_bindings: true,
+        immediates_target: Some(naga::back::hlsl::BindTarget::default()),
+        ..Default::default()
+    };
     let pipeline = naga::back::hlsl::PipelineOptions::default();
     let mut writer = naga::back::hlsl::Writer::new(&mut text, &options, &pipeline);
     let reflected = writer.write(module, info, None).unwrap_or_else(|error| panic!("{name}: HLSL: {error}"));
@@ -79,14 +83,16 @@ fn hlsl(name: &str, module: &naga::Module, info: &naga::valid::ModuleInfo) {
     assert!(text.contains("numthreads"), "{name}");
 }
 
-/// naga lets barriers in non-uniform flow through, tint does not.
+/// naga lets barriers in non-uniform flow through, tint does not. The kernels for
+/// software devices have an array of immediates, which is naga's own.
 #[test]
 fn tint_accepts_every_shader() {
     if Command::new("tint").arg("--help").output().is_err() {
         println!("tint is not on the PATH: its check was passed over");
         return;
     }
-    for (name, _) in shaders() {
+    let portable = |(name, _): &(String, String)| !name.ends_with("_software.wgsl");
+    for (name, _) in shaders().into_iter().filter(portable) {
         let run = Command::new("tint").args(["--format", "wgsl"]).arg(folder().join(&name)).output().unwrap();
         assert!(run.status.success(), "{name}: {}", String::from_utf8_lossy(&run.stderr));
     }

@@ -85,6 +85,8 @@ pub struct Device {
     pub info: DeviceInfo,
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
+    /// Whether kernels may read [`super::kernel::TABLE`] as immediates.
+    pub(super) immediates: bool,
     error: Arc<Mutex<Option<String>>>,
 }
 
@@ -154,9 +156,16 @@ impl Device {
         limits.max_storage_buffers_per_shader_stage = 8;
         limits.max_storage_buffer_binding_size = offered.max_storage_buffer_binding_size;
         limits.max_buffer_size = offered.max_buffer_size;
+        let table = size_of_val(&super::kernel::TABLE) as u32;
+        let immediates =
+            adapter.features().contains(wgpu::Features::IMMEDIATES) && offered.max_immediate_size >= table;
+        if immediates {
+            limits.max_immediate_size = table;
+        }
+        let features = if immediates { wgpu::Features::IMMEDIATES } else { wgpu::Features::empty() };
         let request = adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("dfrt"),
-            required_features: wgpu::Features::empty(),
+            required_features: features,
             required_limits: limits,
             memory_hints: wgpu::MemoryHints::MemoryUsage,
             ..Default::default()
@@ -172,7 +181,7 @@ impl Device {
             let mut first = slot.lock().expect("no holder panics");
             first.get_or_insert_with(|| one_line(&failure.to_string()));
         }));
-        Ok(Self { info, device, queue, error })
+        Ok(Self { info, device, queue, immediates, error })
     }
 
     /// The first error that the driver has reported since the last call, if any.

@@ -2,9 +2,9 @@
 //! replayed.
 
 use super::device::{Device, GpuError};
-use super::kernel::{Access, Kernel};
+use super::kernel::{Access, Kernel, TABLE};
 use super::memory::Pool;
-use super::recording::{Place, Recording, Tensor};
+use super::recording::{Dispatch, Place, Recording, Tensor, Variant};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
@@ -23,12 +23,14 @@ pub struct Engine {
     pipelines: Mutex<HashMap<String, Arc<Pipeline>>>,
     modules: Mutex<HashMap<&'static str, wgpu::ShaderModule>>,
     checked: bool,
+    software: bool,
 }
 
 #[derive(Debug)]
 struct Pipeline {
     pipeline: wgpu::ComputePipeline,
     layout: wgpu::BindGroupLayout,
+    table: bool,
 }
 
 /// A recording with its memory, ready to be replayed.
@@ -47,6 +49,14 @@ struct Step {
     groups: [u32; 3],
 }
 
+/// A dispatch, or its variant for software devices.
+struct Work<'a> {
+    kernel: &'static Kernel,
+    params: &'a [u8],
+    tensors: &'a [Tensor],
+    groups: [u32; 3],
+}
+
 /// Dispatches a submission holds at most: a driver's watchdog sees each apart.
 const DISPATCHES_A_SUBMISSION: usize = 128;
 
@@ -57,7 +67,19 @@ impl Engine {
     /// An engine on `device`. `checked` keeps the driver's bounds checks in the
     /// shaders: tests want them, training does not.
     pub fn new(device: Device, checked: bool) -> Self {
-        Self { device, pipelines: Mutex::default(), modules: Mutex::default(), checked }
+        let software = device.info.is_software() && device.immediates;
+        Self { device, pipelines: Mutex::default(), modules: Mutex::default(), checked, software }
+    }
+
+    /// The engine with or without the kernels for software devices, whatever its
+    /// device; none where the device cannot run them.
+    pub fn with_software_kernels(self, software: bool) -> Option<Self> {
+        (!software || self.device.immediates).then_some(Self { software, ..self })
+    }
+
+    /// Whether it runs the kernels for software devices.
+    pub fn has_software_kernels(&self) -> bool {
+        self.software
     }
 
     /// The device it runs on.
@@ -141,7 +163,8 @@ impl Engine {
         if starved {
             return Err(out_of_memory());
         }
-        let uniforms = self.uniforms(recording)?;
+        let work: Vec<_> = recording.dispatches.iter().map(|dispatch| self.choose(dispatch)).collect();
+        let uniforms = self.uniforms(&work)?;
         let buffer_of = |tensor: &Tensor| match tensor.place {
             Place::Pooled(index) => &pool[plan.buffer_of[index].expect("it is used here")],
             Place::External(index) => {
@@ -153,8 +176,8 @@ impl Engine {
                 &buffer.buffer
             }
         };
-        let mut steps = Vec::with_capacity(recording.dispatches.len());
-        for (index, dispatch) in recording.dispatches.iter().enumerate() {
+        let mut steps = Vec::with_capacity(work.len());
+        for (index, dispatch) in work.iter().enumerate() {
             let pipeline = self.pipeline(dispatch.kernel);
             let mut entries = vec![wgpu::BindGroupEntry {
                 binding: 0,
@@ -164,7 +187,7 @@ impl Engine {
                     size: wgpu::BufferSize::new(dispatch.params.len() as u64),
                 }),
             }];
-            for (binding, tensor) in (1..).zip(&dispatch.tensors) {
+            for (binding, tensor) in (1..).zip(dispatch.tensors) {
                 entries.push(wgpu::BindGroupEntry {
                     binding,
                     resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
@@ -194,6 +217,9 @@ impl Engine {
                 for step in steps {
                     pass.set_pipeline(&step.pipeline.pipeline);
                     pass.set_bind_group(0, &step.bind_group, &[]);
+                    if step.pipeline.table {
+                        pass.set_immediates(0, bytemuck::cast_slice(&TABLE));
+                    }
                     let [x, y, z] = step.groups;
                     pass.dispatch_workgroups(x, y, z);
                 }
@@ -228,10 +254,22 @@ impl Engine {
         }))
     }
 
-    fn uniforms(&self, recording: &Recording) -> Result<wgpu::Buffer, GpuError> {
-        let mut bytes = vec![0; recording.dispatches.len().max(1) * UNIFORM_ALIGNMENT];
-        for (index, dispatch) in recording.dispatches.iter().enumerate() {
-            bytes[index * UNIFORM_ALIGNMENT..][..dispatch.params.len()].copy_from_slice(&dispatch.params);
+    fn choose<'a>(&self, dispatch: &'a Dispatch) -> Work<'a> {
+        match &dispatch.software {
+            Some(Variant { kernel, params, tensors, groups }) if self.software => {
+                Work { kernel, params, tensors, groups: *groups }
+            }
+            _ => {
+                let Dispatch { kernel, params, tensors, groups, .. } = dispatch;
+                Work { kernel, params, tensors, groups: *groups }
+            }
+        }
+    }
+
+    fn uniforms(&self, work: &[Work<'_>]) -> Result<wgpu::Buffer, GpuError> {
+        let mut bytes = vec![0; work.len().max(1) * UNIFORM_ALIGNMENT];
+        for (index, dispatch) in work.iter().enumerate() {
+            bytes[index * UNIFORM_ALIGNMENT..][..dispatch.params.len()].copy_from_slice(dispatch.params);
         }
         let buffer = self.device.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("params"),
@@ -269,7 +307,7 @@ impl Engine {
         let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label: Some(kernel.entry),
             bind_group_layouts: &[Some(&layout)],
-            immediate_size: 0,
+            immediate_size: if kernel.table { size_of_val(&TABLE) as u32 } else { 0 },
         });
         let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(&kernel.name()),
@@ -282,7 +320,7 @@ impl Engine {
             },
             cache: None,
         });
-        Pipeline { pipeline, layout }
+        Pipeline { pipeline, layout, table: kernel.table }
     }
 
     #[allow(unsafe_code)]

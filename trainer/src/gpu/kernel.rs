@@ -98,6 +98,11 @@ pub struct Kernel {
     pub slots: &'static [Slot],
     /// The parameter block.
     pub layout: Layout,
+    /// Invocations a workgroup.
+    pub workgroup: u32,
+    /// Whether it reads [`TABLE`] as `var<immediate>`, to tell a software driver
+    /// which indices are the same for all lanes.
+    pub table: bool,
 }
 
 impl Kernel {
@@ -108,7 +113,16 @@ impl Kernel {
         slots: &'static [Slot],
     ) -> Self {
         assert!(slots.len() <= 8, "WebGPU guarantees 8 storage buffers a stage");
-        Self { shader, entry, slots, layout: P::LAYOUT }
+        Self { shader, entry, slots, layout: P::LAYOUT, workgroup: WORKGROUP, table: false }
+    }
+
+    /// A kernel for software devices alone: workgroups of one vector register, and the table.
+    pub const fn software<P: Parameters>(
+        shader: &'static Shader,
+        entry: &'static str,
+        slots: &'static [Slot],
+    ) -> Self {
+        Self { workgroup: SOFTWARE_WORKGROUP, table: true, ..Self::new::<P>(shader, entry, slots) }
     }
 
     /// "batch_norm.wgsl:forward".
@@ -117,8 +131,22 @@ impl Kernel {
     }
 }
 
-/// Invocations a workgroup, in every kernel.
+/// Invocations a workgroup, in every portable kernel.
 pub const WORKGROUP: u32 = 64;
+
+/// Invocations a workgroup in the kernels for software devices.
+pub const SOFTWARE_WORKGROUP: u32 = 8;
+
+/// Immediates of the kernels for software devices: entry i is i.
+pub const TABLE: [u32; 32] = {
+    let mut table = [0; 32];
+    let mut i = 0;
+    while i < table.len() {
+        table[i] = i as u32;
+        i += 1;
+    }
+    table
+};
 
 /// Workgroups for `invocations` in a row of at most 65,535 groups; the rest fold
 /// into the second dimension. Shaders recover the index as
@@ -137,14 +165,17 @@ pub fn check(kernel: &Kernel) -> Result<(), String> {
     let info = validate(&module).map_err(|error| format!("{}: {error}", kernel.name()))?;
     let found = module.entry_points.iter().position(|entry| entry.name == kernel.entry);
     let index = found.ok_or_else(|| format!("{}: no such entry point", kernel.name()))?;
-    if module.entry_points[index].workgroup_size != [WORKGROUP, 1, 1] {
-        return Err(format!("{}: the workgroup is not {WORKGROUP} x 1 x 1", kernel.name()));
+    if module.entry_points[index].workgroup_size != [kernel.workgroup, 1, 1] {
+        return Err(format!("{}: the workgroup is not {} x 1 x 1", kernel.name(), kernel.workgroup));
     }
     let used = info.get_entry_point(index);
     let mut bound = Vec::new();
     for (handle, variable) in module.global_variables.iter() {
         if used[handle].is_empty() {
             continue;
+        }
+        if variable.space == naga::AddressSpace::Immediate && !kernel.table {
+            return Err(format!("{}: only kernels for software devices read immediates", kernel.name()));
         }
         let Some(binding) = variable.binding else { continue };
         let name = variable.name.clone().unwrap_or_default();
@@ -195,9 +226,12 @@ fn check_fields(
     }
 }
 
-/// Validates a module with the capabilities of plain WebGPU.
+/// Validates a module with the capabilities of plain WebGPU, and immediates, which
+/// [`check`] allows in kernels for software devices alone.
 pub fn validate(module: &naga::Module) -> Result<naga::valid::ModuleInfo, String> {
-    let mut validator =
-        naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::empty());
+    let mut validator = naga::valid::Validator::new(
+        naga::valid::ValidationFlags::all(),
+        naga::valid::Capabilities::IMMEDIATES,
+    );
     validator.validate(module).map_err(|error| format!("{error:?}"))
 }

@@ -46,6 +46,29 @@ pub struct Dispatch {
     pub tensors: Vec<Tensor>,
     /// Workgroups.
     pub groups: [u32; 3],
+    /// What runs instead on a software device.
+    pub software: Option<Variant>,
+}
+
+/// Another way to write what a dispatch writes, from what it reads.
+#[derive(Clone, Debug)]
+pub struct Variant {
+    /// What runs.
+    pub kernel: &'static Kernel,
+    /// The parameter block's bytes.
+    pub params: Vec<u8>,
+    /// The dispatch's bindings, in this kernel's order.
+    pub tensors: Vec<Tensor>,
+    /// Workgroups.
+    pub groups: [u32; 3],
+}
+
+impl Dispatch {
+    /// Its bindings, also its variant's.
+    pub fn tensors_mut(&mut self) -> impl Iterator<Item = &mut Tensor> {
+        let variant = self.software.iter_mut().flat_map(|variant| &mut variant.tensors);
+        self.tensors.iter_mut().chain(variant)
+    }
 }
 
 /// A named buffer that outlives the recording.
@@ -103,7 +126,24 @@ impl Recording {
             params: bytemuck::bytes_of(params).to_vec(),
             tensors: tensors.to_vec(),
             groups: groups(invocations),
+            software: None,
         });
+    }
+
+    /// Gives the last dispatch a variant for software devices, over the same tensors.
+    pub fn on_software<P: Parameters>(
+        &mut self,
+        kernel: &'static Kernel,
+        params: &P,
+        tensors: &[Tensor],
+        groups: [u32; 3],
+    ) {
+        assert_eq!(kernel.slots.len(), tensors.len(), "{}: bindings", kernel.name());
+        let dispatch = self.dispatches.last_mut().expect("a variant follows its dispatch");
+        let known = |tensor| dispatch.tensors.contains(tensor);
+        assert!(tensors.iter().all(known), "{}: a variant has its dispatch's tensors", kernel.name());
+        let params = bytemuck::bytes_of(params).to_vec();
+        dispatch.software = Some(Variant { kernel, params, tensors: tensors.to_vec(), groups });
     }
 
     /// Index of the first and the last dispatch that touches each pooled tensor.

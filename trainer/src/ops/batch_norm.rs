@@ -44,6 +44,9 @@ static BACKWARD_INPUT_FIXED: Kernel = Kernel::new::<Params>(
 pub const KERNELS: &[&Kernel] =
     &[&BY_BATCH, &BY_RUNNING, &FORWARD, &BACKWARD_AFFINE, &BACKWARD_INPUT, &BACKWARD_INPUT_FIXED];
 
+/// Rows that an invocation of [`FORWARD`] and [`BACKWARD_INPUT`] takes.
+const ROWS: usize = 4;
+
 /// PyTorch's default: running = 0.9 running + 0.1 batch.
 pub const MOMENTUM: f32 = 0.1;
 
@@ -83,6 +86,11 @@ impl Shape {
     fn invocations(self) -> usize {
         self.rows * self.channels / 4
     }
+
+    /// Invocations of the kernels that take [`ROWS`] rows each.
+    fn strips(self) -> usize {
+        self.rows.div_ceil(ROWS) * self.channels / 4
+    }
 }
 
 /// Statistics of the batch x [R, C] -> [2, C]: mean, 1 / deviation. `momentum`
@@ -111,7 +119,7 @@ pub fn running_statistics(recording: &mut Recording, running: Tensor, shape: Sha
 /// x [R, C], saved [2, C], affine [2, C] (gamma, beta) -> y [R, C] = activation(gamma * xhat + beta).
 pub fn forward(recording: &mut Recording, x: Tensor, saved: Tensor, affine: Tensor, shape: Shape) -> Tensor {
     let y = recording.tensor(x.len);
-    recording.dispatch(&FORWARD, &shape.whole(), &[x, saved, affine, y], shape.invocations());
+    recording.dispatch(&FORWARD, &shape.whole(), &[x, saved, affine, y], shape.strips());
     y
 }
 
@@ -157,7 +165,7 @@ pub fn backward_input(
 ) -> Tensor {
     let dx = recording.tensor(dy.len);
     let tensors = [saved.x, saved.statistics, saved.affine, dy, sums, dx];
-    recording.dispatch(&BACKWARD_INPUT, &shape.whole(), &tensors, shape.invocations());
+    recording.dispatch(&BACKWARD_INPUT, &shape.whole(), &tensors, shape.strips());
     dx
 }
 

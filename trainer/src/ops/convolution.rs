@@ -19,7 +19,7 @@ static FORWARD: Kernel = Kernel::new::<Params>(&SHADER, "forward", &[read("x"), 
 static BACKWARD_INPUT: Kernel =
     Kernel::new::<Params>(&SHADER, "backward_input", &[read("dy"), read("weight"), write("dx")]);
 static BACKWARD_WEIGHT: Kernel =
-    Kernel::new::<Params>(&SHADER, "backward_weight", &[read("x"), read("gradient"), write("partial")]);
+    Kernel::new::<Params>(&SHADER, "backward_weight", &[read("pixels"), read("gradient"), write("partial")]);
 
 /// The kernels of this file.
 pub const KERNELS: &[&Kernel] = &[&FORWARD, &BACKWARD_INPUT, &BACKWARD_WEIGHT];
@@ -88,10 +88,12 @@ pub fn backward_input(recording: &mut Recording, dy: Tensor, weight: Tensor, sha
 
 /// x [N, H, W, CS], dy [N, OH, OW, CO] -> the weight's gradient [K, K, CI, CO], into `gradient`.
 pub fn backward_weight(recording: &mut Recording, x: Tensor, dy: Tensor, shape: Shape, gradient: Tensor) {
-    let chunks = Chunks::of(shape.outputs(), 128, 64);
-    let length = shape.window.kernel * shape.window.kernel * shape.ci * shape.co;
+    let chunks = Chunks::of(shape.n * shape.window.oh, 128, 4);
+    let taps = shape.window.kernel * shape.window.kernel;
+    let length = taps * shape.ci * shape.co;
     let partial = recording.tensor(chunks.count * length);
-    recording.dispatch(&BACKWARD_WEIGHT, &shape.params(chunks), &[x, dy, partial], chunks.count * length / 4);
+    let invocations = chunks.count * taps * (shape.channel_stride() / 4) * (shape.co / 4);
+    recording.dispatch(&BACKWARD_WEIGHT, &shape.params(chunks), &[x, dy, partial], invocations);
     let rows = reduce::Rows { groups: 1, rows: chunks.count, length };
     reduce::sum(recording, partial, rows, 1.0, Some(gradient));
 }

@@ -11,7 +11,7 @@ static SHADER: Shader =
 crate::parameters! {
     struct Params {
         n: u32, h: u32, w: u32, quads: u32, kernel: u32, stride: u32,
-        pad_top: u32, pad_left: u32, oh: u32, ow: u32, rows_per_chunk: u32, chunks: u32,
+        pad_top: u32, pad_left: u32, oh: u32, ow: u32, rows_per_chunk: u32, chunks: u32, flip: u32,
     }
 }
 
@@ -21,8 +21,19 @@ static BACKWARD_INPUT: Kernel =
 static BACKWARD_WEIGHT: Kernel =
     Kernel::new::<Params>(&SHADER, "backward_weight", &[read("x"), read("gradient"), write("partial")]);
 
+static SLIDE_3: Kernel = Kernel::new::<Params>(&SHADER, "slide_3", &[read("x"), read("weight"), write("y")]);
+static SLIDE_5: Kernel = Kernel::new::<Params>(&SHADER, "slide_5", &[read("x"), read("weight"), write("y")]);
+static SLIDE_WEIGHT_3: Kernel =
+    Kernel::new::<Params>(&SHADER, "slide_weight_3", &[read("x"), read("gradient"), write("partial")]);
+static SLIDE_WEIGHT_5: Kernel =
+    Kernel::new::<Params>(&SHADER, "slide_weight_5", &[read("x"), read("gradient"), write("partial")]);
+
 /// The kernels of this file.
-pub const KERNELS: &[&Kernel] = &[&FORWARD, &BACKWARD_INPUT, &BACKWARD_WEIGHT];
+pub const KERNELS: &[&Kernel] =
+    &[&FORWARD, &BACKWARD_INPUT, &BACKWARD_WEIGHT, &SLIDE_3, &SLIDE_5, &SLIDE_WEIGHT_3, &SLIDE_WEIGHT_5];
+
+/// Outputs of a row that one invocation of [`SLIDE_3`] and [`SLIDE_5`] makes.
+const STRIP: usize = 5;
 
 /// Sizes of a depthwise convolution.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +63,17 @@ impl Shape {
             ow: u(window.ow),
             rows_per_chunk: u(chunks.rows),
             chunks: u(chunks.count),
+            flip: 0,
         }
+    }
+}
+
+/// The kernel that makes several outputs at a time, where there is one for the window.
+fn sliding(window: Window) -> Option<&'static Kernel> {
+    match (window.stride, window.kernel) {
+        (1, 3) => Some(&SLIDE_3),
+        (1, 5) => Some(&SLIDE_5),
+        _ => None,
     }
 }
 
@@ -62,6 +83,11 @@ const WHOLE: Chunks = Chunks { rows: 1, count: 1 };
 pub fn forward(recording: &mut Recording, x: Tensor, weight: Tensor, shape: Shape) -> Tensor {
     let len = shape.n * shape.window.oh * shape.window.ow * shape.c;
     let y = recording.tensor(len);
+    if let Some(kernel) = sliding(shape.window) {
+        let strips = shape.n * shape.window.oh * shape.window.ow.div_ceil(STRIP);
+        recording.dispatch(kernel, &shape.params(WHOLE), &[x, weight, y], strips * shape.c / 4);
+        return y;
+    }
     recording.dispatch(&FORWARD, &shape.params(WHOLE), &[x, weight, y], len / 4);
     y
 }
@@ -70,6 +96,23 @@ pub fn forward(recording: &mut Recording, x: Tensor, weight: Tensor, shape: Shap
 pub fn backward_input(recording: &mut Recording, dy: Tensor, weight: Tensor, shape: Shape) -> Tensor {
     let len = shape.n * shape.window.h * shape.window.w * shape.c;
     let dx = recording.tensor(len);
+    if let Some(kernel) = sliding(shape.window) {
+        let window = shape.window;
+        // From the output's place to the input's, with the kernel turned about.
+        let turned = Window {
+            h: window.oh,
+            w: window.ow,
+            pad_top: window.kernel - 1 - window.pad_top,
+            pad_left: window.kernel - 1 - window.pad_left,
+            oh: window.h,
+            ow: window.w,
+            ..window
+        };
+        let params = Params { flip: 1, ..Shape { window: turned, ..shape }.params(WHOLE) };
+        let strips = shape.n * window.h * window.w.div_ceil(STRIP);
+        recording.dispatch(kernel, &params, &[dy, weight, dx], strips * shape.c / 4);
+        return dx;
+    }
     recording.dispatch(&BACKWARD_INPUT, &shape.params(WHOLE), &[dy, weight, dx], len / 4);
     dx
 }
@@ -79,7 +122,13 @@ pub fn backward_weight(recording: &mut Recording, x: Tensor, dy: Tensor, shape: 
     let chunks = Chunks::of(shape.n * shape.window.oh, 64, 4);
     let length = shape.window.kernel * shape.window.kernel * shape.c;
     let partial = recording.tensor(chunks.count * length);
-    recording.dispatch(&BACKWARD_WEIGHT, &shape.params(chunks), &[x, dy, partial], chunks.count * length / 4);
+    let (kernel, taps) = match (shape.window.stride, shape.window.kernel) {
+        (1, 3) => (&SLIDE_WEIGHT_3, 3),
+        (1, 5) => (&SLIDE_WEIGHT_5, 5),
+        _ => (&BACKWARD_WEIGHT, 1),
+    };
+    let invocations = chunks.count * length / 4 / taps;
+    recording.dispatch(kernel, &shape.params(chunks), &[x, dy, partial], invocations);
     let rows = reduce::Rows { groups: 1, rows: chunks.count, length };
     reduce::sum(recording, partial, rows, 1.0, Some(gradient));
 }

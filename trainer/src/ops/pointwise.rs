@@ -1,4 +1,5 @@
-//! 1x1 convolution as a matrix product (`pointwise.wgsl`).
+//! 1x1 convolution as a matrix product (`pointwise.wgsl`, and `pointwise_software.wgsl`
+//! where the device is a CPU).
 
 use super::{Chunks, reduce, u};
 use crate::gpu::kernel::{Kernel, Shader, read, write};
@@ -17,8 +18,33 @@ static TRANSPOSE: Kernel =
 static BACKWARD_WEIGHT: Kernel =
     Kernel::new::<Params>(&SHADER, "backward_weight", &[read("x"), read("dy"), write("partial")]);
 
+static SOFTWARE: Shader =
+    Shader { name: "pointwise_software.wgsl", source: include_str!("../../../wgsl/pointwise_software.wgsl") };
+
+crate::parameters! {
+    struct Product { m: u32, k: u32, n: u32 }
+}
+
+crate::parameters! {
+    struct Gradient {
+        m: u32, wide: u32, narrow: u32, rows_per_chunk: u32,
+        length: u32, wide_stride: u32, narrow_stride: u32,
+    }
+}
+
+static FORWARD_16: Kernel =
+    Kernel::software::<Product>(&SOFTWARE, "forward_16", &[read("x"), read("weight"), write("y")]);
+static FORWARD_24: Kernel =
+    Kernel::software::<Product>(&SOFTWARE, "forward_24", &[read("x"), read("weight"), write("y")]);
+static BACKWARD_WEIGHT_SOFTWARE: Kernel = Kernel::software::<Gradient>(
+    &SOFTWARE,
+    "backward_weight",
+    &[read("wide"), read("narrow"), write("partial")],
+);
+
 /// The kernels of this file.
-pub const KERNELS: &[&Kernel] = &[&FORWARD, &TRANSPOSE, &BACKWARD_WEIGHT];
+pub const KERNELS: &[&Kernel] =
+    &[&FORWARD, &TRANSPOSE, &BACKWARD_WEIGHT, &FORWARD_16, &FORWARD_24, &BACKWARD_WEIGHT_SOFTWARE];
 
 /// Side of the tile that one invocation computes.
 const TILE: usize = 8;
@@ -51,6 +77,13 @@ pub fn forward(recording: &mut Recording, x: Tensor, weight: Tensor, shape: Shap
     let params = shape.params(Chunks { rows: shape.m, count: 1 });
     let tiles = shape.m.div_ceil(TILE) * shape.n.div_ceil(TILE);
     recording.dispatch(&FORWARD, &params, &[x, weight, y], tiles);
+    // The software kernels' tile, rows and columns: the one that fits the width better.
+    let wide = shape.n.next_multiple_of(24) < shape.n.next_multiple_of(16);
+    let (kernel, rows, columns) = if wide { (&FORWARD_24, 24, 24) } else { (&FORWARD_16, 32, 16) };
+    if let Some(groups) = grid(shape.n.div_ceil(columns), shape.m.div_ceil(rows)) {
+        let params = Product { m: u(shape.m), k: u(shape.k), n: u(shape.n) };
+        recording.on_software(kernel, &params, &[x, weight, y], groups);
+    }
     y
 }
 
@@ -69,6 +102,39 @@ pub fn backward_weight(recording: &mut Recording, x: Tensor, dy: Tensor, shape: 
     let length = shape.k * shape.n;
     let partial = recording.tensor(chunks.count * length);
     recording.dispatch(&BACKWARD_WEIGHT, &shape.params(chunks), &[x, dy, partial], chunks.count * tiles);
+    gradient_on_software(recording, [x, dy, partial], shape, chunks);
     let rows = reduce::Rows { groups: 1, rows: chunks.count, length };
     reduce::sum(recording, partial, rows, 1.0, Some(gradient));
+}
+
+/// The weight gradient's variant: lanes go over the channels of the wider matrix.
+fn gradient_on_software(
+    recording: &mut Recording,
+    [x, dy, partial]: [Tensor; 3],
+    shape: Shape,
+    chunks: Chunks,
+) {
+    let Shape { m, k, n } = shape;
+    let sides = [(x, k, n), (dy, n, 1)];
+    let [(wide, width, wide_stride), (narrow, rest, narrow_stride)] =
+        if k > n { sides } else { [sides[1], sides[0]] };
+    let params = Gradient {
+        m: u(m),
+        wide: u(width),
+        narrow: u(rest),
+        rows_per_chunk: u(chunks.rows),
+        length: u(k * n),
+        wide_stride: u(wide_stride),
+        narrow_stride: u(narrow_stride),
+    };
+    let groups = [u(width.div_ceil(32)), u(rest.div_ceil(16)), u(chunks.count)];
+    recording.on_software(&BACKWARD_WEIGHT_SOFTWARE, &params, &[wide, narrow, partial], groups);
+}
+
+/// A grid of `tiles` x `rows` workgroups, the rows folded into two dimensions. None
+/// where the tiles are more than a dimension holds.
+fn grid(tiles: usize, rows: usize) -> Option<[u32; 3]> {
+    const MOST: usize = 65_535;
+    let folds = rows.div_ceil(MOST);
+    (tiles <= MOST).then(|| [u(tiles), u(rows.div_ceil(folds)), u(folds)])
 }

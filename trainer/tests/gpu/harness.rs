@@ -8,7 +8,7 @@
 use dfrt_runtime::random::stream;
 use dfrt_trainer::gpu::device::Device;
 use dfrt_trainer::gpu::engine::{Buffer, Engine, Executable};
-use dfrt_trainer::gpu::recording::{Place, Recording, Tensor};
+use dfrt_trainer::gpu::recording::{Dispatch, Place, Recording, Tensor};
 use dfrt_trainer::ops::{reduce, residual};
 use libtest_mimic::Trial;
 use rand::RngExt;
@@ -26,12 +26,16 @@ const MARK: u32 = 0xC0DE_57A7;
 
 const NAN: u32 = f32::NAN.to_bits();
 
-/// The engine of all tests, its shaders checked.
-pub fn engine() -> Result<&'static Engine, String> {
-    static ENGINE: OnceLock<Result<Engine, String>> = OnceLock::new();
-    let open =
-        || Device::open(None).map(|device| Engine::new(device, true)).map_err(|error| error.to_string());
-    ENGINE.get_or_init(open).as_ref().map_err(Clone::clone)
+/// The engines of all tests, their shaders checked: one with the portable kernels and,
+/// where the device can run them, one with the kernels for software devices.
+fn engines() -> Result<&'static [Engine], String> {
+    static ENGINES: OnceLock<Result<Vec<Engine>, String>> = OnceLock::new();
+    let open = |software| -> Result<Option<Engine>, String> {
+        let device = Device::open(None).map_err(|error| error.to_string())?;
+        Ok(Engine::new(device, true).with_software_kernels(software))
+    };
+    let open = || Ok::<Vec<_>, String>([open(false)?, open(true)?].into_iter().flatten().collect());
+    ENGINES.get_or_init(open).as_deref().map_err(Clone::clone)
 }
 
 /// One test for each case of a table: `check` records the op and says what it expects.
@@ -162,12 +166,21 @@ impl Bench {
     }
 
     /// Runs the recording twice over poisoned memory: both runs must give what is
-    /// expected, bit for bit the same.
+    /// expected, bit for bit the same. Where dispatches have variants, these are run
+    /// the same way.
     pub fn run(mut self) -> Result<(), String> {
         assert!(!self.expectations.is_empty(), "{}: nothing is expected", self.title);
-        let engine = engine()?;
         self.take_expected_out_of_the_pool();
         self.widen();
+        let varied = self.recording.dispatches.iter().any(|dispatch| dispatch.software.is_some());
+        for engine in engines()?.iter().filter(|engine| varied || !engine.has_software_kernels()) {
+            let kernels = if engine.has_software_kernels() { "software" } else { "portable" };
+            self.run_on(engine).map_err(|error| format!("{kernels} kernels: {error}"))?;
+        }
+        Ok(())
+    }
+
+    fn run_on(&self, engine: &Engine) -> Result<(), String> {
         let fail = |error: dfrt_trainer::gpu::device::GpuError| error.to_string();
         let buffers = self.buffers(engine)?;
         let executable = engine.compile(&self.recording, &buffers).map_err(fail)?;
@@ -192,7 +205,7 @@ impl Bench {
             let name = format!("pooled {index}");
             let len = self.recording.pooled[index];
             let outside = self.output(&name, len).place;
-            let bound = self.recording.dispatches.iter_mut().flat_map(|dispatch| &mut dispatch.tensors);
+            let bound = self.recording.dispatches.iter_mut().flat_map(Dispatch::tensors_mut);
             let expected = self.expectations.iter_mut().map(|expectation| &mut expectation.tensor);
             for tensor in bound.chain(expected).filter(|tensor| tensor.place == place) {
                 tensor.place = outside;
@@ -206,7 +219,7 @@ impl Bench {
             Place::Pooled(index) => self.recording.pooled[index],
             Place::External(index) => self.externals[index].1.bits.len(),
         };
-        for tensor in self.recording.dispatches.iter_mut().flat_map(|dispatch| &mut dispatch.tensors) {
+        for tensor in self.recording.dispatches.iter_mut().flat_map(Dispatch::tensors_mut) {
             if tensor.offset + tensor.len == whole(tensor.place) {
                 tensor.len += MARGIN;
             }
