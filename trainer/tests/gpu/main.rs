@@ -3,6 +3,7 @@
 //!
 //! A new file gives its `trials()` to `all` below; `harness` checks recordings.
 
+mod goldens;
 mod harness;
 mod learning;
 mod network;
@@ -13,7 +14,7 @@ use libtest_mimic::{Arguments, Trial};
 use std::process::ExitCode;
 
 fn all() -> Vec<Trial> {
-    [harness::trials(), network::trials(), learning::trials(), ops::trials()].into_iter().flatten().collect()
+    [harness::trials(), network::trials(), learning::trials(), ops::trials(), goldens::trials()].into_iter().flatten().collect()
 }
 
 fn main() -> ExitCode {

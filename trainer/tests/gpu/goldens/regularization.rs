@@ -1,0 +1,263 @@
+//! Gradient regularization on the GPU: the perturbation, both losses, every gradient;
+//! and that it does what a finite difference must as r goes to 0.
+
+use super::file::Golden;
+use super::scene::{Buffers, Pass, Scene, expose, settings, wide};
+use super::verdict::{Found, LIMIT, Verdict};
+use super::row;
+use dfrt_trainer::arms::gradient_regularization::GradientRegularization;
+use dfrt_trainer::arms::{Method, step};
+use dfrt_trainer::ops::step::Step;
+use dfrt_trainer::plan::names;
+use libtest_mimic::{Failed, Trial};
+use serde::Deserialize;
+use std::sync::{Arc, OnceLock};
+
+/// The golden files of this subject.
+const FILES: [&str; 3] = ["b0_64_regularized", "b0_64_regularized_others", "lite0_96_regularized"];
+
+/// The kernel that scales the statistics' gradient to the length r.
+const PERTURBATION: &str = "feature_statistics.wgsl:perturbation";
+
+/// What `tools/reference.py` says of a file.
+#[derive(Debug, Deserialize)]
+pub struct Runs {
+    /// The case whose network and batch it is.
+    pub case: String,
+    /// The settings of each run.
+    pub runs: Vec<Run>,
+}
+
+/// The method's settings.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Run {
+    pub taps: Vec<usize>,
+    pub r: f32,
+    pub alpha: f32,
+    pub through_statistics: bool,
+    pub per_image: bool,
+    pub per_tap: bool,
+}
+
+impl Run {
+    /// As tests are named.
+    pub fn title(&self) -> String {
+        let taps: Vec<String> = self.taps.iter().map(usize::to_string).collect();
+        let flow = if self.through_statistics { "through" } else { "detached" };
+        let sharing = if self.per_image { "per image" } else { "shared" };
+        let norm = if self.per_tap { ", per tap" } else { "" };
+        format!("taps {}, r {}, alpha {}, {flow}, {sharing}{norm}", taps.join("+"), self.r, self.alpha)
+    }
+
+    /// Lengths of the taps' perturbations in `scene`.
+    pub fn lengths(&self, scene: &Scene) -> Vec<usize> {
+        let deltas = if self.per_image { scene.case.batch } else { 1 };
+        let channels = |&tap: &usize| scene.graph.extent(scene.graph.features[tap]).c;
+        self.taps.iter().map(|tap| deltas * 2 * channels(tap)).collect()
+    }
+
+    fn method(&self) -> Method {
+        Method::Gr(GradientRegularization {
+            taps: self.taps.clone(),
+            radius: self.r,
+            alpha: self.alpha,
+            through_statistics: self.through_statistics,
+            per_image: self.per_image,
+            per_tap: self.per_tap,
+            warmup_epochs: 0.0,
+        })
+    }
+}
+
+/// The case that a file's runs work on, by its static name.
+pub fn scene_of(runs: &Runs) -> Result<Arc<Scene>, String> {
+    let known = super::network::CASES.into_iter().find(|&case| case == runs.case);
+    Scene::of(known.ok_or_else(|| format!("there is no case {}", runs.case))?)
+}
+
+/// A run on the GPU, made once for its tests.
+struct Outcome {
+    golden: Arc<Golden>,
+    scene: Arc<Scene>,
+    index: usize,
+    run: Run,
+    buffers: Buffers,
+}
+
+type Subject = fn(&Outcome) -> Result<(), Failed>;
+
+const SUBJECTS: &[(&str, Subject)] = &[
+    ("perturbation", perturbation),
+    ("losses", losses),
+    ("parameter gradient", parameter_gradient),
+    ("running statistics", running_statistics),
+];
+
+pub fn trials() -> Vec<Trial> {
+    let mut trials: Vec<Trial> = FILES.into_iter().flat_map(of_file).collect();
+    let limits: [(&str, fn() -> Result<(), Failed>); 2] = [
+        ("b0_64, as r goes to 0 the gradient becomes the plain one", gradients_as_r_goes_to_zero),
+        ("b0_64, the loss rises by r times the norm to first order", losses_as_r_goes_to_zero),
+    ];
+    trials.extend(limits.map(|(name, test)| Trial::test(format!("goldens/{name}"), test)));
+    trials
+}
+
+/// The tests of a file, or one that says why it cannot be read.
+fn of_file(name: &'static str) -> Vec<Trial> {
+    let load = || {
+        let golden = Golden::load(name)?;
+        let runs: Runs = golden.about()?;
+        Ok::<_, String>((Arc::new(golden), runs))
+    };
+    let (golden, runs) = match load() {
+        Ok(loaded) => loaded,
+        Err(error) => return vec![Trial::test(format!("goldens/{name}"), || Err(error.into()))],
+    };
+    let runs = Arc::new(runs);
+    let mut trials = Vec::new();
+    for index in 0..runs.runs.len() {
+        let outcome: Arc<OnceLock<Result<Outcome, String>>> = Arc::default();
+        for &(subject, test) in SUBJECTS {
+            let title = format!("goldens/{name}, {}, {subject}", runs.runs[index].title());
+            let (golden, runs, outcome) = (Arc::clone(&golden), Arc::clone(&runs), Arc::clone(&outcome));
+            trials.push(Trial::test(title, move || {
+                test(outcome.get_or_init(|| run(golden, &runs, index)).as_ref().map_err(Clone::clone)?)
+            }));
+        }
+    }
+    trials
+}
+
+fn run(golden: Arc<Golden>, runs: &Runs, index: usize) -> Result<Outcome, String> {
+    let (scene, run) = (scene_of(runs)?, runs.runs[index].clone());
+    let pass = perturbed_pass(&scene, &run)?;
+    pass.run(Step { radius: run.r, alpha: run.alpha, ..Step::default() })?;
+    let buffers = pass.read()?;
+    Ok(Outcome { golden, scene, index, run, buffers })
+}
+
+/// The passes of a run; its perturbations are left in "scaled 0", …, the norms that
+/// they were divided by in "total 0", ….
+fn perturbed_pass(scene: &Scene, run: &Run) -> Result<Pass, String> {
+    Pass::new(scene, &settings(run.method()), |recording| {
+        assert_eq!(expose(recording, PERTURBATION, "scaled"), run.taps.len());
+        assert_eq!(expose(recording, PERTURBATION, "total"), if run.per_tap { run.taps.len() } else { 1 });
+    })
+}
+
+impl Outcome {
+    fn values(&self, subject: &str) -> &[f64] {
+        self.golden.values(&format!("{}/{subject}", self.index))
+    }
+
+    /// What the passes left in "`name` 0", "`name` 1", ….
+    fn exposed(&self, name: &str) -> Vec<Vec<f64>> {
+        let read = |index| Some(wide(self.buffers.get(&format!("{name} {index}"))?.clone()));
+        (0..).map_while(read).collect()
+    }
+
+    fn judge(&self, subject: &str, verdict: Verdict) -> Result<(), Failed> {
+        let title = format!("{}, {} {subject}", self.golden.name, self.run.title());
+        verdict.close(&title, &self.golden, &format!("{}/{subject}", self.index), LIMIT)
+    }
+}
+
+/// Direction and length at each tap, and the norm of the statistics' gradient.
+fn perturbation(outcome: &Outcome) -> Result<(), Failed> {
+    let norms = outcome.exposed("total").concat();
+    outcome.judge("norm", Verdict::vector(&norms, outcome.values("norm")))?;
+    let lengths = outcome.run.lengths(&outcome.scene);
+    let mut rest = outcome.values("delta");
+    let mut expected = Vec::new();
+    for len in lengths {
+        let (own, others) = rest.split_at(len);
+        expected.push(own);
+        rest = others;
+    }
+    assert!(rest.is_empty(), "the golden has a perturbation for each tap");
+    let named = |(tap, values): (&usize, Vec<f64>)| Found { name: format!("tap {tap}"), number: *tap, values };
+    let found: Vec<Found> = outcome.run.taps.iter().zip(outcome.exposed("scaled")).map(named).collect();
+    outcome.judge("delta", Verdict::whole(&found, &expected))
+}
+
+fn losses(outcome: &Outcome) -> Result<(), Failed> {
+    let of = |history: &str| f64::from(outcome.buffers[history][0]);
+    let found = [of(step::HISTORY), of(step::PERTURBED_HISTORY)];
+    outcome.judge("passes_loss", Verdict::numbers(&found, outcome.values("passes_loss")))
+}
+
+fn parameter_gradient(outcome: &Outcome) -> Result<(), Failed> {
+    let found = outcome.scene.gradients(&outcome.buffers)?;
+    outcome.judge("parameter_gradient", Verdict::gradients(&found, outcome.values("parameter_gradient")))
+}
+
+fn running_statistics(outcome: &Outcome) -> Result<(), Failed> {
+    let [means, variances] = outcome.scene.running(&outcome.buffers)?;
+    outcome.judge("running_mean", Verdict::rows(&means, outcome.values("running_mean")))?;
+    outcome.judge("running_var", Verdict::rows(&variances, outcome.values("running_var")))
+}
+
+/// Radii, each half of the one before.
+const RADII: [f32; 3] = [0.02, 0.01, 0.005];
+
+/// What one recording leaves for every radius, the last of them 0.
+fn shrinking() -> Result<Vec<Buffers>, String> {
+    let scene = Scene::of("b0_64")?;
+    let run = Run {
+        taps: vec![0, 1, 2],
+        r: 0.0,
+        alpha: 1.0,
+        through_statistics: true,
+        per_image: false,
+        per_tap: false,
+    };
+    let pass = perturbed_pass(&scene, &run)?;
+    let read = |radius| {
+        pass.run(Step { radius, alpha: 1.0, ..Step::default() })?;
+        pass.read()
+    };
+    RADII.into_iter().chain([0.0]).map(read).collect()
+}
+
+/// Errors of the first order halve with the radius.
+fn halve(what: &str, errors: &[f64]) -> Result<(), Failed> {
+    println!("b0_64, r {RADII:?}: {what} {errors:?}");
+    for pair in errors.windows(2) {
+        let ratio = pair[0] / pair[1];
+        if !(1.8..2.2).contains(&ratio) {
+            return Err(format!("{what} {errors:?} shrink by {ratio:.2} where r halves").into());
+        }
+    }
+    Ok(())
+}
+
+fn gradients_as_r_goes_to_zero() -> Result<(), Failed> {
+    let runs = shrinking()?;
+    let scene = Scene::of("b0_64")?;
+    let plain = &scene.training()?[names::GRADIENTS];
+    let flat = |buffers: &Buffers| -> Vec<f64> {
+        buffers[names::GRADIENTS].iter().zip(plain).map(|(&a, &b)| f64::from(a) - f64::from(b)).collect()
+    };
+    let size = row::norm(&wide(plain.clone()));
+    let mut differences: Vec<f64> = runs.iter().map(|buffers| row::norm(&flat(buffers)) / size).collect();
+    let at_zero = differences.pop().expect("r = 0 is the last");
+    if at_zero != 0.0 {
+        return Err(format!("with r = 0 the gradient is off the plain one by {at_zero:.1e}").into());
+    }
+    halve("differences from the plain gradient", &differences)
+}
+
+fn losses_as_r_goes_to_zero() -> Result<(), Failed> {
+    let runs = shrinking()?;
+    let norm = f64::from(runs[0]["total 0"][0]);
+    let rise = |(buffers, r): (&Buffers, f32)| {
+        let [plain, perturbed] = [step::HISTORY, step::PERTURBED_HISTORY].map(|name| f64::from(buffers[name][0]));
+        (perturbed - plain) / f64::from(r)
+    };
+    let errors: Vec<f64> = runs.iter().zip(RADII).map(|pair| (rise(pair) / norm - 1.0).abs()).collect();
+    if errors[RADII.len() - 1] > 0.05 {
+        return Err(format!("(L(f') - L(f)) / r differs from the norm {norm} by {errors:?}").into());
+    }
+    halve("(L(f') - L(f)) / r differs from the norm by", &errors)
+}
