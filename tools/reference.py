@@ -276,7 +276,7 @@ class Running:
 class Measured:
     """Results by name, and how the error of each is taken."""
 
-    # Gradients below this share of the largest tensor's are measured by that: a beta
+    # Gradients below this share of the largest tensor's norm are measured by that: a beta
     # that only batch-norms see has a gradient of zero, and rounding gives it some.
     FLOOR = 1e-4
 
@@ -301,22 +301,31 @@ class Measured:
         self.tensors[name] = np.concatenate(parts).astype(np.float32)
         self.lengths[name] = [len(part) for part in parts]
 
-    def error(self, name, truth):
-        """The worst error of a result against the same of `truth`, and where it is."""
-        found, expected = self.tensors[name].astype(np.float64), truth.tensors[name].astype(np.float64)
+    def errors(self, truth):
+        """The worst error of every result against the same of `truth`, and where it is."""
+        worst = {}
+        for name in self.tensors:
+            found, expected = (measured.tensors[name].astype(np.float64) for measured in (self, truth))
+            for title, errors in self.errors_of(name, found, expected):
+                worst[title] = max((error, where) for where, error in errors)
+        return worst
+
+    def errors_of(self, name, found, expected):
+        """[(name, [(where, error)])] of a result: small gradients under a name of their own."""
         if name in self.names:
-            floor = self.FLOOR * expected[:, 0].max() if name.endswith("parameter_gradient") else 0.0
-            errors = [Row.error(*pair, floor) for pair in zip(found, expected, self.lengths[name])]
-            worst = int(np.argmax(errors))
-            return errors[worst], self.names[name][worst]
+            gradient = name == "parameter_gradient"
+            floor = self.FLOOR * expected[:, 0].max() if gradient else 0.0
+            rows = zip(self.names[name], found, expected, self.lengths[name])
+            all_ = [(where, Row.error(a, b, length, floor), b[0] < floor) for where, a, b, length in rows]
+            parts = [(name, False), (f"small_{name}", True)]
+            split = [(title, [(w, e) for w, e, small in all_ if small == wanted]) for title, wanted in parts]
+            return [(title, errors) for title, errors in split if errors]
         if name in self.lengths:
             ends = np.cumsum(self.lengths[name])[:-1]
-            parts = zip(np.split(found, ends), np.split(expected, ends))
-            errors = [float(np.linalg.norm(a - b) / np.linalg.norm(b)) for a, b in parts]
-            return max(errors), f"tap {int(np.argmax(errors))} of the list"
+            parts = enumerate(zip(np.split(found, ends), np.split(expected, ends)))
+            return [(name, [(f"tap {i} of the list", float(np.linalg.norm(a - b) / np.linalg.norm(b))) for i, (a, b) in parts])]
         size = np.abs(expected) if name.endswith("loss") else np.sqrt(np.mean(expected**2))
-        errors = np.abs(found - expected) / size
-        return float(errors.max()), f"number {int(errors.argmax())}"
+        return [(name, [(f"number {i}", float(error)) for i, error in enumerate(np.abs(found - expected) / size)])]
 
 
 class Case:
@@ -359,8 +368,7 @@ class Case:
         """The file's tensors, and PyTorch's own errors in float32."""
         running = self.running()
         truth, short = (self.measure(running, dtype) for dtype in (torch.float64, torch.float32))
-        errors = {name: short.error(name, truth) for name in truth.tensors}
-        return truth.tensors | running.tensors(), errors
+        return truth.tensors | running.tensors(), short.errors(truth)
 
     def measure(self, running, dtype):
         measured = Measured()
@@ -450,7 +458,8 @@ class Regularized:
             truth, short = (self.measure(running, dtype, run) for dtype in (torch.float64, torch.float32))
             for name in truth.tensors:
                 tensors[f"{index}/{name}"] = truth.tensors[name]
-                errors[f"{index}/{name}"] = short.error(name, truth)
+            for name, error in short.errors(truth).items():
+                errors[f"{index}/{name}"] = error
         return tensors, errors
 
     def measure(self, running, dtype, run):

@@ -14,7 +14,10 @@ use libtest_mimic::{Arguments, Trial};
 use std::process::ExitCode;
 
 fn all() -> Vec<Trial> {
-    [harness::trials(), network::trials(), learning::trials(), ops::trials(), goldens::trials()].into_iter().flatten().collect()
+    [harness::trials(), network::trials(), learning::trials(), ops::trials(), goldens::trials()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn main() -> ExitCode {
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
         eprintln!("no Vulkan device: {count} GPU tests ignored");
     } else {
         harness::print_closest();
+        goldens::print_figures();
     }
     conclusion.exit_code()
 }

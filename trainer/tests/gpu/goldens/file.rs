@@ -28,7 +28,8 @@ impl Golden {
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| failed(&error))?;
         let mut tensors = BTreeMap::new();
         for (name, view) in opened.tensors() {
-            let values = wide(view.dtype(), view.data()).ok_or_else(|| failed(&format!("type of `{name}`")))?;
+            let values =
+                wide(view.dtype(), view.data()).ok_or_else(|| failed(&format!("type of `{name}`")))?;
             tensors.insert(name, values);
         }
         let metadata = header.metadata().clone().unwrap_or_default();

@@ -65,7 +65,8 @@ pub struct Numbers {
 
 impl Numbers {
     pub fn of(graph: &Graph) -> Self {
-        let mut numbers = Self { params: vec![0; graph.params.len()], means: vec![0; graph.statistics.len()] };
+        let mut numbers =
+            Self { params: vec![0; graph.params.len()], means: vec![0; graph.statistics.len()] };
         for (number, entry) in names::state(graph).into_iter().enumerate() {
             match entry.content {
                 Content::Param(id) => numbers.params[id.0] = number,

@@ -1,7 +1,7 @@
 //! dfrt against PyTorch: the goldens of `tools/reference.py`, whose weights and
-//! pictures both sides make by one formula. Each test prints its worst relative
-//! error beside PyTorch's own in float32, and leaves that of every tensor in a table
-//! in the target folder, whose path it prints.
+//! pictures both sides make by one formula. When all is done the worst relative error
+//! of each subject is printed, beside PyTorch's own in float32; those of every tensor
+//! are left in tables in the target folder.
 
 mod file;
 mod formula;
@@ -13,6 +13,8 @@ mod scene;
 mod verdict;
 
 use libtest_mimic::Trial;
+
+pub use verdict::print_figures;
 
 pub fn trials() -> Vec<Trial> {
     [network::trials(), regularization::trials(), reference::trials()].into_iter().flatten().collect()

@@ -46,7 +46,7 @@ pub fn trials() -> Vec<Trial> {
 
 /// Judges a subject of the scene's golden file.
 fn judge(scene: &Scene, subject: &str, limit: f64, verdict: Verdict) -> Result<(), Failed> {
-    verdict.close(&format!("{} {subject}", scene.golden.name), &scene.golden, subject, limit)
+    verdict.close(&scene.golden, ("", ""), subject, limit)
 }
 
 fn evaluation_logits(scene: &Scene) -> Result<(), Failed> {

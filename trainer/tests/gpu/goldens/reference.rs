@@ -2,12 +2,12 @@
 //! ops are tested with is itself PyTorch's network. No device is needed here.
 
 use super::file::Golden;
+use super::formula;
 use super::regularization::{Run, Runs, scene_of};
 use super::scene::Scene;
 use super::verdict::{Found, Verdict};
-use crate::goldens::formula;
 use dfrt_trainer::reference::batch_norm::Moments;
-use dfrt_trainer::reference::feature_statistics::{Flow, Norm, Sharing};
+use dfrt_trainer::reference::feature_statistics::{Flow, Norm, Sharing, Statistics};
 use dfrt_trainer::reference::gradient_regularization::{Options, step};
 use dfrt_trainer::reference::network::{Labels, Mode, Network, State};
 use libtest_mimic::{Failed, Trial};
@@ -45,20 +45,14 @@ fn labels(scene: &Scene) -> (Vec<f64>, Vec<f64>) {
     (0..scene.case.batch).map(formula::label).unzip()
 }
 
-/// Fails where the worst error reaches the limit.
-fn judge(what: &str, limit: f64, verdict: &Verdict) -> Result<(), Failed> {
-    let (error, name) = verdict.worst();
-    println!("reference, {what}: {error:.1e} ({name})");
-    if error < limit { Ok(()) } else { Err(format!("{what}: {name} is off by {error:.1e}").into()) }
-}
-
 fn evaluation(scene: &Scene) -> Result<(), Failed> {
     let state = State::from(&scene.weights);
     let network = Network { graph: &scene.graph, state: &state, mode: Mode::Eval, perturbation: None };
     let trace = network.forward(&pixels(scene));
     let logits = trace.logits(&scene.graph);
-    let golden = scene.golden.values("evaluation_logits");
-    judge(&format!("{} evaluation_logits", scene.golden.name), LIMIT, &Verdict::vector(logits, golden))?;
+    let golden = &scene.golden;
+    let subject = "evaluation_logits";
+    Verdict::vector(logits, golden.values(subject)).close_reference(golden, subject, LIMIT)?;
     let dlogits: Vec<f64> = scene.labels().iter().map(|label| -f64::from(label.sign())).collect();
     let gradient = &network.backward(&trace, &dlogits).values[scene.graph.input.0];
     let picture = |(number, values): (usize, &[f64])| {
@@ -67,8 +61,8 @@ fn evaluation(scene: &Scene) -> Result<(), Failed> {
     };
     let size = 3 * scene.case.res * scene.case.res;
     let found: Vec<Found> = gradient.chunks(size).enumerate().map(picture).collect();
-    let golden = scene.golden.values("margin_pixel_gradient");
-    judge(&format!("{} margin_pixel_gradient", scene.golden.name), LIMIT, &Verdict::rows(&found, golden))
+    let subject = "margin_pixel_gradient";
+    Verdict::rows(&found, golden.values(subject)).close_reference(golden, subject, LIMIT)
 }
 
 fn training(scene: &Scene) -> Result<(), Failed> {
@@ -79,16 +73,33 @@ fn training(scene: &Scene) -> Result<(), Failed> {
     let logits = trace.logits(&scene.graph);
     let (targets, weights) = labels(scene);
     let labels = Labels { targets: &targets, weights: &weights };
-    let title = |subject: &str| format!("{} {subject}", scene.golden.name);
-    let golden = |subject: &str| scene.golden.values(subject);
-    let loss = [labels.loss(logits)];
-    judge(&title("training_logits"), LIMIT, &Verdict::vector(logits, golden("training_logits")))?;
-    judge(&title("training_loss"), LIMIT, &Verdict::numbers(&loss, golden("training_loss")))?;
-    let gradients = tensors(scene, network.backward(&trace, &labels.loss_gradient(logits)).params);
-    let verdict = Verdict::gradients(&gradients, golden("parameter_gradient"));
-    judge(&title("parameter_gradient"), LIMIT, &verdict)?;
-    for (subject, found) in running(scene, network.updated_running(&trace)) {
-        judge(&title(subject), LIMIT, &Verdict::rows(&found, golden(subject)))?;
+    let judge = |subject: &str, verdict: fn(&[f64], &[f64]) -> Verdict, found: &[f64]| {
+        let golden = scene.golden.values(subject);
+        verdict(found, golden).close_reference(&scene.golden, subject, LIMIT)
+    };
+    judge("training_logits", Verdict::vector, logits)?;
+    judge("training_loss", Verdict::numbers, &[labels.loss(logits)])?;
+    let made = network.backward(&trace, &labels.loss_gradient(logits)).params;
+    let after = network.updated_running(&trace);
+    tensors_and_statistics(scene, &scene.golden, "", (made, after), LIMIT)
+}
+
+/// Judges every parameter's gradient, and the running statistics.
+fn tensors_and_statistics(
+    scene: &Scene,
+    golden: &Golden,
+    prefix: &str,
+    (gradient, after): (Vec<Vec<f64>>, Vec<Moments>),
+    limit: f64,
+) -> Result<(), Failed> {
+    let values = |subject: &str| golden.values(&format!("{prefix}{subject}"));
+    let subject = "parameter_gradient";
+    let verdict = Verdict::gradients(&scene.tensors(gradient), values(subject));
+    verdict.close_reference(golden, subject, limit)?;
+    let (means, variances) = after.into_iter().map(|moments| (moments.mean, moments.var)).unzip();
+    let [means, variances] = scene.statistics(means, variances);
+    for (subject, found) in [("running_mean", means), ("running_var", variances)] {
+        Verdict::rows(&found, values(subject)).close_reference(golden, subject, limit)?;
     }
     Ok(())
 }
@@ -102,29 +113,23 @@ fn regularized(golden: &Golden, index: usize) -> Result<(), Failed> {
     let labels = Labels { targets: &targets, weights: &weights };
     let mode = Mode::Train { masks: None };
     let made = step(&scene.graph, &state, mode, &pixels(&scene), &labels, &options(run));
-    let title = |subject: &str| format!("{}, {} {subject}", golden.name, run.title());
-    let values = |subject: &str| golden.values(&format!("{index}/{subject}"));
-    judge(&title("passes_loss"), LIMIT, &Verdict::numbers(&made.losses, values("passes_loss")))?;
-    let deltas: Vec<f64> = made
-        .deltas
-        .iter()
-        .zip(run.lengths(&scene))
-        .flat_map(|(delta, len)| {
-            // [D, C] of both -> [D, 2, C].
-            let count = if run.per_image { scene.case.batch } else { 1 };
-            let c = len / 2 / count;
-            let pairs = delta.mean.chunks(c).zip(delta.deviation.chunks(c));
-            pairs.flat_map(|(mean, deviation)| [mean, deviation].concat()).collect::<Vec<f64>>()
-        })
-        .collect();
-    let whole = Found { name: "all taps".to_owned(), number: 0, values: deltas };
-    judge(&title("delta"), SHORT_LIMIT, &Verdict::whole(&[whole], &[values("delta")]))?;
-    let verdict = Verdict::gradients(&tensors(&scene, made.gradient), values("parameter_gradient"));
-    judge(&title("parameter_gradient"), SHORT_LIMIT, &verdict)?;
-    for (subject, found) in running(&scene, made.running) {
-        judge(&title(subject), SHORT_LIMIT, &Verdict::rows(&found, values(subject)))?;
-    }
-    Ok(())
+    let prefix = format!("{index}/");
+    let values = |subject: &str| golden.values(&format!("{prefix}{subject}"));
+    let verdict = Verdict::numbers(&made.losses, values("passes_loss"));
+    verdict.close_reference(golden, "passes_loss", LIMIT)?;
+    let count = run.deltas(&scene);
+    let flat = made.deltas.iter().flat_map(|delta| interleaved(delta, count)).collect();
+    let whole = Found { name: "all taps".to_owned(), number: 0, values: flat };
+    let verdict = Verdict::whole(&[whole], &[values("delta")]);
+    verdict.close_reference(golden, "delta", SHORT_LIMIT)?;
+    tensors_and_statistics(&scene, golden, &prefix, (made.gradient, made.running), SHORT_LIMIT)
+}
+
+/// [D, C] of means and of deviations -> [D, 2, C].
+fn interleaved(delta: &Statistics, count: usize) -> Vec<f64> {
+    let c = delta.mean.len() / count;
+    let pairs = delta.mean.chunks(c).zip(delta.deviation.chunks(c));
+    pairs.flat_map(|(mean, deviation)| [mean, deviation].concat()).collect()
 }
 
 fn options(run: &Run) -> Options {
@@ -136,17 +141,4 @@ fn options(run: &Run) -> Options {
         sharing: if run.per_image { Sharing::Image } else { Sharing::Batch },
         norm: if run.per_tap { Norm::PerTap } else { Norm::Joint },
     }
-}
-
-fn tensors(scene: &Scene, values: Vec<Vec<f64>>) -> Vec<Found> {
-    let params = scene.graph.params.iter().zip(&scene.numbers.params).zip(values);
-    params.map(|((param, &number), values)| Found { name: param.name.clone(), number, values }).collect()
-}
-
-fn running(scene: &Scene, after: Vec<Moments>) -> [(&'static str, Vec<Found>); 2] {
-    let (means, variances) = after.into_iter().map(|moments| (moments.mean, moments.var)).unzip();
-    [
-        ("running_mean", scene.statistics("running_mean", 0, means)),
-        ("running_var", scene.statistics("running_var", 1, variances)),
-    ]
 }

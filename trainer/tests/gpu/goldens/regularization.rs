@@ -2,9 +2,9 @@
 //! and that it does what a finite difference must as r goes to 0.
 
 use super::file::Golden;
+use super::row;
 use super::scene::{Buffers, Pass, Scene, expose, settings, wide};
 use super::verdict::{Found, LIMIT, Verdict};
-use super::row;
 use dfrt_trainer::arms::gradient_regularization::GradientRegularization;
 use dfrt_trainer::arms::{Method, step};
 use dfrt_trainer::ops::step::Step;
@@ -49,11 +49,9 @@ impl Run {
         format!("taps {}, r {}, alpha {}, {flow}, {sharing}{norm}", taps.join("+"), self.r, self.alpha)
     }
 
-    /// Lengths of the taps' perturbations in `scene`.
-    pub fn lengths(&self, scene: &Scene) -> Vec<usize> {
-        let deltas = if self.per_image { scene.case.batch } else { 1 };
-        let channels = |&tap: &usize| scene.graph.extent(scene.graph.features[tap]).c;
-        self.taps.iter().map(|tap| deltas * 2 * channels(tap)).collect()
+    /// Perturbations a tap has in `scene`.
+    pub fn deltas(&self, scene: &Scene) -> usize {
+        if self.per_image { scene.case.batch } else { 1 }
     }
 
     fn method(&self) -> Method {
@@ -84,6 +82,8 @@ struct Outcome {
     buffers: Buffers,
 }
 
+type Limit = fn() -> Result<(), Failed>;
+
 type Subject = fn(&Outcome) -> Result<(), Failed>;
 
 const SUBJECTS: &[(&str, Subject)] = &[
@@ -95,7 +95,7 @@ const SUBJECTS: &[(&str, Subject)] = &[
 
 pub fn trials() -> Vec<Trial> {
     let mut trials: Vec<Trial> = FILES.into_iter().flat_map(of_file).collect();
-    let limits: [(&str, fn() -> Result<(), Failed>); 2] = [
+    let limits: [(&str, Limit); 2] = [
         ("b0_64, as r goes to 0 the gradient becomes the plain one", gradients_as_r_goes_to_zero),
         ("b0_64, the loss rises by r times the norm to first order", losses_as_r_goes_to_zero),
     ];
@@ -158,8 +158,8 @@ impl Outcome {
     }
 
     fn judge(&self, subject: &str, verdict: Verdict) -> Result<(), Failed> {
-        let title = format!("{}, {} {subject}", self.golden.name, self.run.title());
-        verdict.close(&title, &self.golden, &format!("{}/{subject}", self.index), LIMIT)
+        let (prefix, run) = (format!("{}/", self.index), format!(", {}", self.run.title()));
+        verdict.close(&self.golden, (&prefix, &run), subject, LIMIT)
     }
 }
 
@@ -167,16 +167,17 @@ impl Outcome {
 fn perturbation(outcome: &Outcome) -> Result<(), Failed> {
     let norms = outcome.exposed("total").concat();
     outcome.judge("norm", Verdict::vector(&norms, outcome.values("norm")))?;
-    let lengths = outcome.run.lengths(&outcome.scene);
     let mut rest = outcome.values("delta");
     let mut expected = Vec::new();
-    for len in lengths {
-        let (own, others) = rest.split_at(len);
+    for &tap in &outcome.run.taps {
+        let channels = outcome.scene.graph.extent(outcome.scene.graph.features[tap]).c;
+        let (own, others) = rest.split_at(outcome.run.deltas(&outcome.scene) * 2 * channels);
         expected.push(own);
         rest = others;
     }
     assert!(rest.is_empty(), "the golden has a perturbation for each tap");
-    let named = |(tap, values): (&usize, Vec<f64>)| Found { name: format!("tap {tap}"), number: *tap, values };
+    let named =
+        |(tap, values): (&usize, Vec<f64>)| Found { name: format!("tap {tap}"), number: *tap, values };
     let found: Vec<Found> = outcome.run.taps.iter().zip(outcome.exposed("scaled")).map(named).collect();
     outcome.judge("delta", Verdict::whole(&found, &expected))
 }
@@ -227,7 +228,6 @@ fn gradients_as_r_goes_to_zero() -> Result<(), Failed> {
         row::norm(&pairs.map(|(&a, &b)| f64::from(a) - f64::from(b)).collect::<Vec<f64>>()) / size
     };
     let differences: Vec<f64> = at_radii(&scene, &radii)?.iter().map(difference).collect();
-    println!("b0_64, r {radii:?}: the gradient differs from the plain one by {differences:?}");
     for pair in differences[..3].windows(2) {
         let ratio = pair[0] / pair[1];
         if !(1.9..2.1).contains(&ratio) {
@@ -252,7 +252,6 @@ fn losses_as_r_goes_to_zero() -> Result<(), Failed> {
         (rise / of("total 0") - 1.0).abs()
     };
     let errors: Vec<f64> = runs.iter().zip(radii).map(error).collect();
-    println!("b0_64, r {radii:?}: (L(f') - L(f)) / r differs from the norm by {errors:?}");
     let halves = errors.windows(2).all(|pair| pair[1] <= 0.55 * pair[0]);
     if halves && errors[2] < 2e-3 {
         return Ok(());

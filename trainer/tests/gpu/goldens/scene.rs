@@ -141,12 +141,27 @@ impl Scene {
     }
 
     /// Learned tensors, or what has their layout, by name and number.
-    pub fn tensors(&self, params: Vec<Vec<f32>>) -> Vec<Found> {
-        let params = self.graph.params.iter().zip(&self.numbers.params).zip(params);
-        let found = |((param, &number), values): ((&dfrt_trainer::model::graph::Parameter, &usize), _)| {
-            Found { name: param.name.clone(), number, values: wide(values) }
+    pub fn tensors<T: Into<f64>>(&self, params: Vec<Vec<T>>) -> Vec<Found> {
+        let found = |(index, values): (usize, Vec<T>)| Found {
+            name: self.graph.params[index].name.clone(),
+            number: self.numbers.params[index],
+            values: wide(values),
         };
-        params.map(found).collect()
+        params.into_iter().enumerate().map(found).collect()
+    }
+
+    /// Running means and variances by name and number.
+    pub fn statistics<T: Into<f64>>(&self, means: Vec<Vec<T>>, variances: Vec<Vec<T>>) -> [Vec<Found>; 2] {
+        let found = |field: &str, offset: usize, all: Vec<Vec<T>>| {
+            let one = |(index, values): (usize, Vec<T>)| Found {
+                name: format!("{}.{field}", self.graph.statistics[index].name),
+                number: self.numbers.means[index] + offset,
+                values: wide(values),
+            };
+            all.into_iter().enumerate().map(one).collect()
+        };
+        // The state lists a variance right after its mean.
+        [found("running_mean", 0, means), found("running_var", 1, variances)]
     }
 
     /// The gradients that a pass left.
@@ -161,16 +176,7 @@ impl Scene {
         let (params, running) = (&buffers[names::PARAMS], &buffers[names::RUNNING]);
         let after = layout.unpack(&self.graph, params, running, 0).running;
         let (means, variances) = after.into_iter().map(|running| (running.mean, running.var)).unzip();
-        Ok([self.statistics("running_mean", 0, means), self.statistics("running_var", 1, variances)])
-    }
-
-    /// Running statistics of one kind by name and number.
-    pub fn statistics<T: Into<f64>>(&self, field: &str, offset: usize, values: Vec<Vec<T>>) -> Vec<Found> {
-        let all = self.graph.statistics.iter().zip(&self.numbers.means).zip(values);
-        let found = |((statistics, &number), values): ((&dfrt_trainer::model::graph::RunningStatistics, &usize), _)| {
-            Found { name: format!("{}.{field}", statistics.name), number: number + offset, values: wide(values) }
-        };
-        all.map(found).collect()
+        Ok(self.statistics(means, variances))
     }
 }
 
@@ -193,7 +199,11 @@ pub struct Pass {
 
 impl Pass {
     /// The gradients of a step. `change` may alter the recording: see [`expose`].
-    pub fn new(scene: &Scene, settings: &Settings, change: impl FnOnce(&mut Recording)) -> Result<Self, String> {
+    pub fn new(
+        scene: &Scene,
+        settings: &Settings,
+        change: impl FnOnce(&mut Recording),
+    ) -> Result<Self, String> {
         let network = scene.network()?;
         let mut recording =
             step::gradients(&scene.graph, &network.layout, scene.case.batch, &settings.step());
@@ -236,7 +246,8 @@ impl Pass {
     /// Every named buffer.
     pub fn read(&self) -> Result<Buffers, String> {
         let read = |(name, buffer): (&String, &Buffer)| {
-            let values = self.network.engine.read(buffer, 0, buffer.len).map_err(|error| error.to_string())?;
+            let values =
+                self.network.engine.read(buffer, 0, buffer.len).map_err(|error| error.to_string())?;
             Ok((name.clone(), values))
         };
         self.buffers.iter().map(read).collect()

@@ -1,17 +1,22 @@
-//! Errors of one subject, tensor by tensor: judged, printed, and left in a table.
+//! Errors of one subject, tensor by tensor: judged, left in a table, and the worst
+//! printed when all is done.
 
 use super::file::{Error, Golden};
 use super::row;
 use libtest_mimic::Failed;
 use std::fmt::Write;
 use std::path::Path;
+use std::sync::Mutex;
 
 /// The relative error that a result of the GPU must stay below.
 pub const LIMIT: f64 = 1e-3;
 
-/// A gradient below this share of the largest tensor's is measured by that: a beta
+/// A gradient below this share of the largest tensor's norm is measured by that: a beta
 /// that only batch-norms see has a gradient of zero, and rounding gives it some.
 const FLOOR: f64 = 1e-4;
+
+/// Where the tables of all errors are left.
+const FOLDER: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/goldens");
 
 /// A tensor of what was found.
 #[derive(Clone, Debug)]
@@ -27,7 +32,17 @@ pub struct Found {
 /// The errors of a subject of a golden file.
 #[derive(Debug)]
 pub struct Verdict {
-    errors: Vec<(String, f64)>,
+    errors: Vec<Entry>,
+}
+
+/// The error of one tensor.
+#[derive(Debug)]
+struct Entry {
+    name: String,
+    /// Infinite where something is no number.
+    error: f64,
+    /// Whether it is measured by the floor.
+    small: bool,
 }
 
 impl Verdict {
@@ -45,7 +60,7 @@ impl Verdict {
 
     fn one_by_one(found: &[f64], expected: &[f64], error: impl Fn((&f64, &f64)) -> f64) -> Self {
         assert_eq!(found.len(), expected.len(), "as many numbers as the golden has");
-        let named = |(index, pair)| (format!("number {index}"), error(pair));
+        let named = |(index, pair)| Entry::new(format!("number {index}"), error(pair));
         Self { errors: found.iter().zip(expected).enumerate().map(named).collect() }
     }
 
@@ -65,7 +80,8 @@ impl Verdict {
         let largest = golden.chunks(len).map(|row| row[0]).fold(0.0, f64::max);
         let error = |(tensor, golden): (&Found, &[f64])| {
             let row = row::of(tensor.number, &tensor.values, len);
-            (tensor.name.clone(), row::error(&row, golden, tensor.values.len(), floor * largest))
+            let error = row::error(&row, golden, tensor.values.len(), floor * largest);
+            Entry { small: golden[0] < floor * largest, ..Entry::new(tensor.name.clone(), error) }
         };
         Self { errors: found.iter().zip(golden.chunks(len)).map(error).collect() }
     }
@@ -76,54 +92,118 @@ impl Verdict {
         let error = |(tensor, expected): (&Found, &&[f64])| {
             assert_eq!(tensor.values.len(), expected.len(), "{}", tensor.name);
             let difference: Vec<f64> = tensor.values.iter().zip(*expected).map(|(a, b)| a - b).collect();
-            (tensor.name.clone(), row::norm(&difference) / row::norm(expected))
+            Entry::new(tensor.name.clone(), row::norm(&difference) / row::norm(expected))
         };
         Self { errors: found.iter().zip(expected).map(error).collect() }
     }
 
-    /// The worst error and its tensor.
-    pub fn worst(&self) -> Error {
-        let (name, error) = self
-            .errors
-            .iter()
-            .max_by(|(_, a), (_, b)| row::worse(*a, 0.0).total_cmp(&row::worse(*b, 0.0)))
-            .expect("something is compared");
-        (row::worse(*error, 0.0), name.clone())
+    /// Leaves the table of all errors and remembers the worst, beside PyTorch's own in
+    /// float32; fails where an error reaches `limit`. `run` tells the results of a
+    /// file apart that have the same subject; their names there begin with `prefix`.
+    pub fn close(
+        self,
+        golden: &Golden,
+        (prefix, run): (&str, &str),
+        subject: &str,
+        limit: f64,
+    ) -> Result<(), Failed> {
+        let title = format!("{}{run} {subject}", golden.name);
+        self.table(&title)?;
+        let own = golden.float32_errors()?;
+        self.remember(&golden.name, subject, |subject| own.get(&format!("{prefix}{subject}")).cloned());
+        self.below(&title, limit)
     }
 
-    /// Prints the worst tensor, leaves the table of all, and fails where an error
-    /// reaches `limit`. `title`: "b0_64 training_logits".
-    pub fn close(self, title: &str, golden: &Golden, subject: &str, limit: f64) -> Result<(), Failed> {
-        let (worst, name) = self.worst();
-        let (own, _) = golden.float32_errors()?.remove(subject).ok_or_else(|| format!("no `{subject}`"))?;
-        let table = self.table(title)?;
-        println!("{title}: {worst:.1e} ({name}), PyTorch in float32 {own:.1e}; {table}");
-        let failures: Vec<String> = self
-            .errors
-            .iter()
-            .filter(|(_, error)| row::worse(*error, 0.0) >= limit)
-            .map(|(name, error)| format!("{name}: {error:.1e}"))
-            .collect();
+    /// The same for results that are not the GPU's: no table.
+    pub fn close_reference(self, golden: &Golden, subject: &str, limit: f64) -> Result<(), Failed> {
+        let title = format!("{}, f64 reference", golden.name);
+        self.remember(&title, subject, |_| None);
+        self.below(&format!("{title}, {subject}"), limit)
+    }
+
+    /// Small gradients under a name of their own.
+    fn remember(&self, file: &str, subject: &str, own: impl Fn(&str) -> Option<Error>) {
+        for (small, subject) in [(false, subject.to_owned()), (true, format!("small_{subject}"))] {
+            let errors = self.errors.iter().filter(|entry| entry.small == small);
+            if let Some(worst) = errors.max_by(|a, b| a.error.total_cmp(&b.error)) {
+                remember(file, &subject, worst, own(&subject));
+            }
+        }
+    }
+
+    fn below(&self, title: &str, limit: f64) -> Result<(), Failed> {
+        let reached = self.errors.iter().filter(|entry| entry.error >= limit);
+        let failures: Vec<String> =
+            reached.map(|Entry { name, error, .. }| format!("{name}: {error:.1e}")).collect();
         if failures.is_empty() {
             return Ok(());
         }
-        let count = failures.len();
+        let (count, all) = (failures.len(), self.errors.len());
         let first = failures[..count.min(10)].join("; ");
-        let all = self.errors.len();
         Err(format!("{title}: {count} of {all} errors reach {limit:.0e}: {first}").into())
     }
 
-    /// Every tensor's error in a file in the target folder; returns its path.
-    fn table(&self, title: &str) -> Result<String, String> {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("goldens");
+    /// Every tensor's error in a file in [`FOLDER`].
+    fn table(&self, title: &str) -> Result<(), String> {
+        let folder = Path::new(FOLDER);
         let mut text = "relative_error\ttensor\n".to_owned();
-        for (name, error) in &self.errors {
+        for Entry { name, error, .. } in &self.errors {
             writeln!(text, "{error:.2e}\t{name}").expect("a string takes all");
         }
         let path = folder.join(format!("{}.tsv", title.replace([' ', ','], "_")));
         let failed = |error: std::io::Error| format!("{}: {error}", path.display());
-        std::fs::create_dir_all(&folder).map_err(failed)?;
-        std::fs::write(&path, text).map_err(failed)?;
-        Ok(path.display().to_string())
+        std::fs::create_dir_all(folder).map_err(failed)?;
+        std::fs::write(&path, text).map_err(failed)
+    }
+}
+
+impl Entry {
+    fn new(name: String, error: f64) -> Self {
+        Self { name, error: row::worse(error, 0.0), small: false }
+    }
+}
+
+/// The worst error of a subject over the runs of a file.
+struct Figure {
+    file: String,
+    subject: String,
+    worst: f64,
+    name: String,
+    /// PyTorch's in float32.
+    own: Option<f64>,
+}
+
+static FIGURES: Mutex<Vec<Figure>> = Mutex::new(Vec::new());
+
+fn remember(file: &str, subject: &str, entry: &Entry, own: Option<Error>) {
+    let mut figures = FIGURES.lock().expect("no holder panics");
+    let known = figures.iter().position(|figure| figure.file == file && figure.subject == subject);
+    let index = known.unwrap_or_else(|| {
+        let (file, subject) = (file.to_owned(), subject.to_owned());
+        figures.push(Figure { file, subject, worst: f64::NEG_INFINITY, name: String::new(), own: None });
+        figures.len() - 1
+    });
+    let figure = &mut figures[index];
+    if entry.error > figure.worst {
+        (figure.worst, figure.name) = (entry.error, entry.name.clone());
+    }
+    if let Some((own, _)) = own {
+        figure.own = Some(figure.own.map_or(own, |before| before.max(own)));
+    }
+}
+
+/// Prints the figures reached, and says where those of every tensor are.
+pub fn print_figures() {
+    let figures = FIGURES.lock().expect("no holder panics");
+    if figures.is_empty() {
+        return;
+    }
+    eprintln!("against PyTorch in float64, the worst relative errors (of every tensor: {FOLDER}):");
+    eprintln!(
+        "| golden | subject | error | worst at | PyTorch in float32 |\n| --- | --- | --- | --- | --- |"
+    );
+    for Figure { file, subject, worst, name, own } in &*figures {
+        let own = own.map_or(String::new(), |own| format!("{own:.1e}"));
+        eprintln!("| {file} | {subject} | {worst:.1e} | {name} | {own} |");
     }
 }
