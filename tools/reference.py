@@ -166,10 +166,9 @@ class Network:
             stem = torch.nn.Sequential(self.model.conv_stem, self.model.bn1)
             self.features = [stem, *self.model.blocks, head]
             self.mean, self.std = [127.0 / 255.0] * 3, [128.0 / 255.0] * 3
-        self.classifier = [module for module in self.model.modules() if isinstance(module, torch.nn.Linear)][-1]
-        self.norms = [
-            module for module in self.model.modules() if isinstance(module, torch.nn.BatchNorm2d)
-        ]
+        of_kind = lambda kind: [module for module in self.model.modules() if isinstance(module, kind)]
+        (self.classifier,) = of_kind(torch.nn.Linear)
+        self.norms = of_kind(torch.nn.BatchNorm2d)
         self.fill(arch)
         self.model.to(dtype)
         if running is not None:
@@ -183,7 +182,8 @@ class Network:
         with torch.no_grad():
             for name, tensor in self.model.named_parameters():
                 owner, _, field = name.rpartition(".")
-                tensor.copy_(torch.from_numpy(learned(arch, self.numbers[name], tensor.shape, modules[owner], field)))
+                values = learned(arch, self.numbers[name], tensor.shape, modules[owner], field)
+                tensor.copy_(torch.from_numpy(values))
 
     def variance_number(self, norm):
         """The number of a batch-norm's running variance."""
@@ -306,26 +306,30 @@ class Measured:
         worst = {}
         for name in self.tensors:
             found, expected = (measured.tensors[name].astype(np.float64) for measured in (self, truth))
-            for title, errors in self.errors_of(name, found, expected):
-                worst[title] = max((error, where) for where, error in errors)
+            if name in self.names:
+                errors = self.row_errors(name, found, expected)
+            elif name in self.lengths:
+                errors = self.whole_errors(name, found, expected)
+            else:
+                # A loss is measured by itself.
+                size = np.abs(expected) if name.endswith("loss") else np.sqrt(np.mean(expected**2))
+                distances = np.abs(found - expected) / size
+                errors = [(float(error), name, f"number {at}") for at, error in enumerate(distances)]
+            for error, title, where in errors:
+                worst[title] = max(worst.get(title, (0.0, where)), (error, where))
         return worst
 
-    def errors_of(self, name, found, expected):
-        """[(name, [(where, error)])] of a result: small gradients under a name of their own."""
-        if name in self.names:
-            gradient = name == "parameter_gradient"
-            floor = self.FLOOR * expected[:, 0].max() if gradient else 0.0
-            rows = zip(self.names[name], found, expected, self.lengths[name])
-            all_ = [(where, Row.error(a, b, length, floor), b[0] < floor) for where, a, b, length in rows]
-            parts = [(name, False), (f"small_{name}", True)]
-            split = [(title, [(w, e) for w, e, small in all_ if small == wanted]) for title, wanted in parts]
-            return [(title, errors) for title, errors in split if errors]
-        if name in self.lengths:
-            ends = np.cumsum(self.lengths[name])[:-1]
-            parts = enumerate(zip(np.split(found, ends), np.split(expected, ends)))
-            return [(name, [(f"tap {i} of the list", float(np.linalg.norm(a - b) / np.linalg.norm(b))) for i, (a, b) in parts])]
-        size = np.abs(expected) if name.endswith("loss") else np.sqrt(np.mean(expected**2))
-        return [(name, [(f"number {i}", float(error)) for i, error in enumerate(np.abs(found - expected) / size)])]
+    def row_errors(self, name, found, expected):
+        """(error, result, tensor): small gradients are a result of their own."""
+        floor = self.FLOOR * expected[:, 0].max() if name == "parameter_gradient" else 0.0
+        for where, a, b, length in zip(self.names[name], found, expected, self.lengths[name]):
+            yield Row.error(a, b, length, floor), f"small_{name}" if b[0] < floor else name, where
+
+    def whole_errors(self, name, found, expected):
+        """(error, result, tap): the norm of the difference, relative to the tap's."""
+        ends = np.cumsum(self.lengths[name])[:-1]
+        for at, (a, b) in enumerate(zip(np.split(found, ends), np.split(expected, ends))):
+            yield float(np.linalg.norm(a - b) / np.linalg.norm(b)), name, f"tap {at} of the list"
 
 
 class Case:
@@ -577,13 +581,15 @@ def files():
 
 
 def metadata(file, errors):
+    """One entry, because the order of several is left to chance."""
     versions = {module.__name__: module.__version__ for module in (torch, torchvision, timm, np)}
-    return {
-        "about": json.dumps(file.about()),
+    entry = {
+        "about": file.about(),
         "command": f"python tools/reference.py --only {file.name}",
-        "versions": json.dumps(versions),
-        "float32_errors": json.dumps(errors),
+        "versions": versions,
+        "float32_errors": errors,
     }
+    return {"golden": json.dumps(entry)}
 
 
 def write(file):
@@ -603,7 +609,7 @@ def check(file):
     path = FOLDER / f"{file.name}.safetensors"
     with safetensors.safe_open(path, "numpy") as opened:
         kept = {name: opened.get_tensor(name) for name in opened.keys()}
-        about = json.loads(opened.metadata()["about"])
+        about = json.loads(opened.metadata()["golden"])["about"]
     made, _ = file.goldens()
     faults = [] if about == json.loads(json.dumps(file.about())) else ["its metadata say another case"]
     faults += [f"`{name}` is in one of them alone" for name in sorted(kept.keys() ^ made.keys())]

@@ -2,7 +2,8 @@
 
 use safetensors::{Dtype, SafeTensors};
 use serde::de::DeserializeOwned;
-use std::collections::{BTreeMap, HashMap};
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// An error and where it is.
@@ -14,7 +15,7 @@ pub struct Golden {
     /// Its name without the ending.
     pub name: String,
     tensors: BTreeMap<String, Vec<f64>>,
-    metadata: HashMap<String, String>,
+    metadata: Value,
 }
 
 impl Golden {
@@ -32,7 +33,9 @@ impl Golden {
                 wide(view.dtype(), view.data()).ok_or_else(|| failed(&format!("type of `{name}`")))?;
             tensors.insert(name, values);
         }
-        let metadata = header.metadata().clone().unwrap_or_default();
+        let entry = header.metadata().as_ref().and_then(|metadata| metadata.get("golden"));
+        let entry = entry.ok_or_else(|| failed(&"it has no entry `golden`"))?;
+        let metadata = serde_json::from_str(entry).map_err(|error| failed(&error))?;
         Ok(Self { name: name.to_owned(), tensors, metadata })
     }
 
@@ -52,8 +55,8 @@ impl Golden {
     }
 
     fn json<T: DeserializeOwned>(&self, key: &str) -> Result<T, String> {
-        let text = self.metadata.get(key).ok_or_else(|| format!("{} has no `{key}`", self.name))?;
-        serde_json::from_str(text).map_err(|error| format!("{}, `{key}`: {error}", self.name))
+        let value = self.metadata[key].clone();
+        serde_json::from_value(value).map_err(|error| format!("{}, `{key}`: {error}", self.name))
     }
 }
 
