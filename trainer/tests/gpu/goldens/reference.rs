@@ -1,5 +1,6 @@
 //! The f64 reference against PyTorch in float64, where that is cheap: what the GPU's
-//! ops are tested with is itself PyTorch's network. No device is needed here.
+//! ops are tested with is itself PyTorch's network. No device takes part, but without
+//! one these tests are ignored with the rest of this target.
 
 use super::file::Golden;
 use super::formula;
