@@ -3,6 +3,7 @@
 //!
 //! A new file gives its `trials()` to `all` below; `harness` checks recordings.
 
+mod goldens;
 mod harness;
 mod learning;
 mod network;
@@ -14,7 +15,15 @@ use libtest_mimic::{Arguments, Trial};
 use std::process::ExitCode;
 
 fn all() -> Vec<Trial> {
-    [harness::trials(), network::trials(), learning::trials(), ops::trials(), real::trials()].into_iter().flatten().collect()
+    let all = [
+        harness::trials(),
+        network::trials(),
+        learning::trials(),
+        ops::trials(),
+        goldens::trials(),
+        real::trials(),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 fn main() -> ExitCode {
@@ -22,7 +31,12 @@ fn main() -> ExitCode {
     // One device, and one place where its errors are kept: one test at a time.
     arguments.test_threads.get_or_insert(1);
     let devices = device::list();
-    let trials: Vec<_> = all().into_iter().map(|trial| trial.with_ignored_flag(devices.is_empty())).collect();
+    let ignored = |trial: Trial| {
+        // Some need files as well.
+        let ignored = devices.is_empty() || trial.has_ignored_flag();
+        trial.with_ignored_flag(ignored)
+    };
+    let trials: Vec<_> = all().into_iter().map(ignored).collect();
     let count = trials.len();
     if let Some(used) = devices.iter().find(|device| device.default) {
         eprintln!("GPU tests on {} ({}, {}, {})", used.name, used.kind, used.api, used.driver);
@@ -32,6 +46,7 @@ fn main() -> ExitCode {
         eprintln!("no Vulkan device: {count} GPU tests ignored");
     } else {
         harness::print_closest();
+        goldens::print_figures();
     }
     conclusion.exit_code()
 }

@@ -51,7 +51,6 @@ fn lite0_names_photographs() -> Result<(), String> {
         if !right.iter().any(|classes| classes.contains(&best)) {
             return Err(format!("{name} is taken for class {best}"));
         }
-        println!("{name}: class {best}, score {:.2}", scores[best]);
     }
     Ok(())
 }

@@ -1,0 +1,21 @@
+//! dfrt against PyTorch: the goldens of `tools/reference.py`, whose weights and
+//! pictures both sides make by one formula. When all is done the worst relative error
+//! of each subject is printed, beside PyTorch's own in float32; those of every tensor
+//! are left in tables in the target folder.
+
+mod file;
+mod formula;
+mod network;
+mod reference;
+mod regularization;
+mod row;
+mod scene;
+mod verdict;
+
+use libtest_mimic::Trial;
+
+pub use verdict::print_figures;
+
+pub fn trials() -> Vec<Trial> {
+    [network::trials(), regularization::trials(), reference::trials()].into_iter().flatten().collect()
+}
