@@ -14,6 +14,7 @@
     python tools/reference.py               # writes fixtures/goldens/*.safetensors
     python tools/reference.py --check       # makes them anew and compares; exits 1 on a difference
     python tools/reference.py --only b0_64  # one file alone
+    python tools/reference.py --onnx target/tmp/goldens    # what the tests exported, by onnxruntime
 
 Weights, pictures and labels come from the formula in `Formula`, which the tests
 evaluate to the same bits (trainer/tests/gpu/goldens/formula.rs), so that a golden
@@ -45,6 +46,10 @@ FOLDER = Path(__file__).resolve().parent.parent / "fixtures" / "goldens"
 
 # Two runs may differ by this share of a tensor's size; float32 tensors by their rounding.
 TOLERANCE = {np.dtype(np.float64): 1e-9, np.dtype(np.float32): 1e-6, np.dtype(np.int8): 0.0}
+
+
+# onnxruntime's logits, of order one, may differ from the goldens by this.
+ONNX_TOLERANCE = 1e-4
 
 
 class Formula:
@@ -636,6 +641,27 @@ def differences(name, kept, made):
     return []
 
 
+def check_onnx(folder, cases):
+    """Whether onnxruntime gives the goldens' logits with the files that the tests left."""
+    import onnx
+    import onnxruntime
+
+    fine = True
+    for case in cases:
+        with safetensors.safe_open(FOLDER / f"{case.name}.safetensors", "numpy") as opened:
+            expected = opened.get_tensor("evaluation_logits").reshape(-1)
+        bytes_ = pictures(case.first_picture, case.batch, case.res)
+        pixels = (bytes_.astype(np.float32) / np.float32(255)).transpose(0, 3, 1, 2)
+        for path in [folder / f"{case.name}.{batch}.onnx" for batch in ("any", "fixed")]:
+            onnx.checker.check_model(onnx.load(path), full_check=True)
+            session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+            found = session.run(["logit"], {"pixels": np.ascontiguousarray(pixels)})[0][:, 0]
+            worst = float(np.abs(found - expected).max())
+            fine &= worst <= ONNX_TOLERANCE
+            print(f"{path.name}: valid; onnxruntime within {worst:.1e} of logits {expected.round(3).tolist()}")
+    return fine
+
+
 def main():
     # The same sums in the same order on every machine; the networks are small.
     torch.set_num_threads(1)
@@ -643,7 +669,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--check", action="store_true", help="compare with the files instead of writing them")
     parser.add_argument("--only", choices=known, metavar="NAME", help=f"one of {', '.join(known)}")
+    parser.add_argument("--onnx", type=Path, metavar="FOLDER", help="check the tests' exports by onnxruntime")
     arguments = parser.parse_args()
+    if arguments.onnx:
+        cases = [file for file in known.values() if isinstance(file, Case)]
+        return 0 if check_onnx(arguments.onnx, cases) else 1
     chosen = [known[arguments.only]] if arguments.only else list(known.values())
     if not arguments.check:
         for file in chosen:

@@ -3,6 +3,7 @@
 //! of each subject is printed, beside PyTorch's own in float32; those of every tensor
 //! are left in tables in the target folder.
 
+mod deployment;
 mod file;
 mod formula;
 mod network;
@@ -17,5 +18,6 @@ use libtest_mimic::Trial;
 pub use verdict::print_figures;
 
 pub fn trials() -> Vec<Trial> {
-    [network::trials(), regularization::trials(), reference::trials()].into_iter().flatten().collect()
+    let all = [network::trials(), regularization::trials(), reference::trials(), deployment::trials()];
+    all.into_iter().flatten().collect()
 }

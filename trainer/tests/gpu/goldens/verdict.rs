@@ -16,7 +16,7 @@ pub const LIMIT: f64 = 1e-3;
 const FLOOR: f64 = 1e-4;
 
 /// Where the tables of all errors are left.
-const FOLDER: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/goldens");
+pub const FOLDER: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/goldens");
 
 /// A tensor of what was found.
 #[derive(Clone, Debug)]
