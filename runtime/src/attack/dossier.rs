@@ -3,7 +3,7 @@
 
 use super::result::{AttackReport, SampleResult};
 use crate::storage::{self, StorageError};
-use image::{ImageEncoder, ImageFormat, RgbImage};
+use image::{ImageFormat, RgbImage};
 use std::path::{Path, PathBuf};
 
 /// Why an attack's folder cannot be used.
@@ -140,15 +140,6 @@ impl Dossier {
 
 pub(super) fn garbled(path: &Path, reason: &str) -> DossierError {
     DossierError::Garbled { path: path.to_owned(), reason: reason.to_owned() }
-}
-
-/// `picture` as an 8-bit RGB PNG.
-pub(super) fn encode(picture: &RgbImage) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    image::codecs::png::PngEncoder::new(&mut bytes)
-        .write_image(picture.as_raw(), picture.width(), picture.height(), image::ExtendedColorType::Rgb8)
-        .expect("memory takes every byte of a picture that has pixels");
-    bytes
 }
 
 /// An 8-bit RGB PNG of ours, read back; `path` names it in the error.

@@ -400,13 +400,13 @@ impl<'a> Court<'a> {
     /// The 8-bit picture of a proposal, through PNG and back.
     fn exhibit(&self, clean: &Clean<'_>, proposal: &Proposal) -> Result<Exhibit, JudgeError> {
         let rounded = self.trial.threat.round(&clean.picture, &proposal.values);
-        let png = dossier::encode(&rounded);
+        let png = picture::encode_png(&rounded);
         let Some((dossier, _)) = &self.record else {
             let picture = dossier::decode(&png, Path::new("adversarial picture"))?;
             return Ok(Exhibit { picture, clean_sha256: String::new(), adv_sha256: String::new() });
         };
         let id = clean.subject.id;
-        let clean_sha256 = dossier.save(Side::Clean, id, &dossier::encode(&clean.picture))?;
+        let clean_sha256 = dossier.save(Side::Clean, id, &picture::encode_png(&clean.picture))?;
         dossier.save(Side::Adversarial, id, &png)?;
         let (picture, adv_sha256) = dossier.picture(Side::Adversarial, id)?;
         Ok(Exhibit { picture, clean_sha256, adv_sha256 })

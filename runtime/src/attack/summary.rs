@@ -5,7 +5,7 @@ use super::journal::Entry;
 use super::result::{Direction, Gate, QueryStatistics, RateIntervals, SampleResult};
 use super::{GradientCount, is_right};
 use crate::data::manifest::Label;
-use crate::detector::quantile::quantile;
+use crate::metrics::quantile::quantile;
 use crate::metrics::{intervals, ranking};
 
 /// How many of a set of pictures stood before and after.

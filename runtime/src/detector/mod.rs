@@ -5,6 +5,5 @@ pub mod bench;
 pub mod evaluate;
 pub mod metadata;
 pub mod oracle;
-pub mod quantile;
 pub mod session;
 pub mod signature;

@@ -17,6 +17,7 @@
 //! - Where there is one group, its pictures are resampled, which says nothing
 //!   about other people; reports name the number of groups for that reason.
 
+use super::quantile::quantile;
 use super::ranking::{
     Ranked, STRICT_FPR, accuracy_of, balanced_accuracy_of, ece_of, negative_log_likelihood, probability,
     right,
@@ -341,17 +342,9 @@ fn percentile_estimate(value: f64, mut draws: Vec<f64>, rate_over: Option<usize>
     }
     let (low, high) = match draws.is_empty() {
         true => (value, value),
-        false => (percentile(&draws, 0.025), percentile(&draws, 0.975)),
+        false => (quantile(&draws, 0.025), quantile(&draws, 0.975)),
     };
     Estimate { value, low: low.min(value), high: high.max(value) }
-}
-
-/// The quantile `q` of sorted values, on the line between its neighbours.
-pub(super) fn percentile(sorted: &[f64], q: f64) -> f64 {
-    let place = q * (sorted.len() - 1) as f64;
-    let (below, share) = (place.floor() as usize, place.fract());
-    let above = (below + 1).min(sorted.len() - 1);
-    sorted[below] + share * (sorted[above] - sorted[below])
 }
 
 #[cfg(test)]
@@ -379,16 +372,6 @@ mod tests {
         assert_eq!(wilson(0, 10).low, 0.0);
         close(wilson(0, 10).high, 0.277_53, 1e-5);
         assert_eq!(wilson(0, 0), Estimate { value: 0.0, low: 0.0, high: 1.0 });
-    }
-
-    #[test]
-    fn percentiles_lie_on_the_line() {
-        let values = [1.0, 2.0, 3.0, 5.0];
-        close(percentile(&values, 0.0), 1.0, 1e-12);
-        close(percentile(&values, 0.5), 2.5, 1e-12);
-        close(percentile(&values, 0.9), 4.4, 1e-12);
-        close(percentile(&values, 1.0), 5.0, 1e-12);
-        close(percentile(&[7.0], 0.3), 7.0, 1e-12);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod intervals;
 pub mod paired;
+pub mod quantile;
 pub mod ranking;
 
 use serde::{Deserialize, Serialize};

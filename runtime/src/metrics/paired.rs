@@ -7,7 +7,8 @@
 //! seeds' pairs. The interval then tells how the difference would vary over
 //! other people with these very seeds; it holds no spread over other seeds.
 
-use super::intervals::{Figure, Groups, RESAMPLES, Scored, percentile};
+use super::intervals::{Figure, Groups, RESAMPLES, Scored};
+use super::quantile::quantile;
 use super::ranking::accuracy_of;
 use rayon::prelude::*;
 
@@ -147,8 +148,8 @@ fn bootstrap(
     }
     Some(Difference {
         value,
-        low: percentile(&draws, 0.025).min(value),
-        high: percentile(&draws, 0.975).max(value),
+        low: quantile(&draws, 0.025).min(value),
+        high: quantile(&draws, 0.975).max(value),
         p: bootstrap_p(&draws),
     })
 }

@@ -51,14 +51,15 @@ pub fn told(source: &Source, imported: &Imported) -> String {
     let left_out = match &imported.left_out[..] {
         [] => String::new(),
         [one] => format!("; {one} is left out"),
-        [first, rest @ ..] => format!("; {first} and {} more tensors are left out", rest.len()),
+        [first, rest @ ..] => format!("; {first} and {} more entries are left out", rest.len()),
     };
     let uncounted = match imported.uncounted {
         0 => String::new(),
         count => format!(" (its {count} batch-norms count no batches)"),
     };
+    let found_in = source.found_in.as_ref().map(|key| format!(" in its {key}")).unwrap_or_default();
     format!(
-        "{}: {} of {} entries under {}'s names{uncounted}{head}{left_out}",
+        "{}: {} of {} entries under {}'s names{found_in}{uncounted}{head}{left_out}",
         source.path.display(),
         imported.found,
         imported.entries,

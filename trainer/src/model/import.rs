@@ -12,6 +12,7 @@ use super::weights::{Origin, Tensor, Weights, WeightsError};
 use super::weights_file;
 use dfrt_runtime::detector::metadata::Metadata;
 use dfrt_runtime::storage::{self, StorageError};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -36,6 +37,8 @@ pub struct Source {
     pub path: PathBuf,
     /// SHA-256 of its bytes, in lower-case hexadecimal.
     pub sha256: String,
+    /// The key of a checkpoint under which the state lay.
+    pub found_in: Option<String>,
     /// Its kind.
     pub format: Format,
     /// Whose names it has.
@@ -54,7 +57,8 @@ pub struct Source {
 }
 
 /// What became of the last layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Head {
     /// It had as many outputs as the network has.
     Kept,
@@ -80,7 +84,7 @@ pub struct Imported {
     pub uncounted: usize,
     /// Entries of the network's state.
     pub entries: usize,
-    /// Tensors of the file that belong to no EfficientNet and were left out.
+    /// Entries of the file that belong to no EfficientNet and were left out.
     pub left_out: Vec<String>,
 }
 
@@ -176,6 +180,7 @@ impl Source {
         Ok(Self {
             path: path.to_owned(),
             sha256,
+            found_in: state.found_in.clone(),
             format,
             scheme,
             prefix: prefix.to_owned(),
@@ -284,6 +289,7 @@ impl Source {
             }
             left_out.push(name.clone());
         }
+        left_out.extend(self.state.ignored.iter().cloned());
         Ok(left_out)
     }
 

@@ -36,9 +36,9 @@ pub struct Adoption {
     pub found: usize,
     /// Entries of the network's state.
     pub entries: usize,
-    /// Outputs of the file's last layer where a fresh one took its place; 0 where it has none.
-    pub replaced_head: Option<usize>,
-    /// Tensors of the file that were left out.
+    /// What became of the file's last layer.
+    pub head: Head,
+    /// Entries of the file that were left out.
     pub left_out: Vec<String>,
     /// SHA-256 over the weights.
     pub weights_sha256: String,
@@ -73,11 +73,7 @@ pub fn adopt(
         names: source.scheme.name().to_owned(),
         found: imported.found,
         entries: imported.entries,
-        replaced_head: match imported.head {
-            Head::Kept => None,
-            Head::Replaced { outputs } => Some(outputs),
-            Head::Absent => Some(0),
-        },
+        head: imported.head,
         left_out: imported.left_out.clone(),
         weights_sha256: weights.sha256(&graph),
     };

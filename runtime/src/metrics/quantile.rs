@@ -1,4 +1,4 @@
-//! Quantiles of measured times and counts.
+//! Quantiles of what was measured or drawn.
 
 /// The quantile `q` (0 to 1) of `sorted`, on the line between its neighbours;
 /// 0 without values.
