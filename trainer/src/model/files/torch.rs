@@ -1,6 +1,6 @@
 //! Files of `torch.save`: a pickle of the object, in which tensors are views of
 //! storages, and the storages' bytes beside it. The newer format is a zip archive
-//! ([`archive`]), the older one a stream ([`stream`]). Nothing in a file is run; what is no
+//! (`archive`), the older one a stream (`stream`). Nothing in a file is run; what is no
 //! plain data or tensor stays a name.
 
 mod archive;
