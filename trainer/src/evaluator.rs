@@ -19,6 +19,15 @@ pub struct Evaluator {
 impl Evaluator {
     /// Plans evaluation in batches of `batch` pictures.
     pub fn new(network: &Resident, batch: usize) -> Result<Self, GpuError> {
+        Self::plan(network, batch, None)
+    }
+
+    /// The same in the memory of an executable that never runs in between.
+    pub fn beside(network: &Resident, batch: usize, lender: &Executable) -> Result<Self, GpuError> {
+        Self::plan(network, batch, Some(lender))
+    }
+
+    fn plan(network: &Resident, batch: usize, lender: Option<&Executable>) -> Result<Self, GpuError> {
         let engine = &network.engine;
         let area = network.graph.res * network.graph.res;
         let bytes = engine.buffer(names::BYTES, batch * area)?;
@@ -26,7 +35,11 @@ impl Evaluator {
         let mut buffers = network.buffers();
         buffers.insert(names::BYTES.to_owned(), bytes.clone());
         buffers.insert(names::LOGITS.to_owned(), logits.clone());
-        let plan = engine.compile(&evaluation::record(&network.graph, &network.layout, batch), &buffers)?;
+        let recording = evaluation::record(&network.graph, &network.layout, batch);
+        let plan = match lender {
+            Some(lender) => engine.compile_beside(&recording, &buffers, lender)?,
+            None => engine.compile(&recording, &buffers)?,
+        };
         Ok(Self { network: network.clone(), batch, bytes, logits, plan })
     }
 
@@ -35,7 +48,7 @@ impl Evaluator {
         self.batch
     }
 
-    /// Bytes of the plan's pool.
+    /// Bytes of the plan's own pool.
     pub fn pool_bytes(&self) -> u64 {
         self.plan.pool_bytes
     }

@@ -8,7 +8,7 @@ use crate::ops::optimizer::{self, Optimizer, State};
 use crate::ops::{pixels, step};
 use crate::plan::layout::Layout;
 use crate::plan::names;
-use crate::plan::pass::Network;
+use crate::plan::pass::{Activations, Network};
 use dfrt_runtime::detector::oracle::AttackLoss;
 
 /// Velocity or first moment, flat as the learned values.
@@ -51,6 +51,8 @@ pub struct Settings {
     pub weight_decay: f32,
     /// Whether dropout and drop-path are on.
     pub masks: bool,
+    /// What the backward pass finds of activations.
+    pub activations: Activations,
 }
 
 /// A training step: BYTES, KEYS, LABELS, the step's scalars -> PARAMS, RUNNING, the
@@ -95,7 +97,7 @@ pub fn gradients(graph: &Graph, layout: &Layout, batch: usize, settings: &Settin
         gradients: recording.external(names::GRADIENTS, layout.len),
         logits: recording.external(names::LOGITS, batch),
     };
-    let network = Network::new(&mut recording, graph, layout, batch);
+    let network = Network::new(&mut recording, graph, layout, batch).with_activations(settings.activations);
     match &settings.method {
         Method::Baseline => baseline::record(&mut recording, &network, &inputs),
         Method::Gr(settings) => settings.record(&mut recording, &network, &inputs),

@@ -38,7 +38,7 @@ struct Pipeline {
 pub struct Executable {
     steps: Vec<Step>,
     pool: Vec<wgpu::Buffer>,
-    /// Bytes of the pool.
+    /// Bytes of the pool that are its own.
     pub pool_bytes: u64,
 }
 
@@ -150,16 +150,36 @@ impl Engine {
         recording: &Recording,
         externals: &HashMap<String, Buffer>,
     ) -> Result<Executable, GpuError> {
+        self.compile_over(recording, externals, &[])
+    }
+
+    /// The same in the memory of another executable as far as that goes. The two must
+    /// not run in turns that rely on what the pool held.
+    pub fn compile_beside(
+        &self,
+        recording: &Recording,
+        externals: &HashMap<String, Buffer>,
+        lender: &Executable,
+    ) -> Result<Executable, GpuError> {
+        self.compile_over(recording, externals, &lender.pool)
+    }
+
+    fn compile_over(
+        &self,
+        recording: &Recording,
+        externals: &HashMap<String, Buffer>,
+        lent: &[wgpu::Buffer],
+    ) -> Result<Executable, GpuError> {
         if let Some(unwritten) = recording.unwritten_read() {
             panic!("broken recording: {unwritten} before it is written");
         }
         let plan = Pool::plan(recording);
         let scope = self.device.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-        let pool: Result<Vec<_>, _> = plan.buffers.iter().map(|&len| self.allocate("pool", len)).collect();
+        let pool = self.pool(&plan.buffers, lent);
         let starved = pollster::block_on(scope.pop()).is_some();
         let out_of_memory =
             || GpuError::OutOfMemory { name: self.info().name.clone(), needed_mb: plan.bytes() >> 20 };
-        let pool = pool?;
+        let (pool, pool_bytes) = pool?;
         if starved {
             return Err(out_of_memory());
         }
@@ -205,7 +225,28 @@ impl Engine {
             steps.push(Step { pipeline, bind_group, groups: dispatch.groups });
         }
         self.device.check()?;
-        Ok(Executable { steps, pool_bytes: plan.bytes(), pool })
+        Ok(Executable { steps, pool_bytes, pool })
+    }
+
+    /// Buffers of at least these lengths: lent ones that fit best, the largest first, and
+    /// new ones, of which the bytes are told.
+    fn pool(&self, lens: &[usize], lent: &[wgpu::Buffer]) -> Result<(Vec<wgpu::Buffer>, u64), GpuError> {
+        let mut lent: Vec<&wgpu::Buffer> = lent.iter().collect();
+        lent.sort_by_key(|buffer| buffer.size());
+        let mut order: Vec<usize> = (0..lens.len()).collect();
+        order.sort_by_key(|&index| std::cmp::Reverse(lens[index]));
+        let (mut pool, mut bytes) = (vec![None; lens.len()], 0);
+        for index in order {
+            let size = 4 * padded(lens[index]) as u64;
+            let fitting = lent.partition_point(|buffer| buffer.size() < size);
+            pool[index] = Some(if fitting < lent.len() {
+                lent.remove(fitting).clone()
+            } else {
+                bytes += size;
+                self.allocate("pool", lens[index])?
+            });
+        }
+        Ok((pool.into_iter().flatten().collect(), bytes))
     }
 
     /// Submits the executable; does not wait.

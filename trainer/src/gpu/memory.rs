@@ -2,6 +2,8 @@
 //! lives do not meet.
 
 use super::recording::Recording;
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 /// The pool of a recording.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,33 +20,48 @@ impl Pool {
         self.buffers.iter().map(|&len| 4 * len as u64).sum()
     }
 
-    /// Places tensors in the order of their first use, each in the free buffer that
-    /// wastes or grows least. Tensors smaller than half of a buffer do not take it.
+    /// Places tensors from the largest to the smallest, each in the buffer that is free
+    /// for its whole life and idles least beside it (Pisarchyk & Lee 2020, "greedy by
+    /// size" for shared objects), or else in a buffer of its own.
     pub fn plan(recording: &Recording) -> Self {
         let lives = recording.lifetimes();
-        let mut order: Vec<usize> = (0..lives.len()).filter(|&tensor| lives[tensor].is_some()).collect();
-        order.sort_by_key(|&tensor| lives[tensor].map(|life| life.0));
+        let mut order: Vec<(usize, Life)> =
+            lives.iter().enumerate().filter_map(|(tensor, life)| Some((tensor, (*life)?))).collect();
+        // Equal lengths in the order of their first use.
+        order.sort_by_key(|&(tensor, life)| (Reverse(recording.pooled[tensor]), life));
         let mut pool = Self { buffers: Vec::new(), buffer_of: vec![None; lives.len()] };
-        let mut busy_until: Vec<usize> = Vec::new();
-        for tensor in order {
-            let (first, last) = lives[tensor].expect("filtered");
-            let len = recording.pooled[tensor];
-            let fits = |buffer: &usize| {
-                let size = pool.buffers[*buffer];
-                busy_until[*buffer] < first && size <= 4 * len.max(1024)
-            };
-            let free = (0..pool.buffers.len()).filter(fits);
-            let buffer = free.min_by_key(|&buffer| pool.buffers[buffer].abs_diff(len)).unwrap_or_else(|| {
-                pool.buffers.push(0);
-                busy_until.push(0);
-                pool.buffers.len() - 1
-            });
-            pool.buffers[buffer] = pool.buffers[buffer].max(len);
-            busy_until[buffer] = last;
+        let mut lodgers: Vec<BTreeSet<Life>> = Vec::new();
+        for (tensor, life) in order {
+            let gaps = lodgers.iter().enumerate();
+            let free = gaps.filter_map(|(buffer, lodgers)| Some((gap(lodgers, life)?, buffer))).min();
+            let buffer = free.map_or_else(
+                || {
+                    pool.buffers.push(recording.pooled[tensor]);
+                    lodgers.push(BTreeSet::new());
+                    pool.buffers.len() - 1
+                },
+                |(_, buffer)| buffer,
+            );
+            lodgers[buffer].insert(life);
             pool.buffer_of[tensor] = Some(buffer);
         }
         pool
     }
+}
+
+/// First and last dispatch of a tensor.
+type Life = (usize, usize);
+
+/// The shortest idle time beside `life` in a buffer of these lives; none where they meet.
+fn gap(lodgers: &BTreeSet<Life>, life: Life) -> Option<usize> {
+    let before = lodgers.range(..=(life.1, usize::MAX)).next_back();
+    if before.is_some_and(|before| before.1 >= life.0) {
+        return None;
+    }
+    let after = lodgers.range((life.1, usize::MAX)..).next();
+    let idle = |from: usize, to: usize| to - from;
+    let gaps = [before.map(|before| idle(before.1, life.0)), after.map(|after| idle(life.1, after.0))];
+    Some(gaps.into_iter().flatten().min().unwrap_or(usize::MAX))
 }
 
 #[cfg(test)]
@@ -66,6 +83,7 @@ mod tests {
         }
         let pool = Pool::plan(&recording);
         assert_eq!(pool.buffers.len(), 2, "a chain needs two buffers in turn");
+        assert_eq!(pool.bytes(), 4 * (1050 + 1040), "the largest two");
         for pair in pool.buffer_of.windows(2) {
             assert_ne!(pair[0], pair[1]);
         }

@@ -22,6 +22,17 @@ pub enum Mode {
     Evaluate,
 }
 
+/// What becomes of batch-norms' outputs, and of what squeeze-excite makes of them,
+/// between the forward and the backward pass. Results are the same to the bit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Activations {
+    /// They stay: fast, and twice the memory.
+    #[default]
+    Kept,
+    /// They are made again from the convolutions' outputs where the backward pass reads them.
+    Recomputed,
+}
+
 /// A network with its buffers named in a recording.
 #[derive(Clone, Copy, Debug)]
 pub struct Network<'a> {
@@ -31,6 +42,8 @@ pub struct Network<'a> {
     pub layout: &'a Layout,
     /// N.
     pub batch: usize,
+    /// What the backward pass finds of activations.
+    pub activations: Activations,
     /// Learned values, flat.
     pub params: Tensor,
     /// Running statistics, flat.
@@ -104,7 +117,12 @@ impl<'a> Network<'a> {
     pub fn new(recording: &mut Recording, graph: &'a Graph, layout: &'a Layout, batch: usize) -> Self {
         let params = recording.external(names::PARAMS, layout.len);
         let running = recording.external(names::RUNNING, layout.running_len);
-        Self { graph, layout, batch, params, running }
+        Self { graph, layout, batch, activations: Activations::Kept, params, running }
+    }
+
+    /// The same with that way of its activations.
+    pub fn with_activations(self, activations: Activations) -> Self {
+        Self { activations, ..self }
     }
 
     /// Index of the node that makes `value`.
@@ -155,6 +173,7 @@ impl<'a> Network<'a> {
     ) -> HashMap<ValueId, Tensor> {
         let mut gradients = HashMap::from([(self.graph.logit, dlogits)]);
         let mut collected = HashMap::new();
+        let mut again = HashMap::new();
         for index in (0..self.graph.nodes.len()).rev() {
             let node = &self.graph.nodes[index];
             let Some(mut dy) = gradients.remove(&node.output) else { continue };
@@ -167,7 +186,7 @@ impl<'a> Network<'a> {
             if let Some(&Perturbed { features, moments, by }) = trace.perturbed.get(&node.output) {
                 dy = feature_statistics::backward_input(recording, features, moments, by.delta, dy, by.shape);
             }
-            for (value, gradient) in self.backward_node(recording, trace, index, dy, wanted) {
+            for (value, gradient) in self.backward_node(recording, trace, &mut again, index, dy, wanted) {
                 let total = match gradients.remove(&value) {
                     Some(other) => residual::add(recording, other, gradient),
                     None => gradient,
@@ -254,18 +273,57 @@ impl<'a> Network<'a> {
         Some(*trace.masks.entry(index).or_insert_with(draw))
     }
 
+    /// `value` as the forward pass made it: kept, or made again. `again` holds what this
+    /// backward pass has made again so far.
+    fn activation(
+        &self,
+        recording: &mut Recording,
+        trace: &Trace,
+        again: &mut HashMap<ValueId, Tensor>,
+        value: ValueId,
+    ) -> Tensor {
+        let kept = trace.values[&value];
+        if self.activations == Activations::Kept
+            || value == self.graph.input
+            || trace.perturbed.contains_key(&value)
+        {
+            return kept;
+        }
+        if let Some(&tensor) = again.get(&value) {
+            return tensor;
+        }
+        let index = self.producer(value);
+        let node = &self.graph.nodes[index];
+        let tensor = match node.op {
+            Op::BatchNorm(_) => {
+                let x = trace.values[&node.inputs[0]];
+                let statistics = trace.normalisers[&index];
+                batch_norm::forward(recording, x, statistics, self.affine(node), self.batch_norm(node))
+            }
+            Op::Scale => {
+                let x = self.activation(recording, trace, again, node.inputs[0]);
+                let gate = trace.values[&node.inputs[1]];
+                squeeze_excite::scale(recording, x, gate, self.scale(node))
+            }
+            _ => return kept,
+        };
+        again.insert(value, tensor);
+        tensor
+    }
+
     /// Gradients of the node's inputs; its parameters' go where `wanted` says.
     fn backward_node(
         &self,
         recording: &mut Recording,
         trace: &Trace,
+        again: &mut HashMap<ValueId, Tensor>,
         index: usize,
         dy: Tensor,
         wanted: Wanted,
     ) -> Vec<(ValueId, Tensor)> {
         let node = &self.graph.nodes[index];
         let input = node.inputs[0];
-        let x = trace.values[&input];
+        let mut x = |recording: &mut Recording| self.activation(recording, trace, again, input);
         let gradient = |position: usize| {
             let flat = wanted.weights?;
             Some(self.layout.param(flat, self.graph, node.params[position]))
@@ -280,6 +338,7 @@ impl<'a> Network<'a> {
             Op::Convolution(_) => {
                 let shape = self.dense(node);
                 if let Some(gradient) = gradient(0) {
+                    let x = x(recording);
                     convolution::backward_weight(recording, x, dy, shape, gradient);
                 }
                 // Below the stem lie only pixels.
@@ -291,6 +350,7 @@ impl<'a> Network<'a> {
             Op::Pointwise => {
                 let shape = self.product(node);
                 if let Some(gradient) = gradient(0) {
+                    let x = x(recording);
                     pointwise::backward_weight(recording, x, dy, shape, gradient);
                 }
                 vec![(input, pointwise::backward_input(recording, dy, self.weight(node, 0), shape))]
@@ -298,6 +358,7 @@ impl<'a> Network<'a> {
             Op::Depthwise(_) => {
                 let shape = self.depthwise(node);
                 if let Some(gradient) = gradient(0) {
+                    let x = x(recording);
                     depthwise::backward_weight(recording, x, dy, shape, gradient);
                 }
                 vec![(input, depthwise::backward_input(recording, dy, self.weight(node, 0), shape))]
@@ -310,14 +371,19 @@ impl<'a> Network<'a> {
             Op::Linear => {
                 let shape = self.linear(node);
                 if let (Some(weight), Some(bias)) = (gradient(0), gradient(1)) {
+                    let x = x(recording);
                     linear::backward_weight(recording, x, dy, shape, weight);
                     linear::backward_bias(recording, dy, shape, bias);
                 }
                 vec![(input, linear::backward_input(recording, dy, self.weight(node, 0), shape))]
             }
-            Op::Activation(kind) => vec![(input, activation::backward(recording, x, dy, kind))],
+            Op::Activation(kind) => {
+                let x = x(recording);
+                vec![(input, activation::backward(recording, x, dy, kind))]
+            }
             Op::Scale => {
                 let (gate, shape) = (node.inputs[1], self.scale(node));
+                let x = x(recording);
                 let dgate = squeeze_excite::backward_gate(recording, x, dy, shape);
                 let dx = squeeze_excite::scale(recording, dy, trace.values[&gate], shape);
                 vec![(input, dx), (gate, dgate)]

@@ -8,8 +8,10 @@ use crate::evaluator::Evaluator;
 use crate::gpu::engine::Engine;
 use crate::gpu_oracle::GpuOracle;
 use crate::plan::names;
+use crate::plan::pass::Activations;
 use crate::reference::batch_norm::Moments;
 use crate::reference::network::{Mode, Network};
+use crate::train::settings::Settings;
 use dfrt_runtime::data::batch::Batch;
 use dfrt_runtime::data::manifest::Label;
 use dfrt_runtime::detector::oracle::{AttackLoss, GradientOracle, Oracle};
@@ -39,7 +41,30 @@ pub fn checks() -> Vec<Check> {
         let name = format!("network/{arch}, training step at {res} px, batch {n}, {with} masks");
         checks.push(Check::new(name, move |engine| plain_step(engine, arch, res, n, masks)));
     }
+    for arch in ["efficientnet-tiny", "efficientnet-lite0", "efficientnet-b0"] {
+        let name = format!("network/{arch}, activations made again are the same to the bit");
+        checks.push(Check::new(name, move |engine| made_again(engine, arch)));
+    }
     checks
+}
+
+/// Kept or recomputed, activations lead to the same gradients and statistics.
+fn made_again(engine: &Arc<Engine>, arch: &str) -> Finding {
+    let scene = Scene::new(engine, arch, 32, 3)?;
+    for method in [Method::Baseline, Method::named("gr").map_err(|error| Fault(error.to_string()))?] {
+        let found = |activations| {
+            let settings = Settings { method: method.clone(), ..Settings::default() };
+            let settings = step::Settings { activations, ..settings.step() };
+            scene.gradients_of(&settings, 0.1)
+        };
+        let (kept, again) = (found(Activations::Kept)?, found(Activations::Recomputed)?);
+        for name in [names::GRADIENTS, names::RUNNING, names::LOGITS] {
+            let bits =
+                |found: &Found| -> Vec<u32> { found[name].iter().map(|value| value.to_bits()).collect() };
+            require(bits(&kept) == bits(&again), &format!("{} of {}", name, method.name()))?;
+        }
+    }
+    Ok(0.0)
 }
 
 fn evaluation(engine: &Arc<Engine>, arch: &str, res: usize, n: usize) -> Finding {

@@ -80,14 +80,19 @@ impl Scene {
 
     /// Runs the gradients of a step; returns every named buffer.
     pub fn gradients(&self, method: Method, masks: bool, radius: f32) -> Result<Found, GpuError> {
+        self.gradients_of(&Settings { method, masks, ..Settings::default() }.step(), radius)
+    }
+
+    /// The same with all of a plan's settings.
+    pub fn gradients_of(&self, settings: &step::Settings, radius: f32) -> Result<Found, GpuError> {
         let engine = &self.network.engine;
         let n = self.pictures.len();
-        let alpha = match &method {
+        let masks = settings.masks;
+        let alpha = match &settings.method {
             Method::Baseline => 1.0,
             Method::Gr(settings) => settings.alpha,
         };
-        let settings = Settings { method, masks, ..Settings::default() };
-        let recording = step::gradients(self.graph(), &self.network.layout, n, &settings.step());
+        let recording = step::gradients(self.graph(), &self.network.layout, n, settings);
         let mut named: HashMap<String, Buffer> = self.network.buffers();
         for external in &recording.externals {
             if !named.contains_key(&external.name) {

@@ -15,12 +15,16 @@ use crate::arms::step::{self, SLOTS};
 use crate::evaluator::Evaluator;
 use crate::gpu::device::GpuError;
 use crate::gpu::engine::{Buffer, Engine, Executable};
+use crate::gpu::memory;
+use crate::gpu::recording::Recording;
 use crate::model::graph::Graph;
 use crate::model::import::{ImportError, Source};
 use crate::model::weights::{Weights, WeightsError};
 use crate::model::weights_file;
 use crate::ops::step as scalars;
+use crate::plan::layout::Layout;
 use crate::plan::names;
+use crate::plan::pass::Activations;
 use crate::plan::resident::Resident;
 use dfrt_runtime::data::manifest::{self, Label, Manifest, ManifestError, Sample, Split};
 use dfrt_runtime::random;
@@ -223,6 +227,18 @@ fn samples(settings: &Settings, manifest: &Manifest, split: Split) -> Result<Vec
     Ok(samples)
 }
 
+/// The training plan: with its activations where they fit the memory that the settings
+/// allow, else without, which changes no bit of the result.
+fn recording(run: &Run<'_>, layout: &Layout) -> Recording {
+    let record = |activations| {
+        let settings = step::Settings { activations, ..run.settings.step() };
+        step::record(&run.graph, layout, run.batch, &settings)
+    };
+    let kept = record(Activations::Kept);
+    let fits = memory::Pool::plan(&kept).bytes() <= (run.settings.memory_mb as u64) << 20;
+    if fits { kept } else { record(Activations::Recomputed) }
+}
+
 struct Session<'a> {
     run: &'a Run<'a>,
     network: &'a Resident,
@@ -249,7 +265,7 @@ impl<'a> Session<'a> {
             history: engine.buffer(step::HISTORY, SLOTS)?,
             perturbed_history: engine.buffer(step::PERTURBED_HISTORY, SLOTS)?,
         };
-        let recording = step::record(&run.graph, layout, batch, &run.settings.step());
+        let recording = recording(run, layout);
         let mut named = network.buffers();
         for (name, buffer) in [
             (names::BYTES, &buffers.bytes),
@@ -269,7 +285,7 @@ impl<'a> Session<'a> {
             }
         }
         let plan = engine.compile(&recording, &named)?;
-        let evaluator = Evaluator::new(network, batch)?;
+        let evaluator = Evaluator::beside(network, batch, &plan)?;
         let bytes = plan.pool_bytes + named.values().map(|buffer| 4 * buffer.len as u64).sum::<u64>();
         let gpu_mb = (bytes + evaluator.pool_bytes()) as f64 / f64::from(1 << 20);
         Ok(Self {

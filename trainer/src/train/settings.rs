@@ -10,6 +10,7 @@ use crate::model::arch::{Architecture, UnknownArchitecture};
 use crate::model::conventions::{BadConvention, Conventions};
 use crate::model::graph::{BadResolution, Graph};
 use crate::ops::optimizer::Optimizer;
+use crate::plan::pass::Activations;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -43,6 +44,9 @@ pub struct Settings {
     pub patience: Option<usize>,
     /// Steps between checkpoints within an epoch; none for one an epoch.
     pub checkpoint_steps: Option<usize>,
+    /// MB of intermediate results on the device up to which activations are kept for the
+    /// backward pass; beyond it they are made again, slower and with the same result.
+    pub memory_mb: usize,
     /// Whether dropout and drop-path are on.
     pub masks: bool,
     /// Whether training labels are shuffled: a check that nothing can be learned then.
@@ -78,6 +82,7 @@ impl Default for Settings {
             limit: None,
             patience: None,
             checkpoint_steps: None,
+            memory_mb: 2048,
             masks: true,
             shuffle_labels: false,
             balance: Balance::Loss,
@@ -180,6 +185,7 @@ impl Settings {
             optimizer: self.optimizer,
             weight_decay: self.weight_decay,
             masks: self.masks,
+            activations: Activations::Kept,
         }
     }
 }

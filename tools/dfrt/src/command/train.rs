@@ -152,6 +152,10 @@ pub struct Train {
     /// steps between checkpoints within an epoch (default: one an epoch)
     #[argh(option)]
     pub checkpoint_steps: Option<usize>,
+    /// MB on the device up to which activations are kept; beyond it they are made again,
+    /// slower and with the same result (default 2048)
+    #[argh(option)]
+    pub memory_mb: Option<usize>,
     /// gr: outputs of which features.i are perturbed (default 0,1,2)
     #[argh(option, from_str_fn(taps))]
     pub taps: Option<Taps>,

@@ -14,6 +14,7 @@ pub fn trials() -> Vec<Trial> {
         gpu("train/starts_from_given_weights", starts_from_given_weights),
         gpu("train/stops_early_for_want_of_progress", stops_early_for_want_of_progress),
         gpu("train/a_device_that_is_not_there", a_device_that_is_not_there),
+        gpu("train/memory_changes_no_bit", memory_changes_no_bit),
         gpu("export/the_runs_model_again", the_runs_model_again),
         gpu("export/a_fixed_batch", a_fixed_batch),
         plain("train/settings_that_cannot_be_used", settings_that_cannot_be_used),
@@ -159,6 +160,19 @@ fn starts_from_given_weights() {
     let other = ["--init", init, "--arch", "efficientnet-lite0"];
     train(faces(), &folder().join("run"), &other)
         .failed(1, &["best.safetensors", "the file fits --arch efficientnet-tiny"]);
+}
+
+fn memory_changes_no_bit() {
+    let run = |megabytes: &str| {
+        let out = folder().join("run");
+        let more = ["--epochs", "2", "--method", "gr", "--memory-mb", megabytes];
+        train(faces(), &out, &more).done();
+        let device_mb = json(out.join("summary.json"))["gpu_mb"].as_f64().unwrap();
+        (bytes(out.join("last.safetensors")), bytes(out.join("model.onnx")), device_mb)
+    };
+    let (plenty, none) = (run("2048"), run("0"));
+    assert!(plenty.0 == none.0 && plenty.1 == none.1, "other weights with less memory");
+    assert!(none.2 < plenty.2, "{} MB, then {} MB", plenty.2, none.2);
 }
 
 fn stops_early_for_want_of_progress() {

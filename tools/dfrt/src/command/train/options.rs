@@ -44,6 +44,7 @@ impl Train {
         put(&mut settings.weight_decay, &self.weight_decay);
         put(&mut settings.warmup_epochs, &self.warmup_epochs);
         put(&mut settings.final_lr, &self.final_lr);
+        put(&mut settings.memory_mb, &self.memory_mb);
         settings.limit = self.limit.or(settings.limit);
         settings.patience = self.patience.or(settings.patience);
         settings.checkpoint_steps = self.checkpoint_steps.or(settings.checkpoint_steps);
