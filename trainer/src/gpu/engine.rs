@@ -87,6 +87,11 @@ impl Engine {
         &self.device.info
     }
 
+    /// Bytes that one tensor may have.
+    pub fn tensor_limit(&self) -> u64 {
+        self.device.binding_limit()
+    }
+
     /// A zeroed buffer of `len` 4-byte values.
     pub fn buffer(&self, label: &str, len: usize) -> Result<Buffer, GpuError> {
         let buffer = self.allocate(label, len)?;

@@ -5,6 +5,7 @@ pub mod augment;
 pub mod balance;
 pub mod checkpoint;
 pub mod feed;
+pub mod fitting;
 pub mod journal;
 pub mod order;
 pub mod outcome;

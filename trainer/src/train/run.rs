@@ -3,6 +3,7 @@
 use super::balance::ClassWeights;
 use super::checkpoint::{Best, Checkpoint, CheckpointError, Progress};
 use super::feed::{self, FedBatch, NothingReadable, Recipe};
+use super::fitting::{self, Room};
 use super::journal::{Entry, Journal, JournalError};
 use super::order;
 use super::outcome::{self, Outcome};
@@ -69,6 +70,16 @@ pub enum TrainError {
     /// The device.
     #[error(transparent)]
     Gpu(#[from] GpuError),
+    /// The device is too small for the batch.
+    #[error("batch {asked} does not fit: {source}: --batch {batch} would")]
+    DoesNotFit {
+        /// What the device said.
+        source: GpuError,
+        /// The batch that was asked for.
+        asked: usize,
+        /// One that would fit.
+        batch: usize,
+    },
     /// A checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -170,7 +181,7 @@ pub fn train(
     settings.check()?;
     let run = Run::open(settings, out, engine)?;
     let network = Resident::new(Arc::clone(&run.engine), run.graph.clone(), &run.initial_weights()?)?;
-    let mut session = Session::plan(&run, &network)?;
+    let mut session = Session::plan(&run, &network).map_err(|error| run.with_a_batch_that_fits(error))?;
     if resume {
         session.restore()?;
     } else {
@@ -209,6 +220,23 @@ impl<'a> Run<'a> {
         match &self.settings.init {
             Some(path) => Ok(Source::open(path)?.weights(&self.graph, self.settings.seed)?.weights),
             None => Ok(Weights::initial(&self.graph, self.settings.seed)),
+        }
+    }
+
+    /// Where a plan does not fit the device, which batch would.
+    fn with_a_batch_that_fits(&self, error: TrainError) -> TrainError {
+        let tensor = self.engine.tensor_limit();
+        let pool = match &error {
+            TrainError::Gpu(GpuError::TensorTooLarge { .. }) => u64::MAX,
+            // What is free is not known; a third of what was refused may be.
+            TrainError::Gpu(GpuError::OutOfMemory { needed_mb, .. }) => (needed_mb << 20) / 3,
+            _ => return error,
+        };
+        match (error, fitting::largest_batch(self.settings, Room { pool, tensor })) {
+            (TrainError::Gpu(source), Ok(Some(batch))) if batch < self.batch => {
+                TrainError::DoesNotFit { source, asked: self.batch, batch }
+            }
+            (error, _) => error,
         }
     }
 

@@ -47,9 +47,9 @@ pub struct Train {
     /// passes over the training pictures (default 20)
     #[argh(option)]
     pub epochs: Option<usize>,
-    /// pictures a step (default 32)
-    #[argh(option)]
-    pub batch: Option<usize>,
+    /// pictures a step (default 32); auto: as many as fit --memory-mb and the device
+    #[argh(option, from_str_fn(batch))]
+    pub batch: Option<Batch>,
     /// peak learning rate (default 5e-4)
     #[argh(option)]
     pub lr: Option<f32>,
@@ -189,6 +189,23 @@ pub struct Train {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(not(feature = "train"), allow(dead_code, reason = "this build cannot train"))]
 pub struct Taps(pub Vec<usize>);
+
+/// How many pictures a step takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "train"), allow(dead_code, reason = "this build cannot train"))]
+pub enum Batch {
+    /// As many as fit.
+    Auto,
+    /// So many.
+    Of(usize),
+}
+
+fn batch(text: &str) -> Result<Batch, String> {
+    if text == "auto" {
+        return Ok(Batch::Auto);
+    }
+    text.parse().map(Batch::Of).map_err(|_| format!("batch {text:?} is neither a number nor auto"))
+}
 
 /// A number for each of red, green and blue.
 #[derive(Clone, Copy, Debug, PartialEq)]

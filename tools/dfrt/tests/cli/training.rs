@@ -15,6 +15,7 @@ pub fn trials() -> Vec<Trial> {
         gpu("train/stops_early_for_want_of_progress", stops_early_for_want_of_progress),
         gpu("train/a_device_that_is_not_there", a_device_that_is_not_there),
         gpu("train/memory_changes_no_bit", memory_changes_no_bit),
+        gpu("train/the_largest_batch_that_fits", the_largest_batch_that_fits),
         gpu("export/the_runs_model_again", the_runs_model_again),
         gpu("export/a_fixed_batch", a_fixed_batch),
         plain("train/settings_that_cannot_be_used", settings_that_cannot_be_used),
@@ -173,6 +174,21 @@ fn memory_changes_no_bit() {
     let (plenty, none) = (run("2048"), run("0"));
     assert!(plenty.0 == none.0 && plenty.1 == none.1, "other weights with less memory");
     assert!(none.2 < plenty.2, "{} MB, then {} MB", plenty.2, none.2);
+}
+
+fn the_largest_batch_that_fits() {
+    let out = folder().join("run");
+    let auto = |megabytes: &str| {
+        train(faces(), &out, &["--epochs", "1", "--batch", "auto", "--memory-mb", megabytes, "--force"])
+    };
+    let ran = auto("4");
+    assert!(ran.err.contains("the largest that fits into 4 MB"), "{ran:?}");
+    ran.done();
+    let config = std::fs::read_to_string(out.join("config.toml")).unwrap();
+    let batch = config.lines().find_map(|line| line.strip_prefix("batch = ")).unwrap();
+    assert!((1..28).contains(&batch.parse::<usize>().unwrap()), "{config}");
+    auto("0").failed(1, &["--batch auto", "--memory-mb"]);
+    train(faces(), &out, &["--batch", "many", "--force"]).failed(2, &["many", "neither a number nor auto"]);
 }
 
 fn stops_early_for_want_of_progress() {

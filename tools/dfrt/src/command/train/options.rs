@@ -1,6 +1,6 @@
 //! The options of `dfrt train` as settings.
 
-use super::Train;
+use super::{Batch, Train};
 use crate::conventions;
 use crate::failure;
 use crate::output;
@@ -38,7 +38,9 @@ impl Train {
         put(&mut settings.arch, &self.arch);
         put(&mut settings.res, &self.res);
         put(&mut settings.epochs, &self.epochs);
-        put(&mut settings.batch, &self.batch);
+        if let Some(Batch::Of(batch)) = self.batch {
+            settings.batch = batch;
+        }
         put(&mut settings.lr, &self.lr);
         put(&mut settings.seed, &self.seed);
         put(&mut settings.weight_decay, &self.weight_decay);
