@@ -11,7 +11,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> step: array<f32>; // learning rate, bias 1, bias 2, radius, alpha, slot
+@group(0) @binding(1) var<storage, read> step: array<f32>; // learning rate, bias 1, bias 2, radius, alpha, slot, kept, share
 @group(0) @binding(2) var<storage, read> gradient: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> weight: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> first: array<vec4<f32>>; // velocity, or first moment
@@ -19,6 +19,7 @@ struct Params {
 
 @group(0) @binding(2) var<storage, read> plain: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> mixed: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> total: array<vec4<f32>>;
 
 // SGD with momentum as PyTorch has it: v = momentum v + g, w -= rate v.
 @compute @workgroup_size(64)
@@ -69,4 +70,17 @@ fn mix(
     }
     let alpha = step[4];
     mixed[index] = (1.0 - alpha) * plain[index] + alpha * mixed[index];
+}
+
+// total = kept total + share gradient: the mean over the parts of a batch.
+@compute @workgroup_size(64)
+fn accumulate(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let index = id.x + id.y * groups.x * 64u;
+    if index >= params.quads {
+        return;
+    }
+    total[index] = step[6] * total[index] + step[7] * gradient[index];
 }

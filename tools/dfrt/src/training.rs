@@ -1,9 +1,48 @@
-//! Watching a training run.
+//! Fitting a training run to a device, and watching it.
 
 use crate::output;
 use crate::progress::Task;
+use anyhow::{Result, bail};
+use dfrt_trainer::gpu::engine::Engine;
+use dfrt_trainer::train::fitting::{self, Room};
 use dfrt_trainer::train::journal::Entry;
 use dfrt_trainer::train::run::{Observer, Overview};
+use dfrt_trainer::train::settings::Settings;
+use dfrt_trainer::train::stepper;
+
+/// Finds the batch (`auto`), or the part of the batch that is asked for, that fits the
+/// device and the memory that may be used.
+///
+/// # Errors
+/// Not one picture fits.
+pub fn fit(settings: &mut Settings, auto: bool, engine: &Engine) -> Result<()> {
+    let pool = settings.memory_mb.map(|megabytes| (megabytes as u64) << 20);
+    let kept = (stepper::KEPT_MB as u64) << 20;
+    let most = if auto { pool.unwrap_or(kept) } else { pool.unwrap_or(u64::MAX) };
+    let room = Room { pool: most, tensor: engine.tensor_limit() };
+    if !auto && (settings.micro_batch.is_some() || fitting::demand(settings, settings.batch)?.fits(room)) {
+        return Ok(());
+    }
+    let Some(fitting) = fitting::largest_batch(settings, room)? else {
+        bail!(
+            "not one picture of {} px fits into {} MB; raise --memory-mb, or lower --res",
+            settings.res,
+            room.pool >> 20
+        );
+    };
+    if auto {
+        settings.batch = fitting;
+        output::note(format!("batch {fitting}: the largest that fits into {} MB", room.pool >> 20));
+    } else {
+        let part = fitting::part(settings.batch, Some(fitting));
+        settings.micro_batch = Some(part);
+        output::note(format!(
+            "a batch of {} does not fit: it is taken {part} pictures at a time, and so batch-norm sees {part}",
+            settings.batch
+        ));
+    }
+    Ok(())
+}
 
 /// Shows a run on standard error: a bar on a terminal, a line an epoch everywhere.
 pub struct Watch {

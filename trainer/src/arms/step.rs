@@ -15,6 +15,8 @@ use dfrt_runtime::detector::oracle::AttackLoss;
 pub const FIRST: &str = "first_moment";
 /// Second moment, flat as the learned values.
 pub const SECOND: &str = "second_moment";
+/// Gradients summed over the parts of a batch, flat as the learned values.
+pub const TOTAL: &str = "total_gradients";
 /// Mean losses, one slot a step.
 pub const HISTORY: &str = "history";
 /// Mean losses of the perturbed pass, one slot a step.
@@ -59,10 +61,31 @@ pub struct Settings {
 /// optimiser's state and the loss history.
 pub fn record(graph: &Graph, layout: &Layout, batch: usize, settings: &Settings) -> Recording {
     let mut recording = gradients(graph, layout, batch, settings);
-    let recording = &mut recording;
+    move_weights(&mut recording, layout, settings, names::GRADIENTS);
+    recording
+}
+
+/// The gradients of a part of a batch, added to [`TOTAL`] as the step's scalars say.
+pub fn accumulate(graph: &Graph, layout: &Layout, part: usize, settings: &Settings) -> Recording {
+    let mut recording = gradients(graph, layout, part, settings);
+    let step = recording.external(step::NAME, step::LEN);
+    let gradient = recording.external(names::GRADIENTS, layout.len);
+    let total = recording.external(TOTAL, layout.len);
+    optimizer::accumulate(&mut recording, step, gradient, total);
+    recording
+}
+
+/// The weights' update by the gradients in [`TOTAL`].
+pub fn update(layout: &Layout, settings: &Settings) -> Recording {
+    let mut recording = Recording::default();
+    move_weights(&mut recording, layout, settings, TOTAL);
+    recording
+}
+
+fn move_weights(recording: &mut Recording, layout: &Layout, settings: &Settings, gradients: &str) {
     let state = State {
         step: recording.external(step::NAME, step::LEN),
-        gradient: recording.external(names::GRADIENTS, layout.len),
+        gradient: recording.external(gradients, layout.len),
         weight: recording.external(names::PARAMS, layout.len),
         first: recording.external(FIRST, layout.len),
         second: recording.external(SECOND, layout.len),
@@ -79,10 +102,9 @@ pub fn record(graph: &Graph, layout: &Layout, batch: usize, settings: &Settings)
         };
         optimizer::update(recording, settings.optimizer, part, decay);
     }
-    std::mem::take(recording)
 }
 
-/// The same without the weights' update.
+/// A training step without the weights' update: their gradients are in GRADIENTS.
 pub fn gradients(graph: &Graph, layout: &Layout, batch: usize, settings: &Settings) -> Recording {
     let mut recording = Recording::default();
     let area = batch * graph.res * graph.res;

@@ -19,9 +19,11 @@ static ADAMW: Kernel = Kernel::new::<Params>(
     &[read("step"), read("gradient"), write("weight"), write("first"), write("second")],
 );
 static MIX: Kernel = Kernel::new::<Params>(&SHADER, "mix", &[read("step"), read("plain"), write("mixed")]);
+static ACCUMULATE: Kernel =
+    Kernel::new::<Params>(&SHADER, "accumulate", &[read("step"), read("gradient"), write("total")]);
 
 /// The kernels of this file.
-pub const KERNELS: &[&Kernel] = &[&SGD, &ADAMW, &MIX];
+pub const KERNELS: &[&Kernel] = &[&SGD, &ADAMW, &MIX, &ACCUMULATE];
 
 /// How weights follow gradients. The learning rate comes with each step.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -86,4 +88,11 @@ pub fn mix(recording: &mut Recording, step: Tensor, plain: Tensor, mixed: Tensor
     let quads = plain.len.div_ceil(4);
     let params = Params { quads: u(quads), ..Default::default() };
     recording.dispatch(&MIX, &params, &[step, plain, mixed], quads);
+}
+
+/// total = kept total + share gradient, both from `step`.
+pub fn accumulate(recording: &mut Recording, step: Tensor, gradient: Tensor, total: Tensor) {
+    let quads = gradient.len.div_ceil(4);
+    let params = Params { quads: u(quads), ..Default::default() };
+    recording.dispatch(&ACCUMULATE, &params, &[step, gradient, total], quads);
 }

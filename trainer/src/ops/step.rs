@@ -20,12 +20,16 @@ pub struct Step {
     pub alpha: f32,
     /// Where the loss goes in the history.
     pub slot: u32,
+    /// Share of the gradient so far that is kept when a part's is added: 0 at the first.
+    pub kept: f32,
+    /// Share of a part's gradient in the step's.
+    pub share: f32,
 }
 
 impl Step {
     /// The buffer's values.
     pub fn values(&self) -> [f32; LEN] {
-        let slot = self.slot as f32;
-        [self.learning_rate, self.bias1, self.bias2, self.radius, self.alpha, slot, 0.0, 0.0]
+        let Self { learning_rate, bias1, bias2, radius, alpha, slot, kept, share } = *self;
+        [learning_rate, bias1, bias2, radius, alpha, slot as f32, kept, share]
     }
 }

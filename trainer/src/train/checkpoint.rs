@@ -133,8 +133,7 @@ impl From<Record> for Progress {
 
 fn settings_hash(settings: &Settings) -> String {
     // How much memory is used changes nothing that a run computes.
-    let memory_mb = Settings::default().memory_mb;
-    storage::sha256(Settings { memory_mb, ..settings.clone() }.to_toml().as_bytes())
+    storage::sha256(Settings { memory_mb: None, ..settings.clone() }.to_toml().as_bytes())
 }
 
 impl Checkpoint {

@@ -19,6 +19,13 @@ pub struct Room {
     pub tensor: u64,
 }
 
+impl Room {
+    /// Whether a plan that asks for this fits into `room`.
+    pub fn fits(self, room: Self) -> bool {
+        self.pool <= room.pool && self.tensor <= room.tensor
+    }
+}
+
 /// What a plan of `batch` pictures asks for, with its activations made again.
 pub fn demand(settings: &Settings, batch: usize) -> Result<Room, BadSettings> {
     let graph = settings.graph()?;
@@ -37,10 +44,7 @@ fn demand_of(graph: &Graph, layout: &Layout, settings: &Settings, batch: usize) 
 pub fn largest_batch(settings: &Settings, room: Room) -> Result<Option<usize>, BadSettings> {
     let graph = settings.graph()?;
     let layout = Layout::new(&graph);
-    let fits = |batch: usize| {
-        let demand = demand_of(&graph, &layout, settings, batch);
-        demand.pool <= room.pool && demand.tensor <= room.tensor
-    };
+    let fits = |batch: usize| demand_of(&graph, &layout, settings, batch).fits(room);
     // Demand grows with the batch: the last that fits is where a halving search ends.
     let (mut fitting, mut beyond) = (0, LARGEST + 1);
     while beyond - fitting > 1 {
@@ -52,6 +56,13 @@ pub fn largest_batch(settings: &Settings, room: Room) -> Result<Option<usize>, B
         }
     }
     Ok((fitting > 0).then(|| if fitting >= 8 { fitting / 8 * 8 } else { fitting }))
+}
+
+/// The pictures taken at once of a batch: the largest divisor of `batch` that is at most
+/// `micro_batch`, or all of it.
+pub fn part(batch: usize, micro_batch: Option<usize>) -> usize {
+    let at_most = micro_batch.unwrap_or(batch).clamp(1, batch);
+    (1..=at_most).rev().find(|&part| batch.is_multiple_of(part)).expect("1 divides every batch")
 }
 
 #[cfg(test)]
@@ -68,11 +79,22 @@ mod tests {
         for (pool, tensor) in [(32 << 20, u64::MAX), (u64::MAX, 16 << 20), (100 << 20, 20 << 20)] {
             let room = Room { pool, tensor };
             let batch = largest_batch(&settings, room).unwrap().unwrap();
-            let inside = |batch| {
-                let demand = demand(&settings, batch).unwrap();
-                demand.pool <= pool && demand.tensor <= tensor
-            };
+            let inside = |batch| demand(&settings, batch).unwrap().fits(room);
             assert!(batch.is_multiple_of(8) && inside(batch) && !inside(batch + 8), "{batch} in {room:?}");
+        }
+    }
+
+    #[test]
+    fn parts_have_one_size() {
+        let cases = [
+            ((32, None), 32),
+            ((32, Some(12)), 8),
+            ((28, Some(8)), 7),
+            ((13, Some(8)), 1),
+            ((4, Some(9)), 4),
+        ];
+        for ((batch, micro), expected) in cases {
+            assert_eq!(part(batch, micro), expected);
         }
     }
 

@@ -13,4 +13,5 @@ pub mod pool;
 pub mod run;
 pub mod schedule;
 pub mod settings;
+pub mod stepper;
 pub mod validation;

@@ -10,22 +10,15 @@ use super::outcome::{self, Outcome};
 use super::pool::Pool;
 use super::schedule::Schedule;
 use super::settings::{BadSettings, Settings};
+use super::stepper::{Losses, Stepper};
 use super::validation::{self, Validation};
-use crate::arms::Method;
-use crate::arms::step::{self, SLOTS};
 use crate::evaluator::Evaluator;
 use crate::gpu::device::GpuError;
-use crate::gpu::engine::{Buffer, Engine, Executable};
-use crate::gpu::memory;
-use crate::gpu::recording::Recording;
+use crate::gpu::engine::Engine;
 use crate::model::graph::Graph;
 use crate::model::import::{ImportError, Source};
 use crate::model::weights::{Weights, WeightsError};
 use crate::model::weights_file;
-use crate::ops::step as scalars;
-use crate::plan::layout::Layout;
-use crate::plan::names;
-use crate::plan::pass::Activations;
 use crate::plan::resident::Resident;
 use dfrt_runtime::data::manifest::{self, Label, Manifest, ManifestError, Sample, Split};
 use dfrt_runtime::random;
@@ -52,9 +45,6 @@ pub mod files {
     pub const SUMMARY: &str = "summary.json";
 }
 
-/// Losses are read back at least this often.
-const STEPS_A_READ: usize = SLOTS / 4;
-
 /// Training failed; each text ends with what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
@@ -71,7 +61,7 @@ pub enum TrainError {
     #[error(transparent)]
     Gpu(#[from] GpuError),
     /// The device is too small for the batch.
-    #[error("batch {asked} does not fit: {source}: --batch {batch} would")]
+    #[error("batch {asked} does not fit: {source}; --batch {batch} fits, and so does --micro-batch {batch}")]
     DoesNotFit {
         /// What the device said.
         source: GpuError,
@@ -143,17 +133,6 @@ pub struct Overview {
 }
 
 /// The buffers that a step reads and writes beside the weights.
-struct StepBuffers {
-    bytes: Buffer,
-    labels: Buffer,
-    keys: Buffer,
-    step: Buffer,
-    first: Buffer,
-    second: Buffer,
-    history: Buffer,
-    perturbed_history: Buffer,
-}
-
 struct Run<'a> {
     settings: &'a Settings,
     out: &'a Path,
@@ -232,8 +211,9 @@ impl<'a> Run<'a> {
             TrainError::Gpu(GpuError::OutOfMemory { needed_mb, .. }) => (needed_mb << 20) / 3,
             _ => return error,
         };
+        let (part, micro) = (fitting::part, self.settings.micro_batch);
         match (error, fitting::largest_batch(self.settings, Room { pool, tensor })) {
-            (TrainError::Gpu(source), Ok(Some(batch))) if batch < self.batch => {
+            (TrainError::Gpu(source), Ok(Some(batch))) if batch < part(self.batch, micro) => {
                 TrainError::DoesNotFit { source, asked: self.batch, batch }
             }
             (error, _) => error,
@@ -255,23 +235,10 @@ fn samples(settings: &Settings, manifest: &Manifest, split: Split) -> Result<Vec
     Ok(samples)
 }
 
-/// The training plan: with its activations where they fit the memory that the settings
-/// allow, else without, which changes no bit of the result.
-fn recording(run: &Run<'_>, layout: &Layout) -> Recording {
-    let record = |activations| {
-        let settings = step::Settings { activations, ..run.settings.step() };
-        step::record(&run.graph, layout, run.batch, &settings)
-    };
-    let kept = record(Activations::Kept);
-    let fits = memory::Pool::plan(&kept).bytes() <= (run.settings.memory_mb as u64) << 20;
-    if fits { kept } else { record(Activations::Recomputed) }
-}
-
 struct Session<'a> {
     run: &'a Run<'a>,
     network: &'a Resident,
-    buffers: StepBuffers,
-    plan: Executable,
+    stepper: Stepper<'a>,
     evaluator: Evaluator,
     progress: Progress,
     seconds: f64,
@@ -281,52 +248,12 @@ struct Session<'a> {
 
 impl<'a> Session<'a> {
     fn plan(run: &'a Run<'a>, network: &'a Resident) -> Result<Self, TrainError> {
-        let (engine, layout, batch) = (&run.engine, &network.layout, run.batch);
-        let area = batch * run.settings.res * run.settings.res;
-        let buffers = StepBuffers {
-            bytes: engine.buffer(names::BYTES, area)?,
-            labels: engine.buffer(names::LABELS, 2 * batch)?,
-            keys: engine.buffer(names::KEYS, 2 * batch)?,
-            step: engine.buffer(scalars::NAME, scalars::LEN)?,
-            first: engine.buffer(step::FIRST, layout.len)?,
-            second: engine.buffer(step::SECOND, layout.len)?,
-            history: engine.buffer(step::HISTORY, SLOTS)?,
-            perturbed_history: engine.buffer(step::PERTURBED_HISTORY, SLOTS)?,
-        };
-        let recording = recording(run, layout);
-        let mut named = network.buffers();
-        for (name, buffer) in [
-            (names::BYTES, &buffers.bytes),
-            (names::LABELS, &buffers.labels),
-            (names::KEYS, &buffers.keys),
-            (scalars::NAME, &buffers.step),
-            (step::FIRST, &buffers.first),
-            (step::SECOND, &buffers.second),
-            (step::HISTORY, &buffers.history),
-            (step::PERTURBED_HISTORY, &buffers.perturbed_history),
-        ] {
-            named.insert(name.to_owned(), buffer.clone());
-        }
-        for external in &recording.externals {
-            if !named.contains_key(&external.name) {
-                named.insert(external.name.clone(), engine.buffer(&external.name, external.len)?);
-            }
-        }
-        let plan = engine.compile(&recording, &named)?;
-        let evaluator = Evaluator::beside(network, batch, &plan)?;
-        let bytes = plan.pool_bytes + named.values().map(|buffer| 4 * buffer.len as u64).sum::<u64>();
-        let gpu_mb = (bytes + evaluator.pool_bytes()) as f64 / f64::from(1 << 20);
-        Ok(Self {
-            run,
-            network,
-            buffers,
-            plan,
-            evaluator,
-            progress: Progress::default(),
-            seconds: 0.0,
-            images: 0,
-            gpu_mb,
-        })
+        let part = fitting::part(run.batch, run.settings.micro_batch);
+        let stepper = Stepper::plan(run.settings, network, part, run.batch / part)?;
+        let evaluator = Evaluator::beside(network, part, stepper.executable())?;
+        let gpu_mb = (stepper.bytes() + evaluator.pool_bytes()) as f64 / f64::from(1 << 20);
+        let progress = Progress::default();
+        Ok(Self { run, network, stepper, evaluator, progress, seconds: 0.0, images: 0, gpu_mb })
     }
 
     fn restore(&mut self) -> Result<(), TrainError> {
@@ -337,21 +264,15 @@ impl<'a> Session<'a> {
         let len = self.network.layout.len;
         let checkpoint = Checkpoint::load(&path, &self.run.graph, self.run.settings, len)?;
         self.network.load(&checkpoint.weights);
-        self.run.engine.write(&self.buffers.first, 0, &checkpoint.first);
-        self.run.engine.write(&self.buffers.second, 0, &checkpoint.second);
+        self.stepper.restore(&checkpoint.first, &checkpoint.second);
         self.progress = checkpoint.progress;
         Ok(())
     }
 
     fn save(&self) -> Result<(), TrainError> {
-        let engine = &self.run.engine;
-        let len = self.network.layout.len;
-        let checkpoint = Checkpoint {
-            progress: self.progress,
-            weights: self.network.weights(self.progress.step as u64)?,
-            first: engine.read(&self.buffers.first, 0, len)?,
-            second: engine.read(&self.buffers.second, 0, len)?,
-        };
+        let [first, second] = self.stepper.moments()?;
+        let weights = self.network.weights(self.progress.step as u64)?;
+        let checkpoint = Checkpoint { progress: self.progress, weights, first, second };
         Ok(checkpoint.save(&self.run.file(files::LAST), &self.run.graph, self.run.settings)?)
     }
 
@@ -434,7 +355,7 @@ impl<'a> Session<'a> {
         let mut clock = Instant::now();
         for batch in feed {
             let scalars = schedule.step(self.progress.step, unread.len());
-            self.submit(&batch?, scalars)?;
+            self.stepper.run(&batch?, run.weights, scalars)?;
             self.progress.step += 1;
             self.progress.batch += 1;
             unread.push((self.progress.step, scalars.learning_rate));
@@ -442,7 +363,7 @@ impl<'a> Session<'a> {
                 self.progress.step.is_multiple_of(steps) && self.progress.batch < run.steps_an_epoch
             });
             let last = self.progress.batch == run.steps_an_epoch;
-            if unread.len() == STEPS_A_READ || checkpoint || last {
+            if unread.len() == self.stepper.steps_a_read() || checkpoint || last {
                 let count = unread.len();
                 let loss = self.read_losses(&mut unread, journal)?;
                 let rate = (count * run.batch) as f64 / clock.elapsed().as_secs_f64().max(1e-9);
@@ -456,29 +377,13 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn submit(&self, batch: &FedBatch, scalars: scalars::Step) -> Result<(), TrainError> {
-        let engine = &self.run.engine;
-        let weight = |&label: &Label| [label.target(), self.run.weights.weight(label)];
-        let labels: Vec<f32> = batch.labels.iter().flat_map(weight).collect();
-        engine.write(&self.buffers.bytes, 0, &batch.bytes);
-        engine.write(&self.buffers.labels, 0, &labels);
-        engine.write(&self.buffers.keys, 0, &batch.keys);
-        engine.write(&self.buffers.step, 0, &scalars.values());
-        Ok(engine.run(&self.plan)?)
-    }
-
     /// Reads the losses of the steps since the last time, logs them, and returns the last.
     fn read_losses(
         &mut self,
         unread: &mut Vec<(usize, f32)>,
         journal: &mut Journal,
     ) -> Result<f32, TrainError> {
-        let engine = &self.run.engine;
-        let losses = engine.read(&self.buffers.history, 0, unread.len())?;
-        let perturbed = match self.run.settings.method {
-            Method::Baseline => None,
-            Method::Gr(_) => Some(engine.read(&self.buffers.perturbed_history, 0, unread.len())?),
-        };
+        let Losses { plain: losses, perturbed } = self.stepper.losses(unread.len())?;
         for (slot, (step, lr)) in unread.drain(..).enumerate() {
             let loss = losses[slot];
             if !loss.is_finite() {

@@ -53,7 +53,8 @@ impl<'a> Schedule<'a> {
                 (settings.radius * share as f32, settings.alpha)
             }
         };
-        Step { learning_rate: self.learning_rate(step), bias1, bias2, radius, alpha, slot: slot as u32 }
+        let learning_rate = self.learning_rate(step);
+        Step { learning_rate, bias1, bias2, radius, alpha, slot: slot as u32, ..Step::default() }
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::augment::Augmentation;
 use super::balance::Balance;
+use super::fitting::part;
 use crate::arms::Method;
 use crate::arms::gradient_regularization::BadRegularization;
 use crate::arms::step;
@@ -44,9 +45,12 @@ pub struct Settings {
     pub patience: Option<usize>,
     /// Steps between checkpoints within an epoch; none for one an epoch.
     pub checkpoint_steps: Option<usize>,
+    /// Pictures that the device takes at once, a divisor of the batch; none for all. The
+    /// parts' gradients are averaged; batch-norm sees a part at a time.
+    pub micro_batch: Option<usize>,
     /// MB of intermediate results on the device up to which activations are kept for the
     /// backward pass; beyond it they are made again, slower and with the same result.
-    pub memory_mb: usize,
+    pub memory_mb: Option<usize>,
     /// Whether dropout and drop-path are on.
     pub masks: bool,
     /// Whether training labels are shuffled: a check that nothing can be learned then.
@@ -82,7 +86,8 @@ impl Default for Settings {
             limit: None,
             patience: None,
             checkpoint_steps: None,
-            memory_mb: 2048,
+            micro_batch: None,
+            memory_mb: None,
             masks: true,
             shuffle_labels: false,
             balance: Balance::Loss,
@@ -162,6 +167,17 @@ impl Settings {
         };
         number("epochs", self.epochs as f64, 1.0, 1e6, "1 or more")?;
         number("batch", self.batch as f64, 1.0, 4096.0, "1 to 4096")?;
+        if let Some(micro) = self.micro_batch {
+            number("micro-batch", micro as f64, 1.0, 4096.0, "1 to 4096")?;
+            let parts = self.batch / part(self.batch, Some(micro));
+            number(
+                "batch / micro-batch",
+                parts as f64,
+                1.0,
+                64.0,
+                "a micro-batch of which at most 64 make a batch",
+            )?;
+        }
         number("lr", self.lr.into(), 1e-12, 1e3, "a positive number")?;
         number("warmup-epochs", self.warmup_epochs.into(), 0.0, 1e6, "0 or more")?;
         number("final-lr", self.final_lr.into(), 0.0, 1.0, "a share from 0 to 1")?;

@@ -129,8 +129,9 @@ mod running {
     use super::Study;
     use crate::study::settings::StudySettings;
     use crate::study::{self, conclusion};
-    use crate::{conventions, failure, network, output, place};
+    use crate::{conventions, failure, network, output, place, training};
     use anyhow::{Result, bail};
+    use dfrt_trainer::gpu::engine::Engine;
     use dfrt_trainer::model::import::Source;
     use std::path::Path;
 
@@ -142,7 +143,7 @@ mod running {
                     "--resume and --force exclude each other; see `dfrt study --help`",
                 ));
             }
-            let settings = self.settings()?;
+            let mut settings = self.settings()?;
             settings.check()?;
             if !self.resume && !self.force && !place::is_free(&self.out)? {
                 bail!(
@@ -151,6 +152,7 @@ mod running {
                 );
             }
             let engine = network::engine(self.device)?;
+            fit(&mut settings, &engine)?;
             let study = study::Study::open(&settings, &self.out, engine)?;
             if self.force {
                 let arms = study::run_folders(&settings);
@@ -182,11 +184,16 @@ mod running {
             if let Some(init) = settings.train.init.clone() {
                 conventions::settle(&mut settings.train, &Source::open(&init)?)?;
             }
-            if self.resume && earlier.exists() && StudySettings::read(&earlier)? != settings {
-                bail!(
-                    "{}: the study was begun with other settings; leave the options out, or choose another --out",
-                    earlier.display()
-                );
+            if self.resume && earlier.exists() {
+                let begun = StudySettings::read(&earlier)?;
+                // What the device decided then holds on.
+                settings.train.micro_batch = settings.train.micro_batch.or(begun.train.micro_batch);
+                if begun != settings {
+                    bail!(
+                        "{}: the study was begun with other settings; leave the options out, or choose another --out",
+                        earlier.display()
+                    );
+                }
             }
             Ok(settings)
         }
@@ -221,6 +228,17 @@ mod running {
             train.masks &= !self.no_masks;
             Ok(())
         }
+    }
+
+    /// All arms take the same pictures at once: as many as fit the largest of them.
+    fn fit(settings: &mut StudySettings, engine: &Engine) -> Result<()> {
+        for arm in settings.arms.clone() {
+            let mut training = settings.training(&arm, 0)?;
+            training::fit(&mut training, false, engine)?;
+            let smaller = [settings.train.micro_batch, training.micro_batch].into_iter().flatten().min();
+            settings.train.micro_batch = smaller;
+        }
+        Ok(())
     }
 
     fn put<T: Clone>(place: &mut T, value: &Option<T>) {

@@ -152,8 +152,13 @@ pub struct Train {
     /// steps between checkpoints within an epoch (default: one an epoch)
     #[argh(option)]
     pub checkpoint_steps: Option<usize>,
-    /// MB on the device up to which activations are kept; beyond it they are made again,
-    /// slower and with the same result (default 2048)
+    /// pictures that the device takes at once, where a batch does not fit; batch-norm sees
+    /// so many at a time (default: the batch, or what fits --memory-mb and the device)
+    #[argh(option)]
+    pub micro_batch: Option<usize>,
+    /// MB of intermediate results on the device (default: no limit). Activations are made
+    /// again, slower and with the same result, where that fits and keeping them does not
+    /// (without a limit: beyond 2048)
     #[argh(option)]
     pub memory_mb: Option<usize>,
     /// gr: outputs of which features.i are perturbed (default 0,1,2)

@@ -16,6 +16,7 @@ pub fn trials() -> Vec<Trial> {
         gpu("train/a_device_that_is_not_there", a_device_that_is_not_there),
         gpu("train/memory_changes_no_bit", memory_changes_no_bit),
         gpu("train/the_largest_batch_that_fits", the_largest_batch_that_fits),
+        gpu("train/a_batch_in_parts", a_batch_in_parts),
         gpu("export/the_runs_model_again", the_runs_model_again),
         gpu("export/a_fixed_batch", a_fixed_batch),
         plain("train/settings_that_cannot_be_used", settings_that_cannot_be_used),
@@ -171,9 +172,37 @@ fn memory_changes_no_bit() {
         let device_mb = json(out.join("summary.json"))["gpu_mb"].as_f64().unwrap();
         (bytes(out.join("last.safetensors")), bytes(out.join("model.onnx")), device_mb)
     };
-    let (plenty, none) = (run("2048"), run("0"));
+    let (plenty, none) = (run("2048"), run("4"));
     assert!(plenty.0 == none.0 && plenty.1 == none.1, "other weights with less memory");
     assert!(none.2 < plenty.2, "{} MB, then {} MB", plenty.2, none.2);
+}
+
+fn a_batch_in_parts() {
+    let run = |more: &[&str]| {
+        let out = folder().join("run");
+        let ran = train(faces(), &out, &[&["--epochs", "2", "--no-masks"], more].concat());
+        let told = ran.err.clone();
+        ran.done();
+        let log = std::fs::read_to_string(out.join("log.jsonl")).unwrap();
+        let losses: Vec<f64> = log
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+            .filter(|line| line["kind"] == "step")
+            .map(|line| line["loss"].as_f64().unwrap())
+            .collect();
+        (told, losses, std::fs::read_to_string(out.join("config.toml")).unwrap())
+    };
+    let (_, parts, _) = run(&["--micro-batch", "2"]);
+    let (_, whole, _) = run(&[]);
+    assert_eq!(parts.len(), whole.len());
+    // Batch-norm sees two pictures instead of eight: other losses, but not wildly so.
+    assert!(parts.iter().zip(&whole).all(|(part, whole)| part != whole && (part - whole).abs() < 1.0));
+    let (told, short, config) = run(&["--memory-mb", "2"]);
+    assert!(told.contains("a batch of 8 does not fit: it is taken"), "{told}");
+    assert!(config.contains("micro-batch = "), "{config}");
+    assert_eq!(short.len(), whole.len());
+    let out = folder().join("run");
+    train(faces(), &out, &["--micro-batch", "0"]).failed(1, &["micro-batch = 0"]);
 }
 
 fn the_largest_batch_that_fits() {
@@ -187,7 +216,7 @@ fn the_largest_batch_that_fits() {
     let config = std::fs::read_to_string(out.join("config.toml")).unwrap();
     let batch = config.lines().find_map(|line| line.strip_prefix("batch = ")).unwrap();
     assert!((1..28).contains(&batch.parse::<usize>().unwrap()), "{config}");
-    auto("0").failed(1, &["--batch auto", "--memory-mb"]);
+    auto("0").failed(1, &["not one picture of 32 px fits into 0 MB", "--memory-mb"]);
     train(faces(), &out, &["--batch", "many", "--force"]).failed(2, &["many", "neither a number nor auto"]);
 }
 

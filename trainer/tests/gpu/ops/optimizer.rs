@@ -34,9 +34,14 @@ const MIX: &[(&str, (usize, f32))] = &[
     ("mix_beyond_1", (64, 2.5)),
 ];
 
+/// Number of values, the share kept of the total.
+const ACCUMULATE: &[(&str, (usize, f32))] =
+    &[("accumulate_first", (10, 0.0)), ("accumulate_next", (257, 1.0))];
+
 pub fn trials() -> Vec<Trial> {
     let mut trials = table("optimizer", CASES, three_steps);
     trials.extend(table("optimizer", MIX, mix));
+    trials.extend(table("optimizer", ACCUMULATE, accumulate));
     trials
 }
 
@@ -107,4 +112,15 @@ fn mix(bench: &mut Bench, (len, alpha): (usize, f32)) {
     let expected: Vec<f64> =
         plain.iter().zip(&mixed).map(|(plain, mixed)| (1.0 - alpha) * plain + alpha * mixed).collect();
     bench.expect("mixed", on_mixed, &expected);
+}
+
+fn accumulate(bench: &mut Bench, (len, kept): (usize, f32)) {
+    let (gradient, total) = (draw("gradient", len, 0.3, 1.0), draw("total", len, -0.2, 1.0));
+    let scalars = Step { kept, share: 0.25, ..Step::default() };
+    let step = bench.input("step", &scalars.values().map(f64::from));
+    let (on_gradient, on_total) = (bench.input("gradient", &gradient), bench.state("total", &total));
+    optimizer::accumulate(&mut bench.recording, step, on_gradient, on_total);
+    let expected: Vec<f64> =
+        gradient.iter().zip(&total).map(|(part, total)| f64::from(kept) * total + 0.25 * part).collect();
+    bench.expect("total", on_total, &expected);
 }

@@ -46,7 +46,8 @@ impl Train {
         put(&mut settings.weight_decay, &self.weight_decay);
         put(&mut settings.warmup_epochs, &self.warmup_epochs);
         put(&mut settings.final_lr, &self.final_lr);
-        put(&mut settings.memory_mb, &self.memory_mb);
+        settings.memory_mb = self.memory_mb.or(settings.memory_mb);
+        settings.micro_batch = self.micro_batch.or(settings.micro_batch);
         settings.limit = self.limit.or(settings.limit);
         settings.patience = self.patience.or(settings.patience);
         settings.checkpoint_steps = self.checkpoint_steps.or(settings.checkpoint_steps);

@@ -6,13 +6,11 @@ use crate::failure;
 use crate::network;
 use crate::output::{self, Lines};
 use crate::place;
-use crate::training::Watch;
+use crate::training::{self, Watch};
 use anyhow::{Result, bail};
 use dfrt_runtime::data::manifest::{self, Manifest, Split};
 use dfrt_runtime::storage;
-use dfrt_trainer::gpu::engine::Engine;
 use dfrt_trainer::model::import::Source;
-use dfrt_trainer::train::fitting::{self, Room};
 use dfrt_trainer::train::outcome::Outcome;
 use dfrt_trainer::train::run::{self, files};
 use dfrt_trainer::train::settings::Settings;
@@ -34,8 +32,8 @@ impl Train {
         settings.check()?;
         check_data(&settings)?;
         let engine = network::engine(self.device)?;
-        if self.batch == Some(Batch::Auto) && !self.resume {
-            settings.batch = fitting_batch(&settings, &engine)?;
+        if !self.resume {
+            training::fit(&mut settings, self.batch == Some(Batch::Auto), &engine)?;
         }
         if self.force {
             place::clear(&self.out, &RUN_FILES)?;
@@ -115,20 +113,6 @@ impl Train {
         lines.add("next", format!("dfrt attack --model {} --method square", self.out.display()));
         output::say(format!("{} ({}, {} px)\n{lines}", self.out.display(), outcome.arch, outcome.res))
     }
-}
-
-/// The largest batch that fits the device and the memory that may be used.
-fn fitting_batch(settings: &Settings, engine: &Engine) -> Result<usize> {
-    let room = Room { pool: (settings.memory_mb as u64) << 20, tensor: engine.tensor_limit() };
-    let Some(batch) = fitting::largest_batch(settings, room)? else {
-        bail!(
-            "--batch auto: not one picture of {} px fits into {} MB; raise --memory-mb, or lower --res",
-            settings.res,
-            settings.memory_mb
-        );
-    };
-    output::note(format!("batch {batch}: the largest that fits into {} MB", settings.memory_mb));
-    Ok(batch)
 }
 
 /// Training opens these again; asked here, a mistake costs no earlier RUN.

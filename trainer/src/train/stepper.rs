@@ -1,0 +1,160 @@
+//! A training step on the device: its buffers and plans. A batch that does not fit at
+//! once is taken in parts of one size, whose gradients are averaged; batch-norm then
+//! sees a part at a time.
+
+use super::balance::ClassWeights;
+use super::feed::FedBatch;
+use super::settings::Settings;
+use crate::arms::Method;
+use crate::arms::step::{self, SLOTS};
+use crate::gpu::device::GpuError;
+use crate::gpu::engine::{Buffer, Executable};
+use crate::gpu::memory;
+use crate::gpu::recording::Recording;
+use crate::ops::step as scalars;
+use crate::plan::names;
+use crate::plan::pass::Activations;
+use crate::plan::resident::Resident;
+use dfrt_runtime::data::manifest::Label;
+use std::collections::HashMap;
+
+/// Steps of whole batches whose losses are read back together.
+const STEPS_A_READ: usize = SLOTS / 4;
+
+/// A step of a network, ready to run.
+#[derive(Debug)]
+pub struct Stepper<'a> {
+    network: &'a Resident,
+    buffers: HashMap<String, Buffer>,
+    /// The whole step, or the gradients of a part.
+    plan: Executable,
+    /// The weights' update, where a batch has parts.
+    update: Option<Executable>,
+    parts: usize,
+    perturbs: bool,
+}
+
+/// Mean losses of some steps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Losses {
+    /// At the weights themselves.
+    pub plain: Vec<f32>,
+    /// With the statistics perturbed, for arms that do so.
+    pub perturbed: Option<Vec<f32>>,
+}
+
+impl<'a> Stepper<'a> {
+    /// Plans steps of `parts` times `part` pictures.
+    pub fn plan(
+        settings: &Settings,
+        network: &'a Resident,
+        part: usize,
+        parts: usize,
+    ) -> Result<Self, GpuError> {
+        assert!((1..=SLOTS).contains(&parts), "a loss of every part has its slot");
+        let recording = recording(settings, network, part, parts);
+        let update = (parts > 1).then(|| step::update(&network.layout, &settings.step()));
+        let mut buffers = network.buffers();
+        for external in recording.externals.iter().chain(update.iter().flat_map(|update| &update.externals)) {
+            if !buffers.contains_key(&external.name) {
+                let buffer = network.engine.buffer(&external.name, external.len)?;
+                buffers.insert(external.name.clone(), buffer);
+            }
+        }
+        let plan = network.engine.compile(&recording, &buffers)?;
+        let update = update.map(|update| network.engine.compile(&update, &buffers)).transpose()?;
+        let perturbs = settings.method != Method::Baseline;
+        Ok(Self { network, buffers, plan, update, parts, perturbs })
+    }
+
+    /// The plan, whose memory others may use between steps.
+    pub fn executable(&self) -> &Executable {
+        &self.plan
+    }
+
+    /// Bytes on the device, the network's among them.
+    pub fn bytes(&self) -> u64 {
+        self.plan.pool_bytes + self.buffers.values().map(|buffer| 4 * buffer.len as u64).sum::<u64>()
+    }
+
+    /// Steps whose losses can be read back together.
+    pub fn steps_a_read(&self) -> usize {
+        (STEPS_A_READ / self.parts).max(1)
+    }
+
+    /// Submits a step; `scalars.slot` counts steps since the losses were read.
+    pub fn run(
+        &self,
+        batch: &FedBatch,
+        weights: ClassWeights,
+        scalars: scalars::Step,
+    ) -> Result<(), GpuError> {
+        let engine = &self.network.engine;
+        let weight = |&label: &Label| [label.target(), weights.weight(label)];
+        let labels: Vec<f32> = batch.labels.iter().flat_map(weight).collect();
+        let part = |values: usize, part: usize| part * values / self.parts..(part + 1) * values / self.parts;
+        for index in 0..self.parts {
+            let scalars = scalars::Step {
+                slot: scalars.slot * self.parts as u32 + index as u32,
+                kept: if index == 0 { 0.0 } else { 1.0 },
+                share: 1.0 / self.parts as f32,
+                ..scalars
+            };
+            engine.write(&self.buffers[names::BYTES], 0, &batch.bytes[part(batch.bytes.len(), index)]);
+            engine.write(&self.buffers[names::LABELS], 0, &labels[part(labels.len(), index)]);
+            if let Some(keys) = self.buffers.get(names::KEYS) {
+                engine.write(keys, 0, &batch.keys[part(batch.keys.len(), index)]);
+            }
+            engine.write(&self.buffers[scalars::NAME], 0, &scalars.values());
+            engine.run(&self.plan)?;
+        }
+        match &self.update {
+            Some(update) => engine.run(update),
+            None => Ok(()),
+        }
+    }
+
+    /// The losses of the last `steps` steps, in their slots' order.
+    pub fn losses(&self, steps: usize) -> Result<Losses, GpuError> {
+        let read = |name: &str| -> Result<Vec<f32>, GpuError> {
+            let values = self.network.engine.read(&self.buffers[name], 0, steps * self.parts)?;
+            let mean = |parts: &[f32]| parts.iter().sum::<f32>() / parts.len() as f32;
+            Ok(values.chunks(self.parts).map(mean).collect())
+        };
+        let perturbed = self.perturbs.then(|| read(step::PERTURBED_HISTORY)).transpose()?;
+        Ok(Losses { plain: read(step::HISTORY)?, perturbed })
+    }
+
+    /// Velocity or first moment, and second moment, flat in the device's layout.
+    pub fn moments(&self) -> Result<[Vec<f32>; 2], GpuError> {
+        let read = |name: &str| self.network.engine.read(&self.buffers[name], 0, self.network.layout.len);
+        Ok([read(step::FIRST)?, read(step::SECOND)?])
+    }
+
+    /// Puts the moments of a checkpoint there.
+    pub fn restore(&self, first: &[f32], second: &[f32]) {
+        self.network.engine.write(&self.buffers[step::FIRST], 0, first);
+        self.network.engine.write(&self.buffers[step::SECOND], 0, second);
+    }
+}
+
+/// Memory of intermediate results, in MB, up to which activations are kept where the
+/// settings say nothing.
+pub const KEPT_MB: usize = 2048;
+
+/// The plan with its activations where they fit the memory that the settings allow,
+/// else without, which changes no bit of the result.
+fn recording(settings: &Settings, network: &Resident, part: usize, parts: usize) -> Recording {
+    let record = |activations| {
+        let settings = step::Settings { activations, ..settings.step() };
+        let (graph, layout) = (&network.graph, &network.layout);
+        if parts > 1 {
+            step::accumulate(graph, layout, part, &settings)
+        } else {
+            step::record(graph, layout, part, &settings)
+        }
+    };
+    let kept = record(Activations::Kept);
+    let allowed = (settings.memory_mb.unwrap_or(KEPT_MB) as u64) << 20;
+    if memory::Pool::plan(&kept).bytes() <= allowed { kept } else { record(Activations::Recomputed) }
+}
