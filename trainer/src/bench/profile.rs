@@ -47,6 +47,16 @@ pub struct KernelTime {
     pub traffic_mb: f64,
 }
 
+/// A step taken apart.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// The kernels, the slowest first.
+    pub kernels: Vec<KernelTime>,
+    /// Share of a profiled step that lies between dispatches: barriers, waits for the
+    /// next submission, and what it costs to time each dispatch by itself.
+    pub gap_share: f64,
+}
+
 /// Profiled steps fill about this many seconds …
 const SECONDS: f64 = 2.0;
 /// … and are at least this many …
@@ -55,19 +65,25 @@ const LEAST: usize = 3;
 const MOST: usize = 20;
 
 /// Times every dispatch of several steps; of each the median counts.
-pub fn measure(subject: &mut Subject, ceilings: &Ceilings) -> Result<Vec<KernelTime>, BenchError> {
+///
+/// # Errors
+/// A device that fails or has no timestamps.
+pub fn measure(subject: &mut Subject, ceilings: &Ceilings) -> Result<Profile, BenchError> {
     let mut steps: Vec<Vec<Span>> = Vec::new();
     let start = Instant::now();
     while steps.len() < LEAST || (steps.len() < MOST && start.elapsed().as_secs_f64() < SECONDS) {
         steps.push(spans(subject)?);
     }
-    let median = |dispatch: usize| {
-        let mut seconds: Vec<f64> = steps.iter().map(|spans| spans[dispatch].seconds()).collect();
-        seconds.sort_by(f64::total_cmp);
-        quantile(&seconds, 0.5)
-    };
-    let seconds: Vec<f64> = (0..subject.recording.dispatches.len()).map(median).collect();
-    Ok(by_kernel(subject, &seconds, ceilings))
+    let dispatches = 0..subject.recording.dispatches.len();
+    let seconds = |dispatch: usize| steps.iter().map(|spans| spans[dispatch].seconds()).collect();
+    let seconds: Vec<f64> = dispatches.map(|dispatch| median(seconds(dispatch))).collect();
+    let gap_share = median(steps.iter().map(|spans| idle_share(spans)).collect());
+    Ok(Profile { kernels: by_kernel(subject, &seconds, ceilings), gap_share })
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    quantile(&values, 0.5)
 }
 
 /// Runs a step with a span for every dispatch.

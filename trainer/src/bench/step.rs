@@ -80,6 +80,10 @@ pub struct StepBench {
     /// Time inside dispatches a step, in milliseconds: the sum over `kernels`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kernels_ms: Option<f64>,
+    /// Share of a profiled step between dispatches; that they are timed one by one is
+    /// part of it, so that `idle_share` is nearer to what training has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gap_share: Option<f64>,
     /// The kernels, the slowest first; with `--profile`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kernels: Option<Vec<KernelTime>>,
@@ -119,9 +123,10 @@ pub fn measure(engine: Arc<Engine>, settings: &Settings) -> Result<StepBench, Be
     let mut bench = describe(&subject, settings, &Measured { first_step_s, times, queued });
     if settings.profile {
         let ceilings = ceilings::measure(&subject.engine)?;
-        let kernels = profile::measure(&mut subject, &ceilings)?;
-        bench.kernels_ms = Some(kernels.iter().map(|kernel| kernel.ms).sum());
-        bench.kernels = Some(kernels);
+        let profile = profile::measure(&mut subject, &ceilings)?;
+        bench.kernels_ms = Some(profile.kernels.iter().map(|kernel| kernel.ms).sum());
+        bench.gap_share = Some(profile.gap_share);
+        bench.kernels = Some(profile.kernels);
         bench.ceilings = Some(ceilings);
     }
     subject.check()?;
@@ -207,6 +212,7 @@ fn describe(subject: &Subject, settings: &Settings, measured: &Measured) -> Step
         device: subject.engine.info().clone(),
         ceilings: None,
         kernels_ms: None,
+        gap_share: None,
         kernels: None,
     }
 }

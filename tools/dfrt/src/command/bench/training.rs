@@ -70,6 +70,10 @@ fn lines(bench: &StepBench) -> Lines {
     let traffic = output::thousands(bench.traffic_mb.round() as u64);
     lines.add("a step has", format!("{} dispatches, {traffic} MB of traffic{gflop}", bench.dispatches));
     lines.add("measured", format!("{} steps", bench.steps));
+    if let (Some(ms), Some(gaps)) = (bench.kernels_ms, bench.gap_share) {
+        let gaps = output::percent(gaps);
+        lines.add("profiled", format!("{} ms in dispatches, {gaps} of a step between them", short(ms)));
+    }
     lines
 }
 
