@@ -25,7 +25,9 @@ pub enum BenchError {
     #[error("{0} is 0; ask for at least 1")]
     Zero(&'static str),
     /// What was timed computed nothing of use.
-    #[error("the loss was not a finite number after {steps} timed steps; run `dfrt selftest` on this device")]
+    #[error(
+        "the loss or its gradient is not a finite number after {steps} steps; run `dfrt selftest` on this device"
+    )]
     NotFinite {
         /// Steps until then.
         steps: usize,

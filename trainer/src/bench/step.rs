@@ -46,7 +46,7 @@ pub struct StepBench {
     pub method: &'static str,
     /// Pictures a second at the median step.
     pub images_per_second: f64,
-    /// A step from its submission until the device is done with it.
+    /// A step, from bringing its pictures and scalars until the device is done with it.
     pub step_ms: Spread,
     /// Steps that were timed so.
     pub steps: usize,

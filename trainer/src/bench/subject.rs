@@ -63,7 +63,8 @@ pub struct Subject {
 /// What can be made ready before the clock starts: everything but the plan.
 pub struct Prepared {
     training: Training,
-    weights: Weights,
+    /// What the first step begins with: drawn.
+    pub weights: Weights,
     noise: Noise,
 }
 

@@ -29,6 +29,7 @@ pub fn trials() -> Vec<Trial> {
         trials.push(trial("a_profile_is_of_the_whole_plan", whole_plan));
     }
     trials.push(Trial::test("bench/steps_are_counted", counted));
+    trials.push(Trial::test("bench/a_loss_that_is_no_number_is_no_result", no_number));
     trials
 }
 
@@ -163,4 +164,20 @@ fn counted() -> Result<(), Failed> {
     refused(Settings { steps: Some(0), ..settings.clone() }, "--steps is 0")?;
     refused(Settings { batch: 0, ..settings.clone() }, "batch = 0")?;
     refused(Settings { res: 33, ..settings }, "resolution 33")
+}
+
+fn no_number() -> Result<(), Failed> {
+    for work in WORKS {
+        let settings = settings(work)?;
+        let mut prepared = Prepared::new(&settings)?;
+        let bias = prepared.weights.params.last_mut().expect("the classifier has one");
+        bias.fill(f32::NAN);
+        let engine = Arc::new(Engine::new(Device::open(None)?, true));
+        let mut subject = Subject::plan(engine, prepared, &settings.work)?;
+        subject.check()?;
+        subject.submit()?;
+        let text = subject.check().unwrap_err().to_string();
+        assert!(text.contains("after 1 steps"), "{work}: {text}");
+    }
+    Ok(())
 }
