@@ -2,6 +2,7 @@
 //! for forward, backward, gradient regularization and white-box attacks.
 
 pub mod arms;
+pub mod bench;
 pub mod evaluator;
 pub mod gpu;
 pub mod gpu_oracle;

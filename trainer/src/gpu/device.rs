@@ -46,6 +46,14 @@ pub enum GpuError {
         /// What the plan needs in all.
         needed_mb: u64,
     },
+    /// The device cannot say when it does what.
+    #[error(
+        "device `{name}` has no timestamp queries, which --profile needs; leave --profile out, update the driver or choose another --device"
+    )]
+    NoTimestamps {
+        /// The adapter's name.
+        name: String,
+    },
     /// The driver reported an error in the middle of the work.
     #[error(
         "the GPU reported an error: {0}; run `dfrt selftest`, update the driver, or choose another --device"
@@ -87,6 +95,8 @@ pub struct Device {
     pub(super) queue: wgpu::Queue,
     /// Whether kernels may read [`super::kernel::TABLE`] as immediates.
     pub(super) immediates: bool,
+    /// Whether the device tells when dispatches begin and end.
+    pub(super) timestamps: bool,
     error: Arc<Mutex<Option<String>>>,
 }
 
@@ -162,7 +172,11 @@ impl Device {
         if immediates {
             limits.max_immediate_size = table;
         }
-        let features = if immediates { wgpu::Features::IMMEDIATES } else { wgpu::Features::empty() };
+        // Costs nothing where no pass asks for it.
+        let timestamps = adapter.features().contains(wgpu::Features::TIMESTAMP_QUERY);
+        let mut features = wgpu::Features::empty();
+        features.set(wgpu::Features::IMMEDIATES, immediates);
+        features.set(wgpu::Features::TIMESTAMP_QUERY, timestamps);
         let request = adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("dfrt"),
             required_features: features,
@@ -181,7 +195,7 @@ impl Device {
             let mut first = slot.lock().expect("no holder panics");
             first.get_or_insert_with(|| one_line(&failure.to_string()));
         }));
-        Ok(Self { info, device, queue, immediates, error })
+        Ok(Self { info, device, queue, immediates, timestamps, error })
     }
 
     /// The first error that the driver has reported since the last call, if any.

@@ -19,7 +19,7 @@ pub struct Buffer {
 /// A device with its compiled kernels.
 #[derive(Debug)]
 pub struct Engine {
-    device: Device,
+    pub(super) device: Device,
     pipelines: Mutex<HashMap<String, Arc<Pipeline>>>,
     modules: Mutex<HashMap<&'static str, wgpu::ShaderModule>>,
     checked: bool,
@@ -36,17 +36,38 @@ struct Pipeline {
 /// A recording with its memory, ready to be replayed.
 #[derive(Debug)]
 pub struct Executable {
-    steps: Vec<Step>,
+    pub(super) steps: Vec<Step>,
     pool: Vec<wgpu::Buffer>,
     /// Bytes of the pool that are its own.
     pub pool_bytes: u64,
 }
 
 #[derive(Debug)]
-struct Step {
+pub(super) struct Step {
+    kernel: &'static Kernel,
     pipeline: Arc<Pipeline>,
     bind_group: wgpu::BindGroup,
     groups: [u32; 3],
+}
+
+impl Executable {
+    /// The kernel that each dispatch runs on this device, in the recording's order.
+    pub fn kernels(&self) -> impl ExactSizeIterator<Item = &'static Kernel> {
+        self.steps.iter().map(|step| step.kernel)
+    }
+}
+
+impl Step {
+    /// Adds the dispatch to a pass.
+    pub(super) fn encode(&self, pass: &mut wgpu::ComputePass<'_>) {
+        pass.set_pipeline(&self.pipeline.pipeline);
+        pass.set_bind_group(0, &self.bind_group, &[]);
+        if self.pipeline.table {
+            pass.set_immediates(0, bytemuck::cast_slice(&TABLE));
+        }
+        let [x, y, z] = self.groups;
+        pass.dispatch_workgroups(x, y, z);
+    }
 }
 
 /// A dispatch, or its variant for software devices.
@@ -58,7 +79,7 @@ struct Work<'a> {
 }
 
 /// Dispatches a submission holds at most: a driver's watchdog sees each apart.
-const DISPATCHES_A_SUBMISSION: usize = 128;
+pub const DISPATCHES_A_SUBMISSION: usize = 128;
 
 /// Uniform blocks start at multiples of this many bytes.
 const UNIFORM_ALIGNMENT: usize = 256;
@@ -114,7 +135,17 @@ impl Engine {
     /// Reads `len` values from `offset` on, after all that was submitted.
     pub fn read(&self, buffer: &Buffer, offset: usize, len: usize) -> Result<Vec<f32>, GpuError> {
         assert!(offset + len <= buffer.len, "read out of range");
-        let bytes = 4 * len as u64;
+        self.download(&buffer.buffer, 4 * offset as u64, len)
+    }
+
+    /// Reads `len` values from byte `offset` on, after all that was submitted.
+    pub(super) fn download<T: bytemuck::Pod>(
+        &self,
+        source: &wgpu::Buffer,
+        offset: u64,
+        len: usize,
+    ) -> Result<Vec<T>, GpuError> {
+        let bytes = (len * size_of::<T>()) as u64;
         let staging = self.device.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("staging"),
             size: bytes,
@@ -122,7 +153,7 @@ impl Engine {
             mapped_at_creation: false,
         });
         let mut encoder = self.device.device.create_command_encoder(&Default::default());
-        encoder.copy_buffer_to_buffer(&buffer.buffer, 4 * offset as u64, &staging, 0, bytes);
+        encoder.copy_buffer_to_buffer(source, offset, &staging, 0, bytes);
         self.device.queue.submit([encoder.finish()]);
         let (sender, receiver) = std::sync::mpsc::channel();
         staging.slice(..).map_async(wgpu::MapMode::Read, move |result| {
@@ -139,6 +170,21 @@ impl Engine {
         let values = bytemuck::pod_collect_to_vec(&view);
         self.device.check()?;
         Ok(values)
+    }
+
+    /// Submits a copy of the whole of `from` to the start of `to` by the device's own
+    /// copy command; does not wait.
+    pub fn copy(&self, from: &Buffer, to: &Buffer) -> Result<(), GpuError> {
+        assert!(from.len <= to.len, "copy out of range");
+        let mut encoder = self.device.device.create_command_encoder(&Default::default());
+        encoder.copy_buffer_to_buffer(&from.buffer, 0, &to.buffer, 0, from.buffer.size());
+        self.device.queue.submit([encoder.finish()]);
+        self.device.check()
+    }
+
+    /// Bytes that one buffer may have.
+    pub fn buffer_limit(&self) -> u64 {
+        self.device.binding_limit()
     }
 
     /// Waits until all that was submitted is done.
@@ -227,7 +273,7 @@ impl Engine {
                 layout: &pipeline.layout,
                 entries: &entries,
             });
-            steps.push(Step { pipeline, bind_group, groups: dispatch.groups });
+            steps.push(Step { kernel: dispatch.kernel, pipeline, bind_group, groups: dispatch.groups });
         }
         self.device.check()?;
         Ok(Executable { steps, pool_bytes, pool })
@@ -260,15 +306,7 @@ impl Engine {
             let mut encoder = self.device.device.create_command_encoder(&Default::default());
             {
                 let mut pass = encoder.begin_compute_pass(&Default::default());
-                for step in steps {
-                    pass.set_pipeline(&step.pipeline.pipeline);
-                    pass.set_bind_group(0, &step.bind_group, &[]);
-                    if step.pipeline.table {
-                        pass.set_immediates(0, bytemuck::cast_slice(&TABLE));
-                    }
-                    let [x, y, z] = step.groups;
-                    pass.dispatch_workgroups(x, y, z);
-                }
+                steps.iter().for_each(|step| step.encode(&mut pass));
             }
             self.device.queue.submit([encoder.finish()]);
         }

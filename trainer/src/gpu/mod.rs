@@ -6,3 +6,4 @@ pub mod engine;
 pub mod kernel;
 pub mod memory;
 pub mod recording;
+pub mod timestamps;

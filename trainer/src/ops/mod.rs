@@ -5,6 +5,7 @@
 pub mod activation;
 pub mod batch_norm;
 pub mod convolution;
+pub mod copy;
 pub mod cross_entropy;
 pub mod depthwise;
 pub mod drop_path;
@@ -31,6 +32,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         activation::KERNELS,
         batch_norm::KERNELS,
         convolution::KERNELS,
+        copy::KERNELS,
         cross_entropy::KERNELS,
         depthwise::KERNELS,
         drop_path::KERNELS,

@@ -3,6 +3,7 @@
 //!
 //! A new file gives its `trials()` to `all` below; `harness` checks recordings.
 
+mod bench;
 mod goldens;
 mod harness;
 mod learning;
@@ -22,6 +23,7 @@ fn all() -> Vec<Trial> {
         ops::trials(),
         goldens::trials(),
         real::trials(),
+        bench::trials(),
     ];
     all.into_iter().flatten().collect()
 }

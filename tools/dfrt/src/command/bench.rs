@@ -1,35 +1,73 @@
-//! `dfrt bench`: how fast a model is on this CPU.
+//! `dfrt bench`: how fast a model is on this CPU, how fast a GPU trains, and what that
+//! GPU can do at most.
 
-use crate::model::Model;
-use crate::output::{self, Lines};
+mod deployed;
+#[cfg(feature = "train")]
+mod training;
+
+use crate::failure;
+use crate::output;
 use crate::place;
 use anyhow::Result;
 use argh::FromArgs;
-use dfrt_runtime::detector::bench;
 use dfrt_runtime::storage;
+use serde::Serialize;
+use std::fmt::Display;
 use std::path::PathBuf;
 
-/// time a model on this CPU: latency, load time, memory, throughput
+/// time a model on this CPU (--model), training on a GPU (--train), or what that GPU can
+/// do at most (--ceilings)
 #[derive(FromArgs)]
 #[argh(
     subcommand,
     name = "bench",
     help_triggers("-h", "--help", "help"),
-    example = "{command_name} --model gr.onnx --runs 200"
+    example = "{command_name} --model gr.onnx --runs 200\n\
+    {command_name} --train --arch efficientnet-b0 --res 224 --batch 32 --method gr --profile\n\
+    {command_name} --ceilings --device 1",
+    note = "Training is timed on drawn noise, so no data set is needed; a step ends when the device is done \
+    with it. --device names the GPU by its index, as everywhere; what that GPU can do at most is measured by \
+    --ceilings, and by --profile, which holds every kernel against it: the rate of a large copy and of a large \
+    matrix product. Drivers keep compiled pipelines on disk, so the first step of a second run may be faster."
 )]
+#[cfg_attr(not(feature = "train"), allow(dead_code, reason = "this build times models alone"))]
 pub struct Bench {
-    /// an .onnx file or a RUN
+    /// time this .onnx file or RUN on this CPU
     #[argh(option)]
-    model: PathBuf,
-    /// models that run side by side, each on one thread (default 1)
-    #[argh(option, default = "1")]
-    threads: usize,
-    /// pictures a run (default 1)
-    #[argh(option, default = "1")]
-    batch: usize,
-    /// measured runs a thread (default 100)
-    #[argh(option, default = "100")]
-    runs: usize,
+    model: Option<PathBuf>,
+    /// time training steps on a GPU
+    #[argh(switch)]
+    train: bool,
+    /// measure a GPU's copy bandwidth and matrix-product rate
+    #[argh(switch)]
+    ceilings: bool,
+    /// with --model: models that run side by side, each on one thread (default 1)
+    #[argh(option)]
+    threads: Option<usize>,
+    /// pictures a run (default 1) or a step (default 32)
+    #[argh(option)]
+    batch: Option<usize>,
+    /// with --model: measured runs a thread (default 100)
+    #[argh(option)]
+    runs: Option<usize>,
+    /// with --train: efficientnet-b0 (default), efficientnet-lite0 or efficientnet-tiny
+    #[argh(option)]
+    arch: Option<String>,
+    /// with --train: side of the network's input in pixels, a multiple of 32 (default 224)
+    #[argh(option)]
+    res: Option<usize>,
+    /// with --train: a step of baseline (default) or gr, or an attack's step, input-gradient
+    #[argh(option)]
+    method: Option<String>,
+    /// with --train: timed steps (default: as many as fill 5 s, at least 5)
+    #[argh(option)]
+    steps: Option<usize>,
+    /// with --train: time every kernel, too
+    #[argh(switch)]
+    profile: bool,
+    /// with --train and --ceilings: GPU (default: the best; see dfrt devices)
+    #[argh(option)]
+    device: Option<usize>,
     /// file for the result; without it the result is printed only
     #[argh(option)]
     out: Option<PathBuf>,
@@ -44,38 +82,61 @@ pub struct Bench {
 impl Bench {
     /// Does it.
     pub fn run(self) -> Result<()> {
+        self.check()?;
         if let Some(out) = &self.out {
             place::file(out, self.force)?;
         }
-        let model = Model::find(&self.model)?;
-        let bench = bench::bench(&model.onnx, self.threads, self.batch, self.runs)?;
+        match &self.model {
+            Some(model) => self.deployed(model),
+            None => self.on_a_gpu(),
+        }
+    }
+
+    /// Says that it cannot be done.
+    #[cfg(not(feature = "train"))]
+    fn on_a_gpu(&self) -> Result<()> {
+        Err(super::no_training("bench --train and --ceilings"))
+    }
+
+    /// One thing is measured at a time, and no option is passed over in silence.
+    fn check(&self) -> Result<()> {
+        let subjects =
+            [("--model", self.model.is_some()), ("--train", self.train), ("--ceilings", self.ceilings)];
+        let asked: Vec<&str> = subjects.iter().filter(|subject| subject.1).map(|subject| subject.0).collect();
+        let subject = match asked[..] {
+            [subject] => subject,
+            [] => return Err(wrong("--model, --train or --ceilings is missing")),
+            _ => return Err(wrong(format!("{} exclude each other", asked.join(" and ")))),
+        };
+        let model: &[&str] = &["--model"];
+        let (train, gpu): (&[&str], &[&str]) = (&["--train"], &["--train", "--ceilings"]);
+        for (option, given, with) in [
+            ("--threads", self.threads.is_some(), model),
+            ("--runs", self.runs.is_some(), model),
+            ("--batch", self.batch.is_some(), &["--model", "--train"]),
+            ("--arch", self.arch.is_some(), train),
+            ("--res", self.res.is_some(), train),
+            ("--method", self.method.is_some(), train),
+            ("--steps", self.steps.is_some(), train),
+            ("--profile", self.profile, train),
+            ("--device", self.device.is_some(), gpu),
+        ] {
+            if given && !with.contains(&subject) {
+                return Err(wrong(format!("{option} needs {}", with.join(" or "))));
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the result where --out says, and prints it.
+    fn tell<T: Display>(&self, result: &impl Serialize, table: impl FnOnce() -> T) -> Result<()> {
         if let Some(out) = &self.out {
-            storage::write(out, (serde_json::to_string_pretty(&bench)? + "\n").as_bytes())?;
+            storage::write(out, (serde_json::to_string_pretty(result)? + "\n").as_bytes())?;
         }
-        if self.json {
-            return output::json(&bench);
-        }
-        output::say(format!("{} on {}\n{}", model.given.display(), bench.cpu, table(&bench)))
+        if self.json { output::json(result) } else { output::say(table()) }
     }
 }
 
-fn table(bench: &bench::Bench) -> Lines {
-    let mut lines = Lines::default();
-    let times = [
-        ("median", bench.p50_ms),
-        ("90 % within", bench.p90_ms),
-        ("99 % within", bench.p99_ms),
-        ("mean", bench.mean_ms),
-        ("first run", bench.first_ms),
-        ("load", bench.load_ms),
-    ];
-    for (name, ms) in times {
-        lines.add(name, format!("{ms:.2} ms"));
-    }
-    lines.add("throughput", format!("{:.1} images/s", bench.throughput_img_s));
-    let memory = bench.peak_rss_mb.map_or_else(|| "unknown".to_owned(), |mb| format!("{mb:.1} MB"));
-    lines.add("peak memory", memory);
-    lines.add("file", format!("{:.2} MB", bench.model_mb));
-    lines.add("measured", format!("{} runs of {} on {} threads", bench.runs, bench.batch, bench.threads));
-    lines
+fn wrong(what: impl Display) -> anyhow::Error {
+    failure::usage(format!("{what}; see `dfrt bench --help`"))
 }

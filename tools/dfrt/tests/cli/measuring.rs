@@ -15,6 +15,12 @@ pub fn trials() -> Vec<Trial> {
         gpu("eval/a_run_stands_for_its_model", a_run_stands_for_its_model),
         plain("bench/measures", bench_measures),
         plain("bench/counts_of_zero", bench_counts_of_zero),
+        plain("bench/one_subject_at_a_time", bench_one_subject_at_a_time),
+        plain("bench/options_of_another_subject", bench_options_of_another_subject),
+        gpu("bench/training_steps", bench_training_steps),
+        gpu("bench/a_profile_of_every_kernel", bench_a_profile_of_every_kernel),
+        gpu("bench/ceilings", bench_ceilings),
+        gpu("bench/training_that_cannot_be_timed", bench_training_that_cannot_be_timed),
         plain("report/folders_that_are_no_study", folders_that_are_no_study),
     ]
 }
@@ -141,6 +147,121 @@ fn bench_counts_of_zero() {
     for option in ["--runs", "--threads", "--batch"] {
         dfrt!["bench", "--model", model(), option, "0"].failed(1, &[option]);
     }
+}
+
+fn bench_one_subject_at_a_time() {
+    dfrt!["bench"].failed(2, &["--model, --train or --ceilings", "`dfrt bench --help`"]);
+    dfrt!["bench", "--train", "--model", "m.onnx"].failed(2, &["--model and --train exclude each other"]);
+    dfrt!["bench", "--train", "--ceilings"].failed(2, &["--train and --ceilings exclude each other"]);
+}
+
+fn bench_options_of_another_subject() {
+    for option in ["--arch", "--method", "--res", "--steps"] {
+        let value = if option == "--arch" { "efficientnet-b0" } else { "64" };
+        dfrt!["bench", "--model", "m.onnx", option, value].failed(2, &[option, "needs --train"]);
+        dfrt!["bench", "--ceilings", option, value].failed(2, &[option, "needs --train"]);
+    }
+    dfrt!["bench", "--model", "m.onnx", "--profile"].failed(2, &["--profile needs --train"]);
+    dfrt!["bench", "--model", "m.onnx", "--device", "0"].failed(2, &["--device needs --train or --ceilings"]);
+    dfrt!["bench", "--ceilings", "--batch", "8"].failed(2, &["--batch needs --model or --train"]);
+    for option in ["--runs", "--threads"] {
+        dfrt!["bench", "--train", option, "2"].failed(2, &[option, "needs --model"]);
+    }
+    dfrt!["bench", "--train", "--method", "magic"].failed(2, &["magic", "baseline, gr or input-gradient"]);
+}
+
+/// The arguments of a short bench of the smallest network's training.
+fn timed(method: &str, more: &[&str]) -> crate::workshop::Ran {
+    let usual = "bench --train --arch efficientnet-tiny --res 32 --batch 4 --steps 3 --method";
+    let arguments = usual.split(' ').chain([method]).chain(more.iter().copied());
+    crate::workshop::run(&arguments.map(std::ffi::OsString::from).collect::<Vec<_>>())
+}
+
+fn bench_training_steps() {
+    for method in ["baseline", "gr", "input-gradient"] {
+        let out = folder().join("new/bench.json");
+        let bench = timed(method, &["--json", "--out", out.to_str().unwrap()]).json();
+        assert_eq!(bench, json(&out));
+        for (name, expected) in [("res", 32), ("batch", 4), ("steps", 3)] {
+            assert_eq!(bench[name], expected, "{name}");
+        }
+        assert_eq!((&bench["arch"], &bench["method"]), (&"efficientnet-tiny".into(), &method.into()));
+        let positive =
+            ["images_per_second", "first_step_s", "peak_gpu_mb", "dispatches", "traffic_mb", "gflop"];
+        for name in positive.into_iter().chain(["queued_images_per_second"]) {
+            assert!(bench[name].as_f64().unwrap() > 0.0, "{name}: {bench}");
+        }
+        let [low, middle, high] =
+            ["p10", "median", "p90"].map(|name| bench["step_ms"][name].as_f64().unwrap());
+        assert!(0.0 < low && low <= middle && middle <= high, "{bench}");
+        let rate = bench["images_per_second"].as_f64().unwrap();
+        assert!((rate * middle / 4000.0 - 1.0).abs() < 1e-9, "{bench}");
+        for name in ["name", "api", "driver", "type"] {
+            assert!(bench["device"][name].as_str().is_some_and(|text| !text.is_empty()), "{name}: {bench}");
+        }
+        assert!(bench.get("kernels").is_none(), "nobody asked for a profile: {bench}");
+    }
+    let table = timed("gr", &[]).done();
+    for word in ["efficientnet-tiny gr at 32 px, batch 4", "images/s", "first step", "GPU memory", "3 steps"]
+    {
+        assert!(table.contains(word), "{word} is not in {table}");
+    }
+}
+
+fn bench_a_profile_of_every_kernel() {
+    let ran = timed("gr", &["--profile", "--json"]);
+    if !timestamps(&ran) {
+        return;
+    }
+    let bench = ran.json();
+    let kernels = bench["kernels"].as_array().unwrap();
+    let sum = |name: &str| kernels.iter().map(|kernel| kernel[name].as_f64().unwrap()).sum::<f64>();
+    assert!((sum("share") - 1.0).abs() < 1e-9, "{bench}");
+    assert_eq!(sum("calls"), bench["dispatches"].as_f64().unwrap());
+    assert!((sum("ms") / bench["kernels_ms"].as_f64().unwrap() - 1.0).abs() < 1e-9);
+    assert!((sum("traffic_mb") / bench["traffic_mb"].as_f64().unwrap() - 1.0).abs() < 1e-9);
+    let flops: f64 = kernels.iter().map(|k| k["gflops"].as_f64().unwrap() * k["ms"].as_f64().unwrap()).sum();
+    assert!((1e-3 * flops / bench["gflop"].as_f64().unwrap() - 1.0).abs() < 1e-6, "{bench}");
+    let ceiling = |what: &str, rate: &str| bench["ceilings"][what][rate].as_f64().unwrap();
+    let (copy, product) = (ceiling("copy", "gb_s"), ceiling("product", "gflops"));
+    for kernel in kernels {
+        let number = |name: &str| kernel[name].as_f64().unwrap();
+        let [of_copy, of_product] = [number("gb_s") / copy, number("gflops") / product];
+        assert!((number("fraction_of_ceiling") - of_copy.max(of_product)).abs() < 1e-9, "{kernel}");
+        assert_eq!(kernel["bound"], if of_product > of_copy { "product" } else { "copy" }, "{kernel}");
+    }
+    for share in ["idle_share", "gap_share"] {
+        assert!((0.0..1.0).contains(&bench[share].as_f64().unwrap()), "{share}: {bench}");
+    }
+}
+
+/// Whether the device has timestamps; where not, the command has said so and failed.
+fn timestamps(ran: &crate::workshop::Ran) -> bool {
+    let without = ran.err.contains("timestamp queries");
+    assert!(!without || ran.code == Some(1), "{ran:?}");
+    !without
+}
+
+fn bench_ceilings() {
+    let ceilings = dfrt!["bench", "--ceilings", "--json"].json();
+    let number = |what: &str, name: &str| ceilings[what][name].as_f64().unwrap();
+    assert!(number("copy", "gb_s") >= number("copy", "kernel_gb_s"), "{ceilings}");
+    assert!(number("copy", "kernel_gb_s") > 0.0 && number("product", "gflops") > 0.0, "{ceilings}");
+    assert!(ceilings["product"]["kernel"].as_str().unwrap().starts_with("pointwise"), "{ceilings}");
+    assert!(ceilings["device"]["name"].is_string(), "{ceilings}");
+}
+
+fn bench_training_that_cannot_be_timed() {
+    let train = |option: &str, value: &str| dfrt!["bench", "--train", option, value];
+    train("--arch", "resnet").failed(1, &["resnet", "efficientnet-b0"]);
+    train("--res", "100").failed(1, &["100", "multiple of 32"]);
+    train("--batch", "0").failed(1, &["batch = 0"]);
+    train("--steps", "0").failed(1, &["--steps is 0"]);
+    train("--device", "99").failed(1, &["device 99", "dfrt devices"]);
+    let out = folder().join("bench.json");
+    std::fs::write(&out, "mine").unwrap();
+    dfrt!["bench", "--train", "--out", &out].failed(1, &["bench.json", "--force"]);
+    assert_eq!(bytes(&out), b"mine");
 }
 
 fn folders_that_are_no_study() {

@@ -1,0 +1,40 @@
+//! `dfrt bench --model`: how fast a model is on this CPU.
+
+use super::Bench;
+use crate::model::Model;
+use crate::output::Lines;
+use anyhow::Result;
+use dfrt_runtime::detector::bench;
+use std::path::Path;
+
+impl Bench {
+    /// Times the model; see [`Bench::tell`].
+    pub(super) fn deployed(&self, model: &Path) -> Result<()> {
+        let found = Model::find(model)?;
+        let [threads, batch, runs] = [(self.threads, 1), (self.batch, 1), (self.runs, 100)]
+            .map(|(given, usual)| given.unwrap_or(usual));
+        let bench = bench::bench(&found.onnx, threads, batch, runs)?;
+        self.tell(&bench, || format!("{} on {}\n{}", found.given.display(), bench.cpu, table(&bench)))
+    }
+}
+
+fn table(bench: &bench::Bench) -> Lines {
+    let mut lines = Lines::default();
+    let times = [
+        ("median", bench.p50_ms),
+        ("90 % within", bench.p90_ms),
+        ("99 % within", bench.p99_ms),
+        ("mean", bench.mean_ms),
+        ("first run", bench.first_ms),
+        ("load", bench.load_ms),
+    ];
+    for (name, ms) in times {
+        lines.add(name, format!("{ms:.2} ms"));
+    }
+    lines.add("throughput", format!("{:.1} images/s", bench.throughput_img_s));
+    let memory = bench.peak_rss_mb.map_or_else(|| "unknown".to_owned(), |mb| format!("{mb:.1} MB"));
+    lines.add("peak memory", memory);
+    lines.add("file", format!("{:.2} MB", bench.model_mb));
+    lines.add("measured", format!("{} runs of {} on {} threads", bench.runs, bench.batch, bench.threads));
+    lines
+}

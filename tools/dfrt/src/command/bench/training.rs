@@ -1,0 +1,171 @@
+//! `dfrt bench --train` and `--ceilings`: how fast a GPU trains, and what it can do.
+
+use super::Bench;
+use crate::failure;
+use crate::network;
+use crate::output::{self, Lines};
+use anyhow::Result;
+use dfrt_trainer::bench::ceilings::{self, Ceilings};
+use dfrt_trainer::bench::profile::{Bound, KernelTime};
+use dfrt_trainer::bench::step::{self, StepBench};
+use dfrt_trainer::bench::{Settings, Work};
+use dfrt_trainer::train::settings::Settings as Training;
+use std::fmt::Write as _;
+
+/// Kernels that the table names; the rest are added up.
+const NAMED: usize = 12;
+
+impl Bench {
+    pub(super) fn on_a_gpu(&self) -> Result<()> {
+        if self.ceilings {
+            let ceilings = ceilings::measure(&*network::engine(self.device)?)?;
+            return self
+                .tell(&ceilings, || format!("{}\n{}", ceilings.device.name, ceiling_lines(&ceilings)));
+        }
+        let usual = Training::default();
+        let work = Work::named(self.method.as_deref().unwrap_or(usual.method.name()));
+        let settings = Settings {
+            arch: self.arch.clone().unwrap_or(usual.arch),
+            res: self.res.unwrap_or(usual.res),
+            batch: self.batch.unwrap_or(usual.batch),
+            work: work.map_err(failure::usage)?,
+            steps: self.steps,
+            profile: self.profile,
+        };
+        let bench = step::measure(network::engine(self.device)?, &settings)?;
+        self.tell(&bench, || text(&bench))
+    }
+}
+
+fn text(bench: &StepBench) -> String {
+    let mut text = format!(
+        "{} {} at {} px, batch {}, on {}\n{}",
+        bench.arch,
+        bench.method,
+        bench.res,
+        bench.batch,
+        bench.device.name,
+        lines(bench)
+    );
+    if let (Some(ceilings), Some(kernels)) = (&bench.ceilings, &bench.kernels) {
+        let _ = write!(text, "\n{}\n\n{}", ceiling_lines(ceilings), kernel_table(kernels));
+    }
+    text
+}
+
+fn lines(bench: &StepBench) -> Lines {
+    let mut lines = Lines::default();
+    let step = bench.step_ms;
+    lines.add(
+        "step",
+        format!("{} ms (80 % within {} to {})", short(step.median), short(step.p10), short(step.p90)),
+    );
+    lines.add("throughput", format!("{} images/s", short(bench.images_per_second)));
+    let idle =
+        bench.idle_share.map_or_else(String::new, |share| format!(", idle {}", output::percent(share)));
+    lines.add("steps queued", format!("{} images/s{idle}", short(bench.queued_images_per_second)));
+    lines.add("first step", output::duration(bench.first_step_s));
+    lines.add("GPU memory", format!("{} MB", output::thousands(bench.peak_gpu_mb.round() as u64)));
+    let gflop = bench.gflop.map_or_else(String::new, |gflop| format!(", {} GFLOP in products", short(gflop)));
+    let traffic = output::thousands(bench.traffic_mb.round() as u64);
+    lines.add("a step has", format!("{} dispatches, {traffic} MB of traffic{gflop}", bench.dispatches));
+    lines.add("measured", format!("{} steps", bench.steps));
+    if let (Some(ms), Some(gaps)) = (bench.kernels_ms, bench.gap_share) {
+        let gaps = output::percent(gaps);
+        lines.add("profiled", format!("{} ms in dispatches, {gaps} of a step between them", short(ms)));
+    }
+    lines
+}
+
+fn ceiling_lines(ceilings: &Ceilings) -> Lines {
+    let mut lines = Lines::default();
+    let Ceilings { copy, product, .. } = ceilings;
+    let kernel = if copy.gb_s > copy.kernel_gb_s {
+        format!(", a kernel {}", short(copy.kernel_gb_s))
+    } else {
+        String::new()
+    };
+    lines.add("copy ceiling", format!("{} GB/s ({}, {:.0} MB{kernel})", short(copy.gb_s), copy.by, copy.mb));
+    let shape = format!("{} x {} by {} x {}", product.m, product.k, product.k, product.n);
+    lines.add("product ceiling", format!("{} GFLOP/s ({}, {shape})", short(product.gflops), product.kernel));
+    lines
+}
+
+/// The slowest kernels, a line each.
+fn kernel_table(kernels: &[KernelTime]) -> String {
+    let (named, others) = kernels.split_at(kernels.len().min(NAMED));
+    let width = named.iter().map(|kernel| kernel.name.len()).max().unwrap_or(0).max("kernel".len());
+    let mut text = format!(
+        "  {:width$}  {:>5}  {:>8}  {:>6}  {:>8}  {:>7}  of ceiling",
+        "kernel", "calls", "ms", "share", "GFLOP/s", "GB/s"
+    );
+    for kernel in named {
+        let gflops = match kernel.gflops {
+            Some(0.0) => "-".to_owned(),
+            Some(gflops) => short(gflops),
+            None => "?".to_owned(),
+        };
+        let bound = match kernel.bound {
+            Bound::Product => "product",
+            Bound::Copy => "copy",
+        };
+        let _ = write!(
+            text,
+            "\n  {:width$}  {:>5}  {:>8}  {:>6}  {gflops:>8}  {:>7}  {:>6} {bound}",
+            kernel.name,
+            kernel.calls,
+            short(kernel.ms),
+            output::percent(kernel.share),
+            short(kernel.gb_s),
+            output::percent(kernel.fraction_of_ceiling),
+        );
+    }
+    let sum = |of: fn(&KernelTime) -> f64, kernels: &[KernelTime]| kernels.iter().map(of).sum::<f64>();
+    for (name, kernels) in [(format!("{} others", others.len()), others), ("all".to_owned(), kernels)] {
+        if !kernels.is_empty() {
+            let calls: usize = kernels.iter().map(|kernel| kernel.calls).sum();
+            let ms = short(sum(|kernel| kernel.ms, kernels));
+            let share = output::percent(sum(|kernel| kernel.share, kernels));
+            let _ = write!(text, "\n  {name:width$}  {calls:>5}  {ms:>8}  {share:>6}");
+        }
+    }
+    text
+}
+
+/// A number with three digits that say something: "0.0123", "1.23", "12.3", "1235".
+fn short(value: f64) -> String {
+    let digits = if value > 0.0 { (2.0 - value.log10().floor()).clamp(0.0, 6.0) as usize } else { 0 };
+    format!("{value:.digits$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_three_digits() {
+        let shown = [0.0, 0.012_34, 1.234, 12.34, 123.4, 1234.5].map(short);
+        assert_eq!(shown, ["0", "0.0123", "1.23", "12.3", "123", "1234"]);
+    }
+
+    #[test]
+    fn the_table_adds_up_what_it_does_not_name() {
+        let kernel = |index: usize| KernelTime {
+            name: format!("k{index}"),
+            calls: 2,
+            ms: 0.5,
+            share: 1.0 / 14.0,
+            gflops: Some(0.0),
+            gb_s: 3.0,
+            fraction_of_ceiling: 0.25,
+            bound: Bound::Copy,
+            traffic_mb: 1.0,
+        };
+        let table = kernel_table(&(0..14).map(kernel).collect::<Vec<_>>());
+        let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(lines.len(), 1 + NAMED + 2, "{table}");
+        assert_eq!(lines[1], ["k0", "2", "0.500", "7.1", "%", "-", "3.00", "25.0", "%", "copy"]);
+        assert_eq!(lines[NAMED + 1], ["2", "others", "4", "1.00", "14.3", "%"]);
+        assert_eq!(lines[NAMED + 2], ["all", "28", "7.00", "100.0", "%"]);
+    }
+}

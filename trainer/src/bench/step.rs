@@ -1,0 +1,218 @@
+//! Step times: the object of `dfrt bench --train --json`.
+
+use super::ceilings::{self, Ceilings};
+use super::products;
+use super::profile::{self, KernelTime};
+use super::subject::{Prepared, Subject};
+use super::{BenchError, Settings};
+use crate::gpu::device::DeviceInfo;
+use crate::gpu::engine::{DISPATCHES_A_SUBMISSION, Engine};
+use dfrt_runtime::metrics::quantile::quantile;
+use serde::Serialize;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The middle and the spread of what was measured several times.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Spread {
+    /// The middle.
+    pub median: f64,
+    /// A tenth lies below.
+    pub p10: f64,
+    /// A tenth lies above.
+    pub p90: f64,
+}
+
+impl Spread {
+    /// Of at least one value.
+    pub fn of(values: &[f64]) -> Self {
+        let mut sorted = values.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let [p10, median, p90] = [0.1, 0.5, 0.9].map(|q| quantile(&sorted, q));
+        Self { median, p10, p90 }
+    }
+}
+
+/// How fast a device takes steps.
+#[derive(Clone, Debug, Serialize)]
+pub struct StepBench {
+    /// Architecture.
+    pub arch: String,
+    /// Side of the input in pixels.
+    pub res: usize,
+    /// Pictures a step.
+    pub batch: usize,
+    /// "baseline", "gr" or "input-gradient".
+    pub method: &'static str,
+    /// Pictures a second at the median step.
+    pub images_per_second: f64,
+    /// A step, from bringing its pictures and scalars until the device is done with it.
+    pub step_ms: Spread,
+    /// Steps that were timed so.
+    pub steps: usize,
+    /// From planning to the end of the first step, weights brought to the device and
+    /// pipelines compiled on the way. Drivers keep compiled pipelines on disk, so that a
+    /// second run may have a faster one.
+    pub first_step_s: f64,
+    /// Pictures a second where steps are queued without waiting for each, as training does.
+    pub queued_images_per_second: f64,
+    /// Share of that time during which the device had nothing to run, by its own clock;
+    /// none where it has no timestamps.
+    pub idle_share: Option<f64>,
+    /// Device memory in MB of 2^20 bytes: the plan's pool and every buffer it names.
+    /// Training adds that of its evaluation plan.
+    pub peak_gpu_mb: f64,
+    /// Dispatches a step.
+    pub dispatches: usize,
+    /// What the dispatches of a step read and write, in MB of 2^20 bytes, each binding
+    /// counted once a dispatch.
+    pub traffic_mb: f64,
+    /// 10^9 floating-point operations a step in products (convolutions and linear
+    /// layers), forward and backward; none where a kernel is not known to the count.
+    pub gflop: Option<f64>,
+    /// Whether the device runs the kernels for software devices.
+    pub software_kernels: bool,
+    /// Where it ran.
+    pub device: DeviceInfo,
+    /// What the device can do at most; with `--profile`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ceilings: Option<Ceilings>,
+    /// Time inside dispatches a step, in milliseconds: the sum over `kernels`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kernels_ms: Option<f64>,
+    /// Share of a profiled step between dispatches; that they are timed one by one is
+    /// part of it, so that `idle_share` is nearer to what training has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gap_share: Option<f64>,
+    /// The kernels, the slowest first; with `--profile`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kernels: Option<Vec<KernelTime>>,
+}
+
+/// Timed steps fill this many seconds where their number is not given …
+const SECONDS: f64 = 5.0;
+/// … and are at least this many.
+const LEAST: usize = 5;
+/// Steps queued at most: training waits for the losses after as many.
+const QUEUED: usize = 16;
+
+/// Bytes of a MB.
+pub(super) const MB: f64 = (1 << 20) as f64;
+
+/// Times the step that `settings` name on the device of `engine`.
+///
+/// # Errors
+/// Settings out of range, a device that fails, `profile` on one without timestamps,
+/// a loss that is no number.
+pub fn measure(engine: Arc<Engine>, settings: &Settings) -> Result<StepBench, BenchError> {
+    if settings.steps == Some(0) {
+        return Err(BenchError::Zero("--steps"));
+    }
+    if settings.profile {
+        // Asked now, so that nobody waits for what cannot be had.
+        engine.stopwatch(1)?;
+    }
+    let prepared = Prepared::new(settings)?;
+    let start = Instant::now();
+    let mut subject = Subject::plan(engine, prepared, &settings.work)?;
+    once(&mut subject)?;
+    let first_step_s = start.elapsed().as_secs_f64();
+    once(&mut subject)?;
+    let times = times(&mut subject, settings.steps)?;
+    let queued = queued(&mut subject, times.len().min(QUEUED))?;
+    let mut bench = describe(&subject, settings, &Measured { first_step_s, times, queued });
+    if settings.profile {
+        let ceilings = ceilings::measure(&subject.engine)?;
+        let profile = profile::measure(&mut subject, &ceilings)?;
+        bench.kernels_ms = Some(profile.kernels.iter().map(|kernel| kernel.ms).sum());
+        bench.gap_share = Some(profile.gap_share);
+        bench.kernels = Some(profile.kernels);
+        bench.ceilings = Some(ceilings);
+    }
+    subject.check()?;
+    Ok(bench)
+}
+
+/// What the clocks said, in seconds.
+struct Measured {
+    first_step_s: f64,
+    times: Vec<f64>,
+    queued: Queued,
+}
+
+struct Queued {
+    step_s: f64,
+    idle_share: Option<f64>,
+}
+
+/// One step to its end; its seconds.
+fn once(subject: &mut Subject) -> Result<f64, BenchError> {
+    let start = Instant::now();
+    subject.submit()?;
+    subject.engine.wait()?;
+    Ok(start.elapsed().as_secs_f64())
+}
+
+/// Seconds of each of the timed steps.
+fn times(subject: &mut Subject, steps: Option<usize>) -> Result<Vec<f64>, BenchError> {
+    let mut times = Vec::new();
+    let mut total = 0.0;
+    loop {
+        let enough = match steps {
+            Some(steps) => times.len() >= steps,
+            None => times.len() >= LEAST && total >= SECONDS,
+        };
+        if enough {
+            return Ok(times);
+        }
+        let seconds = once(subject)?;
+        total += seconds;
+        times.push(seconds);
+    }
+}
+
+/// Queues `steps` steps, as training does between two looks at its losses.
+fn queued(subject: &mut Subject, steps: usize) -> Result<Queued, BenchError> {
+    let engine = Arc::clone(&subject.engine);
+    let submissions = subject.plan.kernels().len().div_ceil(DISPATCHES_A_SUBMISSION);
+    let mut stopwatch =
+        if engine.has_timestamps() { Some(engine.stopwatch(steps * submissions)?) } else { None };
+    let start = Instant::now();
+    for _ in 0..steps {
+        match &mut stopwatch {
+            Some(stopwatch) => subject.submit_timed(stopwatch, DISPATCHES_A_SUBMISSION)?,
+            None => subject.submit()?,
+        }
+    }
+    engine.wait()?;
+    let step_s = start.elapsed().as_secs_f64() / steps as f64;
+    let spans = stopwatch.map(|mut stopwatch| engine.spans(&mut stopwatch)).transpose()?;
+    Ok(Queued { step_s, idle_share: spans.map(|spans| profile::idle_share(&spans)) })
+}
+
+fn describe(subject: &Subject, settings: &Settings, measured: &Measured) -> StepBench {
+    let step_ms = Spread::of(&measured.times.iter().map(|seconds| 1e3 * seconds).collect::<Vec<_>>());
+    let flops: Option<u64> = subject.recording.dispatches.iter().map(products::flops).sum();
+    StepBench {
+        arch: settings.arch.clone(),
+        res: settings.res,
+        batch: settings.batch,
+        method: settings.work.name(),
+        images_per_second: 1e3 * settings.batch as f64 / step_ms.median,
+        step_ms,
+        steps: measured.times.len(),
+        first_step_s: measured.first_step_s,
+        queued_images_per_second: settings.batch as f64 / measured.queued.step_s,
+        idle_share: measured.queued.idle_share,
+        peak_gpu_mb: subject.bytes() as f64 / MB,
+        dispatches: subject.recording.dispatches.len(),
+        traffic_mb: subject.recording.traffic() as f64 / MB,
+        gflop: flops.map(|flops| flops as f64 * 1e-9),
+        software_kernels: subject.engine.has_software_kernels(),
+        device: subject.engine.info().clone(),
+        ceilings: None,
+        kernels_ms: None,
+        gap_share: None,
+        kernels: None,
+    }
+}

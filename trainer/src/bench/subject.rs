@@ -1,0 +1,173 @@
+//! The step that is timed: its plan, its buffers, and what it is fed.
+
+use super::{BenchError, Settings, Work};
+use crate::arms::step;
+use crate::gpu::device::GpuError;
+use crate::gpu::engine::{Buffer, Engine, Executable};
+use crate::gpu::recording::Recording;
+use crate::gpu::timestamps::Stopwatch;
+use crate::model::weights::Weights;
+use crate::ops::step as scalars;
+use crate::plan::resident::Resident;
+use crate::plan::{input_gradient, names};
+use crate::train::schedule::Schedule;
+use crate::train::settings::Settings as Training;
+use dfrt_runtime::detector::oracle::AttackLoss;
+use dfrt_runtime::random;
+use rand::RngExt;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Steps an epoch that the schedule believes in: the learning rate stays in its
+/// warm-up, so that noise does not lead the weights astray.
+const STEPS_AN_EPOCH: usize = 10_000;
+
+/// Noise in the place of pictures, their labels in turn, and the keys of the masks.
+struct Noise {
+    bytes: Vec<u32>,
+    pixels: Vec<f32>,
+    labels: Vec<f32>,
+    keys: Vec<u32>,
+}
+
+impl Noise {
+    fn draw(batch: usize, res: usize) -> Self {
+        let mut random = random::stream(0, &["bench".into(), "pictures".into()]);
+        let bytes: Vec<u32> = (0..batch * res * res).map(|_| random.random::<u32>() >> 8).collect();
+        let lanes = |&pixel: &u32| [0, 8, 16, 24].map(|shift| ((pixel >> shift) & 255) as f32 / 255.0);
+        let label = |index: usize| [(index % 2) as f32, 1.0];
+        Self {
+            pixels: bytes.iter().flat_map(lanes).collect(),
+            labels: (0..batch).flat_map(label).collect(),
+            keys: (0..2 * batch).map(|_| random.random()).collect(),
+            bytes,
+        }
+    }
+}
+
+/// A planned step and all it needs, ready to be repeated.
+pub struct Subject {
+    /// The device.
+    pub engine: Arc<Engine>,
+    /// What a step runs.
+    pub recording: Recording,
+    /// The same on the device.
+    pub plan: Executable,
+    training: Training,
+    feeds: bool,
+    noise: Noise,
+    buffers: HashMap<String, Buffer>,
+    step: usize,
+}
+
+/// What can be made ready before the clock starts: everything but the plan.
+pub struct Prepared {
+    training: Training,
+    /// What the first step begins with: drawn.
+    pub weights: Weights,
+    noise: Noise,
+}
+
+impl Prepared {
+    /// Checks the settings and draws weights and pictures.
+    pub fn new(settings: &Settings) -> Result<Self, BenchError> {
+        let mut training = Training {
+            arch: settings.arch.clone(),
+            res: settings.res,
+            batch: settings.batch,
+            ..Training::default()
+        };
+        if let Work::Training(method) = &settings.work {
+            training.method = method.clone();
+        }
+        training.check()?;
+        let weights = Weights::initial(&training.graph()?, 0);
+        let noise = Noise::draw(settings.batch, settings.res);
+        Ok(Self { training, weights, noise })
+    }
+}
+
+impl Subject {
+    /// Plans the step and compiles it.
+    pub fn plan(engine: Arc<Engine>, prepared: Prepared, work: &Work) -> Result<Self, BenchError> {
+        let Prepared { training, weights, noise } = prepared;
+        let batch = training.batch;
+        let network = Resident::new(Arc::clone(&engine), training.graph()?, &weights)?;
+        let (graph, layout) = (&network.graph, &network.layout);
+        let recording = match work {
+            Work::Training(_) => step::record(graph, layout, batch, &training.step()),
+            Work::InputGradient => input_gradient::record(graph, layout, batch, AttackLoss::CrossEntropy),
+        };
+        let mut buffers = network.buffers();
+        for external in &recording.externals {
+            if !buffers.contains_key(&external.name) {
+                buffers.insert(external.name.clone(), engine.buffer(&external.name, external.len)?);
+            }
+        }
+        let plan = engine.compile(&recording, &buffers)?;
+        let feeds = matches!(work, Work::Training(_));
+        let subject = Self { engine, recording, plan, training, feeds, noise, buffers, step: 0 };
+        if !feeds {
+            subject.write(names::PIXELS, &subject.noise.pixels);
+            subject.write(names::LABELS, &subject.noise.labels);
+        }
+        Ok(subject)
+    }
+
+    /// Submits a step as training and attacks do; does not wait.
+    pub fn submit(&mut self) -> Result<(), GpuError> {
+        self.feed();
+        self.engine.run(&self.plan)
+    }
+
+    /// The same with a span for every `dispatches` dispatches.
+    pub fn submit_timed(&mut self, stopwatch: &mut Stopwatch, dispatches: usize) -> Result<(), GpuError> {
+        self.feed();
+        self.engine.run_timed(&self.plan, stopwatch, dispatches)
+    }
+
+    /// A training step brings its pictures and scalars; an attack's finds them there.
+    fn feed(&mut self) {
+        if self.feeds {
+            let schedule = Schedule::new(&self.training, STEPS_AN_EPOCH);
+            let scalars = schedule.step(self.step, self.step % step::SLOTS);
+            self.write(names::BYTES, &self.noise.bytes);
+            self.write(names::LABELS, &self.noise.labels);
+            self.write(names::KEYS, &self.noise.keys);
+            self.write(scalars::NAME, &scalars.values());
+        }
+        self.step += 1;
+    }
+
+    /// Writes a buffer; a plan that has no use for it has none of that name.
+    fn write<T: bytemuck::Pod>(&self, name: &str, values: &[T]) {
+        if let Some(buffer) = self.buffers.get(name) {
+            self.engine.write(buffer, 0, values);
+        }
+    }
+
+    /// Bytes of the plan's pool and of every buffer that outlives a step.
+    pub fn bytes(&self) -> u64 {
+        self.plan.pool_bytes + self.buffers.values().map(|buffer| 4 * buffer.len as u64).sum::<u64>()
+    }
+
+    /// All values of the buffer `name`, after all that was submitted; none where the
+    /// plan has no such buffer.
+    pub fn values(&self, name: &str) -> Result<Option<Vec<f32>>, GpuError> {
+        self.buffers.get(name).map(|buffer| self.engine.read(buffer, 0, buffer.len)).transpose()
+    }
+
+    /// Whether what the steps left is finite: the losses, and the pixels' gradient.
+    ///
+    /// # Errors
+    /// A value that is no number, a device that fails.
+    pub fn check(&self) -> Result<(), BenchError> {
+        for name in [step::HISTORY, step::PERTURBED_HISTORY, names::LOSSES, names::PIXEL_GRADIENT] {
+            let values = self.values(name)?.unwrap_or_default();
+            if values.iter().any(|value| !value.is_finite()) {
+                return Err(BenchError::NotFinite { steps: self.step });
+            }
+        }
+        Ok(())
+    }
+}

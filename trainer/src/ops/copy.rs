@@ -1,0 +1,21 @@
+//! A copy (`copy.wgsl`): no network has one, it measures a device's memory.
+
+use super::u;
+use crate::gpu::kernel::{Kernel, Shader, read, write};
+use crate::gpu::recording::{Recording, Tensor};
+
+static SHADER: Shader = Shader { name: "copy.wgsl", source: include_str!("../../../wgsl/copy.wgsl") };
+
+crate::parameters! { struct Params { quads: u32 } }
+
+static FORWARD: Kernel = Kernel::new::<Params>(&SHADER, "forward", &[read("x"), write("y")]);
+
+/// The kernels of this file.
+pub const KERNELS: &[&Kernel] = &[&FORWARD];
+
+/// x -> y, of one length.
+pub fn forward(recording: &mut Recording, x: Tensor, y: Tensor) {
+    assert_eq!(x.len, y.len, "a copy between unequal tensors");
+    let quads = x.len.div_ceil(4);
+    recording.dispatch(&FORWARD, &Params { quads: u(quads) }, &[x, y], quads);
+}
