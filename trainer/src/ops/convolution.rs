@@ -91,9 +91,9 @@ pub fn backward_weight(recording: &mut Recording, x: Tensor, dy: Tensor, shape: 
     let chunks = Chunks::of(shape.n * shape.window.oh, 128, 4);
     let taps = shape.window.kernel * shape.window.kernel;
     let length = taps * shape.ci * shape.co;
-    let partial = recording.tensor(chunks.count * length);
+    assert_eq!(gradient.len, length, "the weight's gradient has its shape");
+    let partial = reduce::parts_of(recording, gradient, chunks.count);
     let invocations = chunks.count * taps * (shape.channel_stride() / 4) * (shape.co / 4);
     recording.dispatch(&BACKWARD_WEIGHT, &shape.params(chunks), &[x, dy, partial], invocations);
-    let rows = reduce::Rows { groups: 1, rows: chunks.count, length };
-    reduce::sum(recording, partial, rows, 1.0, Some(gradient));
+    reduce::sum_parts(recording, partial, chunks.count, gradient);
 }

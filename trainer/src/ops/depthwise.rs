@@ -121,7 +121,8 @@ pub fn backward_input(recording: &mut Recording, dy: Tensor, weight: Tensor, sha
 pub fn backward_weight(recording: &mut Recording, x: Tensor, dy: Tensor, shape: Shape, gradient: Tensor) {
     let chunks = Chunks::of(shape.n * shape.window.oh, 64, 4);
     let length = shape.window.kernel * shape.window.kernel * shape.c;
-    let partial = recording.tensor(chunks.count * length);
+    assert_eq!(gradient.len, length, "the weight's gradient has its shape");
+    let partial = reduce::parts_of(recording, gradient, chunks.count);
     let (kernel, taps) = match (shape.window.stride, shape.window.kernel) {
         (1, 3) => (&SLIDE_WEIGHT_3, 3),
         (1, 5) => (&SLIDE_WEIGHT_5, 5),
@@ -129,6 +130,5 @@ pub fn backward_weight(recording: &mut Recording, x: Tensor, dy: Tensor, shape: 
     };
     let invocations = chunks.count * length / 4 / taps;
     recording.dispatch(kernel, &shape.params(chunks), &[x, dy, partial], invocations);
-    let rows = reduce::Rows { groups: 1, rows: chunks.count, length };
-    reduce::sum(recording, partial, rows, 1.0, Some(gradient));
+    reduce::sum_parts(recording, partial, chunks.count, gradient);
 }

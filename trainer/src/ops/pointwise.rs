@@ -100,11 +100,11 @@ pub fn backward_weight(recording: &mut Recording, x: Tensor, dy: Tensor, shape: 
     let tiles = shape.k.div_ceil(TILE) * shape.n.div_ceil(TILE);
     let chunks = Chunks::of(shape.m, SPLIT_INVOCATIONS.div_ceil(tiles), 32);
     let length = shape.k * shape.n;
-    let partial = recording.tensor(chunks.count * length);
+    assert_eq!(gradient.len, length, "the weight's gradient has its shape");
+    let partial = reduce::parts_of(recording, gradient, chunks.count);
     recording.dispatch(&BACKWARD_WEIGHT, &shape.params(chunks), &[x, dy, partial], chunks.count * tiles);
     gradient_on_software(recording, [x, dy, partial], shape, chunks);
-    let rows = reduce::Rows { groups: 1, rows: chunks.count, length };
-    reduce::sum(recording, partial, rows, 1.0, Some(gradient));
+    reduce::sum_parts(recording, partial, chunks.count, gradient);
 }
 
 /// The weight gradient's variant: lanes go over the channels of the wider matrix.

@@ -43,6 +43,19 @@ pub fn sum(recording: &mut Recording, x: Tensor, shape: Rows, scale: f32, y: Opt
     y
 }
 
+/// Where the parts of a sum go that ends in `total`: `parts` of its length, or, where
+/// there is but one part, `total` itself.
+pub fn parts_of(recording: &mut Recording, total: Tensor, parts: usize) -> Tensor {
+    if parts == 1 { total } else { recording.tensor(parts * total.len) }
+}
+
+/// Sums what was written to [`parts_of`].
+pub fn sum_parts(recording: &mut Recording, parts: Tensor, count: usize, total: Tensor) {
+    if count > 1 {
+        sum(recording, parts, Rows { groups: 1, rows: count, length: total.len }, 1.0, Some(total));
+    }
+}
+
 fn dispatch(recording: &mut Recording, x: Tensor, shape: Rows, chunks: Chunks, scale: f32, y: Tensor) {
     let Rows { groups, rows, length } = shape;
     let params = Params {
