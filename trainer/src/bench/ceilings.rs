@@ -102,7 +102,7 @@ fn values(len: usize) -> Vec<f32> {
 }
 
 fn copy(engine: &Engine) -> Result<CopyCeiling, GpuError> {
-    let bytes = COPY_BYTES.min(engine.buffer_limit());
+    let bytes = COPY_BYTES.min(engine.tensor_limit());
     let len = (bytes / 16 * 4) as usize;
     let from = engine.upload("from", &values(len))?;
     let to = engine.buffer("to", len)?;
@@ -133,7 +133,7 @@ fn product(engine: &Engine) -> Result<ProductCeiling, GpuError> {
 
 /// The product with K = N = `width`, M as large as it takes to fill the device.
 fn product_of(engine: &Engine, width: usize) -> Result<ProductCeiling, GpuError> {
-    let limit = PRODUCT_BYTES.min(engine.buffer_limit());
+    let limit = PRODUCT_BYTES.min(engine.tensor_limit());
     let fits = |m: usize| 4 * (m * width) as u64 <= limit;
     let mut m = FIRST_PRODUCT / (width * width);
     loop {

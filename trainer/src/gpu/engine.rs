@@ -108,7 +108,7 @@ impl Engine {
         &self.device.info
     }
 
-    /// Bytes that one tensor may have.
+    /// Bytes that one tensor, and so one buffer, may have.
     pub fn tensor_limit(&self) -> u64 {
         self.device.binding_limit()
     }
@@ -180,11 +180,6 @@ impl Engine {
         encoder.copy_buffer_to_buffer(&from.buffer, 0, &to.buffer, 0, from.buffer.size());
         self.device.queue.submit([encoder.finish()]);
         self.device.check()
-    }
-
-    /// Bytes that one buffer may have.
-    pub fn buffer_limit(&self) -> u64 {
-        self.device.binding_limit()
     }
 
     /// Waits until all that was submitted is done.
