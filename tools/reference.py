@@ -671,6 +671,22 @@ def find_pictures(case, regularized):
             return
 
 
+def print_deltas(file, channels):
+    """The norm of dmu and of dsigma at each tap, over the batch, with r = 0.1, alpha = 1
+    and the flow through the statistics: shared over the batch, and per image.
+    `channels` are the taps', in their order."""
+    path = FOLDER / f"{file.name}.safetensors"
+    with safetensors.safe_open(path, "numpy") as opened:
+        for per_image in (False, True):
+            place = file.runs.index(regularized([0, 1, 2], 0.1, 1.0, True, per_image))
+            delta = opened.get_tensor(f"{place}/delta").astype(np.float64)
+            count = len(delta) // (2 * sum(channels))
+            print("per image" if per_image else "shared")
+            for tap, part in enumerate(np.split(delta, 2 * count * np.cumsum(channels)[:-1])):
+                dmu, dsigma = np.sqrt(np.square(part.reshape(count, 2, -1)).sum((0, 2)))
+                print(f"  tap {tap}: dmu {dmu:.2g}, dsigma {dsigma:.3g}")
+
+
 def check_onnx(folder, cases):
     """Whether onnxruntime gives the goldens' logits with the files that the tests left."""
     import onnx
@@ -700,10 +716,14 @@ def main():
     parser.add_argument("--check", action="store_true", help="compare with the files instead of writing them")
     parser.add_argument("--only", choices=known, metavar="NAME", help=f"one of {', '.join(known)}")
     parser.add_argument("--onnx", type=Path, metavar="FOLDER", help="check the tests' exports by onnxruntime")
+    parser.add_argument("--deltas", action="store_true", help="print how long B0's perturbations are at each tap")
     parser.add_argument("--find-pictures", action="store_true", help="find pictures for Lite0")
     arguments = parser.parse_args()
     if arguments.find_pictures:
         find_pictures(known["lite0_96"], known["lite0_96_regularized"])
+        return 0
+    if arguments.deltas:
+        print_deltas(known["b0_64_regularized"], [32, 16, 24])
         return 0
     if arguments.onnx:
         cases = [file for file in known.values() if isinstance(file, Case)]

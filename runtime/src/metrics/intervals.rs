@@ -17,11 +17,10 @@
 //! - Where there is one group, its pictures are resampled, which says nothing
 //!   about other people; reports name the number of groups for that reason.
 
+use super::decisions::{accuracy_of, balanced_accuracy_of, right};
+use super::probabilities::{ece_of, negative_log_likelihood, probability};
 use super::quantile::quantile;
-use super::ranking::{
-    Ranked, STRICT_FPR, accuracy_of, balanced_accuracy_of, ece_of, negative_log_likelihood, probability,
-    right,
-};
+use super::ranking::{Ranked, STRICT_FPR};
 use super::{Estimate, Metrics};
 use crate::data::manifest::Label;
 use crate::random;

@@ -1,9 +1,13 @@
 //! Figures of merit of a binary detector and how sure they are.
 
+pub mod decisions;
 pub mod intervals;
 pub mod paired;
+pub mod probabilities;
 pub mod quantile;
 pub mod ranking;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 

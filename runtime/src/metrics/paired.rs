@@ -7,9 +7,9 @@
 //! seeds' pairs. The interval then tells how the difference would vary over
 //! other people with these very seeds; it holds no spread over other seeds.
 
+use super::decisions::accuracy_of;
 use super::intervals::{Figure, Groups, RESAMPLES, Scored};
 use super::quantile::quantile;
-use super::ranking::accuracy_of;
 use rayon::prelude::*;
 
 /// A difference of a figure between two arms.

@@ -3,7 +3,15 @@
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// `path` from the root on, so that it stays right in files that are read elsewhere.
+///
+/// # Errors
+/// It is empty, or the working folder is gone.
+pub fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).with_context(|| format!("{}: cannot be found", path.display()))
+}
 
 /// Whether a new file may be written at `path`.
 ///

@@ -9,7 +9,4 @@ pub mod import;
 pub mod initial;
 pub mod layout;
 pub mod names;
-pub mod onnx;
-pub mod onnx_import;
 pub mod weights;
-pub mod weights_file;

@@ -3,8 +3,8 @@
 use super::outcome;
 use super::run::{TrainError, files};
 use super::settings::Settings;
+use crate::model::files::weights_file;
 use crate::model::import::{Head, Imported, Source};
-use crate::model::weights_file;
 use dfrt_runtime::data::manifest::{Manifest, Split};
 use dfrt_runtime::detector::metadata::Metadata;
 use dfrt_runtime::storage;

@@ -2,9 +2,9 @@
 //! stopped. Weights under torchvision's names, the optimiser's state beside them.
 
 use super::settings::Settings;
+use crate::model::files::weights_file;
 use crate::model::graph::Graph;
 use crate::model::weights::{Weights, WeightsError};
-use crate::model::weights_file;
 use dfrt_runtime::storage;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

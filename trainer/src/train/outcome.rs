@@ -2,8 +2,8 @@
 
 use super::checkpoint::Best;
 use super::settings::Settings;
+use crate::model::files::onnx;
 use crate::model::graph::Graph;
-use crate::model::onnx;
 use crate::model::weights::Weights;
 use dfrt_runtime::data::manifest::Split;
 use dfrt_runtime::detector::metadata::Metadata;

@@ -4,7 +4,7 @@ use super::pool::Pool;
 use crate::evaluator::Evaluator;
 use crate::gpu::device::GpuError;
 use dfrt_runtime::data::manifest::Label;
-use dfrt_runtime::metrics::ranking;
+use dfrt_runtime::metrics::{probabilities, ranking};
 use image::RgbImage;
 use rayon::prelude::*;
 
@@ -37,7 +37,7 @@ pub fn validate(evaluator: &Evaluator, pool: &Pool) -> Result<Validation, GpuErr
     let scored = logits(evaluator, pool)?;
     let labels: Vec<Label> = scored.iter().map(|&(place, _)| pool.samples()[place].label).collect();
     let logits: Vec<f32> = scored.into_iter().map(|(_, logit)| logit).collect();
-    let loss = ranking::log_loss(&logits, &labels).filter(|loss| loss.is_finite());
+    let loss = probabilities::log_loss(&logits, &labels).filter(|loss| loss.is_finite());
     Ok(Validation {
         loss: loss.unwrap_or(f64::INFINITY),
         auc: ranking::auc(&logits, &labels),

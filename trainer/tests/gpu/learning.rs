@@ -10,7 +10,7 @@ use dfrt_runtime::metrics::Metrics;
 use dfrt_runtime::metrics::intervals;
 use dfrt_trainer::arms::Method;
 use dfrt_trainer::evaluator::Evaluator;
-use dfrt_trainer::model::weights_file;
+use dfrt_trainer::model::files::weights_file;
 use dfrt_trainer::plan::resident::Resident;
 use dfrt_trainer::train::augment::Augmentation;
 use dfrt_trainer::train::journal::Entry;

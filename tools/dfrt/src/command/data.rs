@@ -138,7 +138,7 @@ impl Synth {
                 );
             }
         }
-        let whole = std::path::absolute(&self.out)?;
+        let whole = place::absolute(&self.out)?;
         let name = whole.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let beside = whole.with_file_name(format!(".{name}.new"));
         let summary = self.draw(&beside)?;

@@ -133,7 +133,6 @@ mod running {
     use anyhow::{Result, bail};
     use dfrt_trainer::gpu::engine::Engine;
     use dfrt_trainer::model::import::Source;
-    use std::path::Path;
 
     impl Study {
         /// Does it.
@@ -199,7 +198,6 @@ mod running {
         }
 
         fn apply(&self, settings: &mut StudySettings) -> Result<()> {
-            let absolute = |path: &Path| std::path::absolute(path);
             put(&mut settings.arms, &self.arms);
             put(&mut settings.seeds, &self.seeds);
             put(&mut settings.attacks, &self.attacks);
@@ -214,10 +212,10 @@ mod running {
             put(&mut settings.gr.alpha, &self.alpha);
             let train = &mut settings.train;
             if let Some(data) = &self.data {
-                train.data = absolute(data)?;
+                train.data = place::absolute(data)?;
             }
             if let Some(init) = &self.init {
-                train.init = Some(absolute(init)?);
+                train.init = Some(place::absolute(init)?);
             }
             put(&mut train.arch, &self.arch);
             put(&mut train.res, &self.res);

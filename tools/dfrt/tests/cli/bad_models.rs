@@ -4,8 +4,8 @@ use crate::dfrt;
 use crate::workshop::{RES, Ran, bytes, faces, folder, gpu, model, plain, trained};
 use dfrt_runtime::detector::metadata::Metadata;
 use dfrt_trainer::model::arch::{EFFICIENTNET_LITE0, EFFICIENTNET_TINY};
+use dfrt_trainer::model::files::onnx;
 use dfrt_trainer::model::graph::Graph;
-use dfrt_trainer::model::onnx;
 use dfrt_trainer::model::weights::Weights;
 use libtest_mimic::Trial;
 use std::collections::BTreeMap;
@@ -141,7 +141,7 @@ fn a_run_of_another_architecture() {
     let graph = Graph::new(&EFFICIENTNET_LITE0, RES).unwrap();
     let other = folder().join("other.safetensors");
     let none = BTreeMap::new();
-    dfrt_trainer::model::weights_file::save(
+    dfrt_trainer::model::files::weights_file::save(
         &other,
         &graph,
         &Weights::initial(&graph, 0),

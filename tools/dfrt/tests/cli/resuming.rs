@@ -2,7 +2,7 @@
 
 use crate::dfrt;
 use crate::workshop::{Ran, bytes, copied, faces, folder, gpu, json, program, train, trained, training};
-use dfrt_trainer::model::weights_file;
+use dfrt_trainer::model::files::weights_file;
 use libtest_mimic::Trial;
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -1,8 +1,12 @@
-//! Weights as other programs write them: what the files hold, under the names that
-//! they hold it. Which network the names belong to is decided elsewhere.
+//! Files of weights and networks: what we write (safetensors, ONNX) and read back, and
+//! what `torch.save` writes, under the names that the files hold. Which network a
+//! stranger's names belong to is decided in [`super::import`].
 
+pub mod onnx;
+pub mod onnx_import;
 pub mod pickle;
 pub mod torch;
+pub mod weights_file;
 
 use super::weights::Tensor;
 use std::collections::BTreeMap;

@@ -3,7 +3,7 @@
 use super::tests::{lived_in, pictures};
 use super::*;
 use crate::model::arch::ARCHITECTURES;
-use crate::model::onnx;
+use crate::model::files::onnx;
 use std::collections::BTreeMap;
 use std::io::Cursor;
 use tract_onnx::prelude::{Framework, InferenceModelExt, IntoRunnable, Tensor, tract_ndarray::Array4, tvec};

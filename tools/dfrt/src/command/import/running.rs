@@ -5,7 +5,7 @@ use crate::command::train::RUN_FILES;
 use crate::conventions;
 use crate::output::{self, Lines};
 use crate::place;
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use dfrt_trainer::model::import::{Head, Source};
 use dfrt_trainer::train::adoption::{self, Adoption};
 use dfrt_trainer::train::settings::Settings;
@@ -42,9 +42,6 @@ impl Import {
     }
 
     fn settings(&self, source: &Source) -> Result<Settings> {
-        let absolute = |path: &std::path::Path| {
-            std::path::absolute(path).with_context(|| format!("{}: cannot be found", path.display()))
-        };
         let fitting = || source.recognise().map(|found| found.name.to_owned());
         let Some(arch) = self.arch.clone().or_else(|| source.arch.clone()).or_else(fitting) else {
             bail!("{}: fits no architecture of dfrt; name one with --arch to learn why", self.file.display());
@@ -59,8 +56,8 @@ impl Import {
         Ok(Settings {
             arch,
             res: self.res.or(source.metadata.as_ref().map(|metadata| metadata.res)).unwrap_or(RES),
-            data: self.data.as_deref().map(absolute).transpose()?.unwrap_or_default(),
-            init: Some(absolute(&self.file)?),
+            data: self.data.as_deref().map(place::absolute).transpose()?.unwrap_or_default(),
+            init: Some(place::absolute(&self.file)?),
             seed: self.seed,
             conventions: asked?,
             ..Settings::default()

@@ -4,9 +4,9 @@ use super::{Batch, Train};
 use crate::conventions;
 use crate::failure;
 use crate::output;
-use anyhow::{Context, Result};
+use crate::place;
+use anyhow::Result;
 use dfrt_trainer::train::settings::Settings;
-use std::path::Path;
 
 impl Train {
     /// Puts the options over `settings`.
@@ -18,14 +18,11 @@ impl Train {
     }
 
     fn apply_plain(&self, settings: &mut Settings) -> Result<()> {
-        let absolute = |path: &Path| {
-            std::path::absolute(path).with_context(|| format!("{}: cannot be found", path.display()))
-        };
         if let Some(data) = &self.data {
-            settings.data = absolute(data)?;
+            settings.data = place::absolute(data)?;
         }
         if let Some(init) = &self.init {
-            settings.init = Some(absolute(init)?);
+            settings.init = Some(place::absolute(init)?);
         }
         let asked = conventions::asked(
             self.family.as_deref(),

@@ -2,11 +2,11 @@
 //! be that writer's to the node: gradients of another graph would be another
 //! model's.
 
-use super::arch::{Architecture, UnknownArchitecture};
-use super::graph::{BadResolution, Graph};
-use super::names;
+use super::super::arch::{Architecture, UnknownArchitecture};
+use super::super::graph::{BadResolution, Graph};
+use super::super::names;
+use super::super::weights::{Origin, Tensor, Weights, WeightsError};
 use super::onnx;
-use super::weights::{Origin, Tensor, Weights, WeightsError};
 use dfrt_runtime::detector::metadata::{Metadata, MetadataError};
 use dfrt_runtime::storage::{self, StorageError};
 use prost::Message;

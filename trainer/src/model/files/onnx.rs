@@ -2,11 +2,11 @@
 //! inside, weights under torchvision's names. Batch-norms stay apart from the
 //! convolutions, so that the file holds the weights as they were trained.
 
-use super::arch::Activation;
-use super::conventions::Conventions;
-use super::graph::{Graph, Node, Op, ValueId, Window};
-use super::names;
-use super::weights::Weights;
+use super::super::arch::Activation;
+use super::super::conventions::Conventions;
+use super::super::graph::{Graph, Node, Op, ValueId, Window};
+use super::super::names;
+use super::super::weights::Weights;
 use dfrt_runtime::detector::metadata::{BN_EPS, Metadata, PADDING};
 use prost::Message;
 use std::collections::BTreeMap;
@@ -302,7 +302,7 @@ mod tests {
     use crate::model::arch::{ARCHITECTURES, EFFICIENTNET_LITE0, EFFICIENTNET_TINY};
     use std::collections::BTreeSet;
 
-    fn exported(architecture: &'static super::super::arch::Architecture, batch: Option<usize>) -> Vec<u8> {
+    fn exported(architecture: &'static crate::model::arch::Architecture, batch: Option<usize>) -> Vec<u8> {
         let graph = Graph::new(architecture, 64).unwrap();
         let metadata = BTreeMap::from([
             ("dfrt.res".to_owned(), "64".to_owned()),
@@ -311,7 +311,7 @@ mod tests {
         export(&graph, &Weights::initial(&graph, 0), &metadata, batch)
     }
 
-    fn decoded(architecture: &'static super::super::arch::Architecture) -> pb::ModelProto {
+    fn decoded(architecture: &'static crate::model::arch::Architecture) -> pb::ModelProto {
         pb::ModelProto::decode(exported(architecture, None).as_slice()).unwrap()
     }
 

@@ -2,11 +2,11 @@
 //! f32, and beside them what a checkpoint needs (the optimiser's tensors, metadata).
 //! The bytes depend on the contents alone, so that equal checkpoints are equal files.
 
-use super::conventions::Conventions;
-use super::files::StateDict;
-use super::graph::Graph;
-use super::names::{self, Content, Scheme};
-use super::weights::{Origin, Tensor, Weights, WeightsError};
+use super::super::conventions::Conventions;
+use super::super::graph::Graph;
+use super::super::names::{self, Content, Scheme};
+use super::super::weights::{Origin, Tensor, Weights, WeightsError};
+use super::StateDict;
 use dfrt_runtime::storage;
 use half::{bf16, f16};
 use safetensors::tensor::TensorView;

@@ -1,0 +1,297 @@
+//! The tables of a report: comparisons, clean pictures, attacks, their checks,
+//! people or videos, subsets.
+
+use super::super::numbers::{count, difference, p_value, percent, percent_interval, three, three_interval};
+use super::super::{Arm, Comparison, Report, attack_key};
+use super::answers::{comparison_mark, is_share, subject, verdict};
+use super::{Cell, Column, Mark, Table, who};
+use crate::attack::result::{AttackReport, Direction};
+use crate::metrics::intervals::Figure;
+use crate::metrics::{Estimate, Metrics};
+
+/// All tables in reading order, without the empty ones.
+pub(super) fn all(report: &Report) -> Vec<Table> {
+    let tables = [
+        comparisons(report),
+        clean(report),
+        attacks(report),
+        gates(report),
+        by_group(report),
+        by_subset(report),
+    ];
+    tables.into_iter().filter(|table| !table.rows.is_empty()).collect()
+}
+
+fn plain(text: impl Into<String>) -> Cell {
+    Cell { text: text.into(), detail: None, mark: Mark::Plain }
+}
+
+/// A figure with its interval; a dash where it is undefined.
+fn estimated(estimate: Option<Estimate>, in_percent: bool) -> Cell {
+    let Some(estimate) = estimate else { return plain("–") };
+    let (text, detail) = match in_percent {
+        true => (percent(estimate.value), percent_interval(estimate)),
+        false => (three(estimate.value), three_interval(estimate)),
+    };
+    Cell { text, detail: Some(detail), mark: Mark::Plain }
+}
+
+fn share(value: Option<f64>) -> Cell {
+    plain(value.map_or_else(|| "–".to_owned(), percent))
+}
+
+fn columns(titles: &[&'static str], words: usize) -> Vec<Column> {
+    let column = |(place, &title)| Column { title, numeric: place >= words };
+    titles.iter().enumerate().map(column).collect()
+}
+
+fn comparisons(report: &Report) -> Table {
+    let row = |one: &Comparison| {
+        let points = is_share(&one.metric);
+        let mark = comparison_mark(report, one);
+        let unit = if points { " pt" } else { "" };
+        vec![
+            plain(subject(&one.metric)),
+            plain(one.arm.clone()),
+            plain(one.against.clone()),
+            plain(difference(one.difference, points) + unit),
+            plain(format!("{} to {}{unit}", difference(one.low, points), difference(one.high, points))),
+            plain(one.p.map_or_else(|| "–".to_owned(), p_value)),
+            Cell { text: verdict(one, mark), detail: None, mark },
+        ]
+    };
+    let mut columns =
+        columns(&["Figure", "Arm", "Against", "Difference", "95 % interval", "p", "Verdict"], 3);
+    columns[6].numeric = false;
+    Table {
+        name: "comparisons",
+        title: "Against the baseline",
+        note: "Paired over the same pictures, averaged over the seeds both have. The interval is a bootstrap \
+            over people or videos and decides the verdict. p is McNemar's for accuracies of a single seed (which \
+            takes pictures as independent) and the bootstrap's otherwise. pt = percentage points."
+            .to_owned(),
+        columns,
+        rows: report.comparisons.iter().map(row).collect(),
+        folded: false,
+    }
+}
+
+/// The cells of all figures, in the order of [`FIGURES`].
+fn metric_cells(metrics: &Metrics) -> Vec<Cell> {
+    let cell = |figure: Figure| estimated(figure.of(metrics), in_percent(figure));
+    Figure::ALL.into_iter().map(cell).collect()
+}
+
+fn in_percent(figure: Figure) -> bool {
+    matches!(figure, Figure::Accuracy | Figure::BalancedAccuracy | Figure::Eer | Figure::TprAtFpr1)
+}
+
+const FIGURES: [&str; 9] = [
+    "Arm",
+    "Accuracy",
+    "Balanced accuracy",
+    "AUC",
+    "Average precision",
+    "EER",
+    "TPR at 1 % FPR",
+    "Log loss",
+    "ECE",
+];
+
+/// A row an arm and seed and, after several seeds of an arm, their mean and spread.
+fn metric_rows(report: &Report, metrics: impl Fn(&Arm) -> &Metrics) -> Vec<Vec<Cell>> {
+    let mut rows = Vec::new();
+    for name in report.names() {
+        let seeds = report.seeds_of(name);
+        for &index in &seeds {
+            let arm = &report.arms[index];
+            let mut row = vec![plain(who(arm))];
+            row.extend(metric_cells(metrics(arm)));
+            rows.push(row);
+        }
+        if seeds.len() > 1 {
+            let mut row = vec![plain(format!("{name}, mean of {} seeds", seeds.len()))];
+            row.extend(Figure::ALL.into_iter().map(|figure| {
+                let values = seeds.iter().map(|&index| figure.of(metrics(&report.arms[index])));
+                let values: Option<Vec<f64>> = values.map(|estimate| Some(estimate?.value)).collect();
+                values.map_or_else(|| plain("–"), |values| spread(&values, in_percent(figure)))
+            }));
+            rows.push(row);
+        }
+    }
+    rows
+}
+
+/// Mean and standard deviation over seeds.
+fn spread(values: &[f64], in_percent: bool) -> Cell {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
+    let write = |value| if in_percent { percent(value) } else { three(value) };
+    Cell { text: write(mean), detail: Some(format!("sd {}", write(variance.sqrt()))), mark: Mark::Plain }
+}
+
+fn clean(report: &Report) -> Table {
+    Table {
+        name: "clean",
+        title: "Clean pictures",
+        note:
+            "95 % intervals below each figure (bootstrap over people or videos; Wilson's for accuracy where \
+            every picture stands alone). The threshold was fixed on validation pictures."
+                .to_owned(),
+        columns: columns(&FIGURES, 1),
+        rows: metric_rows(report, |arm| &arm.eval.metrics),
+        folded: false,
+    }
+}
+
+fn by_group(report: &Report) -> Table {
+    Table {
+        name: "by-group",
+        title: "Clean pictures, scores averaged over a person or video first",
+        note: "The same figures where every person or video counts once a class.".to_owned(),
+        columns: columns(&FIGURES, 1),
+        rows: metric_rows(report, |arm| &arm.eval.by_group.metrics),
+        folded: true,
+    }
+}
+
+fn by_subset(report: &Report) -> Table {
+    let mut rows = Vec::new();
+    for arm in &report.arms {
+        for (subset, part) in &arm.eval.by_subset {
+            rows.push(vec![
+                plain(subset.clone()),
+                plain(who(arm)),
+                plain(part.n_real.to_string()),
+                plain(part.n_fake.to_string()),
+                estimated(part.metrics.accuracy, true),
+                estimated(part.metrics.auc, false),
+                estimated(part.metrics.average_precision, false),
+                estimated(part.metrics.eer, true),
+            ]);
+        }
+    }
+    rows.sort_by(|one, other| one[0].text.cmp(&other[0].text));
+    Table {
+        name: "by-subset",
+        title: "Clean pictures by subset",
+        note: "A subset of one class is joined by the whole other class.".to_owned(),
+        columns: columns(
+            &["Subset", "Arm", "Real", "Fake", "Accuracy", "AUC", "Average precision", "EER"],
+            2,
+        ),
+        rows,
+        folded: true,
+    }
+}
+
+fn direction(direction: &Direction) -> Cell {
+    let mut cell = share(direction.attack_success_rate);
+    cell.detail = Some(format!("of {}", direction.n_clean_correct));
+    cell
+}
+
+fn attack_row(arm: &Arm, attack: &AttackReport) -> Vec<Cell> {
+    let (words, mark) = match (attack.unreliable, attack.gates.is_empty()) {
+        (true, _) => ("UNRELIABLE", Mark::Unreliable),
+        (false, true) => ("none made", Mark::Plain),
+        (false, false) => ("passed", Mark::Good),
+    };
+    let trust = Cell { text: words.to_owned(), detail: None, mark };
+    let mut name = plain(attack.method.clone());
+    name.detail = Some(attack_key(attack).replacen(&format!("{} ", attack.method), "", 1));
+    let mut trained = plain(arm.name.clone());
+    trained.detail = Some(format!("seed {}", arm.seed));
+    let mut queries = plain(count(attack.queries.median));
+    queries.detail = Some(format!("p90 {}", count(attack.queries.p90)));
+    let mut certified = plain(attack.certified_8bit.to_string());
+    if attack.lost_to_rounding > 0 {
+        certified.detail = Some(format!("{} lost", attack.lost_to_rounding));
+    }
+    vec![
+        name,
+        trained,
+        trust,
+        plain(attack.n.to_string()),
+        estimated(Some(attack.intervals.clean_accuracy), true),
+        estimated(Some(attack.intervals.robust_accuracy), true),
+        estimated(attack.intervals.attack_success_rate, true),
+        direction(&attack.fake_to_real),
+        direction(&attack.real_to_fake),
+        plain(attack.auc.map_or_else(|| "–".to_owned(), three)),
+        queries,
+        certified,
+    ]
+}
+
+fn attacks(report: &Report) -> Table {
+    let mut rows = Vec::new();
+    for key in report.attack_keys() {
+        for arm in &report.arms {
+            rows.extend(arm.attack_place(&key).map(|place| attack_row(arm, &arm.attacks[place])));
+        }
+    }
+    let mut columns = columns(
+        &[
+            "Attack",
+            "Arm",
+            "Checks",
+            "Pictures",
+            "Clean accuracy",
+            "Robust accuracy",
+            "Success rate",
+            "Fake passed as real",
+            "Real called fake",
+            "AUC after",
+            "Queries (median)",
+            "Survive as PNG",
+        ],
+        3,
+    );
+    columns[2].numeric = false;
+    Table {
+        name: "attacks",
+        title: "Under attack",
+        note: "Robust accuracy: right before and after, over all pictures. Success rate: turned over, of those \
+            classified rightly before. Only what survives as an 8-bit PNG inside the threat model counts. \
+            Intervals are Wilson's, which take pictures as independent: too narrow where a person has several."
+            .to_owned(),
+        columns,
+        rows,
+        folded: false,
+    }
+}
+
+fn gates(report: &Report) -> Table {
+    let mut rows = Vec::new();
+    for arm in &report.arms {
+        for attack in &arm.attacks {
+            for gate in &attack.gates {
+                let (text, mark) = match gate.passed {
+                    true => ("passed", Mark::Good),
+                    false => ("FAILED", Mark::Unreliable),
+                };
+                rows.push(vec![
+                    Cell { text: text.to_owned(), detail: None, mark },
+                    plain(attack_key(attack)),
+                    plain(who(arm)),
+                    plain(gate.name.clone()),
+                    plain(gate.reason.clone()),
+                    plain(format!("{}", (gate.value * 1e4).round() / 1e4)),
+                ]);
+            }
+        }
+    }
+    rows.sort_by_key(|row| row[0].mark != Mark::Unreliable);
+    Table {
+        name: "gates",
+        title: "Checks on the attacks",
+        note: "Each says whether an attack's figure can be believed; one failed check marks it unreliable. Failed ones \
+            come first."
+            .to_owned(),
+        columns: columns(&["Result", "Attack", "Arm", "Check", "What it means", "Measured"], 5),
+        rows,
+        folded: true,
+    }
+}
