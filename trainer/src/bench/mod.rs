@@ -7,6 +7,7 @@ pub mod products;
 pub mod profile;
 pub mod step;
 pub mod subject;
+pub mod traffic;
 
 use crate::arms::{Method, UnknownMethod};
 use crate::gpu::device::GpuError;

@@ -67,6 +67,9 @@ pub struct StepBench {
     /// What the dispatches of a step read and write, in MB of 2^20 bytes, each binding
     /// counted once a dispatch.
     pub traffic_mb: f64,
+    /// What a step moves at least, in the same unit, without second reads, copies and
+    /// partial sums ([`super::traffic::lower_bound`]).
+    pub lower_bound_mb: f64,
     /// 10^9 floating-point operations a step in products (convolutions and linear
     /// layers), forward and backward; none where a kernel is not known to the count.
     pub gflop: Option<f64>,
@@ -207,6 +210,7 @@ fn describe(subject: &Subject, settings: &Settings, measured: &Measured) -> Step
         peak_gpu_mb: subject.bytes() as f64 / MB,
         dispatches: subject.recording.dispatches.len(),
         traffic_mb: subject.recording.traffic() as f64 / MB,
+        lower_bound_mb: subject.lower_bound() as f64 / MB,
         gflop: flops.map(|flops| flops as f64 * 1e-9),
         software_kernels: subject.engine.has_software_kernels(),
         device: subject.engine.info().clone(),

@@ -1,11 +1,12 @@
 //! The step that is timed: its plan, its buffers, and what it is fed.
 
-use super::{BenchError, Settings, Work};
+use super::{BenchError, Settings, Work, traffic};
 use crate::arms::step;
 use crate::gpu::device::GpuError;
 use crate::gpu::engine::{Buffer, Engine, Executable};
 use crate::gpu::recording::Recording;
 use crate::gpu::timestamps::Stopwatch;
+use crate::model::graph::Graph;
 use crate::model::weights::Weights;
 use crate::ops::step as scalars;
 use crate::plan::resident::Resident;
@@ -53,8 +54,9 @@ pub struct Subject {
     pub recording: Recording,
     /// The same on the device.
     pub plan: Executable,
+    graph: Arc<Graph>,
     training: Training,
-    feeds: bool,
+    work: Work,
     noise: Noise,
     buffers: HashMap<String, Buffer>,
     step: usize,
@@ -105,9 +107,10 @@ impl Subject {
             }
         }
         let plan = engine.compile(&recording, &buffers)?;
-        let feeds = matches!(work, Work::Training(_));
-        let subject = Self { engine, recording, plan, training, feeds, noise, buffers, step: 0 };
-        if !feeds {
+        let work = work.clone();
+        let graph = network.graph;
+        let subject = Self { engine, graph, recording, plan, training, work, noise, buffers, step: 0 };
+        if subject.work == Work::InputGradient {
             subject.write(names::PIXELS, &subject.noise.pixels);
             subject.write(names::LABELS, &subject.noise.labels);
         }
@@ -128,7 +131,7 @@ impl Subject {
 
     /// A training step brings its pictures and scalars; an attack's finds them there.
     fn feed(&mut self) {
-        if self.feeds {
+        if self.work != Work::InputGradient {
             let schedule = Schedule::new(&self.training, STEPS_AN_EPOCH);
             let scalars = schedule.step(self.step, self.step % step::SLOTS);
             self.write(names::BYTES, &self.noise.bytes);
@@ -149,6 +152,11 @@ impl Subject {
     /// Bytes of the plan's pool and of every buffer that outlives a step.
     pub fn bytes(&self) -> u64 {
         self.plan.pool_bytes + self.buffers.values().map(|buffer| 4 * buffer.len as u64).sum::<u64>()
+    }
+
+    /// Bytes that a step moves at least.
+    pub fn lower_bound(&self) -> u64 {
+        traffic::lower_bound(&self.graph, self.training.batch, &self.work, self.training.masks)
     }
 
     /// All values of the buffer `name`, after all that was submitted; none where the

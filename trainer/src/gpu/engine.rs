@@ -5,7 +5,8 @@ use super::device::{Device, GpuError};
 use super::kernel::{Access, Kernel, TABLE};
 use super::memory::Pool;
 use super::recording::{Dispatch, Place, Recording, Tensor, Variant};
-use std::collections::HashMap;
+use rayon::prelude::*;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 /// A buffer that outlives the recordings which use it.
@@ -21,7 +22,6 @@ pub struct Buffer {
 pub struct Engine {
     pub(super) device: Device,
     pipelines: Mutex<HashMap<String, Arc<Pipeline>>>,
-    modules: Mutex<HashMap<&'static str, wgpu::ShaderModule>>,
     checked: bool,
     software: bool,
 }
@@ -89,7 +89,7 @@ impl Engine {
     /// shaders: tests want them, training does not.
     pub fn new(device: Device, checked: bool) -> Self {
         let software = device.info.is_software() && device.immediates;
-        Self { device, pipelines: Mutex::default(), modules: Mutex::default(), checked, software }
+        Self { device, pipelines: Mutex::default(), checked, software }
     }
 
     /// The engine with or without the kernels for software devices, whatever its
@@ -242,6 +242,7 @@ impl Engine {
                 &buffer.buffer
             }
         };
+        self.prepare(&work);
         let mut steps = Vec::with_capacity(work.len());
         for (index, dispatch) in work.iter().enumerate() {
             let pipeline = self.pipeline(dispatch.kernel);
@@ -360,13 +361,32 @@ impl Engine {
         Ok(buffer)
     }
 
-    fn pipeline(&self, kernel: &'static Kernel) -> Arc<Pipeline> {
-        let mut pipelines = self.pipelines.lock().expect("no holder panics");
-        let made = pipelines.entry(kernel.name()).or_insert_with(|| Arc::new(self.make_pipeline(kernel)));
-        Arc::clone(made)
+    /// Compiles what `work` needs and is not there yet, on all cores: a driver takes long
+    /// over each pipeline, and keeps it on disk where it has a cache.
+    fn prepare(&self, work: &[Work<'_>]) {
+        let kernels: BTreeMap<String, &'static Kernel> =
+            work.iter().map(|dispatch| (dispatch.kernel.name(), dispatch.kernel)).collect();
+        let mut missing: Vec<(String, &'static Kernel)> = kernels.into_iter().collect();
+        let known = |name: &String| self.pipelines.lock().expect("no holder panics").contains_key(name);
+        missing.retain(|(name, _)| !known(name));
+        let mut shaders: Vec<&'static Kernel> = missing.iter().map(|(_, kernel)| *kernel).collect();
+        shaders.dedup_by_key(|kernel| kernel.shader.name);
+        let modules: HashMap<&str, wgpu::ShaderModule> =
+            shaders.par_iter().map(|kernel| (kernel.shader.name, self.module(kernel))).collect();
+        let made: Vec<_> = missing
+            .into_par_iter()
+            .map(|(name, kernel)| (name, Arc::new(self.make_pipeline(kernel, &modules[kernel.shader.name]))))
+            .collect();
+        self.pipelines.lock().expect("no holder panics").extend(made);
     }
 
-    fn make_pipeline(&self, kernel: &'static Kernel) -> Pipeline {
+    /// What [`Engine::prepare`] has made.
+    fn pipeline(&self, kernel: &'static Kernel) -> Arc<Pipeline> {
+        let pipelines = self.pipelines.lock().expect("no holder panics");
+        Arc::clone(pipelines.get(&kernel.name()).expect("pipelines are prepared"))
+    }
+
+    fn make_pipeline(&self, kernel: &'static Kernel, module: &wgpu::ShaderModule) -> Pipeline {
         let device = &self.device.device;
         let entry = |binding, ty| wgpu::BindGroupLayoutEntry {
             binding,
@@ -391,7 +411,7 @@ impl Engine {
         let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(&kernel.name()),
             layout: Some(&pipeline_layout),
-            module: &self.module(kernel),
+            module,
             entry_point: Some(kernel.entry),
             compilation_options: wgpu::PipelineCompilationOptions {
                 zero_initialize_workgroup_memory: false,
@@ -404,26 +424,21 @@ impl Engine {
 
     #[allow(unsafe_code)]
     fn module(&self, kernel: &'static Kernel) -> wgpu::ShaderModule {
-        let mut modules = self.modules.lock().expect("no holder panics");
-        let shader = kernel.shader;
-        let make = || {
-            let descriptor = wgpu::ShaderModuleDescriptor {
-                label: Some(shader.name),
-                source: wgpu::ShaderSource::Wgsl(shader.source.into()),
-            };
-            if self.checked {
-                return self.device.device.create_shader_module(descriptor);
-            }
-            // SAFETY: the shaders are ours and fixed at compile time; the tests run
-            // every one of them with the checks on over ragged shapes, every loop
-            // ends at a bound from `params`, and every index is guarded by it.
-            unsafe {
-                self.device
-                    .device
-                    .create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())
-            }
+        let descriptor = wgpu::ShaderModuleDescriptor {
+            label: Some(kernel.shader.name),
+            source: wgpu::ShaderSource::Wgsl(kernel.shader.source.into()),
         };
-        modules.entry(shader.name).or_insert_with(make).clone()
+        if self.checked {
+            return self.device.device.create_shader_module(descriptor);
+        }
+        // SAFETY: the shaders are ours and fixed at compile time; the tests run
+        // every one of them with the checks on over ragged shapes, every loop
+        // ends at a bound from `params`, and every index is guarded by it.
+        unsafe {
+            self.device
+                .device
+                .create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())
+        }
     }
 }
 

@@ -11,9 +11,10 @@ crate::parameters! {
 }
 
 static SUM: Kernel = Kernel::new::<Params>(&SHADER, "sum", &[read("x"), write("y")]);
+static SUM_QUADS: Kernel = Kernel::new::<Params>(&SHADER, "sum_quads", &[read("x4"), write("y4")]);
 
 /// The kernels of this file.
-pub const KERNELS: &[&Kernel] = &[&SUM];
+pub const KERNELS: &[&Kernel] = &[&SUM, &SUM_QUADS];
 
 /// Rows up to which one invocation sums alone.
 const ALONE: usize = 64;
@@ -66,5 +67,6 @@ fn dispatch(recording: &mut Recording, x: Tensor, shape: Rows, chunks: Chunks, s
         chunks: u(chunks.count),
         scale,
     };
-    recording.dispatch(&SUM, &params, &[x, y], groups * chunks.count * length);
+    let (kernel, width) = if length.is_multiple_of(4) { (&SUM_QUADS, 4) } else { (&SUM, 1) };
+    recording.dispatch(kernel, &params, &[x, y], groups * chunks.count * length / width);
 }

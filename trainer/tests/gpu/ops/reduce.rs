@@ -13,6 +13,9 @@ const CASES: &[(&str, ([usize; 3], f32))] = &[
     ("many_groups", ([70, 3, 1], -2.0)),
     ("all_chunks", ([2, 4097, 3], 1.0)),
     ("long_chunks", ([1, 20_011, 2], 0.25)),
+    ("a_quad", ([1, 64, 4], 1.0)),
+    ("quads_in_chunks", ([3, 131, 12], 0.5)),
+    ("quads_over_a_group", ([2, 66, 260], 1.0)),
 ];
 
 pub fn trials() -> Vec<Trial> {

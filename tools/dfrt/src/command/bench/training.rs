@@ -68,7 +68,9 @@ fn lines(bench: &StepBench) -> Lines {
     lines.add("GPU memory", format!("{} MB", output::thousands(bench.peak_gpu_mb.round() as u64)));
     let gflop = bench.gflop.map_or_else(String::new, |gflop| format!(", {} GFLOP in products", short(gflop)));
     let traffic = output::thousands(bench.traffic_mb.round() as u64);
-    lines.add("a step has", format!("{} dispatches, {traffic} MB of traffic{gflop}", bench.dispatches));
+    let least = short(bench.traffic_mb / bench.lower_bound_mb);
+    lines.add("a step has", format!("{} dispatches{gflop}", bench.dispatches));
+    lines.add("it moves", format!("{traffic} MB, {least} times the least"));
     lines.add("measured", format!("{} steps", bench.steps));
     if let (Some(ms), Some(gaps)) = (bench.kernels_ms, bench.gap_share) {
         let gaps = output::percent(gaps);

@@ -1,0 +1,161 @@
+//! The least that a step could move: every tensor of the network and of its backward
+//! pass written once by what makes it and read once by each of its consumers, nothing
+//! joined with its neighbours. What a plan moves beyond that are second reads (a
+//! batch-norm's statistics come before its output), copies and partial sums.
+
+use super::Work;
+use crate::arms::Method;
+use crate::model::graph::{Graph, Node, Op, ValueId};
+
+/// Which part of a network a pass goes through, and what it makes.
+#[derive(Clone, Copy, Debug)]
+struct Pass {
+    /// The first node.
+    start: usize,
+    /// Whether the backward pass makes weights' gradients.
+    weights: bool,
+    /// Whether it makes the pixels' gradient.
+    pixels: bool,
+}
+
+/// Bytes that a step of `work` on `batch` pictures moves at least; `masks` says whether
+/// dropout and drop-path are on.
+pub fn lower_bound(graph: &Graph, batch: usize, work: &Work, masks: bool) -> u64 {
+    let count = Count { graph, batch, masks };
+    let whole = Pass { start: 0, weights: true, pixels: false };
+    // A pixel comes as a u32 and becomes four floats.
+    let fed = batch * graph.res * graph.res + count.value(graph.input);
+    let learned: usize = graph.params.iter().map(|param| param.len()).sum();
+    // AdamW: gradient, weight and two moments read; weight and moments written.
+    let moved = 7 * learned;
+    let values = match work {
+        Work::InputGradient => {
+            let pass = Pass { start: 0, weights: false, pixels: true };
+            Count { masks: false, ..count }.forward(0) + count.backward(pass)
+        }
+        Work::Training(Method::Baseline) => fed + count.forward(0) + count.backward(whole) + moved,
+        Work::Training(Method::Gr(settings)) => {
+            let taps: Vec<ValueId> = settings.taps.iter().map(|&tap| graph.features[tap]).collect();
+            let made = |tap: &ValueId| graph.nodes.iter().position(|node| node.output == *tap);
+            let first = taps.iter().filter_map(made).min().expect("a tap is made by a node") + 1;
+            let plain = settings.alpha != 1.0;
+            let search = Pass { start: if plain { 0 } else { first }, weights: plain, pixels: false };
+            // A tap's features and gradient are read for its statistics' gradient; its
+            // features are read and written perturbed; backward both are read, one written.
+            let perturbed: usize = taps.iter().map(|&tap| (2 + 2 + 3) * count.value(tap)).sum();
+            let mixed = if plain { 3 * learned } else { 0 };
+            let passes = count.forward(0) + count.backward(search) + count.forward(first);
+            fed + passes + count.backward(whole) + perturbed + mixed + moved
+        }
+    };
+    4 * values as u64
+}
+
+/// Counts values of four bytes.
+#[derive(Clone, Copy)]
+struct Count<'a> {
+    graph: &'a Graph,
+    batch: usize,
+    masks: bool,
+}
+
+impl Count<'_> {
+    fn value(&self, value: ValueId) -> usize {
+        let extent = self.graph.extent(value);
+        // Pixels have a fourth lane.
+        let channels = if value == self.graph.input { 4 } else { extent.c };
+        self.batch * extent.area() * channels
+    }
+
+    fn inputs(&self, node: &Node) -> usize {
+        node.inputs.iter().map(|&input| self.value(input)).sum()
+    }
+
+    fn params(&self, node: &Node) -> usize {
+        node.params.iter().map(|param| self.graph.params[param.0].len()).sum()
+    }
+
+    /// Whether the node passes its only input on as it is.
+    fn is_idle(&self, node: &Node) -> bool {
+        matches!(node.op, Op::Dropout { .. }) && !self.masks
+    }
+
+    fn forward(&self, start: usize) -> usize {
+        let nodes = self.graph.nodes[start..].iter().filter(|node| !self.is_idle(node));
+        nodes.map(|node| self.inputs(node) + self.params(node) + self.value(node.output)).sum()
+    }
+
+    fn backward(&self, pass: Pass) -> usize {
+        let nodes = &self.graph.nodes[pass.start..];
+        let each: usize = nodes.iter().map(|node| self.node_backward(node, pass)).sum();
+        each + self.joined(nodes)
+    }
+
+    /// A value with several consumers gets as many gradients: all but the first are added
+    /// to what is there.
+    fn joined(&self, nodes: &[Node]) -> usize {
+        let made = nodes.iter().map(|node| node.output);
+        let readers = |value: ValueId| nodes.iter().filter(|node| node.inputs.contains(&value)).count();
+        made.map(|value| readers(value).saturating_sub(1) * self.value(value)).sum()
+    }
+
+    fn node_backward(&self, node: &Node, pass: Pass) -> usize {
+        let (dy, x) = (self.value(node.output), self.inputs(node));
+        match node.op {
+            Op::Normalise => match pass.pixels {
+                true => dy + x,
+                false => 0,
+            },
+            Op::Convolution(_) | Op::Pointwise | Op::Depthwise(_) | Op::Linear => {
+                let reads_pixels = matches!(node.op, Op::Convolution(_));
+                let weights = if pass.weights { x + self.params(node) } else { 0 };
+                let input = if pass.pixels || !reads_pixels { self.params(node) + x } else { 0 };
+                dy + weights + input
+            }
+            Op::BatchNorm(_) | Op::Activation(_) | Op::Scale => x + dy + x,
+            Op::GlobalAveragePool => dy + x,
+            // The sum hands its gradient on; a branch that may be dropped gets its own.
+            Op::Residual { drop_path } if self.masks && drop_path > 0.0 => 2 * dy,
+            Op::Residual { .. } => 0,
+            Op::Dropout { .. } if self.is_idle(node) => 0,
+            Op::Dropout { .. } => dy + x,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arms::step;
+    use crate::model::arch::ARCHITECTURES;
+    use crate::plan::input_gradient;
+    use crate::plan::layout::Layout;
+    use crate::train::settings::Settings;
+    use dfrt_runtime::detector::oracle::AttackLoss;
+
+    #[test]
+    fn plans_stay_near_the_bound() {
+        for architecture in ARCHITECTURES {
+            for (res, batch) in [(64, 8), (224, 32)] {
+                let graph = Graph::new(architecture, res).unwrap();
+                let layout = Layout::new(&graph);
+                for name in ["baseline", "gr", "input-gradient"] {
+                    let work = Work::named(name).unwrap();
+                    let (recording, masks) = match &work {
+                        Work::Training(method) => {
+                            let settings = Settings { method: method.clone(), ..Settings::default() }.step();
+                            (step::record(&graph, &layout, batch, &settings), settings.masks)
+                        }
+                        Work::InputGradient => {
+                            (input_gradient::record(&graph, &layout, batch, AttackLoss::CrossEntropy), false)
+                        }
+                    };
+                    let bound = lower_bound(&graph, batch, &work, masks);
+                    let ratio = recording.traffic() as f64 / bound as f64;
+                    println!("{} {res} {batch} {name}: {ratio:.3} of {} MB", architecture.name, bound >> 20);
+                    assert!((1.0..1.5).contains(&ratio), "{} {res} px, {name}: {ratio}", architecture.name);
+                }
+            }
+        }
+    }
+}
