@@ -19,9 +19,6 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> running: array<vec4<f32>>; // [2, C]: mean, variance
 @group(0) @binding(3) var<storage, read_write> normaliser: array<vec4<f32>>; // [2, C]: mean, 1 / deviation
 
-@group(0) @binding(1) var<storage, read> fixed: array<vec4<f32>>; // [2, C]: running mean, variance
-@group(0) @binding(2) var<storage, read_write> fixed_normaliser: array<vec4<f32>>; // [2, C]
-
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>; // [R, C]
 @group(0) @binding(2) var<storage, read> saved: array<vec4<f32>>; // [2, C]: mean, 1 / deviation
 @group(0) @binding(3) var<storage, read> affine: array<vec4<f32>>; // [2, C]: gamma, beta
@@ -84,19 +81,6 @@ fn normalise_by_batch(
         running[params.quads + quad] =
             keep * running[params.quads + quad] + params.momentum * params.unbias * variance;
     }
-}
-
-@compute @workgroup_size(64)
-fn normalise_by_running(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let quad = id.x + id.y * groups.x * 64u;
-    if quad >= params.quads {
-        return;
-    }
-    fixed_normaliser[quad] = fixed[quad];
-    fixed_normaliser[params.quads + quad] = 1.0 / sqrt(fixed[params.quads + quad] + params.eps);
 }
 
 // Where every value is read once and written once, an invocation takes four rows of a
@@ -209,22 +193,3 @@ fn backward_input(
     store_gradient(row + 2u, quad, pull(by, x[at2], dy[at2], dgamma, dbeta));
     store_gradient(row + 3u, quad, pull(by, x[at3], dy[at3], dgamma, dbeta));
 }
-
-// The same with the statistics as constants, which needs no sums.
-@compute @workgroup_size(64)
-fn backward_input_fixed(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
-    if index >= params.rows * params.quads {
-        return;
-    }
-    let quad = index % params.quads;
-    let scale = saved[params.quads + quad];
-    let gamma = affine[quad];
-    let normal = (x[index] - saved[quad]) * scale;
-    dx_fixed[index] = gamma * scale * dy[index] * slope(fma(gamma, normal, affine[params.quads + quad]));
-}
-
-@group(0) @binding(5) var<storage, read_write> dx_fixed: array<vec4<f32>>; // [R, C]

@@ -17,6 +17,7 @@ struct Params {
     ow: u32,
     rows_per_chunk: u32,
     chunks: u32,
+    activation: u32, // 0 identity, 1 SiLU, 2 ReLU6; where a batch-norm is folded in
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -24,6 +25,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read> x: array<f32>; // [N, H, W, CS]
 @group(0) @binding(2) var<storage, read> weight: array<vec4<f32>>; // [K, K, CI, CO]
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>; // [N, OH, OW, CO]
+@group(0) @binding(4) var<storage, read> affine: array<vec4<f32>>; // [2, C]: of the folded batch-norm, shift last
 
 @group(0) @binding(1) var<storage, read> dy: array<vec4<f32>>; // [N, OH, OW, CO]
 @group(0) @binding(3) var<storage, read_write> dx: array<f32>; // [N, H, W, CS]
@@ -32,17 +34,25 @@ struct Params {
 @group(0) @binding(2) var<storage, read> gradient: array<vec4<f32>>; // [N, OH, OW, CO]
 @group(0) @binding(3) var<storage, read_write> partial: array<vec4<f32>>; // [chunks, K, K, CI, CO]
 
-@compute @workgroup_size(64)
-fn forward(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+// The folded batch-norm's shift, and its activation.
+fn finish(value: vec4<f32>, quad: u32, quads: u32) -> vec4<f32> {
+    let u = value + affine[quads + quad];
+    switch params.activation {
+        case 1u: {
+            return u / (1.0 + exp(-u));
+        }
+        case 2u: {
+            return clamp(u, vec4(0.0), vec4(6.0));
+        }
+        default: {
+            return u;
+        }
+    }
+}
+
+fn output_of(index: u32) -> vec4<f32> {
     let quads = params.co / 4u;
     let pixel = index / quads;
-    if pixel >= params.n * params.oh * params.ow {
-        return;
-    }
     let quad = index % quads;
     let image = pixel / (params.oh * params.ow);
     let top = i32((pixel / params.ow) % params.oh * params.stride) - i32(params.pad_top);
@@ -65,7 +75,32 @@ fn forward(
             }
         }
     }
-    y[index] = sum;
+    return sum;
+}
+
+@compute @workgroup_size(64)
+fn forward(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let index = id.x + id.y * groups.x * 64u;
+    let quads = params.co / 4u;
+    if index < params.n * params.oh * params.ow * quads {
+        y[index] = output_of(index);
+    }
+}
+
+// y = activation(convolution + shift).
+@compute @workgroup_size(64)
+fn forward_folded(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let index = id.x + id.y * groups.x * 64u;
+    let quads = params.co / 4u;
+    if index < params.n * params.oh * params.ow * quads {
+        y[index] = finish(output_of(index), index % quads, quads);
+    }
 }
 
 @compute @workgroup_size(64)

@@ -15,6 +15,7 @@ struct Params {
     rows_per_chunk: u32,
     chunks: u32,
     flip: u32, // 1 reads the kernel backwards
+    activation: u32, // 0 identity, 1 SiLU, 2 ReLU6; where a batch-norm is folded in
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -22,6 +23,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>; // [N, H, W, C]
 @group(0) @binding(2) var<storage, read> weight: array<vec4<f32>>; // [K, K, C]
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>; // [N, OH, OW, C]
+@group(0) @binding(4) var<storage, read> affine: array<vec4<f32>>; // [2, C]: of the folded batch-norm, shift last
 
 @group(0) @binding(1) var<storage, read> dy: array<vec4<f32>>; // [N, OH, OW, C]
 @group(0) @binding(3) var<storage, read_write> dx: array<vec4<f32>>; // [N, H, W, C]
@@ -29,16 +31,24 @@ struct Params {
 @group(0) @binding(2) var<storage, read> gradient: array<vec4<f32>>; // [N, OH, OW, C]
 @group(0) @binding(3) var<storage, read_write> partial: array<vec4<f32>>; // [chunks, K, K, C]
 
-@compute @workgroup_size(64)
-fn forward(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
-    let pixel = index / params.quads;
-    if pixel >= params.n * params.oh * params.ow {
-        return;
+// The folded batch-norm's shift, and its activation.
+fn finish(value: vec4<f32>, quad: u32, quads: u32) -> vec4<f32> {
+    let u = value + affine[quads + quad];
+    switch params.activation {
+        case 1u: {
+            return u / (1.0 + exp(-u));
+        }
+        case 2u: {
+            return clamp(u, vec4(0.0), vec4(6.0));
+        }
+        default: {
+            return u;
+        }
     }
+}
+
+fn output_of(index: u32) -> vec4<f32> {
+    let pixel = index / params.quads;
     let quad = index % params.quads;
     let image = pixel / (params.oh * params.ow);
     let top = i32((pixel / params.ow) % params.oh * params.stride) - i32(params.pad_top);
@@ -59,7 +69,30 @@ fn forward(
             sum = fma(x[(base + u32(column)) * params.quads + quad], weight[tap * params.quads + quad], sum);
         }
     }
-    y[index] = sum;
+    return sum;
+}
+
+@compute @workgroup_size(64)
+fn forward(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let index = id.x + id.y * groups.x * 64u;
+    if index < params.n * params.oh * params.ow * params.quads {
+        y[index] = output_of(index);
+    }
+}
+
+// y = activation(convolution + shift).
+@compute @workgroup_size(64)
+fn forward_folded(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let index = id.x + id.y * groups.x * 64u;
+    if index < params.n * params.oh * params.ow * params.quads {
+        y[index] = finish(output_of(index), index % params.quads, params.quads);
+    }
 }
 
 // Five outputs of a row for stride 1: what they share is loaded once. With dy for x,
@@ -108,12 +141,33 @@ fn store(strip: Strip, offset: u32, value: vec4<f32>) {
     }
 }
 
-@compute @workgroup_size(64)
-fn slide_3(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let strip = strip_of(id.x + id.y * groups.x * 64u);
+struct Five {
+    s0: vec4<f32>,
+    s1: vec4<f32>,
+    s2: vec4<f32>,
+    s3: vec4<f32>,
+    s4: vec4<f32>,
+}
+
+fn store_five(strip: Strip, values: Five) {
+    store(strip, 0u, values.s0);
+    store(strip, 1u, values.s1);
+    store(strip, 2u, values.s2);
+    store(strip, 3u, values.s3);
+    store(strip, 4u, values.s4);
+}
+
+fn finish_five(strip: Strip, values: Five) -> Five {
+    return Five(
+        finish(values.s0, strip.quad, params.quads),
+        finish(values.s1, strip.quad, params.quads),
+        finish(values.s2, strip.quad, params.quads),
+        finish(values.s3, strip.quad, params.quads),
+        finish(values.s4, strip.quad, params.quads),
+    );
+}
+
+fn five_by_3(strip: Strip) -> Five {
     let left = i32(strip.column) - i32(params.pad_left);
     var s0 = vec4(0.0);
     var s1 = vec4(0.0);
@@ -138,19 +192,28 @@ fn slide_3(
         s3 = fma(x5, w2, fma(x4, w1, fma(x3, w0, s3)));
         s4 = fma(x6, w2, fma(x5, w1, fma(x4, w0, s4)));
     }
-    store(strip, 0u, s0);
-    store(strip, 1u, s1);
-    store(strip, 2u, s2);
-    store(strip, 3u, s3);
-    store(strip, 4u, s4);
+    return Five(s0, s1, s2, s3, s4);
 }
 
 @compute @workgroup_size(64)
-fn slide_5(
+fn slide_3(
     @builtin(global_invocation_id) id: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
     let strip = strip_of(id.x + id.y * groups.x * 64u);
+    store_five(strip, five_by_3(strip));
+}
+
+@compute @workgroup_size(64)
+fn slide_3_folded(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let strip = strip_of(id.x + id.y * groups.x * 64u);
+    store_five(strip, finish_five(strip, five_by_3(strip)));
+}
+
+fn five_by_5(strip: Strip) -> Five {
     let left = i32(strip.column) - i32(params.pad_left);
     var s0 = vec4(0.0);
     var s1 = vec4(0.0);
@@ -179,11 +242,25 @@ fn slide_5(
         s3 = fma(x7, w4, fma(x6, w3, fma(x5, w2, fma(x4, w1, fma(x3, w0, s3)))));
         s4 = fma(x8, w4, fma(x7, w3, fma(x6, w2, fma(x5, w1, fma(x4, w0, s4)))));
     }
-    store(strip, 0u, s0);
-    store(strip, 1u, s1);
-    store(strip, 2u, s2);
-    store(strip, 3u, s3);
-    store(strip, 4u, s4);
+    return Five(s0, s1, s2, s3, s4);
+}
+
+@compute @workgroup_size(64)
+fn slide_5(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let strip = strip_of(id.x + id.y * groups.x * 64u);
+    store_five(strip, five_by_5(strip));
+}
+
+@compute @workgroup_size(64)
+fn slide_5_folded(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let strip = strip_of(id.x + id.y * groups.x * 64u);
+    store_five(strip, finish_five(strip, five_by_5(strip)));
 }
 
 @compute @workgroup_size(64)

@@ -10,6 +10,7 @@ struct Params {
     m: u32,
     k: u32,
     n: u32,
+    activation: u32, // 0 identity, 1 SiLU, 2 ReLU6; where a batch-norm is folded in
 }
 
 struct Table {
@@ -30,8 +31,9 @@ struct Gradient {
 var<immediate> table: Table;
 
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>; // [M, K]
-@group(0) @binding(2) var<storage, read> weight: array<vec4<f32>>; // [K, N]
+@group(0) @binding(2) var<storage, read> weight: array<vec4<f32>>; // [K, N]; backward [N, K]
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>; // [M, N]
+@group(0) @binding(4) var<storage, read> affine: array<vec4<f32>>; // [2, C]: of the folded batch-norm, shift last
 
 @group(0) @binding(0) var<uniform> gradient: Gradient;
 @group(0) @binding(1) var<storage, read> wide: array<vec4<f32>>; // [M, wide]
@@ -59,6 +61,59 @@ fn multiply_add(
     return fma(vec4(row.w), w3, fma(vec4(row.z), w2, fma(vec4(row.y), w1, fma(vec4(row.x), w0, sum))));
 }
 
+// Weights of four inner channels (a vector each) and four outer ones.
+struct Block {
+    w0: vec4<f32>,
+    w1: vec4<f32>,
+    w2: vec4<f32>,
+    w3: vec4<f32>,
+}
+
+// Block `i` of the inner and `column` of the outer channels, from a weight that lies
+// [inner, outer] or, transposed, [outer, inner]; a line of it is `pitch` quads long.
+fn block_of(i: u32, column: u32, pitch: u32, transposed: bool) -> Block {
+    if transposed {
+        let at = 4u * column * pitch + i;
+        let c0 = weight[at];
+        let c1 = weight[at + pitch];
+        let c2 = weight[at + 2u * pitch];
+        let c3 = weight[at + 3u * pitch];
+        return Block(
+            vec4(c0.x, c1.x, c2.x, c3.x),
+            vec4(c0.y, c1.y, c2.y, c3.y),
+            vec4(c0.z, c1.z, c2.z, c3.z),
+            vec4(c0.w, c1.w, c2.w, c3.w),
+        );
+    }
+    let at = 4u * i * pitch + column;
+    return Block(weight[at], weight[at + pitch], weight[at + 2u * pitch], weight[at + 3u * pitch]);
+}
+
+fn apply(row: vec4<f32>, by: Block, sum: vec4<f32>) -> vec4<f32> {
+    return multiply_add(row, by.w0, by.w1, by.w2, by.w3, sum);
+}
+
+// The folded batch-norm's shift, and its activation.
+fn finish(value: vec4<f32>, quad: u32, quads: u32) -> vec4<f32> {
+    let u = value + affine[quads + quad];
+    switch params.activation {
+        case 1u: {
+            return u / (1.0 + exp(-u));
+        }
+        case 2u: {
+            return clamp(u, vec4(0.0), vec4(6.0));
+        }
+        default: {
+            return u;
+        }
+    }
+}
+
+// The same of a column that may lie beyond the last, and is not stored then.
+fn finish_near(value: vec4<f32>, quad: u32, quads: u32) -> vec4<f32> {
+    return finish(value, min(quad, quads - 1u), quads);
+}
+
 fn store(row: u32, column: u32, value: vec4<f32>) {
     let n4 = params.n / 4u;
     if row < params.m && column < n4 {
@@ -66,14 +121,30 @@ fn store(row: u32, column: u32, value: vec4<f32>) {
     }
 }
 
-// y = x weight. A workgroup makes 32 rows of 16 columns: a lane has four rows of its
+struct Tile16 {
+    row: u32,
+    column: u32,
+    s0a: vec4<f32>,
+    s0b: vec4<f32>,
+    s0c: vec4<f32>,
+    s0d: vec4<f32>,
+    s1a: vec4<f32>,
+    s1b: vec4<f32>,
+    s1c: vec4<f32>,
+    s1d: vec4<f32>,
+    s2a: vec4<f32>,
+    s2b: vec4<f32>,
+    s2c: vec4<f32>,
+    s2d: vec4<f32>,
+    s3a: vec4<f32>,
+    s3b: vec4<f32>,
+    s3c: vec4<f32>,
+    s3d: vec4<f32>,
+}
+
+// y = x weight, or x weight^T. A workgroup makes 32 rows of 16 columns: a lane has four rows of its
 // own, 8 apart, and the columns' weights are the same for all.
-@compute @workgroup_size(8)
-fn forward_16(
-    @builtin(local_invocation_index) lane: u32,
-    @builtin(workgroup_id) place: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
+fn product_16(lane: u32, place: vec3<u32>, groups: vec3<u32>, transposed: bool) -> Tile16 {
     let tile = place.y + place.z * groups.y;
     let k4 = params.k / 4u;
     let n4 = params.n / 4u;
@@ -84,7 +155,7 @@ fn forward_16(
     let at2 = min(row + 16u, params.m - 1u) * k4;
     let at3 = min(row + 24u, params.m - 1u) * k4;
     let last = alike(n4 - 1u);
-    let pitch = last + 1u;
+    let pitch = select(last, alike(k4 - 1u), transposed) + 1u;
     let ca = alike(column);
     let cb = min(ca + 1u, last);
     let cc = min(ca + 2u, last);
@@ -113,69 +184,120 @@ fn forward_16(
             let x1 = x[at1 + block + j];
             let x2 = x[at2 + block + j];
             let x3 = x[at3 + block + j];
-            let w0 = 4u * (start + table.entries[j]) * pitch;
-            let w1 = w0 + pitch;
-            let w2 = w1 + pitch;
-            let w3 = w2 + pitch;
-            let w0a = weight[w0 + ca];
-            let w1a = weight[w1 + ca];
-            let w2a = weight[w2 + ca];
-            let w3a = weight[w3 + ca];
-            s0a = multiply_add(x0, w0a, w1a, w2a, w3a, s0a);
-            s1a = multiply_add(x1, w0a, w1a, w2a, w3a, s1a);
-            s2a = multiply_add(x2, w0a, w1a, w2a, w3a, s2a);
-            s3a = multiply_add(x3, w0a, w1a, w2a, w3a, s3a);
-            let w0b = weight[w0 + cb];
-            let w1b = weight[w1 + cb];
-            let w2b = weight[w2 + cb];
-            let w3b = weight[w3 + cb];
-            s0b = multiply_add(x0, w0b, w1b, w2b, w3b, s0b);
-            s1b = multiply_add(x1, w0b, w1b, w2b, w3b, s1b);
-            s2b = multiply_add(x2, w0b, w1b, w2b, w3b, s2b);
-            s3b = multiply_add(x3, w0b, w1b, w2b, w3b, s3b);
-            let w0c = weight[w0 + cc];
-            let w1c = weight[w1 + cc];
-            let w2c = weight[w2 + cc];
-            let w3c = weight[w3 + cc];
-            s0c = multiply_add(x0, w0c, w1c, w2c, w3c, s0c);
-            s1c = multiply_add(x1, w0c, w1c, w2c, w3c, s1c);
-            s2c = multiply_add(x2, w0c, w1c, w2c, w3c, s2c);
-            s3c = multiply_add(x3, w0c, w1c, w2c, w3c, s3c);
-            let w0d = weight[w0 + cd];
-            let w1d = weight[w1 + cd];
-            let w2d = weight[w2 + cd];
-            let w3d = weight[w3 + cd];
-            s0d = multiply_add(x0, w0d, w1d, w2d, w3d, s0d);
-            s1d = multiply_add(x1, w0d, w1d, w2d, w3d, s1d);
-            s2d = multiply_add(x2, w0d, w1d, w2d, w3d, s2d);
-            s3d = multiply_add(x3, w0d, w1d, w2d, w3d, s3d);
+            let i = start + table.entries[j];
+            let a = block_of(i, ca, pitch, transposed);
+            s0a = apply(x0, a, s0a);
+            s1a = apply(x1, a, s1a);
+            s2a = apply(x2, a, s2a);
+            s3a = apply(x3, a, s3a);
+            let b = block_of(i, cb, pitch, transposed);
+            s0b = apply(x0, b, s0b);
+            s1b = apply(x1, b, s1b);
+            s2b = apply(x2, b, s2b);
+            s3b = apply(x3, b, s3b);
+            let c = block_of(i, cc, pitch, transposed);
+            s0c = apply(x0, c, s0c);
+            s1c = apply(x1, c, s1c);
+            s2c = apply(x2, c, s2c);
+            s3c = apply(x3, c, s3c);
+            let d = block_of(i, cd, pitch, transposed);
+            s0d = apply(x0, d, s0d);
+            s1d = apply(x1, d, s1d);
+            s2d = apply(x2, d, s2d);
+            s3d = apply(x3, d, s3d);
         }
     }
-    store(row + 0u, column + 0u, s0a);
-    store(row + 0u, column + 1u, s0b);
-    store(row + 0u, column + 2u, s0c);
-    store(row + 0u, column + 3u, s0d);
-    store(row + 8u, column + 0u, s1a);
-    store(row + 8u, column + 1u, s1b);
-    store(row + 8u, column + 2u, s1c);
-    store(row + 8u, column + 3u, s1d);
-    store(row + 16u, column + 0u, s2a);
-    store(row + 16u, column + 1u, s2b);
-    store(row + 16u, column + 2u, s2c);
-    store(row + 16u, column + 3u, s2d);
-    store(row + 24u, column + 0u, s3a);
-    store(row + 24u, column + 1u, s3b);
-    store(row + 24u, column + 2u, s3c);
-    store(row + 24u, column + 3u, s3d);
+    return Tile16(
+        row, column,
+        s0a, s0b, s0c, s0d,
+        s1a, s1b, s1c, s1d,
+        s2a, s2b, s2c, s2d,
+        s3a, s3b, s3c, s3d,
+    );
 }
 
-// The same in tiles of 24 rows and 24 columns, for the widths that 16 fits badly.
+fn store_16(tile: Tile16) {
+    store(tile.row + 0u, tile.column + 0u, tile.s0a);
+    store(tile.row + 0u, tile.column + 1u, tile.s0b);
+    store(tile.row + 0u, tile.column + 2u, tile.s0c);
+    store(tile.row + 0u, tile.column + 3u, tile.s0d);
+    store(tile.row + 8u, tile.column + 0u, tile.s1a);
+    store(tile.row + 8u, tile.column + 1u, tile.s1b);
+    store(tile.row + 8u, tile.column + 2u, tile.s1c);
+    store(tile.row + 8u, tile.column + 3u, tile.s1d);
+    store(tile.row + 16u, tile.column + 0u, tile.s2a);
+    store(tile.row + 16u, tile.column + 1u, tile.s2b);
+    store(tile.row + 16u, tile.column + 2u, tile.s2c);
+    store(tile.row + 16u, tile.column + 3u, tile.s2d);
+    store(tile.row + 24u, tile.column + 0u, tile.s3a);
+    store(tile.row + 24u, tile.column + 1u, tile.s3b);
+    store(tile.row + 24u, tile.column + 2u, tile.s3c);
+    store(tile.row + 24u, tile.column + 3u, tile.s3d);
+}
+
 @compute @workgroup_size(8)
-fn forward_24(
+fn forward_16(
     @builtin(local_invocation_index) lane: u32,
     @builtin(workgroup_id) place: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
+    store_16(product_16(lane, place, groups, false));
+}
+
+// x is dy here and y is dx, K counts the channels of dy and N those of dx.
+@compute @workgroup_size(8)
+fn backward_16(
+    @builtin(local_invocation_index) lane: u32,
+    @builtin(workgroup_id) place: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    store_16(product_16(lane, place, groups, true));
+}
+
+// y = activation(x weight + shift).
+@compute @workgroup_size(8)
+fn forward_16_folded(
+    @builtin(local_invocation_index) lane: u32,
+    @builtin(workgroup_id) place: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let tile = product_16(lane, place, groups, false);
+    let quads = params.n / 4u;
+    let column = tile.column;
+    store_16(Tile16(
+        tile.row, tile.column,
+        finish_near(tile.s0a, column + 0u, quads), finish_near(tile.s0b, column + 1u, quads), finish_near(tile.s0c, column + 2u, quads), finish_near(tile.s0d, column + 3u, quads),
+        finish_near(tile.s1a, column + 0u, quads), finish_near(tile.s1b, column + 1u, quads), finish_near(tile.s1c, column + 2u, quads), finish_near(tile.s1d, column + 3u, quads),
+        finish_near(tile.s2a, column + 0u, quads), finish_near(tile.s2b, column + 1u, quads), finish_near(tile.s2c, column + 2u, quads), finish_near(tile.s2d, column + 3u, quads),
+        finish_near(tile.s3a, column + 0u, quads), finish_near(tile.s3b, column + 1u, quads), finish_near(tile.s3c, column + 2u, quads), finish_near(tile.s3d, column + 3u, quads),
+    ));
+}
+
+struct Tile24 {
+    row: u32,
+    column: u32,
+    s0a: vec4<f32>,
+    s0b: vec4<f32>,
+    s0c: vec4<f32>,
+    s0d: vec4<f32>,
+    s0e: vec4<f32>,
+    s0f: vec4<f32>,
+    s1a: vec4<f32>,
+    s1b: vec4<f32>,
+    s1c: vec4<f32>,
+    s1d: vec4<f32>,
+    s1e: vec4<f32>,
+    s1f: vec4<f32>,
+    s2a: vec4<f32>,
+    s2b: vec4<f32>,
+    s2c: vec4<f32>,
+    s2d: vec4<f32>,
+    s2e: vec4<f32>,
+    s2f: vec4<f32>,
+}
+
+// The same in tiles of 24 rows and 24 columns, for the widths that 16 fits badly.
+fn product_24(lane: u32, place: vec3<u32>, groups: vec3<u32>, transposed: bool) -> Tile24 {
     let tile = place.y + place.z * groups.y;
     let k4 = params.k / 4u;
     let n4 = params.n / 4u;
@@ -185,7 +307,7 @@ fn forward_24(
     let at1 = min(row + 8u, params.m - 1u) * k4;
     let at2 = min(row + 16u, params.m - 1u) * k4;
     let last = alike(n4 - 1u);
-    let pitch = last + 1u;
+    let pitch = select(last, alike(k4 - 1u), transposed) + 1u;
     let ca = alike(column);
     let cb = min(ca + 1u, last);
     let cc = min(ca + 2u, last);
@@ -217,72 +339,97 @@ fn forward_24(
             let x0 = x[at0 + block + j];
             let x1 = x[at1 + block + j];
             let x2 = x[at2 + block + j];
-            let w0 = 4u * (start + table.entries[j]) * pitch;
-            let w1 = w0 + pitch;
-            let w2 = w1 + pitch;
-            let w3 = w2 + pitch;
-            let w0a = weight[w0 + ca];
-            let w1a = weight[w1 + ca];
-            let w2a = weight[w2 + ca];
-            let w3a = weight[w3 + ca];
-            s0a = multiply_add(x0, w0a, w1a, w2a, w3a, s0a);
-            s1a = multiply_add(x1, w0a, w1a, w2a, w3a, s1a);
-            s2a = multiply_add(x2, w0a, w1a, w2a, w3a, s2a);
-            let w0b = weight[w0 + cb];
-            let w1b = weight[w1 + cb];
-            let w2b = weight[w2 + cb];
-            let w3b = weight[w3 + cb];
-            s0b = multiply_add(x0, w0b, w1b, w2b, w3b, s0b);
-            s1b = multiply_add(x1, w0b, w1b, w2b, w3b, s1b);
-            s2b = multiply_add(x2, w0b, w1b, w2b, w3b, s2b);
-            let w0c = weight[w0 + cc];
-            let w1c = weight[w1 + cc];
-            let w2c = weight[w2 + cc];
-            let w3c = weight[w3 + cc];
-            s0c = multiply_add(x0, w0c, w1c, w2c, w3c, s0c);
-            s1c = multiply_add(x1, w0c, w1c, w2c, w3c, s1c);
-            s2c = multiply_add(x2, w0c, w1c, w2c, w3c, s2c);
-            let w0d = weight[w0 + cd];
-            let w1d = weight[w1 + cd];
-            let w2d = weight[w2 + cd];
-            let w3d = weight[w3 + cd];
-            s0d = multiply_add(x0, w0d, w1d, w2d, w3d, s0d);
-            s1d = multiply_add(x1, w0d, w1d, w2d, w3d, s1d);
-            s2d = multiply_add(x2, w0d, w1d, w2d, w3d, s2d);
-            let w0e = weight[w0 + ce];
-            let w1e = weight[w1 + ce];
-            let w2e = weight[w2 + ce];
-            let w3e = weight[w3 + ce];
-            s0e = multiply_add(x0, w0e, w1e, w2e, w3e, s0e);
-            s1e = multiply_add(x1, w0e, w1e, w2e, w3e, s1e);
-            s2e = multiply_add(x2, w0e, w1e, w2e, w3e, s2e);
-            let w0f = weight[w0 + cf];
-            let w1f = weight[w1 + cf];
-            let w2f = weight[w2 + cf];
-            let w3f = weight[w3 + cf];
-            s0f = multiply_add(x0, w0f, w1f, w2f, w3f, s0f);
-            s1f = multiply_add(x1, w0f, w1f, w2f, w3f, s1f);
-            s2f = multiply_add(x2, w0f, w1f, w2f, w3f, s2f);
+            let i = start + table.entries[j];
+            let a = block_of(i, ca, pitch, transposed);
+            s0a = apply(x0, a, s0a);
+            s1a = apply(x1, a, s1a);
+            s2a = apply(x2, a, s2a);
+            let b = block_of(i, cb, pitch, transposed);
+            s0b = apply(x0, b, s0b);
+            s1b = apply(x1, b, s1b);
+            s2b = apply(x2, b, s2b);
+            let c = block_of(i, cc, pitch, transposed);
+            s0c = apply(x0, c, s0c);
+            s1c = apply(x1, c, s1c);
+            s2c = apply(x2, c, s2c);
+            let d = block_of(i, cd, pitch, transposed);
+            s0d = apply(x0, d, s0d);
+            s1d = apply(x1, d, s1d);
+            s2d = apply(x2, d, s2d);
+            let e = block_of(i, ce, pitch, transposed);
+            s0e = apply(x0, e, s0e);
+            s1e = apply(x1, e, s1e);
+            s2e = apply(x2, e, s2e);
+            let f = block_of(i, cf, pitch, transposed);
+            s0f = apply(x0, f, s0f);
+            s1f = apply(x1, f, s1f);
+            s2f = apply(x2, f, s2f);
         }
     }
-    store(row + 0u, column + 0u, s0a);
-    store(row + 0u, column + 1u, s0b);
-    store(row + 0u, column + 2u, s0c);
-    store(row + 0u, column + 3u, s0d);
-    store(row + 0u, column + 4u, s0e);
-    store(row + 0u, column + 5u, s0f);
-    store(row + 8u, column + 0u, s1a);
-    store(row + 8u, column + 1u, s1b);
-    store(row + 8u, column + 2u, s1c);
-    store(row + 8u, column + 3u, s1d);
-    store(row + 8u, column + 4u, s1e);
-    store(row + 8u, column + 5u, s1f);
-    store(row + 16u, column + 0u, s2a);
-    store(row + 16u, column + 1u, s2b);
-    store(row + 16u, column + 2u, s2c);
-    store(row + 16u, column + 3u, s2d);
-    store(row + 16u, column + 4u, s2e);
-    store(row + 16u, column + 5u, s2f);
+    return Tile24(
+        row, column,
+        s0a, s0b, s0c, s0d, s0e, s0f,
+        s1a, s1b, s1c, s1d, s1e, s1f,
+        s2a, s2b, s2c, s2d, s2e, s2f,
+    );
+}
+
+fn store_24(tile: Tile24) {
+    store(tile.row + 0u, tile.column + 0u, tile.s0a);
+    store(tile.row + 0u, tile.column + 1u, tile.s0b);
+    store(tile.row + 0u, tile.column + 2u, tile.s0c);
+    store(tile.row + 0u, tile.column + 3u, tile.s0d);
+    store(tile.row + 0u, tile.column + 4u, tile.s0e);
+    store(tile.row + 0u, tile.column + 5u, tile.s0f);
+    store(tile.row + 8u, tile.column + 0u, tile.s1a);
+    store(tile.row + 8u, tile.column + 1u, tile.s1b);
+    store(tile.row + 8u, tile.column + 2u, tile.s1c);
+    store(tile.row + 8u, tile.column + 3u, tile.s1d);
+    store(tile.row + 8u, tile.column + 4u, tile.s1e);
+    store(tile.row + 8u, tile.column + 5u, tile.s1f);
+    store(tile.row + 16u, tile.column + 0u, tile.s2a);
+    store(tile.row + 16u, tile.column + 1u, tile.s2b);
+    store(tile.row + 16u, tile.column + 2u, tile.s2c);
+    store(tile.row + 16u, tile.column + 3u, tile.s2d);
+    store(tile.row + 16u, tile.column + 4u, tile.s2e);
+    store(tile.row + 16u, tile.column + 5u, tile.s2f);
+}
+
+@compute @workgroup_size(8)
+fn forward_24(
+    @builtin(local_invocation_index) lane: u32,
+    @builtin(workgroup_id) place: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    store_24(product_24(lane, place, groups, false));
+}
+
+// x is dy here and y is dx, K counts the channels of dy and N those of dx.
+@compute @workgroup_size(8)
+fn backward_24(
+    @builtin(local_invocation_index) lane: u32,
+    @builtin(workgroup_id) place: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    store_24(product_24(lane, place, groups, true));
+}
+
+// y = activation(x weight + shift).
+@compute @workgroup_size(8)
+fn forward_24_folded(
+    @builtin(local_invocation_index) lane: u32,
+    @builtin(workgroup_id) place: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let tile = product_24(lane, place, groups, false);
+    let quads = params.n / 4u;
+    let column = tile.column;
+    store_24(Tile24(
+        tile.row, tile.column,
+        finish_near(tile.s0a, column + 0u, quads), finish_near(tile.s0b, column + 1u, quads), finish_near(tile.s0c, column + 2u, quads), finish_near(tile.s0d, column + 3u, quads), finish_near(tile.s0e, column + 4u, quads), finish_near(tile.s0f, column + 5u, quads),
+        finish_near(tile.s1a, column + 0u, quads), finish_near(tile.s1b, column + 1u, quads), finish_near(tile.s1c, column + 2u, quads), finish_near(tile.s1d, column + 3u, quads), finish_near(tile.s1e, column + 4u, quads), finish_near(tile.s1f, column + 5u, quads),
+        finish_near(tile.s2a, column + 0u, quads), finish_near(tile.s2b, column + 1u, quads), finish_near(tile.s2c, column + 2u, quads), finish_near(tile.s2d, column + 3u, quads), finish_near(tile.s2e, column + 4u, quads), finish_near(tile.s2f, column + 5u, quads),
+    ));
 }
 
 // partial = x^T dy over a chunk of the M rows; the chunks are summed by reduce.wgsl.

@@ -9,6 +9,7 @@ use image::RgbImage;
 /// The evaluation plan of a network, ready to run.
 #[derive(Debug)]
 pub struct Evaluator {
+    source: Resident,
     network: Resident,
     batch: usize,
     bytes: Buffer,
@@ -17,7 +18,7 @@ pub struct Evaluator {
 }
 
 impl Evaluator {
-    /// Plans evaluation in batches of `batch` pictures.
+    /// Plans evaluation in batches of `batch` pictures, of the weights as they are now.
     pub fn new(network: &Resident, batch: usize) -> Result<Self, GpuError> {
         Self::plan(network, batch, None)
     }
@@ -27,7 +28,8 @@ impl Evaluator {
         Self::plan(network, batch, Some(lender))
     }
 
-    fn plan(network: &Resident, batch: usize, lender: Option<&Executable>) -> Result<Self, GpuError> {
+    fn plan(source: &Resident, batch: usize, lender: Option<&Executable>) -> Result<Self, GpuError> {
+        let network = source.folded()?;
         let engine = &network.engine;
         let area = network.graph.res * network.graph.res;
         let bytes = engine.buffer(names::BYTES, batch * area)?;
@@ -40,7 +42,13 @@ impl Evaluator {
             Some(lender) => engine.compile_beside(&recording, &buffers, lender)?,
             None => engine.compile(&recording, &buffers)?,
         };
-        Ok(Self { network: network.clone(), batch, bytes, logits, plan })
+        Ok(Self { source: source.clone(), network, batch, bytes, logits, plan })
+    }
+
+    /// Takes the network's weights as they are now; they are folded into its own copy.
+    pub fn refresh(&self) -> Result<(), GpuError> {
+        self.network.load(&self.source.weights(0)?.folded(&self.source.graph));
+        Ok(())
     }
 
     /// The pictures a run takes.
@@ -48,9 +56,9 @@ impl Evaluator {
         self.batch
     }
 
-    /// Bytes of the plan's own pool.
-    pub fn pool_bytes(&self) -> u64 {
-        self.plan.pool_bytes
+    /// Bytes of the plan's own pool and of the folded weights.
+    pub fn own_bytes(&self) -> u64 {
+        self.plan.pool_bytes + self.network.bytes()
     }
 
     /// [N, outputs]: of a detector one logit a picture; each must be res x res. A last, smaller batch is filled

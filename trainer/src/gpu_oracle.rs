@@ -63,8 +63,9 @@ pub(crate) fn label_values(labels: &[Label]) -> Vec<f32> {
 }
 
 impl GpuOracle {
-    /// Plans gradients of `batch` pictures at once.
+    /// Plans gradients of `batch` pictures at once, of the weights as they are now.
     pub fn new(network: &Resident, batch: usize) -> Result<Self, GpuError> {
+        let network = network.folded()?;
         let engine = &network.engine;
         let len = 4 * batch * network.graph.res * network.graph.res;
         let buffers = Buffers {
@@ -89,13 +90,13 @@ impl GpuOracle {
             engine.compile(&recording, &named)
         };
         Ok(Self {
-            network: network.clone(),
             batch,
             forward: engine
                 .compile(&evaluation::record_floats(&network.graph, &network.layout, batch), &named)?,
             cross_entropy: plan(AttackLoss::CrossEntropy)?,
             margin: plan(AttackLoss::Margin)?,
             buffers: Mutex::new(buffers),
+            network,
         })
     }
 

@@ -81,7 +81,8 @@ struct Outcome {
 }
 
 impl Pgd {
-    /// Plans an attack on `batch` pictures at once; `name` is "fgsm" or "pgd".
+    /// Plans an attack on `batch` pictures at once, against the weights as they are now;
+    /// `name` is "fgsm" or "pgd".
     pub fn new(
         name: &'static str,
         network: &Resident,
@@ -89,6 +90,7 @@ impl Pgd {
         threat: Threat,
         settings: Settings,
     ) -> Result<Self, GpuError> {
+        let network = network.folded()?;
         let engine = &network.engine;
         let pixels = network.graph.res * network.graph.res;
         let buffers = Buffers {
@@ -106,10 +108,9 @@ impl Pgd {
         named.insert(names::LOSSES.to_owned(), engine.buffer(names::LOSSES, batch)?);
         named.insert(NORMS.to_owned(), buffers.norms.clone());
         let shape = Shape { n: batch, pixels, eps: threat.eps(), size: (settings.step_255 / 255.0) as f32 };
-        let step = engine.compile(&record_step(network, batch, threat.norm, shape), &named)?;
+        let step = engine.compile(&record_step(&network, batch, threat.norm, shape), &named)?;
         let score =
             engine.compile(&evaluation::record_floats(&network.graph, &network.layout, batch), &named)?;
-        let network = network.clone();
         Ok(Self { name, network, batch, threat, settings, buffers: Mutex::new(buffers), step, score })
     }
 

@@ -7,6 +7,7 @@ use super::subject::{Prepared, Subject};
 use super::{BenchError, Settings};
 use crate::gpu::device::DeviceInfo;
 use crate::gpu::engine::{DISPATCHES_A_SUBMISSION, Engine};
+use crate::gpu::recording::Kind;
 use dfrt_runtime::metrics::quantile::quantile;
 use serde::Serialize;
 use std::sync::Arc;
@@ -73,8 +74,8 @@ pub struct StepBench {
     /// 10^9 floating-point operations a step in products (convolutions and linear
     /// layers), forward and backward; none where a kernel is not known to the count.
     pub gflop: Option<f64>,
-    /// Whether the device runs the kernels for software devices.
-    pub software_kernels: bool,
+    /// The kind of device whose kernels ran: "software" or "gpu"; none for the portable ones.
+    pub kernels_for: Option<Kind>,
     /// Where it ran.
     pub device: DeviceInfo,
     /// What the device can do at most; with `--profile`.
@@ -212,7 +213,7 @@ fn describe(subject: &Subject, settings: &Settings, measured: &Measured) -> Step
         traffic_mb: subject.recording.traffic() as f64 / MB,
         lower_bound_mb: subject.lower_bound() as f64 / MB,
         gflop: flops.map(|flops| flops as f64 * 1e-9),
-        software_kernels: subject.engine.has_software_kernels(),
+        kernels_for: subject.engine.kernels_for(),
         device: subject.engine.info().clone(),
         ceilings: None,
         kernels_ms: None,

@@ -94,7 +94,9 @@ impl Subject {
     pub fn plan(engine: Arc<Engine>, prepared: Prepared, work: &Work) -> Result<Self, BenchError> {
         let Prepared { training, weights, noise } = prepared;
         let batch = training.batch;
-        let network = Resident::new(Arc::clone(&engine), training.graph()?, &weights)?;
+        let graph = training.graph()?;
+        let weights = if *work == Work::InputGradient { weights.folded(&graph) } else { weights };
+        let network = Resident::new(Arc::clone(&engine), graph, &weights)?;
         let (graph, layout) = (&network.graph, &network.layout);
         let recording = match work {
             Work::Training(_) => step::record(graph, layout, batch, &training.step()),

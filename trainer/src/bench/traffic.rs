@@ -5,6 +5,7 @@
 
 use super::Work;
 use crate::arms::Method;
+use crate::model::arch::Activation;
 use crate::model::graph::{Graph, Node, Op, ValueId};
 
 /// Which part of a network a pass goes through, and what it makes.
@@ -21,7 +22,7 @@ struct Pass {
 /// Bytes that a step of `work` on `batch` pictures moves at least; `masks` says whether
 /// dropout and drop-path are on.
 pub fn lower_bound(graph: &Graph, batch: usize, work: &Work, masks: bool) -> u64 {
-    let count = Count { graph, batch, masks };
+    let count = Count { graph, batch, masks, folded: false };
     let whole = Pass { start: 0, weights: true, pixels: false };
     // A pixel comes as a u32 and becomes four floats.
     let fed = batch * graph.res * graph.res + count.value(graph.input);
@@ -31,7 +32,8 @@ pub fn lower_bound(graph: &Graph, batch: usize, work: &Work, masks: bool) -> u64
     let values = match work {
         Work::InputGradient => {
             let pass = Pass { start: 0, weights: false, pixels: true };
-            Count { masks: false, ..count }.forward(0) + count.backward(pass)
+            let count = Count { masks: false, folded: true, ..count };
+            count.forward(0) + count.backward(pass)
         }
         Work::Training(Method::Baseline) => fed + count.forward(0) + count.backward(whole) + moved,
         Work::Training(Method::Gr(settings)) => {
@@ -57,6 +59,8 @@ struct Count<'a> {
     graph: &'a Graph,
     batch: usize,
     masks: bool,
+    /// Whether batch-norms are folded into the weights, so that their activations are left.
+    folded: bool,
 }
 
 impl Count<'_> {
@@ -77,7 +81,11 @@ impl Count<'_> {
 
     /// Whether the node passes its only input on as it is.
     fn is_idle(&self, node: &Node) -> bool {
-        matches!(node.op, Op::Dropout { .. }) && !self.masks
+        match node.op {
+            Op::Dropout { .. } => !self.masks,
+            Op::BatchNorm(activation) => self.folded && activation == Activation::Identity,
+            _ => false,
+        }
     }
 
     fn forward(&self, start: usize) -> usize {
@@ -100,6 +108,9 @@ impl Count<'_> {
     }
 
     fn node_backward(&self, node: &Node, pass: Pass) -> usize {
+        if self.is_idle(node) {
+            return 0;
+        }
         let (dy, x) = (self.value(node.output), self.inputs(node));
         match node.op {
             Op::Normalise => match pass.pixels {
@@ -117,7 +128,6 @@ impl Count<'_> {
             // The sum hands its gradient on; a branch that may be dropped gets its own.
             Op::Residual { drop_path } if self.masks && drop_path > 0.0 => 2 * dy,
             Op::Residual { .. } => 0,
-            Op::Dropout { .. } if self.is_idle(node) => 0,
             Op::Dropout { .. } => dy + x,
         }
     }

@@ -4,7 +4,7 @@
 use super::device::{Device, GpuError};
 use super::kernel::{Access, Kernel, TABLE};
 use super::memory::Pool;
-use super::recording::{Dispatch, Place, Recording, Tensor, Variant};
+use super::recording::{Dispatch, Kind, Place, Recording, Tensor, Variant};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
@@ -23,7 +23,7 @@ pub struct Engine {
     pub(super) device: Device,
     pipelines: Mutex<HashMap<String, Arc<Pipeline>>>,
     checked: bool,
-    software: bool,
+    kind: Option<Kind>,
 }
 
 #[derive(Debug)]
@@ -70,7 +70,7 @@ impl Step {
     }
 }
 
-/// A dispatch, or its variant for software devices.
+/// A dispatch, or its variant for this kind of device.
 struct Work<'a> {
     kernel: &'static Kernel,
     params: &'a [u8],
@@ -88,19 +88,24 @@ impl Engine {
     /// An engine on `device`. `checked` keeps the driver's bounds checks in the
     /// shaders: tests want them, training does not.
     pub fn new(device: Device, checked: bool) -> Self {
-        let software = device.info.is_software() && device.immediates;
-        Self { device, pipelines: Mutex::default(), checked, software }
+        let kind = match (device.info.is_software(), device.immediates) {
+            (false, _) => Some(Kind::Gpu),
+            (true, true) => Some(Kind::Software),
+            (true, false) => None,
+        };
+        Self { device, pipelines: Mutex::default(), checked, kind }
     }
 
-    /// The engine with or without the kernels for software devices, whatever its
-    /// device; none where the device cannot run them.
-    pub fn with_software_kernels(self, software: bool) -> Option<Self> {
-        (!software || self.device.immediates).then_some(Self { software, ..self })
+    /// The engine with the kernels for devices of that kind, or the portable ones alone,
+    /// whatever its device; none where the device cannot run them.
+    pub fn with_kernels_for(self, kind: Option<Kind>) -> Option<Self> {
+        let runs = kind != Some(Kind::Software) || self.device.immediates;
+        runs.then_some(Self { kind, ..self })
     }
 
-    /// Whether it runs the kernels for software devices.
-    pub fn has_software_kernels(&self) -> bool {
-        self.software
+    /// The kind of device whose kernels it runs; none for the portable ones.
+    pub fn kernels_for(&self) -> Option<Kind> {
+        self.kind
     }
 
     /// The device it runs on.
@@ -335,11 +340,11 @@ impl Engine {
     }
 
     fn choose<'a>(&self, dispatch: &'a Dispatch) -> Work<'a> {
-        match &dispatch.software {
-            Some(Variant { kernel, params, tensors, groups }) if self.software => {
+        match dispatch.variant(self.kind) {
+            Some(Variant { kernel, params, tensors, groups }) => {
                 Work { kernel, params, tensors, groups: *groups }
             }
-            _ => {
+            None => {
                 let Dispatch { kernel, params, tensors, groups, .. } = dispatch;
                 Work { kernel, params, tensors, groups: *groups }
             }

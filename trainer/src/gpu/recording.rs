@@ -46,8 +46,18 @@ pub struct Dispatch {
     pub tensors: Vec<Tensor>,
     /// Workgroups.
     pub groups: [u32; 3],
-    /// What runs instead on a software device.
-    pub software: Option<Variant>,
+    /// What runs instead on devices of some kinds.
+    pub variants: Vec<(Kind, Variant)>,
+}
+
+/// A kind of device that has kernels of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A CPU that runs shaders, and has immediates.
+    Software,
+    /// A GPU: its shared memory is fast.
+    Gpu,
 }
 
 /// Another way to write what a dispatch writes, from what it reads.
@@ -64,10 +74,15 @@ pub struct Variant {
 }
 
 impl Dispatch {
-    /// Its bindings, also its variant's.
+    /// Its bindings, also its variants'.
     pub fn tensors_mut(&mut self) -> impl Iterator<Item = &mut Tensor> {
-        let variant = self.software.iter_mut().flat_map(|variant| &mut variant.tensors);
-        self.tensors.iter_mut().chain(variant)
+        let variants = self.variants.iter_mut().flat_map(|(_, variant)| &mut variant.tensors);
+        self.tensors.iter_mut().chain(variants)
+    }
+
+    /// What runs on devices of that kind, if not the dispatch itself.
+    pub fn variant(&self, kind: Option<Kind>) -> Option<&Variant> {
+        self.variants.iter().find(|(of, _)| Some(*of) == kind).map(|(_, variant)| variant)
     }
 }
 
@@ -126,13 +141,14 @@ impl Recording {
             params: bytemuck::bytes_of(params).to_vec(),
             tensors: tensors.to_vec(),
             groups: groups(invocations),
-            software: None,
+            variants: Vec::new(),
         });
     }
 
-    /// Gives the last dispatch a variant for software devices, over the same tensors.
-    pub fn on_software<P: Parameters>(
+    /// Gives the last dispatch a variant for devices of a kind, over the same tensors.
+    pub fn variant<P: Parameters>(
         &mut self,
+        kind: Kind,
         kernel: &'static Kernel,
         params: &P,
         tensors: &[Tensor],
@@ -142,8 +158,9 @@ impl Recording {
         let dispatch = self.dispatches.last_mut().expect("a variant follows its dispatch");
         let known = |tensor| dispatch.tensors.contains(tensor);
         assert!(tensors.iter().all(known), "{}: a variant has its dispatch's tensors", kernel.name());
+        assert!(dispatch.variant(Some(kind)).is_none(), "{}: one variant a kind", kernel.name());
         let params = bytemuck::bytes_of(params).to_vec();
-        dispatch.software = Some(Variant { kernel, params, tensors: tensors.to_vec(), groups });
+        dispatch.variants.push((kind, Variant { kernel, params, tensors: tensors.to_vec(), groups }));
     }
 
     /// Index of the first and the last dispatch that touches each pooled tensor.

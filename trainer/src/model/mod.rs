@@ -4,6 +4,7 @@
 pub mod arch;
 pub mod conventions;
 pub mod files;
+pub mod folding;
 pub mod graph;
 pub mod import;
 pub mod initial;

@@ -26,6 +26,24 @@ pub(crate) fn code(activation: Activation) -> u32 {
     }
 }
 
+/// What is left of a batch-norm that was folded into the convolution before it
+/// ([`crate::model::folding`]): the convolution's kernel adds it to its result.
+#[derive(Clone, Copy, Debug)]
+pub struct Folded {
+    /// The folded batch-norm's gamma (all 1, not read) and beta [2, C].
+    pub affine: Tensor,
+    /// What follows; never a sigmoid.
+    pub activation: Activation,
+}
+
+impl Folded {
+    /// The activation's number in the convolutions' shaders.
+    pub(super) fn code(self) -> u32 {
+        assert!(self.activation != Activation::Sigmoid, "no batch-norm here has a sigmoid");
+        code(self.activation)
+    }
+}
+
 fn params(len: usize, activation: Activation) -> Params {
     assert!(activation != Activation::Identity, "an identity is no op");
     Params { quads: u(len.div_ceil(4)), activation: code(activation) }

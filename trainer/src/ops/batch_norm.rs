@@ -20,8 +20,6 @@ static BY_BATCH: Kernel = Kernel::new::<Params>(
     "normalise_by_batch",
     &[read("moments"), write("running"), write("normaliser")],
 );
-static BY_RUNNING: Kernel =
-    Kernel::new::<Params>(&SHADER, "normalise_by_running", &[read("fixed"), write("fixed_normaliser")]);
 static FORWARD: Kernel =
     Kernel::new::<Params>(&SHADER, "forward", &[read("x"), read("saved"), read("affine"), write("y")]);
 static BACKWARD_AFFINE: Kernel = Kernel::new::<Params>(
@@ -34,15 +32,8 @@ static BACKWARD_INPUT: Kernel = Kernel::new::<Params>(
     "backward_input",
     &[read("x"), read("saved"), read("affine"), read("dy"), read("sums"), write("dx")],
 );
-static BACKWARD_INPUT_FIXED: Kernel = Kernel::new::<Params>(
-    &SHADER,
-    "backward_input_fixed",
-    &[read("x"), read("saved"), read("affine"), read("dy"), write("dx_fixed")],
-);
-
 /// The kernels of this file.
-pub const KERNELS: &[&Kernel] =
-    &[&BY_BATCH, &BY_RUNNING, &FORWARD, &BACKWARD_AFFINE, &BACKWARD_INPUT, &BACKWARD_INPUT_FIXED];
+pub const KERNELS: &[&Kernel] = &[&BY_BATCH, &FORWARD, &BACKWARD_AFFINE, &BACKWARD_INPUT];
 
 /// Rows that an invocation of [`FORWARD`] and [`BACKWARD_INPUT`] takes.
 const ROWS: usize = 4;
@@ -83,10 +74,6 @@ impl Shape {
         self.params(Chunks { rows: self.rows, count: 1 }, 0.0)
     }
 
-    fn invocations(self) -> usize {
-        self.rows * self.channels / 4
-    }
-
     /// Invocations of the kernels that take [`ROWS`] rows each.
     fn strips(self) -> usize {
         self.rows.div_ceil(ROWS) * self.channels / 4
@@ -106,13 +93,6 @@ pub fn batch_statistics(
     let saved = recording.tensor(2 * shape.channels);
     let params = shape.params(Chunks { rows: shape.rows, count: 1 }, momentum);
     recording.dispatch(&BY_BATCH, &params, &[moments, running, saved], shape.channels / 4);
-    saved
-}
-
-/// The running statistics [2, C] -> [2, C]: mean, 1 / deviation.
-pub fn running_statistics(recording: &mut Recording, running: Tensor, shape: Shape) -> Tensor {
-    let saved = recording.tensor(2 * shape.channels);
-    recording.dispatch(&BY_RUNNING, &shape.whole(), &[running, saved], shape.channels / 4);
     saved
 }
 
@@ -166,13 +146,5 @@ pub fn backward_input(
     let dx = recording.tensor(dy.len);
     let tensors = [saved.x, saved.statistics, saved.affine, dy, sums, dx];
     recording.dispatch(&BACKWARD_INPUT, &shape.whole(), &tensors, shape.strips());
-    dx
-}
-
-/// dy [R, C] -> dx [R, C] with constant statistics.
-pub fn backward_input_fixed(recording: &mut Recording, saved: Saved, dy: Tensor, shape: Shape) -> Tensor {
-    let dx = recording.tensor(dy.len);
-    let tensors = [saved.x, saved.statistics, saved.affine, dy, dx];
-    recording.dispatch(&BACKWARD_INPUT_FIXED, &shape.whole(), &tensors, shape.invocations());
     dx
 }

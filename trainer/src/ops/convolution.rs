@@ -1,5 +1,6 @@
 //! Dense convolution, the stem's (`convolution.wgsl`).
 
+use super::activation::Folded;
 use super::{Chunks, reduce, u};
 use crate::gpu::kernel::{Kernel, Shader, read, write};
 use crate::gpu::recording::{Recording, Tensor};
@@ -11,18 +12,23 @@ static SHADER: Shader =
 crate::parameters! {
     struct Params {
         n: u32, h: u32, w: u32, ci: u32, cs: u32, co: u32, kernel: u32, stride: u32,
-        pad_top: u32, pad_left: u32, oh: u32, ow: u32, rows_per_chunk: u32, chunks: u32,
+        pad_top: u32, pad_left: u32, oh: u32, ow: u32, rows_per_chunk: u32, chunks: u32, activation: u32,
     }
 }
 
 static FORWARD: Kernel = Kernel::new::<Params>(&SHADER, "forward", &[read("x"), read("weight"), write("y")]);
+static FORWARD_FOLDED: Kernel = Kernel::new::<Params>(
+    &SHADER,
+    "forward_folded",
+    &[read("x"), read("weight"), write("y"), read("affine")],
+);
 static BACKWARD_INPUT: Kernel =
     Kernel::new::<Params>(&SHADER, "backward_input", &[read("dy"), read("weight"), write("dx")]);
 static BACKWARD_WEIGHT: Kernel =
     Kernel::new::<Params>(&SHADER, "backward_weight", &[read("pixels"), read("gradient"), write("partial")]);
 
 /// The kernels of this file.
-pub const KERNELS: &[&Kernel] = &[&FORWARD, &BACKWARD_INPUT, &BACKWARD_WEIGHT];
+pub const KERNELS: &[&Kernel] = &[&FORWARD, &FORWARD_FOLDED, &BACKWARD_INPUT, &BACKWARD_WEIGHT];
 
 /// Sizes of a dense convolution. The input's channels lie `ci` rounded up to 4 apart.
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +71,7 @@ impl Shape {
             ow: u(window.ow),
             rows_per_chunk: u(chunks.rows),
             chunks: u(chunks.count),
+            activation: 0,
         }
     }
 }
@@ -74,7 +81,21 @@ const WHOLE: Chunks = Chunks { rows: 1, count: 1 };
 /// x [N, H, W, CS], weight [K, K, CI, CO] -> y [N, OH, OW, CO].
 pub fn forward(recording: &mut Recording, x: Tensor, weight: Tensor, shape: Shape) -> Tensor {
     let y = recording.tensor(shape.outputs() * shape.co);
-    recording.dispatch(&FORWARD, &shape.params(WHOLE), &[x, weight, y], shape.outputs() * shape.co / 4);
+    recording.dispatch(&FORWARD, &shape.params(WHOLE), &[x, weight, y], y.len / 4);
+    y
+}
+
+/// x [N, H, W, CS], weight [K, K, CI, CO] -> y [N, OH, OW, CO] = activation(convolution + shift).
+pub fn forward_folded(
+    recording: &mut Recording,
+    x: Tensor,
+    weight: Tensor,
+    folded: Folded,
+    shape: Shape,
+) -> Tensor {
+    let y = recording.tensor(shape.outputs() * shape.co);
+    let params = Params { activation: folded.code(), ..shape.params(WHOLE) };
+    recording.dispatch(&FORWARD_FOLDED, &params, &[x, weight, y, folded.affine], y.len / 4);
     y
 }
 

@@ -1,5 +1,6 @@
 //! Depthwise convolution (`depthwise.wgsl`).
 
+use super::activation::Folded;
 use super::{Chunks, reduce, u};
 use crate::gpu::kernel::{Kernel, Shader, read, write};
 use crate::gpu::recording::{Recording, Tensor};
@@ -12,6 +13,7 @@ crate::parameters! {
     struct Params {
         n: u32, h: u32, w: u32, quads: u32, kernel: u32, stride: u32,
         pad_top: u32, pad_left: u32, oh: u32, ow: u32, rows_per_chunk: u32, chunks: u32, flip: u32,
+        activation: u32,
     }
 }
 
@@ -23,14 +25,39 @@ static BACKWARD_WEIGHT: Kernel =
 
 static SLIDE_3: Kernel = Kernel::new::<Params>(&SHADER, "slide_3", &[read("x"), read("weight"), write("y")]);
 static SLIDE_5: Kernel = Kernel::new::<Params>(&SHADER, "slide_5", &[read("x"), read("weight"), write("y")]);
+static FORWARD_FOLDED: Kernel = Kernel::new::<Params>(
+    &SHADER,
+    "forward_folded",
+    &[read("x"), read("weight"), write("y"), read("affine")],
+);
+static SLIDE_3_FOLDED: Kernel = Kernel::new::<Params>(
+    &SHADER,
+    "slide_3_folded",
+    &[read("x"), read("weight"), write("y"), read("affine")],
+);
+static SLIDE_5_FOLDED: Kernel = Kernel::new::<Params>(
+    &SHADER,
+    "slide_5_folded",
+    &[read("x"), read("weight"), write("y"), read("affine")],
+);
 static SLIDE_WEIGHT_3: Kernel =
     Kernel::new::<Params>(&SHADER, "slide_weight_3", &[read("x"), read("gradient"), write("partial")]);
 static SLIDE_WEIGHT_5: Kernel =
     Kernel::new::<Params>(&SHADER, "slide_weight_5", &[read("x"), read("gradient"), write("partial")]);
 
 /// The kernels of this file.
-pub const KERNELS: &[&Kernel] =
-    &[&FORWARD, &BACKWARD_INPUT, &BACKWARD_WEIGHT, &SLIDE_3, &SLIDE_5, &SLIDE_WEIGHT_3, &SLIDE_WEIGHT_5];
+pub const KERNELS: &[&Kernel] = &[
+    &FORWARD,
+    &FORWARD_FOLDED,
+    &BACKWARD_INPUT,
+    &BACKWARD_WEIGHT,
+    &SLIDE_3,
+    &SLIDE_5,
+    &SLIDE_3_FOLDED,
+    &SLIDE_5_FOLDED,
+    &SLIDE_WEIGHT_3,
+    &SLIDE_WEIGHT_5,
+];
 
 /// Outputs of a row that one invocation of [`SLIDE_3`] and [`SLIDE_5`] makes.
 const STRIP: usize = 5;
@@ -64,6 +91,7 @@ impl Shape {
             rows_per_chunk: u(chunks.rows),
             chunks: u(chunks.count),
             flip: 0,
+            activation: 0,
         }
     }
 }
@@ -81,14 +109,39 @@ const WHOLE: Chunks = Chunks { rows: 1, count: 1 };
 
 /// x [N, H, W, C], weight [K, K, C] -> y [N, OH, OW, C].
 pub fn forward(recording: &mut Recording, x: Tensor, weight: Tensor, shape: Shape) -> Tensor {
-    let len = shape.n * shape.window.oh * shape.window.ow * shape.c;
-    let y = recording.tensor(len);
-    if let Some(kernel) = sliding(shape.window) {
-        let strips = shape.n * shape.window.oh * shape.window.ow.div_ceil(STRIP);
-        recording.dispatch(kernel, &shape.params(WHOLE), &[x, weight, y], strips * shape.c / 4);
-        return y;
-    }
-    recording.dispatch(&FORWARD, &shape.params(WHOLE), &[x, weight, y], len / 4);
+    let kernel = sliding(shape.window).unwrap_or(&FORWARD);
+    convolve(recording, [x, weight], shape, None, kernel)
+}
+
+/// x [N, H, W, C], weight [K, K, C] -> y [N, OH, OW, C] = activation(convolution + shift).
+pub fn forward_folded(
+    recording: &mut Recording,
+    x: Tensor,
+    weight: Tensor,
+    folded: Folded,
+    shape: Shape,
+) -> Tensor {
+    let kernel = match (shape.window.stride, shape.window.kernel) {
+        (1, 3) => &SLIDE_3_FOLDED,
+        (1, 5) => &SLIDE_5_FOLDED,
+        _ => &FORWARD_FOLDED,
+    };
+    convolve(recording, [x, weight], shape, Some(folded), kernel)
+}
+
+fn convolve(
+    recording: &mut Recording,
+    [x, weight]: [Tensor; 2],
+    shape: Shape,
+    folded: Option<Folded>,
+    kernel: &'static Kernel,
+) -> Tensor {
+    let Window { oh, ow, .. } = shape.window;
+    let y = recording.tensor(shape.n * oh * ow * shape.c);
+    let tensors: Vec<Tensor> = [x, weight, y].into_iter().chain(folded.map(|folded| folded.affine)).collect();
+    let params = Params { activation: folded.map_or(0, Folded::code), ..shape.params(WHOLE) };
+    let across = if sliding(shape.window).is_some() { ow.div_ceil(STRIP) } else { ow };
+    recording.dispatch(kernel, &params, &tensors, shape.n * oh * across * shape.c / 4);
     y
 }
 

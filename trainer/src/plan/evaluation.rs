@@ -1,4 +1,5 @@
-//! The evaluation plan: 8-bit pictures to logits, with running statistics.
+//! The evaluation plan: 8-bit pictures to logits, with running statistics folded into
+//! the weights.
 
 use super::layout::Layout;
 use super::names;
@@ -31,7 +32,11 @@ fn append(recording: &mut Recording, graph: &Graph, layout: &Layout, input: Tens
     let batch = input.len / (4 * graph.res * graph.res);
     let network = Network::new(recording, graph, layout, batch);
     let logits = recording.external(names::LOGITS, batch * graph.outputs());
-    let how =
-        Forward { mode: Mode::Evaluate, keys: None, perturbations: &HashMap::new(), logits: Some(logits) };
+    let how = Forward {
+        mode: Mode::Folded { backward: false },
+        keys: None,
+        perturbations: &HashMap::new(),
+        logits: Some(logits),
+    };
     network.forward(recording, &mut Trace::of(graph, input), 0, &how);
 }

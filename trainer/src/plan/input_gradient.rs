@@ -1,5 +1,5 @@
 //! The input-gradient plan: the loss of each picture and its gradient with respect
-//! to the pixels, with running statistics and no weight gradients.
+//! to the pixels, with running statistics folded into the weights and no weight gradients.
 
 use super::layout::Layout;
 use super::names;
@@ -25,8 +25,12 @@ pub fn append(
     let labels = recording.external(names::LABELS, 2 * batch);
     let losses = recording.external(names::LOSSES, batch);
     let mut trace = Trace::of(graph, pixels);
-    let how =
-        Forward { mode: Mode::Evaluate, keys: None, perturbations: &HashMap::new(), logits: Some(logits) };
+    let how = Forward {
+        mode: Mode::Folded { backward: true },
+        keys: None,
+        perturbations: &HashMap::new(),
+        logits: Some(logits),
+    };
     network.forward(recording, &mut trace, 0, &how);
     let (_, dlogits) = cross_entropy::forward(recording, loss, logits, labels, Some(losses));
     let wanted = Wanted { pixels: Some(gradient), ..Wanted::default() };

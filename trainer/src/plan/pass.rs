@@ -3,7 +3,9 @@
 use super::layout::Layout;
 use super::names;
 use crate::gpu::recording::{Recording, Tensor};
+use crate::model::arch::Activation;
 use crate::model::graph::{Graph, Node, Op, ValueId};
+use crate::ops::activation::Folded;
 use crate::ops::{
     activation, batch_norm, convolution, depthwise, drop_path, dropout, feature_statistics, linear, mask,
     pixels, pointwise, pool, residual, squeeze_excite,
@@ -18,8 +20,13 @@ pub enum Mode {
         /// 0 leaves the running statistics alone.
         momentum: f32,
     },
-    /// Running statistics, no masks.
-    Evaluate,
+    /// Running statistics, no masks; the weights are folded ones
+    /// ([`crate::model::folding`]), so that a batch-norm is no more than its activation.
+    Folded {
+        /// Whether a backward pass follows, which needs what the activations read. Without
+        /// one the convolutions' kernels do them.
+        backward: bool,
+    },
 }
 
 /// What becomes of batch-norms' outputs, and of what squeeze-excite makes of them,
@@ -84,7 +91,7 @@ pub struct Forward<'a> {
 pub struct Trace {
     values: HashMap<ValueId, Tensor>,
     normalisers: HashMap<usize, Tensor>,
-    frozen: bool,
+    folded: bool,
     masks: HashMap<usize, Tensor>,
     perturbed: HashMap<ValueId, Perturbed>,
 }
@@ -135,7 +142,7 @@ impl<'a> Network<'a> {
     /// from before.
     pub fn forward(&self, recording: &mut Recording, trace: &mut Trace, start: usize, how: &Forward<'_>) {
         let &Forward { mode, keys, perturbations, logits } = how;
-        trace.frozen = mode == Mode::Evaluate;
+        trace.folded = matches!(mode, Mode::Folded { .. });
         for index in start..self.graph.nodes.len() {
             let node = &self.graph.nodes[index];
             let into = logits.filter(|_| node.output == self.graph.logit);
@@ -213,21 +220,22 @@ impl<'a> Network<'a> {
                 let table = &self.graph.architecture;
                 pixels::forward(recording, x, table.mean, table.std)
             }
-            Op::Convolution(_) => convolution::forward(recording, x, self.weight(node, 0), self.dense(node)),
-            Op::Pointwise => pointwise::forward(recording, x, self.weight(node, 0), self.product(node)),
-            Op::Depthwise(_) => depthwise::forward(recording, x, self.weight(node, 0), self.depthwise(node)),
-            Op::BatchNorm(_) => {
-                let shape = self.batch_norm(node);
-                let running = self.layout.running(self.running, self.graph, node);
-                let saved = match mode {
-                    Mode::Train { momentum } => {
-                        batch_norm::batch_statistics(recording, x, running, shape, momentum)
-                    }
-                    Mode::Evaluate => batch_norm::running_statistics(recording, running, shape),
-                };
-                trace.normalisers.insert(index, saved);
-                batch_norm::forward(recording, x, saved, self.affine(node), shape)
+            Op::Convolution(_) | Op::Pointwise | Op::Depthwise(_) => {
+                self.convolve(recording, x, node, self.folded_into(index, mode))
             }
+            Op::BatchNorm(activation) => match mode {
+                Mode::Train { momentum } => {
+                    let shape = self.batch_norm(node);
+                    let running = self.layout.running(self.running, self.graph, node);
+                    let saved = batch_norm::batch_statistics(recording, x, running, shape, momentum);
+                    trace.normalisers.insert(index, saved);
+                    batch_norm::forward(recording, x, saved, self.affine(node), shape)
+                }
+                Mode::Folded { backward: true } if activation != Activation::Identity => {
+                    activation::forward(recording, x, activation)
+                }
+                Mode::Folded { .. } => x,
+            },
             Op::GlobalAveragePool => {
                 let extent = self.graph.extent(node.inputs[0]);
                 pool::forward(recording, x, self.batch, extent.area(), extent.c)
@@ -258,6 +266,33 @@ impl<'a> Network<'a> {
         }
     }
 
+    /// What the convolution `index` takes over from the batch-norm behind it.
+    fn folded_into(&self, index: usize, mode: Mode) -> Option<Folded> {
+        let Mode::Folded { backward } = mode else { return None };
+        let batch_norm = &self.graph.nodes[index + 1];
+        let Op::BatchNorm(activation) = batch_norm.op else {
+            unreachable!("{} has a batch-norm behind it", self.graph.nodes[index].name)
+        };
+        let activation = if backward { Activation::Identity } else { activation };
+        Some(Folded { affine: self.affine(batch_norm), activation })
+    }
+
+    fn convolve(&self, recording: &mut Recording, x: Tensor, node: &Node, folded: Option<Folded>) -> Tensor {
+        let weight = self.weight(node, 0);
+        match (node.op, folded) {
+            (Op::Pointwise, None) => pointwise::forward(recording, x, weight, self.product(node)),
+            (Op::Pointwise, Some(by)) => {
+                pointwise::forward_folded(recording, x, weight, by, self.product(node))
+            }
+            (Op::Depthwise(_), None) => depthwise::forward(recording, x, weight, self.depthwise(node)),
+            (Op::Depthwise(_), Some(by)) => {
+                depthwise::forward_folded(recording, x, weight, by, self.depthwise(node))
+            }
+            (_, None) => convolution::forward(recording, x, weight, self.dense(node)),
+            (_, Some(by)) => convolution::forward_folded(recording, x, weight, by, self.dense(node)),
+        }
+    }
+
     /// The node's mask, drawn once a trace; `what` is its elements a picture and its rate.
     fn mask(
         &self,
@@ -268,7 +303,7 @@ impl<'a> Network<'a> {
         keys: Option<Tensor>,
         (elements, rate): (usize, f32),
     ) -> Option<Tensor> {
-        let keys = keys.filter(|_| rate > 0.0 && mode != Mode::Evaluate)?;
+        let keys = keys.filter(|_| rate > 0.0 && matches!(mode, Mode::Train { .. }))?;
         let draw = || mask::draw(recording, keys, self.batch, elements, index, rate);
         Some(*trace.masks.entry(index).or_insert_with(draw))
     }
@@ -412,15 +447,18 @@ impl<'a> Network<'a> {
     ) -> Tensor {
         let node = &self.graph.nodes[index];
         let shape = self.batch_norm(node);
+        if trace.folded {
+            return match shape.activation {
+                Activation::Identity => dy,
+                kind => activation::backward(recording, trace.values[&node.inputs[0]], dy, kind),
+            };
+        }
         let saved = batch_norm::Saved {
             x: trace.values[&node.inputs[0]],
             statistics: trace.normalisers[&index],
             affine: self.affine(node),
         };
         let gradient = wanted.weights.map(|flat| self.layout.affine(flat, self.graph, node));
-        if trace.frozen {
-            return batch_norm::backward_input_fixed(recording, saved, dy, shape);
-        }
         let sums = batch_norm::backward_affine(recording, saved, dy, shape, gradient);
         batch_norm::backward_input(recording, saved, dy, sums, shape)
     }

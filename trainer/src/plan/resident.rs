@@ -32,6 +32,13 @@ impl Resident {
         Ok(Self { engine, graph: Arc::new(graph), layout: Arc::new(layout), params, running })
     }
 
+    /// The same network with its batch-norms folded into its convolutions, in memory of
+    /// its own, for plans with running statistics.
+    pub fn folded(&self) -> Result<Self, GpuError> {
+        let folded = self.weights(0)?.folded(&self.graph);
+        Self::new(Arc::clone(&self.engine), Graph::clone(&self.graph), &folded)
+    }
+
     /// Replaces the weights on the device.
     pub fn load(&self, weights: &Weights) {
         self.engine.write(&self.params, 0, &self.layout.pack(&self.graph, weights));

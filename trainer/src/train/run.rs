@@ -251,7 +251,7 @@ impl<'a> Session<'a> {
         let part = fitting::part(run.batch, run.settings.micro_batch);
         let stepper = Stepper::plan(run.settings, network, part, run.batch / part)?;
         let evaluator = Evaluator::beside(network, part, stepper.executable())?;
-        let gpu_mb = (stepper.bytes() + evaluator.pool_bytes()) as f64 / f64::from(1 << 20);
+        let gpu_mb = (stepper.bytes() + evaluator.own_bytes()) as f64 / f64::from(1 << 20);
         let progress = Progress::default();
         Ok(Self { run, network, stepper, evaluator, progress, seconds: 0.0, images: 0, gpu_mb })
     }
@@ -323,6 +323,7 @@ impl<'a> Session<'a> {
         self.seconds += seconds;
         self.images += images;
         let train_loss = self.progress.loss_sum / run.steps_an_epoch as f64;
+        self.evaluator.refresh()?;
         let validation = validation::validate(&self.evaluator, &run.val)?;
         let best = self.keep_if_best(&validation)?;
         let entry = Entry::Epoch {

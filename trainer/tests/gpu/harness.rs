@@ -8,7 +8,7 @@
 use dfrt_runtime::random::stream;
 use dfrt_trainer::gpu::device::Device;
 use dfrt_trainer::gpu::engine::{Buffer, Engine, Executable};
-use dfrt_trainer::gpu::recording::{Dispatch, Place, Recording, Tensor};
+use dfrt_trainer::gpu::recording::{Dispatch, Kind, Place, Recording, Tensor};
 use dfrt_trainer::ops::{reduce, residual};
 use libtest_mimic::Trial;
 use rand::RngExt;
@@ -27,14 +27,18 @@ const MARK: u32 = 0xC0DE_57A7;
 const NAN: u32 = f32::NAN.to_bits();
 
 /// The engines of all tests, their shaders checked: one with the portable kernels and,
-/// where the device can run them, one with the kernels for software devices.
+/// of those that the device can run, one for each kind of device that has its own.
 fn engines() -> Result<&'static [Engine], String> {
     static ENGINES: OnceLock<Result<Vec<Engine>, String>> = OnceLock::new();
-    let open = |software| -> Result<Option<Engine>, String> {
+    let open = |kind| -> Result<Option<Engine>, String> {
         let device = Device::open(None).map_err(|error| error.to_string())?;
-        Ok(Engine::new(device, true).with_software_kernels(software))
+        Ok(Engine::new(device, true).with_kernels_for(kind))
     };
-    let open = || Ok::<Vec<_>, String>([open(false)?, open(true)?].into_iter().flatten().collect());
+    let open = || {
+        let engines: Result<Vec<_>, String> =
+            [None, Some(Kind::Gpu), Some(Kind::Software)].into_iter().map(open).collect();
+        Ok(engines?.into_iter().flatten().collect())
+    };
     ENGINES.get_or_init(open).as_deref().map_err(Clone::clone)
 }
 
@@ -172,10 +176,14 @@ impl Bench {
         assert!(!self.expectations.is_empty(), "{}: nothing is expected", self.title);
         self.take_expected_out_of_the_pool();
         self.widen();
-        let varied = self.recording.dispatches.iter().any(|dispatch| dispatch.software.is_some());
-        for engine in engines()?.iter().filter(|engine| varied || !engine.has_software_kernels()) {
-            let kernels = if engine.has_software_kernels() { "software" } else { "portable" };
-            self.run_on(engine).map_err(|error| format!("{kernels} kernels: {error}"))?;
+        let dispatches = &self.recording.dispatches;
+        let varied = |kind| dispatches.iter().any(|dispatch| dispatch.variant(kind).is_some());
+        for engine in engines()? {
+            let kind = engine.kernels_for();
+            if kind.is_none() || varied(kind) {
+                let kernels = kind.map_or("portable".to_owned(), |kind| format!("{kind:?}"));
+                self.run_on(engine).map_err(|error| format!("{kernels} kernels: {error}"))?;
+            }
         }
         Ok(())
     }

@@ -264,3 +264,24 @@ fn running_statistics_move_a_tenth_of_the_way() {
     assert_close(&running[0].mean[..1], &[0.9 * old.mean[0] + 0.1 * batch.mean[0]]);
     assert_close(&running[0].var[..1], &[0.9 * old.var[0] + 0.1 * batch.var[0] * m / (m - 1.0)]);
 }
+
+#[test]
+fn folded_weights_give_the_same_logits() {
+    for architecture in [&EFFICIENTNET_TINY, &EFFICIENTNET_LITE0] {
+        let graph = Graph::new(architecture, 32).unwrap();
+        let weights = lived_in(&graph, 5);
+        let pixels = pictures(&graph, 2);
+        let logits = |weights: &Weights| {
+            let state = State::from(weights);
+            let network = Network { graph: &graph, state: &state, mode: Mode::Eval, perturbation: None };
+            network.forward(&pixels).logits(&graph).to_vec()
+        };
+        let (plain, folded) = (logits(&weights), weights.folded(&graph));
+        // The second time nothing is left to fold.
+        for folded in [logits(&folded), logits(&folded.folded(&graph))] {
+            for (folded, plain) in folded.iter().zip(&plain) {
+                assert!((folded - plain).abs() <= 1e-4 * plain.abs().max(1.0), "{folded} for {plain}");
+            }
+        }
+    }
+}

@@ -1,8 +1,9 @@
 //! Activations on their own.
 
 use crate::harness::{Bench, Rule, draw, table};
+use dfrt_trainer::gpu::recording::{Recording, Tensor};
 use dfrt_trainer::model::arch::Activation::{self, Relu6, Sigmoid, Silu};
-use dfrt_trainer::ops::activation;
+use dfrt_trainer::ops::activation::{self, Folded};
 use dfrt_trainer::reference::activation as reference;
 use libtest_mimic::Trial;
 
@@ -33,6 +34,25 @@ pub fn slow(activation: Activation) -> reference::Activation {
         Activation::Silu => reference::Activation::Silu,
         Activation::Relu6 => reference::Activation::Relu6,
         Activation::Sigmoid => reference::Activation::Sigmoid,
+    }
+}
+
+/// Expects of a convolution with a folded batch-norm what it says: each activation of
+/// `convolved` [P, C] and the shift.
+pub fn expect_folded(
+    bench: &mut Bench,
+    convolved: &[f64],
+    channels: usize,
+    forward: impl Fn(&mut Recording, Folded) -> Tensor,
+) {
+    let values = draw("affine", 2 * channels, 0.5, 2.0);
+    let affine = bench.input("affine", &values);
+    let shift = &values[channels..];
+    for activation in [Activation::Identity, Silu, Relu6] {
+        let value = |(at, value): (usize, &f64)| slow(activation).value(value + shift[at % channels]);
+        let expected: Vec<f64> = convolved.iter().enumerate().map(value).collect();
+        let y = forward(&mut bench.recording, Folded { affine, activation });
+        bench.expect(&format!("y folded, {activation:?}"), y, &expected);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Batch-norm with the activation after it, in training and in evaluation.
+//! Batch-norm with the activation after it, in training.
 
 use super::activation::slow;
 use crate::harness::{Bench, Rule, TOLERANCE, draw, root_mean_square, table};
@@ -38,18 +38,8 @@ const TRAIN: &[(&str, Case)] = &[
     ("train_large_mean", Case { input: (100.0, 0.17), tolerance: 1e-4, ..case(2113, 4, Identity) }),
 ];
 
-const EVAL: &[(&str, Case)] = &[
-    ("eval_one_row", case(1, 4, Silu)),
-    ("eval_identity", case(7, 8, Identity)),
-    ("eval_silu", case(33, 12, Silu)),
-    ("eval_relu6", case(65, 20, Relu6)),
-    ("eval_two_stages", case(2113, 4, Silu)),
-];
-
 pub fn trials() -> Vec<Trial> {
-    let mut trials = table("batch_norm", TRAIN, train);
-    trials.extend(table("batch_norm", EVAL, eval));
-    trials
+    table("batch_norm", TRAIN, train)
 }
 
 const EPS: f32 = 1e-3;
@@ -126,23 +116,6 @@ fn train(bench: &mut Bench, case: Case) {
     // Of few rows little is left: errors are measured by what was subtracted.
     let whole = root_mean_square(&reference::backward_eval(&layer, &values.x, &values.dy, &batch).dx);
     bench.expect_by(Rule::Absolute(case.tolerance * whole), "dx", dx, &expected.dx);
-}
-
-fn eval(bench: &mut Bench, case: Case) {
-    let values = Values::of(case);
-    let layer = values.layer(case);
-    let x = bench.input("x", &values.x);
-    let running = bench.input("running", &flat(&values.running));
-    let statistics = batch_norm::running_statistics(&mut bench.recording, running, shape(case));
-    bench.expect("statistics", statistics, &normaliser(&values.running));
-    let y = reference::forward_eval(&layer, &values.x, &values.running);
-    let (saved, dy) = forward(bench, case, &values, x, statistics, &y);
-    let gradient = bench.output("gradient", 2 * case.channels);
-    batch_norm::backward_affine(&mut bench.recording, saved, dy, shape(case), Some(gradient));
-    let dx = batch_norm::backward_input_fixed(&mut bench.recording, saved, dy, shape(case));
-    let expected = reference::backward_eval(&layer, &values.x, &values.dy, &values.running);
-    bench.expect("dgamma, dbeta", gradient, &[expected.dgamma, expected.dbeta].concat());
-    bench.expect("dx", dx, &expected.dx);
 }
 
 /// Records the forward pass; what its backward pass needs.

@@ -1,5 +1,6 @@
 //! Dense convolution.
 
+use super::activation::expect_folded;
 use crate::harness::{Bench, draw, spaced, table};
 use dfrt_trainer::model::arch::Padding::{self, Same, Symmetric};
 use dfrt_trainer::model::graph;
@@ -50,7 +51,11 @@ fn both_ways(bench: &mut Bench, (sizes, padding): Case) {
     let on_x = bench.input("x", &spaced(&x, ci, shape.channel_stride()));
     let (on_weight, on_dy) = (bench.input("weight", &weight), bench.input("dy", &dy));
     let y = convolution::forward(&mut bench.recording, on_x, on_weight, shape);
-    bench.expect("y", y, &reference::forward(&slow, &x, &weight));
+    let convolved = reference::forward(&slow, &x, &weight);
+    bench.expect("y", y, &convolved);
+    expect_folded(bench, &convolved, co, |recording, folded| {
+        convolution::forward_folded(recording, on_x, on_weight, folded, shape)
+    });
     let dx = convolution::backward_input(&mut bench.recording, on_dy, on_weight, shape);
     let expected = reference::backward_input(&slow, &dy, &weight);
     bench.expect("dx", dx, &spaced(&expected, ci, shape.channel_stride()));

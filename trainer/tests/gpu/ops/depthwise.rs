@@ -1,5 +1,6 @@
 //! Depthwise convolution.
 
+use super::activation::expect_folded;
 use super::convolution::windows;
 use crate::harness::{Bench, draw, table};
 use dfrt_trainer::model::arch::Padding::{self, Same, Symmetric};
@@ -42,7 +43,11 @@ fn both_ways(bench: &mut Bench, ([n, h, w, c, kernel, stride], padding): Case) {
     let (on_x, on_dy) = (bench.input("x", &x), bench.input("dy", &dy));
     let on_weight = bench.input("weight", &weight);
     let y = depthwise::forward(&mut bench.recording, on_x, on_weight, shape);
-    bench.expect("y", y, &reference::forward(&slow, &x, &weight));
+    let convolved = reference::forward(&slow, &x, &weight);
+    bench.expect("y", y, &convolved);
+    expect_folded(bench, &convolved, c, |recording, folded| {
+        depthwise::forward_folded(recording, on_x, on_weight, folded, shape)
+    });
     let dx = depthwise::backward_input(&mut bench.recording, on_dy, on_weight, shape);
     bench.expect("dx", dx, &reference::backward_input(&slow, &dy, &weight));
     let gradient = bench.output("gradient", weight.len());

@@ -1,5 +1,6 @@
 //! 1x1 convolution.
 
+use super::activation::expect_folded;
 use crate::harness::{Bench, draw, table};
 use dfrt_trainer::ops::pointwise::{self, Shape};
 use dfrt_trainer::reference::pointwise::{self as reference, Product};
@@ -18,6 +19,11 @@ const CASES: &[(&str, [usize; 3])] = &[
     ("deep", [5, 320, 12]),
     ("two_stages", [2081, 12, 8]),
     ("many_rows", [5003, 4, 12]),
+    ("a_square_tile", [64, 64, 64]),
+    ("one_over_a_square_tile", [65, 68, 68]),
+    ("low_and_wide", [15, 8, 260]),
+    ("high_and_narrow", [257, 24, 16]),
+    ("narrow_to_wide", [130, 16, 96]),
 ];
 
 pub fn trials() -> Vec<Trial> {
@@ -31,7 +37,11 @@ fn both_ways(bench: &mut Bench, [m, k, n]: [usize; 3]) {
     let (on_x, on_dy) = (bench.input("x", &x), bench.input("dy", &dy));
     let on_weight = bench.input("weight", &weight);
     let y = pointwise::forward(&mut bench.recording, on_x, on_weight, shape);
-    bench.expect("y", y, &reference::forward(&slow, &x, &weight));
+    let product = reference::forward(&slow, &x, &weight);
+    bench.expect("y", y, &product);
+    expect_folded(bench, &product, n, |recording, folded| {
+        pointwise::forward_folded(recording, on_x, on_weight, folded, shape)
+    });
     let dx = pointwise::backward_input(&mut bench.recording, on_dy, on_weight, shape);
     bench.expect("dx", dx, &reference::backward_input(&slow, &dy, &weight));
     let gradient = bench.output("gradient", k * n);
