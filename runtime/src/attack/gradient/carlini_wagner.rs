@@ -64,6 +64,9 @@ impl<'a> CarliniWagner<'a> {
         let mut lowest_before = f64::INFINITY;
         for step in 0..settings.steps {
             let look = line.look(descent.values(), AttackLoss::Margin).await;
+            if !line.margin(&look).is_finite() {
+                break;
+            }
             let far = distance(Norm::L2, &line.clean, &look.values);
             if line.crossed(&look) && line.margin(&look) <= -settings.confidence {
                 crossed = true;
