@@ -47,18 +47,27 @@ impl<'a> DeepFool<'a> {
     }
 }
 
-/// The shortest step from `look` to its linearised boundary; none where there is none.
-fn step(line: &Line<'_>, look: &Look) -> Option<Vec<f32>> {
+/// The shortest step from `reached` to the boundary as linearised at `look`; none
+/// where there is none.
+fn step(line: &Line<'_>, reached: &[f32], look: &Look) -> Option<Vec<f32>> {
     let norm = line.threat.norm;
     // The length of the gradient in the dual norm: the margin lost by a step of 1.
     let slope = match norm {
         Norm::Linf => sum_of_sizes(&look.gradient),
         Norm::L2 => length(norm, &look.gradient),
     };
-    let reach = line.margin(look) / slope;
+    // Measured at the look, the overshoot would pass for progress: where a wall
+    // shortens every step, the points would come to rest before the boundary.
+    let reach = (line.margin(look) + climbed(reached, look)) / slope;
     // The look's gradient is that of the loss, so it leads over the threshold.
     let direction = steepest(norm, &look.gradient);
     reach.is_finite().then(|| direction.iter().map(|&value| (reach * f64::from(value)) as f32).collect())
+}
+
+/// How much higher the linearised loss is at the look than at `reached`.
+fn climbed(reached: &[f32], look: &Look) -> f64 {
+    let places = look.values.iter().zip(reached).zip(&look.gradient);
+    places.map(|((look, reached), slope)| f64::from(look - reached) * f64::from(*slope)).sum()
 }
 
 impl Walk for DeepFool<'_> {
@@ -72,7 +81,7 @@ impl Walk for DeepFool<'_> {
             if line.crossed(&here) {
                 break;
             }
-            let Some(step) = step(line, &here) else { break };
+            let Some(step) = step(line, &reached, &here) else { break };
             reached = boxed(moved(&reached, 1.0, &step));
             let beyond = between(&line.clean, &reached, 1.0 + self.settings.overshoot);
             here = line.look(beyond, AttackLoss::Margin).await;

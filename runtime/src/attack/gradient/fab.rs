@@ -140,7 +140,7 @@ impl Search<'_> {
     }
 
     /// Draws the nearest point nearer on the straight way from the picture: each
-    /// time where the margin would be 0 if it were linear between the last point
+    /// time a little beyond where the margin would be 0 if it were linear between the last point
     /// that did not cross and the last that did.
     async fn draw_near(&mut self, clean_margin: f64) {
         let line = self.line;
@@ -152,6 +152,8 @@ impl Search<'_> {
             if !(share > 0.0 && share < 1.0) {
                 break;
             }
+            // A little beyond, or rounding would keep every point of a linear model short.
+            let share = share + 0.01 * (1.0 - share);
             let look = line.look(between(&low, &high.values, share), AttackLoss::Margin).await;
             if line.crossed(&look) {
                 high = look;
