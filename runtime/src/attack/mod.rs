@@ -2,6 +2,7 @@
 
 pub mod dossier;
 pub mod gates;
+pub mod gradient;
 pub mod journal;
 pub mod judge;
 pub mod ledger;

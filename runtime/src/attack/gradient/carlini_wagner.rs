@@ -1,0 +1,183 @@
+//! CW-L2 (Carlini and Wagner, "Towards evaluating the robustness of neural
+//! networks", IEEE S&P 2017, section VI.A) for one logit.
+
+use super::Goal;
+use super::geometry::distance;
+use super::landing::{Nearest, landed};
+use super::line::{Line, Look};
+use super::opponent::{Opponent, Walk};
+use crate::attack::threat::Norm;
+use crate::attack::{Attack, Proposal, Target};
+use crate::detector::oracle::{AttackLoss, OracleError};
+use serde_json::{Map, Value, json};
+
+/// What a user may set.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CarliniWagnerSettings {
+    /// Steps of Adam for one weight c, at most.
+    pub steps: usize,
+    /// Adam's learning rate.
+    pub rate: f64,
+    /// The weight c of the margin that is tried first.
+    pub first_weight: f64,
+    /// Weights tried.
+    pub searches: usize,
+    /// How far beyond the threshold the logit shall go.
+    pub confidence: f64,
+    /// What it is after.
+    pub goal: Goal,
+}
+
+impl Default for CarliniWagnerSettings {
+    /// The published code's, but for 1,000 steps a weight instead of up to 10,000:
+    /// rate 0.01, 9 weights from 0.001, confidence 0.
+    fn default() -> Self {
+        Self { steps: 1000, rate: 0.01, first_weight: 1e-3, searches: 9, confidence: 0.0, goal: Goal::Inside }
+    }
+}
+
+/// The attack. It lowers |x' - x|^2 + c * max(margin, -confidence) over the w of
+/// x' = (tanh(w) + 1) / 2 by Adam, and searches the smallest c that crosses: times
+/// 10 until one does, then by halving. What is lowered is the L2 length, whatever
+/// the norm of the threat. As published, a descent ends where a tenth of its steps
+/// has not lowered the sum by 0.01 %.
+pub struct CarliniWagner<'a> {
+    opponent: Opponent<'a>,
+    settings: CarliniWagnerSettings,
+}
+
+/// The share of [-1, 1] that the change of variables uses, so that 0 and 1 have a w.
+const REACH: f64 = 0.999_999;
+
+impl<'a> CarliniWagner<'a> {
+    /// Attacks `opponent`.
+    pub fn new(opponent: Opponent<'a>, settings: CarliniWagnerSettings) -> Self {
+        Self { opponent, settings }
+    }
+
+    /// A descent with the weight `weight`: whether any point crossed, or the 8-bit
+    /// picture that ends the attack.
+    async fn descend(&self, line: &Line<'_>, weight: f64, nearest: &mut Nearest) -> Result<bool, Vec<f32>> {
+        let settings = self.settings;
+        let mut descent = Descent::new(&line.clean, settings.rate);
+        let mut crossed = false;
+        let mut lowest_before = f64::INFINITY;
+        for step in 0..settings.steps {
+            let look = line.look(descent.values(), AttackLoss::Margin).await;
+            if !line.margin(&look).is_finite() {
+                break;
+            }
+            let far = distance(Norm::L2, &line.clean, &look.values);
+            if line.crossed(&look) && line.margin(&look) <= -settings.confidence {
+                crossed = true;
+                let nearer = far < nearest.distance();
+                nearest.offer(far, &look.values);
+                let inside = nearer && settings.goal == Goal::Inside && line.inside(&look.values);
+                if inside && line.survives(&look.values).await {
+                    return Err(line.clipped(look.values));
+                }
+            }
+            let sum = far * far + weight * line.margin(&look).max(-settings.confidence);
+            if step % (settings.steps / 10).max(1) == 0 {
+                if sum > 0.9999 * lowest_before {
+                    break;
+                }
+                lowest_before = sum;
+            }
+            let weight = if line.margin(&look) > -settings.confidence { weight } else { 0.0 };
+            descent.step(&line.clean, &look, weight);
+        }
+        Ok(crossed)
+    }
+}
+
+/// The variables w and what Adam remembers of them.
+struct Descent {
+    rate: f64,
+    w: Vec<f64>,
+    first: Vec<f64>,
+    second: Vec<f64>,
+    /// The decays of both moments to the power of the steps taken.
+    decayed: (f64, f64),
+}
+
+impl Descent {
+    const DECAYS: (f64, f64) = (0.9, 0.999);
+
+    fn new(clean: &[f32], rate: f64) -> Self {
+        let w = clean.iter().map(|&value| ((2.0 * f64::from(value) - 1.0) * REACH).atanh()).collect();
+        let zeros = vec![0.0; clean.len()];
+        Self { rate, w, first: zeros.clone(), second: zeros, decayed: (1.0, 1.0) }
+    }
+
+    fn values(&self) -> Vec<f32> {
+        self.w.iter().map(|w| (0.5 * (w.tanh() + 1.0)) as f32).collect()
+    }
+
+    /// One step of Adam on the squared distance less `weight` times the look's loss.
+    fn step(&mut self, clean: &[f32], look: &Look, weight: f64) {
+        let (keep_first, keep_second) = Self::DECAYS;
+        self.decayed = (self.decayed.0 * keep_first, self.decayed.1 * keep_second);
+        for (index, w) in self.w.iter_mut().enumerate() {
+            let tanh = w.tanh();
+            let change = 0.5 * (tanh + 1.0) - f64::from(clean[index]);
+            let slope = 2.0 * change - weight * f64::from(look.gradient[index]);
+            let slope = slope * 0.5 * (1.0 - tanh * tanh);
+            let (first, second) = (&mut self.first[index], &mut self.second[index]);
+            *first = keep_first * *first + (1.0 - keep_first) * slope;
+            *second = keep_second * *second + (1.0 - keep_second) * slope * slope;
+            let (mean, square) = (*first / (1.0 - self.decayed.0), *second / (1.0 - self.decayed.1));
+            *w -= self.rate * mean / (square.sqrt() + 1e-8);
+        }
+    }
+}
+
+impl Walk for CarliniWagner<'_> {
+    async fn walk(&self, line: &Line<'_>) -> Vec<f32> {
+        if line.threat.eps_255 <= 0.0 {
+            return line.clean.clone();
+        }
+        let mut nearest = Nearest::default();
+        let (mut low, mut high, mut weight) = (0.0, f64::INFINITY, self.settings.first_weight);
+        for _ in 0..self.settings.searches {
+            match self.descend(line, weight, &mut nearest).await {
+                Err(done) => return done,
+                Ok(true) => high = weight,
+                Ok(false) => low = weight,
+            }
+            weight = if high.is_finite() { 0.5 * (low + high) } else { 10.0 * weight };
+        }
+        match nearest.values() {
+            Some(nearest) => landed(line, nearest, self.settings.goal).await,
+            None => line.clean.clone(),
+        }
+    }
+}
+
+impl Attack for CarliniWagner<'_> {
+    fn name(&self) -> &str {
+        "cw"
+    }
+
+    fn parameters(&self) -> Map<String, Value> {
+        let settings = self.settings;
+        let pairs = [
+            ("minimises", json!(Norm::L2)),
+            ("steps", json!(settings.steps)),
+            ("rate", json!(settings.rate)),
+            ("first_weight", json!(settings.first_weight)),
+            ("searches", json!(settings.searches)),
+            ("confidence", json!(settings.confidence)),
+            ("goal", json!(settings.goal)),
+        ];
+        pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    fn batch(&self) -> usize {
+        self.opponent.batch
+    }
+
+    fn propose(&self, targets: &[Target]) -> Result<Vec<Proposal>, OracleError> {
+        self.opponent.attack(targets, self)
+    }
+}

@@ -1,0 +1,115 @@
+//! DeepFool (Moosavi-Dezfooli, Fawzi and Frossard, "DeepFool: a simple and accurate
+//! method to fool deep neural networks", CVPR 2016) for one logit.
+
+use super::Goal;
+use super::geometry::{between, boxed, length, moved, steepest, sum_of_sizes};
+use super::landing::landed;
+use super::line::{Line, Look};
+use super::opponent::{Opponent, Walk};
+use crate::attack::threat::Norm;
+use crate::attack::{Attack, Proposal, Target};
+use crate::detector::oracle::{AttackLoss, OracleError};
+use serde_json::{Map, Value, json};
+
+/// What a user may set.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DeepFoolSettings {
+    /// Steps at most.
+    pub steps: usize,
+    /// How much farther than the linearised boundary a point is asked and proposed.
+    pub overshoot: f64,
+    /// What it is after.
+    pub goal: Goal,
+}
+
+impl Default for DeepFoolSettings {
+    /// The paper's: 50 steps, overshoot 0.02.
+    fn default() -> Self {
+        Self { steps: 50, overshoot: 0.02, goal: Goal::Inside }
+    }
+}
+
+/// The attack. Each step is the closed form of the shortest way to the linearised
+/// boundary in the threat's norm, without the box (p = 2, and the paper's section 3
+/// for p = infinity); the first point that crosses is the end.
+///
+/// Unlike the published code, points stay in the box: what a wall takes from a step,
+/// the next ones make up for. Its 1e-4 that is added to every step is left out.
+pub struct DeepFool<'a> {
+    opponent: Opponent<'a>,
+    settings: DeepFoolSettings,
+}
+
+impl<'a> DeepFool<'a> {
+    /// Attacks `opponent`.
+    pub fn new(opponent: Opponent<'a>, settings: DeepFoolSettings) -> Self {
+        Self { opponent, settings }
+    }
+}
+
+/// The shortest step from `reached` to the boundary as linearised at `look`; none
+/// where there is none.
+fn step(line: &Line<'_>, reached: &[f32], look: &Look) -> Option<Vec<f32>> {
+    let norm = line.threat.norm;
+    // The length of the gradient in the dual norm: the margin lost by a step of 1.
+    let slope = match norm {
+        Norm::Linf => sum_of_sizes(&look.gradient),
+        Norm::L2 => length(norm, &look.gradient),
+    };
+    // Measured at the look, the overshoot would pass for progress: where a wall
+    // shortens every step, the points would come to rest before the boundary.
+    let reach = (line.margin(look) + climbed(reached, look)) / slope;
+    // The look's gradient is that of the loss, so it leads over the threshold.
+    let direction = steepest(norm, &look.gradient);
+    reach.is_finite().then(|| direction.iter().map(|&value| (reach * f64::from(value)) as f32).collect())
+}
+
+/// How much higher the linearised loss is at the look than at `reached`.
+fn climbed(reached: &[f32], look: &Look) -> f64 {
+    let places = look.values.iter().zip(reached).zip(&look.gradient);
+    places.map(|((look, reached), slope)| f64::from(look - reached) * f64::from(*slope)).sum()
+}
+
+impl Walk for DeepFool<'_> {
+    async fn walk(&self, line: &Line<'_>) -> Vec<f32> {
+        if line.threat.eps_255 <= 0.0 {
+            return line.clean.clone();
+        }
+        let mut reached = line.clean.clone();
+        let mut here = line.look(reached.clone(), AttackLoss::Margin).await;
+        for _ in 0..self.settings.steps {
+            if line.crossed(&here) {
+                break;
+            }
+            let Some(step) = step(line, &reached, &here) else { break };
+            reached = boxed(moved(&reached, 1.0, &step));
+            let beyond = between(&line.clean, &reached, 1.0 + self.settings.overshoot);
+            here = line.look(beyond, AttackLoss::Margin).await;
+        }
+        if line.crossed(&here) {
+            landed(line, here.values, self.settings.goal).await
+        } else {
+            line.clipped(here.values)
+        }
+    }
+}
+
+impl Attack for DeepFool<'_> {
+    fn name(&self) -> &str {
+        "deepfool"
+    }
+
+    fn parameters(&self) -> Map<String, Value> {
+        let DeepFoolSettings { steps, overshoot, goal } = self.settings;
+        let pairs = [("steps", json!(steps)), ("overshoot", json!(overshoot)), ("goal", json!(goal))];
+        pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    fn batch(&self) -> usize {
+        self.opponent.batch
+    }
+
+    fn propose(&self, targets: &[Target]) -> Result<Vec<Proposal>, OracleError> {
+        self.opponent.attack(targets, self)
+    }
+}

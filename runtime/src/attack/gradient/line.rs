@@ -1,0 +1,156 @@
+//! One picture's line to the model: its questions, its answers and its account.
+
+use crate::attack::threat::Threat;
+use crate::attack::{GradientCount, Proposal, Target, is_right, planes};
+use crate::data::manifest::Label;
+use crate::detector::oracle::AttackLoss;
+use std::future::poll_fn;
+use std::sync::Mutex;
+use std::task::Poll;
+
+/// What a walk wants to know of a point.
+pub(super) struct Question {
+    /// The point, 3 x res x res.
+    pub values: Vec<f32>,
+    /// The loss whose gradient is wanted; none for the logit alone.
+    pub loss: Option<AttackLoss>,
+}
+
+/// What the model says.
+pub(super) enum Answer {
+    Logit(f32),
+    Slope { loss: f32, gradient: Vec<f32> },
+}
+
+/// A point and the loss there.
+#[derive(Clone)]
+pub(super) struct Look {
+    /// The point, 3 x res x res.
+    pub values: Vec<f32>,
+    /// The loss; minus infinity where the model gave no finite number, which is
+    /// neither an ascent nor a success.
+    pub loss: f32,
+    /// The loss's gradient, 0 where the model gave no finite number.
+    pub gradient: Vec<f32>,
+}
+
+/// A picture under attack, and the model at the other end.
+pub(super) struct Line<'a> {
+    pub target: &'a Target,
+    pub threat: Threat,
+    threshold: f32,
+    /// The clean values, 3 x res x res.
+    pub clean: Vec<f32>,
+    desk: Mutex<Desk>,
+}
+
+#[derive(Default)]
+struct Desk {
+    question: Option<Question>,
+    answer: Option<Answer>,
+    queries: u64,
+    gradients: GradientCount,
+}
+
+impl<'a> Line<'a> {
+    pub fn new(target: &'a Target, threat: Threat, threshold: f32) -> Self {
+        Self { target, threat, threshold, clean: planes(&target.picture), desk: Mutex::default() }
+    }
+
+    pub fn label(&self) -> Label {
+        self.target.label
+    }
+
+    /// The question that waits, taken off the desk.
+    pub fn question(&self) -> Option<Question> {
+        self.desk().question.take()
+    }
+
+    /// Answers the question that was taken, at the price of a query.
+    pub fn reply(&self, answer: Answer) {
+        let mut desk = self.desk();
+        desk.queries += 1;
+        if let Answer::Slope { gradient, .. } = &answer {
+            desk.gradients.evaluated += 1;
+            desk.gradients.zero += u64::from(gradient.iter().all(|&value| value == 0.0));
+            desk.gradients.non_finite += u64::from(gradient.iter().any(|value| !value.is_finite()));
+        }
+        desk.answer = Some(answer);
+    }
+
+    /// The proposal of `values`, with what this picture cost.
+    pub fn proposal(&self, values: Vec<f32>) -> Proposal {
+        let desk = self.desk();
+        Proposal { values, queries: desk.queries, gradients: desk.gradients }
+    }
+
+    fn desk(&self) -> std::sync::MutexGuard<'_, Desk> {
+        self.desk.lock().expect("no holder panics")
+    }
+
+    async fn ask(&self, question: Question) -> Answer {
+        self.desk().question = Some(question);
+        poll_fn(|_| self.desk().answer.take().map_or(Poll::Pending, Poll::Ready)).await
+    }
+
+    /// The loss and its gradient at `values`.
+    pub async fn look(&self, values: Vec<f32>, loss: AttackLoss) -> Look {
+        let question = Question { values: values.clone(), loss: Some(loss) };
+        let Answer::Slope { loss, mut gradient } = self.ask(question).await else {
+            unreachable!("a question for a slope is answered by one");
+        };
+        gradient.iter_mut().filter(|value| !value.is_finite()).for_each(|value| *value = 0.0);
+        let loss = if loss.is_finite() { loss } else { f32::NEG_INFINITY };
+        Look { values, loss, gradient }
+    }
+
+    /// Whether the 8-bit picture within the ball that stands for `values` crosses:
+    /// what the judge will ask.
+    pub async fn survives(&self, values: &[f32]) -> bool {
+        let rounded = planes(&self.threat.round(&self.target.picture, values));
+        let Answer::Logit(logit) = self.ask(Question { values: rounded, loss: None }).await else {
+            unreachable!("a question for a logit is answered by one");
+        };
+        self.turned(logit)
+    }
+
+    fn turned(&self, logit: f32) -> bool {
+        logit.is_finite() && !is_right(logit, self.label(), self.threshold)
+    }
+
+    /// How far the logit of a look at the margin lies on the right side of the
+    /// threshold; its gradient is the look's, negated.
+    pub fn margin(&self, look: &Look) -> f64 {
+        let sign = f64::from(self.label().sign());
+        -f64::from(look.loss) - sign * f64::from(self.threshold)
+    }
+
+    /// Whether a look at the margin lies on the wrong side of the threshold.
+    pub fn crossed(&self, look: &Look) -> bool {
+        self.turned(-self.label().sign() * look.loss)
+    }
+
+    /// The same by `loss`. A cross-entropy tells it up to rounding, and not at all
+    /// where it has underflown: whoever goes by it asks for the logit too.
+    pub fn crossed_by(&self, look: &Look, loss: AttackLoss) -> bool {
+        match loss {
+            AttackLoss::Margin => self.crossed(look),
+            AttackLoss::CrossEntropy => {
+                let at = -f64::from(self.label().sign() * self.threshold);
+                let on_the_threshold = at.max(0.0) + (-at.abs()).exp().ln_1p();
+                f64::from(look.loss) >= on_the_threshold * (1.0 - 1e-6)
+            }
+        }
+    }
+
+    /// Whether `values` lie within the ball and the box, but for float rounding.
+    pub fn inside(&self, values: &[f32]) -> bool {
+        self.threat.excess_255(&self.clean, values) < 1e-3
+    }
+
+    /// `values` moved into the ball and the box.
+    pub fn clipped(&self, mut values: Vec<f32>) -> Vec<f32> {
+        self.threat.clip(&self.clean, &mut values);
+        values
+    }
+}

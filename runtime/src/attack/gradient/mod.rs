@@ -1,0 +1,36 @@
+//! White-box attacks on a detector with one logit: all they need is a
+//! [`GradientOracle`], so they run against the GPU and against planted models.
+//!
+//! Each attack is written for one picture, as an asynchronous function that awaits
+//! the model's answers; [`opponent`] puts the questions of all pictures that wait
+//! into one batch. A picture that is done asks no more and so leaves the batch, and
+//! its result cannot depend on the others.
+
+pub mod apgd;
+pub mod carlini_wagner;
+pub mod deep_fool;
+pub mod fab;
+mod geometry;
+mod hyperplane;
+mod landing;
+mod line;
+pub mod momentum;
+pub mod opponent;
+pub mod transfer;
+
+#[cfg(doc)]
+use crate::detector::oracle::GradientOracle;
+use serde::{Deserialize, Serialize};
+
+/// What an attack that looks for a short way over the threshold is after.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Goal {
+    /// An 8-bit picture within the ball that crosses. A picture leaves the batch at
+    /// the first, and a change that rounding undoes is made longer.
+    #[default]
+    Inside,
+    /// The nearest point that crosses in floats (clipped to the ball, as all
+    /// proposals are), whatever rounding makes of it: for measuring distances.
+    Nearest,
+}
