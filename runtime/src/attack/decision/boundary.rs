@@ -84,7 +84,7 @@ impl<'a> Boundary<'a> {
                 break;
             }
             let turned = turned(search.clean(), &current, spherical.size, &mut random);
-            if step % SPHERICAL_EVERY == 0 {
+            if step.is_multiple_of(SPHERICAL_EVERY) {
                 let crosses = search.sides(turned.clone())?[0];
                 // Where the sphere is no longer met, nearer ones will not be.
                 if let Some(factor) = spherical.judge(crosses, adaptation) {

@@ -5,13 +5,14 @@
 //! As published: steps of 0.2; pixel values, or the lowest eighth of the
 //! frequencies of the discrete cosine transform a channel. Otherwise: every
 //! candidate is projected into the threat model, which the paper has none of (it
-//! bounds the number of steps); the margin stands for the probability; when all
+//! bounds the number of steps); in L2 a step is at most a tenth of the radius, as
+//! a small ball would hold but a few of 0.2; the margin stands for the probability; when all
 //! directions were tried they are drawn again in a new order, and the search ends
 //! when a whole round kept no step, as another could not either. A step that the
 //! projection undoes costs no query.
 
 use super::{Field, Search, Stop};
-use crate::attack::threat::Threat;
+use crate::attack::threat::{Norm, Threat};
 use crate::attack::{Attack, Proposal, Target, record};
 use crate::detector::oracle::{Oracle, OracleError};
 use crate::random;
@@ -19,6 +20,9 @@ use rand::seq::SliceRandom;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::f64::consts::PI;
+
+/// The longest step in L2 as a share of the radius: a hundred fill the ball.
+const L2_STEP: f64 = 0.1;
 
 /// The directions that are tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -37,7 +41,7 @@ pub struct SimbaSettings {
     pub queries: u64,
     /// The directions.
     pub basis: Basis,
-    /// Length of a step, pixels in \[0, 1\].
+    /// Length of a step, pixels in \[0, 1\]; in L2 at most a tenth of the radius.
     pub step: f64,
     /// The share of the frequencies in each axis that [`Basis::Dct`] uses, the
     /// lowest ones; at least one.
@@ -86,7 +90,11 @@ impl<'a> Simba<'a> {
 
     /// Up or else down along one direction; whether either was kept.
     fn step(&self, search: &mut Search<'_>, res: usize, direction: usize) -> Result<bool, Stop> {
-        for step in [self.settings.step, -self.settings.step] {
+        let length = match self.field.threat.norm {
+            Norm::Linf => self.settings.step,
+            Norm::L2 => self.settings.step.min(L2_STEP * f64::from(self.field.threat.eps())),
+        };
+        for step in [length, -length] {
             let mut candidate = search.best().to_vec();
             self.add(&mut candidate, res, direction, step);
             search.clip(&mut candidate);
@@ -161,7 +169,6 @@ impl Attack for Simba<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attack::threat::Norm;
     use crate::data::batch::Batch;
 
     struct Silent;
