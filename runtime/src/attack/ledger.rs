@@ -8,7 +8,7 @@
 
 use crate::data::batch::Batch;
 use crate::data::manifest::Label;
-use crate::detector::oracle::{AttackLoss, GradientOracle, Oracle, OracleError};
+use crate::detector::oracle::{AttackLoss, DecisionOracle, GradientOracle, Oracle, OracleError};
 use std::cell::Cell;
 
 thread_local! {
@@ -22,7 +22,7 @@ struct Account {
 }
 
 /// Runs `work`, which may ask for `pictures` pictures, and says how many logits
-/// (and gradients) it asked of [`Counted`] oracles on this thread.
+/// (and gradients, and labels) it asked of [`Counted`] oracles on this thread.
 pub fn scope<T>(pictures: usize, work: impl FnOnce() -> T) -> (T, u64) {
     /// Gives the outer scope back even where `work` panics.
     struct Outer(Option<Account>);
@@ -44,7 +44,7 @@ pub struct Counted<'a, O: ?Sized> {
     budget: Option<u64>,
 }
 
-impl<'a, O: Oracle + ?Sized> Counted<'a, O> {
+impl<'a, O: ?Sized> Counted<'a, O> {
     /// Counts what is asked of `oracle`; more than `budget` queries a picture
     /// are refused (none: no limit).
     pub fn new(oracle: &'a O, budget: Option<u64>) -> Self {
@@ -87,6 +87,17 @@ impl<O: Oracle + ?Sized> Oracle for Counted<'_, O> {
     }
 }
 
+impl<O: DecisionOracle + ?Sized> DecisionOracle for Counted<'_, O> {
+    fn decisions(&self, batch: &Batch) -> Result<Vec<Option<Label>>, OracleError> {
+        self.charge(batch.len())?;
+        self.oracle.decisions(batch)
+    }
+
+    fn res(&self) -> usize {
+        self.oracle.res()
+    }
+}
+
 impl<O: GradientOracle + ?Sized> GradientOracle for Counted<'_, O> {
     fn loss_gradient(
         &self,
@@ -102,6 +113,7 @@ impl<O: GradientOracle + ?Sized> GradientOracle for Counted<'_, O> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detector::oracle::Decisions;
 
     struct Zero;
     impl Oracle for Zero {
@@ -141,6 +153,19 @@ mod tests {
         });
         assert_eq!(spent, 3);
         assert!(refused.to_string().contains("budget of 3 queries"));
+    }
+
+    #[test]
+    fn labels_are_counted_as_logits_are() {
+        let labels = Decisions::new(&Zero, 0.0);
+        let counted = Counted::new(&labels, Some(4));
+        let batch = Batch { res: 1, values: vec![0.0; 9] };
+        let (refused, spent) = scope(1, || {
+            assert_eq!(counted.decisions(&batch).unwrap(), [Some(Label::Real); 3]);
+            counted.decisions(&batch).unwrap_err()
+        });
+        assert_eq!(spent, 3);
+        assert!(refused.to_string().contains("budget of 4 queries"));
     }
 
     #[test]

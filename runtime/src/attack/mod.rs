@@ -1,14 +1,18 @@
 //! Attacks propose, the judge decides. See [`Attack`] for the contract.
 
+pub mod decision;
 pub mod dossier;
 pub mod gates;
 pub mod gradient;
+mod halves;
+mod inquiry;
 pub mod journal;
 pub mod judge;
 pub mod ledger;
 pub mod random_noise;
 pub mod result;
 pub mod schedule;
+pub mod score;
 pub mod square;
 pub mod summary;
 pub mod threat;
@@ -17,6 +21,7 @@ pub mod verify;
 use crate::data::manifest::Label;
 use crate::detector::oracle::OracleError;
 use image::RgbImage;
+use rand::Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -74,6 +79,38 @@ pub trait Attack: Sync {
     fn propose(&self, targets: &[Target]) -> Result<Vec<Proposal>, OracleError>;
 }
 
+/// An attack was given a ball that its search knows nothing of.
+#[derive(Debug, thiserror::Error)]
+#[error("{method} searches {searches:?} balls alone; give it --norm {searches:?}, or take another method")]
+pub struct NormError {
+    /// The attack.
+    pub method: &'static str,
+    /// The one norm that it can be given.
+    pub searches: threat::Norm,
+}
+
+impl NormError {
+    /// Refuses every norm but `searches`.
+    fn unless(method: &'static str, searches: threat::Norm, threat: threat::Threat) -> Result<(), Self> {
+        if threat.norm == searches { Ok(()) } else { Err(Self { method, searches }) }
+    }
+}
+
+/// Named parameters as an attack puts them on record.
+fn record<const N: usize>(pairs: [(&str, Value); N]) -> Map<String, Value> {
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// A number that is normal to the eye of a search: the sum of twelve uniform
+/// ones, mean 0 and variance 1. Whole numbers are summed, so that every machine
+/// draws the same, which logarithms and cosines would not promise.
+fn normal(random: &mut impl Rng) -> f32 {
+    let quarters = |word: u64| (0..4).map(move |at| (word >> (16 * at)) & 0xffff);
+    let sum: u64 = (0..3).flat_map(|_| quarters(random.next_u64())).sum();
+    // Twelve uniform 16-bit numbers: mean 12 * 32767.5, variance 65536^2 - 1.
+    (sum as f32 - 393_210.0) / 65536.0
+}
+
 /// The values of `picture` as an oracle sees them, 3 x res x res.
 fn planes(picture: &RgbImage) -> Vec<f32> {
     crate::data::batch::Batch::of(picture.width() as usize, [picture]).values
@@ -89,4 +126,19 @@ pub fn is_right(logit: f32, label: Label, threshold: f32) -> bool {
 /// score-based attacks lower. Negative once the picture has crossed.
 fn margin(logit: f32, label: Label, threshold: f32) -> f32 {
     label.sign() * (logit - threshold)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn normal_draws_have_the_moments_of_a_normal_number() {
+        let mut random = crate::random::stream(0, &["normal".into()]);
+        let draws: Vec<f64> = (0..200_000).map(|_| f64::from(normal(&mut random))).collect();
+        let moment = |power| draws.iter().map(|draw| draw.powi(power)).sum::<f64>() / draws.len() as f64;
+        assert!(moment(1).abs() < 0.01 && (moment(2) - 1.0).abs() < 0.02, "{} {}", moment(1), moment(2));
+        // A normal number has 3; the sum of twelve uniform ones 3 - 1.2 / 12.
+        assert!((moment(4) - 2.9).abs() < 0.1, "{}", moment(4));
+    }
 }

@@ -1,6 +1,7 @@
 //! What an attack may ask of a detector. A score-based attack gets an [`Oracle`],
 //! a gradient-based one needs a [`GradientOracle`], which tract cannot give: that
-//! PGD cannot run on an ONNX session is a type error here.
+//! PGD cannot run on an ONNX session is a type error here. A decision-based one
+//! gets a [`DecisionOracle`], so that it cannot peek at a logit.
 
 use crate::data::batch::Batch;
 use crate::data::manifest::Label;
@@ -38,4 +39,63 @@ pub trait GradientOracle: Oracle {
         labels: &[Label],
         loss: AttackLoss,
     ) -> Result<(Vec<f32>, Batch), OracleError>;
+}
+
+/// Something that labels pictures and says no more. A decision-based attack gets
+/// one: how sure the model is lies out of its reach by type.
+pub trait DecisionOracle: Sync {
+    /// One label a picture; none where the model's answer was no finite number.
+    /// `batch.res` must equal [`DecisionOracle::res`].
+    fn decisions(&self, batch: &Batch) -> Result<Vec<Option<Label>>, OracleError>;
+
+    /// The side in pixels of the pictures it takes.
+    fn res(&self) -> usize;
+}
+
+/// A detector of which only the labels are shown: its logits against a threshold.
+#[derive(Debug)]
+pub struct Decisions<'a, O: ?Sized> {
+    oracle: &'a O,
+    threshold: f32,
+}
+
+impl<'a, O: Oracle + ?Sized> Decisions<'a, O> {
+    /// Shows the labels of `oracle`, whose logit above `threshold` says fake.
+    pub fn new(oracle: &'a O, threshold: f32) -> Self {
+        Self { oracle, threshold }
+    }
+}
+
+impl<O: Oracle + ?Sized> DecisionOracle for Decisions<'_, O> {
+    fn decisions(&self, batch: &Batch) -> Result<Vec<Option<Label>>, OracleError> {
+        let decide = |logit: f32| logit.is_finite().then(|| Label::decided(logit, self.threshold));
+        Ok(self.oracle.logits(batch)?.into_iter().map(decide).collect())
+    }
+
+    fn res(&self) -> usize {
+        self.oracle.res()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Spoken(Vec<f32>);
+    impl Oracle for Spoken {
+        fn logits(&self, _: &Batch) -> Result<Vec<f32>, OracleError> {
+            Ok(self.0.clone())
+        }
+        fn res(&self) -> usize {
+            1
+        }
+    }
+
+    #[test]
+    fn a_decision_is_the_side_of_the_threshold_and_none_without_a_number() {
+        let oracle = Spoken(vec![0.4, 0.6, -9.0, f32::NAN, f32::INFINITY]);
+        let decisions = Decisions::new(&oracle, 0.5).decisions(&Batch { res: 1, values: vec![0.0; 15] });
+        let expected = [Some(Label::Real), Some(Label::Fake), Some(Label::Real), None, None];
+        assert_eq!(decisions.unwrap(), expected);
+    }
 }

@@ -1,0 +1,195 @@
+//! Attacks that see labels: they start from a picture of the other class and
+//! look for the nearest one. Their oracle's type keeps logits out of reach.
+//!
+//! They search in floats, as published, for as small a perturbation as they can.
+//! The first picture within the ball ends the search where one of two 8-bit
+//! pictures of it crosses: it itself rounded, or what lies beyond it on the edge
+//! of the ball. Where none does, they come nearer still.
+
+pub mod boundary;
+pub mod hop_skip_jump;
+pub mod rays;
+
+use super::inquiry::{Inquiry, Stop, TOGETHER};
+use super::ledger::Counted;
+use super::threat::{Norm, Threat};
+use super::{GradientCount, Proposal, Target};
+use crate::data::manifest::Label;
+use crate::detector::oracle::{DecisionOracle, OracleError};
+use rand::{Rng, RngExt};
+
+/// A labelling model, the ball around each picture, and the budget of each.
+struct Field<'a> {
+    oracle: Counted<'a, dyn DecisionOracle + 'a>,
+    threat: Threat,
+    queries: u64,
+}
+
+impl<'a> Field<'a> {
+    fn new(oracle: &'a dyn DecisionOracle, threat: Threat, queries: u64) -> Self {
+        Self { oracle: Counted::new(oracle, Some(queries)), threat, queries }
+    }
+
+    /// What `search` found for each target. It ends by itself, with its budget,
+    /// or with a success.
+    fn propose(
+        &self,
+        targets: &[Target],
+        search: impl Fn(&mut Search<'_>) -> Result<(), Stop>,
+    ) -> Result<Vec<Proposal>, OracleError> {
+        let propose = |target| {
+            let mut state = Search::new(self, target);
+            if !state.inquiry.idle()
+                && let Err(Stop::Failed(error)) = search(&mut state)
+            {
+                return Err(error);
+            }
+            let queries = state.inquiry.spent();
+            Ok(Proposal { values: state.proposal(), queries, gradients: GradientCount::default() })
+        };
+        targets.iter().map(propose).collect()
+    }
+}
+
+/// A picture that crosses.
+struct Crossing {
+    values: Vec<f32>,
+    distance: f64,
+}
+
+/// One picture's search and the nearest crossing so far.
+struct Search<'a> {
+    inquiry: Inquiry<'a, dyn DecisionOracle + 'a>,
+    nearest: Option<Crossing>,
+}
+
+impl<'a> Search<'a> {
+    fn new(field: &'a Field<'a>, target: &'a Target) -> Self {
+        let inquiry = Inquiry::new(&field.oracle, target, field.threat, field.queries);
+        Self { inquiry, nearest: None }
+    }
+
+    fn id(&self) -> u64 {
+        self.inquiry.target.id
+    }
+
+    fn clean(&self) -> &[f32] {
+        &self.inquiry.clean
+    }
+
+    /// The nearest crossing, moved into the ball; the clean picture without one.
+    fn proposal(self) -> Vec<f32> {
+        match self.nearest {
+            Some(nearest) => self.inquiry.rounded(&nearest.values),
+            None => self.inquiry.clean,
+        }
+    }
+
+    /// The distance from the clean picture in the norm of the threat model.
+    fn distance(&self, values: &[f32]) -> f64 {
+        let changes = values.iter().zip(self.clean()).map(|(a, b)| f64::from(a - b));
+        match self.inquiry.threat.norm {
+            Norm::Linf => changes.map(f64::abs).fold(0.0, f64::max),
+            Norm::L2 => changes.map(|change| change * change).sum::<f64>().sqrt(),
+        }
+    }
+
+    fn labels(&mut self, values: Vec<f32>) -> Result<Vec<Option<Label>>, Stop> {
+        let batch = self.inquiry.charge(values)?;
+        Ok(self.inquiry.oracle.decisions(&batch)?)
+    }
+
+    /// Whether each of up to [`TOGETHER`] pictures crosses. None is kept.
+    fn sides(&mut self, values: Vec<f32>) -> Result<Vec<bool>, Stop> {
+        let label = self.inquiry.target.label;
+        let crosses = |found: Option<Label>| found.is_some_and(|found| found != label);
+        Ok(self.labels(values)?.into_iter().map(crosses).collect())
+    }
+
+    /// Whether `values` cross, however far away; keeps them where they are the
+    /// nearest so far. Over once an 8-bit picture within the ball crosses.
+    fn crosses(&mut self, values: &[f32]) -> Result<bool, Stop> {
+        if !self.sides(values.to_vec())?[0] {
+            return Ok(false);
+        }
+        let distance = self.distance(values);
+        if self.nearest.as_ref().is_none_or(|nearest| distance < nearest.distance) {
+            self.nearest = Some(Crossing { values: values.to_vec(), distance });
+            self.land(values, distance)?;
+        }
+        Ok(true)
+    }
+
+    /// Over where an 8-bit picture that a crossing within the ball stands for
+    /// crosses too. What lies further along its ray is asked first: it is further
+    /// behind the boundary where that is flat.
+    fn land(&mut self, values: &[f32], distance: f64) -> Result<(), Stop> {
+        let eps = f64::from(self.inquiry.threat.eps());
+        if distance > eps {
+            return Ok(());
+        }
+        let edge = self.inquiry.rounded(&ray(self.clean(), values, eps / distance.max(1e-12)));
+        let itself = self.inquiry.rounded(values);
+        let exact = itself == values;
+        if !exact && edge != itself && self.sides(edge.clone())?[0] {
+            self.nearest = Some(Crossing { values: edge, distance: eps });
+            return Err(Stop::Over);
+        }
+        if exact || self.sides(itself)?[0] {
+            return Err(Stop::Over);
+        }
+        Ok(())
+    }
+
+    /// A picture of the other class, however far away: uniform noise, and every
+    /// other draw a blend of it with the clean picture, since a detector may call
+    /// all noise by one name. Draws until one crosses or the budget is spent.
+    fn start(&mut self, random: &mut impl Rng) -> Result<Vec<f32>, Stop> {
+        let mut pure = true;
+        loop {
+            let share = if pure { 1.0 } else { random.random::<f32>() };
+            pure = !pure;
+            let blend = |clean: &f32| clean + share * (random.random::<f32>() - clean);
+            let values: Vec<f32> = self.clean().iter().map(blend).collect();
+            if self.crosses(&values)? {
+                return Ok(values);
+            }
+        }
+    }
+
+    /// The crossing nearest to the clean picture on the way to `far`, which
+    /// crosses: halves the interval until it is `tolerance` of the way long. The
+    /// way is a line in L2; in Linf a ball that shrinks over `far`.
+    fn approach(&mut self, far: &[f32], tolerance: f64) -> Result<Vec<f32>, Stop> {
+        let reach = self.distance(far);
+        let mut nearest = far.to_vec();
+        let (mut low, mut high) = (0.0, 1.0);
+        while high - low > tolerance {
+            let middle = 0.5 * (low + high);
+            let candidate = match self.inquiry.threat.norm {
+                Norm::L2 => ray(self.clean(), far, middle),
+                Norm::Linf => within(self.clean(), far, (middle * reach) as f32),
+            };
+            if self.crosses(&candidate)? {
+                (nearest, high) = (candidate, middle);
+            } else {
+                low = middle;
+            }
+        }
+        Ok(nearest)
+    }
+}
+
+/// The point `share` of the way from `clean` to `far`, within \[0, 1\].
+fn ray(clean: &[f32], far: &[f32], share: f64) -> Vec<f32> {
+    let point = |(clean, far): (&f32, &f32)| {
+        let (clean, far) = (f64::from(*clean), f64::from(*far));
+        (clean + share * (far - clean)).clamp(0.0, 1.0) as f32
+    };
+    clean.iter().zip(far).map(point).collect()
+}
+
+/// `far` with no change above `radius`.
+fn within(clean: &[f32], far: &[f32], radius: f32) -> Vec<f32> {
+    clean.iter().zip(far).map(|(clean, far)| far.clamp(clean - radius, clean + radius)).collect()
+}
