@@ -3,6 +3,7 @@
 //! pictures are drawn noise. The CPU bench of a deployed model is the runtime's.
 
 pub mod ceilings;
+pub mod loading;
 pub mod products;
 pub mod profile;
 pub mod step;

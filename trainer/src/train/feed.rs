@@ -2,16 +2,20 @@
 
 use super::augment::Augmentation;
 use super::pool::Pool;
-use crate::plan::resident::pack_bytes;
 use dfrt_runtime::data::manifest::Label;
 use dfrt_runtime::random;
 use image::RgbImage;
 use rayon::prelude::*;
+use std::borrow::Cow;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::Scope;
 
-/// Batches that are made ahead.
-const AHEAD: usize = 3;
+/// Batches that are made and wait.
+const AHEAD: usize = 2;
+/// Batches that are being made: while the last pictures of one keep some of the pool's
+/// threads busy, the others begin with the next.
+const MAKERS: usize = 2;
 
 /// A batch as the training plan takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,31 +55,34 @@ impl Recipe<'_> {
     /// The batch of those places. A picture that cannot be read is replaced by the
     /// next one of its class, so that batches keep their size and balance.
     pub fn make(&self, epoch: usize, places: &[usize]) -> Result<FedBatch, NothingReadable> {
-        let made: Result<Vec<(usize, RgbImage)>, _> = places
-            .par_iter()
-            .map(|&place| {
+        let area = self.res * self.res;
+        let mut bytes = vec![0; area * places.len()];
+        let made: Result<Vec<usize>, _> = (bytes.par_chunks_exact_mut(area))
+            .zip(places)
+            .map(|(pixels, &place)| {
                 let (place, prepared) = self.readable(place)?;
-                Ok((place, self.augment.apply(&prepared, self.res, self.seed, epoch, place)))
+                self.augment.apply(&prepared, self.res, self.seed, epoch, place).pack_into(pixels);
+                Ok(place)
             })
             .collect();
         let made = made?;
-        let key = |place: usize| {
+        let key = |&place: &usize| {
             let name = ["mask".into(), (epoch as u64).into(), (place as u64).into()];
             let bits = random::key(self.seed, &name);
             [bits as u32, (bits >> 32) as u32]
         };
         Ok(FedBatch {
-            bytes: pack_bytes(made.iter().map(|(_, picture)| picture)),
-            labels: made.iter().map(|&(place, _)| self.labels[place]).collect(),
-            keys: made.iter().flat_map(|&(place, _)| key(place)).collect(),
+            bytes,
+            labels: made.iter().map(|&place| self.labels[place]).collect(),
+            keys: made.iter().flat_map(key).collect(),
         })
     }
 
-    fn readable(&self, wanted: usize) -> Result<(usize, RgbImage), NothingReadable> {
+    fn readable(&self, wanted: usize) -> Result<(usize, Cow<'_, RgbImage>), NothingReadable> {
         let label = self.labels[wanted];
         let candidates = (wanted..self.labels.len()).chain(0..wanted);
         for place in candidates.filter(|&place| self.labels[place] == label) {
-            if let Some(picture) = self.pool.picture(place) {
+            if let Some(picture) = self.pool.prepared(place) {
                 return Ok((place, picture));
             }
         }
@@ -84,21 +91,133 @@ impl Recipe<'_> {
     }
 }
 
-/// Makes `batches` in order on another thread, a few ahead of the reader.
+/// What becomes of a batch.
+type Made = Result<FedBatch, NothingReadable>;
+
+/// Makes `batches` in order on other threads, a few ahead of the reader.
 pub fn start<'scope, 'env>(
     scope: &'scope Scope<'scope, 'env>,
     recipe: Recipe<'scope>,
     epoch: usize,
     batches: Vec<Vec<usize>>,
-) -> Receiver<Result<FedBatch, NothingReadable>> {
+) -> Receiver<Made> {
     let (sender, receiver) = sync_channel(AHEAD);
+    let batches = Arc::new(batches);
+    let makers: [Receiver<Made>; MAKERS] = std::array::from_fn(|first| {
+        let (sender, receiver) = sync_channel(0);
+        let batches = Arc::clone(&batches);
+        scope.spawn(move || {
+            for places in batches.iter().skip(first).step_by(MAKERS) {
+                // A reader that has gone wants no more.
+                if sender.send(recipe.make(epoch, places)).is_err() {
+                    return;
+                }
+            }
+        });
+        receiver
+    });
     scope.spawn(move || {
-        for places in batches {
-            // A reader that has gone wants no more.
-            if sender.send(recipe.make(epoch, &places)).is_err() {
+        for maker in (0..batches.len()).map(|batch| &makers[batch % MAKERS]) {
+            let Ok(made) = maker.recv() else { return };
+            if sender.send(made).is_err() {
                 return;
             }
         }
     });
     receiver
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::pool::allowance::Allowance;
+    use dfrt_runtime::data::manifest::{Sample, Split};
+    use dfrt_runtime::data::picture;
+    use std::path::Path;
+
+    const RES: usize = 32;
+
+    /// Ten pictures, those of odd numbers fake; of these the last is no picture.
+    fn samples(folder: &Path) -> Vec<Sample> {
+        let sample = |index: u8| {
+            let path = folder.join(format!("{index}.png"));
+            let ramp = RgbImage::from_fn(40, 36, |x, y| image::Rgb([x as u8, y as u8, 20 * index]));
+            let bytes = if index < 9 { picture::encode_png(&ramp) } else { b"dear diary".to_vec() };
+            std::fs::write(&path, bytes).unwrap();
+            let label = if index % 2 == 0 { Label::Real } else { Label::Fake };
+            Sample { path, label, subset: String::new(), group: String::new(), split: Split::Train }
+        };
+        (0..10).map(sample).collect()
+    }
+
+    fn labels(samples: &[Sample]) -> Vec<Label> {
+        samples.iter().map(|sample| sample.label).collect()
+    }
+
+    fn recipe<'a>(pool: &'a Pool, labels: &'a [Label]) -> Recipe<'a> {
+        Recipe { pool, labels, augment: Augmentation::default(), res: RES, seed: 7 }
+    }
+
+    #[test]
+    fn batches_come_in_order_and_whatever_is_kept_they_are_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let samples = samples(folder.path());
+        let labels = labels(&samples);
+        let batches: Vec<Vec<usize>> = (0..11).map(|batch| vec![batch % 10, (3 * batch) % 10, 4]).collect();
+        let fresh = Pool::within(samples.clone(), RES, Arc::new(Allowance::new(0)));
+        let expected: Vec<FedBatch> =
+            batches.iter().map(|places| recipe(&fresh, &labels).make(2, places).unwrap()).collect();
+        for limit in [0, 5 * 3 * RES * RES, usize::MAX] {
+            let pool = Pool::within(samples.clone(), RES, Arc::new(Allowance::new(limit)));
+            for round in 0..2 {
+                let fed: Vec<FedBatch> = std::thread::scope(|scope| {
+                    let feed = start(scope, recipe(&pool, &labels), 2, batches.clone());
+                    feed.into_iter().map(Result::unwrap).collect()
+                });
+                assert!(fed == expected, "limit {limit}, round {round}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_replaced_by_the_next_of_its_class() {
+        let folder = tempfile::tempdir().unwrap();
+        let samples = samples(folder.path());
+        let labels = labels(&samples);
+        let pool = Pool::within(samples, RES, Arc::new(Allowance::new(usize::MAX)));
+        let recipe = recipe(&pool, &labels);
+        let (replaced, first) = (recipe.make(0, &[9]).unwrap(), recipe.make(0, &[1]).unwrap());
+        assert_eq!(replaced, first);
+        assert_eq!(replaced.labels, [Label::Fake]);
+    }
+
+    #[test]
+    fn a_class_of_which_nothing_can_be_read_ends_the_feed() {
+        let folder = tempfile::tempdir().unwrap();
+        let samples = samples(folder.path());
+        (1..10).step_by(2).for_each(|index| std::fs::remove_file(&samples[index].path).unwrap());
+        let labels = labels(&samples);
+        let pool = Pool::within(samples, RES, Arc::new(Allowance::new(usize::MAX)));
+        let made: Vec<_> = std::thread::scope(|scope| {
+            start(scope, recipe(&pool, &labels), 0, vec![vec![0, 2], vec![0, 1], vec![4]])
+                .into_iter()
+                .collect()
+        });
+        assert!(made[0].is_ok());
+        let error = made[1].as_ref().unwrap_err().to_string();
+        assert!(error.contains("labelled fake") && error.contains("1.png"), "{error}");
+    }
+
+    #[test]
+    fn a_reader_that_goes_away_ends_the_makers() {
+        let folder = tempfile::tempdir().unwrap();
+        let samples = samples(folder.path());
+        let labels = labels(&samples);
+        let pool = Pool::within(samples, RES, Arc::new(Allowance::new(usize::MAX)));
+        // The scope ends only when all its threads have.
+        std::thread::scope(|scope| {
+            let feed = start(scope, recipe(&pool, &labels), 0, vec![vec![0, 1, 2]; 100]);
+            assert!(feed.recv().unwrap().is_ok());
+        });
+    }
 }

@@ -1,7 +1,9 @@
-//! `dfrt bench`: how fast a model is on this CPU, how fast a GPU trains, and what that
-//! GPU can do at most.
+//! `dfrt bench`: how fast a model is on this CPU, how fast a GPU trains, what that GPU
+//! can do at most, and how fast pictures are fed to it.
 
 mod deployed;
+#[cfg(feature = "train")]
+mod loading;
 #[cfg(feature = "train")]
 mod training;
 
@@ -15,8 +17,8 @@ use serde::Serialize;
 use std::fmt::Display;
 use std::path::PathBuf;
 
-/// time a model on this CPU (--model), training on a GPU (--train), or what that GPU can
-/// do at most (--ceilings)
+/// time a model on this CPU (--model), training on a GPU (--train), what that GPU can do
+/// at most (--ceilings), or how fast training pictures are fed to it (--loading)
 #[derive(FromArgs)]
 #[argh(
     subcommand,
@@ -24,11 +26,16 @@ use std::path::PathBuf;
     help_triggers("-h", "--help", "help"),
     example = "{command_name} --model gr.onnx --runs 200\n\
     {command_name} --train --arch efficientnet-b0 --res 224 --batch 32 --method gr --profile\n\
-    {command_name} --ceilings --device 1",
+    {command_name} --ceilings --device 1\n\
+    {command_name} --loading --data faces --res 224 --batch 32",
     note = "Training is timed on drawn noise, so no data set is needed; a step ends when the device is done \
     with it. --device names the GPU by its index, as everywhere; what that GPU can do at most is measured by \
     --ceilings, and by --profile, which holds every kernel against it: the rate of a large copy and of a large \
-    matrix product. Drivers keep compiled pipelines on disk, so the first step of a second run may be faster."
+    matrix product. Drivers keep compiled pipelines on disk, so the first step of a second run may be faster.\n\n\
+    --loading feeds the training pictures of --data as dfrt train does by default (left and right swapped in half \
+    of the cases), to no GPU: its rate is what a GPU can be given at most. The first epoch decodes every picture; \
+    later ones find those decoded that were kept, up to a quarter of the memory that is available (--cache-mb). \
+    Compare with tools/peers/loading.py, PyTorch's DataLoader on the same pictures."
 )]
 #[cfg_attr(not(feature = "train"), allow(dead_code, reason = "this build times models alone"))]
 pub struct Bench {
@@ -41,10 +48,23 @@ pub struct Bench {
     /// measure a GPU's copy bandwidth and matrix-product rate
     #[argh(switch)]
     ceilings: bool,
-    /// with --model: models that run side by side, each on one thread (default 1)
+    /// time the decoding, resizing, augmenting and packing of training pictures
+    #[argh(switch)]
+    loading: bool,
+    /// with --loading: folder or manifest.csv of the pictures
+    #[argh(option)]
+    data: Option<PathBuf>,
+    /// with --loading: passes over the pictures (default 2)
+    #[argh(option)]
+    epochs: Option<usize>,
+    /// with --loading: MB of memory in which decoded pictures are kept (default: a quarter of what is available)
+    #[argh(option)]
+    cache_mb: Option<usize>,
+    /// with --model: models that run side by side, each on one thread (default 1); with --loading: threads that
+    /// make batches (default: one a processor)
     #[argh(option)]
     threads: Option<usize>,
-    /// pictures a run (default 1) or a step (default 32)
+    /// pictures a run (default 1) or a step or batch (default 32)
     #[argh(option)]
     batch: Option<usize>,
     /// with --model: measured runs a thread (default 100)
@@ -53,7 +73,7 @@ pub struct Bench {
     /// with --train: efficientnet-b0 (default), efficientnet-lite0 or efficientnet-tiny
     #[argh(option)]
     arch: Option<String>,
-    /// with --train: side of the network's input in pixels, a multiple of 32 (default 224)
+    /// with --train and --loading: side of the network's input in pixels, a multiple of 32 (default 224)
     #[argh(option)]
     res: Option<usize>,
     /// with --train: a step of baseline (default) or gr, or an attack's step, input-gradient
@@ -86,9 +106,10 @@ impl Bench {
         if let Some(out) = &self.out {
             place::file(out, self.force)?;
         }
-        match &self.model {
-            Some(model) => self.deployed(model),
-            None => self.on_a_gpu(),
+        match (&self.model, &self.data) {
+            (Some(model), _) => self.deployed(model),
+            (None, Some(data)) => self.feeding(data),
+            (None, None) => self.on_a_gpu(),
         }
     }
 
@@ -98,24 +119,38 @@ impl Bench {
         Err(super::no_training("bench --train and --ceilings"))
     }
 
+    /// Says that it cannot be done.
+    #[cfg(not(feature = "train"))]
+    fn feeding(&self, _: &std::path::Path) -> Result<()> {
+        Err(super::no_training("bench --loading"))
+    }
+
     /// One thing is measured at a time, and no option is passed over in silence.
     fn check(&self) -> Result<()> {
-        let subjects =
-            [("--model", self.model.is_some()), ("--train", self.train), ("--ceilings", self.ceilings)];
+        let subjects = [
+            ("--model", self.model.is_some()),
+            ("--train", self.train),
+            ("--ceilings", self.ceilings),
+            ("--loading", self.loading),
+        ];
         let asked: Vec<&str> = subjects.iter().filter(|subject| subject.1).map(|subject| subject.0).collect();
         let subject = match asked[..] {
             [subject] => subject,
-            [] => return Err(wrong("--model, --train or --ceilings is missing")),
+            [] => return Err(wrong("--model, --train, --ceilings or --loading is missing")),
             _ => return Err(wrong(format!("{} exclude each other", asked.join(" and ")))),
         };
         let model: &[&str] = &["--model"];
         let (train, gpu): (&[&str], &[&str]) = (&["--train"], &["--train", "--ceilings"]);
+        let loading: &[&str] = &["--loading"];
         for (option, given, with) in [
-            ("--threads", self.threads.is_some(), model),
+            ("--threads", self.threads.is_some(), &["--model", "--loading"]),
             ("--runs", self.runs.is_some(), model),
-            ("--batch", self.batch.is_some(), &["--model", "--train"]),
+            ("--batch", self.batch.is_some(), &["--model", "--train", "--loading"]),
+            ("--data", self.data.is_some(), loading),
+            ("--epochs", self.epochs.is_some(), loading),
+            ("--cache-mb", self.cache_mb.is_some(), loading),
             ("--arch", self.arch.is_some(), train),
-            ("--res", self.res.is_some(), train),
+            ("--res", self.res.is_some(), &["--train", "--loading"]),
             ("--method", self.method.is_some(), train),
             ("--steps", self.steps.is_some(), train),
             ("--profile", self.profile, train),
@@ -124,6 +159,9 @@ impl Bench {
             if given && !with.contains(&subject) {
                 return Err(wrong(format!("{option} needs {}", with.join(" or "))));
             }
+        }
+        if self.loading && self.data.is_none() {
+            return Err(wrong("--loading needs --data"));
         }
         Ok(())
     }

@@ -17,6 +17,8 @@ pub fn trials() -> Vec<Trial> {
         plain("bench/counts_of_zero", bench_counts_of_zero),
         plain("bench/one_subject_at_a_time", bench_one_subject_at_a_time),
         plain("bench/options_of_another_subject", bench_options_of_another_subject),
+        plain("bench/loading", bench_loading),
+        plain("bench/loading_that_cannot_be_timed", bench_loading_that_cannot_be_timed),
         gpu("bench/training_steps", bench_training_steps),
         gpu("bench/a_profile_of_every_kernel", bench_a_profile_of_every_kernel),
         gpu("bench/ceilings", bench_ceilings),
@@ -150,7 +152,7 @@ fn bench_counts_of_zero() {
 }
 
 fn bench_one_subject_at_a_time() {
-    dfrt!["bench"].failed(2, &["--model, --train or --ceilings", "`dfrt bench --help`"]);
+    dfrt!["bench"].failed(2, &["--model, --train, --ceilings or --loading", "`dfrt bench --help`"]);
     dfrt!["bench", "--train", "--model", "m.onnx"].failed(2, &["--model and --train exclude each other"]);
     dfrt!["bench", "--train", "--ceilings"].failed(2, &["--train and --ceilings exclude each other"]);
 }
@@ -168,6 +170,67 @@ fn bench_options_of_another_subject() {
         dfrt!["bench", "--train", option, "2"].failed(2, &[option, "needs --model"]);
     }
     dfrt!["bench", "--train", "--method", "magic"].failed(2, &["magic", "baseline, gr or input-gradient"]);
+}
+
+fn bench_loading() {
+    let out = folder().join("bench.json");
+    let table = dfrt!["bench", "--loading", "--data", faces(), "--res", "32", "--batch", "4"].done();
+    for word in ["first epoch", "later epochs", "images/s", "kept decoded", "decode"] {
+        assert!(table.contains(word), "{word} is not in {table}");
+    }
+    let with = |[option, value]: [&str; 2]| {
+        let ran = dfrt![
+            "bench",
+            "--loading",
+            "--data",
+            faces(),
+            "--res",
+            "32",
+            "--batch",
+            "4",
+            "--threads",
+            "2",
+            "--out",
+            &out,
+            "--force",
+            "--json",
+            option,
+            value
+        ];
+        ran.json()
+    };
+    let bench = with(["--epochs", "3"]);
+    assert_eq!(bench, json(&out));
+    for (name, expected) in [("res", 32), ("batch", 4), ("epochs", 3), ("threads", 2), ("unreadable", 0)] {
+        assert_eq!(bench[name], expected, "{name}: {bench}");
+    }
+    assert_eq!(bench["cached_images"], bench["n_train"]);
+    for name in ["first_epoch_images_per_second", "later_epochs_images_per_second", "cached_mb"] {
+        assert!(bench[name].as_f64().unwrap() > 0.0, "{name}: {bench}");
+    }
+    let stages = ["read", "decode", "resize", "augment", "pack"].map(|name| &bench["stages"][name]);
+    let shares: f64 = stages.iter().map(|stage| stage["share"].as_f64().unwrap()).sum();
+    assert!((shares - 1.0).abs() < 1e-9, "{bench}");
+    assert!(stages.iter().all(|stage| stage["ms"].as_f64().unwrap() > 0.0), "{bench}");
+    let once = with(["--epochs", "1"]);
+    assert!(once["later_epochs_images_per_second"].is_null(), "{once}");
+    let without = with(["--cache-mb", "0"]);
+    assert_eq!((&without["cached_images"], &without["cache_limit_mb"]), (&0.into(), &0.0.into()));
+}
+
+fn bench_loading_that_cannot_be_timed() {
+    dfrt!["bench", "--loading"].failed(2, &["--loading needs --data"]);
+    dfrt!["bench", "--loading", "--data", "d", "--arch", "x"].failed(2, &["--arch needs --train"]);
+    for option in ["--data", "--epochs", "--cache-mb"] {
+        dfrt!["bench", "--train", option, "1"].failed(2, &[option, "needs --loading"]);
+    }
+    let loading = |option: &str, value: &str| dfrt!["bench", "--loading", "--data", faces(), option, value];
+    loading("--res", "100").failed(1, &["100", "multiple of 32"]);
+    loading("--batch", "0").failed(1, &["batch = 0"]);
+    loading("--epochs", "0").failed(1, &["epochs = 0"]);
+    loading("--threads", "0").failed(1, &["--threads 0"]);
+    let absent = folder().join("absent");
+    dfrt!["bench", "--loading", "--data", &absent].failed(1, &["absent", "no such file or folder"]);
 }
 
 /// The arguments of a short bench of the smallest network's training.

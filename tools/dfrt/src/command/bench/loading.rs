@@ -1,0 +1,66 @@
+//! `dfrt bench --loading`: how fast training pictures are fed.
+
+use super::Bench;
+use crate::output::{self, Lines};
+use anyhow::Result;
+use dfrt_trainer::bench::loading::{self, LoadingBench, Stages};
+use dfrt_trainer::train::pool::allowance::Allowance;
+use dfrt_trainer::train::settings::Settings;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Passes over the pictures: the first decodes, the second finds them decoded.
+const EPOCHS: usize = 2;
+
+impl Bench {
+    /// Times the feed of the training pictures of `data`.
+    pub(super) fn feeding(&self, data: &Path) -> Result<()> {
+        crate::command::use_threads(self.threads)?;
+        let usual = Settings::default();
+        let settings = Settings {
+            data: data.to_owned(),
+            res: self.res.unwrap_or(usual.res),
+            batch: self.batch.unwrap_or(usual.batch),
+            epochs: self.epochs.unwrap_or(EPOCHS),
+            ..usual
+        };
+        let allowance = match self.cache_mb {
+            Some(mb) => Arc::new(Allowance::new(mb.saturating_mul(1 << 20))),
+            None => Allowance::of_this_process(),
+        };
+        let bench = loading::measure(&settings, allowance)?;
+        self.tell(&bench, || text(&bench))
+    }
+}
+
+fn text(bench: &LoadingBench) -> String {
+    let LoadingBench { data, res, batch, .. } = bench;
+    format!("{} at {res} px, batches of {batch}\n{}", data.display(), lines(bench))
+}
+
+fn lines(bench: &LoadingBench) -> Lines {
+    let rate = |rate: f64| format!("{} images/s", output::thousands(rate.round() as u64));
+    let mut lines = Lines::default();
+    lines.add("first epoch", rate(bench.first_epoch_images_per_second));
+    if let Some(later) = bench.later_epochs_images_per_second {
+        lines.add("later epochs", rate(later));
+    }
+    let unreadable =
+        if bench.unreadable == 0 { String::new() } else { format!(", {} unreadable", bench.unreadable) };
+    lines.add("pictures", format!("{} for training{unreadable}", bench.n_train));
+    lines.add(
+        "kept decoded",
+        format!("{}, {:.0} MB of at most {:.0}", bench.cached_images, bench.cached_mb, bench.cache_limit_mb),
+    );
+    let memory = bench.peak_rss_mb.map_or_else(|| "unknown".to_owned(), |mb| format!("{mb:.0} MB"));
+    lines.add("peak memory", memory);
+    lines.add("threads", bench.threads.to_string());
+    let Stages { images, read, decode, resize, augment, pack } = bench.stages;
+    let stages =
+        [("read", read), ("decode", decode), ("resize", resize), ("augment", augment), ("pack", pack)];
+    for (name, stage) in stages {
+        lines.add(name, format!("{:.3} ms a picture, {}", stage.ms, output::percent(stage.share)));
+    }
+    lines.add("measured", format!("stages: {images} pictures on one thread; epochs: {}", bench.epochs));
+    lines
+}
