@@ -144,7 +144,7 @@ mod tests {
             let ramp = RgbImage::from_fn(40, 36, |x, y| image::Rgb([x as u8, y as u8, 20 * index]));
             let bytes = if index < 9 { picture::encode_png(&ramp) } else { b"dear diary".to_vec() };
             std::fs::write(&path, bytes).unwrap();
-            let label = if index % 2 == 0 { Label::Real } else { Label::Fake };
+            let label = if index.is_multiple_of(2) { Label::Real } else { Label::Fake };
             Sample { path, label, subset: String::new(), group: String::new(), split: Split::Train }
         };
         (0..10).map(sample).collect()

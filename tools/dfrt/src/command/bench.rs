@@ -142,7 +142,7 @@ impl Bench {
         let model: &[&str] = &["--model"];
         let (train, gpu): (&[&str], &[&str]) = (&["--train"], &["--train", "--ceilings"]);
         let loading: &[&str] = &["--loading"];
-        for (option, given, with) in [
+        let options: [(&str, bool, &[&str]); 12] = [
             ("--threads", self.threads.is_some(), &["--model", "--loading"]),
             ("--runs", self.runs.is_some(), model),
             ("--batch", self.batch.is_some(), &["--model", "--train", "--loading"]),
@@ -155,7 +155,8 @@ impl Bench {
             ("--steps", self.steps.is_some(), train),
             ("--profile", self.profile, train),
             ("--device", self.device.is_some(), gpu),
-        ] {
+        ];
+        for (option, given, with) in options {
             if given && !with.contains(&subject) {
                 return Err(wrong(format!("{option} needs {}", with.join(" or "))));
             }
