@@ -1,5 +1,9 @@
 //! `dfrt attack`: attacks a model and has the judge decide.
 
+mod method;
+
+pub use method::Method;
+
 use crate::dataset::Dataset;
 use crate::failure;
 use crate::model::Model;
@@ -8,18 +12,24 @@ use crate::place;
 use crate::progress::Task;
 use anyhow::Result;
 use argh::FromArgs;
+use dfrt_runtime::attack::decision::boundary::{Boundary, BoundarySettings};
+use dfrt_runtime::attack::decision::hop_skip_jump::{HopSkipJump, HopSkipJumpSettings};
+use dfrt_runtime::attack::decision::rays::{Rays, RaysSettings};
 use dfrt_runtime::attack::judge::{self, Judgement, Subject, Trial};
 use dfrt_runtime::attack::random_noise::RandomNoise;
 use dfrt_runtime::attack::result::{AttackReport, Direction};
 use dfrt_runtime::attack::schedule::Pace;
+use dfrt_runtime::attack::score::nes::{Nes, NesSettings};
+use dfrt_runtime::attack::score::sign_hunter::{SignHunter, SignHunterSettings};
+use dfrt_runtime::attack::score::simba::{Basis, Simba, SimbaSettings};
+use dfrt_runtime::attack::score::spsa::{Spsa, SpsaSettings};
 use dfrt_runtime::attack::square::{Square, SquareSettings};
 use dfrt_runtime::attack::threat::{Norm, Threat};
 use dfrt_runtime::data::manifest::Split;
-use dfrt_runtime::detector::oracle::Oracle;
+use dfrt_runtime::detector::oracle::{DecisionOracle, Decisions, Oracle};
 use dfrt_runtime::detector::session::{Detector, TractOracle};
 use dfrt_runtime::report;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 /// attack a model, judge what survives as 8-bit PNG, and report robust accuracy
 #[derive(FromArgs)]
@@ -29,14 +39,16 @@ use std::str::FromStr;
     help_triggers("-h", "--help", "help"),
     example = "{command_name} --model gr.onnx --method square\n\
     {command_name} --model gr --method pgd --eps 4 --steps 40 --limit 200",
-    note = "square and random-noise ask for logits alone and run on any ONNX file. fgsm and pgd need \
-    gradients: a RUN, or an ONNX file that dfrt exported, and a GPU."
+    note = "Attacks by logits or labels run on any ONNX file. Those by gradients need a RUN, or an ONNX file \
+    that dfrt exported, and a GPU. sign-hunter and rays search linf balls alone, boundary l2 balls."
 )]
 pub struct Attack {
     /// an .onnx file or a RUN
     #[argh(option)]
     model: PathBuf,
-    /// square, random-noise, fgsm or pgd
+    /// by logits square, simba, simba-dct, nes, spsa, sign-hunter, random-noise; by labels
+    /// rays, hop-skip-jump, boundary; by gradients fgsm, pgd, mi-fgsm, apgd-ce, apgd-margin,
+    /// fab, cw, deepfool
     #[argh(option)]
     method: Method,
     /// manifest or folder (default: the data set that the model names)
@@ -51,23 +63,23 @@ pub struct Attack {
     /// linf or l2 (default linf)
     #[argh(option, default = "Norm::Linf", from_str_fn(norm))]
     norm: Norm,
-    /// queries a picture, for square (default 5000) and random-noise (default 100)
+    /// queries a picture, without gradients (default 5000, random-noise 100)
     #[argh(option)]
     queries: Option<u64>,
     /// square's window sizes: autoattack (default: from 80 % of the picture, at fixed
     /// query numbers) or published (from 5 %, L2 10 %, stretched to the budget)
     #[argh(option, from_str_fn(schedule))]
     schedule: Option<Schedule>,
-    /// gradient steps, for pgd (default 10)
+    /// gradient steps (default: pgd and mi-fgsm 10, deepfool 50, apgd and fab 100, cw 1000)
     #[argh(option)]
     steps: Option<usize>,
-    /// random starts, for pgd (default 1)
+    /// random starts, for pgd and apgd (default 1) and fab (default 5)
     #[argh(option)]
     restarts: Option<usize>,
-    /// pictures at once on the GPU, for fgsm and pgd (default 16)
+    /// pictures at once on the GPU, with gradients (default 16)
     #[argh(option)]
     batch: Option<usize>,
-    /// GPU, for fgsm and pgd (default: the best; see dfrt devices)
+    /// GPU, with gradients (default: the best; see dfrt devices)
     #[argh(option)]
     device: Option<usize>,
     /// pictures at most, balanced over the classes, the same ones each time
@@ -91,51 +103,6 @@ pub struct Attack {
     /// print the result as JSON
     #[argh(switch)]
     json: bool,
-}
-
-/// Which attack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// Random search by squares; asks for logits.
-    Square,
-    /// The floor; asks for logits.
-    RandomNoise,
-    /// One gradient step.
-    Fgsm,
-    /// Several gradient steps from a random start.
-    Pgd,
-}
-
-impl Method {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Square, Self::RandomNoise, Self::Fgsm, Self::Pgd];
-
-    /// Its name at the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Square => "square",
-            Self::RandomNoise => "random-noise",
-            Self::Fgsm => "fgsm",
-            Self::Pgd => "pgd",
-        }
-    }
-
-    /// Whether it needs gradients, and so a GPU.
-    pub fn needs_gradients(self) -> bool {
-        matches!(self, Self::Fgsm | Self::Pgd)
-    }
-}
-
-impl FromStr for Method {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        let found = Self::ALL.into_iter().find(|method| method.name() == name);
-        found.ok_or_else(|| {
-            let known = Self::ALL.map(Self::name).join(", ");
-            format!("method {name:?} is unknown; choose one of {known}")
-        })
-    }
 }
 
 /// How square's windows shrink.
@@ -174,12 +141,12 @@ pub struct Plan {
     pub queries: Option<u64>,
     /// Square's windows.
     pub schedule: Schedule,
-    /// Steps of PGD.
+    /// Gradient steps; none for the method's default.
     #[cfg_attr(not(feature = "train"), allow(dead_code, reason = "for gradients"))]
-    pub steps: usize,
-    /// Starts of PGD.
+    pub steps: Option<usize>,
+    /// Random starts; none for the method's default.
     #[cfg_attr(not(feature = "train"), allow(dead_code, reason = "for gradients"))]
-    pub restarts: usize,
+    pub restarts: Option<usize>,
     /// Pictures at once on the GPU.
     #[cfg_attr(not(feature = "train"), allow(dead_code, reason = "for gradients"))]
     pub batch: usize,
@@ -195,8 +162,8 @@ impl Plan {
             threat,
             queries: None,
             schedule: Schedule::Autoattack,
-            steps: 10,
-            restarts: 1,
+            steps: None,
+            restarts: None,
             batch: 16,
             seed: 0,
         }
@@ -272,8 +239,8 @@ impl Attack {
         Ok(Plan {
             queries: self.queries,
             schedule: self.schedule.unwrap_or(plan.schedule),
-            steps: self.steps.unwrap_or(plan.steps),
-            restarts: self.restarts.unwrap_or(plan.restarts),
+            steps: self.steps,
+            restarts: self.restarts,
             batch: self.batch.unwrap_or(plan.batch),
             seed: self.seed,
             ..plan
@@ -285,8 +252,8 @@ impl Attack {
         let idle = [
             ("--queries", self.queries.is_some() && gradients),
             ("--schedule", self.schedule.is_some() && self.method != Method::Square),
-            ("--steps", self.steps.is_some() && self.method != Method::Pgd),
-            ("--restarts", self.restarts.is_some() && self.method != Method::Pgd),
+            ("--steps", self.steps.is_some() && !self.method.has_steps()),
+            ("--restarts", self.restarts.is_some() && !self.method.has_restarts()),
             ("--batch", self.batch.is_some() && !gradients),
             ("--device", self.device.is_some() && !gradients),
         ];
@@ -377,14 +344,55 @@ pub fn black_box(
     folder: Folder<'_>,
 ) -> Result<Judgement> {
     let threshold = oracle.detector().threshold() as f32;
-    let attack: Box<dyn dfrt_runtime::attack::Attack> = match plan.method {
-        Method::Square => Box::new(Square::new(oracle, plan.threat, threshold, plan.square())),
+    let labels = Decisions::new(oracle, threshold);
+    let attack = searching(oracle, &labels, threshold, plan)?;
+    judged(attack.as_ref(), oracle, model, oracle.detector(), data, plan, folder)
+}
+
+/// The attack that asks `oracle` for logits or `labels` for labels.
+fn searching<'a>(
+    oracle: &'a dyn Oracle,
+    labels: &'a dyn DecisionOracle,
+    threshold: f32,
+    plan: &Plan,
+) -> Result<Box<dyn dfrt_runtime::attack::Attack + 'a>> {
+    let Plan { threat, seed, .. } = *plan;
+    let queries = plan.queries.unwrap_or(5000);
+    let simba = |basis| {
+        let settings = SimbaSettings { queries, basis, seed, ..SimbaSettings::default() };
+        Box::new(Simba::new(oracle, threat, threshold, settings))
+    };
+    Ok(match plan.method {
+        Method::Square => Box::new(Square::new(oracle, threat, threshold, plan.square())),
+        Method::Simba => simba(Basis::Pixel),
+        Method::SimbaDct => simba(Basis::Dct),
+        Method::Nes => {
+            let settings = NesSettings { queries, seed, ..NesSettings::default() };
+            Box::new(Nes::new(oracle, threat, threshold, settings))
+        }
+        Method::Spsa => {
+            let settings = SpsaSettings { queries, seed, ..SpsaSettings::default() };
+            Box::new(Spsa::new(oracle, threat, threshold, settings))
+        }
+        Method::SignHunter => {
+            Box::new(SignHunter::new(oracle, threat, threshold, SignHunterSettings { queries })?)
+        }
+        Method::Rays => {
+            Box::new(Rays::new(labels, threat, RaysSettings { queries, ..RaysSettings::default() })?)
+        }
+        Method::HopSkipJump => {
+            let settings = HopSkipJumpSettings { queries, seed, ..HopSkipJumpSettings::default() };
+            Box::new(HopSkipJump::new(labels, threat, settings))
+        }
+        Method::Boundary => {
+            let settings = BoundarySettings { queries, seed, ..BoundarySettings::default() };
+            Box::new(Boundary::new(labels, threat, settings)?)
+        }
         _ => {
             let queries = plan.queries.unwrap_or(100);
-            Box::new(RandomNoise::new(oracle, plan.threat, threshold, queries, plan.seed))
+            Box::new(RandomNoise::new(oracle, threat, threshold, queries, seed))
         }
-    };
-    judged(attack.as_ref(), oracle, model, oracle.detector(), data, plan, folder)
+    })
 }
 
 /// Attacks on the GPU, by gradients. The deployed file is the judge: its threshold,
@@ -401,15 +409,60 @@ pub fn white_box(
     plan: &Plan,
     folder: Folder<'_>,
 ) -> Result<Judgement> {
+    use dfrt_runtime::attack::gradient::apgd::{Apgd, ApgdSettings};
+    use dfrt_runtime::attack::gradient::carlini_wagner::{CarliniWagner, CarliniWagnerSettings};
+    use dfrt_runtime::attack::gradient::deep_fool::{DeepFool, DeepFoolSettings};
+    use dfrt_runtime::attack::gradient::fab::{Fab, FabSettings};
+    use dfrt_runtime::attack::gradient::momentum::{Momentum, MomentumSettings};
+    use dfrt_runtime::attack::gradient::opponent::Opponent;
+    use dfrt_runtime::detector::oracle::AttackLoss;
+    use dfrt_trainer::gpu_oracle::GpuOracle;
     use dfrt_trainer::pgd::{Pgd, Settings};
 
     let batch = plan.batch.min(data.chosen.len()).max(1);
-    let settings = match plan.method {
-        Method::Fgsm => Settings::fgsm(plan.threat),
-        _ => Settings::pgd(plan.threat, plan.steps, plan.restarts, plan.seed),
+    let judge = |attack: &dyn dfrt_runtime::attack::Attack| {
+        judged(attack, oracle, model, oracle.detector(), data, plan, folder)
     };
-    let attack = Pgd::new(plan.method.name(), network, batch, plan.threat, settings)?;
-    judged(&attack, oracle, model, oracle.detector(), data, plan, folder)
+    let (steps, restarts, seed) = (plan.steps, plan.restarts, plan.seed);
+    if matches!(plan.method, Method::Fgsm | Method::Pgd) {
+        let settings = match plan.method {
+            Method::Fgsm => Settings::fgsm(plan.threat),
+            _ => Settings::pgd(plan.threat, steps.unwrap_or(10), restarts.unwrap_or(1), seed),
+        };
+        return judge(&Pgd::new(plan.method.name(), network, batch, plan.threat, settings)?);
+    }
+    let gradients = GpuOracle::new(network, batch)?;
+    let threshold = oracle.detector().threshold() as f32;
+    let opponent = Opponent::new(&gradients, plan.threat, threshold, batch);
+    let apgd = |loss| {
+        let plain = ApgdSettings::new(loss);
+        let (steps, restarts) = (steps.unwrap_or(plain.steps), restarts.unwrap_or(plain.restarts));
+        ApgdSettings { steps, restarts, seed, ..plain }
+    };
+    match plan.method {
+        Method::ApgdCe => judge(&Apgd::new(opponent, apgd(AttackLoss::CrossEntropy))),
+        Method::ApgdMargin => judge(&Apgd::new(opponent, apgd(AttackLoss::Margin))),
+        Method::Fab => {
+            let plain = FabSettings::default();
+            let (steps, restarts) = (steps.unwrap_or(plain.steps), restarts.unwrap_or(plain.restarts));
+            judge(&Fab::new(opponent, FabSettings { steps, restarts, seed, ..plain }))
+        }
+        Method::Cw => {
+            let plain = CarliniWagnerSettings::default();
+            let steps = steps.unwrap_or(plain.steps);
+            judge(&CarliniWagner::new(opponent, CarliniWagnerSettings { steps, ..plain }))
+        }
+        Method::DeepFool => {
+            let plain = DeepFoolSettings::default();
+            let steps = steps.unwrap_or(plain.steps);
+            judge(&DeepFool::new(opponent, DeepFoolSettings { steps, ..plain }))
+        }
+        _ => {
+            let plain = MomentumSettings::default();
+            let steps = steps.unwrap_or(plain.steps);
+            judge(&Momentum::new(opponent, MomentumSettings { steps, ..plain }))
+        }
+    }
 }
 
 fn judged(

@@ -131,8 +131,11 @@ impl StudySettings {
             for name in &self.attacks {
                 let method: AttackMethod = name.parse().map_err(anyhow::Error::msg)?;
                 let plan = Plan::new(method, Threat::new(self.norm, eps)?);
-                let queries = (method == AttackMethod::Square).then_some(self.queries);
-                plans.push(Plan { queries, steps: self.steps, restarts: self.restarts, ..plan });
+                let queries = method.has_budget().then_some(self.queries);
+                // Of PGD as ever; the others have their own.
+                let pgd = method == AttackMethod::Pgd;
+                let (steps, restarts) = (pgd.then_some(self.steps), pgd.then_some(self.restarts));
+                plans.push(Plan { queries, steps, restarts, ..plan });
             }
         }
         Ok(plans)

@@ -10,6 +10,8 @@ pub fn trials() -> Vec<Trial> {
     vec![
         plain("attack/square_is_a_whole_command", square_is_a_whole_command),
         plain("attack/by_logits_in_both_norms", by_logits_in_both_norms),
+        plain("attack/every_search", every_search),
+        plain("attack/balls_that_a_search_knows_not", balls_that_a_search_knows_not),
         plain("attack/schedules_of_square", schedules_of_square),
         plain("attack/earlier_results_stay", earlier_results_stay),
         plain("attack/an_interrupted_attack_goes_on", an_interrupted_attack_goes_on),
@@ -19,6 +21,7 @@ pub fn trials() -> Vec<Trial> {
         plain("verify/what_was_changed_is_found", what_was_changed_is_found),
         plain("verify/folders_that_hold_no_attack", folders_that_hold_no_attack),
         gpu("attack/by_gradients_on_run_and_file", by_gradients_on_run_and_file),
+        gpu("attack/every_descent", every_descent),
         gpu("attack/batches_change_nothing", batches_change_nothing),
         gpu("attack/restarts_never_help_the_model", restarts_never_help_the_model),
     ]
@@ -101,6 +104,32 @@ fn by_logits_in_both_norms() {
             assert_eq!(samples.lines().count(), 13);
         }
     }
+}
+
+fn every_search() {
+    let searches = ["simba", "simba-dct", "nes", "spsa", "sign-hunter", "rays", "hop-skip-jump", "boundary"];
+    for method in searches {
+        let out = folder().join("attack");
+        let ball = if method == "boundary" {
+            ["--norm", "l2", "--eps", "900"]
+        } else {
+            ["--norm", "linf", "--eps", "64"]
+        };
+        let options = [&ball[..], &["--queries", "150", "--json"]].concat();
+        let report = attack(model(), method, &out, &options).json();
+        assert_eq!(report["method"], method);
+        consistent(&report);
+        assert!(report["queries"]["total"].as_u64().unwrap() <= 12 * 150, "{method}: {report}");
+        dfrt!["verify", &out].done();
+    }
+}
+
+fn balls_that_a_search_knows_not() {
+    let out = folder().join("attack");
+    attack(model(), "rays", &out, &["--norm", "l2", "--eps", "300"]).failed(1, &["rays", "--norm Linf"]);
+    attack(model(), "sign-hunter", &out, &["--norm", "l2", "--eps", "300"]).failed(1, &["sign-hunter"]);
+    attack(model(), "boundary", &out, &[]).failed(1, &["boundary", "--norm L2"]);
+    assert!(!out.exists());
 }
 
 fn schedules_of_square() {
@@ -255,6 +284,19 @@ fn by_gradients_on_run_and_file() {
         });
         assert_eq!(of_run["robust_accuracy"], of_file["robust_accuracy"]);
         assert_eq!(of_run["model"]["sha256"], of_file["model"]["sha256"]);
+    }
+}
+
+fn every_descent() {
+    for method in ["mi-fgsm", "apgd-ce", "apgd-margin", "fab", "cw", "deepfool"] {
+        let out = folder().join("attack");
+        let options = ["--norm", "l2", "--eps", "300", "--steps", "5", "--json"];
+        let report = attack(trained(), method, &out, &options).json();
+        assert_eq!(report["method"], method);
+        consistent(&report);
+        let gates = report["gates"].as_array().unwrap();
+        assert!(gates.iter().any(|gate| gate["name"] == "nonzero-gradients"), "{report}");
+        dfrt!["verify", &out].done();
     }
 }
 
