@@ -1,6 +1,6 @@
 //! The numbers of a network: learned tensors and running statistics, in torch's
 //! order and under torchvision's names. Drawing them is in [`super::initial`], the
-//! device's order in [`super::layout`], files in [`super::weights_file`].
+//! device's order in [`super::layout`], files in [`super::files`].
 
 use super::graph::Graph;
 pub use super::layout::{from_device_layout, to_device_layout};
