@@ -4,8 +4,10 @@ use super::Goal;
 use super::geometry::between;
 use super::line::Line;
 
-/// How often the overshoot is doubled: from 2 % to 256 %.
-const TRIES: i32 = 8;
+/// How often the overshoot is doubled at most. A fragile detector's boundary may lie a
+/// hundredth of a level away, where every rounding leads back to the picture itself; the
+/// ball ends the doubling long before this does.
+const TRIES: i32 = 16;
 
 /// What to propose of `nearest`, a point that crosses. [`Goal::Inside`]: where
 /// rounding undoes it, its change is made longer by 2 %, 4 %, 8 % … until the 8-bit
