@@ -5,11 +5,13 @@ mod deployed;
 #[cfg(feature = "train")]
 mod training;
 
+use super::train::{Triple, triple};
 use crate::failure;
 use crate::output;
 use crate::place;
 use anyhow::Result;
 use argh::FromArgs;
+use dfrt_runtime::detector::reading::{Asked, Layout, Output, Range};
 use dfrt_runtime::storage;
 use serde::Serialize;
 use std::fmt::Display;
@@ -53,7 +55,8 @@ pub struct Bench {
     /// with --train: efficientnet-b0 (default), efficientnet-lite0 or efficientnet-tiny
     #[argh(option)]
     arch: Option<String>,
-    /// with --train: side of the network's input in pixels, a multiple of 32 (default 224)
+    /// with --train: side of the network's input in pixels, a multiple of 32 (default 224); with
+    /// --model: the same of a file of another program that leaves it open
     #[argh(option)]
     res: Option<usize>,
     /// with --train: a step of baseline (default) or gr, or an attack's step, input-gradient
@@ -77,6 +80,24 @@ pub struct Bench {
     /// print the result as JSON
     #[argh(switch)]
     json: bool,
+    /// with --model of another program: where its channels stand, nchw or nhwc
+    #[argh(option)]
+    layout: Option<Layout>,
+    /// with --model of another program: what black and white are in its input, 0-1, 0-255 or -1-1
+    #[argh(option)]
+    range: Option<Range>,
+    /// with --model of another program: channel means subtracted, red,green,blue in the units of --range
+    #[argh(option, from_str_fn(triple))]
+    mean: Option<Triple>,
+    /// with --model of another program: channel deviations that divide then, red,green,blue
+    #[argh(option, from_str_fn(triple))]
+    std: Option<Triple>,
+    /// with --model of another program: what its output is, logit or probability
+    #[argh(option)]
+    output: Option<Output>,
+    /// with --model of another program: the class that is fake, 0 or 1 (of one output: 0 where a high one means real)
+    #[argh(option)]
+    fake_index: Option<usize>,
 }
 
 impl Bench {
@@ -115,17 +136,36 @@ impl Bench {
             ("--runs", self.runs.is_some(), model),
             ("--batch", self.batch.is_some(), &["--model", "--train"]),
             ("--arch", self.arch.is_some(), train),
-            ("--res", self.res.is_some(), train),
+            ("--res", self.res.is_some(), &["--model", "--train"]),
             ("--method", self.method.is_some(), train),
             ("--steps", self.steps.is_some(), train),
             ("--profile", self.profile, train),
             ("--device", self.device.is_some(), gpu),
+            ("--layout", self.layout.is_some(), model),
+            ("--range", self.range.is_some(), model),
+            ("--mean", self.mean.is_some(), model),
+            ("--std", self.std.is_some(), model),
+            ("--output", self.output.is_some(), model),
+            ("--fake-index", self.fake_index.is_some(), model),
         ] {
             if given && !with.contains(&subject) {
                 return Err(wrong(format!("{option} needs {}", with.join(" or "))));
             }
         }
         Ok(())
+    }
+
+    /// What is said about a file of another program.
+    fn asked(&self) -> Asked {
+        Asked {
+            res: self.res,
+            layout: self.layout,
+            range: self.range,
+            mean: self.mean.map(|mean| mean.0),
+            std: self.std.map(|std| std.0),
+            output: self.output,
+            fake_index: self.fake_index,
+        }
     }
 
     /// Keeps the result where --out says, and prints it.
