@@ -37,6 +37,7 @@ fn evaluated(samples: &[Sample]) -> Result<(Evaluation, Vec<Score>), EvaluateErr
         sha256: String::new(),
         arch: "planted".to_owned(),
         res: 8,
+        reading: None,
     };
     let subject = Subject { model: &model, data: "greys", split: Split::Test, threshold: 0.0, seed: 0 };
     let last = Cell::new((0, 0));

@@ -8,6 +8,7 @@ use dfrt_runtime::data::batch::Batch;
 use dfrt_runtime::detector::bench::bench;
 use dfrt_runtime::detector::metadata::Metadata;
 use dfrt_runtime::detector::oracle::Oracle;
+use dfrt_runtime::detector::reading::Asked;
 use dfrt_runtime::detector::session::{Detector, TractOracle};
 use dfrt_runtime::{random, storage};
 use rand::{Rng, RngExt};
@@ -128,7 +129,8 @@ fn a_size_left_open_is_taken_from_metadata_or_caller() {
     let path = folder.model(&open);
     let text = Detector::load(&path, 1).unwrap_err().to_string();
     assert!(text.contains("leaves its input's size open"), "{text}");
-    assert_eq!(Detector::load_sized(&path, 1, Some(48)).unwrap().res(), 48);
+    let asked = Asked { res: Some(48), ..Asked::default() };
+    assert_eq!(Detector::load_as(&path, 1, &asked).unwrap().res(), 48);
     let closed = folder.model(&tiny(3, Some(&Metadata::new("x", 64, 0.0))));
     let text = Detector::load(&closed, 1).unwrap_err().to_string();
     assert!(text.contains("takes pictures of 32 px, not 64 px"), "{text}");
@@ -232,7 +234,8 @@ fn other_inputs_and_outputs_are_refused() {
     assert!(shaped(&[None, Some(3), Some(32), Some(48)]).contains("[?, 3, 32, 48]"));
     assert!(shaped(&[None, Some(3), Some(1024)]).contains("[?, 3, 1024]"));
     assert!(shaped(&[None, Some(3), Some(0), Some(0)]).contains("[?, 3, 0, 0]"));
-    let mut two_logits = tiny(13, None);
+    let metadata = Metadata::new("efficientnet-tiny", RES, 0.0);
+    let mut two_logits = tiny(13, Some(&metadata));
     let graph = two_logits.graph.as_mut().unwrap();
     graph.initializer[2] = tensor("head", &[2, 8], vec![0.0; 16]);
     assert!(refusal(&bytes(&two_logits)).contains("one logit a picture"));

@@ -44,7 +44,7 @@ const PLANS: [Plan; 4] = [
 
 fn model() -> ModelInfo {
     let arch = "efficientnet-tiny".into();
-    ModelInfo { path: "model.onnx".into(), sha256: "0".repeat(64), arch, res: SIDE as usize }
+    ModelInfo { path: "model.onnx".into(), sha256: "0".repeat(64), arch, res: SIDE as usize, reading: None }
 }
 
 fn data() -> DataInfo {

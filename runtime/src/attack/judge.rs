@@ -523,6 +523,7 @@ fn settings(attack: &dyn Attack, trial: &Trial<'_>) -> String {
         "threshold": trial.threshold,
         "model": trial.model.sha256,
         "res": trial.model.res,
+        "reading": trial.model.reading,
         "data": trial.data,
         "split": trial.split,
     });

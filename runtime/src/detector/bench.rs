@@ -4,6 +4,7 @@
 //! on its own thread, so that the latencies are those under that load and the
 //! throughput is that of the whole machine.
 
+use super::reading::{Asked, Reading};
 use super::session::{Detector, Session, SessionError};
 use crate::metrics::quantile::quantile;
 use crate::random;
@@ -43,6 +44,9 @@ pub struct Bench {
     pub model_mb: f64,
     /// The processor.
     pub cpu: String,
+    /// How a foreign file was read; none for a file that dfrt exported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reading: Option<Reading>,
 }
 
 /// Why nothing could be measured.
@@ -51,17 +55,9 @@ pub enum BenchError {
     /// A count of 0.
     #[error("{0} is 0; ask for at least 1")]
     Zero(&'static str),
-    /// The model cannot be loaded or run.
+    /// The model cannot be loaded or run, or failed while it was timed.
     #[error(transparent)]
     Session(#[from] SessionError),
-    /// The model failed while it was timed.
-    #[error("{model}: failed while it was timed: {reason}; try `dfrt eval` on it")]
-    Run {
-        /// The file.
-        model: String,
-        /// What tract said.
-        reason: String,
-    },
 }
 
 /// Times `runs` runs of `batch` pictures in each of `threads` threads. A tenth
@@ -70,17 +66,34 @@ pub enum BenchError {
 /// # Errors
 /// A count of 0, a model that cannot be loaded or fails.
 pub fn bench(path: &Path, threads: usize, batch: usize, runs: usize) -> Result<Bench, BenchError> {
+    bench_as(path, &Asked::default(), &|_| (), threads, batch, runs)
+}
+
+/// The same with what the user says about a foreign file; `loaded` sees the model
+/// before it is timed. Bringing pixels into the file's layout and units counts.
+///
+/// # Errors
+/// As [`bench`].
+pub fn bench_as(
+    path: &Path,
+    asked: &Asked,
+    loaded: &dyn Fn(&Detector),
+    threads: usize,
+    batch: usize,
+    runs: usize,
+) -> Result<Bench, BenchError> {
     for (count, name) in [(threads, "--threads"), (batch, "--batch"), (runs, "--runs")] {
         if count == 0 {
             return Err(BenchError::Zero(name));
         }
     }
     let start = Instant::now();
-    let detector = Detector::load(path, batch)?;
+    let detector = Detector::load_as(path, batch, asked)?;
     let load_ms = milliseconds(start);
+    loaded(&detector);
     let values = noise(detector.batch() * 3 * detector.res() * detector.res());
     let start = Instant::now();
-    timed(&detector, &mut detector.session()?, &values)?;
+    timed(&mut detector.session()?, &values)?;
     let first_ms = milliseconds(start);
     let (mut times, seconds) = side_by_side(&detector, threads, runs, &values)?;
     times.sort_by(f64::total_cmp);
@@ -99,6 +112,7 @@ pub fn bench(path: &Path, threads: usize, batch: usize, runs: usize) -> Result<B
         runs,
         model_mb: std::fs::metadata(path).map_or(0.0, |file| file.len() as f64 / 1e6),
         cpu: cpu(),
+        reading: detector.info().reading.clone(),
     })
 }
 
@@ -116,7 +130,7 @@ fn side_by_side(
         // Also after a failure, so that no other thread waits for ever.
         warm.wait();
         let (mut session, start) = (session?, Instant::now());
-        let times: Result<Vec<_>, _> = (0..runs).map(|_| timed(detector, &mut session, values)).collect();
+        let times: Result<Vec<_>, _> = (0..runs).map(|_| timed(&mut session, values)).collect();
         Ok::<_, BenchError>((times?, start, Instant::now()))
     };
     let measured: Result<Vec<_>, _> = std::thread::scope(|scope| {
@@ -134,17 +148,17 @@ fn side_by_side(
 fn warm_session(detector: &Detector, runs: usize, values: &[f32]) -> Result<Session, BenchError> {
     let mut session = detector.session()?;
     for _ in 0..runs {
-        timed(detector, &mut session, values)?;
+        timed(&mut session, values)?;
     }
     Ok(session)
 }
 
-fn timed(detector: &Detector, session: &mut Session, values: &[f32]) -> Result<f64, BenchError> {
+fn timed(session: &mut Session, values: &[f32]) -> Result<f64, BenchError> {
     let start = Instant::now();
     let logits = session.run(values);
     let elapsed = milliseconds(start);
-    let failed = |reason| BenchError::Run { model: detector.info().path.clone(), reason };
-    logits.map(|_| elapsed).map_err(failed)
+    logits?;
+    Ok(elapsed)
 }
 
 fn milliseconds(start: Instant) -> f64 {

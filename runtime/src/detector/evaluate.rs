@@ -2,6 +2,7 @@
 //! which paired statistics need.
 
 use super::oracle::{Oracle, OracleError};
+use super::reading::Reading;
 use crate::data::batch::Batch;
 use crate::data::manifest::{Label, Sample, Split};
 use crate::data::picture::{self, PictureError};
@@ -26,6 +27,10 @@ pub struct ModelInfo {
     pub arch: String,
     /// Side of its input in pixels.
     pub res: usize,
+    /// How a foreign file was read, so that it can be read so again; none for a file
+    /// that dfrt exported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reading: Option<Reading>,
 }
 
 /// Which data it was evaluated on.

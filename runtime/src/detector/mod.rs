@@ -3,7 +3,10 @@
 
 pub mod bench;
 pub mod evaluate;
+pub mod external;
+mod guess;
 pub mod metadata;
 pub mod oracle;
+pub mod reading;
 pub mod session;
 pub mod signature;

@@ -3,11 +3,15 @@
 //!
 //! A [`Detector`] has one plan of one batch size. Larger requests are cut, a
 //! smaller one is padded, so that the bits of a picture's logit depend on the
-//! plan alone and never on how many pictures were asked with it.
+//! plan alone and never on how many pictures were asked with it. What a file wants
+//! its pixels to be, and what its numbers mean, its [`Reading`] knows.
 
 use super::evaluate::ModelInfo;
+use super::external::{self, ExternalError};
+use super::guess;
 use super::metadata::{Metadata, MetadataError};
 use super::oracle::{Oracle, OracleError};
+use super::reading::{Asked, Layout, Reading};
 use super::signature::{Signature, SignatureError};
 use crate::data::batch::Batch;
 use crate::storage::{self, StorageError};
@@ -16,7 +20,7 @@ use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Once, PoisonError};
-use tract_onnx::pb::ModelProto;
+use tract_onnx::pb::{ModelProto, NodeProto};
 use tract_onnx::prelude::*;
 
 /// Why a model's file cannot be used, or why it failed on a picture.
@@ -49,7 +53,31 @@ pub enum SessionError {
         /// The key.
         source: MetadataError,
     },
-    /// tract cannot run the graph; it names the node.
+    /// Its weights lie in another file that cannot be used.
+    #[error("{}: {source}", path.display())]
+    External {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with the other one.
+        source: ExternalError,
+    },
+    /// What the user says about it cannot be.
+    #[error("{}: {reason}", path.display())]
+    Asked {
+        /// The file.
+        path: PathBuf,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// Its numbers are not what they are read as.
+    #[error("{}: {reason}", path.display())]
+    Answer {
+        /// The file.
+        path: PathBuf,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// tract cannot run the graph; the operator and its node are named.
     #[error("{}: tract cannot run this graph: {reason}; simplify the model or export it with opset 17", path.display())]
     Graph {
         /// The file.
@@ -64,7 +92,9 @@ pub enum SessionError {
 pub struct Detector {
     path: PathBuf,
     plan: Arc<TypedSimplePlan>,
-    batch: usize,
+    signature: Signature,
+    reading: Reading,
+    guesses: Vec<String>,
     info: ModelInfo,
     metadata: Option<Metadata>,
 }
@@ -73,46 +103,72 @@ impl Detector {
     /// Loads `path` and optimises it for batches of `batch` pictures (at least 1;
     /// a file whose batch is fixed keeps its own, see [`Detector::batch`]).
     ///
-    /// The graph must have one input, N x 3 x res x res floats in \[0, 1\], and one
-    /// output of one logit a picture, \[N, 1\] or \[N\], positive for fake.
+    /// A file that dfrt exported has one input, N x 3 x res x res floats in \[0, 1\],
+    /// and one output of one logit a picture, \[N, 1\] or \[N\], positive for fake.
+    /// How another file is read is guessed, see [`Detector::guesses`].
     ///
     /// # Errors
     /// An unreadable, empty, truncated or foreign file, an operator that tract
     /// does not have, other inputs or outputs: one line that names the file.
     pub fn load(path: &Path, batch: usize) -> Result<Self, SessionError> {
-        Self::load_sized(path, batch, None)
+        Self::load_as(path, batch, &Asked::default())
     }
 
-    /// The same with the side of the input in pixels, for a foreign file that
-    /// leaves it open.
+    /// The same with what the user says about a foreign file.
     ///
     /// # Errors
-    /// As [`Detector::load`], and a size that differs from the file's.
-    pub fn load_sized(path: &Path, batch: usize, res: Option<usize>) -> Result<Self, SessionError> {
-        let bytes = storage::read(path)?;
-        let proto = parse(path, &bytes)?;
+    /// As [`Detector::load`], a size that differs from the file's, and a reading
+    /// for a file that dfrt exported, which says itself how it is read.
+    pub fn load_as(path: &Path, batch: usize, asked: &Asked) -> Result<Self, SessionError> {
+        let mut bytes = storage::read(path)?;
+        let mut proto = parse(path, &bytes)?;
         let metadata = read_metadata(path, &proto)?;
-        let known = res.or(metadata.as_ref().map(|metadata| metadata.res));
-        let signature = Signature::of(&proto, batch.max(1), known)
-            .map_err(|source| SessionError::Signature { path: path.to_owned(), source })?;
-        let graph = |reason| SessionError::Graph { path: path.to_owned(), reason };
-        let plan = contained(|| optimise(&proto, &signature)).map_err(graph)?;
-        signature
-            .check_output(&plan)
-            .map_err(|source| SessionError::Signature { path: path.to_owned(), source })?;
-        let arch = metadata.as_ref().map_or("unknown", |metadata| &metadata.arch);
+        check_asked(path, metadata.is_some(), asked)?;
+        let beside = external::bring_in(path, &mut proto)
+            .map_err(|source| SessionError::External { path: path.to_owned(), source })?;
+        beside.into_values().for_each(|file| bytes.extend(file));
+        let own = metadata.as_ref();
+        let res = asked.res.or(own.map(|metadata| metadata.res));
+        let layout = asked.layout.or(own.map(|_| Layout::Nchw));
+        let wrong = |source| SessionError::Signature { path: path.to_owned(), source };
+        let signature = Signature::of(&proto, batch.max(1), res, layout).map_err(wrong)?;
+        let plan = contained(|| optimise(&proto, &signature)).map_err(|reason| SessionError::Graph {
+            path: path.to_owned(),
+            reason: with_operator(&proto, reason),
+        })?;
+        let outputs = signature.outputs(&plan).map_err(wrong)?;
+        let (reading, guesses) = match own {
+            Some(_) if outputs != 1 => {
+                let found = format!("{outputs} numbers a picture where dfrt exports one logit a picture");
+                return Err(wrong(SignatureError::Output(found)));
+            }
+            Some(_) => (Reading::plain(), Vec::new()),
+            None => guess::settle(&proto, &signature, outputs, asked),
+        };
         let info = ModelInfo {
             path: path.display().to_string(),
             sha256: storage::sha256(&bytes),
-            arch: arch.to_owned(),
+            arch: own.map_or("unknown", |metadata| &metadata.arch).to_owned(),
             res: signature.res,
+            reading: own.is_none().then(|| reading.clone()),
         };
-        Ok(Self { path: path.to_owned(), plan, batch: signature.batch, info, metadata })
+        Ok(Self { path: path.to_owned(), plan, signature, reading, guesses, info, metadata })
+    }
+
+    /// How its input and output are read.
+    pub fn reading(&self) -> &Reading {
+        &self.reading
+    }
+
+    /// What of the reading was guessed: a line each, which names the option that
+    /// changes it. None for a file that dfrt exported.
+    pub fn guesses(&self) -> &[String] {
+        &self.guesses
     }
 
     /// The pictures that one run takes.
     pub fn batch(&self) -> usize {
-        self.batch
+        self.signature.batch
     }
 
     /// The side of its input in pixels.
@@ -141,33 +197,48 @@ impl Detector {
     /// tract cannot set up an operator.
     pub fn session(&self) -> Result<Session, SessionError> {
         let state = contained(|| self.plan.spawn());
-        let state = state.map_err(|reason| self.failed(reason))?;
-        Ok(Session { state, shape: [self.batch, 3, self.res(), self.res()] })
-    }
-
-    fn failed(&self, reason: String) -> SessionError {
-        SessionError::Graph { path: self.path.clone(), reason }
+        let path = self.path.clone();
+        match state {
+            Ok(state) => {
+                let (shape, res) = (self.signature.shape(), self.signature.res);
+                Ok(Session { path, state, shape, res, reading: self.reading.clone() })
+            }
+            Err(reason) => Err(SessionError::Graph { path, reason }),
+        }
     }
 }
 
 /// The running state of a [`Detector`]: one a thread.
 #[derive(Debug)]
 pub struct Session {
+    path: PathBuf,
     state: TypedSimpleState,
     shape: [usize; 4],
+    res: usize,
+    reading: Reading,
 }
 
 impl Session {
-    /// The logits \[N\] of `values`, N x 3 x res x res, N the detector's batch.
+    /// The logits \[N\] of `values`, N x 3 x res x res in \[0, 1\], N the detector's
+    /// batch.
     ///
     /// # Errors
-    /// What tract says, on one line. The session must not be used again.
-    pub fn run(&mut self, values: &[f32]) -> Result<Vec<f32>, String> {
-        contained(|| {
-            let input = Tensor::from_shape(&self.shape, values)?;
-            let outputs = self.state.run(tvec!(input.into_tvalue()))?;
+    /// What tract says, on one line, and numbers that are not what they are read as.
+    /// The session must not be used again.
+    pub fn run(&mut self, values: &[f32]) -> Result<Vec<f32>, SessionError> {
+        let (state, shape, reading, res) = (&mut self.state, &self.shape, &self.reading, self.res);
+        let numbers = contained(|| {
+            let input = if reading.takes_pixels() {
+                Tensor::from_shape(shape, values)?
+            } else {
+                Tensor::from_shape(shape, &reading.input(values, res))?
+            };
+            let outputs = state.run(tvec!(input.into_tvalue()))?;
             Ok(outputs[0].try_as_plain_ram()?.as_slice::<f32>()?.to_vec())
-        })
+        });
+        let numbers = numbers.map_err(|reason| SessionError::Graph { path: self.path.clone(), reason })?;
+        let wrong = |reason| SessionError::Answer { path: self.path.clone(), reason };
+        self.reading.logits(&numbers).map_err(wrong)
     }
 }
 
@@ -192,7 +263,7 @@ impl TractOracle {
     /// One run of the plan on up to `batch` pictures.
     fn run(&self, values: &[f32]) -> Result<Vec<f32>, OracleError> {
         let stride = 3 * self.res() * self.res();
-        let whole = stride * self.detector.batch;
+        let whole = stride * self.detector.batch();
         let mut session = match self.sessions().pop() {
             Some(session) => session,
             None => self.detector.session().map_err(|error| OracleError(error.to_string()))?,
@@ -204,8 +275,7 @@ impl TractOracle {
             padded.resize(whole, 0.0);
             session.run(&padded)
         };
-        let failed = |reason| OracleError(self.detector.failed(reason).to_string());
-        let mut logits = logits.map_err(failed)?;
+        let mut logits = logits.map_err(|error| OracleError(error.to_string()))?;
         logits.truncate(values.len() / stride);
         self.sessions().push(session);
         Ok(logits)
@@ -227,7 +297,7 @@ impl Oracle for TractOracle {
                 self.res()
             )));
         }
-        let chunk = batch.stride() * self.detector.batch;
+        let chunk = batch.stride() * self.detector.batch();
         if batch.values.len() <= chunk {
             return if batch.is_empty() { Ok(Vec::new()) } else { self.run(&batch.values) };
         }
@@ -264,8 +334,39 @@ fn read_metadata(path: &Path, proto: &ModelProto) -> Result<Option<Metadata>, Se
         .map_err(|source| SessionError::Metadata { path: path.to_owned(), source })
 }
 
+/// Refuses what the user cannot mean.
+fn check_asked(path: &Path, own: bool, asked: &Asked) -> Result<(), SessionError> {
+    let idle = asked
+        .first_of_reading()
+        .filter(|_| own)
+        .map(|option| format!("was exported by dfrt and says itself how it is read; leave {option} out"));
+    match idle.or_else(|| asked.fault()) {
+        Some(reason) => Err(SessionError::Asked { path: path.to_owned(), reason }),
+        None => Ok(()),
+    }
+}
+
+/// What tract said with the operator of the node that it names.
+fn with_operator(proto: &ModelProto, reason: String) -> String {
+    // tract calls a node without a name after its first output, and what it makes of
+    // a node by longer names.
+    let called = |node: &NodeProto| match node.name.as_str() {
+        "" => node.output.first().cloned().unwrap_or_default(),
+        name => name.to_owned(),
+    };
+    let nodes = proto.graph.iter().flat_map(|graph| &graph.node);
+    let named = nodes.map(|node| (called(node), &node.op_type)).filter(|(name, _)| {
+        !name.is_empty()
+            && (reason.contains(&format!("\"{name}")) || reason.contains(&format!("node {name}")))
+    });
+    match named.max_by_key(|(name, _)| name.len()) {
+        Some((name, operator)) => format!("operator {operator} (node {name:?}): {reason}"),
+        None => reason,
+    }
+}
+
 fn optimise(proto: &ModelProto, signature: &Signature) -> TractResult<Arc<TypedSimplePlan>> {
-    let shape = [signature.batch, 3, signature.res, signature.res];
+    let shape = signature.shape();
     // Declared shapes of inner values name the file's own symbolic batch, which
     // is fixed here: tract infers them again.
     let onnx = tract_onnx::onnx().with_ignore_value_info(true);

@@ -1,9 +1,10 @@
-//! What a model takes and gives, read from its ONNX before tract sees it: one
-//! picture in, one logit out, operators that tract knows.
+//! What a model takes and gives, read from its ONNX before tract sees it: pictures
+//! in, one or two numbers a picture out, operators that tract knows.
 
+use super::reading::Layout;
 use std::collections::BTreeMap;
 use std::collections::HashSet;
-use tract_onnx::pb::tensor_proto::{DataLocation, DataType};
+use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::dimension::Value as Dimension;
 use tract_onnx::pb::type_proto::Value as Type;
 use tract_onnx::pb::{GraphProto, ModelProto, ValueInfoProto};
@@ -13,16 +14,20 @@ use tract_onnx::prelude::*;
 #[derive(Debug, thiserror::Error)]
 pub enum SignatureError {
     /// Not one input of pictures.
-    #[error("takes {0}; a detector here takes one input N x 3 x res x res of floats in [0, 1]")]
+    #[error(
+        "takes {0}; a detector here takes one input of square pictures in 32-bit floats, N x 3 x res x res or N x res x res x 3"
+    )]
     Input(String),
-    /// Not one logit a picture.
-    #[error("gives {0}; a detector here gives one logit a picture, [N, 1] or [N], positive for fake")]
+    /// Not one or two numbers a picture.
+    #[error(
+        "gives {0}; a detector here gives one or two numbers a picture, [N], [N, 1] or [N, 2]: logits or probabilities"
+    )]
     Output(String),
     /// The file leaves the size open and nobody said it.
-    #[error("leaves its input's size open; add the metadata dfrt.res or export it with a fixed size")]
+    #[error("leaves its input's size open; say with --res how many pixels its pictures have")]
     OpenSize,
     /// The size asked for is not the file's.
-    #[error("takes pictures of {file} px, not {asked} px; its metadata or the request is wrong")]
+    #[error("takes pictures of {file} px, not {asked} px; its metadata or --res is wrong")]
     OtherSize {
         /// The graph's.
         file: usize,
@@ -43,56 +48,111 @@ pub enum SignatureError {
 }
 
 /// The shape a plan is made for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Signature {
+    /// The input's name.
+    pub input: String,
+    /// Its shape as the file has it: "\[?, 3, 224, 224\]".
+    pub declared: String,
     /// Pictures a run.
     pub batch: usize,
     /// Side of a picture in pixels.
     pub res: usize,
+    /// Where the channels stand.
+    pub layout: Layout,
 }
 
 impl Signature {
     /// Checks `proto` and fixes what it leaves open: the batch to `batch`, the
-    /// size to `res`.
-    pub fn of(proto: &ModelProto, batch: usize, res: Option<usize>) -> Result<Self, SignatureError> {
+    /// size to `res`, the channels' place to `layout`.
+    pub fn of(
+        proto: &ModelProto,
+        batch: usize,
+        res: Option<usize>,
+        layout: Option<Layout>,
+    ) -> Result<Self, SignatureError> {
         let empty = GraphProto::default();
         let graph = proto.graph.as_ref().unwrap_or(&empty);
         check_operators(graph)?;
         check_tensors(graph)?;
         check_wires(graph)?;
-        let dimensions = input_dimensions(the_input(graph)?)?;
-        let described = || SignatureError::Input(shape_text(&dimensions));
-        let [images, Some(3), height, width] = dimensions[..] else {
+        let input = the_input(graph)?;
+        let dimensions = input_dimensions(input)?;
+        let declared = shape_text(&dimensions);
+        let described = || SignatureError::Input(format!("an input of shape {declared}"));
+        let as_layout = |layout| SignatureError::Input(format!("an input of shape {declared}, not {layout}"));
+        let [images, one, two, three] = dimensions[..] else {
             return Err(described());
         };
-        if height != width || images == Some(0) {
+        let found = channels_at(one, three).ok_or_else(described)?;
+        let layout = layout.unwrap_or(found);
+        let (channels, sides) = match layout {
+            Layout::Nchw => (one, [two, three]),
+            Layout::Nhwc => (three, [one, two]),
+        };
+        if channels.is_some_and(|count| count != 3) {
+            return Err(as_layout(layout));
+        }
+        let side = match sides {
+            [Some(height), Some(width)] if height != width => return Err(described()),
+            [height, width] => height.or(width),
+        };
+        if images == Some(0) || side == Some(0) || res == Some(0) {
             return Err(described());
         }
-        let res = match (height, res) {
+        let res = match (side, res) {
             (Some(file), Some(asked)) if file != asked => {
                 return Err(SignatureError::OtherSize { file, asked });
             }
-            (Some(size), _) | (None, Some(size)) if size > 0 => size,
+            (Some(size), _) | (None, Some(size)) => size,
             (None, None) => return Err(SignatureError::OpenSize),
-            _ => return Err(described()),
         };
-        Ok(Self { batch: images.unwrap_or(batch), res })
+        Ok(Self { input: input.name.clone(), declared, batch: images.unwrap_or(batch), res, layout })
     }
 
-    /// Checks the output's type and shape, which only the optimised graph knows.
-    pub fn check_output(&self, plan: &TypedSimplePlan) -> Result<(), SignatureError> {
+    /// The input's shape.
+    pub fn shape(&self) -> [usize; 4] {
+        match self.layout {
+            Layout::Nchw => [self.batch, 3, self.res, self.res],
+            Layout::Nhwc => [self.batch, self.res, self.res, 3],
+        }
+    }
+
+    /// Checks the output's type and shape, which only the optimised graph knows, and
+    /// gives how many numbers it has a picture: 1 or 2.
+    pub fn outputs(&self, plan: &TypedSimplePlan) -> Result<usize, SignatureError> {
         let model = plan.model();
         if model.outputs.len() != 1 {
             return Err(SignatureError::Output(format!("{} outputs", model.outputs.len())));
         }
         let unknown = |error: TractError| SignatureError::Output(format!("an unknown output ({error})"));
         let fact = model.output_fact(0).map_err(unknown)?;
-        let shape = fact.shape.as_concrete();
-        let one_logit = shape == Some(&[self.batch, 1]) || shape == Some(&[self.batch]);
-        if fact.datum_type != f32::datum_type() || !one_logit {
-            return Err(SignatureError::Output(format!("{fact:?}")));
+        let described = || SignatureError::Output(format!("{fact:?}"));
+        let shape = fact.shape.as_concrete().ok_or_else(described)?;
+        if fact.datum_type != f32::datum_type() {
+            return Err(described());
         }
-        Ok(())
+        // A batch of one picture may have lost its own dimension.
+        let of_one = match shape {
+            [first, rest @ ..] if *first == self.batch => rest,
+            whole if self.batch == 1 => whole,
+            _ => return Err(described()),
+        };
+        match of_one.iter().product() {
+            count @ 1..=2 => Ok(count),
+            count => Err(SignatureError::Output(format!("{count} numbers a picture ({fact:?})"))),
+        }
+    }
+}
+
+/// The layout in which the dimension of the channels is 3, or at least open.
+fn channels_at(second: Option<usize>, last: Option<usize>) -> Option<Layout> {
+    match (second, last) {
+        (Some(3), _) => Some(Layout::Nchw),
+        (_, Some(3)) => Some(Layout::Nhwc),
+        (None, _) => Some(Layout::Nchw),
+        (_, None) => Some(Layout::Nhwc),
+        _ => None,
     }
 }
 
@@ -129,7 +189,7 @@ fn input_dimensions(input: &ValueInfoProto) -> Result<Vec<Option<usize>>, Signat
 fn shape_text(dimensions: &[Option<usize>]) -> String {
     let sizes: Vec<_> =
         dimensions.iter().map(|size| size.map_or_else(|| "?".to_owned(), |size| size.to_string())).collect();
-    format!("an input of shape [{}]", sizes.join(", "))
+    format!("[{}]", sizes.join(", "))
 }
 
 /// Every operator of the graph and its branches must be one that tract reads.
@@ -153,15 +213,12 @@ fn check_operators(graph: &GraphProto) -> Result<(), SignatureError> {
     Err(SignatureError::Operators(named.join(", ")))
 }
 
-/// Every tensor must lie in this file and be as long as its shape says.
+/// Every tensor must be as long as its shape says.
 fn check_tensors(graph: &GraphProto) -> Result<(), SignatureError> {
     for tensor in &graph.initializer {
         let wrong = |reason: &str| {
             Err(SignatureError::Tensor { name: tensor.name.clone(), reason: reason.to_owned() })
         };
-        if tensor.data_location == Some(DataLocation::External as i32) {
-            return wrong("lies in another file");
-        }
         let count = tensor
             .dims
             .iter()

@@ -96,6 +96,7 @@ pub fn judged(
         sha256: "0".to_owned(),
         arch: "planted".to_owned(),
         res: RES,
+        reading: None,
     };
     let silent = |_: Progress| {};
     let trial = Trial {

@@ -120,7 +120,8 @@ pub fn value(name: &str, dims: &[Option<usize>]) -> ValueInfoProto {
     }
 }
 
-fn integers(name: &str, values: &[i64]) -> AttributeProto {
+/// An attribute of integers.
+pub fn integers(name: &str, values: &[i64]) -> AttributeProto {
     AttributeProto {
         name: name.to_owned(),
         r#type: AttributeType::Ints as i32,
@@ -129,7 +130,8 @@ fn integers(name: &str, values: &[i64]) -> AttributeProto {
     }
 }
 
-fn integer(name: &str, value: i64) -> AttributeProto {
+/// An attribute of one integer.
+pub fn integer(name: &str, value: i64) -> AttributeProto {
     AttributeProto {
         name: name.to_owned(),
         r#type: AttributeType::Int as i32,

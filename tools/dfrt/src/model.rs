@@ -1,7 +1,9 @@
 //! What `--model` takes: an .onnx file, or a RUN, which stands for its model.onnx.
 
+use crate::output;
 use anyhow::{Result, bail};
 use dfrt_runtime::detector::evaluate::ModelInfo;
+use dfrt_runtime::detector::reading::Asked;
 use dfrt_runtime::detector::session::{Detector, SessionError};
 use std::path::{Path, PathBuf};
 
@@ -52,8 +54,27 @@ impl Model {
     ///
     /// # Errors
     /// A file that is no detector: one line that names it.
+    #[cfg_attr(not(feature = "train"), allow(dead_code, reason = "studies load files of ours"))]
     pub fn load(&self) -> Result<Detector, SessionError> {
         Detector::load(&self.onnx, 1)
+    }
+
+    /// The same with what the user says about a file of another program; what has to
+    /// be guessed is told.
+    ///
+    /// # Errors
+    /// As [`Model::load`], and a reading that the file cannot have.
+    pub fn load_as(&self, asked: &Asked) -> Result<Detector, SessionError> {
+        let detector = Detector::load_as(&self.onnx, 1, asked)?;
+        self.tell_guesses(&detector);
+        Ok(detector)
+    }
+
+    /// Prints a line for each guess about how the file is read.
+    pub fn tell_guesses(&self, detector: &Detector) {
+        for guess in detector.guesses() {
+            output::note(format!("note: {}: {guess}", self.given.display()));
+        }
     }
 
     /// The model as results name it: under the name the user gave.

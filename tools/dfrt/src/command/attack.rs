@@ -4,6 +4,7 @@ mod method;
 
 pub use method::Method;
 
+use super::train::{Triple, triple};
 use crate::dataset::Dataset;
 use crate::failure;
 use crate::model::Model;
@@ -27,6 +28,7 @@ use dfrt_runtime::attack::square::{Square, SquareSettings};
 use dfrt_runtime::attack::threat::{Norm, Threat};
 use dfrt_runtime::data::manifest::Split;
 use dfrt_runtime::detector::oracle::{DecisionOracle, Decisions, Oracle};
+use dfrt_runtime::detector::reading::{Asked, Layout, Output, Range};
 use dfrt_runtime::detector::session::{Detector, TractOracle};
 use dfrt_runtime::report;
 use std::path::{Path, PathBuf};
@@ -103,6 +105,27 @@ pub struct Attack {
     /// print the result as JSON
     #[argh(switch)]
     json: bool,
+    /// side of the input in pixels, for a file of another program that leaves it open
+    #[argh(option)]
+    res: Option<usize>,
+    /// such a file: where its channels stand, nchw or nhwc
+    #[argh(option)]
+    layout: Option<Layout>,
+    /// such a file: what black and white are in its input, 0-1, 0-255 or -1-1
+    #[argh(option)]
+    range: Option<Range>,
+    /// such a file: channel means subtracted, red,green,blue in the units of --range
+    #[argh(option, from_str_fn(triple))]
+    mean: Option<Triple>,
+    /// such a file: channel deviations that divide then, red,green,blue
+    #[argh(option, from_str_fn(triple))]
+    std: Option<Triple>,
+    /// such a file: what its output is, logit or probability
+    #[argh(option)]
+    output: Option<Output>,
+    /// such a file: the class that is fake, 0 or 1 (of one output: 0 where a high one means real)
+    #[argh(option)]
+    fake_index: Option<usize>,
 }
 
 /// How square's windows shrink.
@@ -209,7 +232,7 @@ impl Attack {
         let model = Model::find(&self.model)?;
         let out = self.out.clone().unwrap_or_else(|| default_out(&model, &plan));
         self.check_free(&out)?;
-        let detector = model.load()?;
+        let detector = model.load_as(&self.asked())?;
         let metadata = detector.metadata();
         let split = self.split.or(metadata.and_then(|known| known.split)).unwrap_or(Split::Test);
         let data = Dataset::open(self.data.as_deref(), metadata, split, self.limit)?;
@@ -245,6 +268,19 @@ impl Attack {
             seed: self.seed,
             ..plan
         })
+    }
+
+    /// What is said about a file of another program.
+    fn asked(&self) -> Asked {
+        Asked {
+            res: self.res,
+            layout: self.layout,
+            range: self.range,
+            mean: self.mean.map(|mean| mean.0),
+            std: self.std.map(|std| std.0),
+            output: self.output,
+            fake_index: self.fake_index,
+        }
     }
 
     fn warn_of_idle_options(&self) {

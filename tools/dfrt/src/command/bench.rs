@@ -7,11 +7,13 @@ mod loading;
 #[cfg(feature = "train")]
 mod training;
 
+use super::train::{Triple, triple};
 use crate::failure;
 use crate::output;
 use crate::place;
 use anyhow::Result;
 use argh::FromArgs;
+use dfrt_runtime::detector::reading::{Asked, Layout, Output, Range};
 use dfrt_runtime::storage;
 use serde::Serialize;
 use std::fmt::Display;
@@ -73,7 +75,8 @@ pub struct Bench {
     /// with --train: efficientnet-b0 (default), efficientnet-lite0 or efficientnet-tiny
     #[argh(option)]
     arch: Option<String>,
-    /// with --train and --loading: side of the network's input in pixels, a multiple of 32 (default 224)
+    /// with --train and --loading: side of the network's input in pixels, a multiple of 32 (default
+    /// 224); with --model: the same of a file of another program that leaves it open
     #[argh(option)]
     res: Option<usize>,
     /// with --train: a step of baseline (default) or gr, or an attack's step, input-gradient
@@ -97,6 +100,24 @@ pub struct Bench {
     /// print the result as JSON
     #[argh(switch)]
     json: bool,
+    /// with --model of another program: where its channels stand, nchw or nhwc
+    #[argh(option)]
+    layout: Option<Layout>,
+    /// with --model of another program: what black and white are in its input, 0-1, 0-255 or -1-1
+    #[argh(option)]
+    range: Option<Range>,
+    /// with --model of another program: channel means subtracted, red,green,blue in the units of --range
+    #[argh(option, from_str_fn(triple))]
+    mean: Option<Triple>,
+    /// with --model of another program: channel deviations that divide then, red,green,blue
+    #[argh(option, from_str_fn(triple))]
+    std: Option<Triple>,
+    /// with --model of another program: what its output is, logit or probability
+    #[argh(option)]
+    output: Option<Output>,
+    /// with --model of another program: the class that is fake, 0 or 1 (of one output: 0 where a high one means real)
+    #[argh(option)]
+    fake_index: Option<usize>,
 }
 
 impl Bench {
@@ -142,7 +163,7 @@ impl Bench {
         let model: &[&str] = &["--model"];
         let (train, gpu): (&[&str], &[&str]) = (&["--train"], &["--train", "--ceilings"]);
         let loading: &[&str] = &["--loading"];
-        let options: [(&str, bool, &[&str]); 12] = [
+        let options: [(&str, bool, &[&str]); 18] = [
             ("--threads", self.threads.is_some(), &["--model", "--loading"]),
             ("--runs", self.runs.is_some(), model),
             ("--batch", self.batch.is_some(), &["--model", "--train", "--loading"]),
@@ -150,11 +171,17 @@ impl Bench {
             ("--epochs", self.epochs.is_some(), loading),
             ("--cache-mb", self.cache_mb.is_some(), loading),
             ("--arch", self.arch.is_some(), train),
-            ("--res", self.res.is_some(), &["--train", "--loading"]),
+            ("--res", self.res.is_some(), &["--train", "--loading", "--model"]),
             ("--method", self.method.is_some(), train),
             ("--steps", self.steps.is_some(), train),
             ("--profile", self.profile, train),
             ("--device", self.device.is_some(), gpu),
+            ("--layout", self.layout.is_some(), model),
+            ("--range", self.range.is_some(), model),
+            ("--mean", self.mean.is_some(), model),
+            ("--std", self.std.is_some(), model),
+            ("--output", self.output.is_some(), model),
+            ("--fake-index", self.fake_index.is_some(), model),
         ];
         for (option, given, with) in options {
             if given && !with.contains(&subject) {
@@ -165,6 +192,19 @@ impl Bench {
             return Err(wrong("--loading needs --data"));
         }
         Ok(())
+    }
+
+    /// What is said about a file of another program.
+    fn asked(&self) -> Asked {
+        Asked {
+            res: self.res,
+            layout: self.layout,
+            range: self.range,
+            mean: self.mean.map(|mean| mean.0),
+            std: self.std.map(|std| std.0),
+            output: self.output,
+            fake_index: self.fake_index,
+        }
     }
 
     /// Keeps the result where --out says, and prints it.

@@ -1,5 +1,6 @@
 //! `dfrt eval`: clean metrics.
 
+use super::train::{Triple, triple};
 use crate::dataset::Dataset;
 use crate::model::Model;
 use crate::output::{self, Lines};
@@ -10,6 +11,7 @@ use argh::FromArgs;
 use dfrt_runtime::attack::judge;
 use dfrt_runtime::data::manifest::Split;
 use dfrt_runtime::detector::evaluate::{self, Evaluation, Score, Subject};
+use dfrt_runtime::detector::reading::{Asked, Layout, Output, Range};
 use dfrt_runtime::detector::session::TractOracle;
 use dfrt_runtime::metrics::{Estimate, Metrics};
 use dfrt_runtime::storage;
@@ -50,6 +52,27 @@ pub struct Eval {
     /// print the result as JSON
     #[argh(switch)]
     json: bool,
+    /// side of the input in pixels, for a file of another program that leaves it open
+    #[argh(option)]
+    res: Option<usize>,
+    /// such a file: where its channels stand, nchw or nhwc
+    #[argh(option)]
+    layout: Option<Layout>,
+    /// such a file: what black and white are in its input, 0-1, 0-255 or -1-1
+    #[argh(option)]
+    range: Option<Range>,
+    /// such a file: channel means subtracted, red,green,blue in the units of --range
+    #[argh(option, from_str_fn(triple))]
+    mean: Option<Triple>,
+    /// such a file: channel deviations that divide then, red,green,blue
+    #[argh(option, from_str_fn(triple))]
+    std: Option<Triple>,
+    /// such a file: what its output is, logit or probability
+    #[argh(option)]
+    output: Option<Output>,
+    /// such a file: the class that is fake, 0 or 1 (of one output: 0 where a high one means real)
+    #[argh(option)]
+    fake_index: Option<usize>,
 }
 
 impl Eval {
@@ -61,7 +84,7 @@ impl Eval {
             place::file(&scores_path(out), self.force)?;
         }
         let model = Model::find(&self.model)?;
-        let oracle = TractOracle::new(model.load()?);
+        let oracle = TractOracle::new(model.load_as(&self.asked())?);
         let metadata = oracle.detector().metadata();
         let split = self.split.or(metadata.and_then(|known| known.split)).unwrap_or(Split::Test);
         let data = Dataset::open(self.data.as_deref(), metadata, split, self.limit)?;
@@ -70,12 +93,37 @@ impl Eval {
             save(out, &evaluation, &scores)?;
         }
         output::passed_over("unreadable pictures", &evaluation.skipped, self.out.as_deref());
+        if self.fake_index.is_none() && upside_down(&evaluation) {
+            output::note(
+                "note: the AUC is below one half: if the file's classes are fake, real, say --fake-index 0",
+            );
+        }
         if self.json {
             output::json(&evaluation)
         } else {
             output::say(table(&evaluation, self.out.as_deref()))
         }
     }
+
+    /// What is said about a file of another program.
+    fn asked(&self) -> Asked {
+        Asked {
+            res: self.res,
+            layout: self.layout,
+            range: self.range,
+            mean: self.mean.map(|mean| mean.0),
+            std: self.std.map(|std| std.0),
+            output: self.output,
+            fake_index: self.fake_index,
+        }
+    }
+}
+
+/// Whether a file of another program, whose class of fakes was guessed, tells the
+/// classes apart the wrong way round.
+fn upside_down(evaluation: &Evaluation) -> bool {
+    let guessed = evaluation.model.reading.as_ref().is_some_and(|reading| reading.fake_index == 1);
+    guessed && evaluation.metrics.auc.is_some_and(|auc| auc.high < 0.5)
 }
 
 /// Evaluates `model`, loaded as `oracle`. A score's id is the picture's place in the

@@ -1,10 +1,14 @@
 //! `dfrt verify`: an attack's folder checked again.
 
+use crate::model::Model;
 use crate::output::{self, Lines};
 use anyhow::{Result, bail};
 use argh::FromArgs;
-use dfrt_runtime::attack::verify;
-use std::path::PathBuf;
+use dfrt_runtime::attack::dossier::Dossier;
+use dfrt_runtime::attack::verify::{self, VerifyError, VerifyReport};
+use dfrt_runtime::detector::reading::Asked;
+use dfrt_runtime::detector::session::TractOracle;
+use std::path::{Path, PathBuf};
 
 /// decode the saved adversarial pictures again and check distance, decision, hashes
 /// and the figures of attack.json
@@ -29,9 +33,25 @@ pub struct Verify {
 }
 
 impl Verify {
+    /// A file of another program is read as it was when it was attacked.
+    fn verified(&self) -> Result<VerifyReport> {
+        let attacked = Dossier::new(&self.folder).report()?.model;
+        let Some(reading) = &attacked.reading else {
+            return Ok(verify::verify(&self.folder, self.model.as_deref())?);
+        };
+        let named = Model::find(self.model.as_deref().unwrap_or(Path::new(&attacked.path)))?;
+        let asked = Asked::recorded(reading, attacked.res);
+        let detector = named.load_as(&asked).map_err(|source| VerifyError::Model { source })?;
+        let (found, path) = (detector.info().sha256.clone(), named.onnx.display().to_string());
+        if found != attacked.sha256 {
+            return Err(VerifyError::OtherModel { path, found, expected: attacked.sha256 }.into());
+        }
+        Ok(verify::verify_with(&self.folder, &TractOracle::new(detector))?)
+    }
+
     /// Does it.
     pub fn run(self) -> Result<()> {
-        let report = verify::verify(&self.folder, self.model.as_deref())?;
+        let report = self.verified()?;
         if self.json {
             output::json(&report)?;
         } else {

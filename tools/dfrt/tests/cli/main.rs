@@ -4,6 +4,7 @@
 
 mod workshop;
 
+mod any_model;
 mod attacking;
 mod bad_models;
 mod bad_pictures;
@@ -29,6 +30,7 @@ fn all() -> Vec<Trial> {
         measuring::trials(),
         attacking::trials(),
         studying::trials(),
+        any_model::trials(),
         bad_models::trials(),
         bad_pictures::trials(),
     ];

@@ -5,6 +5,7 @@ use crate::model::Model;
 use crate::output::Lines;
 use anyhow::Result;
 use dfrt_runtime::detector::bench;
+use dfrt_runtime::detector::session::Detector;
 use std::path::Path;
 
 impl Bench {
@@ -13,7 +14,8 @@ impl Bench {
         let found = Model::find(model)?;
         let [threads, batch, runs] = [(self.threads, 1), (self.batch, 1), (self.runs, 100)]
             .map(|(given, usual)| given.unwrap_or(usual));
-        let bench = bench::bench(&found.onnx, threads, batch, runs)?;
+        let told = |detector: &Detector| found.tell_guesses(detector);
+        let bench = bench::bench_as(&found.onnx, &self.asked(), &told, threads, batch, runs)?;
         self.tell(&bench, || format!("{} on {}\n{}", found.given.display(), bench.cpu, table(&bench)))
     }
 }

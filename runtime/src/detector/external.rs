@@ -1,0 +1,93 @@
+//! Weights that an exporter put into a file beside the model, as PyTorch's newer one
+//! does with `model.onnx.data`: they are brought into the model as it is read.
+
+use crate::storage::{self, StorageError};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::path::{Component, Path};
+use tract_onnx::pb::tensor_proto::DataLocation;
+use tract_onnx::pb::{GraphProto, ModelProto, TensorProto};
+
+/// Why weights cannot be brought in.
+#[derive(Debug, thiserror::Error)]
+pub enum ExternalError {
+    /// The file beside the model cannot be read.
+    #[error("its weights lie in another file: {0}; keep both files together")]
+    Storage(#[from] StorageError),
+    /// The model names no file, or one that is not beside it.
+    #[error("tensor {name:?} lies in the file {location:?}, which is not beside the model; export it again")]
+    Place {
+        /// The tensor.
+        name: String,
+        /// What the model names.
+        location: String,
+    },
+    /// The file ends before the tensor does.
+    #[error("tensor {name:?} lies beyond the end of {location}; copy both files again")]
+    Short {
+        /// The tensor.
+        name: String,
+        /// The file beside the model.
+        location: String,
+    },
+}
+
+/// Files beside a model by the name that the model gives them.
+pub(super) type Files = BTreeMap<String, Vec<u8>>;
+
+/// Puts every tensor of `proto`, the model at `path`, that lies in another file into
+/// it; gives those files.
+pub(super) fn bring_in(path: &Path, proto: &mut ModelProto) -> Result<Files, ExternalError> {
+    let mut files = Files::new();
+    if let Some(graph) = proto.graph.as_mut() {
+        of_graph(path.parent().unwrap_or(Path::new("")), graph, &mut files)?;
+    }
+    Ok(files)
+}
+
+fn of_graph(folder: &Path, graph: &mut GraphProto, files: &mut Files) -> Result<(), ExternalError> {
+    for tensor in &mut graph.initializer {
+        of_tensor(folder, tensor, files)?;
+    }
+    for attribute in graph.node.iter_mut().flat_map(|node| &mut node.attribute) {
+        if let Some(tensor) = attribute.t.as_mut() {
+            of_tensor(folder, tensor, files)?;
+        }
+        if let Some(graph) = attribute.g.as_mut() {
+            of_graph(folder, graph, files)?;
+        }
+    }
+    Ok(())
+}
+
+fn of_tensor(folder: &Path, tensor: &mut TensorProto, files: &mut Files) -> Result<(), ExternalError> {
+    if tensor.data_location != Some(DataLocation::External as i32) {
+        return Ok(());
+    }
+    let entry = |key: &str| tensor.external_data.iter().find(|entry| entry.key == key).map(|it| &it.value);
+    let name = tensor.name.clone();
+    let location = entry("location").cloned().unwrap_or_default();
+    // A model must not make us read any other file of this machine.
+    let mut components = Path::new(&location).components();
+    let inside =
+        components.clone().next().is_some() && components.all(|it| matches!(it, Component::Normal(_)));
+    if !inside {
+        return Err(ExternalError::Place { name, location });
+    }
+    let file: &[u8] = match files.entry(location.clone()) {
+        Entry::Occupied(known) => known.into_mut(),
+        Entry::Vacant(place) => place.insert(storage::read(&folder.join(&location))?),
+    };
+    let offset = entry("offset").map_or(Ok(0), |text| text.parse());
+    let length = entry("length").map(|text| text.parse()).transpose();
+    let part = match (offset, length) {
+        (Ok(offset), Ok(None)) => file.get(offset..),
+        (Ok(offset), Ok(Some(length))) => file.get(offset..).and_then(|rest| rest.get(..length)),
+        _ => None,
+    };
+    let part: &[u8] = part.ok_or(ExternalError::Short { name, location })?;
+    tensor.raw_data = part.to_vec();
+    tensor.data_location = None;
+    tensor.external_data.clear();
+    Ok(())
+}

@@ -1,0 +1,177 @@
+//! Files of other programs at the command line: what is guessed is told and recorded,
+//! what is said is obeyed, and `dfrt verify` reads a file as the attack did.
+
+use crate::dfrt;
+use crate::workshop::{RES, Ran, ended, faces, folder, json, model, plain, program};
+use dfrt_trainer::model::arch::EFFICIENTNET_TINY;
+use dfrt_trainer::model::files::onnx;
+use dfrt_trainer::model::graph::Graph;
+use dfrt_trainer::model::weights::Weights;
+use libtest_mimic::Trial;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+pub fn trials() -> Vec<Trial> {
+    vec![
+        plain("any_model/guesses_are_told_and_recorded", guesses_are_told_and_recorded),
+        plain("any_model/what_is_said_is_not_guessed", what_is_said_is_not_guessed),
+        plain("any_model/the_class_of_fakes", the_class_of_fakes),
+        plain("any_model/verify_reads_as_the_attack_did", verify_reads_as_the_attack_did),
+        plain("any_model/the_bench_reads_it_too", the_bench_reads_it_too),
+        plain("any_model/a_file_of_ours_says_itself", a_file_of_ours_says_itself),
+        plain("any_model/options_that_cannot_be", options_that_cannot_be),
+    ]
+}
+
+/// A network with drawn weights and no word about itself, of one or two logits.
+fn foreign(outputs: usize) -> PathBuf {
+    let graph = Graph::with_outputs(&EFFICIENTNET_TINY, RES, outputs).unwrap();
+    let mut weights = Weights::initial(&graph, 7);
+    // Drawn weights shrink what they see to almost nothing: this last layer tells pictures
+    // apart by more than what verify tolerates.
+    weights.params.iter_mut().rev().take(2).flatten().for_each(|value| *value *= 5e7);
+    let path = folder().join("foreign.onnx");
+    std::fs::write(&path, onnx::export(&graph, &weights, &BTreeMap::new(), None)).unwrap();
+    path
+}
+
+/// The arguments of a reading in which nothing is left to guess.
+const WHOLE: [&str; 12] = [
+    "--layout",
+    "nchw",
+    "--range",
+    "0-1",
+    "--mean",
+    "0,0,0",
+    "--std",
+    "1,1,1",
+    "--output",
+    "logit",
+    "--fake-index",
+    "1",
+];
+
+fn with(command: &str, model: &Path, more: &[&str]) -> Ran {
+    let mut dfrt = program();
+    dfrt.arg(command).arg("--model").arg(model).args(more);
+    ended(dfrt)
+}
+
+fn eval(model: &Path, out: &Path, more: &[&str]) -> Ran {
+    let mut dfrt = program();
+    dfrt.args(["eval", "--json", "--model"]).arg(model).arg("--data").arg(faces()).arg("--out").arg(out);
+    dfrt.args(more);
+    ended(dfrt)
+}
+
+fn logits(out: &Path) -> Vec<f32> {
+    let table = std::fs::read_to_string(out.with_file_name("scores.csv")).unwrap();
+    table.lines().skip(1).map(|line| line.rsplit(',').next().unwrap().parse().unwrap()).collect()
+}
+
+fn guesses_are_told_and_recorded() {
+    let ran = eval(&foreign(2), &folder().join("eval.json"), &[]);
+    for option in ["--layout", "--range", "--mean and --std", "--output", "--fake-index"] {
+        let line = ran.err.lines().filter(|line| line.contains("foreign.onnx: ") && line.contains(option));
+        assert_eq!(line.filter(|line| line.starts_with("note: ")).count(), 1, "{option}: {ran:?}");
+    }
+    let reading = &ran.json()["model"]["reading"];
+    let expected = serde_json::json!({
+        "layout": "nchw", "range": "0-1", "mean": [0.0, 0.0, 0.0], "std": [1.0, 1.0, 1.0],
+        "output": "logit", "outputs": 2, "fake_index": 1,
+    });
+    assert_eq!(*reading, expected);
+}
+
+fn what_is_said_is_not_guessed() {
+    let foreign = foreign(1);
+    let [guessed, said, other] = [(); 3].map(|()| folder().join("eval.json"));
+    eval(&foreign, &guessed, &[]).done();
+    let ran = eval(&foreign, &said, &WHOLE);
+    assert!(!ran.err.contains("changes"), "{ran:?}");
+    ran.done();
+    assert_eq!(logits(&guessed), logits(&said));
+    let more = ["--range", "-1-1", "--mean", "-0.5, 0, 0.5", "--std", "0.5,0.6,0.7"];
+    let evaluation = eval(&foreign, &other, &more).json();
+    assert_eq!(evaluation["model"]["reading"]["range"], "-1-1");
+    assert_eq!(evaluation["model"]["reading"]["mean"], serde_json::json!([-0.5, 0.0, 0.5]));
+    assert_ne!(logits(&guessed), logits(&other));
+}
+
+fn the_class_of_fakes() {
+    for outputs in [1, 2] {
+        let foreign = foreign(outputs);
+        let [first, second] = ["0", "1"].map(|index| {
+            let out = folder().join("eval.json");
+            eval(&foreign, &out, &["--fake-index", index]).done();
+            logits(&out)
+        });
+        let turned: Vec<f32> = first.iter().map(|logit| -logit).collect();
+        assert_eq!(second, turned);
+        assert!(second.iter().any(|&logit| logit != 0.0));
+    }
+}
+
+fn verify_reads_as_the_attack_did() {
+    let (foreign, another) = (foreign(2), foreign(1));
+    let out = folder().join("attack");
+    let mut attack = program();
+    attack.args(["attack", "--method", "random-noise", "--queries", "5", "--model"]).arg(&foreign);
+    attack.arg("--data").arg(faces()).arg("--out").arg(&out);
+    attack.args(["--fake-index", "0", "--range", "-1-1", "--std", "0.5,0.6,0.7"]);
+    ended(attack).done();
+    let path = out.join("attack.json");
+    let mut report = json(&path);
+    assert_eq!(report["model"]["reading"]["fake_index"], 0);
+    assert!(report["n_clean_correct"].as_u64().unwrap() > 0, "something was attacked: {report}");
+    let ran = dfrt!["verify", &out];
+    assert!(!ran.err.contains("changes"), "nothing is guessed: {ran:?}");
+    ran.done();
+    dfrt!["verify", &out, "--model", &foreign, "--json"].json();
+    let changed = foreign.with_file_name("changed.onnx");
+    std::fs::copy(another, &changed).unwrap();
+    dfrt!["verify", &out, "--model", &changed]
+        .failed(1, &["changed.onnx", "not the model that was attacked"]);
+    report["model"]["reading"]["range"] = "0-1".into();
+    std::fs::write(&path, report.to_string()).unwrap();
+    let ran = dfrt!["verify", &out];
+    assert_eq!(ran.code, Some(1), "another reading gives other logits: {ran:?}");
+    assert!(ran.err.contains("the model says"), "{ran:?}");
+}
+
+fn the_bench_reads_it_too() {
+    let runs = ["--runs", "2", "--json"];
+    let ran = with("bench", &foreign(2), &runs);
+    assert!(ran.err.contains("--fake-index changes it"), "{ran:?}");
+    assert_eq!(ran.json()["reading"]["outputs"], 2);
+    let ran = with("bench", &foreign(1), &[&runs[..], &WHOLE, &["--res", "32"]].concat());
+    assert!(!ran.err.contains("changes"), "{ran:?}");
+    assert_eq!(ran.json()["reading"]["range"], "0-1");
+    with("bench", &foreign(1), &["--res", "64"]).failed(1, &["foreign.onnx", "32 px, not 64 px"]);
+    dfrt!["bench", "--train", "--layout", "nchw"].failed(2, &["--layout", "needs --model"]);
+}
+
+fn a_file_of_ours_says_itself() {
+    let ran = eval(model(), &folder().join("eval.json"), &[]);
+    assert!(!ran.err.contains("note:"), "{ran:?}");
+    assert!(ran.json()["model"].get("reading").is_none());
+    for pair in WHOLE.chunks(2) {
+        let words = ["drawn.onnx", "exported by dfrt", pair[0]];
+        eval(model(), &folder().join("eval.json"), pair).failed(1, &words);
+        with("bench", model(), pair).failed(1, &words);
+    }
+    eval(model(), &folder().join("eval.json"), &["--res", "32"]).done();
+}
+
+fn options_that_cannot_be() {
+    let foreign = foreign(1);
+    let eval = |option: &str, value: &str| with("eval", &foreign, &[option, value]);
+    eval("--layout", "hwc").failed(2, &["hwc", "nchw, nhwc", "`dfrt eval --help`"]);
+    eval("--range", "0-2").failed(2, &["0-2", "0-1, 0-255, -1-1"]);
+    eval("--output", "score").failed(2, &["score", "logit, probability"]);
+    eval("--mean", "0.5,0.5").failed(2, &["no three numbers"]);
+    eval("--std", "0,1,1").failed(1, &["foreign.onnx", "--std"]);
+    eval("--fake-index", "2").failed(1, &["foreign.onnx", "--fake-index 2"]);
+    eval("--layout", "nhwc").failed(1, &["foreign.onnx", "[?, 3, 32, 32], not nhwc"]);
+    with("attack", &foreign, &["--method", "square", "--layout", "nhwc"]).failed(1, &["not nhwc"]);
+}
