@@ -104,7 +104,7 @@ fn linf_succeeds_well_above_the_distance_of_a_linear_model_and_never_below_it() 
     let oracle = Planted(linear);
     for (eps, queries) in [(1, 500), (2, 500), (10, 6000)] {
         on_each(&oracle, linf(eps), (queries, 1), |attack| {
-            let Judgement { report, samples } = judged(attack, &oracle, &subjects, linf(eps), None).unwrap();
+            let Judgement { report, samples, .. } = judged(attack, &oracle, &subjects, linf(eps), None).unwrap();
             // A fake of level k needs k levels, a real of level -k needs k + 1.
             for sample in &samples {
                 let needed = if sample.id < 3 { sample.id + 1 } else { sample.id - 3 + 1 };
@@ -128,7 +128,7 @@ fn l2_succeeds_well_above_the_distance_of_a_linear_model_and_never_below_it() {
     for (share, queries, successes) in [(0.99, 500, 0), (6.0, 8000, 2)] {
         let threat = l2(share * distance);
         on_each(&oracle, threat, (queries, 1), |attack| {
-            let Judgement { report, samples } = judged(attack, &oracle, &subjects, threat, None).unwrap();
+            let Judgement { report, samples, .. } = judged(attack, &oracle, &subjects, threat, None).unwrap();
             assert_eq!(report.certified_8bit, successes, "{} {share}: {samples:?}", attack.name());
             assert!(!report.unreliable, "{}: {:?}", attack.name(), report.gates);
         });
@@ -146,7 +146,7 @@ fn every_attack_turns_over_what_random_noise_does_not_where_two_cues_must_go() {
         let floor = judged(&noise, &oracle, &subjects, threat, None).unwrap().report;
         assert_eq!(floor.certified_8bit, 0, "{threat:?}");
         on_each(&oracle, threat, (8000, 2), |attack| {
-            let Judgement { report, samples } = judged(attack, &oracle, &subjects, threat, None).unwrap();
+            let Judgement { report, samples, .. } = judged(attack, &oracle, &subjects, threat, None).unwrap();
             assert_eq!(report.certified_8bit, 4, "{} {threat:?}: {samples:?}", attack.name());
         });
     }
@@ -159,7 +159,7 @@ fn a_model_that_never_changes_its_mind_costs_the_budget_and_nothing_more() {
     let oracle = Planted(|_: &[f32]| 1.0);
     for threat in [linf(8), l2(255.0)] {
         on_each(&oracle, threat, (301, 0), |attack| {
-            let Judgement { report, samples } = judged(attack, &oracle, &subjects, threat, None).unwrap();
+            let Judgement { report, samples, .. } = judged(attack, &oracle, &subjects, threat, None).unwrap();
             assert_eq!(report.certified_8bit, 0);
             let queries: Vec<_> = samples.iter().map(|sample| sample.queries).collect();
             // Pairs of points may leave one query over.
@@ -323,7 +323,7 @@ fn a_crossing_that_rounding_undoes_does_not_end_a_search() {
     let jump = HopSkipJumpSettings { queries: 200, ..Default::default() };
     let jump = HopSkipJump::new(&labels, linf(8), jump);
     for attack in [&simba as &dyn Attack, &jump] {
-        let Judgement { report, samples } = judged(attack, &oracle, &subjects, linf(8), None).unwrap();
+        let Judgement { report, samples, .. } = judged(attack, &oracle, &subjects, linf(8), None).unwrap();
         assert_eq!(report.certified_8bit, 0);
         assert_eq!(samples[0].queries, 200, "{} goes on", attack.name());
     }

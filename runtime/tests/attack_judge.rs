@@ -80,7 +80,7 @@ fn the_best_attack_on_a_linear_model_turns_over_what_it_must_and_no_more() {
     let subjects = ladder(folder.path(), 6);
     for eps in 0..=6 {
         let attack = best(eps as f32, 1);
-        let Judgement { report, samples } =
+        let Judgement { report, samples, .. } =
             judged(&attack, &Planted(linear), &subjects, linf(eps), None).unwrap();
         // A fake of level k needs k levels, a real of level -k needs k + 1.
         for sample in &samples {
@@ -107,7 +107,7 @@ fn auc_and_both_denominators_count_pictures_that_were_wrong_before() {
     // The second fake looks real to the model, and is not attacked.
     let pictures = [(Label::Fake, 3), (Label::Fake, -1), (Label::Real, -1), (Label::Real, -4)];
     let subjects = subjects(folder.path(), &pictures.map(|(label, level)| (label, levelled(level))));
-    let Judgement { report, samples } =
+    let Judgement { report, samples, .. } =
         judged(&best(2.0, 1), &Planted(linear), &subjects, linf(2), None).unwrap();
     assert_eq!((report.n, report.n_clean_correct), (4, 3));
     assert_eq!(report.clean_accuracy, 0.75);
@@ -128,7 +128,7 @@ fn nothing_succeeds_on_a_constant_model_and_the_budget_is_spent_exactly() {
     let square = Square::new(&oracle, linf(8), 0.0, settings(50, 0));
     let noise = RandomNoise::new(&oracle, linf(8), 0.0, 50, 0);
     for attack in [&square as &dyn Attack, &noise] {
-        let Judgement { report, samples } = judged(attack, &oracle, &subjects, linf(8), None).unwrap();
+        let Judgement { report, samples, .. } = judged(attack, &oracle, &subjects, linf(8), None).unwrap();
         assert_eq!(report.certified_8bit, 0);
         assert_eq!((report.robust_accuracy, report.clean_accuracy), (0.5, 0.5));
         // The reals are wrong before and cost nothing.
@@ -173,7 +173,7 @@ fn square_l2_stays_in_its_ball_and_succeeds_where_a_few_pixels_decide() {
     let threat = Threat::new(Norm::L2, 255.0).unwrap();
     let start = SquareSettings { p: 0.1, ..settings(1500, 0) };
     let square = Square::new(&oracle, threat, 0.0, start);
-    let Judgement { report, samples } = judged(&square, &oracle, &subjects, threat, None).unwrap();
+    let Judgement { report, samples, .. } = judged(&square, &oracle, &subjects, threat, None).unwrap();
     assert_eq!(report.certified_8bit, 1, "{samples:?}");
     assert!(samples[0].l2 <= 1.0);
     assert!(!report.unreliable, "{:?}", report.gates);
@@ -191,7 +191,7 @@ fn the_ledger_goes_before_an_attack_that_lies_about_its_queries() {
         1
     };
     let liar = Scripted { batch: 1, act };
-    let Judgement { report, samples } = judged(&liar, &oracle, &subjects, linf(1), None).unwrap();
+    let Judgement { report, samples, .. } = judged(&liar, &oracle, &subjects, linf(1), None).unwrap();
     assert!(samples.iter().all(|sample| sample.queries == 5));
     assert_eq!(report.queries.total, 20);
     assert!(!gate(&report, "queries-counted").passed);
@@ -217,7 +217,7 @@ fn an_attack_beyond_its_budget_is_stopped() {
 fn a_proposal_outside_of_the_ball_is_clipped_and_gives_the_attack_away() {
     let folder = tempfile::tempdir().unwrap();
     let subjects = ladder(folder.path(), 4);
-    let Judgement { report, samples } =
+    let Judgement { report, samples, .. } =
         judged(&best(100.0, 1), &Planted(linear), &subjects, linf(2), None).unwrap();
     assert!(samples.iter().all(|sample| sample.linf_255 == 2));
     assert_eq!(report.attack_success_rate, Some(0.5));
@@ -247,7 +247,7 @@ fn a_success_that_rounding_undoes_is_none() {
     let subjects = subjects(folder.path(), &[(Label::Fake, levelled(0))]);
     // Fake until the values move by a quarter of a level.
     let oracle = Planted(|values: &[f32]| linear(values) + 0.75);
-    let Judgement { report, samples } = judged(&best(0.4, 1), &oracle, &subjects, linf(1), None).unwrap();
+    let Judgement { report, samples, .. } = judged(&best(0.4, 1), &oracle, &subjects, linf(1), None).unwrap();
     assert_eq!((report.lost_to_rounding, report.certified_8bit), (1, 0));
     assert_eq!((samples[0].success, samples[0].linf_255), (false, 0));
 }
@@ -272,7 +272,7 @@ fn logits_that_are_no_numbers_are_no_successes() {
         0
     };
     let attack = Scripted { batch: 1, act };
-    let Judgement { report, samples } = judged(&attack, &fragile, &subjects, linf(20), None).unwrap();
+    let Judgement { report, samples, .. } = judged(&attack, &fragile, &subjects, linf(20), None).unwrap();
     assert!(samples.iter().all(|sample| !sample.success && sample.adv_logit.is_nan()));
     assert!(!gate(&report, "finite").passed && report.unreliable);
     assert_eq!(report.auc, None);

@@ -65,6 +65,8 @@ fn run(model: &Path, subjects: &[Subject], out: &Path) -> Judgement {
         split: Split::Test,
         out: Some(out),
         resume: false,
+        deadline: None,
+        tape: None,
         progress: &|_| {},
     };
     judge(&square, &oracle, subjects, &trial).unwrap()

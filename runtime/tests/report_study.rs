@@ -126,6 +126,7 @@ fn samples(scores: &[ScoreLine], plan: &Plan, arm: usize, seed: u64) -> Vec<Samp
             path: line.path.clone(),
             clean_sha256: String::new(),
             adv_sha256: String::new(),
+            attack: String::new(),
         }
     };
     scores.iter().enumerate().map(sample).collect()
@@ -199,6 +200,8 @@ fn attack(samples: &[SampleResult], plan: &Plan, doubtful: bool) -> AttackReport
         data: data(),
         threshold: f64::from(THRESHOLD),
         skipped: Vec::new(),
+        not_reached: 0,
+        stages: Vec::new(),
         seconds: 12.5,
     }
 }

@@ -156,6 +156,52 @@ pub fn breaks_at_64(report: &AttackReport) -> Gate {
     )
 }
 
+/// What a suite's attacks found of the same check, as one gate: passed where all
+/// passed, by the largest value. The reason of a failure names the attack.
+///
+/// # Panics
+/// There are none.
+pub fn together(found: &[(&str, &Gate)]) -> Gate {
+    let (_, first) = found.first().expect("a check that somebody made");
+    let value = found.iter().map(|(_, gate)| gate.value).fold(f64::NEG_INFINITY, f64::max);
+    let failed = found.iter().find(|(_, gate)| !gate.passed);
+    let reason = failed.map_or(first.reason.clone(), |(method, gate)| format!("{method}: {}", gate.reason));
+    Gate { name: first.name.clone(), passed: failed.is_none(), value, reason }
+}
+
+/// The same where one of the attacks that passes makes good what another lacked, as
+/// margins do for a cross-entropy that is saturated.
+///
+/// # Panics
+/// There are none.
+pub fn at_best(found: &[(&str, &Gate)]) -> Gate {
+    let best = found.iter().find(|(_, gate)| gate.passed);
+    best.map_or_else(|| together(found), |(_, gate)| (*gate).clone())
+}
+
+/// Of the `n` pictures of a suite, attacks without gradients turned over `broken`
+/// that those with them had left.
+pub fn masked(broken: usize, n: usize) -> Gate {
+    let share = broken as f64 / n.max(1) as f64;
+    Gate::new(
+        "white-box-strongest",
+        share <= MARGIN,
+        share,
+        "attacks without gradients broke pictures that those with them had left: the gradients are masked, or the steps too few",
+    )
+}
+
+/// Of the `n` pictures of a suite, plain noise turned over `broken` that every
+/// attack had left.
+pub fn noise_breaks_nothing(broken: usize, n: usize) -> Gate {
+    Gate::new(
+        "beats-noise",
+        broken == 0,
+        broken as f64 / n.max(1) as f64,
+        "plain noise broke pictures that the attacks had left: they are broken, or the model hides from them",
+    )
+}
+
 /// Passed when `weak` leaves no less robust accuracy than `strong`, up to `margin`.
 fn not_beaten(name: &str, strong: &AttackReport, weak: &AttackReport, margin: f64, reason: &str) -> Gate {
     let lead = strong.robust_accuracy - weak.robust_accuracy;
@@ -201,6 +247,8 @@ mod tests {
             data: DataInfo { path: String::new(), split: String::new(), n_real: 0, n_fake: 0 },
             threshold: 0.0,
             skipped: Vec::new(),
+            not_reached: 0,
+            stages: Vec::new(),
             seconds: 0.0,
         }
     }

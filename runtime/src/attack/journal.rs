@@ -136,6 +136,7 @@ mod tests {
             path: "a \"quoted\", comma.png".to_owned(),
             clean_sha256: "ab".to_owned(),
             adv_sha256: String::new(),
+            attack: "square".to_owned(),
         };
         let finding = Finding { attacked: true, excess_255: f64::INFINITY, ..Finding::default() };
         Entry { result, finding }

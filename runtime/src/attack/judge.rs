@@ -8,14 +8,15 @@ use super::gates;
 use super::journal::{Entry, Finding, Journal};
 use super::result::{AttackReport, Gate, SampleResult};
 use super::summary::Summary;
+use super::tape::{self, Tape};
 use super::threat::{Distance, Threat};
 use super::{Attack, Proposal, Target, is_right, ledger, planes};
 use crate::data::batch::Batch;
-use crate::data::manifest::{Label, Sample, Split};
+use crate::data::manifest::{Sample, Split};
 use crate::data::picture::{self, PictureError};
-use crate::detector::evaluate::{DataInfo, ModelInfo};
+use crate::detector::evaluate::ModelInfo;
 use crate::detector::oracle::{Oracle, OracleError};
-use crate::storage;
+use crate::{random, storage};
 use image::RgbImage;
 use rayon::prelude::*;
 use serde_json::json;
@@ -51,6 +52,7 @@ impl Subject {
 }
 
 /// What an attack is judged by.
+#[derive(Clone, Copy)]
 pub struct Trial<'a> {
     /// The threat model.
     pub threat: Threat,
@@ -66,6 +68,10 @@ pub struct Trial<'a> {
     pub out: Option<&'a Path>,
     /// Whether to go on with what lies in `out`.
     pub resume: bool,
+    /// When no further picture is begun; those left over are counted, not attacked.
+    pub deadline: Option<Instant>,
+    /// Where draws, answers and decisions are recorded or come from.
+    pub tape: Option<&'a Tape>,
     /// Told after every picture.
     pub progress: &'a (dyn Fn(Progress) + Sync),
 }
@@ -75,6 +81,8 @@ pub struct Trial<'a> {
 pub struct Progress {
     /// Pictures judged, those of an earlier run included.
     pub done: usize,
+    /// Queries of an earlier run, among [`Progress::queries`].
+    pub queries_before: u64,
     /// Pictures to judge.
     pub total: usize,
     /// Of those judged, rightly classified before.
@@ -92,6 +100,8 @@ pub struct Judgement {
     pub report: AttackReport,
     /// The lines of samples.csv, by rising id.
     pub samples: Vec<SampleResult>,
+    /// What the report needs beyond them, in the same order.
+    pub findings: Vec<Finding>,
 }
 
 /// Why an attack could not be judged.
@@ -147,58 +157,24 @@ pub fn judge(
     let skipped = court.skipped.into_inner().unwrap_or_default();
     let (data, split) = (trial.data.to_owned(), trial.split);
     if entries.is_empty() {
-        let reason = skipped
-            .into_iter()
-            .next()
-            .unwrap_or_else(|| "it has no picture; name another --split or --data".to_owned());
+        let reason = match skipped.into_iter().next() {
+            Some(line) => line,
+            None if subjects.is_empty() => "it has no picture; name another --split or --data".to_owned(),
+            None => "the time ran out before the first picture; give it a longer --time-budget".to_owned(),
+        };
         return Err(JudgeError::Nothing { data, split, reason });
     }
     let summary = Summary::of(&entries, trial.threshold as f32, deterministic);
-    let mut report = report(attack, trial, &entries, summary);
+    let mut report = summary.report(attack.name(), attack.parameters(), trial);
+    report.not_reached = subjects.len() - entries.len() - skipped.len();
     report.skipped = skipped;
     report.seconds = start.elapsed().as_secs_f64();
-    let samples: Vec<_> = entries.into_iter().map(|entry| entry.result).collect();
+    let (samples, findings): (Vec<_>, Vec<_>) =
+        entries.into_iter().map(|entry| (entry.result, entry.finding)).unzip();
     if let Some((dossier, _)) = &court.record {
         dossier.publish(&report, &samples)?;
     }
-    Ok(Judgement { report, samples })
-}
-
-fn report(attack: &dyn Attack, trial: &Trial<'_>, entries: &[Entry], summary: Summary) -> AttackReport {
-    let count = |label| entries.iter().filter(|entry| entry.result.label == label).count();
-    let all = summary.all;
-    let mut report = AttackReport {
-        method: attack.name().to_owned(),
-        norm: trial.threat.norm,
-        eps_255: trial.threat.eps_255,
-        params: attack.parameters(),
-        n: all.n,
-        n_clean_correct: all.clean_correct,
-        clean_accuracy: all.clean_accuracy().unwrap_or_default(),
-        robust_accuracy: all.robust_accuracy().unwrap_or_default(),
-        attack_success_rate: all.success_rate(),
-        fake_to_real: summary.fake_to_real,
-        real_to_fake: summary.real_to_fake,
-        intervals: all.intervals(),
-        auc: summary.auc,
-        queries: summary.queries,
-        certified_8bit: all.successes,
-        lost_to_rounding: summary.lost_to_rounding,
-        gates: Vec::new(),
-        unreliable: false,
-        model: trial.model.clone(),
-        data: DataInfo {
-            path: trial.data.to_owned(),
-            split: trial.split.to_string(),
-            n_real: count(Label::Real),
-            n_fake: count(Label::Fake),
-        },
-        threshold: trial.threshold,
-        skipped: Vec::new(),
-        seconds: 0.0,
-    };
-    summary.gates.into_iter().for_each(|gate| report.add_gate(gate));
-    report
+    Ok(Judgement { report, samples, findings })
 }
 
 /// One attack's trial in progress.
@@ -225,6 +201,9 @@ impl<'a> Court<'a> {
         oracle: &'a dyn Oracle,
         trial: &'a Trial<'a>,
     ) -> Result<Self, JudgeError> {
+        if trial.tape.is_some() && attack.batch() > 1 {
+            return Err(tape::together().into());
+        }
         let mut earlier = Vec::new();
         let record = match trial.out {
             Some(folder) => {
@@ -264,9 +243,21 @@ impl<'a> Court<'a> {
             }
         }
         self.advance(subjects.len(), &entries);
-        let hear = |chunk: &[&Subject]| self.hear(chunk, subjects.len());
+        if let Ok(mut progress) = self.progress.lock() {
+            progress.queries_before = progress.queries;
+        }
+        if self.trial.deadline.is_some() {
+            // Whatever is reached in time is then no first people or classes of a list.
+            pending.sort_by_key(|subject| random::key(0, &["time budget".into(), subject.id.into()]));
+        }
+        let in_time = || self.trial.deadline.is_none_or(|end| Instant::now() < end);
+        let hear = |chunk: &[&Subject]| match in_time() {
+            true => self.hear(chunk, subjects.len()),
+            false => Ok(Vec::new()),
+        };
         let heard: Result<Vec<_>, _> = match self.attack.batch() {
-            0 | 1 => pending.par_chunks(1).with_max_len(1).map(hear).collect(),
+            // One after the other in their order, a thread each.
+            0 | 1 => pending.chunks(1).par_bridge().map(hear).collect(),
             size => pending.chunks(size).map(hear).collect(),
         };
         entries.extend(heard?.into_iter().flatten());
@@ -353,7 +344,11 @@ impl<'a> Court<'a> {
             picture: clean.picture.clone(),
         };
         let targets: Vec<_> = clean.iter().map(target).collect();
-        let (proposals, spent) = ledger::scope(targets.len(), || self.attack.propose(&targets));
+        let propose = || self.attack.propose(&targets);
+        let (proposals, spent) = ledger::scope(targets.len(), || match self.trial.tape {
+            Some(tape) => tape.picture(targets[0].id, propose),
+            None => propose(),
+        });
         let mut proposals = proposals?;
         self.check(&targets, &proposals)?;
         let miscounted = settle(&mut proposals, spent);
@@ -436,6 +431,7 @@ impl<'a> Court<'a> {
                 l2: distance.l2(),
                 clean_sha256: exhibit.clean_sha256,
                 adv_sha256: exhibit.adv_sha256,
+                attack: self.attack.name().to_owned(),
                 ..untouched(clean)
             },
             finding: Finding {
@@ -505,6 +501,7 @@ fn untouched(clean: &Clean<'_>) -> SampleResult {
         path: shown(clean.subject),
         clean_sha256: String::new(),
         adv_sha256: String::new(),
+        attack: String::new(),
     }
 }
 

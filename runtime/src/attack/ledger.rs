@@ -6,6 +6,7 @@
 //! picture's proposal in between, that proposal opens its own scope, and the
 //! outer one goes on where it was.
 
+use super::tape;
 use crate::data::batch::Batch;
 use crate::data::manifest::Label;
 use crate::detector::oracle::{AttackLoss, DecisionOracle, GradientOracle, Oracle, OracleError};
@@ -79,7 +80,7 @@ impl<'a, O: ?Sized> Counted<'a, O> {
 impl<O: Oracle + ?Sized> Oracle for Counted<'_, O> {
     fn logits(&self, batch: &Batch) -> Result<Vec<f32>, OracleError> {
         self.charge(batch.len())?;
-        self.oracle.logits(batch)
+        tape::logits(batch, || self.oracle.logits(batch))
     }
 
     fn res(&self) -> usize {
@@ -90,7 +91,7 @@ impl<O: Oracle + ?Sized> Oracle for Counted<'_, O> {
 impl<O: DecisionOracle + ?Sized> DecisionOracle for Counted<'_, O> {
     fn decisions(&self, batch: &Batch) -> Result<Vec<Option<Label>>, OracleError> {
         self.charge(batch.len())?;
-        self.oracle.decisions(batch)
+        tape::labels(batch, || self.oracle.decisions(batch))
     }
 
     fn res(&self) -> usize {

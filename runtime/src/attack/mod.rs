@@ -14,7 +14,10 @@ pub mod result;
 pub mod schedule;
 pub mod score;
 pub mod square;
+pub mod suite;
 pub mod summary;
+pub mod sweep;
+pub mod tape;
 pub mod threat;
 pub mod verify;
 

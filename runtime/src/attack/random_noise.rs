@@ -2,11 +2,11 @@
 //! not beat it is broken, or the model hides from it.
 
 use super::ledger::Counted;
+use super::tape;
 use super::threat::{Norm, Threat};
 use super::{Attack, GradientCount, Proposal, Target, is_right, margin, planes};
 use crate::data::batch::Batch;
 use crate::detector::oracle::{Oracle, OracleError};
-use crate::random;
 use image::RgbImage;
 use rand::{Rng, RngExt};
 use serde_json::{Map, Value, json};
@@ -33,13 +33,13 @@ impl<'a> RandomNoise<'a> {
         let mut queries = 0;
         for draw in 0..self.queries {
             let key = ["random-noise".into(), target.id.into(), draw.into()];
-            let mut random = random::stream(self.seed, &key);
+            let mut random = tape::draws(self.seed, &key);
             let picture = self.noisy(&target.picture, draw % 2 == 0, &mut random);
             let batch = Batch::of(self.oracle.res(), [&picture]);
             let logit = self.oracle.logits(&batch)?[0];
             queries += 1;
             let margin = margin(logit, target.label, self.threshold);
-            if margin < best.0 {
+            if tape::kept(margin < best.0) {
                 best = (margin, picture);
             }
             if logit.is_finite() && !is_right(logit, target.label, self.threshold) {

@@ -54,7 +54,34 @@ pub struct AttackReport {
     pub threshold: f64,
     /// Pictures that could not be read, a line each.
     pub skipped: Vec<String>,
+    /// Pictures for which the time given did not suffice; they are not among the n.
+    #[serde(default)]
+    pub not_reached: usize,
+    /// Of a suite, its attacks in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<Stage>,
     /// Wall-clock seconds of the attack.
+    pub seconds: f64,
+}
+
+/// One attack of a suite, made on what the earlier ones left standing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stage {
+    /// "apgd-ce", "square", …
+    pub method: String,
+    /// Its parameters.
+    pub params: Map<String, Value>,
+    /// Pictures it was made on.
+    pub n_attacked: usize,
+    /// Of these turned over.
+    pub n_broken: usize,
+    /// Rightly classified before and after it, over all n of the suite.
+    pub robust_accuracy: f64,
+    /// Queries it spent.
+    pub queries: u64,
+    /// Whether it asked for gradients.
+    pub gradients: bool,
+    /// Its seconds.
     pub seconds: f64,
 }
 
@@ -135,4 +162,7 @@ pub struct SampleResult {
     pub clean_sha256: String,
     /// SHA-256 of the saved adversarial PNG; empty where nothing was saved.
     pub adv_sha256: String,
+    /// The attack that the picture after is of; empty where none was made.
+    #[serde(default)]
+    pub attack: String,
 }

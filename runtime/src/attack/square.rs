@@ -10,15 +10,14 @@
 //! Unlike two published codes, windows may also touch the last row and column.
 
 use super::ledger::Counted;
+use super::tape::{self, Draws};
 use super::schedule::{Pace, Schedule};
 use super::threat::{Norm, Threat};
 use super::{Attack, GradientCount, Proposal, Target, is_right, margin, planes};
 use crate::data::batch::Batch;
 use crate::detector::oracle::{Oracle, OracleError};
-use crate::random;
 use image::RgbImage;
 use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Value, json};
 
 /// What a user may set.
@@ -57,7 +56,7 @@ impl<'a> Square<'a> {
     }
 
     fn attack(&self, target: &Target) -> Result<Proposal, OracleError> {
-        let random = random::stream(self.settings.seed, &["square".into(), target.id.into(), 0.into()]);
+        let random = tape::draws(self.settings.seed, &["square".into(), target.id.into(), 0.into()]);
         let mut search = Search { square: self, target, random, spent: 0 };
         // With no radius there is nothing to try, with no budget nobody to ask.
         let idle = self.threat.eps_255 <= 0.0 || self.settings.queries == 0;
@@ -95,7 +94,7 @@ impl Attack for Square<'_> {
 struct Search<'a> {
     square: &'a Square<'a>,
     target: &'a Target,
-    random: ChaCha8Rng,
+    random: Draws,
     spent: u64,
 }
 
@@ -147,7 +146,7 @@ impl Search<'_> {
             let corner = self.corner(side);
             let candidate = self.recoloured(&best, corner, side);
             let next = self.ask(planes(&candidate))?;
-            if next.margin < answer.margin {
+            if tape::kept(next.margin < answer.margin) {
                 (best, answer) = (candidate, next);
             }
         }
@@ -157,15 +156,14 @@ impl Search<'_> {
     /// The start: a vertical stripe of ±eps for every column and channel.
     fn stripes(&mut self) -> RgbImage {
         let mut picture = self.target.picture.clone();
-        for channel in 0..3 {
-            for x in 0..picture.width() {
-                let up = self.random.random();
-                for y in 0..picture.height() {
-                    let byte = &mut picture.get_pixel_mut(x, y)[channel];
-                    *byte = self.moved(*byte, up);
-                }
+        let ups: Vec<bool> = (0..3 * self.res()).map(|_| self.random.random()).collect();
+        for (x, _, pixel) in picture.enumerate_pixels_mut() {
+            for channel in 0..3 {
+                let up = ups[channel * self.res() + x as usize];
+                pixel[channel] = self.moved(pixel[channel], up);
             }
         }
+        tape::step(|| json!({ "stripes": ups }));
         picture
     }
 
@@ -189,6 +187,7 @@ impl Search<'_> {
                 }
             }
             if changed {
+                tape::step(|| json!({ "row": corner.0, "column": corner.1, "side": side, "up": up }));
                 return candidate;
             }
         }
@@ -209,7 +208,7 @@ impl Search<'_> {
             let side = self.schedule().odd_side(self.spent, self.res());
             let candidate = self.moved_budget(&clean, &best, side);
             let next = self.ask(candidate.clone())?;
-            if next.margin < answer.margin {
+            if tape::kept(next.margin < answer.margin) {
                 done = next.crossed && self.survives_rounding(&candidate)?;
                 (best, answer) = (candidate, next);
             }
@@ -256,6 +255,7 @@ impl Search<'_> {
         let mut delta: Vec<f64> =
             best.iter().zip(clean).map(|(&value, &centre)| f64::from(value - centre)).collect();
         let (into, from) = (self.corner(side), self.corner(side));
+        tape::step(|| json!({ "into": into, "from": from, "side": side }));
         let eps = f64::from(self.square.threat.eps());
         let unused = (eps * eps - squares(&delta)).max(0.0);
         let hills = self.two_hills(side);

@@ -2,11 +2,14 @@
 
 use super::gates;
 use super::journal::Entry;
-use super::result::{Direction, Gate, QueryStatistics, RateIntervals, SampleResult};
+use super::judge::Trial;
+use super::result::{AttackReport, Direction, Gate, QueryStatistics, RateIntervals, SampleResult};
 use super::{GradientCount, is_right};
 use crate::data::manifest::Label;
+use crate::detector::evaluate::DataInfo;
 use crate::metrics::quantile::quantile;
 use crate::metrics::{intervals, ranking};
+use serde_json::{Map, Value};
 
 /// How many of a set of pictures stood before and after.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -121,6 +124,48 @@ impl Summary {
     }
 }
 
+impl Summary {
+    /// The object of attack.json, for the attack `method` with `params` on trial; its
+    /// seconds and what was left out are its maker's to fill in.
+    pub fn report(self, method: &str, params: Map<String, Value>, trial: &Trial<'_>) -> AttackReport {
+        let all = self.all;
+        let mut report = AttackReport {
+            method: method.to_owned(),
+            norm: trial.threat.norm,
+            eps_255: trial.threat.eps_255,
+            params,
+            n: all.n,
+            n_clean_correct: all.clean_correct,
+            clean_accuracy: all.clean_accuracy().unwrap_or_default(),
+            robust_accuracy: all.robust_accuracy().unwrap_or_default(),
+            attack_success_rate: all.success_rate(),
+            data: DataInfo {
+                path: trial.data.to_owned(),
+                split: trial.split.to_string(),
+                n_real: self.real_to_fake.n,
+                n_fake: self.fake_to_real.n,
+            },
+            fake_to_real: self.fake_to_real,
+            real_to_fake: self.real_to_fake,
+            intervals: all.intervals(),
+            auc: self.auc,
+            queries: self.queries,
+            certified_8bit: all.successes,
+            lost_to_rounding: self.lost_to_rounding,
+            gates: Vec::new(),
+            unreliable: false,
+            model: trial.model.clone(),
+            threshold: trial.threshold,
+            skipped: Vec::new(),
+            not_reached: 0,
+            stages: Vec::new(),
+            seconds: 0.0,
+        };
+        self.gates.into_iter().for_each(|gate| report.add_gate(gate));
+        report
+    }
+}
+
 fn queries(entries: &[Entry]) -> QueryStatistics {
     let attacked = entries.iter().filter(|entry| entry.finding.attacked);
     let counts: Vec<u64> = attacked.map(|entry| entry.result.queries).collect();
@@ -135,6 +180,7 @@ fn queries(entries: &[Entry]) -> QueryStatistics {
     }
 }
 
+/// The checks on one attack; a suite makes its own of its attacks'.
 fn own_gates(entries: &[Entry], deterministic: Gate) -> Vec<Gate> {
     let findings = || entries.iter().map(|entry| &entry.finding);
     let attacked = findings().filter(|finding| finding.attacked).count();

@@ -98,17 +98,17 @@ fn row(
     }))
 }
 
-fn largest_change(pair: &ExamplePair) -> u8 {
+pub(super) fn largest_change(pair: &ExamplePair) -> u8 {
     let values = pair.clean.as_raw().iter().zip(pair.adversarial.as_raw());
     values.map(|(before, after)| before.abs_diff(*after)).max().unwrap_or(0)
 }
 
 /// The factor at which the largest change just fits around grey.
-fn amplification(largest: u8) -> u32 {
+pub(super) fn amplification(largest: u8) -> u32 {
     (127 / u32::from(largest.max(1))).max(1)
 }
 
-fn perturbation(pair: &ExamplePair, amplification: u32) -> RgbImage {
+pub(super) fn perturbation(pair: &ExamplePair, amplification: u32) -> RgbImage {
     let (width, height) = pair.clean.dimensions();
     RgbImage::from_fn(width, height, |x, y| {
         let (before, after) = (pair.clean.get_pixel(x, y), pair.adversarial.get_pixel(x, y));

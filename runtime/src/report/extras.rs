@@ -343,6 +343,7 @@ mod tests {
             path: format!("{id}.png"),
             clean_sha256: String::new(),
             adv_sha256: String::new(),
+            attack: String::new(),
         }
     }
 

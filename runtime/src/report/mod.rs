@@ -4,17 +4,20 @@
 //! [`extras`] reads those from beside report.json; [`page`] says in sentences and
 //! tables what a reader is to see, and [`markdown`] and [`html`] set that;
 //! [`plots`] and [`examples`] draw; [`tables`] are the same figures as CSV;
-//! [`folder`] writes it all and renders it again.
+//! [`folder`] writes it all and renders it again. [`sweep`] and [`grid`] show a single
+//! attack, at several radii and in pictures.
 
 pub mod compare;
 pub mod examples;
 pub mod extras;
 pub mod folder;
+pub mod grid;
 pub mod html;
 pub mod markdown;
 mod numbers;
 pub mod page;
 pub mod plots;
+pub mod sweep;
 pub mod tables;
 
 use crate::attack::result::AttackReport;

@@ -1,8 +1,9 @@
 //! The figures of a report as CSV, for spreadsheets and scripts: clean.csv,
 //! attacks.csv and comparisons.csv. An undefined figure is an empty cell.
 
-use super::{Report, attack_key};
+use super::{Report, attack_key, norm_name};
 use crate::attack::result::{AttackReport, Direction};
+use crate::attack::sweep::Sweep;
 use crate::detector::evaluate::Evaluation;
 use crate::metrics::intervals::Figure;
 use crate::metrics::{Estimate, Metrics};
@@ -36,6 +37,29 @@ fn three(estimate: Option<Estimate>) -> [String; 3] {
 
 fn three_titles(name: &str) -> [String; 3] {
     [name.to_owned(), format!("{name}_low"), format!("{name}_high")]
+}
+
+/// A line a radius of `sweep`.
+pub fn sweep(sweep: &Sweep) -> Vec<u8> {
+    let mut header = words(&["method", "norm", "eps_255", "n", "n_clean_correct"]);
+    header.extend(three_titles("clean_accuracy"));
+    header.extend(three_titles("robust_accuracy"));
+    header.extend(three_titles("attack_success_rate"));
+    header.extend(words(&["auc", "queries_mean", "queries_median", "queries_total", "unreliable"]));
+    let mut lines = vec![header];
+    for point in &sweep.points {
+        let mut line = words(&[&point.method, norm_name(point.norm)]);
+        line.extend([point.eps_255.to_string(), point.n.to_string(), point.n_clean_correct.to_string()]);
+        line.extend(three(Some(point.intervals.clean_accuracy)));
+        line.extend(three(Some(point.intervals.robust_accuracy)));
+        line.extend(three(point.intervals.attack_success_rate));
+        let queries = &point.queries;
+        line.push(number(point.auc));
+        line.extend([queries.mean.to_string(), queries.median.to_string(), queries.total.to_string()]);
+        line.push(point.unreliable.to_string());
+        lines.push(line);
+    }
+    table(lines)
 }
 
 /// A line an arm and part: `all` pictures, `group` (averaged over a person or

@@ -91,6 +91,14 @@ pub fn judged(
     threat: Threat,
     out: Option<(&Path, bool)>,
 ) -> Result<Judgement, JudgeError> {
+    on_trial(threat, |trial| {
+        let resume = out.is_some_and(|(_, resume)| resume);
+        judge(attack, oracle, subjects, &Trial { out: out.map(|(folder, _)| folder), resume, ..trial })
+    })
+}
+
+/// Runs `work` with a trial of threshold 0 and a made-up model that keeps nothing.
+pub fn on_trial<T>(threat: Threat, work: impl FnOnce(Trial<'_>) -> T) -> T {
     let model = ModelInfo {
         path: "planted".to_owned(),
         sha256: "0".to_owned(),
@@ -98,16 +106,16 @@ pub fn judged(
         res: RES,
         reading: None,
     };
-    let silent = |_: Progress| {};
-    let trial = Trial {
+    work(Trial {
         threat,
         threshold: 0.0,
         model: &model,
         data: "ladder",
         split: Split::Test,
-        out: out.map(|(folder, _)| folder),
-        resume: out.is_some_and(|(_, resume)| resume),
-        progress: &silent,
-    };
-    judge(attack, oracle, subjects, &trial)
+        out: None,
+        resume: false,
+        deadline: None,
+        tape: None,
+        progress: &|_: Progress| {},
+    })
 }

@@ -50,7 +50,7 @@ pub fn resident(model: &Model, engine: Arc<Engine>) -> Result<Resident> {
 
 fn exported(model: &Model) -> Result<(Graph, Weights)> {
     let imported = onnx_import::load(&model.onnx).context(
-        "gradients need a network of ours; use square or random-noise on other models, or give the RUN",
+        "gradients need a network of ours; use suite-black or one of its attacks on other models, a --surrogate, or give the RUN",
     )?;
     Ok((imported.graph, imported.weights))
 }

@@ -12,7 +12,7 @@ const QUIET: Duration = Duration::from_secs(5);
 
 /// A task that is counted.
 pub struct Task {
-    what: &'static str,
+    what: String,
     start: Instant,
     /// What an earlier session had done.
     done_before: Mutex<Option<usize>>,
@@ -21,12 +21,13 @@ pub struct Task {
 }
 
 impl Task {
-    /// A task called `what` ("evaluated", "attacked", …).
-    pub fn new(what: &'static str) -> Self {
+    /// A task called `what` ("evaluated", "square", …).
+    pub fn new(what: impl Into<String>) -> Self {
+        let what = what.into();
         let bar = std::io::stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template("{prefix} [{bar:30}] {pos}/{len} {msg}");
             let style = style.expect("the template is well formed").progress_chars("=> ");
-            ProgressBar::new(0).with_style(style).with_prefix(what)
+            ProgressBar::new(0).with_style(style).with_prefix(what.clone())
         });
         let now = Instant::now();
         Self { what, start: now, done_before: Mutex::new(None), spoken: Mutex::new(now), bar }

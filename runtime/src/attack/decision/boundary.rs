@@ -13,10 +13,10 @@
 //! on the boundary, found by a binary search from noise or blended noise.
 
 use super::{Field, Search, Stop};
+use crate::attack::tape;
 use crate::attack::threat::{Norm, Threat};
 use crate::attack::{Attack, NormError, Proposal, Target, normal, record};
 use crate::detector::oracle::{DecisionOracle, OracleError};
-use crate::random;
 use rand::Rng;
 use serde_json::{Map, Value, json};
 
@@ -74,7 +74,7 @@ impl<'a> Boundary<'a> {
 
     fn search(&self, search: &mut Search<'_>) -> Result<(), Stop> {
         let BoundarySettings { spherical, inward, adaptation, seed, .. } = self.settings;
-        let mut random = random::stream(seed, &[NAME.into(), search.id().into(), 0.into()]);
+        let mut random = tape::draws(seed, &[NAME.into(), search.id().into(), 0.into()]);
         let mut spherical = Stride::new(spherical, (0.2, 0.5));
         let mut inward = Stride::new(inward, (0.1, 0.25));
         let far = search.start(&mut random)?;
@@ -181,6 +181,7 @@ impl Attack for Boundary<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random;
 
     #[test]
     fn a_turn_stays_on_the_sphere_and_is_as_long_as_it_should_be() {

@@ -12,10 +12,10 @@
 //! apart. Every other start is blended with the clean picture.
 
 use super::{Field, Search, Stop, TOGETHER};
+use crate::attack::tape;
 use crate::attack::threat::{Norm, Threat};
 use crate::attack::{Attack, Proposal, Target, normal, record};
 use crate::detector::oracle::{DecisionOracle, OracleError};
-use crate::random;
 use rand::{Rng, RngExt};
 use serde_json::{Map, Value, json};
 
@@ -58,7 +58,7 @@ impl<'a> HopSkipJump<'a> {
 
     fn search(&self, search: &mut Search<'_>) -> Result<(), Stop> {
         let key = [self.name().into(), search.id().into(), 0.into()];
-        let mut random = random::stream(self.settings.seed, &key);
+        let mut random = tape::draws(self.settings.seed, &key);
         let tolerance = self.settings.probe / (search.clean().len() as f64).sqrt();
         let far = search.start(&mut random)?;
         let mut current = search.approach(&far, tolerance)?;

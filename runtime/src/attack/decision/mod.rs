@@ -13,7 +13,7 @@ pub mod rays;
 use super::inquiry::{Inquiry, Stop, TOGETHER};
 use super::ledger::Counted;
 use super::threat::{Norm, Threat};
-use super::{GradientCount, Proposal, Target};
+use super::{tape, GradientCount, Proposal, Target};
 use crate::data::manifest::Label;
 use crate::detector::oracle::{DecisionOracle, OracleError};
 use rand::{Rng, RngExt};
@@ -113,7 +113,8 @@ impl<'a> Search<'a> {
             return Ok(false);
         }
         let distance = self.distance(values);
-        if self.nearest.as_ref().is_none_or(|nearest| distance < nearest.distance) {
+        let nearer = self.nearest.as_ref().is_none_or(|nearest| distance < nearest.distance);
+        if tape::kept(nearer) {
             self.nearest = Some(Crossing { values: values.to_vec(), distance });
             self.land(values, distance)?;
         }

@@ -14,7 +14,7 @@ pub mod spsa;
 use super::inquiry::{Inquiry, Stop, TOGETHER};
 use super::ledger::Counted;
 use super::threat::Threat;
-use super::{GradientCount, Proposal, Target, is_right, margin};
+use super::{tape, GradientCount, Proposal, Target, is_right, margin};
 use crate::detector::oracle::{Oracle, OracleError};
 
 /// A scoring model, the ball around each picture, and the budget of each.
@@ -110,7 +110,7 @@ impl<'a> Search<'a> {
     fn offer(&mut self, candidate: &[f32]) -> Result<bool, Stop> {
         let logit = self.ask(candidate.to_vec())?[0];
         let margin = self.margin_of(logit);
-        if margin >= self.margin {
+        if !tape::kept(margin < self.margin) {
             return Ok(false);
         }
         self.margin = margin;

@@ -10,10 +10,10 @@
 
 use super::estimate::{Estimate, length, sign};
 use super::{Field, Search, Stop};
+use crate::attack::tape;
 use crate::attack::threat::{Norm, Threat};
 use crate::attack::{Attack, Proposal, Target, normal, record};
 use crate::detector::oracle::{Oracle, OracleError};
-use crate::random;
 use serde_json::{Map, Value, json};
 
 /// What a user may set.
@@ -52,7 +52,7 @@ impl<'a> Nes<'a> {
 
     fn search(&self, search: &mut Search<'_>) -> Result<(), Stop> {
         let NesSettings { sigma, samples, step, seed, .. } = self.settings;
-        let mut random = random::stream(seed, &["nes".into(), search.id().into(), 0.into()]);
+        let mut random = tape::draws(seed, &["nes".into(), search.id().into(), 0.into()]);
         let estimate = Estimate { reach: sigma, samples };
         let step = step * f64::from(self.field.threat.eps());
         let mut current = search.clean().to_vec();

@@ -12,10 +12,10 @@
 //! projection undoes costs no query.
 
 use super::{Field, Search, Stop};
+use crate::attack::tape;
 use crate::attack::threat::{Norm, Threat};
 use crate::attack::{Attack, Proposal, Target, record};
 use crate::detector::oracle::{Oracle, OracleError};
-use crate::random;
 use rand::seq::SliceRandom;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -71,7 +71,7 @@ impl<'a> Simba<'a> {
 
     fn search(&self, search: &mut Search<'_>) -> Result<(), Stop> {
         let key = [self.name().into(), search.id().into(), 0.into()];
-        let mut random = random::stream(self.settings.seed, &key);
+        let mut random = tape::draws(self.settings.seed, &key);
         let res = search.inquiry.target.picture.width() as usize;
         let mut order: Vec<usize> = (0..self.directions(res)).collect();
         // The clean margin is what the first step must beat.

@@ -11,10 +11,10 @@
 
 use super::estimate::{Estimate, length};
 use super::{Field, Search, Stop};
+use crate::attack::tape;
 use crate::attack::threat::{Norm, Threat};
 use crate::attack::{Attack, Proposal, Target, record};
 use crate::detector::oracle::{Oracle, OracleError};
-use crate::random;
 use rand::{Rng, RngExt};
 use serde_json::{Map, Value, json};
 
@@ -59,7 +59,7 @@ impl<'a> Spsa<'a> {
 
     fn search(&self, search: &mut Search<'_>) -> Result<(), Stop> {
         let SpsaSettings { delta, samples, seed, .. } = self.settings;
-        let mut random = random::stream(seed, &["spsa".into(), search.id().into(), 0.into()]);
+        let mut random = tape::draws(seed, &["spsa".into(), search.id().into(), 0.into()]);
         let estimate = Estimate { reach: delta, samples };
         let mut current = search.clean().to_vec();
         let mut adam = Adam::new(current.len());

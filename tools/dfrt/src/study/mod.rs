@@ -4,7 +4,7 @@
 pub mod conclusion;
 pub mod settings;
 
-use crate::command::attack::{self, Folder, Plan};
+use crate::command::attack::{BlackBox, Case, Plan, WhiteBox};
 use crate::command::eval;
 use crate::dataset::Dataset;
 use crate::model::Model;
@@ -147,11 +147,15 @@ impl<'a> Study<'a> {
             return Ok(report);
         }
         output::note(format!("-- {}", plan.folder()));
-        let folder = Folder { path: &path, resume: true };
+        let data = &self.attacked;
+        let case = Case { model, oracle, data, folder: &path, resume: true, deadline: None, tape: None };
+        let threshold = oracle.detector().threshold();
         let judgement = if plan.method.needs_gradients() {
-            attack::white_box(model, oracle, network, &self.attacked, plan, folder)?
+            let batch = plan.batch.min(data.chosen.len()).max(1);
+            let white = WhiteBox::new(network, threshold, batch, None)?;
+            case.judge(white.attack(plan)?.as_ref(), plan.threat)?
         } else {
-            attack::black_box(model, oracle, &self.attacked, plan, folder)?
+            case.judge(BlackBox::new(oracle, threshold).attack(plan)?.as_ref(), plan.threat)?
         };
         Ok(judgement.report)
     }

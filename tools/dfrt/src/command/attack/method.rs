@@ -1,6 +1,65 @@
-//! The attacks by their names at the command line.
+//! The attacks and suites by their names at the command line.
 
+use dfrt_runtime::attack::threat::Norm;
 use std::str::FromStr;
+
+/// What `--method` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// One attack.
+    One(Method),
+    /// The worst case of the strongest attacks with gradients, and Square.
+    Suite,
+    /// The worst case of attacks that need none.
+    SuiteBlack,
+}
+
+impl Choice {
+    /// Its name at the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::One(method) => method.name(),
+            Self::Suite => "suite",
+            Self::SuiteBlack => "suite-black",
+        }
+    }
+
+    /// Its attacks, in their order. A suite is AutoAttack's way for two classes, where
+    /// its DLR loss is undefined and the margin stands for it; or, without gradients,
+    /// searches of different kinds by logits and by labels. Both end with plain noise:
+    /// what it still breaks shows that the others failed.
+    pub fn methods(self, norm: Norm) -> Vec<Method> {
+        match (self, norm) {
+            (Self::One(method), _) => vec![method],
+            (Self::Suite, _) => {
+                vec![Method::ApgdCe, Method::ApgdMargin, Method::Fab, Method::Square, Method::RandomNoise]
+            }
+            (Self::SuiteBlack, Norm::Linf) => {
+                vec![Method::Square, Method::SignHunter, Method::Rays, Method::RandomNoise]
+            }
+            (Self::SuiteBlack, Norm::L2) => {
+                vec![Method::Square, Method::SimbaDct, Method::HopSkipJump, Method::RandomNoise]
+            }
+        }
+    }
+
+    /// Whether any of its attacks `is` so.
+    pub fn any(self, is: impl Fn(Method) -> bool) -> bool {
+        self.methods(Norm::Linf).into_iter().any(is)
+    }
+}
+
+impl FromStr for Choice {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "suite" => Ok(Self::Suite),
+            "suite-black" => Ok(Self::SuiteBlack),
+            _ => name.parse().map(Self::One).map_err(|error| format!("{error}, suite, suite-black")),
+        }
+    }
+}
 
 /// Which attack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +172,13 @@ impl Method {
     /// Whether it starts anew as often as it is told.
     pub fn has_restarts(self) -> bool {
         matches!(self, Self::Pgd | Self::ApgdCe | Self::ApgdMargin | Self::Fab)
+    }
+
+    /// Whether what it makes on one model is worth trying on another: it goes as far
+    /// as the ball allows, not only just across the threshold.
+    #[cfg(feature = "train")]
+    pub fn transfers(self) -> bool {
+        matches!(self, Self::Fgsm | Self::Pgd | Self::MiFgsm | Self::ApgdCe | Self::ApgdMargin)
     }
 
     /// Whether it spends as many queries as it is given.

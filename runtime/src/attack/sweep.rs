@@ -1,0 +1,41 @@
+//! One attack at several radii: how accuracy falls as epsilon grows.
+
+use super::gates;
+use super::result::{AttackReport, Gate};
+use super::threat::Norm;
+use serde::{Deserialize, Serialize};
+
+/// The radius at which nothing is expected to stand, in 1/255 of Linf.
+const GROUND_255: f64 = 64.0;
+
+/// The object of sweep.json.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sweep {
+    /// The attack.
+    pub method: String,
+    /// The threat model's norm.
+    pub norm: Norm,
+    /// One attack a radius, by rising radius.
+    pub points: Vec<AttackReport>,
+    /// The checks between them.
+    pub gates: Vec<Gate>,
+    /// Whether one of those, or of an attack's own, failed.
+    pub unreliable: bool,
+}
+
+impl Sweep {
+    /// Of the reports of one attack at several radii.
+    ///
+    /// # Panics
+    /// There are none.
+    pub fn of(mut points: Vec<AttackReport>) -> Self {
+        points.sort_by(|a, b| a.eps_255.total_cmp(&b.eps_255));
+        let first = points.first().expect("a sweep has points");
+        let (method, norm) = (first.method.clone(), first.norm);
+        let mut gates = vec![gates::monotone(&points.iter().collect::<Vec<_>>())];
+        let far = |point: &&AttackReport| point.norm == Norm::Linf && point.eps_255 >= GROUND_255;
+        gates.extend(points.iter().find(far).map(gates::breaks_at_64));
+        let unreliable = gates.iter().any(|gate| !gate.passed) || points.iter().any(|point| point.unreliable);
+        Self { method, norm, points, gates, unreliable }
+    }
+}

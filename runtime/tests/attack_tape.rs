@@ -1,0 +1,317 @@
+//! The tape of an attack: what is recorded is played again without the model, what
+//! differs is found out, and Square's windows are kept and dropped as the paper's rule,
+//! stated again here in f64, says.
+
+#[allow(dead_code, reason = "other tests use the rest")]
+mod attack_planted;
+
+use attack_planted::{Planted, RES, linear, linf, on_trial, subjects, weight};
+use dfrt_runtime::attack::decision::boundary::{Boundary, BoundarySettings};
+use dfrt_runtime::attack::decision::hop_skip_jump::{HopSkipJump, HopSkipJumpSettings};
+use dfrt_runtime::attack::decision::rays::{Rays, RaysSettings};
+use dfrt_runtime::attack::judge::{JudgeError, Judgement, Subject, Trial, judge};
+use dfrt_runtime::attack::random_noise::RandomNoise;
+use dfrt_runtime::attack::result::SampleResult;
+use dfrt_runtime::attack::schedule::Pace;
+use dfrt_runtime::attack::score::nes::{Nes, NesSettings};
+use dfrt_runtime::attack::score::sign_hunter::{SignHunter, SignHunterSettings};
+use dfrt_runtime::attack::score::simba::{Basis, Simba, SimbaSettings};
+use dfrt_runtime::attack::score::spsa::{Spsa, SpsaSettings};
+use dfrt_runtime::attack::square::{Square, SquareSettings};
+use dfrt_runtime::attack::tape::{Header, Tape, TapeError};
+use dfrt_runtime::attack::threat::{Norm, Threat};
+use dfrt_runtime::attack::{Attack, Proposal, Target};
+use dfrt_runtime::data::batch::Batch;
+use dfrt_runtime::data::manifest::Label;
+use dfrt_runtime::detector::oracle::{Decisions, Oracle, OracleError};
+use image::RgbImage;
+use serde_json::{Map, Value};
+use std::path::Path;
+
+/// A model that must not be asked.
+struct Absent;
+
+impl Oracle for Absent {
+    fn logits(&self, _: &Batch) -> Result<Vec<f32>, OracleError> {
+        Err(OracleError("the model was asked".to_owned()))
+    }
+
+    fn res(&self) -> usize {
+        RES
+    }
+}
+
+/// A byte that looks random.
+fn byte(place: usize) -> u8 {
+    let bits = (place as u32 + 1).wrapping_mul(2_654_435_761) ^ 0x9E37_79B9;
+    (bits.wrapping_mul(2_246_822_519) >> 24) as u8
+}
+
+/// Two fakes and a real of many levels, also of 0 and 255.
+fn pictures(folder: &Path) -> Vec<Subject> {
+    let picture = |id: usize| {
+        let bytes = (0..3 * RES * RES).map(|at| byte(at + 7919 * id)).collect();
+        RgbImage::from_raw(RES as u32, RES as u32, bytes).unwrap()
+    };
+    subjects(folder, &[(Label::Fake, picture(1)), (Label::Fake, picture(2)), (Label::Real, picture(3))])
+}
+
+/// A curved function of every value.
+fn curved(values: &[f32]) -> f64 {
+    let units = (0..3).map(|unit| {
+        let along = values.iter().enumerate().map(|(place, &value)| {
+            f64::from(weight(place + 1000 * unit)) * (f64::from(value) - 0.5)
+        });
+        (along.sum::<f64>() / 4.0).tanh() * [1.0, -0.7, 0.5][unit]
+    });
+    units.sum()
+}
+
+const SETTINGS: (u64, u64) = (300, 5);
+
+fn attack<'a>(name: &str, oracle: &'a dyn Oracle, labels: &'a Decisions<'a, dyn Oracle + 'a>, norm: Norm) -> Box<dyn Attack + 'a> {
+    let (queries, seed) = SETTINGS;
+    let threat = threat(norm);
+    let simba = |basis| SimbaSettings { queries, basis, seed, ..SimbaSettings::default() };
+    match name {
+        "square" => Box::new(Square::new(oracle, threat, 0.0, SquareSettings { queries, seed, ..SquareSettings::default() })),
+        "simba" => Box::new(Simba::new(oracle, threat, 0.0, simba(Basis::Pixel))),
+        "simba-dct" => Box::new(Simba::new(oracle, threat, 0.0, simba(Basis::Dct))),
+        "nes" => Box::new(Nes::new(oracle, threat, 0.0, NesSettings { queries, seed, ..NesSettings::default() })),
+        "spsa" => Box::new(Spsa::new(oracle, threat, 0.0, SpsaSettings { queries, seed, ..SpsaSettings::default() })),
+        "sign-hunter" => Box::new(SignHunter::new(oracle, threat, 0.0, SignHunterSettings { queries }).unwrap()),
+        "rays" => Box::new(Rays::new(labels, threat, RaysSettings { queries, ..RaysSettings::default() }).unwrap()),
+        "hop-skip-jump" => Box::new(HopSkipJump::new(labels, threat, HopSkipJumpSettings { queries, seed, ..HopSkipJumpSettings::default() })),
+        "boundary" => Box::new(Boundary::new(labels, threat, BoundarySettings { queries, seed, ..BoundarySettings::default() }).unwrap()),
+        _ => Box::new(RandomNoise::new(oracle, threat, 0.0, 20, seed)),
+    }
+}
+
+/// Every attack without gradients, with a norm that it knows.
+const ALL: [(&str, Norm); 12] = [
+    ("square", Norm::Linf),
+    ("square", Norm::L2),
+    ("simba", Norm::Linf),
+    ("simba-dct", Norm::L2),
+    ("nes", Norm::Linf),
+    ("spsa", Norm::L2),
+    ("sign-hunter", Norm::Linf),
+    ("rays", Norm::Linf),
+    ("hop-skip-jump", Norm::Linf),
+    ("hop-skip-jump", Norm::L2),
+    ("boundary", Norm::L2),
+    ("random-noise", Norm::Linf),
+];
+
+fn threat(norm: Norm) -> Threat {
+    match norm {
+        Norm::Linf => linf(6),
+        Norm::L2 => Threat::new(Norm::L2, 60.0).unwrap(),
+    }
+}
+
+enum Use<'a> {
+    Record(&'a Path, bool),
+    Play(&'a Path),
+}
+
+fn taped(
+    attack: &dyn Attack,
+    oracle: &dyn Oracle,
+    subjects: &[Subject],
+    threat: Threat,
+    tape: &Use<'_>,
+) -> Result<Judgement, Box<dyn std::error::Error>> {
+    on_trial(threat, |trial| {
+        let header = Header::of(attack, &trial);
+        let tape = match tape {
+            Use::Record(path, resume) => Tape::record(path, &header, *resume)?,
+            Use::Play(path) => Tape::play(path, &header)?,
+        };
+        Ok(judge(attack, oracle, subjects, &Trial { tape: Some(&tape), ..trial })?)
+    })
+}
+
+fn untimed(judgement: &Judgement) -> Vec<SampleResult> {
+    judgement.samples.iter().map(|sample| SampleResult { seconds: 0.0, ..sample.clone() }).collect()
+}
+
+#[test]
+fn every_attack_is_played_again_to_the_bit_without_the_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let subjects = pictures(folder.path());
+    let model = Planted(|values: &[f32]| curved(values) as f32);
+    let absent = Absent;
+    for (name, norm) in ALL {
+        let path = folder.path().join(format!("{name}-{norm:?}.tape"));
+        let labels = Decisions::new(&model as &dyn Oracle, 0.0);
+        let recorded = attack(name, &model, &labels, norm);
+        let first = taped(recorded.as_ref(), &model, &subjects, threat(norm), &Use::Record(&path, false)).unwrap();
+        assert!(first.report.n_clean_correct > 0, "{name}: nothing to attack");
+        let nothing = Decisions::new(&absent as &dyn Oracle, 0.0);
+        let played = attack(name, &absent, &nothing, norm);
+        let again = taped(played.as_ref(), &model, &subjects, threat(norm), &Use::Play(&path)).unwrap();
+        assert_eq!(untimed(&first), untimed(&again), "{name}");
+        let text = std::fs::read_to_string(&path).unwrap();
+        for kind in ["asked", "kept"] {
+            assert!(text.contains(&format!("{{\"{kind}\":")), "{name}: nothing {kind} on its tape");
+        }
+        assert_eq!(text.contains("{\"drawn\":"), !matches!(name, "sign-hunter" | "rays"), "{name}");
+    }
+}
+
+#[test]
+fn a_tape_that_says_otherwise_ends_with_the_first_difference() {
+    let folder = tempfile::tempdir().unwrap();
+    let subjects = pictures(folder.path());
+    let model = Planted(|values: &[f32]| curved(values) as f32);
+    let path = folder.path().join("square.tape");
+    let labels = Decisions::new(&model as &dyn Oracle, 0.0);
+    let square = attack("square", &model, &labels, Norm::Linf);
+    taped(square.as_ref(), &model, &subjects, threat(Norm::Linf), &Use::Record(&path, false)).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let play = |text: &str| {
+        let path = folder.path().join("changed.tape");
+        std::fs::write(&path, text).unwrap();
+        let played = taped(square.as_ref(), &model, &subjects, threat(Norm::Linf), &Use::Play(&path));
+        played.map(|judgement| judgement.report.n).map_err(|error| error.to_string())
+    };
+    assert_eq!(play(&text), Ok(3));
+    // A decision, a window, and a candidate.
+    let (kept, dropped) = ("{\"kept\":true}", "{\"kept\":false}");
+    assert!(text.contains(kept) && text.contains(dropped));
+    for (from, to) in [(kept, dropped), ("\"row\":", "\"row\":1"), ("\"sha256\":\"", "\"sha256\":\"0")] {
+        let error = play(&text.replacen(from, to, 1)).unwrap_err();
+        assert!(error.contains("event") && error.contains("changed.tape"), "{from}: {error}");
+    }
+    let error = play(&text.replacen("\"queries\":300", "\"queries\":301", 1)).unwrap_err();
+    assert!(error.contains("another attack") && error.contains("301"), "{error}");
+    let error = play(&format!("{}\n", text.lines().next().unwrap())).unwrap_err();
+    assert!(error.contains("not on the tape"), "{error}");
+    let error = play("\n").unwrap_err();
+    assert!(error.contains("line 1"), "{error}");
+}
+
+#[test]
+fn a_tape_goes_on_behind_a_torn_line_and_is_not_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    let subjects = pictures(folder.path());
+    let model = Planted(linear);
+    let path = folder.path().join("square.tape");
+    let labels = Decisions::new(&model as &dyn Oracle, 0.0);
+    let square = attack("square", &model, &labels, Norm::Linf);
+    let record = |resume| taped(square.as_ref(), &model, &subjects, threat(Norm::Linf), &Use::Record(&path, resume));
+    let first = record(false).unwrap();
+    let error = record(false).unwrap_err();
+    assert!(error.downcast_ref::<TapeError>().is_some_and(|error| matches!(error, TapeError::Occupied(_))));
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &whole[..whole.len() - 9]).unwrap();
+    record(true).unwrap();
+    let again = taped(square.as_ref(), &model, &subjects, threat(Norm::Linf), &Use::Play(&path)).unwrap();
+    assert_eq!(untimed(&first), untimed(&again));
+}
+
+/// Looks at two pictures at once.
+struct Together;
+
+impl Attack for Together {
+    fn name(&self) -> &str {
+        "together"
+    }
+
+    fn parameters(&self) -> Map<String, Value> {
+        Map::new()
+    }
+
+    fn batch(&self) -> usize {
+        2
+    }
+
+    fn propose(&self, _: &[Target]) -> Result<Vec<Proposal>, OracleError> {
+        unreachable!("it is refused before")
+    }
+}
+
+#[test]
+fn attacks_on_several_pictures_at_once_have_no_tape() {
+    let folder = tempfile::tempdir().unwrap();
+    let subjects = pictures(folder.path());
+    let model = Planted(|values: &[f32]| curved(values) as f32);
+    let path = folder.path().join("together.tape");
+    let error = taped(&Together, &model, &subjects, linf(6), &Use::Record(&path, false)).unwrap_err();
+    assert!(matches!(error.downcast_ref::<JudgeError>(), Some(JudgeError::Oracle(_))), "{error}");
+}
+
+/// p of the published schedule (section 3.2 of the paper): halved past these steps of
+/// 10,000, which are stretched to the budget.
+fn published_p(p: f64, query: u64, budget: u64) -> f64 {
+    let at = query as f64 / budget as f64 * 10_000.0;
+    let passed = [10.0, 50.0, 200.0, 500.0, 1000.0, 2000.0, 4000.0, 6000.0, 8000.0].iter();
+    p / 2f64.powi(passed.filter(|&&halving| at.floor() > halving).count() as i32)
+}
+
+#[test]
+fn square_keeps_and_drops_the_windows_that_the_paper_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let subjects = pictures(folder.path());
+    let model = Planted(|values: &[f32]| curved(values) as f32);
+    let (queries, p) = (400, 0.3);
+    // So small a ball that no picture is turned over and every search goes to its end.
+    let threat = linf(2);
+    let settings = SquareSettings { queries, p, pace: Pace::Scaled, seed: 3 };
+    let square = Square::new(&model, threat, 0.0, settings);
+    let path = folder.path().join("square.tape");
+    let judgement = taped(&square, &model, &subjects, threat, &Use::Record(&path, false)).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (mut windows, mut kept) = (0, 0);
+    for line in text.lines().skip(1) {
+        let picture: Value = serde_json::from_str(line).unwrap();
+        let id = picture["id"].as_u64().unwrap();
+        let subject = subjects.iter().find(|subject| subject.id == id).unwrap();
+        let clean = image::open(&subject.sample.path).unwrap().to_rgb8();
+        let clean = |c: usize, y: usize, x: usize| f64::from(clean.get_pixel(x as u32, y as u32)[c]) / 255.0;
+        let eps = 2.0 / 255.0;
+        let moved = |c, y, x, up: bool| (clean(c, y, x) + if up { eps } else { -eps }).clamp(0.0, 1.0);
+        let sign = f64::from(subject.sample.label.sign());
+        let loss = |values: &[f64]| sign * curved(&values.iter().map(|&value| value as f32).collect::<Vec<_>>());
+        let events = picture["events"].as_array().unwrap();
+        let steps = || events.iter().filter_map(|event| event.get("step"));
+        let decisions: Vec<bool> = events.iter().filter_map(|event| event.get("kept")?.as_bool()).collect();
+        // x_hat: a vertical stripe of +-eps a column and channel.
+        let ups: Vec<bool> = serde_json::from_value(steps().next().unwrap()["stripes"].clone()).unwrap();
+        let mut best = vec![0.0; 3 * RES * RES];
+        for (at, value) in best.iter_mut().enumerate() {
+            let (c, y, x) = (at / (RES * RES), at / RES % RES, at % RES);
+            *value = moved(c, y, x, ups[c * RES + x]);
+        }
+        let mut lowest = loss(&best);
+        assert_eq!(steps().count(), decisions.len() + 1);
+        for (query, (step, &decision)) in steps().skip(1).zip(&decisions).enumerate() {
+            let number = |name: &str| step[name].as_u64().unwrap() as usize;
+            let (row, column, side) = (number("row"), number("column"), number("side"));
+            let area = published_p(p, query as u64, queries) * (RES * RES) as f64;
+            assert_eq!(side, (area.sqrt().round() as usize).clamp(1, RES - 1), "query {query}");
+            assert!(row + side <= RES && column + side <= RES);
+            let ups: [bool; 3] = serde_json::from_value(step["up"].clone()).unwrap();
+            let mut candidate = best.clone();
+            for (c, up) in ups.into_iter().enumerate() {
+                for y in row..row + side {
+                    for x in column..column + side {
+                        candidate[c * RES * RES + y * RES + x] = moved(c, y, x, up);
+                    }
+                }
+            }
+            assert_ne!(candidate, best, "a window that changes nothing is drawn again");
+            let next = loss(&candidate);
+            // The model answers in f32: only what it can tell apart is compared.
+            assert!(decision == (next < lowest) || (next - lowest).abs() < 1e-6, "query {query}: {lowest} {next}");
+            windows += 1;
+            if decision {
+                kept += 1;
+                (best, lowest) = (candidate, next);
+            }
+        }
+    }
+    assert_eq!(judgement.report.certified_8bit, 0);
+    assert!(windows >= 399 && kept > 20 && kept < windows, "{kept} of {windows}");
+}

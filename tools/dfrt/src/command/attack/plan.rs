@@ -1,0 +1,99 @@
+//! What is attacked with, and how hard.
+
+use super::method::{Choice, Method};
+use dfrt_runtime::attack::schedule::Pace;
+use dfrt_runtime::attack::square::SquareSettings;
+use dfrt_runtime::attack::threat::{Norm, Threat};
+
+/// How square's windows shrink.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Schedule {
+    /// AutoAttack's.
+    Autoattack,
+    /// The paper's.
+    Published,
+}
+
+pub fn schedule(name: &str) -> Result<Schedule, String> {
+    match name {
+        "autoattack" => Ok(Schedule::Autoattack),
+        "published" => Ok(Schedule::Published),
+        _ => Err(format!("schedule {name:?} is unknown; choose autoattack or published")),
+    }
+}
+
+pub fn norm(name: &str) -> Result<Norm, String> {
+    match name.to_ascii_lowercase().as_str() {
+        "linf" => Ok(Norm::Linf),
+        "l2" => Ok(Norm::L2),
+        _ => Err(format!("norm {name:?} is unknown; choose linf or l2")),
+    }
+}
+
+/// What is attacked with, and how hard.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Plan {
+    /// The attack.
+    pub method: Method,
+    /// The threat model.
+    pub threat: Threat,
+    /// Queries a picture; none for the method's default.
+    pub queries: Option<u64>,
+    /// Square's windows.
+    pub schedule: Schedule,
+    /// Gradient steps; none for the method's default.
+    #[cfg_attr(not(feature = "train"), allow(dead_code, reason = "for gradients"))]
+    pub steps: Option<usize>,
+    /// Random starts; none for the method's default.
+    #[cfg_attr(not(feature = "train"), allow(dead_code, reason = "for gradients"))]
+    pub restarts: Option<usize>,
+    /// Pictures at once on the GPU.
+    #[cfg_attr(not(feature = "train"), allow(dead_code, reason = "for gradients"))]
+    pub batch: usize,
+    /// Of all draws.
+    pub seed: u64,
+}
+
+impl Plan {
+    /// The attack with every default.
+    pub fn new(method: Method, threat: Threat) -> Self {
+        Self {
+            method,
+            threat,
+            queries: None,
+            schedule: Schedule::Autoattack,
+            steps: None,
+            restarts: None,
+            batch: 16,
+            seed: 0,
+        }
+    }
+
+    /// The folder's name within a study: "square-linf-8".
+    #[cfg_attr(not(feature = "train"), allow(dead_code, reason = "for studies"))]
+    pub fn folder(&self) -> String {
+        folder(Choice::One(self.method), self.threat.norm, &[self.threat.eps_255])
+    }
+
+    /// Square's settings.
+    pub fn square(&self) -> SquareSettings {
+        let queries = self.queries.unwrap_or(5000);
+        let (p, pace) = match (self.schedule, self.threat.norm) {
+            (Schedule::Autoattack, _) => (0.8, Pace::Unscaled),
+            (Schedule::Published, Norm::Linf) => (0.05, Pace::Scaled),
+            (Schedule::Published, Norm::L2) => (0.1, Pace::Scaled),
+        };
+        SquareSettings { queries, p, pace, seed: self.seed }
+    }
+}
+
+/// The name of the folder of an attack at one radius or several: "square-linf-8",
+/// "suite-linf-1-2-4".
+pub fn folder(choice: Choice, norm: Norm, eps: &[f64]) -> String {
+    let norm = match norm {
+        Norm::Linf => "linf",
+        Norm::L2 => "l2",
+    };
+    let eps: Vec<String> = eps.iter().map(f64::to_string).collect();
+    format!("{}-{norm}-{}", choice.name(), eps.join("-"))
+}

@@ -1,0 +1,133 @@
+//! The result of an attack, a suite or a sweep as a table in words.
+
+use crate::output::{self, Lines};
+use dfrt_runtime::attack::result::{AttackReport, Direction, Gate, Stage};
+use dfrt_runtime::attack::sweep::Sweep;
+use dfrt_runtime::report;
+use std::path::Path;
+
+/// The table in words.
+pub fn attack(report: &AttackReport, out: &Path) -> String {
+    let survivors = report.n_clean_correct - report.certified_8bit;
+    let intervals = &report.intervals;
+    let mut lines = Lines::default();
+    lines.add("pictures", format!("{} ({} real, {} fake)", report.n, report.data.n_real, report.data.n_fake));
+    lines.add(
+        "clean accuracy",
+        format!(
+            "{}, {} classified rightly",
+            output::percent_between(&intervals.clean_accuracy),
+            report.n_clean_correct
+        ),
+    );
+    lines.add(
+        "robust accuracy",
+        format!(
+            "{}, {survivors} still right after the attack",
+            output::percent_between(&intervals.robust_accuracy)
+        ),
+    );
+    let success = intervals.attack_success_rate.as_ref();
+    lines.add(
+        "attack success rate",
+        success.map_or_else(
+            || "undefined: no picture was classified rightly".to_owned(),
+            |rate| format!("{}, {} turned over", output::percent_between(rate), report.certified_8bit),
+        ),
+    );
+    lines.add("  fake made real", direction(&report.fake_to_real));
+    lines.add("  real made fake", direction(&report.real_to_fake));
+    lines.add(
+        "AUC after the attack",
+        report.auc.map_or_else(|| "undefined".to_owned(), |auc| format!("{auc:.3}")),
+    );
+    let queries = &report.queries;
+    lines.add(
+        "queries a picture",
+        format!(
+            "mean {:.0}, median {:.0}, 90 % within {:.0}; {} in all",
+            queries.mean,
+            queries.median,
+            queries.p90,
+            output::thousands(queries.total)
+        ),
+    );
+    lines.add(
+        "certified",
+        format!(
+            "{} successes survive as 8-bit PNG, {} more were lost to rounding",
+            report.certified_8bit, report.lost_to_rounding
+        ),
+    );
+    if report.not_reached > 0 {
+        lines.add("left out", format!("{} pictures, for want of time; --resume goes on", report.not_reached));
+    }
+    report.stages.iter().for_each(|stage| lines.add(format!("  {}", stage.method), broke(stage)));
+    verdicts(&mut lines, &report.gates, report.unreliable);
+    format!(
+        "{} on {}, {} of {}\n{lines}\nwritten to {}",
+        report::attack_key(report),
+        report.model.path,
+        report.data.split,
+        report.data.path,
+        out.display()
+    )
+}
+
+fn direction(direction: &Direction) -> String {
+    format!(
+        "success rate {}, robust accuracy {} (of {} pictures, {} classified rightly)",
+        output::percent_or_none(direction.attack_success_rate),
+        output::percent_or_none(direction.robust_accuracy),
+        direction.n,
+        direction.n_clean_correct
+    )
+}
+
+fn broke(stage: &Stage) -> String {
+    format!(
+        "broke {} of {}, robust accuracy {} after it; {} queries in {}",
+        stage.n_broken,
+        stage.n_attacked,
+        output::percent(stage.robust_accuracy),
+        output::thousands(stage.queries),
+        output::duration(stage.seconds)
+    )
+}
+
+fn verdicts(lines: &mut Lines, gates: &[Gate], unreliable: bool) {
+    for gate in gates {
+        let verdict = if gate.passed { "passed".to_owned() } else { format!("FAILED: {}", gate.reason) };
+        lines.add(format!("gate {}", gate.name), verdict);
+    }
+    let trust = if unreliable { "no: a gate failed, do not trust these figures" } else { "yes" };
+    lines.add("reliable", trust);
+}
+
+/// The table of several radii.
+pub fn sweep(sweep: &Sweep, out: &Path) -> String {
+    let mut lines = Lines::default();
+    let first = &sweep.points[0];
+    lines.add("clean accuracy", output::percent_between(&first.intervals.clean_accuracy));
+    for point in &sweep.points {
+        let mark = if point.unreliable { ", unreliable: see its attack.json" } else { "" };
+        lines.add(
+            format!("at {}/255", point.eps_255),
+            format!(
+                "robust accuracy {} of {} pictures, {} queries{mark}",
+                output::percent_between(&point.intervals.robust_accuracy),
+                point.n,
+                output::thousands(point.queries.total)
+            ),
+        );
+    }
+    verdicts(&mut lines, &sweep.gates, sweep.unreliable);
+    format!(
+        "{} on {}, {} of {}\n{lines}\nwritten to {}",
+        sweep.method,
+        first.model.path,
+        first.data.split,
+        first.data.path,
+        out.display()
+    )
+}
