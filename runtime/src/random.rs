@@ -1,7 +1,7 @@
 //! Counter-based randomness: a stream is named by what it is for, so that batch
 //! size, threads and resuming change no draw.
 
-use rand::SeedableRng;
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
@@ -58,10 +58,19 @@ fn digest(seed: u64, parts: &[Key<'_>]) -> [u8; 32] {
     hash.finalize().into()
 }
 
+/// A number that is normal to the eye: the sum of twelve uniform
+/// ones, mean 0 and variance 1. Whole numbers are summed, so that every machine
+/// draws the same, which logarithms and cosines would not promise.
+pub fn normal(random: &mut impl Rng) -> f32 {
+    let quarters = |word: u64| (0..4).map(move |at| (word >> (16 * at)) & 0xffff);
+    let sum: u64 = (0..3).flat_map(|_| quarters(random.next_u64())).sum();
+    // Twelve uniform 16-bit numbers: mean 12 * 32767.5, variance 65536^2 - 1.
+    (sum as f32 - 393_210.0) / 65536.0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand::Rng;
 
     #[test]
     fn streams_depend_on_every_part_of_their_name() {
@@ -71,5 +80,15 @@ mod tests {
         assert_ne!(base, first(1, &["order".into(), 1.into()]));
         assert_ne!(base, first(0, &["order".into(), 2.into()]));
         assert_ne!(base, first(0, &["augment".into(), 1.into()]));
+    }
+
+    #[test]
+    fn normal_draws_have_the_moments_of_a_normal_number() {
+        let mut random = stream(0, &["normal".into()]);
+        let draws: Vec<f64> = (0..200_000).map(|_| f64::from(normal(&mut random))).collect();
+        let moment = |power| draws.iter().map(|draw| draw.powi(power)).sum::<f64>() / draws.len() as f64;
+        assert!(moment(1).abs() < 0.01 && (moment(2) - 1.0).abs() < 0.02, "{} {}", moment(1), moment(2));
+        // A normal number has 3; the sum of twelve uniform ones 3 - 1.2 / 12.
+        assert!((moment(4) - 2.9).abs() < 0.1, "{}", moment(4));
     }
 }

@@ -104,7 +104,8 @@ fn linf_succeeds_well_above_the_distance_of_a_linear_model_and_never_below_it() 
     let oracle = Planted(linear);
     for (eps, queries) in [(1, 500), (2, 500), (10, 6000)] {
         on_each(&oracle, linf(eps), (queries, 1), |attack| {
-            let Judgement { report, samples, .. } = judged(attack, &oracle, &subjects, linf(eps), None).unwrap();
+            let Judgement { report, samples, .. } =
+                judged(attack, &oracle, &subjects, linf(eps), None).unwrap();
             // A fake of level k needs k levels, a real of level -k needs k + 1.
             for sample in &samples {
                 let needed = if sample.id < 3 { sample.id + 1 } else { sample.id - 3 + 1 };

@@ -85,20 +85,31 @@ fn each_attack_sees_what_is_left_and_the_worst_case_counts() {
     // Fakes 0 to 4 need 1 to 5 levels, reals 5 to 9 likewise.
     let subjects = ladder(folder.path(), 5);
     let oracle = Planted(linear);
-    let (weak, strong, idle) = (Mover::new("weak", 2.0, true), Mover::new("strong", 4.0, false), Mover::new("idle", 1.0, false));
+    let (weak, strong, idle) =
+        (Mover::new("weak", 2.0, true), Mover::new("strong", 4.0, false), Mover::new("idle", 1.0, false));
     let out = folder.path().join("out");
     let judgement = suite(&[&weak, &strong, &idle], &oracle, &subjects, Some(&out), false);
     assert_eq!(weak.seen(), (0..10).collect::<Vec<_>>());
     assert_eq!(strong.seen(), [2, 3, 4, 7, 8, 9]);
     assert_eq!(idle.seen(), [4, 9]);
     let report = &judgement.report;
-    assert_eq!((report.n, report.n_clean_correct, report.certified_8bit, report.robust_accuracy), (10, 10, 8, 0.2));
-    let stages: Vec<_> = report.stages.iter().map(|stage| (stage.method.as_str(), stage.n_attacked, stage.n_broken, stage.robust_accuracy)).collect();
+    assert_eq!(
+        (report.n, report.n_clean_correct, report.certified_8bit, report.robust_accuracy),
+        (10, 10, 8, 0.2)
+    );
+    let stages: Vec<_> = report
+        .stages
+        .iter()
+        .map(|stage| (stage.method.as_str(), stage.n_attacked, stage.n_broken, stage.robust_accuracy))
+        .collect();
     assert_eq!(stages, [("weak", 10, 4, 0.6), ("strong", 6, 4, 0.2), ("idle", 2, 0, 0.2)]);
     assert_eq!(report.queries.total, 5 * 18, "every attack on a picture is paid");
     let by: Vec<&str> = judgement.samples.iter().map(|sample| sample.attack.as_str()).collect();
     // Of what stands, the picture that came nearest.
-    assert_eq!(by, ["weak", "weak", "strong", "strong", "strong", "weak", "weak", "strong", "strong", "strong"]);
+    assert_eq!(
+        by,
+        ["weak", "weak", "strong", "strong", "strong", "weak", "weak", "strong", "strong", "strong"]
+    );
     assert!(!gate(&judgement, "white-box-strongest") && report.unreliable);
 
     let again = verify::verify_with(&out, &oracle).unwrap();

@@ -59,9 +59,10 @@ fn pictures(folder: &Path) -> Vec<Subject> {
 /// A curved function of every value.
 fn curved(values: &[f32]) -> f64 {
     let units = (0..3).map(|unit| {
-        let along = values.iter().enumerate().map(|(place, &value)| {
-            f64::from(weight(place + 1000 * unit)) * (f64::from(value) - 0.5)
-        });
+        let along = values
+            .iter()
+            .enumerate()
+            .map(|(place, &value)| f64::from(weight(place + 1000 * unit)) * (f64::from(value) - 0.5));
         (along.sum::<f64>() / 4.0).tanh() * [1.0, -0.7, 0.5][unit]
     });
     units.sum()
@@ -69,20 +70,48 @@ fn curved(values: &[f32]) -> f64 {
 
 const SETTINGS: (u64, u64) = (300, 5);
 
-fn attack<'a>(name: &str, oracle: &'a dyn Oracle, labels: &'a Decisions<'a, dyn Oracle + 'a>, norm: Norm) -> Box<dyn Attack + 'a> {
+fn attack<'a>(
+    name: &str,
+    oracle: &'a dyn Oracle,
+    labels: &'a Decisions<'a, dyn Oracle + 'a>,
+    norm: Norm,
+) -> Box<dyn Attack + 'a> {
     let (queries, seed) = SETTINGS;
     let threat = threat(norm);
     let simba = |basis| SimbaSettings { queries, basis, seed, ..SimbaSettings::default() };
     match name {
-        "square" => Box::new(Square::new(oracle, threat, 0.0, SquareSettings { queries, seed, ..SquareSettings::default() })),
+        "square" => Box::new(Square::new(
+            oracle,
+            threat,
+            0.0,
+            SquareSettings { queries, seed, ..SquareSettings::default() },
+        )),
         "simba" => Box::new(Simba::new(oracle, threat, 0.0, simba(Basis::Pixel))),
         "simba-dct" => Box::new(Simba::new(oracle, threat, 0.0, simba(Basis::Dct))),
-        "nes" => Box::new(Nes::new(oracle, threat, 0.0, NesSettings { queries, seed, ..NesSettings::default() })),
-        "spsa" => Box::new(Spsa::new(oracle, threat, 0.0, SpsaSettings { queries, seed, ..SpsaSettings::default() })),
-        "sign-hunter" => Box::new(SignHunter::new(oracle, threat, 0.0, SignHunterSettings { queries }).unwrap()),
-        "rays" => Box::new(Rays::new(labels, threat, RaysSettings { queries, ..RaysSettings::default() }).unwrap()),
-        "hop-skip-jump" => Box::new(HopSkipJump::new(labels, threat, HopSkipJumpSettings { queries, seed, ..HopSkipJumpSettings::default() })),
-        "boundary" => Box::new(Boundary::new(labels, threat, BoundarySettings { queries, seed, ..BoundarySettings::default() }).unwrap()),
+        "nes" => {
+            Box::new(Nes::new(oracle, threat, 0.0, NesSettings { queries, seed, ..NesSettings::default() }))
+        }
+        "spsa" => Box::new(Spsa::new(
+            oracle,
+            threat,
+            0.0,
+            SpsaSettings { queries, seed, ..SpsaSettings::default() },
+        )),
+        "sign-hunter" => {
+            Box::new(SignHunter::new(oracle, threat, 0.0, SignHunterSettings { queries }).unwrap())
+        }
+        "rays" => {
+            Box::new(Rays::new(labels, threat, RaysSettings { queries, ..RaysSettings::default() }).unwrap())
+        }
+        "hop-skip-jump" => Box::new(HopSkipJump::new(
+            labels,
+            threat,
+            HopSkipJumpSettings { queries, seed, ..HopSkipJumpSettings::default() },
+        )),
+        "boundary" => Box::new(
+            Boundary::new(labels, threat, BoundarySettings { queries, seed, ..BoundarySettings::default() })
+                .unwrap(),
+        ),
         _ => Box::new(RandomNoise::new(oracle, threat, 0.0, 20, seed)),
     }
 }
@@ -146,7 +175,8 @@ fn every_attack_is_played_again_to_the_bit_without_the_model() {
         let path = folder.path().join(format!("{name}-{norm:?}.tape"));
         let labels = Decisions::new(&model as &dyn Oracle, 0.0);
         let recorded = attack(name, &model, &labels, norm);
-        let first = taped(recorded.as_ref(), &model, &subjects, threat(norm), &Use::Record(&path, false)).unwrap();
+        let first =
+            taped(recorded.as_ref(), &model, &subjects, threat(norm), &Use::Record(&path, false)).unwrap();
         assert!(first.report.n_clean_correct > 0, "{name}: nothing to attack");
         let nothing = Decisions::new(&absent as &dyn Oracle, 0.0);
         let played = attack(name, &absent, &nothing, norm);
@@ -200,7 +230,8 @@ fn a_tape_goes_on_behind_a_torn_line_and_is_not_overwritten() {
     let path = folder.path().join("square.tape");
     let labels = Decisions::new(&model as &dyn Oracle, 0.0);
     let square = attack("square", &model, &labels, Norm::Linf);
-    let record = |resume| taped(square.as_ref(), &model, &subjects, threat(Norm::Linf), &Use::Record(&path, resume));
+    let record =
+        |resume| taped(square.as_ref(), &model, &subjects, threat(Norm::Linf), &Use::Record(&path, resume));
     let first = record(false).unwrap();
     let error = record(false).unwrap_err();
     assert!(error.downcast_ref::<TapeError>().is_some_and(|error| matches!(error, TapeError::Occupied(_))));
@@ -273,7 +304,8 @@ fn square_keeps_and_drops_the_windows_that_the_paper_does() {
         let eps = 2.0 / 255.0;
         let moved = |c, y, x, up: bool| (clean(c, y, x) + if up { eps } else { -eps }).clamp(0.0, 1.0);
         let sign = f64::from(subject.sample.label.sign());
-        let loss = |values: &[f64]| sign * curved(&values.iter().map(|&value| value as f32).collect::<Vec<_>>());
+        let loss =
+            |values: &[f64]| sign * curved(&values.iter().map(|&value| value as f32).collect::<Vec<_>>());
         let events = picture["events"].as_array().unwrap();
         let steps = || events.iter().filter_map(|event| event.get("step"));
         let decisions: Vec<bool> = events.iter().filter_map(|event| event.get("kept")?.as_bool()).collect();
@@ -304,7 +336,10 @@ fn square_keeps_and_drops_the_windows_that_the_paper_does() {
             assert_ne!(candidate, best, "a window that changes nothing is drawn again");
             let next = loss(&candidate);
             // The model answers in f32: only what it can tell apart is compared.
-            assert!(decision == (next < lowest) || (next - lowest).abs() < 1e-6, "query {query}: {lowest} {next}");
+            assert!(
+                decision == (next < lowest) || (next - lowest).abs() < 1e-6,
+                "query {query}: {lowest} {next}"
+            );
             windows += 1;
             if decision {
                 kept += 1;

@@ -24,7 +24,6 @@ pub mod verify;
 use crate::data::manifest::Label;
 use crate::detector::oracle::OracleError;
 use image::RgbImage;
-use rand::Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -104,16 +103,6 @@ fn record<const N: usize>(pairs: [(&str, Value); N]) -> Map<String, Value> {
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// A number that is normal to the eye of a search: the sum of twelve uniform
-/// ones, mean 0 and variance 1. Whole numbers are summed, so that every machine
-/// draws the same, which logarithms and cosines would not promise.
-fn normal(random: &mut impl Rng) -> f32 {
-    let quarters = |word: u64| (0..4).map(move |at| (word >> (16 * at)) & 0xffff);
-    let sum: u64 = (0..3).flat_map(|_| quarters(random.next_u64())).sum();
-    // Twelve uniform 16-bit numbers: mean 12 * 32767.5, variance 65536^2 - 1.
-    (sum as f32 - 393_210.0) / 65536.0
-}
-
 /// The values of `picture` as an oracle sees them, 3 x res x res.
 fn planes(picture: &RgbImage) -> Vec<f32> {
     crate::data::batch::Batch::of(picture.width() as usize, [picture]).values
@@ -129,19 +118,4 @@ pub fn is_right(logit: f32, label: Label, threshold: f32) -> bool {
 /// score-based attacks lower. Negative once the picture has crossed.
 fn margin(logit: f32, label: Label, threshold: f32) -> f32 {
     label.sign() * (logit - threshold)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn normal_draws_have_the_moments_of_a_normal_number() {
-        let mut random = crate::random::stream(0, &["normal".into()]);
-        let draws: Vec<f64> = (0..200_000).map(|_| f64::from(normal(&mut random))).collect();
-        let moment = |power| draws.iter().map(|draw| draw.powi(power)).sum::<f64>() / draws.len() as f64;
-        assert!(moment(1).abs() < 0.01 && (moment(2) - 1.0).abs() < 0.02, "{} {}", moment(1), moment(2));
-        // A normal number has 3; the sum of twelve uniform ones 3 - 1.2 / 12.
-        assert!((moment(4) - 2.9).abs() < 0.1, "{}", moment(4));
-    }
 }

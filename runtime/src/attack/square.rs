@@ -10,8 +10,8 @@
 //! Unlike two published codes, windows may also touch the last row and column.
 
 use super::ledger::Counted;
-use super::tape::{self, Draws};
 use super::schedule::{Pace, Schedule};
+use super::tape::{self, Draws};
 use super::threat::{Norm, Threat};
 use super::{Attack, GradientCount, Proposal, Target, is_right, margin, planes};
 use crate::data::batch::Batch;

@@ -86,7 +86,10 @@ impl<'a> Suite<'a> {
         let skipped = first.skipped.clone();
         let stages = records(&self.stages, entries.len(), first.n_clean_correct);
         let same = gates::deterministic(&[], &[]);
-        let summary = Summary { gates: checks(&self.stages, entries.len()), ..Summary::of(&entries, self.trial.threshold as f32, same) };
+        let summary = Summary {
+            gates: checks(&self.stages, entries.len()),
+            ..Summary::of(&entries, self.trial.threshold as f32, same)
+        };
         let mut report = summary.report(name, parameters(&self.stages), &self.trial);
         report.skipped = skipped;
         report.not_reached = not_reached;
@@ -109,7 +112,8 @@ impl<'a> Suite<'a> {
 fn keep(dossier: &Dossier, sample: &SampleResult) -> Result<(), JudgeError> {
     let of_stage = Dossier::new(&dossier.folder().join(STAGES).join(&sample.attack));
     for side in [Side::Clean, Side::Adversarial] {
-        let png = storage::read(&of_stage.picture_path(side, sample.id)).map_err(super::dossier::DossierError::from)?;
+        let png = storage::read(&of_stage.picture_path(side, sample.id))
+            .map_err(super::dossier::DossierError::from)?;
         dossier.save(side, sample.id, &png)?;
     }
     Ok(())

@@ -186,7 +186,11 @@ impl PartialEq for Logit {
 impl Serialize for Logit {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         // As an f64 every f32 comes back, whatever a reader does with the last digit.
-        if self.0.is_finite() { to.serialize_f64(self.0.into()) } else { to.serialize_str(&self.0.to_string()) }
+        if self.0.is_finite() {
+            to.serialize_f64(self.0.into())
+        } else {
+            to.serialize_str(&self.0.to_string())
+        }
     }
 }
 
@@ -277,7 +281,10 @@ impl Tape {
         let expected = match &self.mode {
             Mode::Recording(_) => None,
             Mode::Playing(pictures) => Some(
-                pictures.get(&id).cloned().ok_or_else(|| self.failed(id, "the picture is not on the tape"))?,
+                pictures
+                    .get(&id)
+                    .cloned()
+                    .ok_or_else(|| self.failed(id, "the picture is not on the tape"))?,
             ),
         };
         let (proposals, reel) = run(Reel::new(expected), propose);
@@ -523,9 +530,14 @@ pub(super) fn labels(
     batch: &Batch,
     ask: impl FnOnce() -> Result<Vec<Option<Label>>, OracleError>,
 ) -> Result<Vec<Option<Label>>, OracleError> {
-    answered(batch, ask, |asked| asked.labels.clone(), |asked, labels: &Vec<_>| {
-        asked.labels = Some(labels.clone());
-    })
+    answered(
+        batch,
+        ask,
+        |asked| asked.labels.clone(),
+        |asked, labels: &Vec<_>| {
+            asked.labels = Some(labels.clone());
+        },
+    )
 }
 
 fn answered<T>(

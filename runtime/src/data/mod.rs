@@ -2,6 +2,7 @@
 //! from, decoded and resized pictures, the drawn demo set and its forgeries.
 
 pub mod batch;
+pub mod corruption;
 pub mod face;
 pub mod forge;
 pub mod layouts;

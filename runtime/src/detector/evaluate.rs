@@ -8,6 +8,7 @@ use crate::data::manifest::{Label, Sample, Split};
 use crate::data::picture::{self, PictureError};
 use crate::metrics::{Metrics, intervals};
 use crate::storage::{self, StorageError};
+use image::RgbImage;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -181,10 +182,26 @@ pub fn score(
     samples: &[Sample],
     progress: &dyn Fn(usize, usize),
 ) -> Result<(Vec<Score>, Vec<String>), OracleError> {
+    score_changed(oracle, samples, &|_, picture| picture, progress)
+}
+
+/// The same of pictures that went through `change`, which is told their ids.
+///
+/// # Errors
+/// A model that fails.
+pub fn score_changed(
+    oracle: &dyn Oracle,
+    samples: &[Sample],
+    change: &(dyn Fn(u64, RgbImage) -> RgbImage + Sync),
+    progress: &dyn Fn(usize, usize),
+) -> Result<(Vec<Score>, Vec<String>), OracleError> {
     let (mut scores, mut skipped) = (Vec::with_capacity(samples.len()), Vec::new());
     for (index, chunk) in samples.chunks(CHUNK).enumerate() {
-        let decoded: Vec<Result<_, PictureError>> =
-            chunk.par_iter().map(|sample| picture::load(&sample.path, oracle.res())).collect();
+        let loaded = |(place, sample): (usize, &Sample)| {
+            let picture = picture::load(&sample.path, oracle.res())?;
+            Ok(change((index * CHUNK + place) as u64, picture))
+        };
+        let decoded: Vec<Result<_, PictureError>> = chunk.par_iter().enumerate().map(loaded).collect();
         let mut batch = Batch::new(oracle.res());
         let mut readable = Vec::with_capacity(chunk.len());
         for (place, (sample, picture)) in chunk.iter().zip(decoded).enumerate() {

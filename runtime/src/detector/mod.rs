@@ -2,6 +2,7 @@
 //! ask, clean evaluation and the CPU bench.
 
 pub mod bench;
+pub mod corrupted;
 pub mod evaluate;
 pub mod external;
 mod guess;

@@ -4,12 +4,11 @@
 use super::ReportError;
 use super::examples::{amplification, largest_change, perturbation};
 use super::extras::ExamplePair;
-use super::plots::{TEXT, drawn, text};
+use super::plots::{TEXT, drawn, put, text};
 use crate::attack::dossier::{Dossier, DossierError, Side};
 use crate::attack::result::{AttackReport, SampleResult};
 use crate::data::manifest::Label;
 use crate::report::attack_key;
-use image::RgbImage;
 use plotters::prelude::*;
 
 /// Pictures shown at most, of each class half of them.
@@ -25,7 +24,11 @@ const WORDS: u32 = 330;
 ///
 /// # Errors
 /// Its files cannot be read, or the grid not be drawn.
-pub fn grid(dossier: &Dossier, report: &AttackReport, samples: &[SampleResult]) -> Result<Option<Vec<u8>>, ReportError> {
+pub fn grid(
+    dossier: &Dossier,
+    report: &AttackReport,
+    samples: &[SampleResult],
+) -> Result<Option<Vec<u8>>, ReportError> {
     let rows = chosen(samples);
     let pairs: Result<Vec<_>, DossierError> = rows.iter().map(|sample| pair(dossier, sample)).collect();
     let pairs = pairs.map_err(|error| failed(error.to_string()))?;
@@ -33,10 +36,12 @@ pub fn grid(dossier: &Dossier, report: &AttackReport, samples: &[SampleResult]) 
     let factor = SIDE.div_ceil(first.clean.width().max(1));
     let side = (first.clean.width() * factor) as i32;
     let amplification = amplification(pairs.iter().map(largest_change).max().unwrap_or(0));
-    let size = (4 * GAP as u32 + 3 * side as u32 + WORDS, HEAD as u32 + (side + GAP) as u32 * pairs.len() as u32);
+    let size =
+        (4 * GAP as u32 + 3 * side as u32 + WORDS, HEAD as u32 + (side + GAP) as u32 * pairs.len() as u32);
     let plot = drawn("grid.png", "", "", size, |area| {
         area.draw(&Text::new(attack_key(report), (GAP, 14), text(TEXT + 4)))?;
-        let columns = ["original".to_owned(), "adversarial".to_owned(), format!("difference x {amplification}")];
+        let columns =
+            ["original".to_owned(), "adversarial".to_owned(), format!("difference x {amplification}")];
         for (column, words) in columns.into_iter().enumerate() {
             area.draw(&Text::new(words, (GAP + column as i32 * (side + GAP), HEAD - 32), text(TEXT - 3)))?;
         }
@@ -44,11 +49,7 @@ pub fn grid(dossier: &Dossier, report: &AttackReport, samples: &[SampleResult]) 
             let top = HEAD + row as i32 * (side + GAP);
             let difference = perturbation(pair, amplification);
             for (column, picture) in [&pair.clean, &pair.adversarial, &difference].into_iter().enumerate() {
-                let enlarged = enlarged(picture, factor);
-                let at = (GAP + column as i32 * (side + GAP), top);
-                let size = (enlarged.width(), enlarged.height());
-                let element = BitMapElement::with_owned_buffer(at, size, enlarged.into_raw());
-                area.draw(&element.ok_or("a picture of another size")?)?;
+                put(area, picture, factor, (GAP + column as i32 * (side + GAP), top))?;
             }
             for (place, words) in words(sample).into_iter().enumerate() {
                 let at = (2 * GAP + 3 * (side + GAP), top + 6 + 30 * place as i32);
@@ -88,12 +89,6 @@ fn pair(dossier: &Dossier, sample: &SampleResult) -> Result<ExamplePair, Dossier
     Ok(ExamplePair { id: sample.id, clean: picture(Side::Clean)?, adversarial: picture(Side::Adversarial)? })
 }
 
-fn enlarged(picture: &RgbImage, factor: u32) -> RgbImage {
-    RgbImage::from_fn(picture.width() * factor, picture.height() * factor, |x, y| {
-        *picture.get_pixel(x / factor, y / factor)
-    })
-}
-
 fn words(sample: &SampleResult) -> Vec<String> {
     let verdict = match (sample.success, sample.label) {
         (true, Label::Fake) => "fake, now called real",
@@ -104,7 +99,7 @@ fn words(sample: &SampleResult) -> Vec<String> {
     vec![
         format!("{}: {verdict}", sample.id),
         format!("logit {:.2} to {:.2}", sample.clean_logit, sample.adv_logit),
-        format!("{} queries of {}", sample.queries, sample.attack),
+        format!("{} queries, by {}", sample.queries, sample.attack),
         format!("Linf {}/255, L2 {:.2}", sample.linf_255, sample.l2),
     ]
 }

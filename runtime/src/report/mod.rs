@@ -5,9 +5,10 @@
 //! tables what a reader is to see, and [`markdown`] and [`html`] set that;
 //! [`plots`] and [`examples`] draw; [`tables`] are the same figures as CSV;
 //! [`folder`] writes it all and renders it again. [`sweep`] and [`grid`] show a single
-//! attack, at several radii and in pictures.
+//! attack, at several radii and in pictures, [`corrupted`] a detector on worse pictures.
 
 pub mod compare;
+pub mod corrupted;
 pub mod examples;
 pub mod extras;
 pub mod folder;

@@ -2,7 +2,7 @@
 //! beside the attacks' own folders.
 
 use super::plots::sweep;
-use super::{Written, ReportError, tables};
+use super::{ReportError, Written, tables};
 use crate::attack::result::SampleResult;
 use crate::attack::sweep::Sweep;
 use crate::storage;

@@ -4,6 +4,7 @@
 use super::{Report, attack_key, norm_name};
 use crate::attack::result::{AttackReport, Direction};
 use crate::attack::sweep::Sweep;
+use crate::detector::corrupted::Corrupted;
 use crate::detector::evaluate::Evaluation;
 use crate::metrics::intervals::Figure;
 use crate::metrics::{Estimate, Metrics};
@@ -58,6 +59,28 @@ pub fn sweep(sweep: &Sweep) -> Vec<u8> {
         line.extend([queries.mean.to_string(), queries.median.to_string(), queries.total.to_string()]);
         line.push(point.unreliable.to_string());
         lines.push(line);
+    }
+    table(lines)
+}
+
+/// A line a corruption and level, the clean pictures first as level 0.
+pub fn corrupted(corrupted: &Corrupted) -> Vec<u8> {
+    let mut header = words(&["corruption", "level", "parameter", "true_negative_rate", "true_positive_rate"]);
+    header.extend(Figure::ALL.iter().flat_map(|figure| three_titles(figure.name())));
+    let figures = |metrics: &Metrics| -> Vec<String> {
+        Figure::ALL.iter().flat_map(|figure| three(figure.of(metrics))).collect()
+    };
+    let mut clean = words(&["clean", "0", "", "", ""]);
+    clean.extend(figures(&corrupted.clean));
+    let mut lines = vec![header, clean];
+    for kind in &corrupted.corruptions {
+        for level in &kind.levels {
+            let mut line = words(&[kind.name.name()]);
+            line.extend([level.level.to_string(), level.parameter.to_string()]);
+            line.extend([number(level.true_negative_rate), number(level.true_positive_rate)]);
+            line.extend(figures(&level.metrics));
+            lines.push(line);
+        }
     }
     table(lines)
 }

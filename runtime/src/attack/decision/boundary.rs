@@ -15,8 +15,9 @@
 use super::{Field, Search, Stop};
 use crate::attack::tape;
 use crate::attack::threat::{Norm, Threat};
-use crate::attack::{Attack, NormError, Proposal, Target, normal, record};
+use crate::attack::{Attack, NormError, Proposal, Target, record};
 use crate::detector::oracle::{DecisionOracle, OracleError};
+use crate::random::normal;
 use rand::Rng;
 use serde_json::{Map, Value, json};
 

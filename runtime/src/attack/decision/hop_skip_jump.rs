@@ -14,8 +14,9 @@
 use super::{Field, Search, Stop, TOGETHER};
 use crate::attack::tape;
 use crate::attack::threat::{Norm, Threat};
-use crate::attack::{Attack, Proposal, Target, normal, record};
+use crate::attack::{Attack, Proposal, Target, record};
 use crate::detector::oracle::{DecisionOracle, OracleError};
+use crate::random::normal;
 use rand::{Rng, RngExt};
 use serde_json::{Map, Value, json};
 

@@ -13,7 +13,7 @@ pub mod rays;
 use super::inquiry::{Inquiry, Stop, TOGETHER};
 use super::ledger::Counted;
 use super::threat::{Norm, Threat};
-use super::{tape, GradientCount, Proposal, Target};
+use super::{GradientCount, Proposal, Target, tape};
 use crate::data::manifest::Label;
 use crate::detector::oracle::{DecisionOracle, OracleError};
 use rand::{Rng, RngExt};

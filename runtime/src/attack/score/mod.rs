@@ -14,7 +14,7 @@ pub mod spsa;
 use super::inquiry::{Inquiry, Stop, TOGETHER};
 use super::ledger::Counted;
 use super::threat::Threat;
-use super::{tape, GradientCount, Proposal, Target, is_right, margin};
+use super::{GradientCount, Proposal, Target, is_right, margin, tape};
 use crate::detector::oracle::{Oracle, OracleError};
 
 /// A scoring model, the ball around each picture, and the budget of each.

@@ -12,8 +12,9 @@ use super::estimate::{Estimate, length, sign};
 use super::{Field, Search, Stop};
 use crate::attack::tape;
 use crate::attack::threat::{Norm, Threat};
-use crate::attack::{Attack, Proposal, Target, normal, record};
+use crate::attack::{Attack, Proposal, Target, record};
 use crate::detector::oracle::{Oracle, OracleError};
+use crate::random::normal;
 use serde_json::{Map, Value, json};
 
 /// What a user may set.

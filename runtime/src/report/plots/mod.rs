@@ -2,6 +2,7 @@
 //! they share. Arms keep their colour from plot to plot.
 
 mod accuracy;
+pub mod corrupted;
 mod queries;
 mod roc;
 mod scores;
@@ -91,6 +92,17 @@ pub(super) fn drawn(
     let png = png_of(&picture).map_err(failed)?;
     let (file, title, caption) = (file.to_owned(), title.to_owned(), caption.to_owned());
     Ok(Plot { file, title, caption, size, png })
+}
+
+/// Puts `picture` at `at`, each of its pixels `factor` x `factor` large.
+pub(super) fn put(area: &Area<'_>, picture: &RgbImage, factor: u32, at: (i32, i32)) -> Drawn {
+    let enlarged = RgbImage::from_fn(picture.width() * factor, picture.height() * factor, |x, y| {
+        *picture.get_pixel(x / factor, y / factor)
+    });
+    let size = (enlarged.width(), enlarged.height());
+    let element = BitMapElement::with_owned_buffer(at, size, enlarged.into_raw());
+    area.draw(&element.ok_or("a picture of another size")?)?;
+    Ok(())
 }
 
 /// `picture` as PNG.

@@ -30,10 +30,8 @@ fn accuracy(sweep: &Sweep) -> Result<Plot, ReportError> {
         clean accuracy. A hollow dot is unreliable: a check of the attack failed.";
     let first = &sweep.points[0];
     let clean = (0.0, first.intervals.clean_accuracy, false);
-    let attacked = sweep
-        .points
-        .iter()
-        .map(|point| (point.eps_255, point.intervals.robust_accuracy, point.unreliable));
+    let attacked =
+        sweep.points.iter().map(|point| (point.eps_255, point.intervals.robust_accuracy, point.unreliable));
     let points: Vec<_> = std::iter::once(clean).chain(attacked).collect();
     let right = points.last().map_or(1.0, |point| point.0).max(f64::MIN_POSITIVE);
     drawn("accuracy.png", &title, caption, (1100, 720), |area| {

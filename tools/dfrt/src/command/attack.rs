@@ -16,9 +16,9 @@ pub use black_box::BlackBox;
 #[cfg(feature = "train")]
 pub use case::Case;
 pub use method::Method;
-pub use plan::norm;
 #[cfg(feature = "train")]
 pub use plan::Plan;
+pub use plan::norm;
 #[cfg(feature = "train")]
 pub use white_box::WhiteBox;
 
@@ -195,7 +195,8 @@ fn radii(text: &str) -> Result<Radii, String> {
 }
 
 fn time(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text).map_err(|error| format!("{text:?} is no time like 90s, 30m or 2h: {error}"))
+    humantime::parse_duration(text)
+        .map_err(|error| format!("{text:?} is no time like 90s, 30m or 2h: {error}"))
 }
 
 /// What everything is made of: the model, the pictures, and the networks to follow.
@@ -223,7 +224,10 @@ impl Attack {
             output::note("note: the model names no threshold; logits above 0 are taken to say fake");
         }
         let oracle = TractOracle::new(detector);
-        let surrogate = self.surrogate.as_deref().filter(|_| self.method.any(Method::needs_gradients) || self.method == Choice::SuiteBlack);
+        let surrogate = self
+            .surrogate
+            .as_deref()
+            .filter(|_| self.method.any(Method::needs_gradients) || self.method == Choice::SuiteBlack);
         let own = match self.method {
             Choice::Suite => true,
             Choice::One(method) => method.needs_gradients() && surrogate.is_none(),
@@ -272,7 +276,13 @@ impl Attack {
         if self.json { output::json(&found) } else { output::say(words::sweep(&found, out)) }
     }
 
-    fn judged(&self, bench: &Workbench<'_>, eps: f64, out: &Path, deadline: Option<Instant>) -> Result<Judgement> {
+    fn judged(
+        &self,
+        bench: &Workbench<'_>,
+        eps: f64,
+        out: &Path,
+        deadline: Option<Instant>,
+    ) -> Result<Judgement> {
         let tape = self.tape.as_deref().map(TapeFile::Record);
         let case = Case {
             model: bench.model,

@@ -3,6 +3,7 @@
 
 pub mod attack;
 pub mod bench;
+pub mod corrupt;
 pub mod data;
 pub mod devices;
 pub mod eval;
@@ -59,6 +60,8 @@ pub enum Command {
     Eval(eval::Eval),
     /// `dfrt attack`
     Attack(attack::Attack),
+    /// `dfrt corrupt`
+    Corrupt(corrupt::Corrupt),
     /// `dfrt verify`
     Verify(verify::Verify),
     /// `dfrt bench`
@@ -82,6 +85,7 @@ impl Command {
             Self::Export(command) => command.run(),
             Self::Eval(command) => command.run(),
             Self::Attack(command) => command.run(),
+            Self::Corrupt(command) => command.run(),
             Self::Verify(command) => command.run(),
             Self::Bench(command) => command.run(),
             Self::Report(command) => command.run(),

@@ -8,11 +8,13 @@ mod any_model;
 mod attacking;
 mod bad_models;
 mod bad_pictures;
+mod corrupting;
 mod data;
 mod importing;
 mod measuring;
 mod resuming;
 mod studying;
+mod suites;
 mod training;
 mod usage;
 
@@ -29,6 +31,8 @@ fn all() -> Vec<Trial> {
         resuming::trials(),
         measuring::trials(),
         attacking::trials(),
+        suites::trials(),
+        corrupting::trials(),
         studying::trials(),
         any_model::trials(),
         bad_models::trials(),

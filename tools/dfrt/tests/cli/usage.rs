@@ -16,9 +16,9 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-const COMMANDS: [&str; 12] = [
-    "devices", "data", "train", "import", "export", "eval", "attack", "verify", "bench", "report", "study",
-    "selftest",
+const COMMANDS: [&str; 13] = [
+    "devices", "data", "train", "import", "export", "eval", "attack", "corrupt", "verify", "bench", "report",
+    "study", "selftest",
 ];
 
 fn every_command_helps_with_an_example() {
@@ -59,6 +59,11 @@ fn wrong_usage_is_exit_2() {
     dfrt!["attack", "--model", "m.onnx"].failed(2, &["--method"]);
     dfrt!["attack", "--model", "m.onnx", "--method", "magic"].failed(2, &["magic", "square"]);
     dfrt!["attack", "--model", "m", "--method", "square", "--norm", "l7"].failed(2, &["l7", "linf"]);
+    let square =
+        |option: &str, value: &str| dfrt!["attack", "--model", "m", "--method", "square", option, value];
+    square("--eps", "2,much").failed(2, &["2,much", "1,2,4,8"]);
+    square("--time-budget", "long").failed(2, &["long", "30m"]);
+    dfrt!["corrupt", "--model", "m", "--only", "jpeg,fog"].failed(2, &["fog", "pixelate"]);
     let out = folder().join("run");
     dfrt!["train", "--out", &out].failed(2, &["--data"]);
     let train = |option: &str, value: &str| dfrt!["train", "--data", "d", "--out", &out, option, value];
@@ -72,6 +77,7 @@ fn wrong_usage_is_exit_2() {
 fn options_that_exclude_each_other() {
     let both = ["exclude each other"];
     dfrt!["attack", "--model", "m", "--method", "square", "--resume", "--force"].failed(2, &both);
+    dfrt!["attack", "--model", "m", "--method", "square", "--tape", "t", "--replay", "t"].failed(2, &both);
     dfrt!["train", "--data", "d", "--out", "r", "--resume", "--force"].failed(2, &both);
     dfrt!["train", "--data", "d", "--out", "r", "--flip", "--no-flip"].failed(2, &both);
 }

@@ -74,9 +74,10 @@ impl Networks {
         let batch = batch.min(self.pictures).max(1);
         let own = self.own.as_ref();
         let own = own.map(|(network, threshold)| WhiteBox::new(network, *threshold, batch, None));
-        let surrogate = self.surrogate.as_ref().map(|(network, threshold, name)| {
-            WhiteBox::new(network, *threshold, batch, Some(name.clone()))
-        });
+        let surrogate = self
+            .surrogate
+            .as_ref()
+            .map(|(network, threshold, name)| WhiteBox::new(network, *threshold, batch, Some(name.clone())));
         Ok(Boxes { own: own.transpose()?, surrogate: surrogate.transpose()? })
     }
 }

@@ -56,9 +56,10 @@ fn weight(place: usize) -> f32 {
 }
 
 fn level(values: &[f32]) -> f64 {
-    let along = values.iter().enumerate().map(|(place, &value)| {
-        f64::from(weight(place)) * (f64::from(value) * 255.0 - 128.0)
-    });
+    let along = values
+        .iter()
+        .enumerate()
+        .map(|(place, &value)| f64::from(weight(place)) * (f64::from(value) * 255.0 - 128.0));
     along.sum::<f64>() / values.len() as f64 - 0.5
 }
 

@@ -1,0 +1,221 @@
+//! Pictures made worse without an adversary, in five levels, after ImageNet-C (Hendrycks
+//! and Dietterich, "Benchmarking neural network robustness to common corruptions and
+//! perturbations", ICLR 2019), with its parameters where it has them.
+//!
+//! A corruption works on what a detector sees: the res x res picture, so that a level
+//! says the same of every photograph, and a blur of 2 pixels is one of the input's.
+
+use super::picture;
+use crate::random::{self, normal};
+use fast_image_resize as resize;
+use image::RgbImage;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::str::FromStr;
+
+/// A way to make a picture worse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Corruption {
+    /// JPEG of a low quality (libjpeg's scale, full chroma).
+    Jpeg,
+    /// Normal noise on every value; the parameter is its deviation, values in \[0, 1\].
+    GaussianNoise,
+    /// A Gaussian blur; the parameter is its deviation in pixels.
+    GaussianBlur,
+    /// Averaged down to that share of the side and blown up again in blocks.
+    Pixelate,
+    /// Drawn towards the mean colour; the parameter is the share of contrast that is left.
+    Contrast,
+    /// Shrunk to that share of the side and enlarged again, both bicubic, as a picture that
+    /// passed through a small copy. ImageNet-C has no such one; the shares are our own.
+    Resize,
+}
+
+impl Corruption {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Jpeg, Self::GaussianNoise, Self::GaussianBlur, Self::Pixelate, Self::Contrast, Self::Resize];
+
+    /// Levels of each.
+    pub const LEVELS: usize = 5;
+
+    /// Its name at the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Jpeg => "jpeg",
+            Self::GaussianNoise => "gaussian-noise",
+            Self::GaussianBlur => "gaussian-blur",
+            Self::Pixelate => "pixelate",
+            Self::Contrast => "contrast",
+            Self::Resize => "resize",
+        }
+    }
+
+    /// The parameters of its levels, the mildest first.
+    pub fn parameters(self) -> [f64; Self::LEVELS] {
+        match self {
+            Self::Jpeg => [25.0, 18.0, 15.0, 10.0, 7.0],
+            Self::GaussianNoise => [0.08, 0.12, 0.18, 0.26, 0.38],
+            Self::GaussianBlur => [1.0, 2.0, 3.0, 4.0, 6.0],
+            Self::Pixelate => [0.6, 0.5, 0.4, 0.3, 0.25],
+            Self::Contrast => [0.4, 0.3, 0.2, 0.1, 0.05],
+            Self::Resize => [0.75, 0.5, 0.35, 0.25, 0.15],
+        }
+    }
+
+    /// `picture` at `level` (1 to 5). The draws of noise are named by `seed`, `id` and the
+    /// level, so that they depend on nothing else.
+    ///
+    /// # Panics
+    /// Another level, or a picture without pixels.
+    pub fn apply(self, picture: &RgbImage, level: usize, (seed, id): (u64, u64)) -> RgbImage {
+        let parameter = self.parameters()[level - 1];
+        match self {
+            Self::Jpeg => jpeg(picture, parameter as u8),
+            Self::GaussianNoise => {
+                let key = [self.name().into(), id.into(), (level as u64).into()];
+                let mut random = random::stream(seed, &key);
+                changed(picture, |value, _| value + 255.0 * parameter * f64::from(normal(&mut random)))
+            }
+            Self::GaussianBlur => image::imageops::blur(picture, parameter as f32),
+            Self::Pixelate => {
+                let small = resized(picture, share(picture, parameter), resize::FilterType::Box);
+                blocks(&small, picture.dimensions())
+            }
+            Self::Contrast => {
+                let mean = mean_colour(picture);
+                changed(picture, |value, channel| mean[channel] + parameter * (value - mean[channel]))
+            }
+            Self::Resize => {
+                let filter = resize::FilterType::CatmullRom;
+                let small = resized(picture, share(picture, parameter), filter);
+                resized(&small, picture.dimensions(), filter)
+            }
+        }
+    }
+}
+
+impl FromStr for Corruption {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|corruption| corruption.name() == name).ok_or_else(|| {
+            let known = Self::ALL.map(Self::name).join(", ");
+            format!("corruption {name:?} is unknown; choose of {known}")
+        })
+    }
+}
+
+fn jpeg(picture: &RgbImage, quality: u8) -> RgbImage {
+    let bytes = picture::encode_jpeg(picture, quality);
+    picture::decode(&bytes, Path::new("JPEG of ours")).expect("what was just encoded can be decoded")
+}
+
+/// Every value through `change`, which is told its channel, rounded to a byte.
+fn changed(picture: &RgbImage, mut change: impl FnMut(f64, usize) -> f64) -> RgbImage {
+    let mut picture = picture.clone();
+    for pixel in picture.pixels_mut() {
+        for (channel, value) in pixel.0.iter_mut().enumerate() {
+            *value = change(f64::from(*value), channel).round().clamp(0.0, 255.0) as u8;
+        }
+    }
+    picture
+}
+
+fn mean_colour(picture: &RgbImage) -> [f64; 3] {
+    let count = f64::from(picture.width()) * f64::from(picture.height());
+    [0, 1, 2].map(|channel| picture.pixels().map(|pixel| f64::from(pixel[channel])).sum::<f64>() / count)
+}
+
+/// The size that is `share` of the picture's, at least a pixel.
+fn share(picture: &RgbImage, share: f64) -> (u32, u32) {
+    let part = |side: u32| ((f64::from(side) * share).round() as u32).max(1);
+    (part(picture.width()), part(picture.height()))
+}
+
+fn resized(picture: &RgbImage, (width, height): (u32, u32), filter: resize::FilterType) -> RgbImage {
+    let source = resize::images::ImageRef::new(
+        picture.width(),
+        picture.height(),
+        picture.as_raw(),
+        resize::PixelType::U8x3,
+    );
+    let mut target = resize::images::Image::new(width, height, resize::PixelType::U8x3);
+    let options = resize::ResizeOptions::new().resize_alg(resize::ResizeAlg::Convolution(filter));
+    let done = resize::Resizer::new().resize(&source.expect("three bytes a pixel"), &mut target, &options);
+    done.expect("both are 8-bit RGB");
+    RgbImage::from_raw(width, height, target.into_vec()).expect("three bytes a pixel")
+}
+
+fn blocks(small: &RgbImage, (width, height): (u32, u32)) -> RgbImage {
+    RgbImage::from_fn(width, height, |x, y| {
+        *small.get_pixel(x * small.width() / width, y * small.height() / height)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Edges, slopes and a little texture.
+    fn picture() -> RgbImage {
+        RgbImage::from_fn(48, 48, |x, y| {
+            let edge = if (x / 12 + y / 12) % 2 == 0 { 60 } else { 190 };
+            let texture = (x * 7 + y * 13) % 11;
+            image::Rgb([(edge + texture) as u8, (edge / 2 + x) as u8, (255 - edge + y / 2) as u8])
+        })
+    }
+
+    fn difference(a: &RgbImage, b: &RgbImage) -> f64 {
+        let squares = a.as_raw().iter().zip(b.as_raw()).map(|(a, b)| f64::from(a.abs_diff(*b)).powi(2));
+        (squares.sum::<f64>() / a.as_raw().len() as f64).sqrt()
+    }
+
+    #[test]
+    fn each_level_changes_more_than_the_one_before_and_keeps_the_size() {
+        let picture = picture();
+        for corruption in Corruption::ALL {
+            let mut before = 0.0;
+            for level in 1..=Corruption::LEVELS {
+                let worse = corruption.apply(&picture, level, (0, 0));
+                assert_eq!(worse.dimensions(), picture.dimensions());
+                let changed = difference(&worse, &picture);
+                assert!(changed > before, "{} {level}: {changed} after {before}", corruption.name());
+                before = changed;
+            }
+        }
+    }
+
+    #[test]
+    fn noise_has_its_deviation_and_its_own_draws() {
+        let grey = RgbImage::from_pixel(64, 64, image::Rgb([128; 3]));
+        let noisy = |id| Corruption::GaussianNoise.apply(&grey, 1, (0, id));
+        assert!((difference(&noisy(0), &grey) / 255.0 - 0.08).abs() < 0.003);
+        assert_eq!(noisy(0), noisy(0));
+        assert_ne!(noisy(0), noisy(1));
+        assert_ne!(noisy(0), Corruption::GaussianNoise.apply(&grey, 1, (1, 0)));
+    }
+
+    #[test]
+    fn contrast_keeps_the_mean_and_pixels_come_in_blocks() {
+        let picture = picture();
+        let flat = Corruption::Contrast.apply(&picture, 5, (0, 0));
+        for (a, b) in mean_colour(&picture).into_iter().zip(mean_colour(&flat)) {
+            assert!((a - b).abs() < 0.5);
+        }
+        // At a quarter of 48 a block has 4 x 4 pixels.
+        let blocks = Corruption::Pixelate.apply(&picture, 5, (0, 0));
+        assert!(
+            (0..48)
+                .all(|x| (0..48).all(|y| blocks.get_pixel(x, y) == blocks.get_pixel(x / 4 * 4, y / 4 * 4)))
+        );
+        assert!([31, 32].contains(&blocks.get_pixel(0, 0)[1]), "the mean of 30 to 33");
+    }
+
+    #[test]
+    fn every_name_is_understood() {
+        assert!(Corruption::ALL.into_iter().all(|corruption| corruption.name().parse() == Ok(corruption)));
+        assert!("fog".parse::<Corruption>().unwrap_err().contains("pixelate"));
+    }
+}

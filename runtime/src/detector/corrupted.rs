@@ -1,0 +1,137 @@
+//! A detector on pictures made worse without an adversary: the object of corrupt.json.
+
+use super::evaluate::{self, DataInfo, EvaluateError, ModelInfo, Score, Subject};
+use super::oracle::Oracle;
+use crate::data::corruption::Corruption;
+use crate::data::manifest::{Label, Sample};
+use crate::metrics::{Estimate, Metrics, intervals};
+use serde::{Deserialize, Serialize};
+
+/// The object of corrupt.json.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Corrupted {
+    /// The model.
+    pub model: ModelInfo,
+    /// The data.
+    pub data: DataInfo,
+    /// Logit above which a picture is called fake.
+    pub threshold: f64,
+    /// Names the draws of noise.
+    pub seed: u64,
+    /// On the pictures as they are.
+    pub clean: Metrics,
+    /// On each kind of worse ones.
+    pub corruptions: Vec<Kind>,
+    /// Pictures that could not be read, a line each.
+    pub skipped: Vec<String>,
+}
+
+/// One corruption, the mildest level first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Kind {
+    /// Which.
+    pub name: Corruption,
+    /// Its levels.
+    pub levels: Vec<Level>,
+    /// The mean accuracy over the levels.
+    pub mean_accuracy: Option<f64>,
+    /// The mean AUC over the levels.
+    pub mean_auc: Option<f64>,
+}
+
+/// One level.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Level {
+    /// 1 to 5.
+    pub level: usize,
+    /// Its parameter: see [`Corruption`].
+    pub parameter: f64,
+    /// On pictures of this level.
+    pub metrics: Metrics,
+    /// Of the real pictures, the share called real: a detector that calls everything
+    /// fake, or nothing, can keep its accuracy.
+    pub true_negative_rate: Option<f64>,
+    /// Of the fakes, the share called fake.
+    pub true_positive_rate: Option<f64>,
+}
+
+/// Scores `samples` at every level of the corruptions `kinds`. `progress` is told after
+/// each chunk of pictures how many of how many are done, all levels together.
+///
+/// # Errors
+/// No picture, none that can be read, a model that fails.
+pub fn measure(
+    oracle: &dyn Oracle,
+    samples: &[Sample],
+    subject: &Subject<'_>,
+    kinds: &[Corruption],
+    progress: &dyn Fn(usize, usize),
+) -> Result<Corrupted, EvaluateError> {
+    let (data, split) = (subject.data.to_owned(), subject.split);
+    if samples.is_empty() {
+        return Err(EvaluateError::Empty { data, split });
+    }
+    let all = samples.len() * (1 + kinds.len() * Corruption::LEVELS);
+    let passed = std::cell::Cell::new(0);
+    let step = |done, total| {
+        progress(passed.get() + done, all);
+        passed.set(passed.get() + if done == total { total } else { 0 });
+    };
+    let (scores, skipped) = evaluate::score(oracle, samples, &step)?;
+    if scores.is_empty() {
+        let first = skipped.into_iter().next().unwrap_or_default();
+        return Err(EvaluateError::Unreadable { data, split, n: samples.len(), first });
+    }
+    let mut corruptions = Vec::new();
+    for &name in kinds {
+        let mut levels = Vec::new();
+        for (at, parameter) in name.parameters().into_iter().enumerate() {
+            let level = at + 1;
+            let change = |id, picture| name.apply(&picture, level, (subject.seed, id));
+            let (scores, _) = evaluate::score_changed(oracle, samples, &change, &step)?;
+            let rate = |label| rate(&scores, label, subject.threshold as f32);
+            levels.push(Level {
+                level,
+                parameter,
+                metrics: metrics(&scores, subject),
+                true_negative_rate: rate(Label::Real),
+                true_positive_rate: rate(Label::Fake),
+            });
+        }
+        let mean = |of: fn(&Metrics) -> Option<Estimate>| {
+            let values: Option<Vec<f64>> =
+                levels.iter().map(|level| of(&level.metrics).map(|one| one.value)).collect();
+            values.map(|values| values.iter().sum::<f64>() / values.len() as f64)
+        };
+        let (mean_accuracy, mean_auc) = (mean(|metrics| metrics.accuracy), mean(|metrics| metrics.auc));
+        corruptions.push(Kind { name, levels, mean_accuracy, mean_auc });
+    }
+    let count = |label| scores.iter().filter(|score| score.sample.label == label).count();
+    Ok(Corrupted {
+        model: subject.model.clone(),
+        data: DataInfo {
+            path: data,
+            split: split.to_string(),
+            n_real: count(Label::Real),
+            n_fake: count(Label::Fake),
+        },
+        threshold: subject.threshold,
+        seed: subject.seed,
+        clean: metrics(&scores, subject),
+        corruptions,
+        skipped,
+    })
+}
+
+fn metrics(scores: &[Score], subject: &Subject<'_>) -> Metrics {
+    let logits: Vec<f32> = scores.iter().map(|score| score.logit).collect();
+    let labels: Vec<Label> = scores.iter().map(|score| score.sample.label).collect();
+    let groups: Vec<&str> = scores.iter().map(|score| score.sample.group.as_str()).collect();
+    intervals::metrics(&logits, &labels, &groups, subject.threshold as f32, subject.seed)
+}
+
+fn rate(scores: &[Score], label: Label, threshold: f32) -> Option<f64> {
+    let of: Vec<&Score> = scores.iter().filter(|score| score.sample.label == label).collect();
+    let right = of.iter().filter(|score| Label::decided(score.logit, threshold) == label).count();
+    (!of.is_empty()).then(|| right as f64 / of.len() as f64)
+}

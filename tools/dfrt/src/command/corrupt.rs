@@ -1,0 +1,185 @@
+//! `dfrt corrupt`: a detector on pictures made worse without an adversary.
+
+use super::train::{Triple, triple};
+use crate::dataset::Dataset;
+use crate::model::Model;
+use crate::output::{self, Lines};
+use crate::place;
+use crate::progress::Task;
+use anyhow::{Result, bail};
+use argh::FromArgs;
+use dfrt_runtime::data::corruption::Corruption;
+use dfrt_runtime::data::manifest::Split;
+use dfrt_runtime::data::picture;
+use dfrt_runtime::detector::corrupted::{self, Corrupted};
+use dfrt_runtime::detector::evaluate::Subject;
+use dfrt_runtime::detector::reading::{Asked, Layout, Output, Range};
+use dfrt_runtime::detector::session::TractOracle;
+use dfrt_runtime::metrics::Estimate;
+use dfrt_runtime::report;
+use std::path::{Path, PathBuf};
+
+/// measure a model on pictures made worse: jpeg, noise, blur, pixelate, contrast, resize,
+/// five levels each
+#[derive(FromArgs)]
+#[argh(
+    subcommand,
+    name = "corrupt",
+    help_triggers("-h", "--help", "help"),
+    example = "{command_name} --model gr.onnx --data faces\n\
+    {command_name} --model gr.onnx --only jpeg,resize --limit 400 --json",
+    note = "Corruptions work on the picture that the detector sees, after cropping and resizing. The folder holds \
+    corrupt.json, corrupt.csv and plots. Intervals are bootstrapped over persons or videos."
+)]
+pub struct Corrupt {
+    /// an .onnx file or a RUN
+    #[argh(option)]
+    model: PathBuf,
+    /// manifest or folder (default: the data set that the model names)
+    #[argh(option)]
+    data: Option<PathBuf>,
+    /// train, val or test (default test)
+    #[argh(option)]
+    split: Option<Split>,
+    /// corruptions, a list of jpeg, gaussian-noise, gaussian-blur, pixelate, contrast, resize
+    /// (default: all)
+    #[argh(option, from_str_fn(kinds))]
+    only: Option<Kinds>,
+    /// pictures at most, balanced over the classes, the same ones each time
+    #[argh(option)]
+    limit: Option<usize>,
+    /// seed of the noise (default 0)
+    #[argh(option, default = "0")]
+    seed: u64,
+    /// folder for the results (default MODEL-corrupt)
+    #[argh(option)]
+    out: Option<PathBuf>,
+    /// replace earlier results
+    #[argh(switch)]
+    force: bool,
+    /// threads (default: one a processor)
+    #[argh(option)]
+    threads: Option<usize>,
+    /// print the result as JSON
+    #[argh(switch)]
+    json: bool,
+    /// side of the input in pixels, for a file of another program that leaves it open
+    #[argh(option)]
+    res: Option<usize>,
+    /// such a file: where its channels stand, nchw or nhwc
+    #[argh(option)]
+    layout: Option<Layout>,
+    /// such a file: what black and white are in its input, 0-1, 0-255 or -1-1
+    #[argh(option)]
+    range: Option<Range>,
+    /// such a file: channel means subtracted, red,green,blue in the units of --range
+    #[argh(option, from_str_fn(triple))]
+    mean: Option<Triple>,
+    /// such a file: channel deviations that divide then, red,green,blue
+    #[argh(option, from_str_fn(triple))]
+    std: Option<Triple>,
+    /// such a file: what its output is, logit or probability
+    #[argh(option)]
+    output: Option<Output>,
+    /// such a file: the class that is fake, 0 or 1 (of one output: 0 where a high one means real)
+    #[argh(option)]
+    fake_index: Option<usize>,
+}
+
+/// A list of corruptions.
+struct Kinds(Vec<Corruption>);
+
+fn kinds(text: &str) -> Result<Kinds, String> {
+    let mut kinds = Vec::new();
+    for name in text.split(',').map(str::trim) {
+        let kind = name.parse()?;
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    Ok(Kinds(kinds))
+}
+
+/// What it leaves in its folder.
+const OWN: [&str; 3] = ["corrupt.json", "corrupt.csv", "plots"];
+
+impl Corrupt {
+    /// Does it.
+    pub fn run(self) -> Result<()> {
+        super::use_threads(self.threads)?;
+        let model = Model::find(&self.model)?;
+        let out = self.out.clone().unwrap_or_else(|| format!("{}-corrupt", model.stem()).into());
+        if !self.force && !place::is_free(&out)? && OWN.iter().any(|name| out.join(name).exists()) {
+            bail!(
+                "{}: holds results already; choose another --out, or replace them with --force",
+                out.display()
+            );
+        }
+        let oracle = TractOracle::new(model.load_as(&self.asked())?);
+        let detector = oracle.detector();
+        let metadata = detector.metadata();
+        let split = self.split.or(metadata.and_then(|known| known.split)).unwrap_or(Split::Test);
+        let data = Dataset::open(self.data.as_deref(), metadata, split, self.limit)?;
+        let (info, threshold) = (model.info(detector), detector.threshold());
+        let subject = Subject { model: &info, data: &data.name, split, threshold, seed: self.seed };
+        let all = Kinds(Corruption::ALL.to_vec());
+        let kinds = &self.only.as_ref().unwrap_or(&all).0;
+        let task = Task::new("corrupted");
+        let progress = |done, total| task.set(done, total, "");
+        let found = corrupted::measure(&oracle, &data.chosen, &subject, kinds, &progress)?;
+        drop(task);
+        if self.force {
+            place::clear(&out, &OWN)?;
+        }
+        let example = data.chosen.iter().find_map(|sample| picture::load(&sample.path, info.res).ok());
+        report::corrupted::write(&out, &found, example.as_ref())?;
+        output::passed_over("unreadable pictures", &found.skipped, Some(&out.join("corrupt.json")));
+        if self.json { output::json(&found) } else { output::say(table(&found, &out)) }
+    }
+
+    /// What is said about a file of another program.
+    fn asked(&self) -> Asked {
+        Asked {
+            res: self.res,
+            layout: self.layout,
+            range: self.range,
+            mean: self.mean.map(|mean| mean.0),
+            std: self.std.map(|std| std.0),
+            output: self.output,
+            fake_index: self.fake_index,
+        }
+    }
+}
+
+/// Accuracy and AUC by level.
+fn table(found: &Corrupted, out: &Path) -> String {
+    let data = &found.data;
+    let mut lines = Lines::default();
+    let mut add = |name: &str, accuracy: Vec<Option<Estimate>>, auc: Vec<Option<Estimate>>| {
+        lines.add(format!("{name}: accuracy"), row(&accuracy, output::percent));
+        lines.add(format!("{name}: AUC"), row(&auc, |value| format!("{value:.3}")));
+    };
+    add("clean", vec![found.clean.accuracy], vec![found.clean.auc]);
+    for kind in &found.corruptions {
+        let metrics = || kind.levels.iter().map(|level| &level.metrics);
+        add(
+            kind.name.name(),
+            metrics().map(|metrics| metrics.accuracy).collect(),
+            metrics().map(|metrics| metrics.auc).collect(),
+        );
+    }
+    format!(
+        "{} on {} ({}): {} real, {} fake; levels 1 to 5, intervals in corrupt.json\n{lines}\nwritten to {}",
+        found.model.path,
+        data.path,
+        data.split,
+        data.n_real,
+        data.n_fake,
+        out.display()
+    )
+}
+
+fn row(estimates: &[Option<Estimate>], shown: impl Fn(f64) -> String) -> String {
+    let shown = |one: &Option<Estimate>| one.map_or_else(|| "undefined".to_owned(), |one| shown(one.value));
+    estimates.iter().map(shown).collect::<Vec<_>>().join("  ")
+}
