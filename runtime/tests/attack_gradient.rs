@@ -5,6 +5,7 @@ mod gradient_planted;
 
 use dfrt_runtime::attack::gradient::Goal;
 use dfrt_runtime::attack::gradient::apgd::{Apgd, ApgdSettings};
+use dfrt_runtime::attack::gradient::checked::Checked;
 use dfrt_runtime::attack::gradient::opponent::Opponent;
 use dfrt_runtime::attack::gradient::transfer::Transfer;
 use dfrt_runtime::attack::threat::Norm;
@@ -334,4 +335,36 @@ fn a_transfer_crafts_on_the_surrogate_and_names_it() {
     assert_eq!(proposal.queries, 101, "every step is taken");
     assert!(judged.asked.lock().unwrap().is_empty());
     assert!(succeeds(&judged, threat, &target, &proposal));
+}
+
+/// A model whose gradient is another's.
+struct Liar(Linear);
+
+impl Model for Liar {
+    fn logit(&self, values: &[f32]) -> f64 {
+        self.0.logit(values)
+    }
+
+    fn slope(&self, values: &[f32]) -> Vec<f64> {
+        self.0.slope(values).into_iter().rev().collect()
+    }
+}
+
+#[test]
+fn gradients_are_checked_against_differences() {
+    let target = target(5, Label::Fake);
+    let threat = threat(Norm::Linf, 2.0);
+    let gates = |oracle: &dyn GradientOracle| {
+        let apgd = Apgd::new(Opponent::new(oracle, threat, 0.0, 1), ApgdSettings::new(AttackLoss::Margin));
+        let checked = Checked::new(Box::new(apgd), oracle);
+        let gates = checked.checks(std::slice::from_ref(&target)).unwrap();
+        gates.into_iter().map(|gate| (gate.name, gate.passed)).collect::<Vec<_>>()
+    };
+    let name = || "finite-differences".to_owned();
+    let linear = || Linear::at_distance(&target, Norm::Linf, 3.5);
+    assert_eq!(gates(&Planted::new(linear())), [(name(), true)]);
+    assert_eq!(gates(&Planted::new(Curved::with_margin(&target, 0.1))), [(name(), true)]);
+    assert_eq!(gates(&Planted::new(Liar(linear()))), [(name(), false)]);
+    // A gradient of zero is another gate's matter.
+    assert_eq!(gates(&Planted::new(Constant { logit: 1.0, slope: 0.0 })), []);
 }

@@ -27,6 +27,8 @@ use std::time::Instant;
 
 /// Pictures asked twice for the gate on repeated forwards.
 const REPEATED: usize = 32;
+/// Pictures on which an attack makes its own checks.
+const CHECKED: usize = 4;
 
 /// A picture to be judged.
 #[derive(Clone, Debug)]
@@ -152,6 +154,7 @@ pub fn judge(
     let start = Instant::now();
     let mut court = Court::open(attack, oracle, trial)?;
     let deterministic = court.repeat(subjects)?;
+    let checks = court.checks(subjects)?;
     let earlier = std::mem::take(&mut court.earlier);
     let entries = court.sit(subjects, earlier)?;
     let skipped = court.skipped.into_inner().unwrap_or_default();
@@ -166,6 +169,7 @@ pub fn judge(
     }
     let summary = Summary::of(&entries, trial.threshold as f32, deterministic);
     let mut report = summary.report(attack.name(), attack.parameters(), trial);
+    checks.into_iter().for_each(|gate| report.add_gate(gate));
     report.not_reached = subjects.len() - entries.len() - skipped.len();
     report.skipped = skipped;
     report.seconds = start.elapsed().as_secs_f64();
@@ -229,6 +233,16 @@ impl<'a> Court<'a> {
             Ok(logits?.concat())
         };
         Ok(gates::deterministic(&ask()?, &ask()?))
+    }
+
+    /// The attack's own checks, on the first pictures.
+    fn checks(&self, subjects: &[Subject]) -> Result<Vec<Gate>, JudgeError> {
+        let target = |subject: &Subject| {
+            let picture = self.load(subject).ok()?;
+            Some(Target { id: subject.id, label: subject.sample.label, picture })
+        };
+        let targets: Vec<Target> = subjects.iter().take(CHECKED).filter_map(target).collect();
+        Ok(self.attack.checks(&targets)?)
     }
 
     /// Every subject's entry, by rising id, but for those that cannot be read.

@@ -1,5 +1,6 @@
 //! Attacks propose, the judge decides. See [`Attack`] for the contract.
 
+pub mod bench;
 pub mod decision;
 pub mod dossier;
 pub mod gates;
@@ -21,6 +22,7 @@ pub mod tape;
 pub mod threat;
 pub mod verify;
 
+use self::result::Gate;
 use crate::data::manifest::Label;
 use crate::detector::oracle::OracleError;
 use image::RgbImage;
@@ -73,6 +75,15 @@ pub trait Attack: Sync {
     /// How many targets it wants at once (1 for attacks that run a picture a thread).
     fn batch(&self) -> usize {
         1
+    }
+
+    /// What it finds out about the model on a few targets before it begins, to be put
+    /// beside the judge's own checks; costs no query of the attack.
+    ///
+    /// # Errors
+    /// A model that fails.
+    fn checks(&self, _: &[Target]) -> Result<Vec<Gate>, OracleError> {
+        Ok(Vec::new())
     }
 
     /// One proposal a target, in order. The draws of a target depend on its id

@@ -4,6 +4,7 @@
 //! on its own thread, so that the latencies are those under that load and the
 //! throughput is that of the whole machine.
 
+use super::oracle::OracleError;
 use super::reading::{Asked, Reading};
 use super::session::{Detector, Session, SessionError};
 use crate::metrics::quantile::quantile;
@@ -58,6 +59,17 @@ pub enum BenchError {
     /// The model cannot be loaded or run, or failed while it was timed.
     #[error(transparent)]
     Session(#[from] SessionError),
+    /// The same while it was searched.
+    #[error(transparent)]
+    Oracle(#[from] OracleError),
+    /// More threads than there can be.
+    #[error("--threads {threads}: {reason}; ask for fewer")]
+    Threads {
+        /// How many.
+        threads: usize,
+        /// What the system said.
+        reason: String,
+    },
 }
 
 /// Times `runs` runs of `batch` pictures in each of `threads` threads. A tenth
@@ -180,7 +192,7 @@ fn peak_rss_mb() -> Option<f64> {
 }
 
 /// The processor's name from Linux's /proc, elsewhere its architecture.
-fn cpu() -> String {
+pub(crate) fn cpu() -> String {
     let information = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let field = |line: &str| {
         let (name, value) = line.split_once(':')?;

@@ -8,6 +8,7 @@
 
 pub mod apgd;
 pub mod carlini_wagner;
+pub mod checked;
 pub mod deep_fool;
 pub mod fab;
 mod geometry;

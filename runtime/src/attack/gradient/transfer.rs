@@ -1,5 +1,6 @@
 //! Transfer: crafted on a surrogate, judged on another model.
 
+use crate::attack::result::Gate;
 use crate::attack::{Attack, Proposal, Target};
 use crate::detector::oracle::OracleError;
 use serde_json::{Map, Value, json};
@@ -38,6 +39,10 @@ impl Attack for Transfer<'_> {
 
     fn batch(&self) -> usize {
         self.crafting.batch()
+    }
+
+    fn checks(&self, targets: &[Target]) -> Result<Vec<Gate>, OracleError> {
+        self.crafting.checks(targets)
     }
 
     fn propose(&self, targets: &[Target]) -> Result<Vec<Proposal>, OracleError> {

@@ -92,8 +92,9 @@ pub struct Attack {
     /// queries a picture, without gradients (default 5000, random-noise 100)
     #[argh(option)]
     queries: Option<u64>,
-    /// square's window sizes: autoattack (default: from 80 % of the picture, at fixed
-    /// query numbers) or published (from 5 %, L2 10 %, stretched to the budget)
+    /// square's window sizes: rescaled (default: AutoAttack's, from 80 % of the picture,
+    /// stretched to the budget), autoattack (the same at its query numbers) or published
+    /// (from 5 %, L2 10 %, stretched to the budget)
     #[argh(option, from_str_fn(schedule))]
     schedule: Option<Schedule>,
     /// gradient steps (default: pgd and mi-fgsm 10, deepfool 50, apgd and fab 100, cw 1000)

@@ -69,6 +69,13 @@ pub struct Bench {
     /// pictures a run (default 1) or a step or batch (default 32)
     #[argh(option)]
     batch: Option<usize>,
+    /// with --model: queries a second of the attack square instead, on --threads threads (default: one a
+    /// processor) beside one, and what of its time is not the network's
+    #[argh(switch)]
+    square: bool,
+    /// with --square: queries a picture (default 100)
+    #[argh(option)]
+    queries: Option<u64>,
     /// with --model: measured runs a thread (default 100)
     #[argh(option)]
     runs: Option<usize>,
@@ -128,6 +135,7 @@ impl Bench {
             place::file(out, self.force)?;
         }
         match (&self.model, &self.data) {
+            (Some(model), _) if self.square => self.searched(model),
             (Some(model), _) => self.deployed(model),
             (None, Some(data)) => self.feeding(data),
             (None, None) => self.on_a_gpu(),
@@ -163,9 +171,11 @@ impl Bench {
         let model: &[&str] = &["--model"];
         let (train, gpu): (&[&str], &[&str]) = (&["--train"], &["--train", "--ceilings"]);
         let loading: &[&str] = &["--loading"];
-        let options: [(&str, bool, &[&str]); 18] = [
+        let options: [(&str, bool, &[&str]); 20] = [
             ("--threads", self.threads.is_some(), &["--model", "--loading"]),
             ("--runs", self.runs.is_some(), model),
+            ("--square", self.square, model),
+            ("--queries", self.queries.is_some(), model),
             ("--batch", self.batch.is_some(), &["--model", "--train", "--loading"]),
             ("--data", self.data.is_some(), loading),
             ("--epochs", self.epochs.is_some(), loading),
@@ -187,6 +197,13 @@ impl Bench {
             if given && !with.contains(&subject) {
                 return Err(wrong(format!("{option} needs {}", with.join(" or "))));
             }
+        }
+        if self.queries.is_some() && !self.square {
+            return Err(wrong("--queries needs --square"));
+        }
+        let runs = [("--runs", self.runs.is_some()), ("--batch", self.batch.is_some())];
+        if let Some((option, _)) = runs.iter().find(|(_, given)| *given && self.square) {
+            return Err(wrong(format!("{option} and --square exclude each other")));
         }
         if self.loading && self.data.is_none() {
             return Err(wrong("--loading needs --data"));

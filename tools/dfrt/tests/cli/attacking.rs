@@ -138,9 +138,11 @@ fn schedules_of_square() {
         attack(model(), "square", &folder().join("attack"), &options).json()["params"].clone()
     };
     let (usual, published) = (params(&[]), params(&["--schedule", "published"]));
-    assert_eq!((usual["p"].as_f64(), usual["schedule"].as_str()), (Some(0.8), Some("unscaled")));
+    assert_eq!((usual["p"].as_f64(), usual["schedule"].as_str()), (Some(0.8), Some("scaled")));
     assert_eq!((published["p"].as_f64(), published["schedule"].as_str()), (Some(0.05), Some("scaled")));
-    assert_eq!(params(&["--schedule", "autoattack"]), usual);
+    let fixed = params(&["--schedule", "autoattack"]);
+    assert_eq!((fixed["p"].as_f64(), fixed["schedule"].as_str()), (Some(0.8), Some("unscaled")));
+    assert_eq!(params(&["--schedule", "rescaled"]), usual);
 }
 
 fn earlier_results_stay() {

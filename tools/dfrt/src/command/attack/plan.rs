@@ -8,8 +8,10 @@ use dfrt_runtime::attack::threat::{Norm, Threat};
 /// How square's windows shrink.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Schedule {
-    /// AutoAttack's.
+    /// AutoAttack's, at its query numbers whatever the budget.
     Autoattack,
+    /// The same stretched to the budget, as AutoAttack's code can, too.
+    Rescaled,
     /// The paper's.
     Published,
 }
@@ -17,8 +19,9 @@ pub enum Schedule {
 pub fn schedule(name: &str) -> Result<Schedule, String> {
     match name {
         "autoattack" => Ok(Schedule::Autoattack),
+        "rescaled" => Ok(Schedule::Rescaled),
         "published" => Ok(Schedule::Published),
-        _ => Err(format!("schedule {name:?} is unknown; choose autoattack or published")),
+        _ => Err(format!("schedule {name:?} is unknown; choose autoattack, rescaled or published")),
     }
 }
 
@@ -61,7 +64,7 @@ impl Plan {
             method,
             threat,
             queries: None,
-            schedule: Schedule::Autoattack,
+            schedule: Schedule::Rescaled,
             steps: None,
             restarts: None,
             batch: 16,
@@ -80,6 +83,7 @@ impl Plan {
         let queries = self.queries.unwrap_or(5000);
         let (p, pace) = match (self.schedule, self.threat.norm) {
             (Schedule::Autoattack, _) => (0.8, Pace::Unscaled),
+            (Schedule::Rescaled, _) => (0.8, Pace::Scaled),
             (Schedule::Published, Norm::Linf) => (0.05, Pace::Scaled),
             (Schedule::Published, Norm::L2) => (0.1, Pace::Scaled),
         };

@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 use dfrt_runtime::attack::Attack;
 use dfrt_runtime::attack::gradient::apgd::{Apgd, ApgdSettings};
 use dfrt_runtime::attack::gradient::carlini_wagner::{CarliniWagner, CarliniWagnerSettings};
+use dfrt_runtime::attack::gradient::checked::Checked;
 use dfrt_runtime::attack::gradient::deep_fool::{DeepFool, DeepFoolSettings};
 use dfrt_runtime::attack::gradient::fab::{Fab, FabSettings};
 use dfrt_runtime::attack::gradient::momentum::{Momentum, MomentumSettings};
@@ -137,14 +138,18 @@ impl<'a> WhiteBox<'a> {
     /// A device that fails, or an attack that a surrogate is no use to.
     pub fn attack(&self, plan: &Plan) -> Result<Box<dyn Attack + '_>> {
         match &self.surrogate {
-            None => self.crafting(plan, true),
+            None => self.checked(plan, true),
             Some(_) if !plan.method.transfers() => bail!(
                 "--surrogate: {} looks for the smallest change that crosses on the surrogate, which says little \
                 about another model; take mi-fgsm, pgd, fgsm, apgd-ce or apgd-margin",
                 plan.method.name()
             ),
-            Some(name) => Ok(Box::new(Transfer::new(self.crafting(plan, false)?, name.clone()))),
+            Some(name) => Ok(Box::new(Transfer::new(self.checked(plan, false)?, name.clone()))),
         }
+    }
+
+    fn checked(&self, plan: &Plan, stop_early: bool) -> Result<Box<dyn Attack + '_>> {
+        Ok(Box::new(Checked::new(self.crafting(plan, stop_early)?, &self.gradients)))
     }
 
     fn crafting(&self, plan: &Plan, stop_early: bool) -> Result<Box<dyn Attack + '_>> {

@@ -1,11 +1,12 @@
-//! `dfrt bench --model`: how fast a model is on this CPU.
+//! `dfrt bench --model`: how fast a model is on this CPU, and how fast it is searched.
 
 use super::Bench;
 use crate::model::Model;
-use crate::output::Lines;
+use crate::output::{self, Lines};
 use anyhow::Result;
+use dfrt_runtime::attack::bench as search;
 use dfrt_runtime::detector::bench;
-use dfrt_runtime::detector::session::Detector;
+use dfrt_runtime::detector::session::{Detector, TractOracle};
 use std::path::Path;
 
 impl Bench {
@@ -17,6 +18,23 @@ impl Bench {
         let told = |detector: &Detector| found.tell_guesses(detector);
         let bench = bench::bench_as(&found.onnx, &self.asked(), &told, threads, batch, runs)?;
         self.tell(&bench, || format!("{} on {}\n{}", found.given.display(), bench.cpu, table(&bench)))
+    }
+
+    /// Times Square on it.
+    pub(super) fn searched(&self, model: &Path) -> Result<()> {
+        let found = Model::find(model)?;
+        let oracle = TractOracle::new(found.load_as(&self.asked())?);
+        let processors = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let threads = self.threads.unwrap_or_else(processors);
+        let bench = search::bench(&oracle, threads, self.queries.unwrap_or(100))?;
+        self.tell(&bench, || {
+            let mut lines = Lines::default();
+            lines.add("queries", format!("{:.1} a second on {threads} threads", bench.queries_per_second));
+            lines.add("one thread", format!("{:.1} a second", bench.one_thread_queries_per_second));
+            lines.add("scaling", format!("{:.2}", bench.scaling));
+            lines.add("outside the network", output::percent(bench.outside_network));
+            format!("square on {}, {}\n{lines}", found.given.display(), bench.cpu)
+        })
     }
 }
 

@@ -8,6 +8,7 @@ use dfrt_runtime::attack::decision::hop_skip_jump::{HopSkipJump, HopSkipJumpSett
 use dfrt_runtime::attack::decision::rays::{Rays, RaysSettings};
 use dfrt_runtime::attack::gradient::apgd::{Apgd, ApgdSettings};
 use dfrt_runtime::attack::gradient::carlini_wagner::{CarliniWagner, CarliniWagnerSettings};
+use dfrt_runtime::attack::gradient::checked::Checked;
 use dfrt_runtime::attack::gradient::deep_fool::{DeepFool, DeepFoolSettings};
 use dfrt_runtime::attack::gradient::fab::{Fab, FabSettings};
 use dfrt_runtime::attack::gradient::momentum::{Momentum, MomentumSettings};
@@ -287,7 +288,8 @@ fn masked() -> Result<()> {
     let pictures = Pictures::new()?;
     let (model, threat) = (Model::Masked, Threat::new(Norm::Linf, 16.0)?);
     let settings = SquareSettings { queries: QUERIES, ..SquareSettings::default() };
-    let gradients = Apgd::new(Opponent::new(&model, threat, 0.0, 2), ApgdSettings::new(AttackLoss::Margin));
+    let apgd = Apgd::new(Opponent::new(&model, threat, 0.0, 2), ApgdSettings::new(AttackLoss::Margin));
+    let gradients = Checked::new(Box::new(apgd), &model);
     let square = Square::new(&model, threat, 0.0, settings);
     let noise = RandomNoise::new(&model, threat, 0.0, 100, 0);
     let judgement = pictures.trial(threat, |trial| {
