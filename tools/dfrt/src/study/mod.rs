@@ -192,12 +192,17 @@ fn add_gates(attacks: &mut [AttackReport]) {
             all.iter().find(|other| other.method == method && same(other))
         };
         let white = own.method == "pgd";
+        let weaker = |other: &&AttackReport| {
+            (&other.method, other.norm) == (&own.method, own.norm) && other.eps_255 < own.eps_255
+        };
+        let smaller = all.iter().filter(weaker).max_by(|a, b| a.eps_255.total_cmp(&b.eps_255));
         let checks = [
             beside("random-noise")
                 .filter(|_| own.method != "random-noise")
                 .map(|noise| gates::beats_noise(own, noise)),
             beside("square").filter(|_| white).map(|square| gates::black_box(own, square)),
             beside("fgsm").filter(|_| white).map(|fgsm| gates::more_steps(own, fgsm)),
+            smaller.filter(|_| own.method != "random-noise").map(|smaller| gates::monotone(&[smaller, own])),
         ];
         checks.into_iter().flatten().for_each(|gate| attack.add_gate(gate));
     }
