@@ -85,7 +85,7 @@ pub fn bench(path: &Path, threads: usize, batch: usize, runs: usize) -> Result<B
 /// before it is timed. Bringing pixels into the file's layout and units counts.
 ///
 /// # Errors
-/// As [`bench`].
+/// As [`bench()`].
 pub fn bench_as(
     path: &Path,
     asked: &Asked,

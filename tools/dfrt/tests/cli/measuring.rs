@@ -163,7 +163,7 @@ fn bench_options_of_another_subject() {
         dfrt!["bench", "--model", "m.onnx", option, value].failed(2, &[option, "needs --train"]);
         dfrt!["bench", "--ceilings", option, value].failed(2, &[option, "needs --train"]);
     }
-    dfrt!["bench", "--ceilings", "--res", "64"].failed(2, &["--res needs --model or --train"]);
+    dfrt!["bench", "--ceilings", "--res", "64"].failed(2, &["--res needs --train or --loading or --model"]);
     dfrt!["bench", "--model", "m.onnx", "--profile"].failed(2, &["--profile needs --train"]);
     dfrt!["bench", "--model", "m.onnx", "--device", "0"].failed(2, &["--device needs --train or --ceilings"]);
     dfrt!["bench", "--ceilings", "--batch", "8"].failed(2, &["--batch needs --model or --train"]);

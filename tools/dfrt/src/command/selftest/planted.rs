@@ -238,10 +238,8 @@ impl Pictures {
         let labels = Decisions::new(&model, 0.0);
         let attacks = attacks(&model, &labels, threat)?;
         self.trial(threat, |trial| {
-            let judged = |attack: &Box<dyn Attack + '_>| {
-                Ok(judge::judge(attack.as_ref(), &model, &self.subjects, &trial)?)
-            };
-            attacks.iter().map(judged).collect()
+            let judged = |attack: &dyn Attack| Ok(judge::judge(attack, &model, &self.subjects, &trial)?);
+            attacks.iter().map(|attack| judged(attack.as_ref())).collect()
         })
     }
 }
