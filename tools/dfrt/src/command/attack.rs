@@ -22,7 +22,7 @@ pub use plan::norm;
 #[cfg(feature = "train")]
 pub use white_box::WhiteBox;
 
-use super::train::{Triple, triple};
+use super::reading::with_reading;
 use crate::dataset::Dataset;
 use crate::failure;
 use crate::model::Model;
@@ -40,7 +40,6 @@ use dfrt_runtime::attack::judge::Judgement;
 use dfrt_runtime::attack::sweep::Sweep;
 use dfrt_runtime::attack::threat::{Norm, Threat};
 use dfrt_runtime::data::manifest::Split;
-use dfrt_runtime::detector::reading::{Asked, Layout, Output, Range};
 use dfrt_runtime::detector::session::TractOracle;
 use dfrt_runtime::report::{grid, sweep};
 use dfrt_runtime::storage;
@@ -52,6 +51,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use white_box::Networks;
 
+with_reading! {
 /// attack a model, judge what survives as 8-bit PNG, and report robust accuracy
 #[derive(FromArgs)]
 #[argh(
@@ -146,24 +146,7 @@ pub struct Attack {
     /// side of the input in pixels, for a file of another program that leaves it open
     #[argh(option)]
     res: Option<usize>,
-    /// such a file: where its channels stand, nchw or nhwc
-    #[argh(option)]
-    layout: Option<Layout>,
-    /// such a file: what black and white are in its input, 0-1, 0-255 or -1-1
-    #[argh(option)]
-    range: Option<Range>,
-    /// such a file: channel means subtracted, red,green,blue in the units of --range
-    #[argh(option, from_str_fn(triple))]
-    mean: Option<Triple>,
-    /// such a file: channel deviations that divide then, red,green,blue
-    #[argh(option, from_str_fn(triple))]
-    std: Option<Triple>,
-    /// such a file: what its output is, logit or probability
-    #[argh(option)]
-    output: Option<Output>,
-    /// such a file: the class that is fake, 0 or 1 (of one output: 0 where a high one means real)
-    #[argh(option)]
-    fake_index: Option<usize>,
+}
 }
 
 /// What an attack leaves in its folder; beside these `eps-*`, a folder a radius.
@@ -386,19 +369,6 @@ impl Attack {
             );
         }
         Ok(())
-    }
-
-    /// What is said about a file of another program.
-    fn asked(&self) -> Asked {
-        Asked {
-            res: self.res,
-            layout: self.layout,
-            range: self.range,
-            mean: self.mean.map(|mean| mean.0),
-            std: self.std.map(|std| std.0),
-            output: self.output,
-            fake_index: self.fake_index,
-        }
     }
 
     /// What an earlier attack, at one radius or several, left in `out`.

@@ -7,18 +7,18 @@ mod loading;
 #[cfg(feature = "train")]
 mod training;
 
-use super::train::{Triple, triple};
+use super::reading::with_reading;
 use crate::failure;
 use crate::output;
 use crate::place;
 use anyhow::Result;
 use argh::FromArgs;
-use dfrt_runtime::detector::reading::{Asked, Layout, Output, Range};
 use dfrt_runtime::storage;
 use serde::Serialize;
 use std::fmt::Display;
 use std::path::PathBuf;
 
+with_reading! {
 /// time a model on this CPU (--model), training on a GPU (--train), what that GPU can do
 /// at most (--ceilings), or how fast training pictures are fed to it (--loading)
 #[derive(FromArgs)]
@@ -107,24 +107,7 @@ pub struct Bench {
     /// print the result as JSON
     #[argh(switch)]
     json: bool,
-    /// with --model of another program: where its channels stand, nchw or nhwc
-    #[argh(option)]
-    layout: Option<Layout>,
-    /// with --model of another program: what black and white are in its input, 0-1, 0-255 or -1-1
-    #[argh(option)]
-    range: Option<Range>,
-    /// with --model of another program: channel means subtracted, red,green,blue in the units of --range
-    #[argh(option, from_str_fn(triple))]
-    mean: Option<Triple>,
-    /// with --model of another program: channel deviations that divide then, red,green,blue
-    #[argh(option, from_str_fn(triple))]
-    std: Option<Triple>,
-    /// with --model of another program: what its output is, logit or probability
-    #[argh(option)]
-    output: Option<Output>,
-    /// with --model of another program: the class that is fake, 0 or 1 (of one output: 0 where a high one means real)
-    #[argh(option)]
-    fake_index: Option<usize>,
+}
 }
 
 impl Bench {
@@ -209,19 +192,6 @@ impl Bench {
             return Err(wrong("--loading needs --data"));
         }
         Ok(())
-    }
-
-    /// What is said about a file of another program.
-    fn asked(&self) -> Asked {
-        Asked {
-            res: self.res,
-            layout: self.layout,
-            range: self.range,
-            mean: self.mean.map(|mean| mean.0),
-            std: self.std.map(|std| std.0),
-            output: self.output,
-            fake_index: self.fake_index,
-        }
     }
 
     /// Keeps the result where --out says, and prints it.

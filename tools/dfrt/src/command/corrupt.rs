@@ -1,6 +1,6 @@
 //! `dfrt corrupt`: a detector on pictures made worse without an adversary.
 
-use super::train::{Triple, triple};
+use super::reading::with_reading;
 use crate::dataset::Dataset;
 use crate::model::Model;
 use crate::output::{self, Lines};
@@ -13,12 +13,12 @@ use dfrt_runtime::data::manifest::Split;
 use dfrt_runtime::data::picture;
 use dfrt_runtime::detector::corrupted::{self, Corrupted};
 use dfrt_runtime::detector::evaluate::Subject;
-use dfrt_runtime::detector::reading::{Asked, Layout, Output, Range};
 use dfrt_runtime::detector::session::TractOracle;
 use dfrt_runtime::metrics::Estimate;
 use dfrt_runtime::report;
 use std::path::{Path, PathBuf};
 
+with_reading! {
 /// measure a model on pictures made worse: jpeg, noise, blur, pixelate, contrast, resize,
 /// five levels each
 #[derive(FromArgs)]
@@ -66,24 +66,7 @@ pub struct Corrupt {
     /// side of the input in pixels, for a file of another program that leaves it open
     #[argh(option)]
     res: Option<usize>,
-    /// such a file: where its channels stand, nchw or nhwc
-    #[argh(option)]
-    layout: Option<Layout>,
-    /// such a file: what black and white are in its input, 0-1, 0-255 or -1-1
-    #[argh(option)]
-    range: Option<Range>,
-    /// such a file: channel means subtracted, red,green,blue in the units of --range
-    #[argh(option, from_str_fn(triple))]
-    mean: Option<Triple>,
-    /// such a file: channel deviations that divide then, red,green,blue
-    #[argh(option, from_str_fn(triple))]
-    std: Option<Triple>,
-    /// such a file: what its output is, logit or probability
-    #[argh(option)]
-    output: Option<Output>,
-    /// such a file: the class that is fake, 0 or 1 (of one output: 0 where a high one means real)
-    #[argh(option)]
-    fake_index: Option<usize>,
+}
 }
 
 /// A list of corruptions.
@@ -135,19 +118,6 @@ impl Corrupt {
         report::corrupted::write(&out, &found, example.as_ref())?;
         output::passed_over("unreadable pictures", &found.skipped, Some(&out.join("corrupt.json")));
         if self.json { output::json(&found) } else { output::say(table(&found, &out)) }
-    }
-
-    /// What is said about a file of another program.
-    fn asked(&self) -> Asked {
-        Asked {
-            res: self.res,
-            layout: self.layout,
-            range: self.range,
-            mean: self.mean.map(|mean| mean.0),
-            std: self.std.map(|std| std.0),
-            output: self.output,
-            fake_index: self.fake_index,
-        }
     }
 }
 

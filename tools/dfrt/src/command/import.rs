@@ -3,7 +3,7 @@
 #[cfg(feature = "train")]
 mod running;
 
-use super::train::{Triple, triple};
+use super::reading::{Triple, triple};
 use argh::FromArgs;
 use std::path::PathBuf;
 

@@ -9,6 +9,7 @@ pub mod devices;
 pub mod eval;
 pub mod export;
 pub mod import;
+mod reading;
 pub mod report;
 pub mod selftest;
 pub mod study;

@@ -5,6 +5,7 @@ mod options;
 #[cfg(feature = "train")]
 mod running;
 
+use super::reading::{Triple, triple};
 use argh::FromArgs;
 use std::path::PathBuf;
 
@@ -210,17 +211,6 @@ fn batch(text: &str) -> Result<Batch, String> {
         return Ok(Batch::Auto);
     }
     text.parse().map(Batch::Of).map_err(|_| format!("batch {text:?} is neither a number nor auto"))
-}
-
-/// A number for each of red, green and blue.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[cfg_attr(not(feature = "train"), allow(dead_code, reason = "this build cannot train"))]
-pub struct Triple(pub [f32; 3]);
-
-pub fn triple(text: &str) -> Result<Triple, String> {
-    let numbers: Result<Vec<f32>, _> = text.split(',').map(|number| number.trim().parse()).collect();
-    let three = numbers.ok().and_then(|numbers| <[f32; 3]>::try_from(numbers).ok());
-    three.map(Triple).ok_or_else(|| format!("{text:?} are no three numbers like 0.5,0.5,0.5"))
 }
 
 pub fn taps(text: &str) -> Result<Taps, String> {
