@@ -7,7 +7,7 @@ use super::dossier::{self, Dossier, DossierError, Side};
 use super::gates;
 use super::journal::{Entry, Finding, Journal};
 use super::result::{AttackReport, Gate, SampleResult};
-use super::summary::Summary;
+use super::summary::{self, Summary};
 use super::tape::{self, Tape};
 use super::threat::{Distance, Threat};
 use super::{Attack, Proposal, Target, is_right, ledger, planes};
@@ -167,9 +167,10 @@ pub fn judge(
         };
         return Err(JudgeError::Nothing { data, split, reason });
     }
-    let summary = Summary::of(&entries, trial.threshold as f32, deterministic);
+    let mut gates = summary::own_gates(&entries, deterministic);
+    gates.extend(checks);
+    let summary = Summary::of(&entries, trial.threshold as f32, gates);
     let mut report = summary.report(attack.name(), attack.parameters(), trial);
-    checks.into_iter().for_each(|gate| report.add_gate(gate));
     report.not_reached = subjects.len() - entries.len() - skipped.len();
     report.skipped = skipped;
     report.seconds = start.elapsed().as_secs_f64();

@@ -85,11 +85,8 @@ impl<'a> Suite<'a> {
         let entries: Vec<Entry> = self.worst.into_values().collect();
         let skipped = first.skipped.clone();
         let stages = records(&self.stages, entries.len(), first.n_clean_correct);
-        let same = gates::deterministic(&[], &[]);
-        let summary = Summary {
-            gates: checks(&self.stages, entries.len()),
-            ..Summary::of(&entries, self.trial.threshold as f32, same)
-        };
+        let gates = checks(&self.stages, entries.len());
+        let summary = Summary::of(&entries, self.trial.threshold as f32, gates);
         let mut report = summary.report(name, parameters(&self.stages), &self.trial);
         report.skipped = skipped;
         report.not_reached = not_reached;

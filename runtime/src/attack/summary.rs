@@ -105,8 +105,8 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Of `entries`, decided at `threshold`, with the gate on repeated forwards.
-    pub fn of(entries: &[Entry], threshold: f32, deterministic: Gate) -> Self {
+    /// Of `entries`, decided at `threshold`, with the checks made of them.
+    pub fn of(entries: &[Entry], threshold: f32, gates: Vec<Gate>) -> Self {
         let samples = || entries.iter().map(|entry| &entry.result);
         let tally = |label| Tally::of(samples(), threshold, label);
         let logits: Vec<f32> = samples().map(|sample| sample.adv_logit).collect();
@@ -119,7 +119,7 @@ impl Summary {
             auc: ranking::auc(&logits, &labels),
             queries: queries(entries),
             lost_to_rounding: lost.count(),
-            gates: own_gates(entries, deterministic),
+            gates,
         }
     }
 }
@@ -180,8 +180,9 @@ fn queries(entries: &[Entry]) -> QueryStatistics {
     }
 }
 
-/// The checks on one attack; a suite makes its own of its attacks'.
-fn own_gates(entries: &[Entry], deterministic: Gate) -> Vec<Gate> {
+/// The checks on one attack, with the gate on repeated forwards. A suite makes its own of
+/// its attacks'.
+pub fn own_gates(entries: &[Entry], deterministic: Gate) -> Vec<Gate> {
     let findings = || entries.iter().map(|entry| &entry.finding);
     let attacked = findings().filter(|finding| finding.attacked).count();
     let miscounted = findings().filter(|finding| finding.miscounted).count();

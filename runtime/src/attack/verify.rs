@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 const LOGIT_TOLERANCE: f32 = 1e-3;
 
 /// What was found.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct VerifyReport {
     /// Lines of samples.csv.
     pub samples: usize,

@@ -5,6 +5,7 @@ use super::oracle::Oracle;
 use crate::data::corruption::Corruption;
 use crate::data::manifest::{Label, Sample};
 use crate::metrics::{Estimate, Metrics, intervals};
+use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
 /// The object of corrupt.json.
@@ -71,41 +72,21 @@ pub fn measure(
     if samples.is_empty() {
         return Err(EvaluateError::Empty { data, split });
     }
-    let all = samples.len() * (1 + kinds.len() * Corruption::LEVELS);
-    let passed = std::cell::Cell::new(0);
-    let step = |done, total| {
-        progress(passed.get() + done, all);
-        passed.set(passed.get() + if done == total { total } else { 0 });
+    let levels: Vec<(Corruption, usize)> =
+        kinds.iter().flat_map(|&kind| (1..=Corruption::LEVELS).map(move |level| (kind, level))).collect();
+    // The first version is the clean one.
+    let change = |version: usize, id, picture: &_| match version.checked_sub(1) {
+        None => RgbImage::clone(picture),
+        Some(at) => levels[at].0.apply(picture, levels[at].1, (subject.seed, id)),
     };
-    let (scores, skipped) = evaluate::score(oracle, samples, &step)?;
+    let (versions, skipped) = evaluate::score_versions(oracle, samples, 1 + levels.len(), &change, progress)?;
+    let (scores, worse) = (&versions[0], &versions[1..]);
     if scores.is_empty() {
         let first = skipped.into_iter().next().unwrap_or_default();
         return Err(EvaluateError::Unreadable { data, split, n: samples.len(), first });
     }
-    let mut corruptions = Vec::new();
-    for &name in kinds {
-        let mut levels = Vec::new();
-        for (at, parameter) in name.parameters().into_iter().enumerate() {
-            let level = at + 1;
-            let change = |id, picture| name.apply(&picture, level, (subject.seed, id));
-            let (scores, _) = evaluate::score_changed(oracle, samples, &change, &step)?;
-            let rate = |label| rate(&scores, label, subject.threshold as f32);
-            levels.push(Level {
-                level,
-                parameter,
-                metrics: metrics(&scores, subject),
-                true_negative_rate: rate(Label::Real),
-                true_positive_rate: rate(Label::Fake),
-            });
-        }
-        let mean = |of: fn(&Metrics) -> Option<Estimate>| {
-            let values: Option<Vec<f64>> =
-                levels.iter().map(|level| of(&level.metrics).map(|one| one.value)).collect();
-            values.map(|values| values.iter().sum::<f64>() / values.len() as f64)
-        };
-        let (mean_accuracy, mean_auc) = (mean(|metrics| metrics.accuracy), mean(|metrics| metrics.auc));
-        corruptions.push(Kind { name, levels, mean_accuracy, mean_auc });
-    }
+    let corruptions = kinds.iter().zip(worse.chunks(Corruption::LEVELS));
+    let corruptions = corruptions.map(|(&name, scores)| kind(name, scores, subject)).collect();
     let count = |label| scores.iter().filter(|score| score.sample.label == label).count();
     Ok(Corrupted {
         model: subject.model.clone(),
@@ -117,10 +98,35 @@ pub fn measure(
         },
         threshold: subject.threshold,
         seed: subject.seed,
-        clean: metrics(&scores, subject),
+        clean: metrics(scores, subject),
         corruptions,
         skipped,
     })
+}
+
+/// One corruption, of the scores of its levels.
+fn kind(name: Corruption, scores: &[Vec<Score>], subject: &Subject<'_>) -> Kind {
+    let levels: Vec<Level> = (1..)
+        .zip(name.parameters())
+        .zip(scores)
+        .map(|((level, parameter), scores)| {
+            let rate = |label| rate(scores, label, subject.threshold as f32);
+            Level {
+                level,
+                parameter,
+                metrics: metrics(scores, subject),
+                true_negative_rate: rate(Label::Real),
+                true_positive_rate: rate(Label::Fake),
+            }
+        })
+        .collect();
+    let mean = |of: fn(&Metrics) -> Option<Estimate>| {
+        let values: Option<Vec<f64>> =
+            levels.iter().map(|level| of(&level.metrics).map(|one| one.value)).collect();
+        values.map(|values| values.iter().sum::<f64>() / values.len() as f64)
+    };
+    let (mean_accuracy, mean_auc) = (mean(|metrics| metrics.accuracy), mean(|metrics| metrics.auc));
+    Kind { name, levels, mean_accuracy, mean_auc }
 }
 
 fn metrics(scores: &[Score], subject: &Subject<'_>) -> Metrics {

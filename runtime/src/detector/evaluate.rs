@@ -182,41 +182,48 @@ pub fn score(
     samples: &[Sample],
     progress: &dyn Fn(usize, usize),
 ) -> Result<(Vec<Score>, Vec<String>), OracleError> {
-    score_changed(oracle, samples, &|_, picture| picture, progress)
+    let (mut scores, skipped) =
+        score_versions(oracle, samples, 1, &|_, _, picture| picture.clone(), progress)?;
+    Ok((scores.remove(0), skipped))
 }
 
-/// The same of pictures that went through `change`, which is told their ids.
+/// The logits of `versions` versions of every picture, each list aligned with the readable
+/// samples. `change` makes a version (0, 1, …) of a picture, which is read once; it is told
+/// the picture's id, too. `progress` counts pictures of all versions.
 ///
 /// # Errors
 /// A model that fails.
-pub fn score_changed(
+pub fn score_versions(
     oracle: &dyn Oracle,
     samples: &[Sample],
-    change: &(dyn Fn(u64, RgbImage) -> RgbImage + Sync),
+    versions: usize,
+    change: &(dyn Fn(usize, u64, &RgbImage) -> RgbImage + Sync),
     progress: &dyn Fn(usize, usize),
-) -> Result<(Vec<Score>, Vec<String>), OracleError> {
-    let (mut scores, mut skipped) = (Vec::with_capacity(samples.len()), Vec::new());
+) -> Result<(Vec<Vec<Score>>, Vec<String>), OracleError> {
+    let mut scores = vec![Vec::with_capacity(samples.len()); versions];
+    let mut skipped = Vec::new();
     for (index, chunk) in samples.chunks(CHUNK).enumerate() {
-        let loaded = |(place, sample): (usize, &Sample)| {
-            let picture = picture::load(&sample.path, oracle.res())?;
-            Ok(change((index * CHUNK + place) as u64, picture))
-        };
-        let decoded: Vec<Result<_, PictureError>> = chunk.par_iter().enumerate().map(loaded).collect();
-        let mut batch = Batch::new(oracle.res());
+        let loaded: Vec<Result<_, PictureError>> =
+            chunk.par_iter().map(|sample| picture::load(&sample.path, oracle.res())).collect();
         let mut readable = Vec::with_capacity(chunk.len());
-        for (place, (sample, picture)) in chunk.iter().zip(decoded).enumerate() {
+        for (place, (sample, picture)) in chunk.iter().zip(loaded).enumerate() {
             match picture {
-                Ok(picture) => {
-                    batch.push(&picture);
-                    readable.push(((index * CHUNK + place) as u64, sample));
-                }
+                Ok(picture) => readable.push(((index * CHUNK + place) as u64, sample, picture)),
                 Err(error) => skipped.push(error.to_string()),
             }
         }
-        let logits = oracle.logits(&batch)?;
-        let scored = readable.into_iter().zip(logits);
-        scores.extend(scored.map(|((id, sample), logit)| Score { id, sample: sample.clone(), logit }));
-        progress((index * CHUNK + chunk.len()).min(samples.len()), samples.len());
+        for (version, scores) in scores.iter_mut().enumerate() {
+            let changed: Vec<RgbImage> =
+                readable.par_iter().map(|(id, _, picture)| change(version, *id, picture)).collect();
+            let logits = oracle.logits(&Batch::of(oracle.res(), &changed))?;
+            let scored = readable.iter().zip(logits);
+            scores.extend(scored.map(|((id, sample, _), logit)| Score {
+                id: *id,
+                sample: (*sample).clone(),
+                logit,
+            }));
+            progress(versions * index * CHUNK + (version + 1) * chunk.len(), versions * samples.len());
+        }
     }
     Ok((scores, skipped))
 }

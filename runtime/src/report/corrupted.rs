@@ -2,33 +2,31 @@
 //! every level.
 
 use super::plots::{Plot, corrupted as plots};
-use super::{ReportError, Written, tables};
+use super::{ReportError, folder, tables};
 use crate::data::corruption::Corruption;
 use crate::detector::corrupted::Corrupted;
-use crate::storage;
 use image::RgbImage;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// Writes `corrupted` into `dir`; `example` is a picture as the detector sees it.
+/// Writes `corrupted` into `dir` and gives the files' paths; `example` is a picture as the detector sees it.
 ///
 /// # Errors
 /// A file cannot be written or a plot not be drawn.
-pub fn write(dir: &Path, corrupted: &Corrupted, example: Option<&RgbImage>) -> Result<Written, ReportError> {
+pub fn write(
+    dir: &Path,
+    corrupted: &Corrupted,
+    example: Option<&RgbImage>,
+) -> Result<Vec<PathBuf>, ReportError> {
     let mut json =
         serde_json::to_vec_pretty(corrupted).map_err(|error| ReportError::NotFinite(error.to_string()))?;
     json.push(b'\n');
-    let mut files = vec![("corrupt.json".into(), json), ("corrupt.csv".into(), tables::corrupted(corrupted))];
+    let mut files =
+        vec![(PathBuf::from("corrupt.json"), json), ("corrupt.csv".into(), tables::corrupted(corrupted))];
     let mut all: Vec<Plot> = plots::draw(corrupted)?;
     let kinds: Vec<Corruption> = corrupted.corruptions.iter().map(|kind| kind.name).collect();
     if let Some(example) = example {
         all.push(plots::levels(example, &kinds, corrupted.seed)?);
     }
     files.extend(all.into_iter().map(|plot| (Path::new("plots").join(plot.file), plot.png)));
-    let mut written = Written { files: Vec::new(), missing: Vec::new() };
-    for (name, bytes) in files {
-        let path = dir.join(name);
-        storage::write(&path, &bytes)?;
-        written.files.push(path);
-    }
-    Ok(written)
+    folder::save(dir, files)
 }

@@ -82,11 +82,18 @@ fn render_files(dir: &Path, report: &Report, extras: &Extras) -> Result<Written,
     files.extend(tables::csv_files(report).map(|(name, bytes)| (PathBuf::from(name), bytes)));
     let plots = plots.into_iter().map(|plot| (Path::new("plots").join(&plot.file), plot.png));
     files.extend(plots);
-    let mut paths = Vec::new();
-    for (name, bytes) in files {
+    Ok(Written { files: save(dir, files)?, missing: page.missing })
+}
+
+/// Writes `files`, by their names in `dir`, and gives their paths.
+pub(super) fn save(
+    dir: &Path,
+    files: impl IntoIterator<Item = (PathBuf, Vec<u8>)>,
+) -> Result<Vec<PathBuf>, ReportError> {
+    let written = files.into_iter().map(|(name, bytes)| {
         let path = dir.join(name);
         storage::write(&path, &bytes)?;
-        paths.push(path);
-    }
-    Ok(Written { files: paths, missing: page.missing })
+        Ok(path)
+    });
+    written.collect()
 }

@@ -166,6 +166,16 @@ pub const OWN: [&str; 10] = [
 /// The beginning of the name of a radius's folder.
 const RADIUS: &str = "eps-";
 
+/// The folders of the radii of a sweep in `out`; none where it holds one attack.
+pub fn radii_in(out: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(out).into_iter().flatten().flatten().map(|entry| entry.path());
+    let named =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(RADIUS));
+    let mut folders: Vec<PathBuf> = entries.filter(named).collect();
+    folders.sort();
+    folders
+}
+
 /// Radii in 1/255, rising, each once.
 #[derive(Clone, Debug, PartialEq)]
 struct Radii(Vec<f64>);

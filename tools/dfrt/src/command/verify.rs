@@ -1,5 +1,6 @@
 //! `dfrt verify`: an attack's folder checked again.
 
+use super::attack;
 use crate::model::Model;
 use crate::output::{self, Lines};
 use anyhow::{Result, bail};
@@ -33,11 +34,30 @@ pub struct Verify {
 }
 
 impl Verify {
-    /// A file of another program is read as it was when it was attacked.
+    /// Of several radii all together.
     fn verified(&self) -> Result<VerifyReport> {
-        let attacked = Dossier::new(&self.folder).report()?.model;
+        let radii = attack::radii_in(&self.folder);
+        if radii.is_empty() {
+            return self.verified_in(&self.folder);
+        }
+        let mut all = VerifyReport::default();
+        for folder in radii {
+            let named = |line: String| format!("{}: {line}", folder.display());
+            let found = self.verified_in(&folder)?;
+            all.samples += found.samples;
+            all.pictures += found.pictures;
+            all.successes += found.successes;
+            all.mismatches.extend(found.mismatches.into_iter().map(named));
+            all.close.extend(found.close.into_iter().map(named));
+        }
+        Ok(all)
+    }
+
+    /// A file of another program is read as it was when it was attacked.
+    fn verified_in(&self, folder: &Path) -> Result<VerifyReport> {
+        let attacked = Dossier::new(folder).report()?.model;
         let Some(reading) = &attacked.reading else {
-            return Ok(verify::verify(&self.folder, self.model.as_deref())?);
+            return Ok(verify::verify(folder, self.model.as_deref())?);
         };
         let named = Model::find(self.model.as_deref().unwrap_or(Path::new(&attacked.path)))?;
         let asked = Asked::recorded(reading, attacked.res);
@@ -46,7 +66,7 @@ impl Verify {
         if found != attacked.sha256 {
             return Err(VerifyError::OtherModel { path, found, expected: attacked.sha256 }.into());
         }
-        Ok(verify::verify_with(&self.folder, &TractOracle::new(detector))?)
+        Ok(verify::verify_with(folder, &TractOracle::new(detector))?)
     }
 
     /// Does it.

@@ -85,6 +85,9 @@ fn several_radii_are_one_sweep() {
         assert_eq!(json(folder.join("attack.json")), *point);
         dfrt!["verify", &folder].done();
     }
+    let all = dfrt!["verify", &out, "--json"].json();
+    let turned: u64 = points.iter().map(|point| point["certified_8bit"].as_u64().unwrap()).sum();
+    assert_eq!((all["samples"].as_u64(), all["successes"].as_u64()), (Some(36), Some(turned)));
     let table = String::from_utf8(bytes(out.join("sweep.csv"))).unwrap();
     assert_eq!(table.lines().count(), 4);
     assert!(out.join("plots/accuracy.png").is_file());

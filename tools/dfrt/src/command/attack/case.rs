@@ -58,7 +58,7 @@ impl Case<'_> {
         let speaker = Speaker::default();
         speaker.begin(attack.name());
         let subjects = self.subjects();
-        self.try_with(threat, &|at| speaker.say(at), |trial| {
+        self.on_trial(threat, &|at| speaker.say(at), |trial| {
             let header = Header::of(attack, trial);
             let tape = match self.tape {
                 None => None,
@@ -92,7 +92,7 @@ impl Case<'_> {
         loop {
             let resume = self.resume || reached > 0;
             reached = if self.deadline.is_some() { all.min(reached + ROUND) } else { all };
-            let judgement = self.try_with(plans[0].threat, &|at| speaker.say(at), |trial| {
+            let judgement = self.on_trial(plans[0].threat, &|at| speaker.say(at), |trial| {
                 // Between rounds, not within one: a picture goes through all or none.
                 let trial = Trial { resume, deadline: None, ..*trial };
                 let mut suite = Suite::new(self.oracle, &subjects[..reached], trial);
@@ -116,14 +116,14 @@ impl Case<'_> {
         Subject::of_split(&self.data.all, &self.data.chosen)
     }
 
-    fn try_with<T>(
+    fn on_trial<T>(
         &self,
         threat: Threat,
         progress: &(dyn Fn(Progress) + Sync),
-        use_it: impl FnOnce(&Trial<'_>) -> Result<T>,
+        work: impl FnOnce(&Trial<'_>) -> Result<T>,
     ) -> Result<T> {
         let detector = self.oracle.detector();
-        use_it(&Trial {
+        work(&Trial {
             threat,
             threshold: detector.threshold(),
             model: &self.model.info(detector),
