@@ -43,7 +43,7 @@ fn attacked() -> Attacked {
             picture.save(&path).unwrap();
             let label = Label::decided(logit, threshold as f32);
             let (subset, group) = (String::new(), id.to_string());
-            Subject { id: id as u64, sample: Sample { path, label, subset, group, split: Split::Test } }
+            Subject { id: id as u64, sample: Sample::new(path, label, subset, group, Split::Test) }
         })
         .collect();
     let out = folder.path().join("out");

@@ -27,8 +27,7 @@ impl Oracle for Brightness {
 fn sample(folder: &Path, grey: u8, label: Label, subset: &str, group: &str) -> Sample {
     let path = folder.join(format!("{subset}-{group}-{grey}.png"));
     RgbImage::from_pixel(8, 8, Rgb([grey; 3])).save(&path).unwrap();
-    let (subset, group) = (subset.to_owned(), group.to_owned());
-    Sample { path, label, subset, group, split: Split::Test }
+    Sample::new(path, label, subset, group, Split::Test)
 }
 
 fn evaluated(samples: &[Sample]) -> Result<(Evaluation, Vec<Score>), EvaluateError> {

@@ -1,132 +1,15 @@
 //! What a data set is: one line a picture, with its label, subset, group
 //! (video or person) and split. Reading folders into it is the layouts' work.
 
+pub use super::sample::{Label, Sample, Split};
+pub use super::summary::{Part, Summary};
+
+use super::table::{Row, Table};
 use crate::random;
 use crate::storage::{self, StorageError};
 use rand::seq::SliceRandom;
-use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
-use std::fmt;
+use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
-
-/// Real or fake. As a number: fake 1, real 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Label {
-    /// An untouched photograph, label 0.
-    Real,
-    /// A forgery, label 1.
-    Fake,
-}
-
-impl Label {
-    /// 1 for fake, 0 for real: the target of the cross-entropy.
-    pub fn target(self) -> f32 {
-        match self {
-            Self::Real => 0.0,
-            Self::Fake => 1.0,
-        }
-    }
-
-    /// +1 for fake, -1 for real: the sign in the margin `-s * z`.
-    pub fn sign(self) -> f32 {
-        match self {
-            Self::Real => -1.0,
-            Self::Fake => 1.0,
-        }
-    }
-
-    /// The other class.
-    pub fn other(self) -> Self {
-        match self {
-            Self::Real => Self::Fake,
-            Self::Fake => Self::Real,
-        }
-    }
-
-    /// What a detector says whose logit is `logit`: fake above `threshold`.
-    pub fn decided(logit: f32, threshold: f32) -> Self {
-        if logit > threshold { Self::Fake } else { Self::Real }
-    }
-}
-
-impl std::str::FromStr for Label {
-    type Err = String;
-
-    /// `real` or `fake`, in any case.
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.trim().to_ascii_lowercase().as_str() {
-            "real" => Ok(Self::Real),
-            "fake" => Ok(Self::Fake),
-            _ => Err(format!("label {text:?} is neither real nor fake")),
-        }
-    }
-}
-
-impl fmt::Display for Label {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
-            Self::Real => "real",
-            Self::Fake => "fake",
-        })
-    }
-}
-
-/// The part of a data set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Split {
-    /// Trained on.
-    Train,
-    /// Chooses the epoch and the threshold.
-    Val,
-    /// Measured on, once.
-    Test,
-}
-
-impl Split {
-    /// All of them, in the order of use.
-    pub const ALL: [Self; 3] = [Self::Train, Self::Val, Self::Test];
-}
-
-impl std::str::FromStr for Split {
-    type Err = String;
-
-    /// `train`, `val` (also `valid`, `validation`) or `test`, in any case.
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.trim().to_ascii_lowercase().as_str() {
-            "train" => Ok(Self::Train),
-            "val" | "valid" | "validation" => Ok(Self::Val),
-            "test" => Ok(Self::Test),
-            _ => Err(format!("split {text:?} is none of train, val, test")),
-        }
-    }
-}
-
-impl fmt::Display for Split {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
-            Self::Train => "train",
-            Self::Val => "val",
-            Self::Test => "test",
-        })
-    }
-}
-
-/// One picture of a data set: a line of manifest.csv.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sample {
-    /// The picture's file; in memory absolute or relative to the working folder.
-    pub path: PathBuf,
-    /// Real or fake.
-    pub label: Label,
-    /// The source or forgery method ("ffhq", "Deepfakes"; for a plain folder its class).
-    pub subset: String,
-    /// The video or person: what intervals are bootstrapped over.
-    pub group: String,
-    /// Train, val or test.
-    pub split: Split,
-}
 
 /// Why a data set cannot be read, written or used.
 #[derive(Debug, thiserror::Error)]
@@ -158,7 +41,7 @@ pub enum ManifestError {
         /// What is missing.
         reason: String,
         /// The columns it must have.
-        columns: &'static str,
+        columns: String,
     },
     /// A manifest or folder without a single picture.
     #[error("{}: holds no picture ({passed_over} entries passed over); expected {expected}", path.display())]
@@ -220,9 +103,10 @@ pub enum ManifestError {
     },
 }
 
-/// The header of manifest.csv.
+/// The columns of manifest.csv.
 const COLUMNS: [&str; 5] = ["path", "label", "subset", "group", "split"];
-const COLUMNS_TEXT: &str = "path,label,subset,group,split";
+/// The column that is there where people are known; between them stands a `;`.
+const PEOPLE: &str = "people";
 
 /// A data set: its samples in a fixed order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -252,7 +136,7 @@ impl Manifest {
     pub fn read(path: &Path) -> Result<Self, ManifestError> {
         let bytes = storage::read(path)?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let table = Table::parse(path, &bytes, &COLUMNS, COLUMNS_TEXT)?;
+        let table = Table::parse(path, &bytes, &COLUMNS, &[PEOPLE])?;
         let mut lines: HashMap<PathBuf, u64> = HashMap::new();
         let mut samples = Vec::new();
         for row in &table.rows {
@@ -275,21 +159,26 @@ impl Manifest {
     }
 
     /// Writes a manifest.csv, atomically: paths relative to its folder where they
-    /// lie below it, absolute otherwise. `skipped` is not written.
+    /// lie below it, absolute otherwise; a column `people` where some are known.
+    /// `skipped` is not written.
     ///
     /// # Errors
     /// Where the file cannot be written or a path is not UTF-8.
     pub fn write(&self, path: &Path) -> Result<(), ManifestError> {
         let folder = absolute(path.parent().unwrap_or(Path::new("")));
+        let people_known = self.samples.iter().any(|sample| !sample.people.is_empty());
+        let columns = COLUMNS.into_iter().chain(people_known.then_some(PEOPLE));
         let mut out = csv::Writer::from_writer(Vec::new());
-        out.write_record(COLUMNS).expect("memory takes every byte");
+        out.write_record(columns).expect("memory takes every byte");
         for sample in &self.samples {
             let whole = absolute(&sample.path);
             let picture = whole.strip_prefix(&folder).unwrap_or(&whole);
             let picture =
                 slashed(picture).ok_or_else(|| ManifestError::Name { path: sample.path.clone() })?;
             let (label, split) = (sample.label.to_string(), sample.split.to_string());
-            out.write_record([&picture, &label, &sample.subset, &sample.group, &split])
+            let people = sample.people.join(";");
+            let fields = [&picture, &label, &sample.subset, &sample.group, &split, &people];
+            out.write_record(fields.into_iter().take(if people_known { 6 } else { 5 }))
                 .expect("memory takes every byte");
         }
         let bytes = out.into_inner().expect("memory takes every byte");
@@ -317,25 +206,6 @@ impl Manifest {
                 .expect("memory takes every byte");
         }
         storage::sha256(&out.into_inner().expect("memory takes every byte"))
-    }
-
-    /// How many pictures and groups each split, subset and label has.
-    pub fn summary(&self) -> Summary {
-        let mut groups: BTreeMap<_, (usize, std::collections::BTreeSet<&str>)> = BTreeMap::new();
-        for sample in &self.samples {
-            let part = (sample.split, sample.subset.clone(), sample.label);
-            let count = groups.entry(part).or_default();
-            count.0 += 1;
-            count.1.insert(&sample.group);
-        }
-        let parts = groups.into_iter().map(|((split, subset, label), (pictures, groups))| Part {
-            split,
-            subset,
-            label,
-            pictures,
-            groups: groups.len(),
-        });
-        Summary { parts: parts.collect(), skipped: self.skipped.len() }
     }
 }
 
@@ -372,121 +242,9 @@ pub fn require_both_classes(samples: &[Sample], what: &str) -> Result<(), Manife
     Err(ManifestError::OneClass { what: what.to_owned(), count: samples.len(), label: first.label })
 }
 
-/// One line of a [`Summary`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Part {
-    /// The split.
-    pub split: Split,
-    /// The subset.
-    pub subset: String,
-    /// The label.
-    pub label: Label,
-    /// Pictures in it.
-    pub pictures: usize,
-    /// Different groups (videos, persons) in it.
-    pub groups: usize,
-}
-
-/// What a manifest holds; its `Display` is a table.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Summary {
-    /// By split, subset and label.
-    pub parts: Vec<Part>,
-    /// Entries passed over while reading.
-    pub skipped: usize,
-}
-
-impl Summary {
-    /// Pictures of one split and label.
-    pub fn count(&self, split: Split, label: Label) -> usize {
-        let of = self.parts.iter().filter(|part| part.split == split && part.label == label);
-        of.map(|part| part.pictures).sum()
-    }
-}
-
-impl fmt::Display for Summary {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self.parts.iter().map(|part| part.subset.chars().count());
-        let width = names.max().unwrap_or(0).max("subset".len());
-        writeln!(
-            out,
-            "{:5}  {:width$}  {:5}  {:>8}  {:>6}",
-            "split", "subset", "label", "pictures", "groups"
-        )?;
-        for Part { split, subset, label, pictures, groups } in &self.parts {
-            let (split, label) = (split.to_string(), label.to_string());
-            writeln!(out, "{split:5}  {subset:width$}  {label:5}  {pictures:>8}  {groups:>6}")?;
-        }
-        if self.skipped > 0 {
-            writeln!(out, "{} entries passed over", self.skipped)?;
-        }
-        Ok(())
-    }
-}
-
-/// A CSV file whose columns are picked by name.
-pub(crate) struct Table {
-    /// Its lines, the fields in the order of the columns asked for.
-    pub rows: Vec<Row>,
-}
-
-/// One line of a [`Table`].
-pub(crate) struct Row {
-    /// The line in the file, from 1.
-    pub line: u64,
-    /// One field for each column asked for.
-    pub fields: Vec<String>,
-}
-
-impl Table {
-    /// Reads `columns` (in any order, others ignored) out of `bytes`.
-    pub fn parse(
-        path: &Path,
-        bytes: &[u8],
-        columns: &[&str],
-        columns_text: &'static str,
-    ) -> Result<Self, ManifestError> {
-        let header =
-            |reason: String| ManifestError::Header { path: path.to_owned(), reason, columns: columns_text };
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let mut reader = csv::Reader::from_reader(bytes);
-        let names = reader.headers().map_err(|error| header(error.to_string()))?.clone();
-        if names.iter().all(str::is_empty) {
-            return Err(header("the file is empty".to_owned()));
-        }
-        let place = |column: &&str| {
-            names
-                .iter()
-                .position(|name| name.trim() == *column)
-                .ok_or_else(|| header(format!("column {column:?} is missing")))
-        };
-        let places = columns.iter().map(place).collect::<Result<Vec<_>, _>>()?;
-        let mut rows = Vec::new();
-        for record in reader.records() {
-            let record = record.map_err(|error| bad_record(path, &error))?;
-            let line = record.position().map_or(0, csv::Position::line);
-            let fields = places.iter().map(|&place| record[place].to_owned()).collect();
-            rows.push(Row { line, fields });
-        }
-        Ok(Self { rows })
-    }
-}
-
-fn bad_record(path: &Path, error: &csv::Error) -> ManifestError {
-    let line = error.position().map_or(0, csv::Position::line);
-    let reason = match error.kind() {
-        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            format!("has {len} fields where the header has {expected_len}")
-        }
-        csv::ErrorKind::Utf8 { .. } => "is not UTF-8".to_owned(),
-        _ => error.to_string(),
-    };
-    ManifestError::Line { path: path.to_owned(), line, reason }
-}
-
 fn sample_of(folder: &Path, row: &Row) -> Result<Sample, String> {
-    let [path, label, subset, group, split] = row.fields.as_slice() else {
-        return Err(format!("does not have the fields {COLUMNS_TEXT}"));
+    let [path, label, subset, group, split, people] = row.fields.as_slice() else {
+        return Err(format!("does not have the fields {}", COLUMNS.join(",")));
     };
     let named = COLUMNS.iter().zip(&row.fields);
     if let Some((column, _)) = named.into_iter().find(|(_, field)| field.trim().is_empty()) {
@@ -496,12 +254,14 @@ fn sample_of(folder: &Path, row: &Row) -> Result<Sample, String> {
     if relative.is_relative() && climbs_out(relative) {
         return Err(format!("the path {path:?} climbs out of the manifest's folder; give it absolutely"));
     }
+    let people = people.split(';').map(str::trim).filter(|person| !person.is_empty());
     Ok(Sample {
         path: folder.join(relative),
         label: label.parse()?,
         subset: subset.clone(),
         group: group.clone(),
         split: split.parse()?,
+        people: people.map(str::to_owned).collect(),
     })
 }
 

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 fn sample(path: impl Into<PathBuf>, label: Label, split: Split) -> Sample {
     let path = path.into();
     let group = path.file_stem().unwrap().to_string_lossy().into_owned();
-    Sample { path, label, subset: label.to_string(), group, split }
+    Sample::new(path, label, label.to_string(), group, split)
 }
 
 fn many(reals: usize, fakes: usize) -> Vec<Sample> {
@@ -73,6 +73,23 @@ fn columns_may_come_in_any_order_and_others_are_ignored() {
     let sample = &manifest.samples[0];
     assert_eq!((sample.label, sample.split), (Label::Fake, Split::Val));
     assert_eq!((sample.group.as_str(), sample.subset.as_str()), ("7", "swap"));
+}
+
+#[test]
+fn people_are_written_where_they_are_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("manifest.csv");
+    let plain = sample(folder.path().join("a.png"), Label::Real, Split::Val);
+    let swapped = sample(folder.path().join("b.png"), Label::Fake, Split::Val).showing(["7", "9", "7"]);
+    assert_eq!(swapped.people, ["7", "9"]);
+    let manifest = Manifest::new(vec![plain, swapped], Vec::new());
+    manifest.write(&path).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(
+        text.starts_with("path,label,subset,group,split,people\n") && text.contains(",val,7;9\n"),
+        "{text}"
+    );
+    assert_eq!(Manifest::read(&path).unwrap(), manifest);
 }
 
 #[test]
@@ -146,13 +163,7 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let samples = names.iter().filter(|name| !name.trim().is_empty() && *name != "." && *name != "..");
         let samples: Vec<_> = samples
-            .map(|name| Sample {
-                path: folder.path().join(name),
-                label: Label::Real,
-                subset: "s".into(),
-                group: group.clone(),
-                split: Split::Test,
-            })
+            .map(|name| Sample::new(folder.path().join(name), Label::Real, "s", group.clone(), Split::Test))
             .collect();
         prop_assume!(!samples.is_empty());
         let manifest = Manifest::new(samples, Vec::new());

@@ -10,4 +10,7 @@ pub mod manifest;
 mod noise;
 pub mod picture;
 pub mod portrait;
+mod sample;
+mod summary;
 pub mod synth;
+mod table;

@@ -2,7 +2,7 @@
 //! folder layout. It shows the tool and tests it; it measures no real detector.
 
 use super::forge::{self, FaceInPicture, ForgeError, SelfBlendSettings, SwapSettings};
-use super::layouts;
+use super::layouts::{self, Media};
 use super::manifest::{Label, ManifestError, Split, Summary};
 use super::picture;
 use super::portrait::{Person, Portrait, Shot, photograph};
@@ -111,7 +111,7 @@ pub fn draw(
         let _ = std::fs::remove_dir_all(&whole);
         failed(error)
     })?;
-    Ok(layouts::read(out, "folder")?.summary())
+    Ok(layouts::read(out, "folder", Media::Pictures)?.summary())
 }
 
 /// An empty folder on the same file system as `out`, removed again on an error.

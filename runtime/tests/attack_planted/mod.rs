@@ -58,13 +58,7 @@ pub fn subjects(folder: &Path, pictures: &[(Label, RgbImage)]) -> Vec<Subject> {
     let saved = pictures.iter().enumerate().map(|(id, (label, picture))| {
         let path = folder.join(format!("picture-{id:03}.png"));
         picture.save(&path).unwrap();
-        let sample = Sample {
-            path,
-            label: *label,
-            subset: label.to_string(),
-            group: format!("person-{id}"),
-            split: Split::Test,
-        };
+        let sample = Sample::new(path, *label, label.to_string(), format!("person-{id}"), Split::Test);
         Subject { id: id as u64, sample }
     });
     saved.collect()

@@ -145,7 +145,7 @@ mod tests {
             let bytes = if index < 9 { picture::encode_png(&ramp) } else { b"dear diary".to_vec() };
             std::fs::write(&path, bytes).unwrap();
             let label = if index.is_multiple_of(2) { Label::Real } else { Label::Fake };
-            Sample { path, label, subset: String::new(), group: String::new(), split: Split::Train }
+            Sample::new(path, label, "", "", Split::Train)
         };
         (0..10).map(sample).collect()
     }

@@ -55,12 +55,9 @@ mod tests {
     use dfrt_runtime::data::manifest::Split;
 
     fn samples(reals: usize, fakes: usize) -> Vec<Sample> {
-        let sample = |index: usize| Sample {
-            path: format!("{index}.png").into(),
-            label: if index < reals { Label::Real } else { Label::Fake },
-            subset: String::new(),
-            group: String::new(),
-            split: Split::Train,
+        let sample = |index: usize| {
+            let label = if index < reals { Label::Real } else { Label::Fake };
+            Sample::new(format!("{index}.png"), label, "", "", Split::Train)
         };
         (0..reals + fakes).map(sample).collect()
     }

@@ -122,7 +122,7 @@ mod tests {
             let bytes = if index < count { picture::encode_png(&flat) } else { b"dear diary".to_vec() };
             std::fs::write(&path, bytes).unwrap();
             let label = Label::Real;
-            Sample { path, label, subset: String::new(), group: String::new(), split: Split::Train }
+            Sample::new(path, label, "", "", Split::Train)
         };
         (0..=count).map(sample).collect()
     }

@@ -1,8 +1,9 @@
 //! The plain layout `{train,val,test}/{real,fake}/…`, with an optional `split.csv`
 //! beside it that names the person or video of each file.
 
-use super::Layout;
-use crate::data::manifest::{Label, Manifest, ManifestError, Sample, Split, Table, require_both_classes};
+use super::{Layout, Media};
+use crate::data::manifest::{Label, Manifest, ManifestError, Sample, Split, require_both_classes};
+use crate::data::table::Table;
 use crate::storage;
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -12,17 +13,18 @@ use walkdir::{DirEntry, WalkDir};
 /// What the layout looks like, for messages.
 pub(super) const EXPECTED: &str = "{train,val,test}/{real,fake}/ with pictures below";
 
-/// Names of files that hold pictures.
-const EXTENSIONS: [&str; 5] = ["jpg", "jpeg", "png", "bmp", "webp"];
 /// Files of ours beside the splits, which are not listed as passed over.
 const OWN: [&str; 2] = ["split.csv", "manifest.csv"];
 
-/// Columns that `split.csv` must have; a `donor` column may follow.
+/// Columns that `split.csv` must have.
 const COLUMNS: [&str; 4] = ["split", "label", "file", "target"];
+/// The column of whose face a swap took.
+const DONOR: &str = "donor";
 
 /// `{train,val,test}/{real,fake}/…`. The first folder below `real` or `fake` is the
 /// subset, else the class name is. The group is `split.csv`'s target (for reals
-/// and fakes the person in the picture's place), else the file's stem.
+/// and fakes the person in the picture's place), else the file's stem; its target and
+/// donor are the people in the picture.
 pub(super) struct Folder;
 
 impl Layout for Folder {
@@ -38,9 +40,9 @@ impl Layout for Folder {
         })
     }
 
-    fn read(&self, dir: &Path) -> Result<Manifest, ManifestError> {
+    fn read(&self, dir: &Path, media: Media) -> Result<Manifest, ManifestError> {
         let groups = Groups::read(&dir.join("split.csv"))?;
-        let mut found = Found { dir, groups, samples: Vec::new(), skipped: Vec::new() };
+        let mut found = Found { dir, media, groups, samples: Vec::new(), skipped: Vec::new() };
         let walk = WalkDir::new(dir).follow_links(true).sort_by_file_name();
         let visible =
             |entry: &DirEntry| entry.depth() == 0 || !entry.file_name().as_encoded_bytes().starts_with(b".");
@@ -77,6 +79,7 @@ fn foreign_folder(entry: &DirEntry) -> Option<&'static str> {
 /// What the walk has found so far.
 struct Found<'a> {
     dir: &'a Path,
+    media: Media,
     groups: Option<Groups>,
     samples: Vec<Sample>,
     skipped: Vec<String>,
@@ -105,17 +108,18 @@ impl Found<'_> {
             self.skip(path, "not in a real or fake folder");
             return Ok(());
         };
-        if !entry.file_type().is_file() || !is_picture(path) {
-            self.skip(path, "not a picture (jpg, jpeg, png, bmp, webp)");
+        if !entry.file_type().is_file() || !self.media.holds(path) {
+            let reason = format!("not a {} ({})", self.media.noun(), self.media.extensions().join(", "));
+            self.skip(path, &reason);
             return Ok(());
         }
         let name = nested.iter().chain([file]).copied().collect::<Vec<_>>().join("/");
-        let group = match &mut self.groups {
+        let (group, people) = match &mut self.groups {
             Some(groups) => groups.take(split, label, &name)?,
-            None => path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+            None => (path.file_stem().unwrap_or_default().to_string_lossy().into_owned(), Vec::new()),
         };
         let subset = nested.first().map_or_else(|| label.to_string(), |&first| first.to_owned());
-        self.samples.push(Sample { path: path.to_owned(), label, subset, group, split });
+        self.samples.push(Sample::new(path, label, subset, group, split).showing(people));
         Ok(())
     }
 
@@ -141,11 +145,6 @@ impl Found<'_> {
     }
 }
 
-fn is_picture(path: &Path) -> bool {
-    let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
-    EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
-}
-
 /// The lines of split.csv: the person or video of each file.
 struct Groups {
     path: PathBuf,
@@ -154,6 +153,7 @@ struct Groups {
 
 struct Target {
     group: String,
+    people: Vec<String>,
     seen: bool,
 }
 
@@ -164,19 +164,21 @@ impl Groups {
             return Ok(None);
         }
         let bytes = storage::read(path)?;
-        let table = Table::parse(path, &bytes, &COLUMNS, "split,label,file,target")?;
+        let table = Table::parse(path, &bytes, &COLUMNS, &[DONOR])?;
         let mut targets = HashMap::new();
         for row in table.rows {
             let wrong =
                 |reason: String| ManifestError::Line { path: path.to_owned(), line: row.line, reason };
-            let [split, label, file, target] = row.fields.as_slice() else {
+            let [split, label, file, target, donor] = row.fields.as_slice() else {
                 return Err(wrong("does not have the fields split,label,file,target".to_owned()));
             };
             if target.trim().is_empty() {
                 return Err(wrong("the field \"target\" is empty".to_owned()));
             }
             let key = (split.parse().map_err(&wrong)?, label.parse().map_err(&wrong)?, file.clone());
-            let target = Target { group: target.clone(), seen: false };
+            let people = [target, donor].into_iter().filter(|person| !person.trim().is_empty());
+            let people = people.cloned().collect();
+            let target = Target { group: target.clone(), people, seen: false };
             if targets.insert(key, target).is_some() {
                 return Err(wrong(format!("{split}/{label}/{file} is listed twice")));
             }
@@ -184,15 +186,20 @@ impl Groups {
         Ok(Some(Self { path: path.to_owned(), targets }))
     }
 
-    /// The group of a file that was found on the disk.
-    fn take(&mut self, split: Split, label: Label, file: &str) -> Result<String, ManifestError> {
+    /// The group of a file that was found on the disk, and the people in it.
+    fn take(
+        &mut self,
+        split: Split,
+        label: Label,
+        file: &str,
+    ) -> Result<(String, Vec<String>), ManifestError> {
         let target = self.targets.get_mut(&(split, label, file.to_owned()));
         let target = target.ok_or_else(|| ManifestError::Unlisted {
             list: self.path.clone(),
             file: format!("{split}/{label}/{file}"),
         })?;
         target.seen = true;
-        Ok(target.group.clone())
+        Ok((target.group.clone(), target.people.clone()))
     }
 
     /// Files that are listed but were not found.

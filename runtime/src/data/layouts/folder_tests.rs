@@ -28,7 +28,7 @@ fn splits_labels_subsets_and_groups_come_from_the_folders() {
     ];
     assert_eq!(lines, expected);
     assert!(manifest.skipped.is_empty());
-    assert_eq!(manifest, layouts::read(dir.path(), "folder").unwrap());
+    assert_eq!(manifest, layouts::read(dir.path(), "folder", Media::Pictures).unwrap());
 }
 
 #[test]
@@ -41,6 +41,10 @@ fn the_list_names_persons_and_its_missing_files_are_counted() {
     let groups: Vec<_> = manifest.samples.iter().map(|s| s.group.as_str()).collect();
     assert_eq!(groups, ["7", "7", "9", "9"]);
     assert_eq!(manifest.samples[0].subset, "swap");
+    assert_eq!(
+        (&manifest.samples[0].people, &manifest.samples[1].people),
+        (&vec!["7".into(), "8".into()], &vec!["7".into()])
+    );
     assert_eq!(manifest.skipped, ["val/fake/gone.png: in split.csv, but missing"]);
 
     std::fs::write(dir.path().join("train/real/new.jpg"), b"").unwrap();
@@ -84,7 +88,7 @@ fn loops_end_and_odd_names_are_listed() {
 #[test]
 fn what_cannot_be_read_is_said() {
     let says = |dir: &Path, layout: &str, expected: &str| {
-        let message = layouts::read(dir, layout).unwrap_err().to_string();
+        let message = layouts::read(dir, layout, Media::Pictures).unwrap_err().to_string();
         assert!(message.contains(expected), "{message}");
     };
     let empty = tempfile::tempdir().unwrap();

@@ -1,9 +1,11 @@
-//! Data sets as they lie on a disk, each layout read into a [`Manifest`]. A layout
-//! looks at names only; it never opens a picture.
+//! Data sets as they lie on a disk, each layout read into a [`Manifest`], of their
+//! pictures or of their videos. A layout looks at names and lists only; it never opens
+//! a picture or a video.
 
 mod folder;
 
 use super::manifest::{Manifest, ManifestError};
+use std::ffi::OsStr;
 use std::path::Path;
 
 /// One way in which a data set lies on a disk.
@@ -14,12 +16,45 @@ pub trait Layout: Sync {
     /// Whether the folder `dir` looks like it.
     fn recognises(&self, dir: &Path) -> bool;
 
-    /// Reads the folder `dir`. Entries that are no pictures of the data set are
-    /// listed in [`Manifest::skipped`].
+    /// Reads the folder `dir`: its pictures, or its videos. Entries that are none of the
+    /// data set are listed in [`Manifest::skipped`].
     ///
     /// # Errors
-    /// Where the folder holds no picture or contradicts its own lists.
-    fn read(&self, dir: &Path) -> Result<Manifest, ManifestError>;
+    /// Where the folder holds none of them or contradicts its own lists.
+    fn read(&self, dir: &Path, media: Media) -> Result<Manifest, ManifestError>;
+}
+
+/// What a data set consists of, or what of it is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Media {
+    /// Pictures, frames of videos among them: what a detector sees.
+    Pictures,
+    /// Videos, from which faces are extracted.
+    Videos,
+}
+
+impl Media {
+    /// Endings of their files' names, in lower case.
+    pub fn extensions(self) -> &'static [&'static str] {
+        match self {
+            Self::Pictures => &["jpg", "jpeg", "png", "bmp", "webp"],
+            Self::Videos => &["mp4", "avi", "mov", "mkv", "webm", "m4v"],
+        }
+    }
+
+    /// Whether the file's name ends as theirs do, in any case.
+    pub fn holds(self, path: &Path) -> bool {
+        let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
+        self.extensions().iter().any(|known| extension.eq_ignore_ascii_case(known))
+    }
+
+    /// One of them in words.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Pictures => "picture",
+            Self::Videos => "video",
+        }
+    }
 }
 
 /// Every layout there is; the first that recognises a folder reads it.
@@ -30,19 +65,19 @@ pub fn names() -> String {
     LAYOUTS.map(Layout::name).join(", ")
 }
 
-/// Reads the folder `dir` in the layout called `layout`, or with `"auto"` in the
-/// first that recognises it.
+/// Reads the `media` of the folder `dir` in the layout called `layout`, or with `"auto"`
+/// in the first that recognises it.
 ///
 /// # Errors
 /// Where the folder is missing, no layout has that name or recognises the folder,
 /// and as [`Layout::read`].
-pub fn read(dir: &Path, layout: &str) -> Result<Manifest, ManifestError> {
+pub fn read(dir: &Path, layout: &str, media: Media) -> Result<Manifest, ManifestError> {
     if layout == "auto" {
         if !dir.is_dir() {
             return Err(ManifestError::Missing { path: dir.to_owned() });
         }
         let found = LAYOUTS.into_iter().find(|layout| layout.recognises(dir));
-        return found.ok_or_else(|| unrecognised(dir))?.read(dir);
+        return found.ok_or_else(|| unrecognised(dir))?.read(dir, media);
     }
     let named = LAYOUTS.into_iter().find(|known| known.name() == layout);
     let unknown = || ManifestError::UnknownLayout { name: layout.to_owned(), known: names() };
@@ -50,7 +85,7 @@ pub fn read(dir: &Path, layout: &str) -> Result<Manifest, ManifestError> {
     if !dir.is_dir() {
         return Err(ManifestError::Missing { path: dir.to_owned() });
     }
-    layout.read(dir)
+    layout.read(dir, media)
 }
 
 fn unrecognised(dir: &Path) -> ManifestError {
@@ -64,7 +99,7 @@ impl Manifest {
     /// As [`Manifest::read`] and [`read`].
     pub fn of(path: &Path) -> Result<Self, ManifestError> {
         if path.is_dir() {
-            read(path, "auto")
+            read(path, "auto", Media::Pictures)
         } else if path.exists() {
             Self::read(path)
         } else {

@@ -203,7 +203,7 @@ impl Pictures {
             let path = folder.path().join(format!("{id}.png"));
             picture.expect("three bytes a pixel").save(&path)?;
             let (subset, group) = (label.to_string(), id.to_string());
-            let sample = Sample { path, label, subset, group, split: Split::Test };
+            let sample = Sample::new(path, label, subset, group, Split::Test);
             subjects.push(Subject { id: id as u64, sample });
         }
         Ok(Self { _folder: folder, subjects })
