@@ -4,6 +4,7 @@
 pub mod batch;
 pub mod corruption;
 pub mod face;
+pub mod face_detector;
 pub mod forge;
 pub mod layouts;
 pub mod manifest;
@@ -14,3 +15,4 @@ mod sample;
 mod summary;
 pub mod synth;
 mod table;
+pub mod video;

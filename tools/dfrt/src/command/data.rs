@@ -1,5 +1,6 @@
 //! `dfrt data`: data sets on a disk, a file a subcommand.
 
+mod extract;
 mod index;
 mod synth;
 
@@ -24,6 +25,7 @@ pub struct Data {
 enum Command {
     Synth(synth::Synth),
     Index(index::Index),
+    Extract(extract::Options),
 }
 
 impl Data {
@@ -32,6 +34,7 @@ impl Data {
         match self.command {
             Command::Synth(command) => command.run(),
             Command::Index(command) => command.run(),
+            Command::Extract(command) => command.run(),
         }
     }
 }

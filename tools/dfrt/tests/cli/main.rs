@@ -1,6 +1,7 @@
 //! The command line as users meet it: every command once on a tiny drawn set, its
 //! exit codes, its JSON, and every kind of bad input. Tests of the kind `gpu` need a
-//! device that can train; without one they are reported as ignored.
+//! device that can train, those of the kind `ffmpeg` that program; without it they are
+//! reported as ignored.
 
 mod workshop;
 
@@ -10,6 +11,7 @@ mod bad_models;
 mod bad_pictures;
 mod corrupting;
 mod data;
+mod extracting;
 mod importing;
 mod measuring;
 mod resuming;
@@ -18,6 +20,7 @@ mod suites;
 mod training;
 mod usage;
 
+use dfrt_runtime::data::video::Ffmpeg;
 use dfrt_trainer::gpu::device;
 use libtest_mimic::{Arguments, Trial};
 use std::process::ExitCode;
@@ -26,6 +29,7 @@ fn all() -> Vec<Trial> {
     let all = [
         usage::trials(),
         data::trials(),
+        extracting::trials(),
         training::trials(),
         importing::trials(),
         resuming::trials(),
@@ -43,16 +47,21 @@ fn all() -> Vec<Trial> {
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let without = device::list().is_empty();
-    let ignored = |trial: Trial| {
-        let ignored = without && trial.kind() == workshop::GPU;
-        trial.with_ignored_flag(ignored)
-    };
-    let trials: Vec<_> = all().into_iter().map(ignored).collect();
-    let count = trials.iter().filter(|trial| trial.has_ignored_flag()).count();
+    let missing = [
+        (workshop::GPU, "no Vulkan device", device::list().is_empty()),
+        (workshop::FFMPEG, "no ffmpeg on the PATH", Ffmpeg::find().is_err()),
+    ];
+    let lacks = |trial: &Trial| missing.iter().any(|(kind, _, missing)| *missing && trial.kind() == *kind);
+    let mut trials = all();
+    let counts = missing.map(|(kind, ..)| trials.iter().filter(|trial| trial.kind() == kind).count());
+    trials = trials
+        .into_iter()
+        .map(|trial| (lacks(&trial), trial))
+        .map(|(lacks, trial)| trial.with_ignored_flag(lacks))
+        .collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
-    if count > 0 {
-        eprintln!("no Vulkan device: {count} command-line tests that need a GPU ignored");
+    for ((_, why, _), count) in missing.iter().zip(counts).filter(|((.., missing), _)| *missing) {
+        eprintln!("{why}: {count} command-line tests that need it ignored");
     }
     workshop::close();
     conclusion.exit_code()

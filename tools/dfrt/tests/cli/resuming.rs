@@ -1,12 +1,13 @@
 //! A run that is killed, or whose disk is full, goes on as if nothing had happened.
 
 use crate::dfrt;
-use crate::workshop::{Ran, bytes, copied, faces, folder, gpu, json, program, train, trained, training};
+use crate::workshop::{
+    Ran, bytes, copied, faces, folder, gpu, json, kill_when, program, train, trained, training, wait_until,
+};
 use dfrt_trainer::model::files::weights_file;
 use libtest_mimic::Trial;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 pub fn trials() -> Vec<Trial> {
     vec![
@@ -90,22 +91,6 @@ fn progress(run: &Path) -> (u64, u64) {
     let metadata = weights_file::metadata(&run.join("last.safetensors")).unwrap();
     let record: serde_json::Value = serde_json::from_str(&metadata["dfrt.progress"]).unwrap();
     (record["batch"].as_u64().unwrap(), record["step"].as_u64().unwrap())
-}
-
-/// Runs `dfrt` and kills it (SIGKILL) as soon as `ripe` says so.
-fn kill_when(arguments: &[std::ffi::OsString], ripe: impl Fn() -> bool) {
-    let mut child = program().args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    wait_until(ripe);
-    child.kill().unwrap();
-    assert!(!child.wait().unwrap().success(), "it ended before it could be killed");
-}
-
-fn wait_until(ripe: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !ripe() {
-        assert!(start.elapsed() < Duration::from_secs(120), "nothing happened for two minutes");
-        std::thread::sleep(Duration::from_millis(1));
-    }
 }
 
 /// The log without what a clock wrote.

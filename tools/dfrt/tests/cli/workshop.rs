@@ -14,12 +14,15 @@ use dfrt_trainer::train::outcome;
 use libtest_mimic::Trial;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::{LazyLock, Mutex};
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// The kind of the tests that need a device.
 pub const GPU: &str = "gpu";
+/// The kind of the tests that need ffmpeg.
+pub const FFMPEG: &str = "ffmpeg";
 /// The side of the models' input in pixels.
 pub const RES: usize = 32;
 
@@ -34,6 +37,11 @@ pub fn plain(name: &str, test: fn()) -> Trial {
 /// A test that needs one.
 pub fn gpu(name: &str, test: fn()) -> Trial {
     plain(name, test).with_kind(GPU)
+}
+
+/// A test that needs ffmpeg.
+pub fn ffmpeg(name: &str, test: fn()) -> Trial {
+    plain(name, test).with_kind(FFMPEG)
 }
 
 static ROOT: Mutex<Option<TempDir>> = Mutex::new(None);
@@ -223,4 +231,21 @@ pub fn bytes(path: impl AsRef<Path>) -> Vec<u8> {
 #[track_caller]
 pub fn json(path: impl AsRef<Path>) -> serde_json::Value {
     serde_json::from_slice(&bytes(path)).unwrap()
+}
+
+/// Runs `dfrt` and kills it (SIGKILL) as soon as `ripe` says so.
+pub fn kill_when(arguments: &[OsString], ripe: impl Fn() -> bool) {
+    let mut child = program().args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    wait_until(ripe);
+    child.kill().unwrap();
+    assert!(!child.wait().unwrap().success(), "it ended before it could be killed");
+}
+
+/// Waits until it is `ripe`.
+pub fn wait_until(ripe: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !ripe() {
+        assert!(start.elapsed() < Duration::from_secs(120), "nothing happened for two minutes");
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }

@@ -1,0 +1,270 @@
+//! The whole way of a folder of videos: in parallel, resumable, a bad video listed and
+//! passed over.
+
+use super::crop;
+use super::ffmpeg::{self, Ffmpeg, VideoError};
+use super::journal::{Entry, Journal, JournalError};
+use super::track;
+use crate::data::face_detector::FaceDetector;
+use crate::data::manifest::{Manifest, ManifestError, Sample, Split};
+use crate::data::picture;
+use crate::storage::{self, StorageError};
+use rayon::prelude::*;
+use serde::Serialize;
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The manifest's name in the folder of the crops.
+pub const MANIFEST: &str = "manifest.csv";
+/// The name of what [`extract`] found, as JSON.
+pub const SUMMARY: &str = "extract.json";
+
+/// How the crops are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FileFormat {
+    /// Without loss.
+    Png,
+    /// JPEG of that quality, full chroma: traces of its own on reals and fakes alike.
+    Jpeg(u8),
+}
+
+/// Frames a video, by split: a detector is trained on few and tested on many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Frames {
+    /// Of a video to train on.
+    pub train: usize,
+    /// Of one to validate on.
+    pub val: usize,
+    /// Of one to test on.
+    pub test: usize,
+}
+
+impl Frames {
+    fn of(&self, split: Split) -> usize {
+        match split {
+            Split::Train => self.train,
+            Split::Val => self.val,
+            Split::Test => self.test,
+        }
+    }
+}
+
+/// What is extracted and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Extract<'a> {
+    /// The data set's folder; crops lie below `out` as their videos lie below it.
+    pub root: &'a Path,
+    /// The videos.
+    pub videos: &'a [Sample],
+    /// Folder of the crops; what an earlier call finished there is kept.
+    pub out: &'a Path,
+    /// Frames a video.
+    pub frames: Frames,
+    /// Side of a crop in pixels.
+    pub size: usize,
+    /// Side of the square that is cut out, in sides of the face's box.
+    pub margin: f32,
+    /// How crops are written.
+    pub format: FileFormat,
+}
+
+/// What came of it; also extract.json.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Extracted {
+    /// Videos asked for.
+    pub videos: usize,
+    /// Of these finished, now or by an earlier call.
+    pub finished: usize,
+    /// Finished by an earlier call.
+    pub before: usize,
+    /// Crops in the manifest.
+    pub pictures: usize,
+    /// Crops at places where the face was not found in the frame itself.
+    pub held: usize,
+    /// Frames that could not be decoded.
+    pub lost: usize,
+    /// Videos passed over, a line each with the reason.
+    pub skipped: Vec<String>,
+    /// The ffmpeg that decoded.
+    pub ffmpeg: String,
+}
+
+/// Why nothing was extracted.
+#[derive(Debug, thiserror::Error)]
+pub enum ExtractError {
+    /// The programs are missing.
+    #[error(transparent)]
+    Ffmpeg(#[from] VideoError),
+    /// The journal cannot be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A file cannot be written.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The manifest cannot be written.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// Every video failed.
+    #[error("{}: a face could be extracted from none of the {count} videos; the first: {first}", root.display())]
+    Nothing {
+        /// The data set.
+        root: PathBuf,
+        /// Videos tried.
+        count: usize,
+        /// What was wrong with the first.
+        first: String,
+    },
+}
+
+/// Extracts the main face of every video: frames equally spaced over it, the largest face
+/// followed through them, a square of `margin` times its box, resized to `size`. Writes
+/// the crops, the journal, manifest.csv and extract.json; the same videos give the same
+/// files, however often the call was killed and made again. `progress` is told from many
+/// threads how many videos of how many are done, and how many of these were passed over.
+///
+/// # Errors
+/// No ffmpeg, a journal of other settings, a disk that cannot be written, or not one video
+/// that can be used. A single bad video is listed in [`Extracted::skipped`].
+pub fn extract(
+    job: &Extract<'_>,
+    progress: &(dyn Fn(usize, usize, usize) + Sync),
+) -> Result<Extracted, ExtractError> {
+    let ffmpeg = Ffmpeg::find()?;
+    let (journal, entries) = Journal::open(job.out, &job.settings())?;
+    let journal = Mutex::new(journal);
+    let whole = |entry: &Entry| entry.files.iter().all(|file| job.out.join(file).is_file());
+    let mut finished: HashMap<String, Entry> =
+        entries.into_iter().filter(whole).map(|entry| (entry.video.clone(), entry)).collect();
+    let names: Vec<String> = job.videos.iter().map(|video| job.name(video)).collect();
+    let asked: HashSet<&str> = names.iter().map(String::as_str).collect();
+    finished.retain(|name, _| asked.contains(name.as_str()));
+    let before = finished.len();
+    let folders = folders(&names);
+    let (done, failed) = (AtomicUsize::new(before), AtomicUsize::new(0));
+    progress(before, names.len(), 0);
+    let todo: Vec<usize> = (0..names.len()).filter(|&index| !finished.contains_key(&names[index])).collect();
+    let results = todo
+        .into_par_iter()
+        // A video is much work: threads take one at a time.
+        .with_max_len(1)
+        .map_init(FaceDetector::new, |detector, index| {
+            let result = job.video(&ffmpeg, detector, index, &names[index], &folders[index])?;
+            match &result {
+                Ok(entry) => journal.lock().expect("no holder panics").add(entry)?,
+                Err(_) => drop(failed.fetch_add(1, Ordering::Relaxed)),
+            }
+            progress(done.fetch_add(1, Ordering::Relaxed) + 1, names.len(), failed.load(Ordering::Relaxed));
+            Ok((index, result))
+        })
+        .collect::<Result<Vec<_>, ExtractError>>()?;
+    let mut skipped = Vec::new();
+    for (index, result) in results {
+        match result {
+            Ok(entry) => drop(finished.insert(entry.video.clone(), entry)),
+            Err(reason) => skipped.push(format!("{}: {reason}", names[index])),
+        }
+    }
+    let entries: Vec<&Entry> = names.iter().filter_map(|name| finished.get(name)).collect();
+    if let (true, Some(first)) = (entries.is_empty(), skipped.first()) {
+        let first = first.clone();
+        return Err(ExtractError::Nothing { root: job.root.to_owned(), count: names.len(), first });
+    }
+    let samples = entries.iter().flat_map(|entry| entry.samples(job.out)).collect();
+    let manifest = Manifest::new(samples, Vec::new());
+    manifest.write(&job.out.join(MANIFEST))?;
+    let extracted = Extracted {
+        videos: names.len(),
+        finished: entries.len(),
+        before,
+        pictures: manifest.samples.len(),
+        held: entries.iter().map(|entry| entry.held).sum(),
+        lost: entries.iter().map(|entry| entry.lost).sum(),
+        skipped,
+        ffmpeg: ffmpeg.version().to_owned(),
+    };
+    let text = serde_json::to_string_pretty(&extracted).expect("plain values");
+    storage::write(&job.out.join(SUMMARY), text.as_bytes())?;
+    Ok(extracted)
+}
+
+/// The folder of each video's crops: its name without the ending, with it where two videos
+/// differ in that alone.
+fn folders(names: &[String]) -> Vec<String> {
+    let stem = |name: &str| match name.rsplit_once('.') {
+        Some((stem, ending)) if !stem.is_empty() && !ending.contains('/') => stem.to_owned(),
+        _ => name.to_owned(),
+    };
+    let mut count: HashMap<String, usize> = HashMap::new();
+    names.iter().for_each(|name| *count.entry(stem(name)).or_default() += 1);
+    names.iter().map(|name| if count[&stem(name)] == 1 { stem(name) } else { name.clone() }).collect()
+}
+
+impl Extract<'_> {
+    /// What decides the crops, as the journal's first line.
+    fn settings(&self) -> String {
+        let Self { frames, size, margin, format, .. } = self;
+        serde_json::json!({ "frames": frames, "size": size, "margin": margin, "format": format }).to_string()
+    }
+
+    /// The video's path below the data set's folder, with slashes.
+    fn name(&self, video: &Sample) -> String {
+        let below = video.path.strip_prefix(self.root).unwrap_or(&video.path);
+        let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
+        parts.join("/").trim_start_matches('/').to_owned()
+    }
+
+    /// The crops of one video on the disk, or why it is passed over.
+    fn video(
+        &self,
+        ffmpeg: &Ffmpeg,
+        detector: &mut FaceDetector,
+        index: usize,
+        name: &str,
+        folder: &str,
+    ) -> Result<Result<Entry, String>, StorageError> {
+        let sample = &self.videos[index];
+        let wanted = self.frames.of(sample.split);
+        let read = || -> Result<_, VideoError> {
+            let numbers = ffmpeg::spaced(ffmpeg.frame_count(&sample.path)?, wanted);
+            let frames = ffmpeg.frames(&sample.path, &numbers)?;
+            Ok((numbers, frames))
+        };
+        let (numbers, frames) = match read() {
+            Ok(read) => read,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        let faces: Vec<_> = frames.iter().map(|frame| detector.faces(frame)).collect();
+        let Some(track) = track::main_face(&faces) else {
+            return Ok(Err(format!("no face is found in any of its {} frames", frames.len())));
+        };
+        let mut files = Vec::with_capacity(frames.len());
+        for ((frame, face), number) in frames.iter().zip(&track.boxes).zip(&numbers) {
+            let crop = picture::prepare(&crop::square(frame, face, self.margin), self.size);
+            let (bytes, ending) = match self.format {
+                FileFormat::Png => (picture::encode_png(&crop), "png"),
+                FileFormat::Jpeg(quality) => (picture::encode_jpeg(&crop, quality), "jpg"),
+            };
+            let file = format!("{folder}/{number:06}.{ending}");
+            storage::write(&self.out.join(&file), &bytes)?;
+            files.push(file);
+        }
+        let Sample { label, subset, group, split, people, .. } = sample.clone();
+        let lost = numbers.len() - files.len();
+        let held = track.held;
+        Ok(Ok(Entry { video: name.to_owned(), label, subset, group, split, people, files, held, lost }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_videos_folder_is_its_own() {
+        let names = ["a/x.mp4", "a/x.avi", "b/x.mp4", "b.c/y", ".mp4"].map(str::to_owned);
+        assert_eq!(folders(&names), ["a/x.mp4", "a/x.avi", "b/x", "b.c/y", ".mp4"]);
+    }
+}

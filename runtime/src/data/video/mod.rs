@@ -1,0 +1,13 @@
+//! From videos to face crops: frames out of ffmpeg, the face followed through them, a
+//! square around it, pictures and a manifest. Which videos there are is the layouts' work.
+
+mod crop;
+mod extract;
+mod ffmpeg;
+mod journal;
+mod track;
+
+pub use crop::square;
+pub use extract::{Extract, ExtractError, Extracted, FileFormat, Frames, MANIFEST, SUMMARY, extract};
+pub use ffmpeg::{Ffmpeg, VideoError};
+pub use journal::{JOURNAL, forget};

@@ -1,0 +1,177 @@
+//! `dfrt data extract`: videos become face crops.
+
+use crate::output::{self, Lines};
+use crate::place;
+use crate::progress::Task;
+use anyhow::{Result, bail};
+use argh::FromArgs;
+use dfrt_runtime::data::layouts::{self, Media};
+use dfrt_runtime::data::manifest;
+use dfrt_runtime::data::video::{self, Extract, Extracted, FileFormat, Frames, JOURNAL, MANIFEST, SUMMARY};
+use std::path::PathBuf;
+
+/// The sides a crop may have, in pixels.
+const SIZES: std::ops::RangeInclusive<usize> = 32..=2048;
+/// The most frames that are taken of a video: they are in memory together.
+const MOST_FRAMES: usize = 256;
+
+/// cut the faces out of videos: equally spaced frames, the largest face followed through
+/// them, a square around it, pictures and a manifest
+#[derive(FromArgs)]
+#[argh(
+    subcommand,
+    name = "extract",
+    help_triggers("-h", "--help", "help"),
+    example = "{command_name} FaceForensics++ --out faces --size 299",
+    note = "Needs ffmpeg. The crops lie below OUT as their videos lie below the folder, with manifest.csv \
+    (a crop's group is its video) and extract.json. A video that cannot be used is listed and passed over. \
+    After a kill, --resume goes on where it stopped."
+)]
+pub struct Options {
+    /// folder of the data set, in a layout that `data index` knows
+    #[argh(positional)]
+    folder: PathBuf,
+    /// folder for the crops
+    #[argh(option)]
+    out: PathBuf,
+    /// layout, or auto to recognise it (default auto)
+    #[argh(option, default = "String::from(\"auto\")")]
+    layout: String,
+    /// frames of a video to train on or to validate on (default 8)
+    #[argh(option, default = "8")]
+    frames: usize,
+    /// frames of a video to test on (default 32)
+    #[argh(option, default = "32")]
+    test_frames: usize,
+    /// side of a crop in pixels (default 224)
+    #[argh(option, default = "224")]
+    size: usize,
+    /// side of the square that is cut out, in sides of the face's box (default 1.3)
+    #[argh(option, default = "1.3")]
+    margin: f32,
+    /// png, without loss, or jpg (default png)
+    #[argh(option, default = "String::from(\"png\")")]
+    format: String,
+    /// quality of jpg, 1 to 100 (default 95)
+    #[argh(option, default = "95")]
+    quality: u8,
+    /// videos at most in each split, balanced over the classes, the same ones each time
+    #[argh(option)]
+    limit: Option<usize>,
+    /// threads, each with one video (default: one a processor)
+    #[argh(option)]
+    threads: Option<usize>,
+    /// go on where an earlier call stopped
+    #[argh(switch)]
+    resume: bool,
+    /// begin anew where an earlier call was: its crops go
+    #[argh(switch)]
+    force: bool,
+    /// print the result as JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+impl Options {
+    /// Does it.
+    pub fn run(self) -> Result<()> {
+        crate::command::use_threads(self.threads)?;
+        let format = self.checked()?;
+        let found = layouts::read(&self.folder, &self.layout, Media::Videos)?;
+        output::passed_over(&format!("entries of {}", self.folder.display()), &found.skipped, None);
+        let videos = match self.limit {
+            Some(limit) => manifest::Split::ALL
+                .iter()
+                .flat_map(|split| manifest::limit(&found.split(*split), limit, 0))
+                .collect(),
+            None => found.samples,
+        };
+        self.prepare()?;
+        let job = Extract {
+            root: &self.folder,
+            videos: &videos,
+            out: &self.out,
+            frames: Frames { train: self.frames, val: self.frames, test: self.test_frames },
+            size: self.size,
+            margin: self.margin,
+            format,
+        };
+        let task = Task::new("videos extracted");
+        let progress = |done, total, failed| {
+            let remark = if failed > 0 { format!("{failed} passed over") } else { String::new() };
+            task.set(done, total, &remark);
+        };
+        let extracted = video::extract(&job, &progress)?;
+        drop(task);
+        let summary = self.out.join(SUMMARY);
+        output::passed_over("videos", &extracted.skipped, Some(&summary));
+        if self.json {
+            return output::json(&extracted);
+        }
+        output::say(self.table(&extracted))
+    }
+
+    fn checked(&self) -> Result<FileFormat> {
+        if !SIZES.contains(&self.size) {
+            bail!("--size {}: choose a side from {} to {} pixels", self.size, SIZES.start(), SIZES.end());
+        }
+        for (option, frames) in [("frames", self.frames), ("test-frames", self.test_frames)] {
+            if !(1..=MOST_FRAMES).contains(&frames) {
+                bail!("--{option} {frames}: choose 1 to {MOST_FRAMES} frames a video");
+            }
+        }
+        if !(0.5..=4.0).contains(&self.margin) {
+            bail!("--margin {}: choose 0.5 to 4 sides of the face's box", self.margin);
+        }
+        if self.limit == Some(0) {
+            bail!("--limit 0: nothing would be extracted; give 1 or more");
+        }
+        if self.resume && self.force {
+            bail!("--resume and --force: one goes on, the other begins anew; give one of them");
+        }
+        match self.format.as_str() {
+            "png" => Ok(FileFormat::Png),
+            "jpg" | "jpeg" if (1..=100).contains(&self.quality) => Ok(FileFormat::Jpeg(self.quality)),
+            "jpg" | "jpeg" => bail!("--quality {}: choose 1 to 100", self.quality),
+            other => bail!("--format {other}: is neither png nor jpg"),
+        }
+    }
+
+    /// Makes sure that nobody's files are in the way.
+    fn prepare(&self) -> Result<()> {
+        let out = self.out.display();
+        if place::is_free(&self.out)? {
+            return Ok(());
+        }
+        if !self.out.join(JOURNAL).is_file() {
+            bail!("{out}: is not empty and no extraction was begun in it; choose another --out");
+        }
+        if self.force {
+            video::forget(&self.out)?;
+            return place::clear(&self.out, &[MANIFEST, SUMMARY]);
+        }
+        if !self.resume {
+            bail!("{out}: an extraction was begun there; go on with --resume, or begin anew with --force");
+        }
+        Ok(())
+    }
+
+    fn table(&self, extracted: &Extracted) -> String {
+        let mut lines = Lines::default();
+        let Extracted { videos, finished, before, pictures, held, lost, .. } = extracted;
+        let earlier =
+            if *before > 0 { format!(", {before} of them by an earlier call") } else { String::new() };
+        lines.add("videos", format!("{finished} of {videos}{earlier}"));
+        lines.add("crops", format!("{pictures} of {0} x {0} px", self.size));
+        if *held > 0 {
+            lines.add(
+                "face not found",
+                format!("in {held} frames: cut out where the frames around them have it"),
+            );
+        }
+        if *lost > 0 {
+            lines.add("frames lost", format!("{lost}, which could not be decoded"));
+        }
+        format!("{lines}\nwritten to {}", self.out.join(MANIFEST).display())
+    }
+}
