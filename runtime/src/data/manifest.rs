@@ -95,6 +95,16 @@ pub enum ManifestError {
         /// The picture.
         file: String,
     },
+    /// A subset that is not there.
+    #[error("{what}: has no subset {name:?}; choose among {known}")]
+    UnknownSubset {
+        /// Which pictures.
+        what: String,
+        /// The name asked for.
+        name: String,
+        /// Those there are.
+        known: String,
+    },
     /// A path that a CSV file cannot hold.
     #[error("{}: its name is not UTF-8 and cannot stand in a manifest; rename it", path.display())]
     Name {

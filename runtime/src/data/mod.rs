@@ -12,6 +12,7 @@ mod noise;
 pub mod picture;
 pub mod portrait;
 mod sample;
+pub mod selection;
 mod summary;
 pub mod synth;
 mod table;

@@ -77,6 +77,18 @@ pub struct Evaluation {
     pub skipped: Vec<String>,
 }
 
+/// One model on several data sets: the object that `dfrt eval` with several of them gives.
+/// The model and its threshold are the same everywhere, as nothing is fitted to a test set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CrossEvaluation {
+    /// The model.
+    pub model: ModelInfo,
+    /// Logit above which a picture is called fake.
+    pub threshold: f64,
+    /// One a data set, in the order asked for.
+    pub evaluations: Vec<Evaluation>,
+}
+
 /// The logit of one picture: a line of scores.csv.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Score {

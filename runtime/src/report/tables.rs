@@ -5,7 +5,7 @@ use super::{Report, attack_key, norm_name};
 use crate::attack::result::{AttackReport, Direction};
 use crate::attack::sweep::Sweep;
 use crate::detector::corrupted::Corrupted;
-use crate::detector::evaluate::Evaluation;
+use crate::detector::evaluate::{CrossEvaluation, Evaluation};
 use crate::metrics::intervals::Figure;
 use crate::metrics::{Estimate, Metrics};
 
@@ -79,6 +79,22 @@ pub fn corrupted(corrupted: &Corrupted) -> Vec<u8> {
             line.extend([level.level.to_string(), level.parameter.to_string()]);
             line.extend([number(level.true_negative_rate), number(level.true_positive_rate)]);
             line.extend(figures(&level.metrics));
+            lines.push(line);
+        }
+    }
+    table(lines)
+}
+
+/// A line a data set and part of it: `all` pictures, `group`, `subset:<name>`, as in clean.csv.
+pub fn across(cross: &CrossEvaluation) -> Vec<u8> {
+    let mut header = words(&["data", "split", "part", "n_real", "n_fake"]);
+    header.extend(Figure::ALL.iter().flat_map(|figure| three_titles(figure.name())));
+    let mut lines = vec![header];
+    for evaluation in &cross.evaluations {
+        for (part, n_real, n_fake, metrics) in parts(evaluation) {
+            let mut line = words(&[&evaluation.data.path, &evaluation.data.split, &part]);
+            line.extend([n_real.to_string(), n_fake.to_string()]);
+            line.extend(Figure::ALL.iter().flat_map(|figure| three(figure.of(metrics))));
             lines.push(line);
         }
     }

@@ -3,6 +3,7 @@
 use crate::output;
 use anyhow::{Result, anyhow, bail};
 use dfrt_runtime::data::manifest::{self, Manifest, Sample, Split};
+use dfrt_runtime::data::selection;
 use dfrt_runtime::detector::metadata::Metadata;
 use std::path::{Path, PathBuf};
 
@@ -31,6 +32,20 @@ impl Dataset {
         split: Split,
         limit: Option<usize>,
     ) -> Result<Self> {
+        Self::open_subsets(data, metadata, split, &[], limit)
+    }
+
+    /// The same, of some `subsets` only; a class of which none is named stays whole.
+    ///
+    /// # Errors
+    /// As [`Dataset::open`], and a subset that the split does not have.
+    pub fn open_subsets(
+        data: Option<&Path>,
+        metadata: Option<&Metadata>,
+        split: Split,
+        subsets: &[String],
+        limit: Option<usize>,
+    ) -> Result<Self> {
         let path = match data {
             Some(path) => path.to_owned(),
             None => named_by(metadata)?,
@@ -41,12 +56,14 @@ impl Dataset {
         }
         output::passed_over(&format!("entries of {}", path.display()), &manifest.skipped, None);
         let all = manifest.split(split);
+        let what = format!("the {split} split of {}", path.display());
+        let named = selection::of_subsets(all.clone(), subsets, &what)?;
         let chosen = match limit {
             Some(limit @ 0..2) => bail!("--limit {limit}: too few; give 2 or more, to have both classes"),
-            Some(limit) => manifest::limit(&all, limit, 0),
-            None => all.clone(),
+            Some(limit) => manifest::limit(&named, limit, 0),
+            None => named,
         };
-        manifest::require_both_classes(&chosen, &format!("the {split} split of {}", path.display()))?;
+        manifest::require_both_classes(&chosen, &what)?;
         Ok(Self { name: path.display().to_string(), split, all, chosen })
     }
 }

@@ -1,5 +1,7 @@
 //! `dfrt eval`: clean metrics.
 
+mod across;
+
 use super::reading::with_reading;
 use crate::dataset::Dataset;
 use crate::model::Model;
@@ -23,20 +25,26 @@ with_reading! {
     subcommand,
     name = "eval",
     help_triggers("-h", "--help", "help"),
-    example = "{command_name} --model gr.onnx --data faces --out eval.json",
+    example = "{command_name} --model gr.onnx --data faces --out eval.json\n\
+    {command_name} --model gr.onnx --data ffpp.csv --data celeb-df.csv --data dfdc.csv --out across.json",
     note = "Beside eval.json it writes scores.csv, the logit of every picture (beside NAME.json, \
-    NAME-scores.csv). Intervals are bootstrapped over persons or videos."
+    NAME-scores.csv). Intervals are bootstrapped over persons or videos. Several --data are one table: \
+    NAME.json holds `evaluations`, NAME.csv a line for each data set, its videos and its subsets."
 )]
 pub struct Eval {
     /// an .onnx file or a RUN
     #[argh(option)]
     model: PathBuf,
-    /// manifest or folder (default: the data set that the model names)
+    /// manifest or folder (default: the data set that the model names); several for a table
+    /// of one model across data sets
     #[argh(option)]
-    data: Option<PathBuf>,
+    data: Vec<PathBuf>,
     /// train, val or test (default test)
     #[argh(option)]
     split: Option<Split>,
+    /// subsets to measure on, a,b,…; a class of which none is named stays whole
+    #[argh(option)]
+    test_subsets: Vec<String>,
     /// file for the result; without it the result is printed only
     #[argh(option)]
     out: Option<PathBuf>,
@@ -62,6 +70,9 @@ impl Eval {
     /// Does it.
     pub fn run(self) -> Result<()> {
         super::use_threads(self.threads)?;
+        if self.data.len() > 1 {
+            return self.across();
+        }
         if let Some(out) = &self.out {
             place::file(out, self.force)?;
             place::file(&scores_path(out), self.force)?;
@@ -70,7 +81,8 @@ impl Eval {
         let oracle = TractOracle::new(model.load_as(&self.asked())?);
         let metadata = oracle.detector().metadata();
         let split = self.split.or(metadata.and_then(|known| known.split)).unwrap_or(Split::Test);
-        let data = Dataset::open(self.data.as_deref(), metadata, split, self.limit)?;
+        let data = self.data.first().map(PathBuf::as_path);
+        let data = Dataset::open_subsets(data, metadata, split, &self.subsets(), self.limit)?;
         let (evaluation, scores) = evaluate(&model, &oracle, &data)?;
         if let Some(out) = &self.out {
             save(out, &evaluation, &scores)?;
@@ -86,6 +98,13 @@ impl Eval {
         } else {
             output::say(table(&evaluation, self.out.as_deref()))
         }
+    }
+}
+
+impl Eval {
+    /// The subsets that are named, in whichever way.
+    fn subsets(&self) -> Vec<String> {
+        super::listed(&self.test_subsets)
     }
 }
 

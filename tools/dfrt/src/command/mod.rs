@@ -148,6 +148,12 @@ fn command_is_unknown(arguments: &[&str]) -> bool {
         .is_none_or(|first| <Command as argh::SubCommands>::COMMANDS.iter().all(|known| known.name != *first))
 }
 
+/// The names in options that may be given several times, each a list a,b,….
+pub fn listed(options: &[String]) -> Vec<String> {
+    let names = options.iter().flat_map(|option| option.split(',')).map(str::trim);
+    names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
 /// Sets how many threads decode pictures and run the model.
 ///
 /// # Errors

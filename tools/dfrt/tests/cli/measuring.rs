@@ -12,6 +12,8 @@ pub fn trials() -> Vec<Trial> {
         plain("eval/a_limit_is_balanced", a_limit_is_balanced),
         plain("eval/threads_change_nothing", threads_change_nothing),
         plain("eval/data_that_is_not_there", data_that_is_not_there),
+        plain("eval/one_table_across_data_sets", one_table_across_data_sets),
+        plain("eval/some_subsets_only", some_subsets_only),
         gpu("eval/a_run_stands_for_its_model", a_run_stands_for_its_model),
         plain("bench/measures", bench_measures),
         plain("bench/counts_of_zero", bench_counts_of_zero),
@@ -53,6 +55,48 @@ fn metrics_with_intervals() {
     let scores = String::from_utf8(bytes(out.with_file_name("scores.csv"))).unwrap();
     assert_eq!(scores.lines().next(), Some("id,path,label,subset,group,split,logit"));
     assert_eq!(scores.lines().count(), 13);
+}
+
+fn one_table_across_data_sets() {
+    let other = folder().join("other");
+    dfrt!["data", "synth", "--out", &other, "--count", "32", "--size", "48", "--seed", "9"].done();
+    let out = folder().join("across.json");
+    let said =
+        dfrt!["eval", "--model", model(), "--data", faces(), "--data", &other, "--out", &out, "--json"]
+            .json();
+    assert_eq!(said, json(&out));
+    let alone = |data: &std::path::Path| dfrt!["eval", "--model", model(), "--data", data, "--json"].json();
+    assert_eq!(said["evaluations"].as_array().unwrap(), &[alone(faces()), alone(&other)]);
+    let table =
+        dfrt!["eval", "--model", model(), "--data", faces(), "--data", &other, "--out", &out, "--force"]
+            .done();
+    for word in ["AUC of videos", "other", "self-blend", "across.csv"] {
+        assert!(table.contains(word), "{word} is not in {table}");
+    }
+    let csv = String::from_utf8(bytes(out.with_extension("csv"))).unwrap();
+    assert!(csv.starts_with("data,split,part,n_real,n_fake,accuracy,accuracy_low"), "{csv}");
+    assert_eq!(csv.lines().filter(|line| line.contains(",test,group,")).count(), 2);
+    for index in 1..3 {
+        let scores = bytes(out.with_file_name(format!("across-{index}-scores.csv")));
+        assert!(String::from_utf8(scores).unwrap().starts_with("id,path,"));
+    }
+    dfrt!["eval", "--model", model(), "--data", faces(), "--data", &other, "--out", &out]
+        .failed(1, &["--force"]);
+    let absent = folder().join("absent");
+    dfrt!["eval", "--model", model(), "--data", faces(), "--data", &absent].failed(1, &["absent", "no such"]);
+}
+
+fn some_subsets_only() {
+    let eval = |subsets: &str| {
+        dfrt!["eval", "--model", model(), "--data", faces(), "--test-subsets", subsets, "--json"]
+    };
+    let swaps = eval("swap").json();
+    let parts = swaps["by_subset"].as_object().unwrap();
+    assert_eq!(parts.keys().collect::<Vec<_>>(), ["real", "swap"]);
+    assert_eq!(swaps["data"]["n_real"], 6, "the real pictures stay");
+    assert!(swaps["data"]["n_fake"].as_u64().unwrap() < 6);
+    assert_eq!(eval("swap,self-blend").json()["data"]["n_fake"], 6);
+    eval("swaps").failed(1, &["\"swaps\"", "self-blend, swap"]);
 }
 
 fn json_alone_on_standard_output() {

@@ -1,0 +1,117 @@
+//! Which pictures of a data set take part: those of some subsets, or a few frames of each
+//! video. How they are weighted is the trainer's matter.
+
+use super::manifest::{Label, ManifestError, Sample};
+use crate::random;
+use rand::seq::SliceRandom;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The samples of the subsets `names`, in their order; all where none is named. A class of
+/// which no subset is named stays whole, so that naming some generators keeps the real
+/// pictures beside them: naming all but one is leave-one-generator-out.
+///
+/// # Errors
+/// A name that no sample has; `what` says in the error whose subsets they are.
+pub fn of_subsets(samples: Vec<Sample>, names: &[String], what: &str) -> Result<Vec<Sample>, ManifestError> {
+    if names.is_empty() {
+        return Ok(samples);
+    }
+    let known: BTreeSet<&str> = samples.iter().map(|sample| sample.subset.as_str()).collect();
+    if let Some(name) = names.iter().find(|name| !known.contains(name.as_str())) {
+        return Err(ManifestError::UnknownSubset {
+            what: what.to_owned(),
+            name: name.clone(),
+            known: known.into_iter().collect::<Vec<_>>().join(", "),
+        });
+    }
+    let named = |sample: &Sample| names.contains(&sample.subset);
+    let chosen: BTreeSet<Label> =
+        samples.iter().filter(|sample| named(sample)).map(|sample| sample.label).collect();
+    Ok(samples.into_iter().filter(|sample| named(sample) || !chosen.contains(&sample.label)).collect())
+}
+
+/// The places in `samples` of at most `n` pictures of each video (group, subset and class),
+/// in ascending order, drawn anew for each `epoch`; what is drawn of one video does not
+/// depend on the others.
+pub fn frames_of_each_video(samples: &[Sample], n: usize, seed: u64, epoch: usize) -> Vec<usize> {
+    let mut videos: BTreeMap<(&str, &str, Label), Vec<usize>> = BTreeMap::new();
+    for (place, sample) in samples.iter().enumerate() {
+        videos.entry((&sample.group, &sample.subset, sample.label)).or_default().push(place);
+    }
+    let mut chosen = Vec::new();
+    for ((group, subset, label), mut places) in videos {
+        if places.len() > n {
+            let label = label.to_string();
+            let name =
+                ["frames".into(), group.into(), subset.into(), label.as_str().into(), (epoch as u64).into()];
+            places.shuffle(&mut random::stream(seed, &name));
+            places.truncate(n);
+        }
+        chosen.extend(places);
+    }
+    chosen.sort_unstable();
+    chosen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::manifest::Split;
+
+    /// Reals of two sources, fakes of three generators, six frames of each of two videos.
+    fn samples() -> Vec<Sample> {
+        let subsets = [
+            ("youtube", Label::Real),
+            ("actors", Label::Real),
+            ("swap", Label::Fake),
+            ("gan", Label::Fake),
+            ("diffusion", Label::Fake),
+        ];
+        let of = |(subset, label): (&'static str, Label)| {
+            (0..12).map(move |frame| {
+                let group = format!("v{}", frame / 6);
+                Sample::new(format!("{subset}/{frame}.png"), label, subset, group, Split::Test)
+            })
+        };
+        subsets.into_iter().flat_map(of).collect()
+    }
+
+    fn subsets(names: &[&str]) -> Vec<String> {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let chosen = of_subsets(samples(), &names, "the test split").unwrap();
+        let left: BTreeSet<String> = chosen.into_iter().map(|sample| sample.subset).collect();
+        left.into_iter().collect()
+    }
+
+    #[test]
+    fn a_class_of_which_nothing_is_named_stays() {
+        assert_eq!(subsets(&[]).len(), 5);
+        assert_eq!(subsets(&["swap", "gan"]), ["actors", "gan", "swap", "youtube"]);
+        assert_eq!(subsets(&["actors"]), ["actors", "diffusion", "gan", "swap"]);
+        assert_eq!(subsets(&["actors", "gan"]), ["actors", "gan"]);
+        let error = of_subsets(samples(), &["Swap".to_owned()], "the test split").unwrap_err().to_string();
+        assert!(
+            error.contains("\"Swap\"") && error.contains("actors, diffusion, gan, swap, youtube"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn as_many_frames_of_each_video_and_others_each_epoch() {
+        let samples = samples();
+        let first = frames_of_each_video(&samples, 2, 7, 0);
+        assert_eq!(first.len(), 5 * 2 * 2);
+        assert!(first.windows(2).all(|pair| pair[0] < pair[1]));
+        for video in first.chunks(2) {
+            assert_eq!(video[0] / 6, video[1] / 6, "both of one video");
+        }
+        assert_eq!(first, frames_of_each_video(&samples, 2, 7, 0));
+        let epochs: BTreeSet<usize> =
+            (0..20).flat_map(|epoch| frames_of_each_video(&samples, 2, 7, epoch)).collect();
+        assert_eq!(epochs.len(), samples.len(), "in time every frame is seen");
+        assert_eq!(frames_of_each_video(&samples, 9, 7, 0).len(), samples.len());
+        // Another video more changes nothing for the first.
+        let fewer = frames_of_each_video(&samples[..6], 2, 7, 3);
+        assert_eq!(fewer, frames_of_each_video(&samples, 2, 7, 3)[..2]);
+    }
+}

@@ -1,0 +1,113 @@
+//! `dfrt eval` on several data sets: one model, one threshold, one table.
+
+use super::{Eval, plain};
+use crate::dataset::Dataset;
+use crate::model::Model;
+use crate::output;
+use crate::place;
+use anyhow::{Result, bail};
+use dfrt_runtime::data::manifest::Split;
+use dfrt_runtime::detector::evaluate::{CrossEvaluation, Evaluation, write_scores};
+use dfrt_runtime::detector::session::TractOracle;
+use dfrt_runtime::metrics::{Estimate, Metrics};
+use dfrt_runtime::report::tables;
+use dfrt_runtime::storage;
+use std::path::{Path, PathBuf};
+
+impl Eval {
+    /// Measures the model on every data set.
+    pub(super) fn across(&self) -> Result<()> {
+        if let Some(out) = &self.out {
+            self.make_room(out)?;
+        }
+        let model = Model::find(&self.model)?;
+        let oracle = TractOracle::new(model.load_as(&self.asked())?);
+        let metadata = oracle.detector().metadata();
+        let split = self.split.or(metadata.and_then(|known| known.split)).unwrap_or(Split::Test);
+        // All are opened before any is measured: a mistake in the last costs no hours.
+        let subsets = self.subsets();
+        let open = |path: &PathBuf| Dataset::open_subsets(Some(path), None, split, &subsets, self.limit);
+        let data = self.data.iter().map(open).collect::<Result<Vec<_>>>()?;
+        let mut evaluations = Vec::with_capacity(data.len());
+        for (index, data) in data.iter().enumerate() {
+            output::note(format!("== {}", data.name));
+            let (evaluation, scores) = super::evaluate(&model, &oracle, data)?;
+            if let Some(out) = &self.out {
+                write_scores(&scores_path(out, index), &scores)?;
+            }
+            output::passed_over("unreadable pictures", &evaluation.skipped, self.out.as_deref());
+            evaluations.push(evaluation);
+        }
+        let detector = oracle.detector();
+        let cross =
+            CrossEvaluation { model: model.info(detector), threshold: detector.threshold(), evaluations };
+        if let Some(out) = &self.out {
+            storage::write(&table_path(out), &tables::across(&cross))?;
+            storage::write(out, (serde_json::to_string_pretty(&cross)? + "\n").as_bytes())?;
+        }
+        if self.json { output::json(&cross) } else { output::say(self.table(&cross)) }
+    }
+
+    fn make_room(&self, out: &Path) -> Result<()> {
+        if table_path(out) == out {
+            bail!(
+                "{}: the result is JSON, and a table is written beside it as .csv; name it .json",
+                out.display()
+            );
+        }
+        let scores = (0..self.data.len()).map(|index| scores_path(out, index));
+        scores.chain([out.to_owned(), table_path(out)]).try_for_each(|path| place::file(&path, self.force))
+    }
+
+    fn table(&self, cross: &CrossEvaluation) -> String {
+        let mut rows = vec![
+            ["data", "part", "real", "fake", "AUC", "AUC of videos", "balanced accuracy"].map(str::to_owned),
+        ];
+        cross.evaluations.iter().for_each(|evaluation| rows.extend(lines(evaluation)));
+        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let widths: [usize; 7] = std::array::from_fn(width);
+        let mut text = format!("{}, threshold {:.4}\n", cross.model.path, cross.threshold);
+        for row in &rows {
+            let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+            text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+            text.push('\n');
+        }
+        text.push_str(
+            "in brackets: 95 % intervals over persons or videos; the threshold is the validation's",
+        );
+        if let Some(out) = &self.out {
+            text.push_str(&format!("\nwritten to {} and {}", out.display(), table_path(out).display()));
+        }
+        text
+    }
+}
+
+/// NAME.csv beside NAME.json.
+fn table_path(out: &Path) -> PathBuf {
+    out.with_extension("csv")
+}
+
+/// NAME-1-scores.csv, … beside NAME.json, in the order of the data sets.
+fn scores_path(out: &Path, index: usize) -> PathBuf {
+    let stem = out.file_stem().unwrap_or_default().to_string_lossy();
+    out.with_file_name(format!("{stem}-{}-scores.csv", index + 1))
+}
+
+/// A data set and, where it has several, its subsets.
+fn lines(evaluation: &Evaluation) -> Vec<[String; 7]> {
+    let line = |part: &str, [real, fake]: [usize; 2], metrics: &Metrics, videos: Option<Estimate>| {
+        let cell =
+            |estimate: Option<Estimate>| estimate.map_or_else(|| "undefined".to_owned(), |one| plain(&one));
+        let videos = if part == "all" { cell(videos) } else { String::new() };
+        let data = if part == "all" { evaluation.data.path.clone() } else { String::new() };
+        let (auc, accuracy) = (cell(metrics.auc), cell(metrics.balanced_accuracy));
+        [data, part.to_owned(), real.to_string(), fake.to_string(), auc, videos, accuracy]
+    };
+    let counts = [evaluation.data.n_real, evaluation.data.n_fake];
+    let mut lines = vec![line("all", counts, &evaluation.metrics, evaluation.by_group.metrics.auc)];
+    if evaluation.by_subset.len() > 1 {
+        let subsets = evaluation.by_subset.iter();
+        lines.extend(subsets.map(|(name, part)| line(name, [part.n_real, part.n_fake], &part.metrics, None)));
+    }
+    lines
+}
