@@ -9,6 +9,7 @@ pub mod forge;
 pub mod layouts;
 pub mod manifest;
 mod noise;
+pub mod pack;
 pub mod picture;
 pub mod portrait;
 mod sample;
