@@ -1,33 +1,37 @@
 //! Which pictures of a data set take part: those of some subsets, or a few frames of each
 //! video. How they are weighted is the trainer's matter.
 
-use super::manifest::{Label, ManifestError, Sample};
+use super::manifest::{Label, Manifest, ManifestError, Sample};
 use crate::random;
 use rand::seq::SliceRandom;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The samples of the subsets `names`, in their order; all where none is named. A class of
-/// which no subset is named stays whole, so that naming some generators keeps the real
-/// pictures beside them: naming all but one is leave-one-generator-out.
-///
-/// # Errors
-/// A name that no sample has; `what` says in the error whose subsets they are.
-pub fn of_subsets(samples: Vec<Sample>, names: &[String], what: &str) -> Result<Vec<Sample>, ManifestError> {
-    if names.is_empty() {
-        return Ok(samples);
+impl Manifest {
+    /// The same data set with the subsets `names` only; whole where none is named. A class
+    /// of which no subset is named stays, so that naming some generators keeps the real
+    /// pictures beside them: naming all but one is leave-one-generator-out.
+    ///
+    /// # Errors
+    /// A name that no sample of any split has; `what` names the data set in the error.
+    pub fn of_subsets(&self, names: &[String], what: &str) -> Result<Cow<'_, Self>, ManifestError> {
+        if names.is_empty() {
+            return Ok(Cow::Borrowed(self));
+        }
+        let known: BTreeSet<&str> = self.samples.iter().map(|sample| sample.subset.as_str()).collect();
+        if let Some(name) = names.iter().find(|name| !known.contains(name.as_str())) {
+            return Err(ManifestError::UnknownSubset {
+                what: what.to_owned(),
+                name: name.clone(),
+                known: known.into_iter().collect::<Vec<_>>().join(", "),
+            });
+        }
+        let named = |sample: &&Sample| names.contains(&sample.subset);
+        let classes: BTreeSet<Label> = self.samples.iter().filter(named).map(|sample| sample.label).collect();
+        let kept = |sample: &&Sample| named(sample) || !classes.contains(&sample.label);
+        let samples = self.samples.iter().filter(kept).cloned().collect();
+        Ok(Cow::Owned(Self { samples, skipped: self.skipped.clone() }))
     }
-    let known: BTreeSet<&str> = samples.iter().map(|sample| sample.subset.as_str()).collect();
-    if let Some(name) = names.iter().find(|name| !known.contains(name.as_str())) {
-        return Err(ManifestError::UnknownSubset {
-            what: what.to_owned(),
-            name: name.clone(),
-            known: known.into_iter().collect::<Vec<_>>().join(", "),
-        });
-    }
-    let named = |sample: &Sample| names.contains(&sample.subset);
-    let chosen: BTreeSet<Label> =
-        samples.iter().filter(|sample| named(sample)).map(|sample| sample.label).collect();
-    Ok(samples.into_iter().filter(|sample| named(sample) || !chosen.contains(&sample.label)).collect())
 }
 
 /// The places in `samples` of at most `n` pictures of each video (group, subset and class),
@@ -78,8 +82,9 @@ mod tests {
 
     fn subsets(names: &[&str]) -> Vec<String> {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let chosen = of_subsets(samples(), &names, "the test split").unwrap();
-        let left: BTreeSet<String> = chosen.into_iter().map(|sample| sample.subset).collect();
+        let manifest = Manifest::new(samples(), Vec::new());
+        let chosen = manifest.of_subsets(&names, "faces").unwrap();
+        let left: BTreeSet<String> = chosen.samples.iter().map(|sample| sample.subset.clone()).collect();
         left.into_iter().collect()
     }
 
@@ -89,7 +94,8 @@ mod tests {
         assert_eq!(subsets(&["swap", "gan"]), ["actors", "gan", "swap", "youtube"]);
         assert_eq!(subsets(&["actors"]), ["actors", "diffusion", "gan", "swap"]);
         assert_eq!(subsets(&["actors", "gan"]), ["actors", "gan"]);
-        let error = of_subsets(samples(), &["Swap".to_owned()], "the test split").unwrap_err().to_string();
+        let manifest = Manifest::new(samples(), Vec::new());
+        let error = manifest.of_subsets(&["Swap".to_owned()], "faces").unwrap_err().to_string();
         assert!(
             error.contains("\"Swap\"") && error.contains("actors, diffusion, gan, swap, youtube"),
             "{error}"

@@ -3,7 +3,6 @@
 use crate::output;
 use anyhow::{Result, anyhow, bail};
 use dfrt_runtime::data::manifest::{self, Manifest, Sample, Split};
-use dfrt_runtime::data::selection;
 use dfrt_runtime::detector::metadata::Metadata;
 use std::path::{Path, PathBuf};
 
@@ -57,7 +56,7 @@ impl Dataset {
         output::passed_over(&format!("entries of {}", path.display()), &manifest.skipped, None);
         let all = manifest.split(split);
         let what = format!("the {split} split of {}", path.display());
-        let named = selection::of_subsets(all.clone(), subsets, &what)?;
+        let named = manifest.of_subsets(subsets, &path.display().to_string())?.split(split);
         let chosen = match limit {
             Some(limit @ 0..2) => bail!("--limit {limit}: too few; give 2 or more, to have both classes"),
             Some(limit) => manifest::limit(&named, limit, 0),

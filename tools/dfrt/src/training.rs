@@ -47,6 +47,7 @@ pub fn fit(settings: &mut Settings, auto: bool, engine: &Engine) -> Result<()> {
 /// Shows a run on standard error: a bar on a terminal, a line an epoch everywhere.
 pub struct Watch {
     task: Task,
+    packing: Option<Task>,
     total: usize,
     epochs: usize,
 }
@@ -54,12 +55,18 @@ pub struct Watch {
 impl Watch {
     /// Of a run of `epochs` epochs.
     pub fn new(epochs: usize) -> Self {
-        Self { task: Task::new("trained"), total: 0, epochs }
+        Self { task: Task::new("trained"), packing: None, total: 0, epochs }
     }
 }
 
 impl Observer for Watch {
+    fn packing(&mut self, done: usize, total: usize) {
+        let task = self.packing.get_or_insert_with(|| Task::new("decoded into the cache"));
+        task.set(done, total, "");
+    }
+
     fn begin(&mut self, plan: &Overview) {
+        self.packing = None;
         self.total = plan.total_steps;
         let from = match plan.done_steps {
             0 => String::new(),

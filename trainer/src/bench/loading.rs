@@ -2,14 +2,16 @@
 //! GPU takes part, so that what is measured is what a GPU could be given at most.
 
 use crate::train::feed::{self, NothingReadable, Recipe};
-use crate::train::order;
+use crate::train::order::Order;
 use crate::train::pool::allowance::Allowance;
 use crate::train::pool::{Pool, memory};
 use crate::train::settings::{BadSettings, Settings};
 use dfrt_runtime::data::manifest::{self, Label, Manifest, ManifestError, Split};
+use dfrt_runtime::data::pack::{Pack, PackError, Wanted};
 use dfrt_runtime::data::picture;
 use dfrt_runtime::metrics::quantile::quantile;
 use serde::Serialize;
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -20,6 +22,9 @@ pub enum LoadingError {
     /// The settings.
     #[error(transparent)]
     Settings(#[from] BadSettings),
+    /// The cache of decoded pictures.
+    #[error(transparent)]
+    Pack(#[from] PackError),
     /// The data set.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
@@ -50,6 +55,8 @@ pub struct LoadingBench {
     /// Pictures a second in the median later epoch: what is kept is not decoded again;
     /// none with a single epoch.
     pub later_epochs_images_per_second: Option<f64>,
+    /// How the pictures came into the cache's file, where one is asked for.
+    pub pack: Option<Packing>,
     /// Pictures that are kept decoded.
     pub cached_images: usize,
     /// Their size in MB of 2^20 bytes.
@@ -61,6 +68,19 @@ pub struct LoadingBench {
     pub peak_rss_mb: Option<f64>,
     /// The way of a picture in the first epoch, measured alone on one thread.
     pub stages: Stages,
+}
+
+/// A file of decoded pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Packing {
+    /// Pictures in it.
+    pub images: usize,
+    /// Their size in MB of 2^20 bytes.
+    pub mb: f64,
+    /// Seconds until it could be used: decoding and writing, or looking whether it is current.
+    pub seconds: f64,
+    /// Whether it was there and current.
+    pub was_current: bool,
 }
 
 /// The stages of a picture's way.
@@ -111,7 +131,18 @@ pub fn measure(settings: &Settings, allowance: Arc<Allowance>) -> Result<Loading
     manifest::require_both_classes(&samples, &format!("the train split of {}", settings.data.display()))?;
     let labels: Vec<Label> = samples.iter().map(|sample| sample.label).collect();
     let side = settings.augment.prepared_side(settings.res);
-    let pool = Pool::within(samples, side, Arc::clone(&allowance));
+    let (pack, packing) = match &settings.cache {
+        Some(file) => {
+            let (decoded, start) = (Cell::new(false), Instant::now());
+            let pack = Pack::of(file, &[Wanted { samples: &samples, side }], &|_, _| decoded.set(true))?;
+            let seconds = start.elapsed().as_secs_f64();
+            let (images, bytes) = pack.holding();
+            let packing = Packing { images, mb: bytes as f64 / MB, seconds, was_current: !decoded.get() };
+            (Some(Arc::new(pack)), Some(packing))
+        }
+        None => (None, None),
+    };
+    let pool = Pool::within(samples, side, Arc::clone(&allowance)).over(pack);
     let recipe = Recipe {
         pool: &pool,
         labels: &labels,
@@ -127,13 +158,14 @@ pub fn measure(settings: &Settings, allowance: Arc<Allowance>) -> Result<Loading
     Ok(LoadingBench {
         data: settings.data.clone(),
         res: settings.res,
-        batch: order::batch_size(pool.samples().len(), settings.batch),
+        batch: Order::of(pool.samples(), settings).batch_size(),
         epochs: settings.epochs,
         n_train: pool.samples().len(),
         unreadable: pool.unreadable().len(),
         threads: rayon::current_num_threads(),
         first_epoch_images_per_second: rates[0],
         later_epochs_images_per_second: median(&mut rates[1..]),
+        pack: packing,
         cached_images,
         cached_mb: cached_bytes as f64 / MB,
         cache_limit_mb: allowance.limit() as f64 / MB,
@@ -145,7 +177,7 @@ pub fn measure(settings: &Settings, allowance: Arc<Allowance>) -> Result<Loading
 /// One epoch; its pictures a second.
 fn feed(settings: &Settings, recipe: Recipe<'_>, epoch: usize) -> Result<f64, LoadingError> {
     let samples = recipe.pool.samples();
-    let batches = order::batches(samples, settings.batch, settings.balance, settings.seed, epoch);
+    let batches = Order::of(samples, settings).batches(epoch);
     let start = Instant::now();
     let images = std::thread::scope(|scope| {
         let mut images = 0;

@@ -9,7 +9,7 @@ use crate::ops::optimizer::{self, Optimizer, State};
 use crate::ops::step::{LEN, NAME, Step};
 use crate::plan::resident::pack_bytes;
 use crate::reference::optimizer::{AdamW, Sgd};
-use crate::train::balance::ClassWeights;
+use crate::train::balance::LossWeights;
 use crate::train::feed::FedBatch;
 use crate::train::schedule::Schedule;
 use crate::train::settings::Settings;
@@ -50,13 +50,14 @@ fn parts(engine: &Arc<Engine>, method: &str) -> Finding {
         bytes: pack_bytes(&scene.pictures).repeat(2),
         labels: (0..3).map(label).collect::<Vec<_>>().repeat(2),
         keys: vec![0; 12],
+        places: (0..6).collect(),
     };
     let moved = |part: usize, parts: usize| -> Result<(Vec<f32>, f32), Fault> {
         scene.network.load(&scene.weights);
         let stepper = Stepper::plan(&settings, &scene.network, part, parts)?;
         for step in 0..2 {
             let scalars = Schedule::new(&settings, 8).step(step, step);
-            stepper.run(&batch, ClassWeights { real: 1.0, fake: 0.5 }, scalars)?;
+            stepper.run(&batch, &LossWeights::of_classes(1.0, 0.5), scalars)?;
         }
         let weights = scene.network.weights(0)?.params.concat();
         let moved = weights.iter().zip(scene.weights.params.iter().flatten()).map(|(a, b)| a - b).collect();

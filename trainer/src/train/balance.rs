@@ -1,11 +1,12 @@
-//! Evening out unequal classes.
+//! Evening out unequal classes and subsets.
 
 use dfrt_runtime::data::manifest::{Label, Sample};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
-/// How unequal classes are evened out.
+/// How unequal classes and subsets (generators, sources) are evened out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Balance {
     /// Not at all.
     None,
@@ -13,11 +14,15 @@ pub enum Balance {
     Loss,
     /// Each class is drawn as often: the smaller one is repeated.
     Sampling,
+    /// Each class weighs the same in the loss, and of a class each subset.
+    SubsetLoss,
+    /// Each class is drawn as often, and of a class each subset.
+    SubsetSampling,
 }
 
 /// A balance's name is unknown.
 #[derive(Debug, thiserror::Error)]
-#[error("balance `{0}` is unknown; choose none, loss or sampling")]
+#[error("balance `{0}` is unknown; choose none, loss, sampling, subset-loss or subset-sampling")]
 pub struct UnknownBalance(String);
 
 impl std::str::FromStr for Balance {
@@ -28,36 +33,118 @@ impl std::str::FromStr for Balance {
             "none" => Ok(Self::None),
             "loss" => Ok(Self::Loss),
             "sampling" => Ok(Self::Sampling),
+            "subset-loss" => Ok(Self::SubsetLoss),
+            "subset-sampling" => Ok(Self::SubsetSampling),
             _ => Err(UnknownBalance(name.to_owned())),
         }
     }
 }
 
-/// Loss weights of a real and of a fake.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ClassWeights {
-    /// Of a real.
-    pub real: f32,
-    /// Of a fake.
-    pub fake: f32,
+/// What each picture weighs in the loss.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LossWeights {
+    /// Of each class.
+    real: f32,
+    fake: f32,
+    /// Of each sample within its class, 1 on average over the class; empty where all are 1.
+    within: Vec<f32>,
 }
 
-impl ClassWeights {
-    /// The weights that `balance` gives to `samples` (of both classes).
-    pub fn of(samples: &[Sample], balance: Balance) -> Self {
-        if balance != Balance::Loss {
-            return Self { real: 1.0, fake: 1.0 };
-        }
-        let fakes = samples.iter().filter(|sample| sample.label == Label::Fake).count();
-        let weight = |count: usize| samples.len() as f32 / (2.0 * count.max(1) as f32);
-        Self { real: weight(samples.len() - fakes), fake: weight(fakes) }
+impl LossWeights {
+    /// The weights of `samples` (of both classes). `balance` says whether classes and
+    /// subsets weigh the same; beyond it each subset weighs as often as `subsets` has it
+    /// (once where it is not named), the class as a whole as before.
+    pub fn of(samples: &[Sample], balance: Balance, subsets: &BTreeMap<String, f32>) -> Self {
+        let of = |label: Label| samples.iter().filter(move |sample| sample.label == label);
+        let class = |label: Label| match balance {
+            Balance::Loss | Balance::SubsetLoss => {
+                samples.len() as f32 / (2.0 * of(label).count().max(1) as f32)
+            }
+            Balance::None | Balance::Sampling | Balance::SubsetSampling => 1.0,
+        };
+        let within = if balance == Balance::SubsetLoss || !subsets.is_empty() {
+            within_classes(samples, balance, subsets)
+        } else {
+            Vec::new()
+        };
+        Self { real: class(Label::Real), fake: class(Label::Fake), within }
     }
 
-    /// The weight of that label.
-    pub fn weight(self, label: Label) -> f32 {
-        match label {
+    /// The weights of a real and of a fake, whichever sample it is.
+    pub fn of_classes(real: f32, fake: f32) -> Self {
+        Self { real, fake, within: Vec::new() }
+    }
+
+    /// The weight of the sample at `place` where it is trained on as `label`.
+    pub fn weight(&self, label: Label, place: usize) -> f32 {
+        let class = match label {
             Label::Real => self.real,
             Label::Fake => self.fake,
-        }
+        };
+        class * self.within.get(place).copied().unwrap_or(1.0)
+    }
+}
+
+fn within_classes(samples: &[Sample], balance: Balance, subsets: &BTreeMap<String, f32>) -> Vec<f32> {
+    let mut sizes: BTreeMap<(Label, &str), f32> = BTreeMap::new();
+    for sample in samples {
+        *sizes.entry((sample.label, &sample.subset)).or_default() += 1.0;
+    }
+    let share = |label: Label, subset: &str| {
+        let size = if balance == Balance::SubsetLoss { sizes[&(label, subset)] } else { 1.0 };
+        subsets.get(subset).copied().unwrap_or(1.0) / size
+    };
+    // The sum over a class is its number of pictures, whatever the subsets weigh.
+    let mut totals: BTreeMap<Label, (f32, f32)> = BTreeMap::new();
+    for (&(label, subset), &size) in &sizes {
+        let (shares, count) = totals.entry(label).or_default();
+        *shares += size * share(label, subset);
+        *count += size;
+    }
+    let weight = |sample: &Sample| {
+        let (shares, count) = totals[&sample.label];
+        share(sample.label, &sample.subset) * count / shares
+    };
+    samples.iter().map(weight).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dfrt_runtime::data::manifest::Split;
+
+    /// 6 reals of one source, 2 fakes of `swap` and 10 of `gan`.
+    fn samples() -> Vec<Sample> {
+        let counts = [("ffhq", Label::Real, 6), ("swap", Label::Fake, 2), ("gan", Label::Fake, 10)];
+        let of = |(subset, label, count): (&'static str, Label, usize)| {
+            (0..count)
+                .map(move |index| Sample::new(format!("{subset}{index}"), label, subset, "", Split::Train))
+        };
+        counts.into_iter().flat_map(of).collect()
+    }
+
+    fn weights(balance: Balance, subsets: &[(&str, f32)]) -> [f32; 3] {
+        let subsets = subsets.iter().map(|(name, weight)| ((*name).to_owned(), *weight)).collect();
+        let samples = samples();
+        let weights = LossWeights::of(&samples, balance, &subsets);
+        let sum = |subset: &str| {
+            let of = samples.iter().enumerate().filter(|(_, sample)| sample.subset == subset);
+            of.map(|(place, sample)| weights.weight(sample.label, place)).sum()
+        };
+        ["ffhq", "swap", "gan"].map(sum)
+    }
+
+    #[test]
+    fn each_class_and_each_subset_counts_as_it_should() {
+        assert_eq!(weights(Balance::None, &[]), [6.0, 2.0, 10.0]);
+        assert_eq!(weights(Balance::Loss, &[]), [9.0, 1.5, 7.5]);
+        assert_eq!(weights(Balance::Sampling, &[]), [6.0, 2.0, 10.0]);
+        assert_eq!(weights(Balance::SubsetLoss, &[]), [9.0, 4.5, 4.5]);
+        let near = |got: [f32; 3], wanted: [f32; 3]| {
+            assert!(got.iter().zip(wanted).all(|(got, wanted)| (got - wanted).abs() < 1e-4), "{got:?}");
+        };
+        near(weights(Balance::SubsetLoss, &[("swap", 2.0)]), [9.0, 6.0, 3.0]);
+        near(weights(Balance::None, &[("swap", 5.0)]), [6.0, 6.0, 6.0]);
+        near(weights(Balance::Loss, &[("gan", 0.0)]), [9.0, 9.0, 0.0]);
     }
 }

@@ -24,6 +24,8 @@ pub struct FedBatch {
     pub bytes: Vec<u32>,
     /// Labels \[N\].
     pub labels: Vec<Label>,
+    /// The samples that the pictures are of, as places \[N\].
+    pub places: Vec<usize>,
     /// Keys of the masks [N, 2].
     pub keys: Vec<u32>,
 }
@@ -75,6 +77,7 @@ impl Recipe<'_> {
             bytes,
             labels: made.iter().map(|&place| self.labels[place]).collect(),
             keys: made.iter().flat_map(key).collect(),
+            places: made,
         })
     }
 

@@ -1,52 +1,94 @@
 //! Which pictures a step takes. Decided by (seed, epoch) alone.
 
 use super::balance::Balance;
+use super::settings::Settings;
 use dfrt_runtime::data::manifest::{Label, Sample};
+use dfrt_runtime::data::selection;
 use dfrt_runtime::random;
 use rand::seq::SliceRandom;
+use std::collections::BTreeMap;
 
-/// The samples of an epoch, as places in `samples`, in batches of `batch`; an
-/// incomplete last batch is left out, and every epoch shuffles anew. Sets smaller
-/// than a batch give one batch of their size ([`batch_size`]).
-pub fn batches(
-    samples: &[Sample],
-    batch: usize,
-    balance: Balance,
-    seed: u64,
-    epoch: usize,
-) -> Vec<Vec<usize>> {
-    let mut stream = random::stream(seed, &["order".into(), (epoch as u64).into()]);
-    let mut order: Vec<usize> = match balance {
-        Balance::None | Balance::Loss => (0..samples.len()).collect(),
-        Balance::Sampling => evened(samples, &mut stream),
-    };
-    order.shuffle(&mut stream);
-    order.truncate(samples.len());
-    order.chunks_exact(batch_size(samples.len(), batch)).map(<[usize]>::to_vec).collect()
+/// The order of a run over some samples.
+#[derive(Clone, Copy, Debug)]
+pub struct Order<'a> {
+    /// The samples.
+    pub samples: &'a [Sample],
+    /// Pictures a step, as asked for.
+    pub batch: usize,
+    /// How classes and subsets are evened out.
+    pub balance: Balance,
+    /// Pictures of each video in an epoch at most; none for all.
+    pub frames_per_video: Option<usize>,
+    /// The run's seed.
+    pub seed: u64,
 }
 
-/// The batch that is used: `batch`, or the whole set where that is smaller.
-pub fn batch_size(samples: usize, batch: usize) -> usize {
-    batch.min(samples).max(1)
-}
-
-/// Steps of an epoch.
-pub fn steps(samples: usize, batch: usize) -> usize {
-    samples / batch_size(samples, batch)
-}
-
-/// As many of each class: the smaller is repeated, whole rounds first.
-fn evened(samples: &[Sample], stream: &mut impl rand::Rng) -> Vec<usize> {
-    let of = |label: Label| -> Vec<usize> {
-        (0..samples.len()).filter(|&place| samples[place].label == label).collect()
-    };
-    let half = samples.len().div_ceil(2);
-    let mut order = Vec::with_capacity(2 * half);
-    for mut places in [of(Label::Real), of(Label::Fake)] {
-        places.shuffle(stream);
-        order.extend(places.iter().cycle().take(half));
+impl<'a> Order<'a> {
+    /// The order that `settings` ask for.
+    pub fn of(samples: &'a [Sample], settings: &Settings) -> Self {
+        let Settings { batch, balance, frames_per_video, seed, .. } = *settings;
+        Self { samples, batch, balance, frames_per_video, seed }
     }
-    order
+
+    /// The samples of an epoch, as places, in batches; an incomplete last batch is left
+    /// out, and every epoch shuffles anew. Sets smaller than a batch give one batch of
+    /// their size.
+    pub fn batches(&self, epoch: usize) -> Vec<Vec<usize>> {
+        let mut stream = random::stream(self.seed, &["order".into(), (epoch as u64).into()]);
+        let taken = self.taken(epoch);
+        let count = taken.len();
+        let mut order = match self.balance {
+            Balance::None | Balance::Loss | Balance::SubsetLoss => taken,
+            Balance::Sampling => self.evened(&taken, false, &mut stream),
+            Balance::SubsetSampling => self.evened(&taken, true, &mut stream),
+        };
+        order.shuffle(&mut stream);
+        order.truncate(count);
+        order.chunks_exact(self.batch_size()).map(<[usize]>::to_vec).collect()
+    }
+
+    /// The batch that is used: the one asked for, or the whole epoch where that is smaller.
+    pub fn batch_size(&self) -> usize {
+        self.batch.min(self.taken(0).len()).max(1)
+    }
+
+    /// Steps of an epoch.
+    pub fn steps(&self) -> usize {
+        self.taken(0).len() / self.batch_size()
+    }
+
+    /// The pictures of an epoch; as many in each.
+    fn taken(&self, epoch: usize) -> Vec<usize> {
+        match self.frames_per_video {
+            Some(n) => selection::frames_of_each_video(self.samples, n, self.seed, epoch),
+            None => (0..self.samples.len()).collect(),
+        }
+    }
+
+    /// As many of each class, and where `subsets` are evened as well as many of each subset
+    /// of a class: the smaller is repeated, whole rounds first.
+    fn evened(&self, taken: &[usize], subsets: bool, stream: &mut impl rand::Rng) -> Vec<usize> {
+        let half = taken.len().div_ceil(2);
+        let mut order = Vec::with_capacity(2 * half);
+        for label in [Label::Real, Label::Fake] {
+            let mut parts: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+            for &place in taken.iter().filter(|&&place| self.samples[place].label == label) {
+                let subset = if subsets { self.samples[place].subset.as_str() } else { "" };
+                parts.entry(subset).or_default().push(place);
+            }
+            let mut parts: Vec<Vec<usize>> = parts.into_values().collect();
+            // What cannot be shared out evenly goes to other subsets each epoch.
+            parts.shuffle(stream);
+            let (count, mut left) = (parts.len(), half);
+            for (index, places) in parts.iter_mut().enumerate() {
+                let share = left / (count - index);
+                places.shuffle(stream);
+                order.extend(places.iter().cycle().take(share));
+                left -= share;
+            }
+        }
+        order
+    }
 }
 
 #[cfg(test)]
@@ -62,30 +104,70 @@ mod tests {
         (0..reals + fakes).map(sample).collect()
     }
 
+    fn order(samples: &[Sample], batch: usize, balance: Balance) -> Order<'_> {
+        Order { samples, batch, balance, frames_per_video: None, seed: 0 }
+    }
+
     #[test]
     fn every_picture_once_and_another_order_each_epoch() {
         let samples = samples(20, 12);
-        let first = batches(&samples, 8, Balance::Loss, 0, 0);
+        let order = order(&samples, 8, Balance::Loss);
+        let first = order.batches(0);
         let mut seen = first.concat();
         seen.sort_unstable();
         assert_eq!(seen, (0..32).collect::<Vec<_>>());
-        assert_eq!(first, batches(&samples, 8, Balance::Loss, 0, 0));
-        assert_ne!(first, batches(&samples, 8, Balance::Loss, 0, 1));
-        assert_ne!(first, batches(&samples, 8, Balance::Loss, 1, 0));
+        assert_eq!(first, order.batches(0));
+        assert_ne!(first, order.batches(1));
+        assert_ne!(first, Order { seed: 1, ..order }.batches(0));
     }
 
     #[test]
     fn sampling_evens_the_classes_out() {
         let samples = samples(10, 30);
-        let order = batches(&samples, 4, Balance::Sampling, 0, 0).concat();
+        let order = order(&samples, 4, Balance::Sampling).batches(0).concat();
         let reals = order.iter().filter(|&&place| place < 10).count();
         assert_eq!((reals, order.len()), (20, 40));
     }
 
     #[test]
+    fn sampling_evens_the_subsets_out() {
+        let mut samples = samples(10, 30);
+        samples[10..13].iter_mut().for_each(|sample| sample.subset = "rare".to_owned());
+        let order = order(&samples, 4, Balance::SubsetSampling);
+        for epoch in 0..3 {
+            let places = order.batches(epoch).concat();
+            let within =
+                |range: std::ops::Range<usize>| places.iter().filter(|place| range.contains(place)).count();
+            assert_eq!([within(0..10), within(10..13), within(13..40)], [20, 10, 10]);
+        }
+    }
+
+    #[test]
+    fn a_video_gives_as_many_frames_each_epoch_and_others() {
+        let mut samples = samples(24, 24);
+        for (place, sample) in samples.iter_mut().enumerate() {
+            sample.group = (place / 8).to_string();
+        }
+        let order = Order { frames_per_video: Some(2), ..order(&samples, 4, Balance::Loss) };
+        assert_eq!((order.steps(), order.batch_size()), (3, 4));
+        let epochs: Vec<Vec<usize>> = (0..12).map(|epoch| order.batches(epoch).concat()).collect();
+        for epoch in &epochs {
+            for video in 0..6 {
+                assert_eq!(epoch.iter().filter(|&&place| place / 8 == video).count(), 2);
+            }
+        }
+        let mut seen = epochs.concat();
+        seen.sort_unstable();
+        seen.dedup();
+        assert!(seen.len() > 40, "in time most frames are seen, not {}", seen.len());
+    }
+
+    #[test]
     fn a_small_set_is_one_batch() {
-        assert_eq!(batches(&samples(2, 3), 32, Balance::Loss, 0, 0)[0].len(), 5);
-        assert_eq!(steps(5, 32), 1);
-        assert_eq!(steps(70, 32), 2);
+        let (five, seventy) = (samples(2, 3), samples(30, 40));
+        let small = order(&five, 32, Balance::Loss);
+        assert_eq!(small.batches(0)[0].len(), 5);
+        assert_eq!((small.steps(), small.batch_size()), (1, 5));
+        assert_eq!(order(&seventy, 32, Balance::Loss).steps(), 2);
     }
 }

@@ -5,6 +5,7 @@ pub mod memory;
 
 use allowance::Allowance;
 use dfrt_runtime::data::manifest::Sample;
+use dfrt_runtime::data::pack::Pack;
 use dfrt_runtime::data::picture::{self, PictureError};
 use image::RgbImage;
 use std::borrow::Cow;
@@ -17,6 +18,7 @@ pub struct Pool {
     side: usize,
     kept: Vec<OnceLock<Option<RgbImage>>>,
     allowance: Arc<Allowance>,
+    packed: Option<Arc<Pack>>,
     unreadable: Mutex<Vec<(usize, String)>>,
 }
 
@@ -29,7 +31,14 @@ impl Pool {
     /// The same with an allowance of the caller's.
     pub fn within(samples: Vec<Sample>, side: usize, allowance: Arc<Allowance>) -> Self {
         let kept = samples.iter().map(|_| OnceLock::new()).collect();
-        Self { samples, side, kept, allowance, unreadable: Mutex::default() }
+        Self { samples, side, kept, allowance, packed: None, unreadable: Mutex::default() }
+    }
+
+    /// The same with pictures taken from `pack` where it has them. The system keeps of a
+    /// pack what fits into memory, so that nothing is kept twice.
+    pub fn over(mut self, pack: Option<Arc<Pack>>) -> Self {
+        self.packed = pack;
+        self
     }
 
     /// The samples.
@@ -48,7 +57,11 @@ impl Pool {
         if let Some(kept) = self.kept[place].get() {
             return kept.as_ref().map(Cow::Borrowed);
         }
-        match picture::load(&self.samples[place].path, self.side) {
+        let path = &self.samples[place].path;
+        if let Some(picture) = self.packed.as_ref().and_then(|pack| pack.picture(path, self.side)) {
+            return Some(Cow::Owned(picture));
+        }
+        match picture::load(path, self.side) {
             Ok(picture) => Some(self.keep(place, picture)),
             Err(error) => {
                 self.note(place, &error);
@@ -107,6 +120,7 @@ impl Drop for Pool {
 mod tests {
     use super::*;
     use dfrt_runtime::data::manifest::{Label, Split};
+    use dfrt_runtime::data::pack::Wanted;
     use image::Rgb;
     use rayon::prelude::*;
     use std::path::Path;
@@ -146,6 +160,22 @@ mod tests {
         assert_eq!(pool.unreadable().len(), 1);
         drop(pool);
         assert_eq!(allowance.taken(), 0);
+    }
+
+    #[test]
+    fn what_is_packed_is_not_read_again_nor_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let samples = samples(folder.path(), 3);
+        let wanted = [Wanted { samples: &samples, side: SIDE }];
+        let pack = Pack::of(&folder.path().join("faces.pack"), &wanted, &|_, _| ()).unwrap();
+        samples[..3].iter().for_each(|sample| std::fs::remove_file(&sample.path).unwrap());
+        let pool =
+            Pool::within(samples, SIDE, Arc::new(Allowance::new(usize::MAX))).over(Some(Arc::new(pack)));
+        for place in 0..3 {
+            assert_eq!(pool.picture(place).unwrap(), RgbImage::from_pixel(8, 8, Rgb([place as u8; 3])));
+        }
+        assert!(pool.prepared(3).is_none() && pool.unreadable()[0].contains("3.png"));
+        assert_eq!(pool.holding(), (0, 0));
     }
 
     #[test]

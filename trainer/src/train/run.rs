@@ -1,11 +1,11 @@
 //! The training loop and the folder it fills, a RUN.
 
-use super::balance::ClassWeights;
+use super::balance::LossWeights;
 use super::checkpoint::{Best, Checkpoint, CheckpointError, Progress};
 use super::feed::{self, FedBatch, NothingReadable, Recipe};
 use super::fitting::{self, Room};
 use super::journal::{Entry, Journal, JournalError};
-use super::order;
+use super::order::Order;
 use super::outcome::{self, Outcome};
 use super::pool::Pool;
 use super::schedule::Schedule;
@@ -21,9 +21,11 @@ use crate::model::import::{ImportError, Source};
 use crate::model::weights::{Weights, WeightsError};
 use crate::plan::resident::Resident;
 use dfrt_runtime::data::manifest::{self, Label, Manifest, ManifestError, Sample, Split};
+use dfrt_runtime::data::pack::{Pack, PackError, Wanted};
 use dfrt_runtime::random;
 use dfrt_runtime::storage::{self, StorageError};
 use rand::seq::SliceRandom;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -70,6 +72,9 @@ pub enum TrainError {
         /// One that would fit.
         batch: usize,
     },
+    /// The cache of decoded pictures.
+    #[error(transparent)]
+    Pack(#[from] PackError),
     /// A checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -107,6 +112,8 @@ impl From<ImportError> for TrainError {
 
 /// Hears how a run goes on.
 pub trait Observer {
+    /// Pictures are decoded into the cache: `done` of `total`.
+    fn packing(&mut self, _done: usize, _total: usize) {}
     /// Once, before the first step.
     fn begin(&mut self, plan: &Overview);
     /// Some steps are done.
@@ -141,7 +148,7 @@ struct Run<'a> {
     train: Pool,
     val: Pool,
     labels: Vec<Label>,
-    weights: ClassWeights,
+    weights: LossWeights,
     batch: usize,
     steps_an_epoch: usize,
     data_sha256: String,
@@ -158,7 +165,7 @@ pub fn train(
     observer: &mut dyn Observer,
 ) -> Result<Outcome, TrainError> {
     settings.check()?;
-    let run = Run::open(settings, out, engine)?;
+    let run = Run::open(settings, out, engine, observer)?;
     let network = Resident::new(Arc::clone(&run.engine), run.graph.clone(), &run.initial_weights()?)?;
     let mut session = Session::plan(&run, &network).map_err(|error| run.with_a_batch_that_fits(error))?;
     if resume {
@@ -170,7 +177,12 @@ pub fn train(
 }
 
 impl<'a> Run<'a> {
-    fn open(settings: &'a Settings, out: &'a Path, engine: Arc<Engine>) -> Result<Self, TrainError> {
+    fn open(
+        settings: &'a Settings,
+        out: &'a Path,
+        engine: Arc<Engine>,
+        observer: &mut dyn Observer,
+    ) -> Result<Self, TrainError> {
         let graph = settings.graph()?;
         let manifest = Manifest::of(&settings.data)?;
         let train = samples(settings, &manifest, Split::Train)?;
@@ -179,15 +191,27 @@ impl<'a> Run<'a> {
         if settings.shuffle_labels {
             labels.shuffle(&mut random::stream(settings.seed, &["shuffled-labels".into()]));
         }
+        let sides = [settings.augment.prepared_side(settings.res), settings.res];
+        let pack = match &settings.cache {
+            Some(file) => {
+                let wanted =
+                    [Wanted { samples: &train, side: sides[0] }, Wanted { samples: &val, side: sides[1] }];
+                let observer = RefCell::new(observer);
+                let progress = |done, total| observer.borrow_mut().packing(done, total);
+                Some(Arc::new(Pack::of(file, &wanted, &progress)?))
+            }
+            None => None,
+        };
+        let order = Order::of(&train, settings);
         Ok(Self {
             settings,
             out,
             engine,
-            weights: ClassWeights::of(&train, settings.balance),
-            batch: order::batch_size(train.len(), settings.batch),
-            steps_an_epoch: order::steps(train.len(), settings.batch),
-            train: Pool::new(train, settings.augment.prepared_side(settings.res)),
-            val: Pool::new(val, settings.res),
+            weights: LossWeights::of(&train, settings.balance, &settings.subset_weights),
+            batch: order.batch_size(),
+            steps_an_epoch: order.steps(),
+            train: Pool::new(train, sides[0]).over(pack.clone()),
+            val: Pool::new(val, sides[1]).over(pack),
             labels,
             graph,
             data_sha256: manifest.sha256(),
@@ -226,7 +250,8 @@ impl<'a> Run<'a> {
 }
 
 fn samples(settings: &Settings, manifest: &Manifest, split: Split) -> Result<Vec<Sample>, TrainError> {
-    let mut samples = manifest.split(split);
+    let name = settings.data.display().to_string();
+    let mut samples = manifest.of_subsets(&settings.train_subsets, &name)?.split(split);
     if let Some(limit) = settings.limit {
         samples = manifest::limit(&samples, limit, 0);
     }
@@ -305,7 +330,7 @@ impl<'a> Session<'a> {
         let start = Instant::now();
         let epoch = self.progress.epoch;
         let samples = run.train.samples();
-        let mut batches = order::batches(samples, settings.batch, settings.balance, settings.seed, epoch);
+        let mut batches = Order::of(samples, settings).batches(epoch);
         batches.drain(..self.progress.batch);
         let images = batches.len() * run.batch;
         let recipe = Recipe {
@@ -356,7 +381,7 @@ impl<'a> Session<'a> {
         let mut clock = Instant::now();
         for batch in feed {
             let scalars = schedule.step(self.progress.step, unread.len());
-            self.stepper.run(&batch?, run.weights, scalars)?;
+            self.stepper.run(&batch?, &run.weights, scalars)?;
             self.progress.step += 1;
             self.progress.batch += 1;
             unread.push((self.progress.step, scalars.learning_rate));

@@ -13,6 +13,7 @@ use crate::model::graph::{BadResolution, Graph};
 use crate::ops::optimizer::Optimizer;
 use crate::plan::pass::Activations;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Everything that decides what a run computes, and where its data are.
@@ -39,6 +40,14 @@ pub struct Settings {
     pub weight_decay: f32,
     /// Of initial weights, order, augmentation and masks.
     pub seed: u64,
+    /// Subsets to train and validate on; none for all. A class of which none is named stays
+    /// whole.
+    pub train_subsets: Vec<String>,
+    /// Pictures of each video in an epoch at most, others in each; none for all.
+    pub frames_per_video: Option<usize>,
+    /// A file that decoded pictures are packed into, for this and later runs; none to decode
+    /// them anew. Changes no result.
+    pub cache: Option<PathBuf>,
     /// Pictures a split, balanced over classes; none for all.
     pub limit: Option<usize>,
     /// Stop after this many epochs without a better validation AUC; none for never.
@@ -55,11 +64,13 @@ pub struct Settings {
     pub masks: bool,
     /// Whether training labels are shuffled: a check that nothing can be learned then.
     pub shuffle_labels: bool,
-    /// How unequal classes are evened out.
+    /// How unequal classes and subsets are evened out.
     pub balance: Balance,
     /// Weights to start from instead of random ones: safetensors, a PyTorch file, ONNX
     /// that dfrt exported, or a RUN.
     pub init: Option<PathBuf>,
+    /// How often as much a picture of that subset weighs in the loss as others of its class.
+    pub subset_weights: BTreeMap<String, f32>,
     /// What takes the place of the architecture's own conventions.
     pub conventions: Conventions,
     /// How weights follow gradients.
@@ -83,6 +94,9 @@ impl Default for Settings {
             final_lr: 0.01,
             weight_decay: 1e-4,
             seed: 0,
+            train_subsets: Vec::new(),
+            frames_per_video: None,
+            cache: None,
             limit: None,
             patience: None,
             checkpoint_steps: None,
@@ -92,6 +106,7 @@ impl Default for Settings {
             shuffle_labels: false,
             balance: Balance::Loss,
             init: None,
+            subset_weights: BTreeMap::new(),
             conventions: Conventions::default(),
             optimizer: Optimizer::Adamw { beta1: 0.9, beta2: 0.999, eps: 1e-8 },
             augment: Augmentation::default(),
@@ -184,6 +199,12 @@ impl Settings {
         number("weight-decay", self.weight_decay.into(), 0.0, 1e3, "0 or more")?;
         if let Some(limit) = self.limit {
             number("limit", limit as f64, 2.0, 1e12, "2 or more, to have both classes")?;
+        }
+        if let Some(frames) = self.frames_per_video {
+            number("frames-per-video", frames as f64, 1.0, 1e9, "1 or more")?;
+        }
+        for &weight in self.subset_weights.values() {
+            number("subset-weights", weight.into(), 0.0, 1e6, "0 or more")?;
         }
         if let Some(steps) = self.checkpoint_steps {
             number("checkpoint-steps", steps as f64, 1.0, 1e12, "1 or more")?;

@@ -2,7 +2,7 @@
 //! once is taken in parts of one size, whose gradients are averaged; batch-norm then
 //! sees a part at a time.
 
-use super::balance::ClassWeights;
+use super::balance::LossWeights;
 use super::feed::FedBatch;
 use super::settings::Settings;
 use crate::arms::Method;
@@ -15,7 +15,6 @@ use crate::ops::step as scalars;
 use crate::plan::names;
 use crate::plan::pass::Activations;
 use crate::plan::resident::Resident;
-use dfrt_runtime::data::manifest::Label;
 use std::collections::HashMap;
 
 /// Steps of whole batches whose losses are read back together.
@@ -86,12 +85,13 @@ impl<'a> Stepper<'a> {
     pub fn run(
         &self,
         batch: &FedBatch,
-        weights: ClassWeights,
+        weights: &LossWeights,
         scalars: scalars::Step,
     ) -> Result<(), GpuError> {
         let engine = &self.network.engine;
-        let weight = |&label: &Label| [label.target(), weights.weight(label)];
-        let labels: Vec<f32> = batch.labels.iter().flat_map(weight).collect();
+        let pairs = batch.labels.iter().zip(&batch.places);
+        let labels: Vec<f32> =
+            pairs.flat_map(|(&label, &place)| [label.target(), weights.weight(label, place)]).collect();
         let part = |values: usize, part: usize| part * values / self.parts..(part + 1) * values / self.parts;
         for index in 0..self.parts {
             let scalars = scalars::Step {

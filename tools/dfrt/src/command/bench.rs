@@ -59,6 +59,9 @@ pub struct Bench {
     /// with --loading: passes over the pictures (default 2)
     #[argh(option)]
     epochs: Option<usize>,
+    /// with --loading: file into which decoded pictures are packed
+    #[argh(option)]
+    cache: Option<PathBuf>,
     /// with --loading: MB of memory in which decoded pictures are kept (default: a quarter of what is available)
     #[argh(option)]
     cache_mb: Option<usize>,
@@ -154,7 +157,7 @@ impl Bench {
         let model: &[&str] = &["--model"];
         let (train, gpu): (&[&str], &[&str]) = (&["--train"], &["--train", "--ceilings"]);
         let loading: &[&str] = &["--loading"];
-        let options: [(&str, bool, &[&str]); 20] = [
+        let options: [(&str, bool, &[&str]); 21] = [
             ("--threads", self.threads.is_some(), &["--model", "--loading"]),
             ("--runs", self.runs.is_some(), model),
             ("--square", self.square, model),
@@ -162,6 +165,7 @@ impl Bench {
             ("--batch", self.batch.is_some(), &["--model", "--train", "--loading"]),
             ("--data", self.data.is_some(), loading),
             ("--epochs", self.epochs.is_some(), loading),
+            ("--cache", self.cache.is_some(), loading),
             ("--cache-mb", self.cache_mb.is_some(), loading),
             ("--arch", self.arch.is_some(), train),
             ("--res", self.res.is_some(), &["--train", "--loading", "--model"]),

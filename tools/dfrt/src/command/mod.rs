@@ -46,6 +46,7 @@ struct Dfrt {
 /// A command with its arguments.
 #[derive(FromArgs)]
 #[argh(subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one, in a box")]
 pub enum Command {
     /// `dfrt devices`
     Devices(devices::Devices),

@@ -90,6 +90,15 @@ pub struct Train {
     /// replace an earlier RUN
     #[argh(switch)]
     pub force: bool,
+    /// subsets to train and validate on, a,b,…; a class of which none is named stays whole
+    #[argh(option)]
+    pub train_subsets: Vec<String>,
+    /// pictures of each video in an epoch at most, others in each (default: all)
+    #[argh(option)]
+    pub frames_per_video: Option<usize>,
+    /// file into which decoded pictures are packed, for this and later runs
+    #[argh(option)]
+    pub cache: Option<PathBuf>,
     /// pictures a split at most, balanced over the classes, the same ones each time
     #[argh(option)]
     pub limit: Option<usize>,
@@ -120,9 +129,13 @@ pub struct Train {
     /// learning rate at the end, as a share of the peak (default 0.01)
     #[argh(option)]
     pub final_lr: Option<f32>,
-    /// how unequal classes are evened out: none, loss (default) or sampling
+    /// how unequal classes are evened out: none, loss (default) or sampling; subset-loss and
+    /// subset-sampling even the subsets of each class out, too
     #[argh(option)]
     pub balance: Option<String>,
+    /// how often as much a subset weighs in the loss as others of its class, a=2,b=0.5,…
+    #[argh(option)]
+    pub subset_weights: Vec<String>,
     /// mirror half of the training pictures (the default)
     #[argh(switch)]
     pub flip: bool,

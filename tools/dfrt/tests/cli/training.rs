@@ -17,6 +17,9 @@ pub fn trials() -> Vec<Trial> {
         gpu("train/memory_changes_no_bit", memory_changes_no_bit),
         gpu("train/the_largest_batch_that_fits", the_largest_batch_that_fits),
         gpu("train/a_batch_in_parts", a_batch_in_parts),
+        gpu("train/some_subsets_only", some_subsets_only),
+        gpu("train/a_cache_changes_no_bit", a_cache_changes_no_bit),
+        plain("bench/loading_from_a_cache", loading_from_a_cache),
         gpu("export/the_runs_model_again", the_runs_model_again),
         gpu("export/a_fixed_batch", a_fixed_batch),
         plain("train/settings_that_cannot_be_used", settings_that_cannot_be_used),
@@ -48,6 +51,77 @@ fn a_run_holds_its_files() {
     let summary = json(run.join("summary.json"));
     assert_eq!((summary["n_train"].as_u64(), summary["n_val"].as_u64()), (Some(28), Some(8)));
     assert_eq!(summary["arch"], "efficientnet-tiny");
+}
+
+fn some_subsets_only() {
+    let run = |more: &[&str]| {
+        let out = folder().join("run");
+        train(faces(), &out, &[&["--epochs", "1"], more].concat()).done();
+        (json(out.join("summary.json")), String::from_utf8(bytes(out.join("config.toml"))).unwrap())
+    };
+    let (whole, _) = run(&["--balance", "subset-sampling"]);
+    let (swaps, config) = run(&["--train-subsets", "swap", "--subset-weights", "swap=2,real=0.5"]);
+    assert_eq!((&whole["n_train"], &whole["n_val"]), (&28.into(), &8.into()));
+    let n_train = swaps["n_train"].as_u64().unwrap();
+    assert!((15..28).contains(&n_train), "14 reals and some of 14 fakes, not {n_train}");
+    assert!(config.contains("train-subsets = [\"swap\"]") && config.contains("swap = 2.0"), "{config}");
+    assert_ne!(whole["weights_sha256"], swaps["weights_sha256"]);
+    // Both photographs of a person are one group here: half of each class.
+    let (half, _) = run(&["--frames-per-video", "1", "--batch", "4"]);
+    let steps = half["steps"].as_u64().unwrap();
+    assert!(steps < 7, "28 pictures are 7 steps, fewer of each person {steps}");
+    let out = folder().join("run");
+    train(faces(), &out, &["--train-subsets", "gan"]).failed(1, &["\"gan\"", "real, self-blend, swap"]);
+    train(faces(), &out, &["--subset-weights", "gan=2"]).failed(1, &["\"gan\""]);
+    train(faces(), &out, &["--subset-weights", "swap"]).failed(2, &["swap=2"]);
+    assert!(!out.exists());
+}
+
+fn a_cache_changes_no_bit() {
+    let cache = folder().join("faces.pack");
+    let cache = cache.to_str().unwrap();
+    let mut results = Vec::new();
+    for (more, said) in
+        [(&[][..], ""), (&["--cache", cache], "decoded into the cache 36/36"), (&["--cache", cache], "")]
+    {
+        let out = folder().join("run");
+        let ran = train(faces(), &out, &[&["--epochs", "2", "--crop"], more].concat());
+        assert_eq!(ran.err.contains("decoded into the cache"), !said.is_empty(), "{ran:?}");
+        assert!(ran.err.contains(said), "{ran:?}");
+        ran.done();
+        results
+            .push((bytes(out.join("best.safetensors")), json(out.join("summary.json"))["val_loss"].clone()));
+    }
+    assert!(results[0] == results[1] && results[1] == results[2]);
+    std::fs::write(cache, "mine").unwrap();
+    let out = folder().join("run");
+    train(faces(), &out, &["--epochs", "1", "--cache", cache]).failed(1, &["faces.pack", "--cache"]);
+    assert_eq!(bytes(cache), b"mine");
+}
+
+fn loading_from_a_cache() {
+    let cache = folder().join("faces.pack");
+    let bench = || {
+        dfrt![
+            "bench",
+            "--loading",
+            "--data",
+            faces(),
+            "--res",
+            "32",
+            "--batch",
+            "4",
+            "--cache",
+            &cache,
+            "--json"
+        ]
+        .json()
+    };
+    let (first, second) = (bench(), bench());
+    assert_eq!([&first["pack"]["was_current"], &second["pack"]["was_current"]], [false, true]);
+    assert_eq!(second["pack"]["images"], 28);
+    assert_eq!(second["cached_images"], 0, "what is packed is not kept again");
+    assert!(second["first_epoch_images_per_second"].as_f64().unwrap() > 0.0);
 }
 
 fn options_go_over_the_config() {

@@ -22,6 +22,7 @@ impl Bench {
             res: self.res.unwrap_or(usual.res),
             batch: self.batch.unwrap_or(usual.batch),
             epochs: self.epochs.unwrap_or(EPOCHS),
+            cache: self.cache.clone(),
             ..usual
         };
         let allowance = match self.cache_mb {
@@ -48,6 +49,11 @@ fn lines(bench: &LoadingBench) -> Lines {
     let unreadable =
         if bench.unreadable == 0 { String::new() } else { format!(", {} unreadable", bench.unreadable) };
     lines.add("pictures", format!("{} for training{unreadable}", bench.n_train));
+    if let Some(pack) = &bench.pack {
+        let how = if pack.was_current { "found current" } else { "decoded and written" };
+        let time = output::duration(pack.seconds);
+        lines.add("packed", format!("{} pictures, {:.0} MB, {how} in {time}", pack.images, pack.mb));
+    }
     lines.add(
         "kept decoded",
         format!("{}, {:.0} MB of at most {:.0}", bench.cached_images, bench.cached_mb, bench.cache_limit_mb),

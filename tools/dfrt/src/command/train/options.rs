@@ -50,6 +50,18 @@ impl Train {
         settings.checkpoint_steps = self.checkpoint_steps.or(settings.checkpoint_steps);
         settings.shuffle_labels |= self.shuffle_labels;
         switch(&mut settings.masks, ("masks", self.masks), self.no_masks)?;
+        let named = crate::command::listed(&self.train_subsets);
+        if !named.is_empty() {
+            settings.train_subsets = named;
+        }
+        settings.frames_per_video = self.frames_per_video.or(settings.frames_per_video);
+        if let Some(cache) = &self.cache {
+            settings.cache = Some(place::absolute(cache)?);
+        }
+        let weights = crate::command::listed(&self.subset_weights);
+        if !weights.is_empty() {
+            settings.subset_weights = weights.iter().map(|one| subset_weight(one)).collect::<Result<_>>()?;
+        }
         if let Some(balance) = &self.balance {
             settings.balance = balance.parse().map_err(failure::usage)?;
         }
@@ -126,6 +138,16 @@ impl Train {
         }
         Ok(())
     }
+}
+
+/// "gan=0.5".
+fn subset_weight(text: &str) -> Result<(String, f32)> {
+    let parsed =
+        text.rsplit_once('=').and_then(|(name, weight)| Some((name.trim(), weight.trim().parse().ok()?)));
+    let (name, weight) = parsed.filter(|(name, _)| !name.is_empty()).ok_or_else(|| {
+        failure::usage(format!("--subset-weights: {text:?} is no subset and its weight, like swap=2"))
+    })?;
+    Ok((name.to_owned(), weight))
 }
 
 fn put<T: Clone>(place: &mut T, value: &Option<T>) {
