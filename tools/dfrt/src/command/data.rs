@@ -2,6 +2,7 @@
 
 mod extract;
 mod index;
+mod join;
 mod synth;
 
 use anyhow::Result;
@@ -25,6 +26,7 @@ pub struct Data {
 enum Command {
     Synth(synth::Synth),
     Index(index::Index),
+    Join(join::Join),
     Extract(extract::Options),
 }
 
@@ -34,6 +36,7 @@ impl Data {
         match self.command {
             Command::Synth(command) => command.run(),
             Command::Index(command) => command.run(),
+            Command::Join(command) => command.run(),
             Command::Extract(command) => command.run(),
         }
     }

@@ -11,6 +11,7 @@ pub fn trials() -> Vec<Trial> {
         plain("data/synth_refuses_what_cannot_be_drawn", synth_refuses_what_cannot_be_drawn),
         plain("data/index_counts_and_lists", index_counts_and_lists),
         plain("data/index_keeps_an_earlier_manifest", index_keeps_an_earlier_manifest),
+        plain("data/several_are_joined", several_are_joined),
         plain("data/folders_that_are_no_data_set", folders_that_are_no_data_set),
         gpu("devices/the_one_used_is_marked", the_one_used_is_marked),
     ]
@@ -91,6 +92,26 @@ fn index_keeps_an_earlier_manifest() {
     assert_eq!(bytes(&out), b"mine", "a folder that cannot be read costs no earlier manifest");
     dfrt!["data", "index", faces(), "--out", &out, "--force"].done();
     assert_ne!(bytes(&out), b"mine");
+}
+
+fn several_are_joined() {
+    let other = folder().join("other");
+    dfrt!["data", "synth", "--out", &other, "--count", "12", "--size", "32", "--seed", "3"].done();
+    let out = folder().join("both.csv");
+    let named = |name: &str, path: &std::path::Path| format!("{name}={}", path.display());
+    let said = dfrt!["data", "join", named("a", faces()), named("b", &other), "--out", &out, "--json"].json();
+    assert_eq!(said["pictures"], 60);
+    let text = String::from_utf8(bytes(&out)).unwrap();
+    assert!(text.contains(",fake,a/swap,a/p00") && text.contains(",real,b/real,b/p00"), "{text}");
+    // The same pictures twice are there once, unless they are said to be another thing.
+    let once = dfrt!["data", "join", faces(), faces(), "--out", &out, "--force", "--json"].json();
+    assert_eq!(once["pictures"], 48);
+    let lie = folder().join("lie.csv");
+    std::fs::write(&lie, text.lines().take(2).collect::<Vec<_>>().join("\n").replace(",fake,", ",real,"))
+        .unwrap();
+    dfrt!["data", "join", faces(), &lie, "--out", &out, "--force"].failed(1, &["is fake in", "and real in"]);
+    dfrt!["data", "join", faces(), "--out", &out].failed(1, &["both.csv", "--force"]);
+    dfrt!["data", "join", "--out", folder().join("none.csv")].failed(1, &["no data set is named"]);
 }
 
 fn folders_that_are_no_data_set() {

@@ -1,0 +1,112 @@
+//! `dfrt data join`: several data sets as one manifest.
+
+use crate::output;
+use crate::place;
+use anyhow::{Result, bail};
+use argh::FromArgs;
+use dfrt_runtime::data::manifest::{Manifest, Sample};
+use serde_json::json;
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+/// put several data sets into one manifest
+#[derive(FromArgs)]
+#[argh(
+    subcommand,
+    name = "join",
+    help_triggers("-h", "--help", "help"),
+    example = "{command_name} london.csv diffusion.csv --out unseen.csv\n\
+    {command_name} ffpp=ffpp.csv celeb=Celeb-DF-v2 --out both.csv",
+    note = "NAME=DATA puts NAME/ before the subsets, groups and people of DATA, so that what two data sets \
+    call alike stays apart; without a name equal groups and people are the same ones."
+)]
+pub struct Join {
+    /// manifests or folders, each with a name before it or none: NAME=DATA
+    #[argh(positional)]
+    data: Vec<String>,
+    /// manifest to write
+    #[argh(option)]
+    out: PathBuf,
+    /// replace an earlier manifest
+    #[argh(switch)]
+    force: bool,
+    /// print the result as JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+impl Join {
+    /// Does it.
+    pub fn run(self) -> Result<()> {
+        if self.data.is_empty() {
+            bail!("no data set is named; give manifests or folders to join");
+        }
+        place::file(&self.out, self.force)?;
+        let (mut samples, mut skipped) = (Vec::new(), Vec::new());
+        for given in &self.data {
+            let (name, path) = named(given);
+            let data = Manifest::of(&path)?;
+            skipped.extend(data.skipped.iter().map(|line| format!("{}: {line}", path.display())));
+            samples.extend(data.samples.into_iter().map(|sample| prefixed(sample, name)));
+        }
+        let manifest = Manifest::new(distinct(samples)?, skipped);
+        manifest.write(&self.out)?;
+        output::passed_over("entries", &manifest.skipped, None);
+        let summary = manifest.summary();
+        if self.json {
+            return output::json(&json!({
+                "manifest": self.out,
+                "pictures": manifest.samples.len(),
+                "parts": summary.parts,
+                "skipped": manifest.skipped.len(),
+                "sha256": manifest.sha256(),
+            }));
+        }
+        output::say(format!("{summary}{} pictures in {}", manifest.samples.len(), self.out.display()))
+    }
+}
+
+/// The name before the first `=`, unless the whole is a path that exists.
+fn named(given: &str) -> (Option<&str>, PathBuf) {
+    let whole = PathBuf::from(given);
+    match given.split_once('=') {
+        Some((name, path)) if !whole.exists() && !name.is_empty() => (Some(name), path.into()),
+        _ => (None, whole),
+    }
+}
+
+fn prefixed(sample: Sample, name: Option<&str>) -> Sample {
+    let Some(name) = name else { return sample };
+    let with = |text: String| format!("{name}/{text}");
+    Sample {
+        subset: with(sample.subset),
+        group: with(sample.group),
+        people: sample.people.into_iter().map(with).collect(),
+        ..sample
+    }
+}
+
+/// Each picture once.
+fn distinct(samples: Vec<Sample>) -> Result<Vec<Sample>> {
+    let mut places: HashMap<PathBuf, usize> = HashMap::new();
+    let mut kept: Vec<Sample> = Vec::with_capacity(samples.len());
+    for sample in samples {
+        let whole = place::absolute(&sample.path)?;
+        match places.get(&whole).map(|&place| &kept[place]) {
+            Some(earlier) if (earlier.label, earlier.split) != (sample.label, sample.split) => bail!(
+                "{}: is {} in {} in one data set and {} in {} in another; correct one of them",
+                whole.display(),
+                earlier.label,
+                earlier.split,
+                sample.label,
+                sample.split
+            ),
+            Some(_) => {}
+            None => {
+                places.insert(whole, kept.len());
+                kept.push(sample);
+            }
+        }
+    }
+    Ok(kept)
+}
