@@ -9,6 +9,7 @@ pub mod layouts;
 pub mod manifest;
 mod noise;
 pub mod picture;
+mod place;
 pub mod portrait;
 mod sample;
 mod summary;
