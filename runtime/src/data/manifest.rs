@@ -4,7 +4,7 @@
 pub use super::sample::{Label, Sample, Split};
 pub use super::summary::{Part, Summary};
 
-use super::place::{absolute, climbs_out, common_folder, slashed, working_folder};
+use super::place::{absolute, climbs_out, common_folder, quoted, slashed, working_folder};
 use super::table;
 use crate::random;
 use crate::storage::{self, StorageError};
@@ -105,7 +105,7 @@ pub enum ManifestError {
         reason: String,
     },
     /// Pictures are asked for, and there are only videos.
-    #[error("{dir}: holds {count} videos and no pictures; extract their faces with `dfrt data extract {dir} --out faces`, then use faces", dir = path.display())]
+    #[error("{}: holds {count} videos and no pictures; extract their faces with `dfrt data extract {} --out faces`, then use faces", path.display(), quoted(path))]
     OnlyVideos {
         /// The folder.
         path: PathBuf,
@@ -319,6 +319,9 @@ fn sample_of(folder: &Path, fields: &[&str], reach: Reach) -> Result<Sample, Str
         return Err(format!("the field {column:?} is empty"));
     }
     let relative = Path::new(path);
+    if relative.file_name().is_none() {
+        return Err(format!("the path {path:?} names no file"));
+    }
     if reach == Reach::Folder && relative.is_relative() && climbs_out(relative) {
         return Err(format!(
             "the path {path:?} climbs out of the manifest's folder; give it absolutely \

@@ -106,6 +106,7 @@ fn every_fault_is_named_with_its_line() {
         (format!("{head}a.png,fake,r,a,train\n"), "line 3: \"a.png\" stands on line 2"),
         (format!("{head}../b.png,fake,r,a,train\n"), "line 3: the path \"../b.png\" climbs out"),
         (format!("{head}x/../../b.png,fake,r,a,train\n"), "climbs out"),
+        (format!("{head}x/..,fake,r,a,train\n"), "names no file"),
     ];
     for (text, expected) in cases {
         let message = read_text(&text).unwrap_err().to_string();

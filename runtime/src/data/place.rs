@@ -60,6 +60,15 @@ pub(super) fn slashed(path: &Path) -> Option<Cow<'_, str>> {
     Some(Cow::Owned(parts.collect::<Option<Vec<_>>>()?.join("/")))
 }
 
+/// As a shell takes it for one word.
+pub(super) fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    if text.chars().all(|letter| letter.is_alphanumeric() || "/._-+:@%,=".contains(letter)) {
+        return text;
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
 /// The deepest folder that holds all of `paths`; relative ones are taken from `here`.
 pub(super) fn common_folder<'a>(here: &Path, paths: impl Iterator<Item = &'a Path>) -> PathBuf {
     let mut common: Option<PathBuf> = None;
@@ -90,6 +99,12 @@ mod tests {
         let expected = ["/a/b.png", "/work/a/b", "/c", "/a/b", "/b", "/a/.b"];
         assert_eq!(resolved.each_ref().map(|path| path.to_str().unwrap()), expected);
         assert!(matches!(resolved[0], Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn odd_names_are_one_word() {
+        let words = ["/data/FaceForensics++", "my set", "it's"].map(|path| quoted(Path::new(path)));
+        assert_eq!(words, ["/data/FaceForensics++", "'my set'", "'it'\\''s'"]);
     }
 
     #[test]

@@ -27,7 +27,10 @@ impl Layout for Dfdc {
     }
 
     fn recognises(&self, dir: &Path) -> bool {
-        let named = |name: &String| name.starts_with("dfdc_train_part") || is_labelled(&dir.join(name));
+        let named = |name: &String| {
+            let known = ["test", "validation", "train_sample_videos"].contains(&name.as_str());
+            name.starts_with("dfdc_train_part") || known && is_labelled(&dir.join(name))
+        };
         is_labelled(dir)
             || tree::folders(dir).iter().any(named)
             || tree::folders(&dir.join("train")).iter().any(|name| name.starts_with("dfdc_train_part"))

@@ -116,8 +116,6 @@ struct Listed {
     pictures: [HashMap<String, (Label, bool)>; 3],
     /// Where the lists lie.
     folder: &'static str,
-    /// Which of them there are.
-    lists: Vec<(Split, Label)>,
 }
 
 impl Listed {
@@ -129,7 +127,6 @@ impl Listed {
             for label in [Label::Real, Label::Fake] {
                 let path = dir.join(listed.folder).join(format!("{name}_{label}.txt"));
                 let Some(bytes) = lists::read(&path)? else { continue };
-                listed.lists.push((split, label));
                 let pictures = &mut listed.pictures[split as usize];
                 for picture in lists::names(&path, &bytes)? {
                     let earlier = pictures.insert(picture.clone(), (label, false));

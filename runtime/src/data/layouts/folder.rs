@@ -2,10 +2,8 @@
 //! beside it that names the person or video of each file.
 
 use super::tree::{self, Entry, Step};
-use super::{Layout, Media, foreign};
+use super::{Layout, Media, foreign, lists};
 use crate::data::manifest::{Label, Manifest, ManifestError, Sample, Split, require_both_classes};
-use crate::data::table;
-use crate::storage;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -15,11 +13,6 @@ const EXPECTED: &str = "{train,val,test}/{real,fake}/ with pictures below";
 
 /// Files of ours beside the splits, which are not listed as passed over.
 const OWN: [&str; 2] = ["split.csv", "manifest.csv"];
-
-/// Columns that `split.csv` must have.
-const COLUMNS: [&str; 4] = ["split", "label", "file", "target"];
-/// The column of whose face a swap took.
-const DONOR: &str = "donor";
 
 /// `{train,val,test}/{real,fake}/…`. The first folder below `real` or `fake` is the
 /// subset, else the class name is. The group is `split.csv`'s target (for reals
@@ -130,31 +123,13 @@ struct Target {
 impl Groups {
     /// `None` where there is no such file.
     fn read(path: &Path) -> Result<Option<Self>, ManifestError> {
-        if !path.exists() {
-            return Ok(None);
-        }
-        Self::parse(path, &storage::read(path)?).map(Some)
-    }
-
-    fn parse(path: &Path, bytes: &[u8]) -> Result<Self, ManifestError> {
-        let mut targets = HashMap::new();
-        table::each_row(path, bytes, &COLUMNS, &[DONOR], |_, fields| {
-            let &[split, label, file, target, donor] = fields else {
-                return Err("does not have the fields split,label,file,target".to_owned());
-            };
-            if target.trim().is_empty() {
-                return Err("the field \"target\" is empty".to_owned());
-            }
-            let key = (split.parse()?, label.parse()?, file.to_owned());
-            let people = [target, donor].into_iter().filter(|person| !person.trim().is_empty());
-            let people = people.map(str::to_owned).collect();
-            let target = Target { group: target.to_owned(), people, seen: false };
-            match targets.insert(key, target) {
-                Some(_) => Err(format!("{split}/{label}/{file} is listed twice")),
-                None => Ok(()),
-            }
-        })?;
-        Ok(Self { path: path.to_owned(), targets })
+        let Some(bytes) = lists::read(path)? else { return Ok(None) };
+        let targets = lists::targets(path, &bytes)?.into_iter().map(|listed| {
+            let people = [Some(listed.target.clone()), listed.donor].into_iter().flatten().collect();
+            let target = Target { group: listed.target, people, seen: false };
+            ((listed.split, listed.label, listed.file), target)
+        });
+        Ok(Some(Self { path: path.to_owned(), targets: targets.collect() }))
     }
 
     /// The group of a file that was found on the disk, and the people in it.

@@ -7,6 +7,7 @@ use crate::data::table::{self, BOM};
 use crate::storage::StorageError;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use std::collections::HashSet;
 use std::fmt;
 use std::io::Read;
 use std::marker::PhantomData;
@@ -202,6 +203,48 @@ pub fn preview(path: &Path, bytes: &[u8]) -> Result<Vec<Preview>, ManifestError>
     preview.collect()
 }
 
+/// A line of `split.csv`: whom a picture shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The picture's split.
+    pub split: Split,
+    /// Real or fake.
+    pub label: Label,
+    /// The picture below that split's and label's folder.
+    pub file: String,
+    /// The person or video in the picture's place.
+    pub target: String,
+    /// Whose face was put there, where that is said.
+    pub donor: Option<String>,
+}
+
+/// The `split.csv` of plain folders: columns `split`, `label`, `file`, `target` and perhaps
+/// `donor`.
+///
+/// # Errors
+/// Missing columns, and with its number a line with another split or label, without a
+/// target, or of a picture that was listed before.
+pub fn targets(path: &Path, bytes: &[u8]) -> Result<Vec<Target>, ManifestError> {
+    let (mut targets, mut seen) = (Vec::new(), HashSet::new());
+    table::each_row(path, bytes, &["split", "label", "file", "target"], &["donor"], |_, fields| {
+        let &[split, label, file, target, donor] = fields else {
+            return Err("does not have the fields split,label,file,target".to_owned());
+        };
+        if target.trim().is_empty() {
+            return Err("the field \"target\" is empty".to_owned());
+        }
+        let (split, label): (Split, Label) = (split.parse()?, label.parse()?);
+        if !seen.insert((split, label, file.to_owned())) {
+            return Err(format!("{split}/{label}/{file} is listed twice"));
+        }
+        let donor = (!donor.trim().is_empty()).then(|| donor.to_owned());
+        let (file, target) = (file.to_owned(), target.to_owned());
+        targets.push(Target { split, label, file, target, donor });
+        Ok(())
+    })?;
+    Ok(targets)
+}
+
 /// A name in a list, with forward slashes and without a leading `./`, where it stays in the
 /// data set's folder.
 fn inside(name: &str) -> Result<&str, String> {
@@ -262,7 +305,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Named<T> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut seen = std::collections::HashSet::new();
+                let mut seen = HashSet::new();
                 let mut members = Vec::new();
                 while let Some((name, value)) = map.next_entry::<String, T>()? {
                     if !seen.insert(name.clone()) {

@@ -12,18 +12,20 @@ fn all(bytes: &[u8]) {
         metadata(path, bytes).err(),
         labels(path, bytes).err(),
         preview(path, bytes).err(),
+        targets(path, bytes).err(),
     ];
     for refusal in refusals.into_iter().flatten() {
         assert!(refusal.to_string().starts_with("dir/list: "), "{refusal}");
     }
 }
 
-const EXAMPLES: [&str; 5] = [
+const EXAMPLES: [&str; 6] = [
     "[[\"071\", \"054\"], [\"087\", \"081\"]]",
     "1 YouTube-real/00170.mp4\r\n0 Celeb-synthesis/id1_id0_0007.mp4\r\n",
     "filename,label\naalscayrfi.mp4,1\n",
     "{\"a.mp4\": {\"label\": \"FAKE\", \"original\": \"b.mp4\"}, \"b.mp4\": {\"is_fake\": 0}}",
     "{\"method_A/1/1_A_1.mp4\": {\"label\": \"fake\", \"set\": \"train\", \"target_id\": 7, \"swapped_id\": \"8\"}}",
+    "split,label,file,target,donor\ntrain,real,a.jpg,7,\nval,fake,\"swap/b, c.png\",7,8\n",
 ];
 
 #[test]
@@ -38,6 +40,7 @@ fn the_published_forms_are_understood() {
     let videos = metadata(path, of(3)).unwrap();
     assert_eq!((videos[0].original.as_deref(), videos[1].label), (Some("b"), Label::Real));
     assert_eq!(preview(path, of(4)).unwrap()[0].people, ["7", "8"]);
+    assert_eq!(targets(path, of(5)).unwrap()[1].donor.as_deref(), Some("8"));
     assert_eq!(names(path, b"./a/b.png\n\nc.png").unwrap(), ["b.png", "c.png"]);
 }
 

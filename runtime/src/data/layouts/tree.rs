@@ -2,7 +2,6 @@
 //! notes what cannot be read. What an entry means is the layouts' own business.
 
 use crate::data::manifest::ManifestError;
-use std::ffi::OsStr;
 use std::path::Path;
 use walkdir::{DirEntry, WalkDir};
 
@@ -43,6 +42,7 @@ pub(super) fn walk(
 ) -> Result<(), ManifestError> {
     let walk = WalkDir::new(dir).min_depth(1).follow_links(true).sort_by_file_name();
     let mut walk = walk.into_iter().filter_entry(visible);
+    let mut folders: Vec<String> = Vec::new();
     while let Some(entry) = walk.next() {
         let entry = match entry {
             Ok(entry) => entry,
@@ -51,22 +51,27 @@ pub(super) fn walk(
                 continue;
             }
         };
-        let below = entry.path().strip_prefix(dir).unwrap_or(entry.path());
         let kind = entry.file_type();
-        let parts = below.iter().map(OsStr::to_str).collect::<Option<Vec<_>>>();
-        let step = match &parts {
+        folders.truncate(entry.depth() - 1);
+        let name = entry.file_name().to_str();
+        let step = match name {
             None => Step::Pass("its name is not UTF-8".to_owned()),
-            Some(parts) => {
+            Some(name) => {
+                let parts: Vec<&str> = folders.iter().map(String::as_str).chain([name]).collect();
                 let (is_folder, is_file) = (kind.is_dir(), kind.is_file());
-                visit(&Entry { path: entry.path(), parts, is_folder, is_file })?
+                visit(&Entry { path: entry.path(), parts: &parts, is_folder, is_file })?
             }
         };
+        let below = || entry.path().strip_prefix(dir).unwrap_or(entry.path()).display();
         let line = match step {
-            Step::On => continue,
+            Step::On => {
+                folders.extend(name.filter(|_| kind.is_dir()).map(str::to_owned));
+                continue;
+            }
             Step::Leave => None,
-            Step::Pass(reason) => Some(format!("{}: {reason}", below.display())),
+            Step::Pass(reason) => Some(format!("{}: {reason}", below())),
             Step::Count(reason) => {
-                Some(format!("{}: {} files, {reason}", below.display(), files_below(entry.path())))
+                Some(format!("{}: {} files, {reason}", below(), files_below(entry.path())))
             }
         };
         skipped.extend(line);
@@ -99,7 +104,11 @@ fn files_below(folder: &Path) -> usize {
 /// Names of the folders directly in `dir`, links to folders among them, in order.
 pub(super) fn folders(dir: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-    let folders = entries.filter(|entry| entry.path().is_dir());
+    // Only a link has to be asked about on the disk.
+    let folders = entries.filter(|entry| match entry.file_type() {
+        Ok(kind) if kind.is_symlink() => entry.path().is_dir(),
+        kind => kind.is_ok_and(|kind| kind.is_dir()),
+    });
     let mut names: Vec<String> = folders.filter_map(|entry| entry.file_name().into_string().ok()).collect();
     names.sort();
     names

@@ -78,7 +78,7 @@ fn index_counts_and_lists() {
     assert_eq!(index["skipped"], 2);
     assert_eq!(index["skipped_files"].as_array().unwrap().len(), 2);
     let text = String::from_utf8(bytes(&out)).unwrap();
-    assert_eq!(text.lines().next(), Some("path,label,subset,group,split"));
+    assert_eq!(text.lines().next(), Some("path,label,subset,group,split,people"));
     assert_eq!(text.lines().count(), 49);
 }
 

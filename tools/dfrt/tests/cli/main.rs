@@ -11,6 +11,7 @@ mod bad_pictures;
 mod corrupting;
 mod data;
 mod importing;
+mod indexing;
 mod measuring;
 mod resuming;
 mod studying;
@@ -26,6 +27,7 @@ fn all() -> Vec<Trial> {
     let all = [
         usage::trials(),
         data::trials(),
+        indexing::trials(),
         training::trials(),
         importing::trials(),
         resuming::trials(),
