@@ -4,12 +4,12 @@
 pub use super::sample::{Label, Sample, Split};
 pub use super::summary::{Part, Summary};
 
-use super::table::{Row, Table};
+use super::place::{absolute, climbs_out, common_folder, quoted, slashed, working_folder};
+use super::table;
 use crate::random;
 use crate::storage::{self, StorageError};
 use rand::seq::SliceRandom;
-use std::collections::HashMap;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// Why a data set cannot be read, written or used.
 #[derive(Debug, thiserror::Error)]
@@ -95,14 +95,28 @@ pub enum ManifestError {
         /// The picture.
         file: String,
     },
-    /// A subset that is not there.
-    #[error("{what}: has no subset {name:?}; choose among {known}")]
-    UnknownSubset {
-        /// Which pictures.
-        what: String,
+    /// A list that comes with a data set is missing or wrong.
+    #[error("{}: {reason}", path.display())]
+    List {
+        /// The list.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        reason: String,
+    },
+    /// Pictures are asked for, and there are only videos.
+    #[error("{}: holds {count} videos and no pictures; extract their faces with `dfrt data extract {} --out faces`, then use faces", path.display(), quoted(path))]
+    OnlyVideos {
+        /// The folder.
+        path: PathBuf,
+        /// How many videos of the data set it holds.
+        count: usize,
+    },
+    /// A subset is asked for that is not there.
+    #[error("no subset is called {name:?}; there are {known}")]
+    NoSubset {
         /// The name asked for.
         name: String,
-        /// Those there are.
+        /// The subsets' names.
         known: String,
     },
     /// A path that a CSV file cannot hold.
@@ -117,6 +131,15 @@ pub enum ManifestError {
 const COLUMNS: [&str; 5] = ["path", "label", "subset", "group", "split"];
 /// The column that is there where people are known; between them stands a `;`.
 const PEOPLE: &str = "people";
+
+/// How far the relative paths of a manifest may go. Absolute ones may go anywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Below the manifest's own folder: safe for manifests of others.
+    Folder,
+    /// Anywhere, up through `..` too.
+    Anywhere,
+}
 
 /// A data set: its samples in a fixed order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -144,28 +167,44 @@ impl Manifest {
     /// a bad label or split, an empty field, a path given twice, or a relative path
     /// that climbs out of the folder.
     pub fn read(path: &Path) -> Result<Self, ManifestError> {
-        let bytes = storage::read(path)?;
+        Self::read_within(path, Reach::Folder)
+    }
+
+    /// [`Manifest::read`], where `reach` says how far its relative paths may go.
+    ///
+    /// # Errors
+    /// As [`Manifest::read`].
+    pub fn read_within(path: &Path, reach: Reach) -> Result<Self, ManifestError> {
+        Self::parse(path, &storage::read(path)?, reach)
+    }
+
+    /// What the manifest.csv at `path` says whose bytes are `bytes`; nothing is opened.
+    ///
+    /// # Errors
+    /// As [`Manifest::read`].
+    pub fn parse(path: &Path, bytes: &[u8], reach: Reach) -> Result<Self, ManifestError> {
         let folder = path.parent().unwrap_or(Path::new(""));
-        let table = Table::parse(path, &bytes, &COLUMNS, &[PEOPLE])?;
-        let mut lines: HashMap<PathBuf, u64> = HashMap::new();
-        let mut samples = Vec::new();
-        for row in &table.rows {
-            let wrong =
-                |reason: String| ManifestError::Line { path: path.to_owned(), line: row.line, reason };
-            let sample = sample_of(folder, row).map_err(wrong)?;
-            if let Some(earlier) = lines.insert(sample.path.clone(), row.line) {
-                return Err(wrong(format!("{:?} stands on line {earlier} already", row.fields[0])));
-            }
-            samples.push(sample);
-        }
-        if samples.is_empty() {
+        let mut lines: Vec<(Sample, u64)> = Vec::new();
+        table::each_row(path, bytes, &COLUMNS, &[PEOPLE], |line, fields| {
+            lines.push((sample_of(folder, fields, reach)?, line));
+            Ok(())
+        })?;
+        if lines.is_empty() {
             return Err(ManifestError::Empty {
                 path: path.to_owned(),
                 passed_over: 0,
                 expected: "one line a picture below the header",
             });
         }
-        Ok(Self::new(samples, Vec::new()))
+        lines.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
+        let twice = lines.windows(2).filter(|pair| pair[0].0.path == pair[1].0.path);
+        if let Some([(sample, earlier), (_, line)]) = twice.min_by_key(|pair| pair[1].1) {
+            let picture = sample.path.strip_prefix(folder).unwrap_or(&sample.path);
+            let reason = format!("{picture:?} stands on line {earlier} already");
+            return Err(ManifestError::Line { path: path.to_owned(), line: *line, reason });
+        }
+        let samples = lines.into_iter().map(|(sample, _)| sample).collect();
+        Ok(Self { samples, skipped: Vec::new() })
     }
 
     /// Writes a manifest.csv, atomically: paths relative to its folder where they
@@ -175,19 +214,20 @@ impl Manifest {
     /// # Errors
     /// Where the file cannot be written or a path is not UTF-8.
     pub fn write(&self, path: &Path) -> Result<(), ManifestError> {
-        let folder = absolute(path.parent().unwrap_or(Path::new("")));
+        let here = working_folder();
+        let folder = absolute(&here, path.parent().unwrap_or(Path::new("")));
         let people_known = self.samples.iter().any(|sample| !sample.people.is_empty());
         let columns = COLUMNS.into_iter().chain(people_known.then_some(PEOPLE));
         let mut out = csv::Writer::from_writer(Vec::new());
         out.write_record(columns).expect("memory takes every byte");
         for sample in &self.samples {
-            let whole = absolute(&sample.path);
+            let whole = absolute(&here, &sample.path);
             let picture = whole.strip_prefix(&folder).unwrap_or(&whole);
             let picture =
                 slashed(picture).ok_or_else(|| ManifestError::Name { path: sample.path.clone() })?;
-            let (label, split) = (sample.label.to_string(), sample.split.to_string());
+            let (label, split) = (sample.label.name(), sample.split.name());
             let people = sample.people.join(";");
-            let fields = [&picture, &label, &sample.subset, &sample.group, &split, &people];
+            let fields = [&picture, label, &sample.subset, &sample.group, split, &people];
             out.write_record(fields.into_iter().take(if people_known { 6 } else { 5 }))
                 .expect("memory takes every byte");
         }
@@ -205,14 +245,15 @@ impl Manifest {
     /// or the same data through a manifest that lies elsewhere, has the same hash.
     /// What is inside the pictures does not enter.
     pub fn sha256(&self) -> String {
-        let common = common_folder(&self.samples);
+        let here = working_folder();
+        let common = common_folder(&here, self.samples.iter().map(|sample| sample.path.as_path()));
         let mut out = csv::Writer::from_writer(Vec::new());
         for sample in &self.samples {
-            let whole = absolute(&sample.path);
+            let whole = absolute(&here, &sample.path);
             let below = whole.strip_prefix(&common).unwrap_or(&whole);
-            let picture = slashed(below).unwrap_or_else(|| below.to_string_lossy().into_owned());
-            let (label, split) = (sample.label.to_string(), sample.split.to_string());
-            out.write_record([&picture, &label, &sample.subset, &sample.group, &split])
+            let picture = slashed(below).unwrap_or_else(|| below.to_string_lossy());
+            let (label, split) = (sample.label.name(), sample.split.name());
+            out.write_record([&picture, label, &sample.subset, &sample.group, split])
                 .expect("memory takes every byte");
         }
         storage::sha256(&out.into_inner().expect("memory takes every byte"))
@@ -252,76 +293,32 @@ pub fn require_both_classes(samples: &[Sample], what: &str) -> Result<(), Manife
     Err(ManifestError::OneClass { what: what.to_owned(), count: samples.len(), label: first.label })
 }
 
-fn sample_of(folder: &Path, row: &Row) -> Result<Sample, String> {
-    let [path, label, subset, group, split, people] = row.fields.as_slice() else {
+fn sample_of(folder: &Path, fields: &[&str], reach: Reach) -> Result<Sample, String> {
+    let &[path, label, subset, group, split, people] = fields else {
         return Err(format!("does not have the fields {}", COLUMNS.join(",")));
     };
-    let named = COLUMNS.iter().zip(&row.fields);
+    let named = COLUMNS.iter().zip(fields);
     if let Some((column, _)) = named.into_iter().find(|(_, field)| field.trim().is_empty()) {
         return Err(format!("the field {column:?} is empty"));
     }
     let relative = Path::new(path);
-    if relative.is_relative() && climbs_out(relative) {
-        return Err(format!("the path {path:?} climbs out of the manifest's folder; give it absolutely"));
+    if relative.file_name().is_none() {
+        return Err(format!("the path {path:?} names no file"));
+    }
+    if reach == Reach::Folder && relative.is_relative() && climbs_out(relative) {
+        return Err(format!(
+            "the path {path:?} climbs out of the manifest's folder; give it absolutely \
+            (`dfrt data index MANIFEST --climb --out NEW.csv` does that to all)"
+        ));
     }
     let people = people.split(';').map(str::trim).filter(|person| !person.is_empty());
     Ok(Sample {
         path: folder.join(relative),
         label: label.parse()?,
-        subset: subset.clone(),
-        group: group.clone(),
+        subset: subset.to_owned(),
+        group: group.to_owned(),
         split: split.parse()?,
         people: people.map(str::to_owned).collect(),
-    })
-}
-
-fn climbs_out(path: &Path) -> bool {
-    let mut depth = 0_usize;
-    for part in path.components() {
-        match part {
-            Component::ParentDir if depth == 0 => return true,
-            Component::ParentDir => depth -= 1,
-            Component::Normal(_) => depth += 1,
-            _ => {}
-        }
-    }
-    false
-}
-
-/// `path` from the root, `.` and `..` resolved by their words; the path itself
-/// where there is no working folder.
-fn absolute(path: &Path) -> PathBuf {
-    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let mut plain = PathBuf::new();
-    for part in whole.components() {
-        if part == Component::ParentDir {
-            plain.pop();
-        } else {
-            plain.push(part);
-        }
-    }
-    plain
-}
-
-/// With forward slashes on every system; `None` where it is not UTF-8.
-fn slashed(path: &Path) -> Option<String> {
-    if path.is_absolute() {
-        return path.to_str().map(str::to_owned);
-    }
-    let parts = path.components().map(|part| part.as_os_str().to_str());
-    Some(parts.collect::<Option<Vec<_>>>()?.join("/"))
-}
-
-fn common_folder(samples: &[Sample]) -> PathBuf {
-    let mut folders = samples.iter().map(|sample| {
-        let whole = absolute(&sample.path);
-        whole.parent().map(Path::to_owned).unwrap_or_default()
-    });
-    let first = folders.next().unwrap_or_default();
-    folders.fold(first, |common, folder| {
-        let shared = common.components().zip(folder.components()).take_while(|(a, b)| a == b);
-        shared.map(|(part, _)| part).collect()
     })
 }
 

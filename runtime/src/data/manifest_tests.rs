@@ -106,6 +106,7 @@ fn every_fault_is_named_with_its_line() {
         (format!("{head}a.png,fake,r,a,train\n"), "line 3: \"a.png\" stands on line 2"),
         (format!("{head}../b.png,fake,r,a,train\n"), "line 3: the path \"../b.png\" climbs out"),
         (format!("{head}x/../../b.png,fake,r,a,train\n"), "climbs out"),
+        (format!("{head}x/..,fake,r,a,train\n"), "names no file"),
     ];
     for (text, expected) in cases {
         let message = read_text(&text).unwrap_err().to_string();
@@ -116,6 +117,43 @@ fn every_fault_is_named_with_its_line() {
     assert!(read_text(&format!("{head}/far/../b.png,fake,r,a,train\n")).is_ok());
     let missing = Manifest::read(Path::new("/no/such/manifest.csv")).unwrap_err();
     assert!(missing.to_string().contains("/no/such/manifest.csv"));
+}
+
+#[test]
+fn paths_climb_where_that_is_allowed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lists/manifest.csv");
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, "path,label,subset,group,split\n../a.png,real,r,a,train\n").unwrap();
+    let refused = Manifest::read(&path).unwrap_err().to_string();
+    assert!(refused.contains("--climb"), "{refused}");
+    let manifest = Manifest::read_within(&path, Reach::Anywhere).unwrap();
+    let written = folder.path().join("lists/new.csv");
+    manifest.write(&written).unwrap();
+    let again = Manifest::read(&written).unwrap();
+    assert_eq!(again.samples[0].path, folder.path().join("a.png"));
+    assert_eq!(again.sha256(), manifest.sha256());
+}
+
+#[test]
+fn the_first_line_that_comes_twice_is_named() {
+    let head = "path,label,subset,group,split\n";
+    let line = |name: &str| format!("{name},real,r,a,train\n");
+    let text = [head.to_owned(), line("z"), line("a"), line("z"), line("a"), line("z")].concat();
+    let message = read_text(&text).unwrap_err().to_string();
+    assert!(message.contains("line 4: \"z\" stands on line 2 already"), "{message}");
+}
+
+#[test]
+fn subsets_are_chosen_by_name_or_by_a_part_of_it() {
+    let subset =
+        |name: &str, path: &str| Sample { subset: name.to_owned(), ..sample(path, Label::Fake, Split::Test) };
+    let samples = vec![subset("Deepfakes/c23", "a"), subset("Deepfakes/c40", "b"), subset("swap", "c")];
+    let manifest = Manifest::new(samples, vec!["x: foreign".into()]);
+    let count = |names: &[&str]| manifest.clone().only(names).unwrap().samples.len();
+    assert_eq!((count(&["Deepfakes"]), count(&["c23", "swap"]), count(&["Deepfakes/c40"])), (2, 2, 1));
+    let error = manifest.only(&["c23", "Deep"]).unwrap_err().to_string();
+    assert_eq!(error, "no subset is called \"Deep\"; there are Deepfakes/c23, Deepfakes/c40, swap");
 }
 
 #[test]
@@ -170,5 +208,39 @@ proptest! {
         let path = folder.path().join("manifest.csv");
         manifest.write(&path).unwrap();
         prop_assert_eq!(Manifest::read(&path).unwrap(), manifest);
+    }
+
+    #[test]
+    fn any_bytes_end_in_a_manifest_or_a_line(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        parses(&bytes);
+    }
+
+    #[test]
+    fn mutated_manifests_end_in_a_manifest_or_a_line(
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>(), any::<bool>()), 0..8),
+    ) {
+        let mut bytes = b"path,label,subset,group,split,people\na.png,real,r,\"a,b\",train,1;2\n\
+            ../b.png,fake,s/t,c,test,\n".to_vec();
+        for (place, byte, replace) in changes {
+            let at = place.index(bytes.len());
+            if replace { bytes[at] = byte } else { bytes.insert(at, byte) }
+        }
+        parses(&bytes);
+    }
+}
+
+/// No bytes may stop the reader; what it takes it takes again after it was written.
+fn parses(bytes: &[u8]) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("manifest.csv");
+    for reach in [Reach::Folder, Reach::Anywhere] {
+        match Manifest::parse(&path, bytes, reach) {
+            Ok(manifest) => {
+                manifest.write(&path).unwrap();
+                let again = Manifest::read_within(&path, reach).unwrap();
+                assert_eq!(again.samples.len(), manifest.samples.len());
+            }
+            Err(error) => assert!(error.to_string().contains("manifest.csv: "), "{error}"),
+        }
     }
 }

@@ -11,6 +11,7 @@ pub mod manifest;
 mod noise;
 pub mod pack;
 pub mod picture;
+mod place;
 pub mod portrait;
 mod sample;
 pub mod selection;

@@ -15,6 +15,14 @@ pub enum Label {
 }
 
 impl Label {
+    /// Its name, as manifests write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Real => "real",
+            Self::Fake => "fake",
+        }
+    }
+
     /// 1 for fake, 0 for real: the target of the cross-entropy.
     pub fn target(self) -> f32 {
         match self {
@@ -60,10 +68,7 @@ impl std::str::FromStr for Label {
 
 impl fmt::Display for Label {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
-            Self::Real => "real",
-            Self::Fake => "fake",
-        })
+        out.write_str(self.name())
     }
 }
 
@@ -82,6 +87,15 @@ pub enum Split {
 impl Split {
     /// All of them, in the order of use.
     pub const ALL: [Self; 3] = [Self::Train, Self::Val, Self::Test];
+
+    /// Its name, as manifests write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Val => "val",
+            Self::Test => "test",
+        }
+    }
 }
 
 impl std::str::FromStr for Split {
@@ -100,11 +114,7 @@ impl std::str::FromStr for Split {
 
 impl fmt::Display for Split {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
-            Self::Train => "train",
-            Self::Val => "val",
-            Self::Test => "test",
-        })
+        out.write_str(self.name())
     }
 }
 

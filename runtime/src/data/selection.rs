@@ -8,29 +8,50 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Manifest {
-    /// The same data set with the subsets `names` only; whole where none is named. A class
-    /// of which no subset is named stays, so that naming some generators keeps the real
-    /// pictures beside them: naming all but one is leave-one-generator-out.
+    /// Keeps the subsets called one of `names`. A name that is a part of a subset's, between
+    /// slashes, stands for all of those: of `Deepfakes/c23` both `Deepfakes` and `c23` do.
     ///
     /// # Errors
-    /// A name that no sample of any split has; `what` names the data set in the error.
-    pub fn of_subsets(&self, names: &[String], what: &str) -> Result<Cow<'_, Self>, ManifestError> {
+    /// Where a name stands for no subset.
+    pub fn only(mut self, names: &[impl AsRef<str>]) -> Result<Self, ManifestError> {
+        let meant = self.meant(names)?;
+        self.samples.retain(|sample| meant.contains(&sample.subset));
+        Ok(self)
+    }
+
+    /// As [`Manifest::only`], but whole where none is named, and a class of which no subset
+    /// is named stays, so that naming some generators keeps the real pictures beside them:
+    /// naming all but one is leave-one-generator-out.
+    ///
+    /// # Errors
+    /// As [`Manifest::only`].
+    pub fn of_subsets(&self, names: &[impl AsRef<str>]) -> Result<Cow<'_, Self>, ManifestError> {
         if names.is_empty() {
             return Ok(Cow::Borrowed(self));
         }
-        let known: BTreeSet<&str> = self.samples.iter().map(|sample| sample.subset.as_str()).collect();
-        if let Some(name) = names.iter().find(|name| !known.contains(name.as_str())) {
-            return Err(ManifestError::UnknownSubset {
-                what: what.to_owned(),
-                name: name.clone(),
-                known: known.into_iter().collect::<Vec<_>>().join(", "),
-            });
-        }
-        let named = |sample: &&Sample| names.contains(&sample.subset);
+        let meant = self.meant(names)?;
+        let named = |sample: &&Sample| meant.contains(&sample.subset);
         let classes: BTreeSet<Label> = self.samples.iter().filter(named).map(|sample| sample.label).collect();
         let kept = |sample: &&Sample| named(sample) || !classes.contains(&sample.label);
         let samples = self.samples.iter().filter(kept).cloned().collect();
         Ok(Cow::Owned(Self { samples, skipped: self.skipped.clone() }))
+    }
+
+    /// The subsets that `names` stand for.
+    fn meant(&self, names: &[impl AsRef<str>]) -> Result<BTreeSet<String>, ManifestError> {
+        let known: BTreeSet<&str> = self.samples.iter().map(|sample| sample.subset.as_str()).collect();
+        let mut meant = BTreeSet::new();
+        for name in names {
+            let name = name.as_ref();
+            let stands = |subset: &&str| *subset == name || subset.split('/').any(|part| part == name);
+            let mut found = known.iter().copied().filter(stands).peekable();
+            if found.peek().is_none() {
+                let known = known.iter().copied().collect::<Vec<_>>().join(", ");
+                return Err(ManifestError::NoSubset { name: name.to_owned(), known });
+            }
+            meant.extend(found.map(str::to_owned));
+        }
+        Ok(meant)
     }
 }
 
@@ -83,7 +104,7 @@ mod tests {
     fn subsets(names: &[&str]) -> Vec<String> {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let manifest = Manifest::new(samples(), Vec::new());
-        let chosen = manifest.of_subsets(&names, "faces").unwrap();
+        let chosen = manifest.of_subsets(&names).unwrap();
         let left: BTreeSet<String> = chosen.samples.iter().map(|sample| sample.subset.clone()).collect();
         left.into_iter().collect()
     }
@@ -95,7 +116,7 @@ mod tests {
         assert_eq!(subsets(&["actors"]), ["actors", "diffusion", "gan", "swap"]);
         assert_eq!(subsets(&["actors", "gan"]), ["actors", "gan"]);
         let manifest = Manifest::new(samples(), Vec::new());
-        let error = manifest.of_subsets(&["Swap".to_owned()], "faces").unwrap_err().to_string();
+        let error = manifest.of_subsets(&["Swap".to_owned()]).unwrap_err().to_string();
         assert!(
             error.contains("\"Swap\"") && error.contains("actors, diffusion, gan, swap, youtube"),
             "{error}"

@@ -3,59 +3,44 @@
 use super::manifest::ManifestError;
 use std::path::Path;
 
-/// A CSV file whose columns are picked by name.
-pub(crate) struct Table {
-    /// Its lines, the fields in the order of the columns asked for.
-    pub rows: Vec<Row>,
-}
+/// A byte order mark, which some editors put before a text.
+pub(crate) const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// One line of a [`Table`].
-pub(crate) struct Row {
-    /// The line in the file, from 1.
-    pub line: u64,
-    /// One field for each column asked for, the required ones first.
-    pub fields: Vec<String>,
-}
-
-impl Table {
-    /// Reads the columns `required` and then those `optional` (in any order, others
-    /// ignored) out of `bytes`; an optional one that is not there is empty.
-    ///
-    /// # Errors
-    /// No header, a required column missing, a line of another length or not UTF-8.
-    pub fn parse(
-        path: &Path,
-        bytes: &[u8],
-        required: &[&str],
-        optional: &[&str],
-    ) -> Result<Self, ManifestError> {
-        let header = |reason: String| ManifestError::Header {
-            path: path.to_owned(),
-            reason,
-            columns: required.join(","),
-        };
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let mut reader = csv::Reader::from_reader(bytes);
-        let names = reader.headers().map_err(|error| header(error.to_string()))?.clone();
-        if names.iter().all(str::is_empty) {
-            return Err(header("the file is empty".to_owned()));
-        }
-        let place = |column: &str| names.iter().position(|name| name.trim() == column);
-        if let Some(column) = required.iter().find(|column| place(column).is_none()) {
-            return Err(header(format!("column {column:?} is missing")));
-        }
-        let columns = required.iter().chain(optional);
-        let places: Vec<Option<usize>> = columns.map(|column| place(column)).collect();
-        let mut rows = Vec::new();
-        for record in reader.records() {
-            let record = record.map_err(|error| bad_record(path, &error))?;
-            let line = record.position().map_or(0, csv::Position::line);
-            let fields =
-                places.iter().map(|place| place.map_or("", |place| &record[place]).to_owned()).collect();
-            rows.push(Row { line, fields });
-        }
-        Ok(Self { rows })
+/// Hands the lines of `bytes`, a CSV file, to `row`: the number of the line, from 1, and
+/// the fields of the columns `required` and then of those `optional` (in any order,
+/// others ignored); an optional one that is not there is empty. What `row` says is wrong
+/// becomes an error that names `path` and the line.
+///
+/// # Errors
+/// No header, a required column missing, a line of another length or not UTF-8, and
+/// what `row` refuses.
+pub(crate) fn each_row(
+    path: &Path,
+    bytes: &[u8],
+    required: &[&str],
+    optional: &[&str],
+    mut row: impl FnMut(u64, &[&str]) -> Result<(), String>,
+) -> Result<(), ManifestError> {
+    let header =
+        |reason: String| ManifestError::Header { path: path.to_owned(), reason, columns: required.join(",") };
+    let mut reader = csv::Reader::from_reader(bytes.strip_prefix(BOM).unwrap_or(bytes));
+    let names = reader.headers().map_err(|error| header(error.to_string()))?.clone();
+    if names.iter().all(str::is_empty) {
+        return Err(header("the file is empty".to_owned()));
     }
+    let place = |column: &str| names.iter().position(|name| name.trim() == column);
+    if let Some(column) = required.iter().find(|column| place(column).is_none()) {
+        return Err(header(format!("column {column:?} is missing")));
+    }
+    let columns = required.iter().chain(optional);
+    let places: Vec<Option<usize>> = columns.map(|column| place(column)).collect();
+    let mut record = csv::StringRecord::new();
+    while reader.read_record(&mut record).map_err(|error| bad_record(path, &error))? {
+        let line = record.position().map_or(0, csv::Position::line);
+        let fields: Vec<&str> = places.iter().map(|place| place.map_or("", |place| &record[place])).collect();
+        row(line, &fields).map_err(|reason| ManifestError::Line { path: path.to_owned(), line, reason })?;
+    }
+    Ok(())
 }
 
 fn bad_record(path: &Path, error: &csv::Error) -> ManifestError {

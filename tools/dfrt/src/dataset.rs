@@ -56,7 +56,7 @@ impl Dataset {
         output::passed_over(&format!("entries of {}", path.display()), &manifest.skipped, None);
         let all = manifest.split(split);
         let what = format!("the {split} split of {}", path.display());
-        let named = manifest.of_subsets(subsets, &path.display().to_string())?.split(split);
+        let named = manifest.of_subsets(subsets)?.split(split);
         let chosen = match limit {
             Some(limit @ 0..2) => bail!("--limit {limit}: too few; give 2 or more, to have both classes"),
             Some(limit) => manifest::limit(&named, limit, 0),

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// Remarks listed one by one before the rest are only counted.
-const LISTED: usize = 20;
+pub const LISTED: usize = 20;
 
 /// Prints a text to standard output.
 pub fn say(text: impl Display) -> Result<()> {
@@ -38,17 +38,19 @@ pub fn told(text: &str) -> ExitCode {
     }
 }
 
-/// Counts and lists what was passed over: unreadable pictures, foreign files.
+/// Counts what was passed over (unreadable pictures, foreign files) and lists the first.
 /// `all` says where every line stands, where that is somewhere.
 pub fn passed_over(what: &str, lines: &[String], all: Option<&Path>) {
     if lines.is_empty() {
         return;
     }
     note(format!("warning: {} {what} passed over:", lines.len()));
-    let shown = if all.is_some() { LISTED } else { lines.len() };
-    lines.iter().take(shown).for_each(|line| note(format!("  {line}")));
-    if let (Some(path), true) = (all, lines.len() > shown) {
-        note(format!("  and {} more, all of them in {}", lines.len() - shown, path.display()));
+    lines.iter().take(LISTED).for_each(|line| note(format!("  {line}")));
+    let more = lines.len().saturating_sub(LISTED);
+    match all {
+        _ if more == 0 => {}
+        Some(path) => note(format!("  and {more} more, all of them in {}", path.display())),
+        None => note(format!("  and {more} more")),
     }
 }
 

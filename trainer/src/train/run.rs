@@ -250,8 +250,7 @@ impl<'a> Run<'a> {
 }
 
 fn samples(settings: &Settings, manifest: &Manifest, split: Split) -> Result<Vec<Sample>, TrainError> {
-    let name = settings.data.display().to_string();
-    let mut samples = manifest.of_subsets(&settings.train_subsets, &name)?.split(split);
+    let mut samples = manifest.of_subsets(&settings.train_subsets)?.split(split);
     if let Some(limit) = settings.limit {
         samples = manifest::limit(&samples, limit, 0);
     }

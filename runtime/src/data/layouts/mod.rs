@@ -1,8 +1,19 @@
 //! Data sets as they lie on a disk, each layout read into a [`Manifest`], of their
 //! pictures or of their videos. A layout looks at names and lists only; it never opens
-//! a picture or a video.
+//! a picture or a video. docs/datasets.md shows them all.
 
+mod celeb_df;
+mod clips;
+mod dfdc;
+mod dfdcp;
+mod dffd;
+mod faceforensics;
 mod folder;
+mod held_out;
+pub mod lists;
+mod tree;
+#[cfg(test)]
+mod trees;
 
 use super::manifest::{Manifest, ManifestError};
 use std::ffi::OsStr;
@@ -57,8 +68,24 @@ impl Media {
     }
 }
 
+/// Why a file is none of the `media`.
+fn foreign(media: Media) -> String {
+    format!("not a {} ({})", media.noun(), media.extensions().join(", "))
+}
+
 /// Every layout there is; the first that recognises a folder reads it.
-pub const LAYOUTS: [&dyn Layout; 1] = [&folder::Folder];
+pub const LAYOUTS: [&dyn Layout; 6] = [
+    &folder::Folder,
+    &dffd::Dffd,
+    &faceforensics::FaceForensics,
+    &celeb_df::CelebDf,
+    &dfdcp::Dfdcp,
+    &dfdc::Dfdc,
+];
+
+/// What the layouts look like, for messages.
+const EXPECTED: &str = "{train,val,test}/{real,fake}/ with pictures below, or DFFD, FaceForensics++, Celeb-DF, \
+DFDC or its preview as they are published";
 
 /// The names of all layouts, for messages.
 pub fn names() -> String {
@@ -69,27 +96,32 @@ pub fn names() -> String {
 /// in the first that recognises it.
 ///
 /// # Errors
-/// Where the folder is missing, no layout has that name or recognises the folder,
-/// and as [`Layout::read`].
+/// Where the folder is missing, no layout has that name or recognises the folder, where
+/// pictures are wanted and there are only videos, and as [`Layout::read`].
 pub fn read(dir: &Path, layout: &str, media: Media) -> Result<Manifest, ManifestError> {
-    if layout == "auto" {
-        if !dir.is_dir() {
-            return Err(ManifestError::Missing { path: dir.to_owned() });
-        }
-        let found = LAYOUTS.into_iter().find(|layout| layout.recognises(dir));
-        return found.ok_or_else(|| unrecognised(dir))?.read(dir, media);
-    }
     let named = LAYOUTS.into_iter().find(|known| known.name() == layout);
-    let unknown = || ManifestError::UnknownLayout { name: layout.to_owned(), known: names() };
-    let layout = named.ok_or_else(unknown)?;
+    if named.is_none() && layout != "auto" {
+        return Err(ManifestError::UnknownLayout { name: layout.to_owned(), known: names() });
+    }
     if !dir.is_dir() {
         return Err(ManifestError::Missing { path: dir.to_owned() });
     }
-    layout.read(dir, media)
+    let recognised = || LAYOUTS.into_iter().find(|layout| layout.recognises(dir));
+    let layout = named.or_else(recognised).ok_or_else(|| ManifestError::Unrecognised {
+        path: dir.to_owned(),
+        expected: EXPECTED,
+        known: names(),
+    })?;
+    match layout.read(dir, media) {
+        Err(ManifestError::Empty { .. }) if media == Media::Pictures && count_videos(dir, layout) > 0 => {
+            Err(ManifestError::OnlyVideos { path: dir.to_owned(), count: count_videos(dir, layout) })
+        }
+        read => read,
+    }
 }
 
-fn unrecognised(dir: &Path) -> ManifestError {
-    ManifestError::Unrecognised { path: dir.to_owned(), expected: folder::EXPECTED, known: names() }
+fn count_videos(dir: &Path, layout: &dyn Layout) -> usize {
+    layout.read(dir, Media::Videos).map_or(0, |videos| videos.samples.len())
 }
 
 impl Manifest {

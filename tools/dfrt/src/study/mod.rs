@@ -54,7 +54,7 @@ impl<'a> Study<'a> {
     pub fn open(settings: &'a StudySettings, out: &'a Path, engine: Arc<Engine>) -> Result<Self> {
         let data = &settings.train.data;
         let manifest = Manifest::of(data)?;
-        let manifest = manifest.of_subsets(&settings.train.train_subsets, &data.display().to_string())?;
+        let manifest = manifest.of_subsets(&settings.train.train_subsets)?;
         for split in [Split::Train, Split::Val] {
             let what = format!("the {split} split of {}", data.display());
             manifest::require_both_classes(&manifest.split(split), &what)?;

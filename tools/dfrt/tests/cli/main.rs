@@ -13,6 +13,7 @@ mod corrupting;
 mod data;
 mod extracting;
 mod importing;
+mod indexing;
 mod measuring;
 mod resuming;
 mod studying;
@@ -30,6 +31,7 @@ fn all() -> Vec<Trial> {
         usage::trials(),
         data::trials(),
         extracting::trials(),
+        indexing::trials(),
         training::trials(),
         importing::trials(),
         resuming::trials(),

@@ -1,30 +1,43 @@
-//! `dfrt data index`: a folder becomes a manifest.
+//! `dfrt data index`: a folder becomes a manifest, or a manifest another one.
 
 use crate::output;
 use crate::place;
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
 use argh::FromArgs;
 use dfrt_runtime::data::layouts::{self, Media};
+use dfrt_runtime::data::manifest::{Manifest, Reach};
+use dfrt_runtime::storage;
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// read a folder in a known layout into a manifest: path,label,subset,group,split
+/// read a folder in a known layout into a manifest: path,label,subset,group,split and, where
+/// they are known, people
 #[derive(FromArgs)]
 #[argh(
     subcommand,
     name = "index",
     help_triggers("-h", "--help", "help"),
     example = "{command_name} faces --out faces.csv",
+    example = "{command_name} FaceForensics++ --subsets youtube/c23,Deepfakes/c23 --out c23.csv",
     note = "Layouts: folder ({{train,val,test}}/{{real,fake}}/…, with an optional split.csv that names \
-    the person or video of each file). Every command that takes --data also takes the folder itself."
+    the person or video of each file), dffd, faceforensics, celeb-df, dfdcp, dfdc, as they are \
+    published, videos' pictures in frames/<video>/ beside them (docs/datasets.md). Every command \
+    that takes --data also takes the folder itself. Of more than 20 entries passed over, all are \
+    listed in <out>.skipped.txt."
 )]
 pub struct Index {
-    /// folder of the data set
+    /// folder of the data set, or an earlier manifest
     #[argh(positional)]
     folder: PathBuf,
     /// layout, or auto to recognise it (default auto)
     #[argh(option, default = "String::from(\"auto\")")]
     layout: String,
+    /// keep these subsets only, a,b; of Deepfakes/c23 also Deepfakes and c23 are names
+    #[argh(option)]
+    subsets: Vec<String>,
+    /// of an earlier manifest: allow paths that climb out of its folder (../)
+    #[argh(switch)]
+    climb: bool,
     /// manifest to write
     #[argh(option)]
     out: PathBuf,
@@ -40,10 +53,40 @@ impl Index {
     /// Does it.
     pub fn run(self) -> Result<()> {
         place::file(&self.out, self.force)?;
-        let manifest = layouts::read(&self.folder, &self.layout, Media::Pictures)?;
+        let mut manifest = self.read()?;
+        let names = crate::command::listed(&self.subsets);
+        if !names.is_empty() {
+            manifest = manifest.only(&names).with_context(|| format!("--subsets {}", names.join(",")))?;
+        }
+        let all = self.out.with_extension("skipped.txt");
+        let all = (manifest.skipped.len() > output::LISTED).then_some(all);
+        if let Some(all) = &all {
+            place::file(all, self.force)?;
+        }
         manifest.write(&self.out)?;
+        if let Some(all) = &all {
+            storage::write(all, (manifest.skipped.join("\n") + "\n").as_bytes())?;
+        }
+        self.tell(&manifest, all.as_deref())
+    }
+
+    fn read(&self) -> Result<Manifest> {
+        if !self.folder.is_file() {
+            if self.climb {
+                bail!("{}: is no manifest; --climb is for manifests, leave it out", self.folder.display());
+            }
+            return Ok(layouts::read(&self.folder, &self.layout, Media::Pictures)?);
+        }
+        if self.layout != "auto" {
+            bail!("{}: is no folder; --layout is for folders, leave it out", self.folder.display());
+        }
+        let reach = if self.climb { Reach::Anywhere } else { Reach::Folder };
+        Ok(Manifest::read_within(&self.folder, reach)?)
+    }
+
+    fn tell(&self, manifest: &Manifest, all: Option<&Path>) -> Result<()> {
+        output::passed_over(&format!("entries of {}", self.folder.display()), &manifest.skipped, all);
         let summary = manifest.summary();
-        output::passed_over(&format!("entries of {}", self.folder.display()), &manifest.skipped, None);
         if self.json {
             return output::json(&json!({
                 "manifest": self.out,

@@ -118,10 +118,9 @@ impl Train {
 /// Training opens these again; asked here, a mistake costs no earlier RUN.
 fn check_data(settings: &Settings) -> Result<()> {
     let manifest = Manifest::of(&settings.data)?;
-    let name = settings.data.display().to_string();
-    let manifest = manifest.of_subsets(&settings.train_subsets, &name)?;
+    let manifest = manifest.of_subsets(&settings.train_subsets)?;
     let weighed: Vec<String> = settings.subset_weights.keys().cloned().collect();
-    manifest.of_subsets(&weighed, &name)?;
+    manifest.of_subsets(&weighed)?;
     for split in [Split::Train, Split::Val] {
         let what = format!("the {split} split of {}", settings.data.display());
         manifest::require_both_classes(&manifest.split(split), &what)?;

@@ -1,0 +1,131 @@
+//! Celeb-DF (v1 and v2): `Celeb-real`, `YouTube-real` and `Celeb-synthesis` in any case,
+//! and the list of the videos to test on. Who validates is chosen here.
+
+use super::clips::{self, Catalogue, Clip, Place};
+use super::{Layout, Media, held_out, lists, tree};
+use crate::data::manifest::{Label, Manifest, ManifestError, Split};
+use std::collections::HashSet;
+use std::path::Path;
+
+const EXPECTED: &str = "{Celeb-real,YouTube-real,Celeb-synthesis}/{frames/<video>,videos}/";
+const LIST: &str = "List_of_testing_videos.txt";
+const FOLDERS: [(&str, Label); 3] =
+    [("Celeb-real", Label::Real), ("YouTube-real", Label::Real), ("Celeb-synthesis", Label::Fake)];
+
+/// The subset is the folder, the group the folder and the video's name. The list decides
+/// what is tested on. Of the rest, videos with a person whose number ends in 7 (of
+/// YouTube-real, whose people are unknown, videos whose number does) validate, so that
+/// these people are never trained on. The list itself does not keep people apart: most of
+/// those tested on are trained on too.
+pub(super) struct CelebDf;
+
+impl Layout for CelebDf {
+    fn name(&self) -> &'static str {
+        "celeb-df"
+    }
+
+    fn recognises(&self, dir: &Path) -> bool {
+        tree::folders(dir).iter().any(|name| folder(name).is_some())
+    }
+
+    fn read(&self, dir: &Path, media: Media) -> Result<Manifest, ManifestError> {
+        let path = dir.join(LIST);
+        let testing = Testing::read(&path)?;
+        let mut found = clips::read(dir, media, &testing)?;
+        let there = |(folder, video): &(String, String)| {
+            let mut homes = found.homes.iter().filter(|(name, _)| name.eq_ignore_ascii_case(folder));
+            homes.any(|(_, home)| home.has(video))
+        };
+        let missing: Vec<_> = testing.videos.iter().filter(|&listed| !there(listed)).cloned().collect();
+        missing.iter().for_each(|(folder, video)| found.missing(&format!("{folder}/{video}"), LIST));
+        found.into_manifest(dir, EXPECTED)
+    }
+}
+
+/// The folder that is called `name` in some case, and what it holds.
+fn folder(name: &str) -> Option<(&'static str, Label)> {
+    FOLDERS.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name))
+}
+
+/// The videos to test on: folder and name.
+struct Testing {
+    videos: HashSet<(String, String)>,
+}
+
+impl Testing {
+    fn read(path: &Path) -> Result<Self, ManifestError> {
+        let wrong = |reason: String| ManifestError::List { path: path.to_owned(), reason };
+        let bytes = lists::read(path)?.ok_or_else(|| {
+            wrong(
+                "is missing, so nobody knows what is tested on; it comes with the data set, copy it there"
+                    .into(),
+            )
+        })?;
+        let mut videos = HashSet::new();
+        for listed in lists::testing(path, &bytes)? {
+            let (name, video) = (listed.folder, listed.video);
+            let (folder, label) = folder(&name)
+                .ok_or_else(|| wrong(format!("{name:?} is no folder of Celeb-DF; fetch the list anew")))?;
+            if label != listed.label {
+                let says = listed.label;
+                let reason = format!("says that {name}/{video} is {says}, but {folder} holds {label} videos");
+                return Err(wrong(reason + "; fetch the list anew"));
+            }
+            videos.insert((folder.to_owned(), video));
+        }
+        Ok(Self { videos })
+    }
+}
+
+/// The people of `id0_0000` and `id0_id1_0000`: the one in the picture, and the one whose
+/// face was put there.
+fn people(video: &str) -> Vec<&str> {
+    let parts = video.split('_');
+    parts.filter(|part| part.strip_prefix("id").and_then(|id| id.parse::<u32>().ok()).is_some()).collect()
+}
+
+fn validates(video: &str, people: &[&str]) -> bool {
+    let number = |text: &str| text.parse().is_ok_and(held_out::by_number);
+    if people.is_empty() { number(video) } else { people.iter().any(|person| number(&person[2..])) }
+}
+
+impl Catalogue for Testing {
+    fn place(&self, parts: &[&str]) -> Place {
+        match *parts {
+            [] => Place::Way,
+            [name] if folder(name).is_some() => Place::Home,
+            _ => Place::Foreign("no folder of Celeb-DF".to_owned()),
+        }
+    }
+
+    fn clip(&self, home: &[&str], video: &str) -> Result<Clip, String> {
+        let (subset, label) = folder(home[0]).ok_or("no folder of Celeb-DF")?;
+        let people = people(video);
+        let expected = match subset {
+            "Celeb-real" => 1,
+            "Celeb-synthesis" => 2,
+            _ => 0,
+        };
+        if people.len() != expected {
+            return Err(format!("its name does not name {expected} people (id0_0000, id0_id1_0000)"));
+        }
+        let split = if self.videos.contains(&(subset.to_owned(), video.to_owned())) {
+            Split::Test
+        } else if validates(video, &people) {
+            Split::Val
+        } else {
+            Split::Train
+        };
+        let group = format!("{subset}/{video}");
+        let people = people.into_iter().map(str::to_owned).collect();
+        Ok(Clip { label, subset: subset.to_owned(), group, split, people })
+    }
+
+    fn is_list(&self, parts: &[&str]) -> bool {
+        parts == [LIST]
+    }
+}
+
+#[cfg(test)]
+#[path = "celeb_df_tests.rs"]
+mod tests;

@@ -1,0 +1,101 @@
+//! The DFDC preview: `original_videos`, `method_A` and `method_B`, and `dataset.json`, which
+//! says of every video label, set and people.
+
+use super::clips::{self, Catalogue, Clip, Place};
+use super::lists::{self, Preview};
+use super::{Layout, Media, held_out};
+use crate::data::manifest::{Manifest, ManifestError, Split};
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+
+const EXPECTED: &str = "{original_videos,method_A,method_B}/ with the videos or frames/<video>/ below";
+const LIST: &str = "dataset.json";
+const FOLDERS: [&str; 3] = ["original_videos", "method_A", "method_B"];
+
+/// The subset is the folder at the top, the group that and the video's name, people are
+/// `target_id` and `swapped_id`. Of the set `train`, videos with a person of the tenth that
+/// is held out by name validate.
+pub(super) struct Dfdcp;
+
+impl Layout for Dfdcp {
+    fn name(&self) -> &'static str {
+        "dfdcp"
+    }
+
+    fn recognises(&self, dir: &Path) -> bool {
+        dir.join(LIST).is_file() && FOLDERS.iter().any(|folder| dir.join(folder).is_dir())
+    }
+
+    fn read(&self, dir: &Path, media: Media) -> Result<Manifest, ManifestError> {
+        let listed = Listed::read(&dir.join(LIST))?;
+        let mut found = clips::read(dir, media, &listed)?;
+        for (folder, video) in &listed.order {
+            if !found.homes.get(folder).is_some_and(|home| home.has(video)) {
+                found.missing(&format!("{folder}/{video}"), LIST);
+            }
+        }
+        found.into_manifest(dir, EXPECTED)
+    }
+}
+
+/// What `dataset.json` says, by folder and name.
+struct Listed {
+    videos: HashMap<(String, String), Preview>,
+    order: Vec<(String, String)>,
+    folders: BTreeSet<String>,
+}
+
+impl Listed {
+    fn read(path: &Path) -> Result<Self, ManifestError> {
+        let wrong = |reason: String| ManifestError::List { path: path.to_owned(), reason };
+        let bytes = lists::read(path)?;
+        let bytes =
+            bytes.ok_or_else(|| wrong("is missing; it comes with the data set, copy it there".into()))?;
+        let (mut videos, mut order) = (HashMap::new(), Vec::new());
+        for video in lists::preview(path, &bytes)? {
+            let name = (video.folder.clone(), video.video.clone());
+            match videos.insert(name.clone(), video.clone()) {
+                Some(earlier) if earlier != video => {
+                    let reason = format!("says two different things of {}/{}; fetch it anew", name.0, name.1);
+                    return Err(wrong(reason));
+                }
+                Some(_) => {}
+                None => order.push(name),
+            }
+        }
+        let folders = order.iter().map(|(folder, _)| folder.clone()).collect();
+        Ok(Self { videos, order, folders })
+    }
+}
+
+impl Catalogue for Listed {
+    fn place(&self, parts: &[&str]) -> Place {
+        match *parts {
+            [] => Place::Way,
+            [name] if FOLDERS.contains(&name) || self.folders.contains(name) => Place::Home,
+            _ => Place::Foreign("no folder of the DFDC preview".to_owned()),
+        }
+    }
+
+    fn clip(&self, home: &[&str], video: &str) -> Result<Clip, String> {
+        let subset = home[0].to_owned();
+        let known = self.videos.get(&(subset.clone(), video.to_owned()));
+        let known = known.ok_or("not in dataset.json, so its label is not known")?;
+        let held_out = known.people.iter().any(|person| held_out::by_name(person));
+        let split = if known.split == Split::Train && held_out { Split::Val } else { known.split };
+        let group = format!("{subset}/{video}");
+        Ok(Clip { label: known.label, subset, group, split, people: known.people.clone() })
+    }
+
+    fn is_list(&self, parts: &[&str]) -> bool {
+        parts == [LIST]
+    }
+
+    fn nested(&self) -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+#[path = "dfdcp_tests.rs"]
+mod tests;
