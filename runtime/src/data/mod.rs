@@ -5,6 +5,7 @@ pub mod batch;
 pub mod corruption;
 pub mod face;
 pub mod forge;
+pub mod landmarks;
 pub mod layouts;
 pub mod manifest;
 mod noise;

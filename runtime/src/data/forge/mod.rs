@@ -1,17 +1,24 @@
 //! Forgeries made from photographs and landmarks: [`swap`] puts a donor's face into
-//! a target's place, [`self_blend`] blends a photograph with itself. Finding the
+//! a target's place, a [`SelfBlend`] blends a photograph with itself. Finding the
 //! landmarks is not done here.
 
 mod blend;
+mod careless;
 mod colour;
 mod mask;
 mod mesh;
+mod plane;
+mod poisson;
 mod raster;
+mod retouch;
 mod self_blend;
+mod soft_mask;
 mod swap;
 
-pub use self_blend::{SelfBlendSettings, self_blend};
-pub use swap::{SwapSettings, swap};
+pub(super) use careless::careless_self_blend;
+pub(super) use mask::hull_of;
+pub use self_blend::{SelfBlend, SelfBlendSettings};
+pub use swap::{Blend, SwapSettings, swap};
 
 use super::face::Landmarks;
 use image::RgbImage;
@@ -47,8 +54,11 @@ pub enum ForgeError {
 }
 
 impl FaceInPicture<'_> {
-    /// The outline's bounding box must have an area inside the picture.
-    fn check(&self) -> Result<(), ForgeError> {
+    /// Whether a forgery can be made of it.
+    ///
+    /// # Errors
+    /// Where the outline's bounding box has no area inside the picture.
+    pub fn check(&self) -> Result<(), ForgeError> {
         let Landmarks { points, outline } = self.landmarks;
         if outline.len() < 3 || outline.iter().any(|&index| index >= points.len()) {
             return Err(ForgeError::NoFace { reason: "the outline needs three points or more" });
