@@ -50,11 +50,11 @@ fn dense(domain: &Domain) -> Vec<f64> {
         rows.push(row);
     }
     for pivot in 0..rows.len() {
-        for below in pivot + 1..rows.len() {
-            let factor = rows[below][pivot] / rows[pivot][pivot];
-            for column in pivot..=rows.len() {
-                rows[below][column] -= factor * rows[pivot][column];
-            }
+        let (above, below) = rows.split_at_mut(pivot + 1);
+        let known = &above[pivot];
+        for row in below {
+            let factor = row[pivot] / known[pivot];
+            row.iter_mut().zip(known).for_each(|(value, known)| *value -= factor * known);
         }
     }
     let mut solution = vec![0.0; rows.len()];

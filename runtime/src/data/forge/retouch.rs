@@ -166,17 +166,11 @@ fn sharpened(picture: &RgbImage, share: f32, lightness: f32) -> RgbImage {
         for (sum, ((a, b), c)) in sums.iter_mut().zip(above.iter().zip(here).zip(below)) {
             *sum = u16::from(*a) + u16::from(*b) + u16::from(*c);
         }
-        let value = |at: usize, left: usize, right: usize| {
+        for (at, value) in row.iter_mut().enumerate() {
+            let left = if at < 3 { at } else { at - 3 };
+            let right = if at + 3 < stride { at + 3 } else { at };
             let around = f32::from(sums[left] + sums[at] + sums[right]);
-            (own * f32::from(here[at]) - share * around + 0.5).clamp(0.0, 255.0) as u8
-        };
-        for at in 3..stride.saturating_sub(3).max(3) {
-            row[at] = value(at, at - 3, at + 3);
-        }
-        for c in 0..3 {
-            row[c] = value(c, c, if width > 1 { c + 3 } else { c });
-            let last = stride - 3 + c;
-            row[last] = value(last, if width > 1 { last - 3 } else { last }, last);
+            *value = (own * f32::from(here[at]) - share * around + 0.5).clamp(0.0, 255.0) as u8;
         }
     }
     RgbImage::from_raw(picture.width(), picture.height(), bytes).expect("three bytes a pixel")

@@ -1,7 +1,9 @@
 //! `dfrt data`: data sets on a disk, a file a subcommand.
 
+mod forge;
 mod index;
 mod synth;
+mod whole;
 
 use anyhow::Result;
 use argh::FromArgs;
@@ -23,6 +25,7 @@ pub struct Data {
 #[argh(subcommand)]
 enum Command {
     Synth(synth::Synth),
+    Forge(forge::Forge),
     Index(index::Index),
 }
 
@@ -31,6 +34,7 @@ impl Data {
     pub fn run(self) -> Result<()> {
         match self.command {
             Command::Synth(command) => command.run(),
+            Command::Forge(command) => command.run(),
             Command::Index(command) => command.run(),
         }
     }
