@@ -102,6 +102,11 @@ impl FaceBox {
         self.bottom - self.top
     }
 
+    /// Whether the point lies in the box.
+    pub fn holds(&self, [x, y]: Point) -> bool {
+        (self.left..=self.right).contains(&x) && (self.top..=self.bottom).contains(&y)
+    }
+
     /// The square around the box's middle whose side is `factor` times the box's larger
     /// one, moved (and where it must, shrunk) into a picture of `width` x `height`.
     pub fn window(&self, factor: f32, width: u32, height: u32) -> Window {

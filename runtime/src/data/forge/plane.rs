@@ -87,23 +87,76 @@ impl Plane {
         let tap = |offset: usize| (-0.5 * (offset as f32 / sigma).powi(2)).exp();
         let total = 1.0 + 2.0 * (1..=radius).map(tap).sum::<f32>();
         let taps: Vec<f32> = (0..=radius).map(|offset| tap(offset) / total).collect();
-        let rows = |plane: &Self| {
-            let mut out = Self::new(plane.height, plane.width);
-            let mut padded = vec![0.0; plane.width + 2 * radius];
-            for (y, row) in plane.values.chunks_exact(plane.width).enumerate() {
-                padded[radius..radius + plane.width].copy_from_slice(row);
-                for x in 0..plane.width {
-                    let window = &padded[x..=x + 2 * radius];
-                    let mut sum = taps[0] * window[radius];
-                    for (offset, tap) in taps.iter().enumerate().skip(1) {
-                        sum += tap * (window[radius - offset] + window[radius + offset]);
-                    }
-                    out.values[x * plane.height + y] = sum;
+        let mut across = Self::new(self.width, self.height);
+        let mut padded = vec![0.0; self.width + 2 * radius];
+        let rows = self.values.chunks_exact(self.width).zip(across.values.chunks_exact_mut(self.width));
+        for (row, out) in rows {
+            padded[radius..radius + self.width].copy_from_slice(row);
+            add_scaled(out, taps[0], row);
+            for (offset, &tap) in taps.iter().enumerate().skip(1) {
+                add_scaled(out, tap, &padded[radius - offset..]);
+                add_scaled(out, tap, &padded[radius + offset..]);
+            }
+        }
+        let mut down = Self::new(self.width, self.height);
+        let row = |y: usize| &across.values[y * self.width..][..self.width];
+        for (y, out) in down.values.chunks_exact_mut(self.width).enumerate() {
+            add_scaled(out, taps[0], row(y));
+            for (offset, &tap) in taps.iter().enumerate().skip(1) {
+                if let Some(above) = y.checked_sub(offset) {
+                    add_scaled(out, tap, row(above));
+                }
+                if y + offset < self.height {
+                    add_scaled(out, tap, row(y + offset));
                 }
             }
-            out
-        };
-        rows(&rows(self))
+        }
+        down
+    }
+
+    /// Two rows mixed: that at `place` in cells, between their centres; zeros outside.
+    pub fn row_at(&self, place: f32, out: &mut [f32]) {
+        out.fill(0.0);
+        let place = place - 0.5;
+        let above = place.floor();
+        for (row, share) in [(above, 1.0 - (place - above)), (above + 1.0, place - above)] {
+            if row >= 0.0 && (row as usize) < self.height {
+                add_scaled(out, share, &self.values[row as usize * self.width..][..self.width]);
+            }
+        }
+    }
+}
+
+/// Adds `share` times the start of `values`.
+fn add_scaled(out: &mut [f32], share: f32, values: &[f32]) {
+    for (out, value) in out.iter_mut().zip(values) {
+        *out += share * value;
+    }
+}
+
+/// Where to read between two neighbours of a row.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Between {
+    /// Index of the first.
+    pub first: usize,
+    /// Index of the second.
+    pub second: usize,
+    /// The second's share.
+    pub share: f32,
+}
+
+impl Between {
+    /// At `place`, in cells whose centres are at halves, of `count` of them, the last ones
+    /// repeated.
+    pub fn of(place: f32, count: usize) -> Self {
+        let place = (place - 0.5).clamp(0.0, count.saturating_sub(1) as f32);
+        let first = place as usize;
+        Self { first, second: (first + 1).min(count.saturating_sub(1)), share: place - first as f32 }
+    }
+
+    /// The value there.
+    pub fn read(self, row: &[f32]) -> f32 {
+        row[self.first] + self.share * (row[self.second] - row[self.first])
     }
 }
 

@@ -52,11 +52,11 @@ impl Domain {
             given.map(|(value, free)| if *free { [0.0; 3] } else { *value }).collect();
         if count >= COARSEST {
             let coarse = self.coarser();
-            let width = coarse.width;
-            let known = coarse.solved();
+            let (width, height) = (coarse.width, coarse.height);
+            let known = Raster { width, height, pixels: coarse.solved() };
             for (index, value) in start.iter_mut().enumerate().filter(|(index, _)| self.free[*index]) {
                 let (x, y) = (index % self.width, index / self.width);
-                *value = known[(y / 2) * width + x / 2];
+                *value = known.sample([0.5 * (x as f32 + 0.5), 0.5 * (y as f32 + 0.5)]);
             }
         }
         self.relaxed(start)

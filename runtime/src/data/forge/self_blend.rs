@@ -2,8 +2,9 @@
 //! images", CVPR 2022): source and target are the same photograph, one of them retouched
 //! a little, so that the traces of blending are all there is to find.
 
+use super::plane::Between;
 use super::retouch::Retouch;
-use super::soft_mask::{MaskDraw, SoftMask};
+use super::soft_mask::{MaskDraw, Motion, SoftMask};
 use super::{FaceInPicture, ForgeError};
 use image::RgbImage;
 use rand::RngExt;
@@ -132,17 +133,21 @@ impl SelfBlend {
         };
         let motion = self.mask.motion.about(face.landmarks);
         let columns = mask.columns(window.left, window.right);
+        let under = source.columns(&motion, window.left, window.right);
+        let (mut shares, stride) = (Vec::new(), out.width() as usize);
+        let (pixels, _) = out.as_chunks_mut::<3>();
         for y in window.top..window.bottom {
-            let row = mask.row(y);
-            for x in window.left..window.right {
-                let share = mask.at(columns[(x - window.left) as usize], row);
-                if share <= 0.0 {
-                    continue;
-                }
-                let over = source.sample(motion.undone([x as f32 + 0.5, y as f32 + 0.5]));
-                for (under, over) in out.get_pixel_mut(x, y).0.iter_mut().zip(over) {
-                    let value = f32::from(*under);
-                    *under = (value + share * (over - value) + 0.5) as u8;
+            mask.row(y, &mut shares);
+            let rows = source.rows(&motion, y);
+            let row = &mut pixels[y as usize * stride..][window.left as usize..window.right as usize];
+            for ((pixel, column), under) in row.iter_mut().zip(&columns).zip(&under) {
+                let share = column.read(&shares);
+                if share > 0.0 {
+                    let over = rows.read(*under);
+                    *pixel = std::array::from_fn(|c| {
+                        let value = f32::from(pixel[c]);
+                        (value + share * (over[c] - value) + 0.5) as u8
+                    });
                 }
             }
         }
@@ -188,23 +193,41 @@ impl Patch {
         Self { pixels, left: window.left as f32, top: window.top as f32 }
     }
 
-    /// The colour at a place of the whole picture, bilinear, the border repeated.
-    fn sample(&self, [x, y]: [f32; 2]) -> [f32; 3] {
-        let (width, height) = (self.pixels.width() as usize, self.pixels.height() as usize);
-        let x = (x - self.left - 0.5).clamp(0.0, (width - 1) as f32);
-        let y = (y - self.top - 0.5).clamp(0.0, (height - 1) as f32);
-        let (left, top) = (x as usize, y as usize);
-        let (u, v) = (x - left as f32, y - top as f32);
+    /// Where the source of the pixels from `left` to `right` lies in a row.
+    fn columns(&self, motion: &Motion, left: u32, right: u32) -> Vec<Between> {
+        let count = self.pixels.width() as usize;
+        let place = |x: u32| motion.undone([x as f32 + 0.5, 0.0])[0] - self.left;
+        (left..right).map(|x| Between::of(place(x), count)).collect()
+    }
+
+    /// The two rows between which the source of row `y` lies.
+    fn rows(&self, motion: &Motion, y: u32) -> Rows<'_> {
+        let place = motion.undone([0.0, y as f32 + 0.5])[1] - self.top;
+        let between = Between::of(place, self.pixels.height() as usize);
         let (pixels, _) = self.pixels.as_raw().as_chunks::<3>();
-        let rows = [top * width, (top + 1).min(height - 1) * width];
-        let right = (left + 1).min(width - 1);
-        let corners = rows.map(|row| [&pixels[row + left], &pixels[row + right]]);
+        let width = self.pixels.width() as usize;
+        let row = |index: usize| &pixels[index * width..][..width];
+        Rows { above: row(between.first), below: row(between.second), share: between.share }
+    }
+}
+
+/// Two rows of pixels.
+struct Rows<'a> {
+    above: &'a [[u8; 3]],
+    below: &'a [[u8; 3]],
+    share: f32,
+}
+
+impl Rows<'_> {
+    /// The colour between them, bilinear.
+    fn read(&self, at: Between) -> [f32; 3] {
+        let mixed = |row: &[[u8; 3]], c: usize| {
+            let (from, to) = (f32::from(row[at.first][c]), f32::from(row[at.second][c]));
+            from + at.share * (to - from)
+        };
         std::array::from_fn(|c| {
-            let [upper, lower] = corners.map(|[from, to]| {
-                let from = f32::from(from[c]);
-                from + u * (f32::from(to[c]) - from)
-            });
-            upper + v * (lower - upper)
+            let (above, below) = (mixed(self.above, c), mixed(self.below, c));
+            above + self.share * (below - above)
         })
     }
 }

@@ -2,7 +2,7 @@
 //! grid whose cells are shares of the face, so that seams look alike at every resolution.
 
 use super::mask;
-use super::plane::Plane;
+use super::plane::{Between, Plane};
 use super::self_blend::{PixelWindow, SelfBlendSettings};
 use crate::data::face::{FaceBox, Landmarks, Point};
 use rand::RngExt;
@@ -167,19 +167,16 @@ impl SoftMask {
         (window.left < window.right && window.top < window.bottom).then_some(window)
     }
 
-    /// The grid's place of each pixel's centre from `left` to `right`.
-    pub fn columns(&self, left: u32, right: u32) -> Vec<f32> {
-        (left..right).map(|x| (x as f32 + 0.5 - self.start[0]) * self.cells[0]).collect()
+    /// Where the centres of the pixels from `left` to `right` lie in a row of the grid.
+    pub fn columns(&self, left: u32, right: u32) -> Vec<Between> {
+        let place = |x: u32| (x as f32 + 0.5 - self.start[0]) * self.cells[0];
+        (left..right).map(|x| Between::of(place(x), self.plane.width)).collect()
     }
 
-    /// The grid's place of a row's centre.
-    pub fn row(&self, y: u32) -> f32 {
-        (y as f32 + 0.5 - self.start[1]) * self.cells[1]
-    }
-
-    /// The mask at a place of the grid.
-    pub fn at(&self, column: f32, row: f32) -> f32 {
-        self.plane.sample([column, row])
+    /// Writes the row of the grid that lies under the centres of the pixels of row `y`.
+    pub fn row(&self, y: u32, out: &mut Vec<f32>) {
+        out.resize(self.plane.width, 0.0);
+        self.plane.row_at((y as f32 + 0.5 - self.start[1]) * self.cells[1], out);
     }
 }
 
@@ -217,20 +214,95 @@ fn polygons(face: &Landmarks, draw: &MaskDraw) -> Vec<Vec<Point>> {
     if wide.is_empty() { vec![mask::hull(&outline)] } else { wide }
 }
 
-/// The mask seen through smooth noise.
+/// Cells between the points at which the noise that bends the mask is drawn.
+const COARSE: usize = 4;
+
+/// The mask seen through smooth noise: uniform numbers of [-1, 1) a cell under a Gaussian
+/// of deviation 7. So smooth a noise is drawn on every fourth cell alone, and a fourth as
+/// strong, which keeps its deviation.
 fn bent(plane: &Plane, draw: &MaskDraw) -> Plane {
     let mut random = crate::random::stream(draw.bend_seed, &["bend".into()]);
+    let (width, height) = (plane.width.div_ceil(COARSE) + 1, plane.height.div_ceil(COARSE) + 1);
+    let strength = draw.bend / COARSE as f32;
     let mut field = || {
-        let mut noise = Plane::new(plane.width, plane.height);
-        noise.values.iter_mut().for_each(|value| *value = random.random_range(-1.0..1.0));
-        // Three boxes of 13, 15 and 15 cells: near a Gaussian of deviation 7.
-        noise.boxed(6).boxed(7).boxed(7)
+        let mut noise = Plane::new(width, height);
+        noise.values.iter_mut().for_each(|value| *value = strength * random.random_range(-1.0..1.0));
+        noise.smoothed(6, 7.0 / COARSE as f32)
     };
     let (across, down) = (field(), field());
+    let columns: Vec<Between> =
+        (0..plane.width).map(|x| Between::of((x as f32 + 0.5) / COARSE as f32 + 0.5, width)).collect();
     let mut out = Plane::new(plane.width, plane.height);
-    for (index, value) in out.values.iter_mut().enumerate() {
-        let (x, y) = ((index % plane.width) as f32 + 0.5, (index / plane.width) as f32 + 0.5);
-        *value = plane.sample([x + draw.bend * across.values[index], y + draw.bend * down.values[index]]);
+    let (mut across_row, mut down_row) = (vec![0.0; width], vec![0.0; width]);
+    for (y, row) in out.values.chunks_exact_mut(plane.width).enumerate() {
+        let level = y as f32 + 0.5;
+        across.row_at(level / COARSE as f32 + 0.5, &mut across_row);
+        down.row_at(level / COARSE as f32 + 0.5, &mut down_row);
+        for (x, (value, column)) in row.iter_mut().zip(&columns).enumerate() {
+            let place = [x as f32 + 0.5 + column.read(&across_row), level + column.read(&down_row)];
+            *value = plane.sample(place);
+        }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::stream;
+
+    fn face() -> Landmarks {
+        Landmarks::of_box(FaceBox { left: 60.0, top: 50.0, right: 140.0, bottom: 150.0 })
+    }
+
+    #[test]
+    fn bending_moves_the_border_by_about_a_cell() {
+        let draw = |seed| MaskDraw::draw(&SelfBlendSettings::default(), &mut stream(seed, &["mask".into()]));
+        let (mut squares, mut count) = (0.0, 0.0);
+        for seed in 0..12 {
+            // Seen through the noise, a ramp says how far every cell has moved.
+            let mut ramp = Plane::new(160, 140);
+            ramp.values.iter_mut().enumerate().for_each(|(index, value)| *value = (index % 160) as f32);
+            let bent = bent(&ramp, &draw(seed));
+            for y in 20..120 {
+                for x in 20..140 {
+                    squares += f64::from(bent.values[y * 160 + x] - x as f32).powi(2);
+                    count += 1.0;
+                }
+            }
+        }
+        // A uniform number of deviation 0.577 times 50, under a Gaussian of deviation 7:
+        // 28.9 / (2 * 7 * sqrt(pi)) = 1.16.
+        let deviation = f64::sqrt(squares / count);
+        assert!((0.9..1.35).contains(&deviation), "{deviation}");
+    }
+
+    #[test]
+    fn masks_lie_on_the_face_fade_out_and_have_the_drawn_strength() {
+        for seed in 0..60 {
+            let draw = MaskDraw::draw(&SelfBlendSettings::default(), &mut stream(seed, &["mask".into()]));
+            let mask = SoftMask::of(&face(), &draw);
+            let most = mask.plane.values.iter().copied().fold(0.0, f32::max);
+            assert!((most - draw.ratio).abs() < 1e-4, "{seed}: {most}");
+            let (width, height) = (mask.plane.width, mask.plane.height);
+            let rim = (0..width).flat_map(|x| [x, (height - 1) * width + x]);
+            assert!(rim.into_iter().all(|index| mask.plane.values[index] < 1e-3), "{seed}");
+            let share = mask.plane.values.iter().filter(|value| **value > 0.5 * most).count() as f32
+                / (width * height) as f32;
+            assert!((0.05..0.6).contains(&share), "{seed}: {share}");
+        }
+    }
+
+    #[test]
+    fn all_shapes_and_ratios_are_drawn() {
+        let (mut parts, mut full, mut forehead) = ([0; 4], 0, 0);
+        for seed in 0..1200 {
+            let draw = MaskDraw::draw(&SelfBlendSettings::default(), &mut stream(seed, &["mask".into()]));
+            parts[draw.part as usize] += 1;
+            full += usize::from(draw.ratio == 1.0);
+            forehead += usize::from(draw.no_forehead);
+        }
+        assert!(parts.iter().all(|count| (240..360).contains(count)), "{parts:?}");
+        assert!((540..660).contains(&full) && (240..360).contains(&forehead), "{full} {forehead}");
+    }
 }

@@ -34,6 +34,9 @@ pub struct SwapSettings {
     /// How far the donor's colours are fitted to the target's: 0 not at all, 1 to
     /// equal mean and deviation inside the outline.
     pub colour_match: f32,
+    /// The largest factor by which the donor's contrast is changed on that way: a donor's
+    /// beard or a lamp's reflection must not be blown up.
+    pub gain: f32,
     /// The width of the soft border inside the outline, as a share of the face's
     /// smaller side.
     pub feather: f32,
@@ -43,7 +46,7 @@ pub struct SwapSettings {
 
 impl Default for SwapSettings {
     fn default() -> Self {
-        Self { colour_match: 1.0, feather: 0.12, blend: Blend::Poisson }
+        Self { colour_match: 1.0, gain: 1.25, feather: 0.12, blend: Blend::Poisson }
     }
 }
 
@@ -58,6 +61,7 @@ impl SwapSettings {
     pub fn crude(random: &mut ChaCha8Rng) -> Self {
         Self {
             colour_match: random.random_range(0.0..0.5),
+            gain: 2.0,
             feather: random.random_range(0.02..0.07),
             blend: Blend::Feather,
         }
@@ -87,10 +91,11 @@ pub fn swap(
         mesh::warp(&under, &target.landmarks.points, &Raster::of(donor.picture), &donor.landmarks.points);
     let outline = target.landmarks.outline_points();
     let feather = settings.feather * mask::size(&outline);
+    let bounds = target.landmarks.bounds();
     let mask: Vec<f32> = raster::centres(under.width, under.height)
-        .map(|centre| mask::feathered(&outline, centre, feather))
+        .map(|centre| if bounds.holds(centre) { mask::feathered(&outline, centre, feather) } else { 0.0 })
         .collect();
-    colour::fit(&mut patch, &under, &mask, settings.colour_match);
+    colour::fit(&mut patch, &under, &mask, settings.colour_match, settings.gain);
     if settings.blend == Blend::Poisson {
         let region: Vec<bool> = mask.iter().map(|&share| share > REGION).collect();
         patch = poisson::blend(&under, &patch, &region, LIMIT);
