@@ -25,6 +25,18 @@ pub fn batches(
     order.chunks_exact(batch_size(samples.len(), batch)).map(<[usize]>::to_vec).collect()
 }
 
+/// The places of an epoch's pairs in batches of `batch`, which is even: of `reals` real
+/// pictures, in an order shuffled anew, each beside the fake that is made of it, whose place
+/// is `reals` further on.
+pub fn pairs(reals: usize, batch: usize, seed: u64, epoch: usize) -> Vec<Vec<usize>> {
+    let mut stream = random::stream(seed, &["order".into(), (epoch as u64).into()]);
+    let mut order: Vec<usize> = (0..reals).collect();
+    order.shuffle(&mut stream);
+    let pair = |&place: &usize| [place, reals + place];
+    let half = batch_size(2 * reals, batch) / 2;
+    order.chunks_exact(half.max(1)).map(|reals| reals.iter().flat_map(pair).collect()).collect()
+}
+
 /// The batch that is used: `batch`, or the whole set where that is smaller.
 pub fn batch_size(samples: usize, batch: usize) -> usize {
     batch.min(samples).max(1)
@@ -80,6 +92,22 @@ mod tests {
         let order = batches(&samples, 4, Balance::Sampling, 0, 0).concat();
         let reals = order.iter().filter(|&&place| place < 10).count();
         assert_eq!((reals, order.len()), (20, 40));
+    }
+
+    #[test]
+    fn reals_and_the_fakes_made_of_them_are_in_one_batch() {
+        let batches = pairs(21, 8, 0, 3);
+        assert_eq!((batches.len(), steps(42, 8)), (5, 5));
+        for batch in &batches {
+            assert_eq!(batch.len(), 8);
+            assert!(batch.chunks(2).all(|pair| pair[0] < 21 && pair[1] == 21 + pair[0]));
+        }
+        let mut seen = batches.concat();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), 40);
+        assert_ne!(batches, pairs(21, 8, 0, 4));
+        assert_eq!(pairs(3, 32, 0, 0)[0].len(), 6);
     }
 
     #[test]

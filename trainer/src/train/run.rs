@@ -2,12 +2,14 @@
 
 use super::balance::ClassWeights;
 use super::checkpoint::{Best, Checkpoint, CheckpointError, Progress};
+use super::dataset::{self, DatasetError, TrainingPictures};
 use super::feed::{self, FedBatch, NothingReadable, Recipe};
 use super::fitting::{self, Room};
 use super::journal::{Entry, Journal, JournalError};
 use super::order;
 use super::outcome::{self, Outcome};
 use super::pool::Pool;
+use super::pool::allowance::Allowance;
 use super::schedule::Schedule;
 use super::settings::{BadSettings, Settings};
 use super::stepper::{Losses, Stepper};
@@ -20,7 +22,7 @@ use crate::model::graph::Graph;
 use crate::model::import::{ImportError, Source};
 use crate::model::weights::{Weights, WeightsError};
 use crate::plan::resident::Resident;
-use dfrt_runtime::data::manifest::{self, Label, Manifest, ManifestError, Sample, Split};
+use dfrt_runtime::data::manifest::Manifest;
 use dfrt_runtime::random;
 use dfrt_runtime::storage::{self, StorageError};
 use rand::seq::SliceRandom;
@@ -53,7 +55,7 @@ pub enum TrainError {
     Settings(#[from] BadSettings),
     /// The data set.
     #[error(transparent)]
-    Manifest(#[from] ManifestError),
+    Dataset(#[from] DatasetError),
     /// The pictures.
     #[error(transparent)]
     Pictures(#[from] NothingReadable),
@@ -138,9 +140,8 @@ struct Run<'a> {
     out: &'a Path,
     engine: Arc<Engine>,
     graph: Graph,
-    train: Pool,
+    train: TrainingPictures,
     val: Pool,
-    labels: Vec<Label>,
     weights: ClassWeights,
     batch: usize,
     steps_an_epoch: usize,
@@ -172,26 +173,26 @@ pub fn train(
 impl<'a> Run<'a> {
     fn open(settings: &'a Settings, out: &'a Path, engine: Arc<Engine>) -> Result<Self, TrainError> {
         let graph = settings.graph()?;
-        let manifest = Manifest::of(&settings.data)?;
-        let train = samples(settings, &manifest, Split::Train)?;
-        let val = samples(settings, &manifest, Split::Val)?;
-        let mut labels: Vec<Label> = train.iter().map(|sample| sample.label).collect();
+        let manifest = Manifest::of(&settings.data).map_err(DatasetError::from)?;
+        let mut train = TrainingPictures::of(settings, &manifest, Allowance::of_this_process())?;
+        let (val, left_out) = dataset::validation(settings, &manifest)?;
+        let weights = train.class_weights(settings);
         if settings.shuffle_labels {
-            labels.shuffle(&mut random::stream(settings.seed, &["shuffled-labels".into()]));
+            train.labels.shuffle(&mut random::stream(settings.seed, &["shuffled-labels".into()]));
         }
+        let data_sha256 = manifest.sha256();
         Ok(Self {
             settings,
             out,
             engine,
-            weights: ClassWeights::of(&train, settings.balance),
-            batch: order::batch_size(train.len(), settings.batch),
-            steps_an_epoch: order::steps(train.len(), settings.batch),
-            train: Pool::new(train, settings.augment.prepared_side(settings.res)),
-            val: Pool::new(val, settings.res),
-            labels,
+            weights,
+            batch: order::batch_size(train.labels.len(), settings.batch),
+            steps_an_epoch: order::steps(train.labels.len(), settings.batch),
+            manifest_skipped: [manifest.skipped, train.left_out.clone(), left_out].concat(),
+            train,
+            val,
             graph,
-            data_sha256: manifest.sha256(),
-            manifest_skipped: manifest.skipped,
+            data_sha256,
         })
     }
 
@@ -223,16 +224,6 @@ impl<'a> Run<'a> {
     fn file(&self, name: &str) -> PathBuf {
         self.out.join(name)
     }
-}
-
-fn samples(settings: &Settings, manifest: &Manifest, split: Split) -> Result<Vec<Sample>, TrainError> {
-    let mut samples = manifest.split(split);
-    if let Some(limit) = settings.limit {
-        samples = manifest::limit(&samples, limit, 0);
-    }
-    let what = format!("the {split} split of {}", settings.data.display());
-    manifest::require_both_classes(&samples, &what)?;
-    Ok(samples)
 }
 
 struct Session<'a> {
@@ -283,7 +274,7 @@ impl<'a> Session<'a> {
             total_steps: run.settings.epochs * run.steps_an_epoch,
             done_steps: self.progress.step,
             batch: run.batch,
-            n_train: run.train.samples().len(),
+            n_train: run.train.labels.len(),
             n_val: run.val.samples().len(),
             gpu_mb: self.gpu_mb,
         });
@@ -304,13 +295,13 @@ impl<'a> Session<'a> {
         let settings = run.settings;
         let start = Instant::now();
         let epoch = self.progress.epoch;
-        let samples = run.train.samples();
-        let mut batches = order::batches(samples, settings.batch, settings.balance, settings.seed, epoch);
+        let mut batches = run.train.batches(settings, epoch);
         batches.drain(..self.progress.batch);
         let images = batches.len() * run.batch;
         let recipe = Recipe {
-            pool: &run.train,
-            labels: &run.labels,
+            pool: &run.train.pool,
+            labels: &run.train.labels,
+            fakes: run.train.fakes,
             augment: settings.augment,
             res: settings.res,
             seed: settings.seed,
@@ -427,7 +418,7 @@ impl<'a> Session<'a> {
         let metadata = outcome::metadata(run.settings, &run.graph, &best, &weights, &run.data_sha256);
         outcome::export(&run.file(files::MODEL), &run.graph, &weights, &metadata, None)?;
         let mut skipped = run.manifest_skipped.clone();
-        skipped.extend(run.train.unreadable());
+        skipped.extend(run.train.pool.unreadable());
         skipped.extend(run.val.unreadable());
         let outcome = Outcome {
             arch: run.settings.arch.clone(),
@@ -435,7 +426,7 @@ impl<'a> Session<'a> {
             method: run.settings.method.name().to_owned(),
             seed: run.settings.seed,
             parameters: run.graph.parameter_count(),
-            n_train: run.train.samples().len(),
+            n_train: run.train.labels.len(),
             n_val: run.val.samples().len(),
             epochs: self.progress.epoch,
             steps: self.progress.step,

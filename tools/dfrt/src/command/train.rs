@@ -123,6 +123,11 @@ pub struct Train {
     /// how unequal classes are evened out: none, loss (default) or sampling
     #[argh(option)]
     pub balance: Option<String>,
+    /// fakes to train on: files (default), the data set's own; or sbi: self-blended images, made
+    /// of every real picture anew in every epoch, for which faces must be known (landmarks.json,
+    /// .tem or boxes.csv beside the pictures; see dfrt data forge)
+    #[argh(option)]
+    pub fakes: Option<String>,
     /// mirror half of the training pictures (the default)
     #[argh(switch)]
     pub flip: bool,

@@ -10,6 +10,7 @@ mod bad_models;
 mod bad_pictures;
 mod corrupting;
 mod data;
+mod forging;
 mod importing;
 mod measuring;
 mod resuming;
@@ -26,6 +27,7 @@ fn all() -> Vec<Trial> {
     let all = [
         usage::trials(),
         data::trials(),
+        forging::trials(),
         training::trials(),
         importing::trials(),
         resuming::trials(),
