@@ -61,6 +61,68 @@ pub fn write_with(
     Ok(())
 }
 
+/// A folder that is filled beside its place and appears there when it is whole.
+#[derive(Debug)]
+pub struct WholeFolder {
+    beside: tempfile::TempDir,
+    out: PathBuf,
+}
+
+/// Why no such folder can be begun.
+#[derive(Debug, thiserror::Error)]
+pub enum NotWhole {
+    /// The place holds something already.
+    #[error("is not empty")]
+    Occupied,
+    /// The system said no.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl WholeFolder {
+    /// An empty folder on the same file system as `out`; it goes again unless it is kept.
+    ///
+    /// # Errors
+    /// Where `out` holds something, or no folder can be made beside it.
+    pub fn beside(out: &Path) -> Result<Self, NotWhole> {
+        if out.exists() && std::fs::read_dir(out)?.next().is_some() {
+            return Err(NotWhole::Occupied);
+        }
+        let parent = match out.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        std::fs::create_dir_all(parent)?;
+        let beside = tempfile::Builder::new().prefix(".dfrt-").tempdir_in(parent)?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            std::fs::set_permissions(beside.path(), std::fs::Permissions::from_mode(0o755))?;
+        }
+        Ok(Self { beside, out: out.to_owned() })
+    }
+
+    /// Where it is filled.
+    pub fn path(&self) -> &Path {
+        self.beside.path()
+    }
+
+    /// Moves it to its place.
+    ///
+    /// # Errors
+    /// Where it cannot be moved; it is gone then.
+    pub fn keep(self) -> io::Result<()> {
+        if self.out.exists() {
+            std::fs::remove_dir(&self.out)?;
+        }
+        let whole = self.beside.keep();
+        std::fs::rename(&whole, &self.out).inspect_err(|_| {
+            // It is useless where the user did not ask for it.
+            let _ = std::fs::remove_dir_all(&whole);
+        })
+    }
+}
+
 /// The whole file.
 pub fn read(path: &Path) -> Result<Vec<u8>, StorageError> {
     std::fs::read(path).map_err(|source| StorageError::Read { path: path.to_owned(), source })

@@ -3,7 +3,7 @@
 //! after [`picture::load`] is not stored.
 
 use super::manifest::Sample;
-use super::picture;
+use super::picture::{self, PictureError};
 use crate::storage::{self, StorageError};
 use image::RgbImage;
 use memmap2::Mmap;
@@ -54,6 +54,8 @@ struct Entry {
     side: u32,
     /// What the picture's file was when it was decoded.
     state: State,
+    /// The picture's own width and height in pixels.
+    size: [u32; 2],
     /// Where its pixels begin, red, green and blue by row; none where it cannot be read.
     offset: Option<u64>,
 }
@@ -73,6 +75,32 @@ impl State {
             Some(Self { bytes: metadata.len(), modified_ns: modified.as_nanos() as u64 })
         };
         std::fs::metadata(path).ok().and_then(known).unwrap_or(Self { bytes: 0, modified_ns: 0 })
+    }
+}
+
+/// A picture as a detector sees it, and what it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packed {
+    /// As [`picture::load`] gives it.
+    pub picture: RgbImage,
+    /// Width of the file's picture in pixels.
+    pub width: u32,
+    /// Its height.
+    pub height: u32,
+}
+
+impl Packed {
+    /// Reads the file itself.
+    ///
+    /// # Errors
+    /// As [`picture::load`].
+    pub fn read(path: &Path, side: usize) -> Result<Self, PictureError> {
+        if side == 0 {
+            return Err(PictureError::NoResolution { path: path.to_owned() });
+        }
+        let whole = picture::open(path)?;
+        let (width, height) = whole.dimensions();
+        Ok(Self { picture: picture::prepare(&whole, side), width, height })
     }
 }
 
@@ -141,12 +169,14 @@ impl Pack {
         self.entries.get(&(name(path), u32::try_from(side).ok()?))
     }
 
-    /// The picture as [`picture::load`] would give it; none where it cannot be read or is
-    /// not in the pack.
-    pub fn picture(&self, path: &Path, side: usize) -> Option<RgbImage> {
+    /// The picture of that file at that side; none where it cannot be read or is not in
+    /// the pack.
+    pub fn picture(&self, path: &Path, side: usize) -> Option<Packed> {
         let entry = self.entry(path, side)?;
         let pixels = entry.pixels(&self.map)??;
-        RgbImage::from_raw(entry.side, entry.side, pixels.to_vec())
+        let [width, height] = entry.size;
+        let picture = RgbImage::from_raw(entry.side, entry.side, pixels.to_vec())?;
+        Some(Packed { picture, width, height })
     }
 
     /// How many pictures it holds, and the bytes of their pixels.
@@ -199,15 +229,16 @@ fn write(path: &Path, wanted: &[Wanted<'_>], progress: &dyn Fn(usize, usize)) ->
             let decoded: Vec<_> = chunk
                 .par_iter()
                 // The state is taken first: a file that changes meanwhile is decoded again.
-                .map(|(path, side)| (State::of(path), picture::load(path, *side).ok()))
+                .map(|(path, side)| (State::of(path), Packed::read(path, *side).ok()))
                 .collect();
             for ((path, side), (state, picture)) in chunk.iter().zip(decoded) {
                 let place = picture.as_ref().map(|_| offset);
-                if let Some(picture) = picture {
+                let size = picture.as_ref().map_or([0; 2], |packed| [packed.width, packed.height]);
+                if let Some(Packed { picture, .. }) = picture {
                     file.write_all(picture.as_raw())?;
                     offset += picture.as_raw().len() as u64;
                 }
-                entries.push(Entry { path: name(path), side: *side as u32, state, offset: place });
+                entries.push(Entry { path: name(path), side: *side as u32, state, size, offset: place });
             }
             progress(entries.len(), todo.len());
         }
@@ -260,7 +291,11 @@ mod tests {
             assert_eq!(decoded, if round == 0 { 8 } else { 0 });
             for part in &wanted {
                 for sample in part.samples {
-                    let expected = picture::load(&sample.path, part.side).ok();
+                    let expected = picture::open(&sample.path).ok().map(|whole| Packed {
+                        picture: picture::load(&sample.path, part.side).unwrap(),
+                        width: whole.width(),
+                        height: whole.height(),
+                    });
                     assert_eq!(pack.picture(&sample.path, part.side), expected);
                 }
             }
@@ -281,7 +316,7 @@ mod tests {
         std::fs::remove_file(&samples[2].path).unwrap();
         let (new, decoded) = pack(&file, &wanted);
         assert_eq!(decoded, 4);
-        assert_eq!(new.picture(&samples[1].path, SIDE).unwrap().get_pixel(0, 0).0, [9; 3]);
+        assert_eq!(new.picture(&samples[1].path, SIDE).unwrap().picture.get_pixel(0, 0).0, [9; 3]);
         assert_eq!(new.picture(&samples[2].path, SIDE), None);
         assert!(old.picture(&samples[2].path, SIDE).is_some(), "who has the old one open keeps it");
         assert_eq!(pack(&file, &wanted).1, 0);
@@ -327,7 +362,7 @@ mod tests {
             if let Ok(pack) = Pack::open(&path) {
                 for sample in &samples {
                     let picture = pack.picture(&sample.path, 4);
-                    prop_assert!(picture.is_none_or(|picture| picture.dimensions() == (4, 4)));
+                    prop_assert!(picture.is_none_or(|packed| packed.picture.dimensions() == (4, 4)));
                 }
             }
         }

@@ -1,13 +1,13 @@
 //! The demo set: drawn people, and fakes made of their portraits, on a disk in the
 //! folder layout. It shows the tool and tests it; it measures no real detector.
 
-use super::forge::{self, FaceInPicture, ForgeError, SelfBlendSettings, SwapSettings};
+use super::forge::{self, FaceInPicture, ForgeError, SwapSettings};
 use super::layouts::{self, Media};
 use super::manifest::{Label, ManifestError, Split, Summary};
 use super::picture;
 use super::portrait::{Person, Portrait, Shot, photograph};
 use crate::random::stream;
-use crate::storage::{self, StorageError};
+use crate::storage::{self, NotWhole, StorageError, WholeFolder};
 use image::RgbImage;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -95,39 +95,19 @@ pub fn draw(
     if !SIZES.contains(&size) {
         return Err(SynthError::Size { size });
     }
-    let failed = |source| SynthError::Folder { path: out.to_owned(), source };
-    if out.exists() && std::fs::read_dir(out).map_err(failed)?.next().is_some() {
-        return Err(SynthError::NotEmpty { path: out.to_owned() });
-    }
-    let beside = folder_beside(out).map_err(failed)?;
-    let plan = Plan { count, size, seed };
-    plan.draw_into(beside.path(), progress)?;
-    if out.exists() {
-        std::fs::remove_dir(out).map_err(failed)?;
-    }
-    let whole = beside.keep();
-    std::fs::rename(&whole, out).map_err(|error| {
-        // The set is useless where the user did not ask for it.
-        let _ = std::fs::remove_dir_all(&whole);
-        failed(error)
-    })?;
+    let whole = WholeFolder::beside(out).map_err(|error| SynthError::of(error, out))?;
+    Plan { count, size, seed }.draw_into(whole.path(), progress)?;
+    whole.keep().map_err(|source| SynthError::Folder { path: out.to_owned(), source })?;
     Ok(layouts::read(out, "folder", Media::Pictures)?.summary())
 }
 
-/// An empty folder on the same file system as `out`, removed again on an error.
-fn folder_beside(out: &Path) -> io::Result<tempfile::TempDir> {
-    let parent = match out.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    std::fs::create_dir_all(parent)?;
-    let folder = tempfile::Builder::new().prefix(".dfrt-").tempdir_in(parent)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755))?;
+impl SynthError {
+    fn of(error: NotWhole, path: &Path) -> Self {
+        match error {
+            NotWhole::Occupied => Self::NotEmpty { path: path.to_owned() },
+            NotWhole::Io(source) => Self::Folder { path: path.to_owned(), source },
+        }
     }
-    Ok(folder)
 }
 
 /// What is to be drawn.
@@ -237,7 +217,7 @@ impl Plan {
         let face = FaceInPicture { picture: &target.picture, landmarks: &target.landmarks };
         let mut random = self.stream("forge", entry);
         let Some(donor) = entry.donor else {
-            return Ok(forge::self_blend(face, &SelfBlendSettings::crude(), &mut random)?);
+            return Ok(forge::careless_self_blend(face, &mut random)?);
         };
         let donor = self.portrait(donor, random.random_range(0..SHOTS));
         let donor = FaceInPicture { picture: &donor.picture, landmarks: &donor.landmarks };

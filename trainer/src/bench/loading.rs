@@ -1,13 +1,14 @@
 //! How fast training pictures are fed: the object of `dfrt bench --loading --json`. No
 //! GPU takes part, so that what is measured is what a GPU could be given at most.
 
+use crate::train::dataset::{DatasetError, TrainingPictures};
+use crate::train::fakes::Fakes;
 use crate::train::feed::{self, NothingReadable, Recipe};
-use crate::train::order::Order;
 use crate::train::pool::allowance::Allowance;
-use crate::train::pool::{Pool, memory};
+use crate::train::pool::memory;
 use crate::train::settings::{BadSettings, Settings};
-use dfrt_runtime::data::manifest::{self, Label, Manifest, ManifestError, Split};
-use dfrt_runtime::data::pack::{Pack, PackError, Wanted};
+use dfrt_runtime::data::manifest::Manifest;
+use dfrt_runtime::data::pack::{Pack, PackError};
 use dfrt_runtime::data::picture;
 use dfrt_runtime::metrics::quantile::quantile;
 use serde::Serialize;
@@ -27,7 +28,7 @@ pub enum LoadingError {
     Pack(#[from] PackError),
     /// The data set.
     #[error(transparent)]
-    Manifest(#[from] ManifestError),
+    Dataset(#[from] DatasetError),
     /// The pictures.
     #[error(transparent)]
     Pictures(#[from] NothingReadable),
@@ -44,8 +45,10 @@ pub struct LoadingBench {
     pub batch: usize,
     /// Passes over the pictures.
     pub epochs: usize,
-    /// Training pictures.
+    /// Training pictures, those made of others among them.
     pub n_train: usize,
+    /// Where the fakes come from.
+    pub fakes: Fakes,
     /// Of these such as cannot be read.
     pub unreadable: usize,
     /// Threads that make batches.
@@ -94,6 +97,8 @@ pub struct Stages {
     pub decode: Stage,
     /// The central square, resized.
     pub resize: Stage,
+    /// A self-blended image made of the picture; 0 where fakes come from files.
+    pub blend: Stage,
     /// What is drawn for the picture, and changes of its colours; windows and mirror
     /// images cost nothing before the pixels are packed.
     pub augment: Stage,
@@ -124,17 +129,12 @@ const MB: f64 = (1 << 20) as f64;
 /// of both classes, a class without a readable picture.
 pub fn measure(settings: &Settings, allowance: Arc<Allowance>) -> Result<LoadingBench, LoadingError> {
     settings.check()?;
-    let mut samples = Manifest::of(&settings.data)?.split(Split::Train);
-    if let Some(limit) = settings.limit {
-        samples = manifest::limit(&samples, limit, 0);
-    }
-    manifest::require_both_classes(&samples, &format!("the train split of {}", settings.data.display()))?;
-    let labels: Vec<Label> = samples.iter().map(|sample| sample.label).collect();
-    let side = settings.augment.prepared_side(settings.res);
+    let manifest = Manifest::of(&settings.data).map_err(DatasetError::from)?;
+    let mut train = TrainingPictures::of(settings, &manifest, Arc::clone(&allowance))?;
     let (pack, packing) = match &settings.cache {
         Some(file) => {
             let (decoded, start) = (Cell::new(false), Instant::now());
-            let pack = Pack::of(file, &[Wanted { samples: &samples, side }], &|_, _| decoded.set(true))?;
+            let pack = Pack::of(file, &[train.pool.wanted()], &|_, _| decoded.set(true))?;
             let seconds = start.elapsed().as_secs_f64();
             let (images, bytes) = pack.holding();
             let packing = Packing { images, mb: bytes as f64 / MB, seconds, was_current: !decoded.get() };
@@ -142,26 +142,28 @@ pub fn measure(settings: &Settings, allowance: Arc<Allowance>) -> Result<Loading
         }
         None => (None, None),
     };
-    let pool = Pool::within(samples, side, Arc::clone(&allowance)).over(pack);
+    train.pool = train.pool.over(pack);
     let recipe = Recipe {
-        pool: &pool,
-        labels: &labels,
+        pool: &train.pool,
+        labels: &train.labels,
+        fakes: train.fakes,
         augment: settings.augment,
         res: settings.res,
         seed: settings.seed,
     };
     let mut rates = Vec::with_capacity(settings.epochs);
     for epoch in 0..settings.epochs {
-        rates.push(feed(settings, recipe, epoch)?);
+        rates.push(feed(train.order(settings).batches(epoch), recipe, epoch)?);
     }
-    let (cached_images, cached_bytes) = pool.holding();
+    let (cached_images, cached_bytes) = train.pool.holding();
     Ok(LoadingBench {
         data: settings.data.clone(),
         res: settings.res,
-        batch: Order::of(pool.samples(), settings).batch_size(),
+        batch: train.order(settings).batch_size(),
         epochs: settings.epochs,
-        n_train: pool.samples().len(),
-        unreadable: pool.unreadable().len(),
+        n_train: train.labels.len(),
+        fakes: train.fakes,
+        unreadable: train.pool.unreadable().len() + train.left_out.len(),
         threads: rayon::current_num_threads(),
         first_epoch_images_per_second: rates[0],
         later_epochs_images_per_second: median(&mut rates[1..]),
@@ -175,9 +177,7 @@ pub fn measure(settings: &Settings, allowance: Arc<Allowance>) -> Result<Loading
 }
 
 /// One epoch; its pictures a second.
-fn feed(settings: &Settings, recipe: Recipe<'_>, epoch: usize) -> Result<f64, LoadingError> {
-    let samples = recipe.pool.samples();
-    let batches = Order::of(samples, settings).batches(epoch);
+fn feed(batches: Vec<Vec<usize>>, recipe: Recipe<'_>, epoch: usize) -> Result<f64, LoadingError> {
     let start = Instant::now();
     let images = std::thread::scope(|scope| {
         let mut images = 0;
@@ -199,7 +199,7 @@ fn median(values: &mut [f64]) -> Option<f64> {
 fn stages(recipe: Recipe<'_>) -> Stages {
     let samples = recipe.pool.samples();
     let mut packed = vec![0; recipe.res * recipe.res];
-    let (mut seconds, mut images) = ([0.0; 5], 0);
+    let (mut seconds, mut images) = ([0.0; 6], 0);
     for place in (0..samples.len()).step_by(samples.len().div_ceil(STAGED)) {
         if let Some(taken) = staged(recipe, place, &mut packed) {
             seconds.iter_mut().zip(taken).for_each(|(sum, taken)| *sum += taken);
@@ -208,13 +208,14 @@ fn stages(recipe: Recipe<'_>) -> Stages {
     }
     let total = seconds.iter().sum::<f64>().max(1e-9);
     let stage = |seconds: f64| Stage { ms: 1e3 * seconds / images.max(1) as f64, share: seconds / total };
-    let [read, decode, resize, augment, pack] = seconds.map(stage);
-    Stages { images, read, decode, resize, augment, pack }
+    let [read, decode, resize, blend, augment, pack] = seconds.map(stage);
+    Stages { images, read, decode, resize, blend, augment, pack }
 }
 
 /// Seconds of each stage of one picture; none where it cannot be read.
-fn staged(recipe: Recipe<'_>, place: usize, packed: &mut [u32]) -> Option<[f64; 5]> {
-    let path = &recipe.pool.samples()[place].path;
+fn staged(recipe: Recipe<'_>, place: usize, packed: &mut [u32]) -> Option<[f64; 6]> {
+    let samples = recipe.pool.samples();
+    let path = &samples[place].path;
     let side = recipe.augment.prepared_side(recipe.res);
     let mut clock = Instant::now();
     let mut lap = || std::mem::replace(&mut clock, Instant::now()).elapsed().as_secs_f64();
@@ -224,9 +225,18 @@ fn staged(recipe: Recipe<'_>, place: usize, packed: &mut [u32]) -> Option<[f64; 
     let decode = lap();
     let prepared = picture::prepare(&decoded, side);
     let resize = lap();
-    let augmented = recipe.augment.apply(&prepared, recipe.res, recipe.seed, 0, place);
+    let shown = match recipe.fakes {
+        Fakes::Files => std::borrow::Cow::Borrowed(&prepared),
+        // The feed has read the picture, and so its face is known, or it cannot be used.
+        Fakes::Sbi => {
+            recipe.pool.face(place)?;
+            recipe.shown(0, samples.len() + place, &prepared)
+        }
+    };
+    let blend = lap();
+    let augmented = recipe.augment.apply(&shown, recipe.res, recipe.seed, 0, place);
     let augment = lap();
     augmented.pack_into(packed);
     std::hint::black_box(&packed);
-    Some([read, decode, resize, augment, lap()])
+    Some([read, decode, resize, blend, augment, lap()])
 }

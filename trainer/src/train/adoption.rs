@@ -1,5 +1,6 @@
 //! A RUN made of weights from elsewhere, without training.
 
+use super::dataset::DatasetError;
 use super::outcome;
 use super::run::{TrainError, files};
 use super::settings::Settings;
@@ -102,7 +103,7 @@ fn metadata(
     if !settings.data.as_os_str().is_empty() {
         let data = std::path::absolute(&settings.data).unwrap_or_else(|_| settings.data.clone());
         metadata.data_path = Some(data.to_string_lossy().into_owned());
-        metadata.data_sha256 = Some(Manifest::of(&settings.data)?.sha256());
+        metadata.data_sha256 = Some(Manifest::of(&settings.data).map_err(DatasetError::from)?.sha256());
         metadata.split = Some(Split::Test);
     }
     Ok(metadata)

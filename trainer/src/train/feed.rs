@@ -1,7 +1,9 @@
 //! Batches made ahead by a pool of decoding threads, so that the GPU does not wait.
 
 use super::augment::Augmentation;
+use super::fakes::Fakes;
 use super::pool::Pool;
+use dfrt_runtime::data::forge::{FaceInPicture, SelfBlend, SelfBlendSettings};
 use dfrt_runtime::data::manifest::Label;
 use dfrt_runtime::random;
 use image::RgbImage;
@@ -35,8 +37,11 @@ pub struct FedBatch {
 pub struct Recipe<'a> {
     /// The pictures.
     pub pool: &'a Pool,
-    /// Labels that are trained on, by sample.
+    /// Labels that are trained on, by place.
     pub labels: &'a [Label],
+    /// Where the fakes come from; if not from files, the pool holds reals, and a place
+    /// behind them stands for the fake that is made of one.
+    pub fakes: Fakes,
     /// What is done to them.
     pub augment: Augmentation,
     /// Side of the network's input.
@@ -63,7 +68,9 @@ impl Recipe<'_> {
             .zip(places)
             .map(|(pixels, &place)| {
                 let (place, prepared) = self.readable(place)?;
-                self.augment.apply(&prepared, self.res, self.seed, epoch, place).pack_into(pixels);
+                let sample = self.sample(place);
+                let shown = self.shown(epoch, place, &prepared);
+                self.augment.apply(&shown, self.res, self.seed, epoch, sample).pack_into(pixels);
                 Ok(place)
             })
             .collect();
@@ -81,12 +88,38 @@ impl Recipe<'_> {
         })
     }
 
+    /// Whose picture is seen at `place`.
+    fn sample(&self, place: usize) -> usize {
+        place % self.pool.samples().len()
+    }
+
+    /// What is seen at `place` of the `prepared` picture. A self-blended image and the real
+    /// that it is made of are drawn together, anew in every epoch, so that what surrounds
+    /// the face looks alike in both.
+    pub(crate) fn shown<'p>(&self, epoch: usize, place: usize, prepared: &'p RgbImage) -> Cow<'p, RgbImage> {
+        if self.fakes == Fakes::Files {
+            return Cow::Borrowed(prepared);
+        }
+        let sample = self.sample(place);
+        let name = ["sbi".into(), (epoch as u64).into(), (sample as u64).into()];
+        let blend = SelfBlend::draw(&SelfBlendSettings::default(), &mut random::stream(self.seed, &name));
+        if place == sample {
+            return blend.real(prepared);
+        }
+        let landmarks = self.pool.face(sample).expect("a picture that has been read has its face");
+        let fake = blend.fake(FaceInPicture { picture: prepared, landmarks });
+        Cow::Owned(fake.expect("the face was checked when the picture was read"))
+    }
+
+    /// The wanted place, or the next whose picture can be read: of the same label, or made
+    /// in the same way.
     fn readable(&self, wanted: usize) -> Result<(usize, Cow<'_, RgbImage>), NothingReadable> {
         let label = self.labels[wanted];
-        let candidates = (wanted..self.labels.len()).chain(0..wanted);
-        for place in candidates.filter(|&place| self.labels[place] == label) {
-            if let Some(picture) = self.pool.prepared(place) {
-                return Ok((place, picture));
+        let (first, count) = (self.sample(wanted), self.pool.samples().len());
+        let fits = |sample: &usize| self.fakes == Fakes::Sbi || self.labels[*sample] == label;
+        for sample in (first..count).chain(0..first).filter(fits) {
+            if let Some(picture) = self.pool.prepared(sample) {
+                return Ok((wanted - first + sample, picture));
             }
         }
         let first = self.pool.unreadable().into_iter().next().unwrap_or_default();
@@ -134,6 +167,7 @@ pub fn start<'scope, 'env>(
 mod tests {
     use super::*;
     use crate::train::pool::allowance::Allowance;
+    use dfrt_runtime::data::face::{FaceBox, Landmarks};
     use dfrt_runtime::data::manifest::{Sample, Split};
     use dfrt_runtime::data::picture;
     use std::path::Path;
@@ -158,7 +192,7 @@ mod tests {
     }
 
     fn recipe<'a>(pool: &'a Pool, labels: &'a [Label]) -> Recipe<'a> {
-        Recipe { pool, labels, augment: Augmentation::default(), res: RES, seed: 7 }
+        Recipe { pool, labels, fakes: Fakes::Files, augment: Augmentation::default(), res: RES, seed: 7 }
     }
 
     #[test]
@@ -192,6 +226,53 @@ mod tests {
         let (replaced, first) = (recipe.make(0, &[9]).unwrap(), recipe.make(0, &[1]).unwrap());
         assert_eq!(replaced, first);
         assert_eq!(replaced.labels, [Label::Fake]);
+    }
+
+    fn faces(folder: &Path) -> Pool {
+        let mut reals = samples(folder);
+        reals.iter_mut().for_each(|sample| sample.label = Label::Real);
+        let face = FaceBox { left: 12.0, top: 9.0, right: 27.0, bottom: 28.0 };
+        let landmarks = vec![Landmarks::of_box(face); reals.len()];
+        Pool::of_faces(reals, landmarks, RES, Arc::new(Allowance::new(usize::MAX)))
+    }
+
+    #[test]
+    fn a_real_and_the_fake_made_of_it_differ_in_the_face_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let pool = faces(folder.path());
+        let labels = [[Label::Real; 10], [Label::Fake; 10]].concat();
+        let recipe = Recipe { fakes: Fakes::Sbi, ..recipe(&pool, &labels) };
+        let area = RES * RES;
+        let (mut differing, mut retouched) = (0, 0);
+        for epoch in 0..8 {
+            let batch = recipe.make(epoch, &[2, 12]).unwrap();
+            assert_eq!(batch.labels, [Label::Real, Label::Fake]);
+            let (real, fake) = batch.bytes.split_at(area);
+            differing += usize::from(real != fake);
+            for (index, (a, b)) in real.iter().zip(fake).enumerate() {
+                // Mirrored or not, a frame of five pixels has no face in it.
+                let inside = |place: usize| (5..RES - 5).contains(&place);
+                assert!(a == b || inside(index % RES) && inside(index / RES), "{epoch}: {index}");
+            }
+            let plain = Recipe { fakes: Fakes::Files, ..recipe }.make(epoch, &[2]).unwrap();
+            retouched += usize::from(plain.bytes != real);
+            // In a batch with others, and from another order, the same.
+            let again = recipe.make(epoch, &[12, 0, 2]).unwrap();
+            assert!(again.bytes[..area] == *fake && again.bytes[2 * area..] == *real);
+        }
+        assert!(differing >= 6, "{differing} of 8 fakes show");
+        assert!((1..8).contains(&retouched), "half of the reals are retouched: {retouched} of 8");
+        let fake = |epoch| recipe.make(epoch, &[12]).unwrap().bytes;
+        assert_ne!(fake(0), fake(1));
+    }
+
+    #[test]
+    fn the_fake_of_what_cannot_be_read_is_one_of_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let pool = faces(folder.path());
+        let labels = [[Label::Real; 10], [Label::Fake; 10]].concat();
+        let recipe = Recipe { fakes: Fakes::Sbi, ..recipe(&pool, &labels) };
+        assert_eq!(recipe.make(0, &[9, 19]).unwrap(), recipe.make(0, &[0, 10]).unwrap());
     }
 
     #[test]

@@ -4,6 +4,8 @@ pub mod adoption;
 pub mod augment;
 pub mod balance;
 pub mod checkpoint;
+pub mod dataset;
+pub mod fakes;
 pub mod feed;
 pub mod fitting;
 pub mod journal;

@@ -1,6 +1,7 @@
 //! Which pictures a step takes. Decided by (seed, epoch) alone.
 
 use super::balance::Balance;
+use super::fakes::Fakes;
 use super::settings::Settings;
 use dfrt_runtime::data::manifest::{Label, Sample};
 use dfrt_runtime::data::selection;
@@ -19,6 +20,9 @@ pub struct Order<'a> {
     pub balance: Balance,
     /// Pictures of each video in an epoch at most; none for all.
     pub frames_per_video: Option<usize>,
+    /// Whether each sample stands for a pair: the real picture, and the fake that is made of
+    /// it, whose place is as much further on as there are samples.
+    pub paired: bool,
     /// The run's seed.
     pub seed: u64,
 }
@@ -26,16 +30,22 @@ pub struct Order<'a> {
 impl<'a> Order<'a> {
     /// The order that `settings` ask for.
     pub fn of(samples: &'a [Sample], settings: &Settings) -> Self {
-        let Settings { batch, balance, frames_per_video, seed, .. } = *settings;
-        Self { samples, batch, balance, frames_per_video, seed }
+        let Settings { batch, balance, frames_per_video, fakes, seed, .. } = *settings;
+        Self { samples, batch, balance, frames_per_video, paired: fakes == Fakes::Sbi, seed }
     }
 
     /// The samples of an epoch, as places, in batches; an incomplete last batch is left
     /// out, and every epoch shuffles anew. Sets smaller than a batch give one batch of
-    /// their size.
+    /// their size. Pairs stay together; they need no evening out.
     pub fn batches(&self, epoch: usize) -> Vec<Vec<usize>> {
         let mut stream = random::stream(self.seed, &["order".into(), (epoch as u64).into()]);
-        let taken = self.taken(epoch);
+        let mut taken = self.taken(epoch);
+        if self.paired {
+            taken.shuffle(&mut stream);
+            let pair = |&place: &usize| [place, self.samples.len() + place];
+            let reals = taken.chunks_exact((self.batch_size() / 2).max(1));
+            return reals.map(|reals| reals.iter().flat_map(pair).collect()).collect();
+        }
         let count = taken.len();
         let mut order = match self.balance {
             Balance::None | Balance::Loss | Balance::SubsetLoss => taken,
@@ -49,15 +59,20 @@ impl<'a> Order<'a> {
 
     /// The batch that is used: the one asked for, or the whole epoch where that is smaller.
     pub fn batch_size(&self) -> usize {
-        self.batch.min(self.taken(0).len()).max(1)
+        self.batch.min(self.pictures()).max(1)
     }
 
     /// Steps of an epoch.
     pub fn steps(&self) -> usize {
-        self.taken(0).len() / self.batch_size()
+        self.pictures() / self.batch_size()
     }
 
-    /// The pictures of an epoch; as many in each.
+    /// Pictures of an epoch, before the last batch is left out.
+    fn pictures(&self) -> usize {
+        self.taken(0).len() * if self.paired { 2 } else { 1 }
+    }
+
+    /// The samples of an epoch; as many in each.
     fn taken(&self, epoch: usize) -> Vec<usize> {
         match self.frames_per_video {
             Some(n) => selection::frames_of_each_video(self.samples, n, self.seed, epoch),
@@ -105,7 +120,7 @@ mod tests {
     }
 
     fn order(samples: &[Sample], batch: usize, balance: Balance) -> Order<'_> {
-        Order { samples, batch, balance, frames_per_video: None, seed: 0 }
+        Order { samples, batch, balance, frames_per_video: None, paired: false, seed: 0 }
     }
 
     #[test]
@@ -160,6 +175,25 @@ mod tests {
         seen.sort_unstable();
         seen.dedup();
         assert!(seen.len() > 40, "in time most frames are seen, not {}", seen.len());
+    }
+
+    #[test]
+    fn reals_and_the_fakes_made_of_them_are_in_one_batch() {
+        let reals = samples(21, 0);
+        let order = Order { paired: true, ..order(&reals, 8, Balance::Loss) };
+        let batches = order.batches(3);
+        assert_eq!((batches.len(), order.steps()), (5, 5));
+        for batch in &batches {
+            assert_eq!(batch.len(), 8);
+            assert!(batch.chunks(2).all(|pair| pair[0] < 21 && pair[1] == 21 + pair[0]));
+        }
+        let mut seen = batches.concat();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), 40);
+        assert_ne!(batches, order.batches(4));
+        let few = Order { samples: &reals[..3], batch: 32, ..order };
+        assert_eq!((few.batches(0)[0].len(), few.batch_size()), (6, 6));
     }
 
     #[test]

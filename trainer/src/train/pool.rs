@@ -4,11 +4,14 @@ pub mod allowance;
 pub mod memory;
 
 use allowance::Allowance;
-use dfrt_runtime::data::manifest::Sample;
-use dfrt_runtime::data::pack::Pack;
-use dfrt_runtime::data::picture::{self, PictureError};
+use dfrt_runtime::data::face::{Landmarks, Window};
+use dfrt_runtime::data::forge::{FaceInPicture, SelfBlend, SelfBlendSettings};
+use dfrt_runtime::data::manifest::{Label, Sample};
+use dfrt_runtime::data::pack::{Pack, Packed, Wanted};
+use dfrt_runtime::random;
 use image::RgbImage;
 use std::borrow::Cow;
+use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 
 /// The pictures of some samples, prepared at one side.
@@ -20,6 +23,19 @@ pub struct Pool {
     allowance: Arc<Allowance>,
     packed: Option<Arc<Pack>>,
     unreadable: Mutex<Vec<(usize, String)>>,
+    faces: Vec<Face>,
+    /// Self-blended images take the place of the pictures labelled fake, drawn from this
+    /// seed.
+    blended: Option<u64>,
+}
+
+/// The face in a picture.
+#[derive(Debug)]
+struct Face {
+    /// In the file's pixels.
+    found: Landmarks,
+    /// In the prepared picture's; known once that has been read.
+    prepared: OnceLock<Landmarks>,
 }
 
 impl Pool {
@@ -31,7 +47,16 @@ impl Pool {
     /// The same with an allowance of the caller's.
     pub fn within(samples: Vec<Sample>, side: usize, allowance: Arc<Allowance>) -> Self {
         let kept = samples.iter().map(|_| OnceLock::new()).collect();
-        Self { samples, side, kept, allowance, packed: None, unreadable: Mutex::default() }
+        Self {
+            samples,
+            side,
+            kept,
+            allowance,
+            packed: None,
+            unreadable: Mutex::default(),
+            faces: Vec::new(),
+            blended: None,
+        }
     }
 
     /// The same with pictures taken from `pack` where it has them. The system keeps of a
@@ -39,6 +64,42 @@ impl Pool {
     pub fn over(mut self, pack: Option<Arc<Pack>>) -> Self {
         self.packed = pack;
         self
+    }
+
+    /// What a pack must hold for this pool.
+    pub fn wanted(&self) -> Wanted<'_> {
+        Wanted { samples: &self.samples, side: self.side }
+    }
+
+    /// A pool over `samples` with the landmarks of each. A picture whose landmarks enclose
+    /// no face cannot be read.
+    pub fn of_faces(
+        samples: Vec<Sample>,
+        landmarks: Vec<Landmarks>,
+        side: usize,
+        allowance: Arc<Allowance>,
+    ) -> Self {
+        let face = |found| Face { found, prepared: OnceLock::new() };
+        let mut pool = Self::within(samples, side, allowance);
+        pool.faces = landmarks.into_iter().map(face).collect();
+        pool
+    }
+
+    /// A pool over `reals` and, behind them, a self-blended image of each, drawn once from
+    /// `seed`. The reals stay as they are.
+    pub fn self_blended(
+        reals: Vec<Sample>,
+        landmarks: Vec<Landmarks>,
+        side: usize,
+        allowance: Arc<Allowance>,
+        seed: u64,
+    ) -> Self {
+        let fake = |real: &Sample| Sample { label: Label::Fake, subset: "sbi".to_owned(), ..real.clone() };
+        let fakes: Vec<Sample> = reals.iter().map(fake).collect();
+        let landmarks = [landmarks.clone(), landmarks].concat();
+        let mut pool = Self::of_faces([reals, fakes].concat(), landmarks, side, allowance);
+        pool.blended = Some(seed);
+        pool
     }
 
     /// The samples.
@@ -57,21 +118,53 @@ impl Pool {
         if let Some(kept) = self.kept[place].get() {
             return kept.as_ref().map(Cow::Borrowed);
         }
-        let path = &self.samples[place].path;
-        if let Some(picture) = self.packed.as_ref().and_then(|pack| pack.picture(path, self.side)) {
-            return Some(Cow::Owned(picture));
-        }
-        match picture::load(path, self.side) {
+        match self.load(place) {
             Ok(picture) => Some(self.keep(place, picture)),
-            Err(error) => {
-                self.note(place, &error);
+            Err(line) => {
+                self.note(place, line);
                 None
             }
         }
     }
 
+    /// The landmarks of the face in the prepared picture at `place`; none before that has
+    /// been read, or where no landmarks are known.
+    pub fn face(&self, place: usize) -> Option<&Landmarks> {
+        self.faces.get(place)?.prepared.get()
+    }
+
+    fn load(&self, place: usize) -> Result<RgbImage, String> {
+        let sample = &self.samples[place];
+        let Packed { picture, width, height } = self.packed_or_read(&sample.path)?;
+        let Some(Face { found, prepared }) = self.faces.get(place) else { return Ok(picture) };
+        let landmarks = found.framed(Window::central(width, height), self.side);
+        let face = FaceInPicture { picture: &picture, landmarks: &landmarks };
+        let checked = match self.blended {
+            Some(seed) if sample.label == Label::Fake => {
+                let mut draws = random::stream(seed, &["sbi validation".into(), (place as u64).into()]);
+                SelfBlend::draw(&SelfBlendSettings::source_only(), &mut draws).fake(face).map(Some)
+            }
+            _ => face.check().map(|()| None),
+        };
+        let blended = checked.map_err(|error| format!("{}: {error}", sample.path.display()))?;
+        // Another thread may have been first with the same picture and the same points.
+        let _ = prepared.set(landmarks);
+        Ok(blended.unwrap_or(picture))
+    }
+
+    fn packed_or_read(&self, path: &Path) -> Result<Packed, String> {
+        match self.packed.as_ref().and_then(|pack| pack.picture(path, self.side)) {
+            Some(packed) => Ok(packed),
+            None => Packed::read(path, self.side).map_err(|error| error.to_string()),
+        }
+    }
+
     /// Keeps the picture if there is room for it.
     fn keep(&self, place: usize, picture: RgbImage) -> Cow<'_, RgbImage> {
+        // Of what is packed the system keeps as much as fits; fakes are made, not packed.
+        if self.packed.is_some() && self.blended.is_none() {
+            return Cow::Owned(picture);
+        }
         let bytes = picture.as_raw().len();
         if !self.allowance.take(bytes) {
             return Cow::Owned(picture);
@@ -88,11 +181,11 @@ impl Pool {
         self.kept[place].get()?.as_ref()
     }
 
-    fn note(&self, place: usize, error: &PictureError) {
+    fn note(&self, place: usize, line: String) {
         let mut unreadable = self.unreadable.lock().expect("no holder panics");
         // Another thread may have been first with the same picture.
         if self.kept[place].set(None).is_ok() {
-            unreadable.push((place, error.to_string()));
+            unreadable.push((place, line));
         }
     }
 
@@ -119,11 +212,11 @@ impl Drop for Pool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dfrt_runtime::data::manifest::{Label, Split};
-    use dfrt_runtime::data::pack::Wanted;
+    use dfrt_runtime::data::face::FaceBox;
+    use dfrt_runtime::data::manifest::Split;
+    use dfrt_runtime::data::picture;
     use image::Rgb;
     use rayon::prelude::*;
-    use std::path::Path;
 
     const SIDE: usize = 8;
     const BYTES: usize = 3 * SIDE * SIDE;
@@ -176,6 +269,47 @@ mod tests {
         }
         assert!(pool.prepared(3).is_none() && pool.unreadable()[0].contains("3.png"));
         assert_eq!(pool.holding(), (0, 0));
+    }
+
+    #[test]
+    fn every_real_has_a_fake_of_its_own_whose_face_alone_differs() {
+        let folder = tempfile::tempdir().unwrap();
+        let checks = RgbImage::from_fn(60, 48, |x, y| {
+            Rgb([(x * 4) as u8, (y * 5) as u8, ((x / 3 + y / 3) % 2) as u8 * 90])
+        });
+        let sample = |name: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, picture::encode_png(&checks)).unwrap();
+            Sample::new(path, Label::Real, "", "", Split::Val)
+        };
+        let reals = vec![sample("a.png"), sample("b.png"), sample("c.png")];
+        let face = |right| FaceBox { left: 24.0, top: 16.0, right, bottom: 34.0 };
+        let landmarks: Vec<Landmarks> =
+            [36.0, 36.0, 24.5].map(|right| Landmarks::of_box(face(right))).to_vec();
+        let made = |seed| {
+            let allowance = Arc::new(Allowance::new(usize::MAX));
+            Pool::self_blended(reals.clone(), landmarks.clone(), 48, allowance, seed)
+        };
+        let pool = made(0);
+        let labels: Vec<Label> = pool.samples().iter().map(|sample| sample.label).collect();
+        assert_eq!(labels, [[Label::Real; 3], [Label::Fake; 3]].concat());
+        let real = pool.picture(0).unwrap();
+        assert_eq!(real, picture::prepare(&checks, 48), "reals stay as they are");
+        assert_eq!(pool.face(0).unwrap().bounds().left.round(), 18.0, "six pixels are cut off");
+        let (first, second) = (pool.picture(3).unwrap(), pool.picture(4).unwrap());
+        assert!(first != real && first != second);
+        for (x, y, pixel) in first.enumerate_pixels() {
+            let outside = !(8..40).contains(&x) || !(6..44).contains(&y);
+            assert!(!outside || pixel == real.get_pixel(x, y), "{x} {y}");
+        }
+        assert_eq!(made(0).picture(3).unwrap(), first);
+        assert_ne!(made(1).picture(3).unwrap(), first);
+        assert!(pool.picture(2).is_none() && pool.picture(5).is_none());
+        assert!(
+            pool.unreadable()[0].contains("c.png: the landmarks enclose no area"),
+            "{:?}",
+            pool.unreadable()
+        );
     }
 
     #[test]

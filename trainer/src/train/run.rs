@@ -2,12 +2,13 @@
 
 use super::balance::LossWeights;
 use super::checkpoint::{Best, Checkpoint, CheckpointError, Progress};
+use super::dataset::{self, DatasetError, TrainingPictures};
 use super::feed::{self, FedBatch, NothingReadable, Recipe};
 use super::fitting::{self, Room};
 use super::journal::{Entry, Journal, JournalError};
-use super::order::Order;
 use super::outcome::{self, Outcome};
 use super::pool::Pool;
+use super::pool::allowance::Allowance;
 use super::schedule::Schedule;
 use super::settings::{BadSettings, Settings};
 use super::stepper::{Losses, Stepper};
@@ -20,8 +21,8 @@ use crate::model::graph::Graph;
 use crate::model::import::{ImportError, Source};
 use crate::model::weights::{Weights, WeightsError};
 use crate::plan::resident::Resident;
-use dfrt_runtime::data::manifest::{self, Label, Manifest, ManifestError, Sample, Split};
-use dfrt_runtime::data::pack::{Pack, PackError, Wanted};
+use dfrt_runtime::data::manifest::Manifest;
+use dfrt_runtime::data::pack::{Pack, PackError};
 use dfrt_runtime::random;
 use dfrt_runtime::storage::{self, StorageError};
 use rand::seq::SliceRandom;
@@ -55,7 +56,7 @@ pub enum TrainError {
     Settings(#[from] BadSettings),
     /// The data set.
     #[error(transparent)]
-    Manifest(#[from] ManifestError),
+    Dataset(#[from] DatasetError),
     /// The pictures.
     #[error(transparent)]
     Pictures(#[from] NothingReadable),
@@ -145,9 +146,8 @@ struct Run<'a> {
     out: &'a Path,
     engine: Arc<Engine>,
     graph: Graph,
-    train: Pool,
+    train: TrainingPictures,
     val: Pool,
-    labels: Vec<Label>,
     weights: LossWeights,
     batch: usize,
     steps_an_epoch: usize,
@@ -184,38 +184,37 @@ impl<'a> Run<'a> {
         observer: &mut dyn Observer,
     ) -> Result<Self, TrainError> {
         let graph = settings.graph()?;
-        let manifest = Manifest::of(&settings.data)?;
-        let train = samples(settings, &manifest, Split::Train)?;
-        let val = samples(settings, &manifest, Split::Val)?;
-        let mut labels: Vec<Label> = train.iter().map(|sample| sample.label).collect();
+        let manifest = Manifest::of(&settings.data).map_err(DatasetError::from)?;
+        let mut train = TrainingPictures::of(settings, &manifest, Allowance::of_this_process())?;
+        let (val, left_out) = dataset::validation(settings, &manifest)?;
+        let weights = train.weights(settings);
         if settings.shuffle_labels {
-            labels.shuffle(&mut random::stream(settings.seed, &["shuffled-labels".into()]));
+            train.labels.shuffle(&mut random::stream(settings.seed, &["shuffled-labels".into()]));
         }
-        let sides = [settings.augment.prepared_side(settings.res), settings.res];
         let pack = match &settings.cache {
             Some(file) => {
-                let wanted =
-                    [Wanted { samples: &train, side: sides[0] }, Wanted { samples: &val, side: sides[1] }];
                 let observer = RefCell::new(observer);
                 let progress = |done, total| observer.borrow_mut().packing(done, total);
-                Some(Arc::new(Pack::of(file, &wanted, &progress)?))
+                Some(Arc::new(Pack::of(file, &[train.pool.wanted(), val.wanted()], &progress)?))
             }
             None => None,
         };
-        let order = Order::of(&train, settings);
+        train.pool = train.pool.over(pack.clone());
+        let order = train.order(settings);
+        let (batch, steps_an_epoch) = (order.batch_size(), order.steps());
+        let data_sha256 = manifest.sha256();
         Ok(Self {
             settings,
             out,
             engine,
-            weights: LossWeights::of(&train, settings.balance, &settings.subset_weights),
-            batch: order.batch_size(),
-            steps_an_epoch: order.steps(),
-            train: Pool::new(train, sides[0]).over(pack.clone()),
-            val: Pool::new(val, sides[1]).over(pack),
-            labels,
+            weights,
+            batch,
+            steps_an_epoch,
+            manifest_skipped: [manifest.skipped, train.left_out.clone(), left_out].concat(),
+            train,
+            val: val.over(pack),
             graph,
-            data_sha256: manifest.sha256(),
-            manifest_skipped: manifest.skipped,
+            data_sha256,
         })
     }
 
@@ -247,16 +246,6 @@ impl<'a> Run<'a> {
     fn file(&self, name: &str) -> PathBuf {
         self.out.join(name)
     }
-}
-
-fn samples(settings: &Settings, manifest: &Manifest, split: Split) -> Result<Vec<Sample>, TrainError> {
-    let mut samples = manifest.of_subsets(&settings.train_subsets)?.split(split);
-    if let Some(limit) = settings.limit {
-        samples = manifest::limit(&samples, limit, 0);
-    }
-    let what = format!("the {split} split of {}", settings.data.display());
-    manifest::require_both_classes(&samples, &what)?;
-    Ok(samples)
 }
 
 struct Session<'a> {
@@ -307,7 +296,7 @@ impl<'a> Session<'a> {
             total_steps: run.settings.epochs * run.steps_an_epoch,
             done_steps: self.progress.step,
             batch: run.batch,
-            n_train: run.train.samples().len(),
+            n_train: run.train.labels.len(),
             n_val: run.val.samples().len(),
             gpu_mb: self.gpu_mb,
         });
@@ -328,13 +317,13 @@ impl<'a> Session<'a> {
         let settings = run.settings;
         let start = Instant::now();
         let epoch = self.progress.epoch;
-        let samples = run.train.samples();
-        let mut batches = Order::of(samples, settings).batches(epoch);
+        let mut batches = run.train.order(settings).batches(epoch);
         batches.drain(..self.progress.batch);
         let images = batches.len() * run.batch;
         let recipe = Recipe {
-            pool: &run.train,
-            labels: &run.labels,
+            pool: &run.train.pool,
+            labels: &run.train.labels,
+            fakes: run.train.fakes,
             augment: settings.augment,
             res: settings.res,
             seed: settings.seed,
@@ -451,7 +440,7 @@ impl<'a> Session<'a> {
         let metadata = outcome::metadata(run.settings, &run.graph, &best, &weights, &run.data_sha256);
         outcome::export(&run.file(files::MODEL), &run.graph, &weights, &metadata, None)?;
         let mut skipped = run.manifest_skipped.clone();
-        skipped.extend(run.train.unreadable());
+        skipped.extend(run.train.pool.unreadable());
         skipped.extend(run.val.unreadable());
         let outcome = Outcome {
             arch: run.settings.arch.clone(),
@@ -459,7 +448,7 @@ impl<'a> Session<'a> {
             method: run.settings.method.name().to_owned(),
             seed: run.settings.seed,
             parameters: run.graph.parameter_count(),
-            n_train: run.train.samples().len(),
+            n_train: run.train.labels.len(),
             n_val: run.val.samples().len(),
             epochs: self.progress.epoch,
             steps: self.progress.step,

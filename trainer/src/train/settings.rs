@@ -3,6 +3,7 @@
 
 use super::augment::Augmentation;
 use super::balance::Balance;
+use super::fakes::Fakes;
 use super::fitting::part;
 use crate::arms::Method;
 use crate::arms::gradient_regularization::BadRegularization;
@@ -66,6 +67,8 @@ pub struct Settings {
     pub shuffle_labels: bool,
     /// How unequal classes and subsets are evened out.
     pub balance: Balance,
+    /// Where the fakes come from.
+    pub fakes: Fakes,
     /// Weights to start from instead of random ones: safetensors, a PyTorch file, ONNX
     /// that dfrt exported, or a RUN.
     pub init: Option<PathBuf>,
@@ -105,6 +108,7 @@ impl Default for Settings {
             masks: true,
             shuffle_labels: false,
             balance: Balance::Loss,
+            fakes: Fakes::Files,
             init: None,
             subset_weights: BTreeMap::new(),
             conventions: Conventions::default(),
@@ -182,6 +186,10 @@ impl Settings {
         };
         number("epochs", self.epochs as f64, 1.0, 1e6, "1 or more")?;
         number("batch", self.batch as f64, 1.0, 4096.0, "1 to 4096")?;
+        if self.fakes == Fakes::Sbi && !self.batch.is_multiple_of(2) {
+            let wanted = "an even number: with --fakes sbi a batch holds pairs of real and fake";
+            return Err(BadSettings::Number { name: "batch", value: self.batch as f64, wanted });
+        }
         if let Some(micro) = self.micro_batch {
             number("micro-batch", micro as f64, 1.0, 4096.0, "1 to 4096")?;
             let parts = self.batch / part(self.batch, Some(micro));
@@ -250,6 +258,9 @@ mod tests {
         };
         assert!(bad(|settings| settings.res = 0).contains("resolution 0"));
         assert!(bad(|settings| settings.batch = 0).contains("batch = 0"));
+        assert!(
+            bad(|settings| (settings.fakes, settings.batch) = (Fakes::Sbi, 9)).contains("batch = 9 cannot")
+        );
         assert!(bad(|settings| settings.lr = f32::NAN).contains("lr = NaN"));
         assert!(bad(|settings| settings.arch = "resnet".to_owned()).contains("efficientnet-b0"));
         assert!(

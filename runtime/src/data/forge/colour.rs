@@ -25,13 +25,13 @@ impl Statistics {
 
 /// Moves the mean and deviation of `patch` where `weights` count towards those of
 /// `target`: wholly at `strength` 1, not at all at 0. The deviation changes by at
-/// most a factor of two.
-pub(super) fn fit(patch: &mut Raster, target: &Raster, weights: &[f32], strength: f32) {
+/// most the factor `gain`.
+pub(super) fn fit(patch: &mut Raster, target: &Raster, weights: &[f32], strength: f32, gain: f32) {
     let (from, to) = (Statistics::of(patch, weights), Statistics::of(target, weights));
     for pixel in &mut patch.pixels {
         let fitted: Pixel = std::array::from_fn(|c| {
-            let gain = (to.deviation[c] / from.deviation[c].max(1e-3)).clamp(0.5, 2.0);
-            (pixel[c] - from.mean[c]) * gain + to.mean[c]
+            let change = (to.deviation[c] / from.deviation[c].max(1e-3)).clamp(1.0 / gain, gain);
+            (pixel[c] - from.mean[c]) * change + to.mean[c]
         });
         *pixel = std::array::from_fn(|c| pixel[c] + strength * (fitted[c] - pixel[c]));
     }
@@ -50,7 +50,7 @@ mod tests {
         };
         let (mut patch, target) = (raster(3.0, 20.0), raster(4.0, 90.0));
         let weights: Vec<f32> = (0..100).map(|i| if i < 60 { 1.0 } else { 0.0 }).collect();
-        fit(&mut patch, &target, &weights, 1.0);
+        fit(&mut patch, &target, &weights, 1.0, 2.0);
         let (got, wanted) = (Statistics::of(&patch, &weights), Statistics::of(&target, &weights));
         for c in 0..3 {
             assert!((got.mean[c] - wanted.mean[c]).abs() < 1e-3, "{got:?} {wanted:?}");

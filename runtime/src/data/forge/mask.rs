@@ -30,6 +30,12 @@ pub(super) fn hull(points: &[Point]) -> Vec<Point> {
     hull
 }
 
+/// Indices into `points` of their convex hull, in order around it.
+pub(in crate::data) fn hull_of(points: &[Point]) -> Vec<usize> {
+    let corner = |corner: Point| points.iter().position(|point| *point == corner);
+    hull(points).into_iter().filter_map(corner).collect()
+}
+
 /// The smaller side of the bounding box, in pixels.
 pub(super) fn size(points: &[Point]) -> f32 {
     let span = |axis: usize| {

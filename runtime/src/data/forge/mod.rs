@@ -1,17 +1,24 @@
 //! Forgeries made from photographs and landmarks: [`swap`] puts a donor's face into
-//! a target's place, [`self_blend`] blends a photograph with itself. Finding the
+//! a target's place, a [`SelfBlend`] blends a photograph with itself. Finding the
 //! landmarks is not done here.
 
 mod blend;
+mod careless;
 mod colour;
 mod mask;
 mod mesh;
+mod plane;
+mod poisson;
 mod raster;
+mod retouch;
 mod self_blend;
+mod soft_mask;
 mod swap;
 
-pub use self_blend::{SelfBlendSettings, self_blend};
-pub use swap::{SwapSettings, swap};
+pub(super) use careless::careless_self_blend;
+pub(super) use mask::hull_of;
+pub use self_blend::{SelfBlend, SelfBlendSettings};
+pub use swap::{Blend, SwapSettings, swap};
 
 use super::face::Landmarks;
 use image::RgbImage;
@@ -47,24 +54,37 @@ pub enum ForgeError {
 }
 
 impl FaceInPicture<'_> {
-    /// The outline's bounding box must have an area inside the picture.
-    fn check(&self) -> Result<(), ForgeError> {
-        let Landmarks { points, outline } = self.landmarks;
+    /// Whether a forgery can be made of it.
+    ///
+    /// # Errors
+    /// Where the outline's bounding box has no area inside the picture.
+    pub fn check(&self) -> Result<(), ForgeError> {
+        let (width, height) = self.picture.dimensions();
+        self.landmarks.check(width, height)
+    }
+}
+
+impl Landmarks {
+    /// Whether a forgery can be made of the face in a picture of `width` x `height`.
+    ///
+    /// # Errors
+    /// Where the outline's bounding box has no area inside the picture.
+    pub fn check(&self, width: u32, height: u32) -> Result<(), ForgeError> {
+        let Self { points, outline } = self;
         if outline.len() < 3 || outline.iter().any(|&index| index >= points.len()) {
             return Err(ForgeError::NoFace { reason: "the outline needs three points or more" });
         }
         if points.iter().flatten().any(|value| !value.is_finite()) {
             return Err(ForgeError::NoFace { reason: "a point is not a number" });
         }
-        let size = mask::size(&self.landmarks.outline_points());
-        if size < 4.0 {
+        let outline = self.outline_points();
+        if mask::size(&outline) < 4.0 {
             return Err(ForgeError::NoFace { reason: "the face is under 4 pixels" });
         }
-        let (width, height) = self.picture.dimensions();
         let inside = |point: &[f32; 2]| {
             (0.0..width as f32).contains(&point[0]) && (0.0..height as f32).contains(&point[1])
         };
-        if !self.landmarks.outline_points().iter().any(inside) {
+        if !outline.iter().any(inside) {
             return Err(ForgeError::NoFace { reason: "the outline is outside" });
         }
         Ok(())

@@ -1,177 +1,233 @@
-//! Self-blended images (Shiohara and Yamasaki, CVPR 2022): source and target are
-//! the same photograph under mild transforms, so that the traces of blending are
-//! all there is to find.
+//! Self-blended images (Shiohara and Yamasaki, "Detecting deepfakes with self-blended
+//! images", CVPR 2022): source and target are the same photograph, one of them retouched
+//! a little, so that the traces of blending are all there is to find.
 
-use super::raster::{self, Raster};
-use super::{FaceInPicture, ForgeError, blend, mask};
-use crate::data::face::Point;
-use crate::data::noise::Field;
-use crate::data::picture;
+use super::plane::Between;
+use super::retouch::Retouch;
+use super::soft_mask::{MaskDraw, Motion, SoftMask};
+use super::{FaceInPicture, ForgeError};
 use image::RgbImage;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use std::path::Path;
+use std::borrow::Cow;
 
-/// How strongly a photograph is changed before it is blended with itself.
+/// How strongly a photograph is changed before it is blended with itself. The defaults
+/// are the numbers of the authors' public code (`mapooon/SelfBlendedImages`,
+/// `src/utils/sbi.py` and `blend.py`); the paper gives none of them but the ratios.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SelfBlendSettings {
-    /// The largest shift of a channel, in 8-bit levels.
+    /// The largest shift of a channel, in 8-bit levels: 20.
     pub shift: f32,
-    /// The largest change of brightness, in 8-bit levels.
+    /// The chance that the channels are shifted at all: 0.3.
+    pub shift_chance: f64,
+    /// The largest shift of hue (in 2°), saturation and value (in 8-bit levels): 0.3 each.
+    /// They are rounded down to whole levels, as the public code's tables of 8-bit values
+    /// do, so that of the published range a shift of one level down is left, or none.
+    pub hue_saturation_value: f32,
+    /// The largest change of brightness, as a share of white: 0.1.
     pub brightness: f32,
-    /// The largest relative change of saturation.
-    pub saturation: f32,
-    /// The narrowest and the widest soft border, as shares of the mask's smaller
-    /// side.
-    pub feather: [f32; 2],
-    /// The chance that the target is changed instead of the source: everything
-    /// around the face then looks changed.
+    /// The largest relative change of contrast, about black: 0.1.
+    pub contrast: f32,
+    /// How many times smaller the picture becomes before it is enlarged again, drawn with
+    /// equal chance: 2 or 4. In the other half of the cases it is sharpened.
+    pub downscale: [u32; 2],
+    /// The share of the sharpened picture: 0.2 to 0.5.
+    pub sharpness: [f32; 2],
+    /// How bright the sharpened picture is: 0.5 to 1.
+    pub lightness: [f32; 2],
+    /// The chance that the target is retouched instead of the source: 0.5. Everything
+    /// around the face then looks changed, so [`SelfBlend::real`] must be shown beside it.
     pub on_target: f64,
-    /// The shares of the source that may be blended in, drawn with equal chance.
-    pub ratios: &'static [f32],
+    /// The largest shift of the source, in widths and heights of the face: 0.06 and 0.036.
+    /// Published are 3 % and 1.5 % of a crop that is 2 faces wide and 2.4 high.
+    pub motion: [f32; 2],
+    /// The smallest scale of the source along either axis, and the inverse of the largest:
+    /// 0.95.
+    pub scale: f32,
+    /// How far the mask is bent: 50 times a noise of deviation 7 cells, 1.2 cells on
+    /// average (of 192 to 256 a crop).
+    pub bend: f32,
+    /// The shares of the source that may be blended in, drawn with equal chance: 0.25,
+    /// 0.5, 0.75 and three times 1.
+    pub ratios: [f32; 6],
 }
 
 impl Default for SelfBlendSettings {
-    /// The published ranges: a shift of 20 levels, a share of 1 three times as
-    /// often as 0.25, 0.5 and 0.75.
     fn default() -> Self {
         Self {
             shift: 20.0,
-            brightness: 12.0,
-            saturation: 0.3,
-            feather: [0.04, 0.22],
+            shift_chance: 0.3,
+            hue_saturation_value: 0.3,
+            brightness: 0.1,
+            contrast: 0.1,
+            downscale: [2, 4],
+            sharpness: [0.2, 0.5],
+            lightness: [0.5, 1.0],
             on_target: 0.5,
-            ratios: &[0.25, 0.5, 0.75, 1.0, 1.0, 1.0],
+            motion: [0.06, 0.036],
+            scale: 0.95,
+            bend: 50.0,
+            ratios: [0.25, 0.5, 0.75, 1.0, 1.0, 1.0],
         }
     }
 }
 
 impl SelfBlendSettings {
-    /// Careless work: colours off, seams narrow, the surroundings mostly untouched.
-    /// A small network learns to see it within minutes.
-    pub fn crude() -> Self {
+    /// The same, but the source alone is retouched: for data sets in which the real
+    /// photographs stay as they are.
+    pub fn source_only() -> Self {
+        Self { on_target: 0.0, ..Self::default() }
+    }
+}
+
+/// Everything that is drawn for one self-blended image, before any pixel is seen: the
+/// same for the fake and for the real that is shown beside it.
+#[derive(Clone, Debug)]
+pub struct SelfBlend {
+    retouch: Retouch,
+    on_target: bool,
+    mask: MaskDraw,
+}
+
+impl SelfBlend {
+    /// Draws one.
+    pub fn draw(settings: &SelfBlendSettings, random: &mut ChaCha8Rng) -> Self {
         Self {
-            shift: 34.0,
-            brightness: 30.0,
-            saturation: 0.5,
-            feather: [0.02, 0.08],
-            on_target: 0.15,
-            ratios: &[0.5, 0.75, 1.0, 1.0],
-        }
-    }
-}
-
-/// Blends the face with itself: colour, sharpness and JPEG change on one of source
-/// and target, the source moves and scales a little together with its mask, and the
-/// mask is the hull of the landmarks or of a part of them, elastically bent, soft
-/// at its border, of a random strength.
-///
-/// # Errors
-/// Where the landmarks enclose no face inside the picture.
-pub fn self_blend(
-    face: FaceInPicture<'_>,
-    settings: &SelfBlendSettings,
-    random: &mut ChaCha8Rng,
-) -> Result<RgbImage, ForgeError> {
-    face.check()?;
-    let original = Raster::of(face.picture);
-    let (mut source, mut target) = (original.clone(), original);
-    let changed = if random.random_bool(settings.on_target) { &mut target } else { &mut source };
-    *changed = retouched(changed, settings, random);
-    let motion = Motion::draw(&face, random);
-    let source = source.warped(|place| motion.undone(place));
-    let mask = soft_mask(&face, &motion, settings, random);
-    Ok(blend::feather(&target, &source, &mask).rounded())
-}
-
-/// Colour shifted, saturation and contrast changed; then softer, sharper, or
-/// through a JPEG.
-fn retouched(raster: &Raster, settings: &SelfBlendSettings, random: &mut ChaCha8Rng) -> Raster {
-    let shift: [f32; 3] = std::array::from_fn(|_| random.random_range(-settings.shift..=settings.shift));
-    let saturation = 1.0 + random.random_range(-settings.saturation..=settings.saturation);
-    let contrast = random.random_range(0.9..1.1);
-    let brightness = random.random_range(-settings.brightness..=settings.brightness);
-    let mut out = raster.clone();
-    for pixel in &mut out.pixels {
-        let grey = 0.299 * pixel[0] + 0.587 * pixel[1] + 0.114 * pixel[2];
-        *pixel = std::array::from_fn(|c| {
-            let coloured = grey + saturation * (pixel[c] - grey) + shift[c];
-            ((coloured - 128.0) * contrast + 128.0 + brightness).clamp(0.0, 255.0)
-        });
-    }
-    if random.random_bool(0.4) {
-        let quality = random.random_range(30..=80);
-        let bytes = picture::encode_jpeg(&out.rounded(), quality);
-        let decoded = picture::decode(&bytes, Path::new("self-blended picture"));
-        return Raster::of(&decoded.expect("a JPEG just encoded is whole"));
-    }
-    let sharpness = random.random_range(-0.9..0.8);
-    let soft = out.softened();
-    for (pixel, soft) in out.pixels.iter_mut().zip(soft.pixels) {
-        *pixel = std::array::from_fn(|c| (pixel[c] + sharpness * (pixel[c] - soft[c])).clamp(0.0, 255.0));
-    }
-    out
-}
-
-/// A small shift and scaling around the face's middle.
-struct Motion {
-    middle: Point,
-    shift: Point,
-    scale: f32,
-}
-
-impl Motion {
-    fn draw(face: &FaceInPicture<'_>, random: &mut ChaCha8Rng) -> Self {
-        let outline = face.landmarks.outline_points();
-        let size = mask::size(&outline);
-        let count = outline.len() as f32;
-        Self {
-            middle: [0, 1].map(|axis| outline.iter().map(|point| point[axis]).sum::<f32>() / count),
-            shift: [size * random.random_range(-0.05..0.05), size * random.random_range(-0.03..0.03)],
-            scale: random.random_range(0.95..1.0 / 0.95),
+            on_target: random.random_bool(settings.on_target),
+            retouch: Retouch::draw(settings, random),
+            mask: MaskDraw::draw(settings, random),
         }
     }
 
-    fn undone(&self, place: Point) -> Point {
-        [0, 1]
-            .map(|axis| (place[axis] - self.middle[axis] - self.shift[axis]) / self.scale + self.middle[axis])
+    /// The share of the source where the mask is full.
+    pub fn ratio(&self) -> f32 {
+        self.mask.ratio
+    }
+
+    /// The target alone: what is around the face in [`SelfBlend::fake`], and as real as
+    /// the photograph.
+    pub fn real<'a>(&self, picture: &'a RgbImage) -> Cow<'a, RgbImage> {
+        if self.on_target { Cow::Owned(self.retouch.apply(picture)) } else { Cow::Borrowed(picture) }
+    }
+
+    /// Source and target blended: the source moves and scales a little together with its
+    /// mask, and the mask is the hull of the landmarks or of a part of them, bent, soft at
+    /// its border, of the drawn strength.
+    ///
+    /// # Errors
+    /// Where the landmarks enclose no face inside the picture.
+    pub fn fake(&self, face: FaceInPicture<'_>) -> Result<RgbImage, ForgeError> {
+        face.check()?;
+        let mask = SoftMask::of(face.landmarks, &self.mask);
+        let mut out = self.real(face.picture).into_owned();
+        let Some(window) = mask.window(face.picture.dimensions()) else { return Ok(out) };
+        // The source is needed under the mask, and as far around as it moves.
+        let reach = self.mask.motion.reach(face.landmarks) + 2;
+        let source = if self.on_target {
+            Patch::of(face.picture, window.grown(reach, face.picture.dimensions()))
+        } else {
+            // Whole blocks of the coarsest downscaling.
+            let place = window.grown(reach + 8, face.picture.dimensions()).aligned(4);
+            let cut = Patch::of(face.picture, place);
+            Patch { pixels: self.retouch.apply(&cut.pixels), ..cut }
+        };
+        let motion = self.mask.motion.about(face.landmarks);
+        let columns = mask.columns(window.left, window.right);
+        let under = source.columns(&motion, window.left, window.right);
+        let (mut shares, stride) = (Vec::new(), out.width() as usize);
+        let (pixels, _) = out.as_chunks_mut::<3>();
+        for y in window.top..window.bottom {
+            mask.row(y, &mut shares);
+            let rows = source.rows(&motion, y);
+            let row = &mut pixels[y as usize * stride..][window.left as usize..window.right as usize];
+            for ((pixel, column), under) in row.iter_mut().zip(&columns).zip(&under) {
+                let share = column.read(&shares);
+                if share > 0.0 {
+                    let over = rows.read(*under);
+                    *pixel = std::array::from_fn(|c| {
+                        let value = f32::from(pixel[c]);
+                        (value + share * (over[c] - value) + 0.5) as u8
+                    });
+                }
+            }
+        }
+        Ok(out)
     }
 }
 
-fn soft_mask(
-    face: &FaceInPicture<'_>,
-    motion: &Motion,
-    settings: &SelfBlendSettings,
-    random: &mut ChaCha8Rng,
-) -> Vec<f32> {
-    let hull = mask::hull(&chosen_part(face, random));
-    let size = mask::size(&hull).max(1.0);
-    let feather = size * random.random_range(settings.feather[0]..=settings.feather[1]);
-    let bend = size * random.random_range(0.0..0.07);
-    let waves = 3.0 / size;
-    let fields: [Field; 2] = std::array::from_fn(|_| Field::new(random.random()));
-    let ratio = settings.ratios[random.random_range(0..settings.ratios.len())];
-    let share = |centre: Point| {
-        let place = motion.undone(centre);
-        let bent =
-            [0, 1].map(|axis| place[axis] + bend * fields[axis].cloud(waves * place[0], waves * place[1], 2));
-        ratio * mask::feathered(&hull, bent, feather)
-    };
-    raster::centres(face.picture.width() as usize, face.picture.height() as usize).map(share).collect()
+/// A rectangle of whole pixels.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PixelWindow {
+    pub left: u32,
+    pub top: u32,
+    pub right: u32,
+    pub bottom: u32,
 }
 
-/// The points whose hull is the mask: mostly the whole face, else its lower or its
-/// upper part.
-fn chosen_part(face: &FaceInPicture<'_>, random: &mut ChaCha8Rng) -> Vec<Point> {
-    let outline = face.landmarks.outline_points();
-    let mut heights: Vec<f32> = outline.iter().map(|point| point[1]).collect();
-    heights.sort_by(f32::total_cmp);
-    let at = |share: f32| heights[(share * (heights.len() - 1) as f32) as usize];
-    let (low, high) = match random.random_range(0..4) {
-        0 => (at(0.35), f32::MAX),
-        1 => (f32::MIN, at(0.75)),
-        _ => (f32::MIN, f32::MAX),
-    };
-    let part: Vec<Point> = outline.iter().copied().filter(|point| (low..=high).contains(&point[1])).collect();
-    if part.len() >= 3 && mask::size(&part) >= 4.0 { part } else { outline }
+impl PixelWindow {
+    fn grown(self, by: u32, (width, height): (u32, u32)) -> Self {
+        Self {
+            left: self.left.saturating_sub(by),
+            top: self.top.saturating_sub(by),
+            right: (self.right + by).min(width),
+            bottom: (self.bottom + by).min(height),
+        }
+    }
+
+    fn aligned(self, to: u32) -> Self {
+        Self { left: self.left / to * to, top: self.top / to * to, ..self }
+    }
+}
+
+/// A part of a picture.
+struct Patch {
+    pixels: RgbImage,
+    left: f32,
+    top: f32,
+}
+
+impl Patch {
+    fn of(picture: &RgbImage, window: PixelWindow) -> Self {
+        let (width, height) = (window.right - window.left, window.bottom - window.top);
+        let pixels = image::imageops::crop_imm(picture, window.left, window.top, width, height).to_image();
+        Self { pixels, left: window.left as f32, top: window.top as f32 }
+    }
+
+    /// Where the source of the pixels from `left` to `right` lies in a row.
+    fn columns(&self, motion: &Motion, left: u32, right: u32) -> Vec<Between> {
+        let count = self.pixels.width() as usize;
+        let place = |x: u32| motion.undone([x as f32 + 0.5, 0.0])[0] - self.left;
+        (left..right).map(|x| Between::of(place(x), count)).collect()
+    }
+
+    /// The two rows between which the source of row `y` lies.
+    fn rows(&self, motion: &Motion, y: u32) -> Rows<'_> {
+        let place = motion.undone([0.0, y as f32 + 0.5])[1] - self.top;
+        let between = Between::of(place, self.pixels.height() as usize);
+        let (pixels, _) = self.pixels.as_raw().as_chunks::<3>();
+        let width = self.pixels.width() as usize;
+        let row = |index: usize| &pixels[index * width..][..width];
+        Rows { above: row(between.first), below: row(between.second), share: between.share }
+    }
+}
+
+/// Two rows of pixels.
+struct Rows<'a> {
+    above: &'a [[u8; 3]],
+    below: &'a [[u8; 3]],
+    share: f32,
+}
+
+impl Rows<'_> {
+    /// The colour between them, bilinear.
+    fn read(&self, at: Between) -> [f32; 3] {
+        let mixed = |row: &[[u8; 3]], c: usize| {
+            let (from, to) = (f32::from(row[at.first][c]), f32::from(row[at.second][c]));
+            from + at.share * (to - from)
+        };
+        std::array::from_fn(|c| {
+            let (above, below) = (mixed(self.above, c), mixed(self.below, c));
+            above + self.share * (below - above)
+        })
+    }
 }

@@ -1,10 +1,32 @@
 //! The face swap: mesh warp, colour match, soft mask.
 
 use super::raster::{self, Raster};
-use super::{FaceInPicture, ForgeError, blend, colour, mask, mesh};
+use super::{FaceInPicture, ForgeError, blend, colour, mask, mesh, poisson};
 use image::RgbImage;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use std::str::FromStr;
+
+/// How the donor's face is joined to the target's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blend {
+    /// The donor's gradients inside, the target's colours at the border.
+    Poisson,
+    /// A soft border.
+    Feather,
+}
+
+impl FromStr for Blend {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "poisson" => Ok(Self::Poisson),
+            "feather" => Ok(Self::Feather),
+            _ => Err(format!("blend {name:?} is unknown; choose poisson or feather")),
+        }
+    }
+}
 
 /// How carefully a swap is made.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -12,22 +34,37 @@ pub struct SwapSettings {
     /// How far the donor's colours are fitted to the target's: 0 not at all, 1 to
     /// equal mean and deviation inside the outline.
     pub colour_match: f32,
+    /// The largest factor by which the donor's contrast is changed on that way: a donor's
+    /// beard or a lamp's reflection must not be blown up.
+    pub gain: f32,
     /// The width of the soft border inside the outline, as a share of the face's
     /// smaller side.
     pub feather: f32,
+    /// How the border is hidden.
+    pub blend: Blend,
 }
 
 impl Default for SwapSettings {
     fn default() -> Self {
-        Self { colour_match: 1.0, feather: 0.12 }
+        Self { colour_match: 1.0, gain: 1.25, feather: 0.12, blend: Blend::Poisson }
     }
 }
+
+/// Where the soft mask is over this, the gradients are the donor's.
+const REGION: f32 = 0.02;
+/// The largest difference at the border that is taken for light, in 8-bit levels.
+const LIMIT: f32 = 60.0;
 
 impl SwapSettings {
     /// Settings as careless hands would choose them: colours half fitted, seams
     /// narrow. A small network learns to see it within minutes.
     pub fn crude(random: &mut ChaCha8Rng) -> Self {
-        Self { colour_match: random.random_range(0.0..0.5), feather: random.random_range(0.02..0.07) }
+        Self {
+            colour_match: random.random_range(0.0..0.5),
+            gain: 2.0,
+            feather: random.random_range(0.02..0.07),
+            blend: Blend::Feather,
+        }
     }
 }
 
@@ -54,9 +91,14 @@ pub fn swap(
         mesh::warp(&under, &target.landmarks.points, &Raster::of(donor.picture), &donor.landmarks.points);
     let outline = target.landmarks.outline_points();
     let feather = settings.feather * mask::size(&outline);
+    let bounds = target.landmarks.bounds();
     let mask: Vec<f32> = raster::centres(under.width, under.height)
-        .map(|centre| mask::feathered(&outline, centre, feather))
+        .map(|centre| if bounds.holds(centre) { mask::feathered(&outline, centre, feather) } else { 0.0 })
         .collect();
-    colour::fit(&mut patch, &under, &mask, settings.colour_match);
+    colour::fit(&mut patch, &under, &mask, settings.colour_match, settings.gain);
+    if settings.blend == Blend::Poisson {
+        let region: Vec<bool> = mask.iter().map(|&share| share > REGION).collect();
+        patch = poisson::blend(&under, &patch, &region, LIMIT);
+    }
     Ok(blend::feather(&under, &patch, &mask).rounded())
 }

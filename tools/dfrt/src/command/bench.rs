@@ -56,6 +56,9 @@ pub struct Bench {
     /// with --loading: folder or manifest.csv of the pictures
     #[argh(option)]
     data: Option<PathBuf>,
+    /// with --loading: where the fakes come from, files (default) or sbi (self-blended images)
+    #[argh(option)]
+    fakes: Option<String>,
     /// with --loading: passes over the pictures (default 2)
     #[argh(option)]
     epochs: Option<usize>,
@@ -157,13 +160,14 @@ impl Bench {
         let model: &[&str] = &["--model"];
         let (train, gpu): (&[&str], &[&str]) = (&["--train"], &["--train", "--ceilings"]);
         let loading: &[&str] = &["--loading"];
-        let options: [(&str, bool, &[&str]); 21] = [
+        let options: [(&str, bool, &[&str]); 22] = [
             ("--threads", self.threads.is_some(), &["--model", "--loading"]),
             ("--runs", self.runs.is_some(), model),
             ("--square", self.square, model),
             ("--queries", self.queries.is_some(), model),
             ("--batch", self.batch.is_some(), &["--model", "--train", "--loading"]),
             ("--data", self.data.is_some(), loading),
+            ("--fakes", self.fakes.is_some(), loading),
             ("--epochs", self.epochs.is_some(), loading),
             ("--cache", self.cache.is_some(), loading),
             ("--cache-mb", self.cache_mb.is_some(), loading),

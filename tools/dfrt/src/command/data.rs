@@ -1,9 +1,11 @@
 //! `dfrt data`: data sets on a disk, a file a subcommand.
 
 mod extract;
+mod forge;
 mod index;
 mod join;
 mod synth;
+mod whole;
 
 use anyhow::Result;
 use argh::FromArgs;
@@ -25,6 +27,7 @@ pub struct Data {
 #[argh(subcommand)]
 enum Command {
     Synth(synth::Synth),
+    Forge(forge::Forge),
     Index(index::Index),
     Join(join::Join),
     Extract(extract::Options),
@@ -35,6 +38,7 @@ impl Data {
     pub fn run(self) -> Result<()> {
         match self.command {
             Command::Synth(command) => command.run(),
+            Command::Forge(command) => command.run(),
             Command::Index(command) => command.run(),
             Command::Join(command) => command.run(),
             Command::Extract(command) => command.run(),

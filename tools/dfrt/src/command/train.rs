@@ -136,6 +136,11 @@ pub struct Train {
     /// how often as much a subset weighs in the loss as others of its class, a=2,b=0.5,…
     #[argh(option)]
     pub subset_weights: Vec<String>,
+    /// fakes to train on: files (default), the data set's own; or sbi: self-blended images, made
+    /// of every real picture anew in every epoch, for which faces must be known (landmarks.json,
+    /// .tem or boxes.csv beside the pictures; see dfrt data forge)
+    #[argh(option)]
+    pub fakes: Option<String>,
     /// mirror half of the training pictures (the default)
     #[argh(switch)]
     pub flip: bool,

@@ -14,13 +14,14 @@ use crate::training::Watch;
 use anyhow::{Context, Result};
 use dfrt_runtime::attack::gates;
 use dfrt_runtime::attack::result::AttackReport;
-use dfrt_runtime::data::manifest::{self, Manifest, Split};
+use dfrt_runtime::data::manifest::{self, Split};
 use dfrt_runtime::detector::evaluate::Evaluation;
 use dfrt_runtime::detector::session::TractOracle;
 use dfrt_runtime::report::{self, Arm, Extras, Report, Written};
 use dfrt_runtime::storage;
 use dfrt_trainer::gpu::engine::Engine;
 use dfrt_trainer::plan::resident::Resident;
+use dfrt_trainer::train::dataset;
 use dfrt_trainer::train::outcome::Outcome;
 use dfrt_trainer::train::run::{self, files};
 use serde::de::DeserializeOwned;
@@ -53,12 +54,7 @@ impl<'a> Study<'a> {
     /// Data that cannot be used.
     pub fn open(settings: &'a StudySettings, out: &'a Path, engine: Arc<Engine>) -> Result<Self> {
         let data = &settings.train.data;
-        let manifest = Manifest::of(data)?;
-        let manifest = manifest.of_subsets(&settings.train.train_subsets)?;
-        for split in [Split::Train, Split::Val] {
-            let what = format!("the {split} split of {}", data.display());
-            manifest::require_both_classes(&manifest.split(split), &what)?;
-        }
+        dataset::check(&settings.train)?;
         let test = Dataset::open(Some(data), None, Split::Test, settings.train.limit)?;
         let fewer = settings.attack_limit.min(test.chosen.len());
         let chosen = manifest::limit(&test.chosen, fewer, 0);

@@ -12,6 +12,7 @@ mod bad_pictures;
 mod corrupting;
 mod data;
 mod extracting;
+mod forging;
 mod importing;
 mod indexing;
 mod measuring;
@@ -32,6 +33,7 @@ fn all() -> Vec<Trial> {
         data::trials(),
         extracting::trials(),
         indexing::trials(),
+        forging::trials(),
         training::trials(),
         importing::trials(),
         resuming::trials(),

@@ -1,9 +1,11 @@
 //! `dfrt bench --loading`: how fast training pictures are fed.
 
 use super::Bench;
+use crate::failure;
 use crate::output::{self, Lines};
 use anyhow::Result;
-use dfrt_trainer::bench::loading::{self, LoadingBench, Stages};
+use dfrt_trainer::bench::loading::{self, LoadingBench, Stage, Stages};
+use dfrt_trainer::train::fakes::Fakes;
 use dfrt_trainer::train::pool::allowance::Allowance;
 use dfrt_trainer::train::settings::Settings;
 use std::path::Path;
@@ -23,6 +25,10 @@ impl Bench {
             batch: self.batch.unwrap_or(usual.batch),
             epochs: self.epochs.unwrap_or(EPOCHS),
             cache: self.cache.clone(),
+            fakes: match &self.fakes {
+                Some(name) => name.parse().map_err(failure::usage)?,
+                None => usual.fakes,
+            },
             ..usual
         };
         let allowance = match self.cache_mb {
@@ -61,12 +67,16 @@ fn lines(bench: &LoadingBench) -> Lines {
     let memory = bench.peak_rss_mb.map_or_else(|| "unknown".to_owned(), |mb| format!("{mb:.0} MB"));
     lines.add("peak memory", memory);
     lines.add("threads", bench.threads.to_string());
-    let Stages { images, read, decode, resize, augment, pack } = bench.stages;
-    let stages =
-        [("read", read), ("decode", decode), ("resize", resize), ("augment", augment), ("pack", pack)];
-    for (name, stage) in stages {
-        lines.add(name, format!("{:.3} ms a picture, {}", stage.ms, output::percent(stage.share)));
+    let Stages { images, read, decode, resize, blend, augment, pack } = bench.stages;
+    let before = [("read", read), ("decode", decode), ("resize", resize)];
+    let after = [("augment", augment), ("pack", pack)];
+    let stage = |stage: Stage| format!("{:.3} ms a picture, {}", stage.ms, output::percent(stage.share));
+    before.into_iter().for_each(|(name, taken)| lines.add(name, stage(taken)));
+    if bench.fakes == Fakes::Sbi {
+        let times = blend.ms / decode.ms.max(1e-9);
+        lines.add("self-blend", format!("{}: {times:.1} times the decoding", stage(blend)));
     }
+    after.into_iter().for_each(|(name, taken)| lines.add(name, stage(taken)));
     lines.add("measured", format!("stages: {images} pictures on one thread; epochs: {}", bench.epochs));
     lines
 }

@@ -65,6 +65,9 @@ impl Train {
         if let Some(balance) = &self.balance {
             settings.balance = balance.parse().map_err(failure::usage)?;
         }
+        if let Some(fakes) = &self.fakes {
+            settings.fakes = fakes.parse().map_err(failure::usage)?;
+        }
         Ok(())
     }
 

@@ -8,9 +8,9 @@ use crate::output::{self, Lines};
 use crate::place;
 use crate::training::{self, Watch};
 use anyhow::{Result, bail};
-use dfrt_runtime::data::manifest::{self, Manifest, Split};
 use dfrt_runtime::storage;
 use dfrt_trainer::model::import::Source;
+use dfrt_trainer::train::dataset;
 use dfrt_trainer::train::outcome::Outcome;
 use dfrt_trainer::train::run::{self, files};
 use dfrt_trainer::train::settings::Settings;
@@ -30,7 +30,8 @@ impl Train {
             return self.tell(&outcome);
         }
         settings.check()?;
-        check_data(&settings)?;
+        // Training opens these again; asked here, a mistake costs no earlier RUN.
+        dataset::check(&settings)?;
         let engine = network::engine(self.device)?;
         if !self.resume {
             training::fit(&mut settings, self.batch == Some(Batch::Auto), &engine)?;
@@ -113,19 +114,6 @@ impl Train {
         lines.add("next", format!("dfrt attack --model {} --method square", self.out.display()));
         output::say(format!("{} ({}, {} px)\n{lines}", self.out.display(), outcome.arch, outcome.res))
     }
-}
-
-/// Training opens these again; asked here, a mistake costs no earlier RUN.
-fn check_data(settings: &Settings) -> Result<()> {
-    let manifest = Manifest::of(&settings.data)?;
-    let manifest = manifest.of_subsets(&settings.train_subsets)?;
-    let weighed: Vec<String> = settings.subset_weights.keys().cloned().collect();
-    manifest.of_subsets(&weighed)?;
-    for split in [Split::Train, Split::Val] {
-        let what = format!("the {split} split of {}", settings.data.display());
-        manifest::require_both_classes(&manifest.split(split), &what)?;
-    }
-    Ok(())
 }
 
 /// The outcome of a run that has come to its end.

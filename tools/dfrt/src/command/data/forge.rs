@@ -1,0 +1,138 @@
+//! `dfrt data forge`: fakes made from real photographs.
+
+use super::whole;
+use crate::failure;
+use crate::output;
+use crate::progress::Task;
+use anyhow::Result;
+use argh::FromArgs;
+use dfrt_runtime::data::forge::Blend;
+use dfrt_runtime::data::forged::{self, Method, Order, SplitBy};
+use dfrt_runtime::data::photographs::splits_of_people;
+use serde_json::json;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+/// make fakes from real photographs: self-blended images (sbi) or face swaps (swap), in
+/// train, val and test by person
+#[derive(FromArgs)]
+#[argh(
+    subcommand,
+    name = "forge",
+    help_triggers("-h", "--help", "help"),
+    example = "{command_name} photos --method swap --out swaps\n\
+    {command_name} photos --method sbi --out blends --crop 1.5 --size 224",
+    note = "PHOTOS is a folder of pictures named PERSON_SHOT (001_smiling.jpg), a manifest, or a data set \
+    whose real pictures are taken. Faces come from landmarks.json ({{\"outline\": [index, …], \"points\": \
+    {{\"file\": [[x, y], …]}}}}), from webmorph's .tem files beside the pictures or, for sbi, from boxes.csv \
+    (file,left,top,right,bottom). A people.csv (person,gender,ethnicity) lets donors look like targets."
+)]
+pub struct Forge {
+    /// photographs: a folder or a manifest
+    #[argh(positional)]
+    photos: PathBuf,
+    /// sbi (self-blended images) or swap (face swaps)
+    #[argh(option)]
+    method: String,
+    /// folder of the new data set
+    #[argh(option)]
+    out: PathBuf,
+    /// fakes of each photograph (default 3)
+    #[argh(option, default = "3")]
+    per_photo: usize,
+    /// side of a picture in pixels (default 256)
+    #[argh(option, default = "256")]
+    size: u32,
+    /// cut a square of so many times the face around it (default: the photograph's
+    /// central square)
+    #[argh(option)]
+    crop: Option<f32>,
+    /// shares of the people in train, val and test, or a split.csv (columns split,target)
+    /// that says who is where (default: the data set's own splits, else 60,15,25)
+    #[argh(option)]
+    split: Option<String>,
+    /// how a swapped face is joined: poisson (default) or feather
+    #[argh(option)]
+    blend: Option<String>,
+    /// JPEG quality or range of qualities, drawn alike for reals and fakes (default 75-96)
+    #[argh(option, default = "String::from(\"75-96\")")]
+    quality: String,
+    /// seed of all draws (default 0)
+    #[argh(option, default = "0")]
+    seed: u64,
+    /// replace a data set made before
+    #[argh(switch)]
+    force: bool,
+    /// print the result as JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+impl Forge {
+    /// Does it.
+    pub fn run(self) -> Result<()> {
+        let order = self.order()?;
+        let forged = whole::make(&self.out, &forged::PARTS, self.force, |out| {
+            let task = Task::new("forged");
+            Ok(order.make(&self.photos, out, &|done, total| task.set(done, total, ""))?)
+        })?;
+        let pictures = whole::total(&forged.summary);
+        output::passed_over(&format!("files of {}", self.photos.display()), &forged.passed_over, None);
+        if self.json {
+            return output::json(&json!({
+                "out": self.out,
+                "method": order.method.name(),
+                "pictures": pictures,
+                "parts": forged.summary.parts,
+                "skipped": forged.passed_over.len(),
+                "skipped_files": forged.passed_over,
+            }));
+        }
+        output::say(format!("{}{pictures} pictures in {}/", forged.summary, self.out.display()))
+    }
+
+    fn order(&self) -> Result<Order> {
+        let method: Method = self.method.parse().map_err(failure::usage)?;
+        let blend = match &self.blend {
+            Some(name) => name.parse().map_err(failure::usage)?,
+            None => Blend::Poisson,
+        };
+        if self.blend.is_some() && method == Method::Sbi {
+            output::note("note: --blend has no effect on sbi");
+        }
+        Ok(Order {
+            method,
+            per_photo: self.per_photo,
+            size: self.size,
+            crop: self.crop,
+            seed: self.seed,
+            split: self.split.as_deref().map_or(Ok(SplitBy::Kept), split_by)?,
+            blend,
+            quality: quality(&self.quality)?,
+        })
+    }
+}
+
+/// "60,15,25", or the path of a list.
+fn split_by(text: &str) -> Result<SplitBy> {
+    let shares: Option<Vec<f64>> = text.split(',').map(|share| share.trim().parse().ok()).collect();
+    let good = |share: &f64| share.is_finite() && *share >= 0.0;
+    match shares.as_deref() {
+        Some(&[train, val, test]) if [train, val, test].iter().all(good) && train + val + test > 0.0 => {
+            Ok(SplitBy::Shares([train, val, test]))
+        }
+        Some(_) => Err(failure::usage(format!(
+            "--split {text}: give three shares, of train, val and test, such as 60,15,25"
+        ))),
+        None => Ok(SplitBy::People(splits_of_people(Path::new(text))?)),
+    }
+}
+
+/// "90" or "75-96".
+fn quality(text: &str) -> Result<RangeInclusive<u8>> {
+    let (low, high) = text.split_once('-').unwrap_or((text, text));
+    match (low.trim().parse(), high.trim().parse()) {
+        (Ok(low), Ok(high)) => Ok(low..=high),
+        _ => Err(failure::usage(format!("--quality {text}: give a number or a range, such as 75-96"))),
+    }
+}
