@@ -1,12 +1,13 @@
 //! `dfrt data`: data sets on a disk, a file a subcommand.
 
+mod audit;
 mod index;
 mod synth;
 
 use anyhow::Result;
 use argh::FromArgs;
 
-/// make and list data sets
+/// make, list and audit data sets
 #[derive(FromArgs)]
 #[argh(
     subcommand,
@@ -24,6 +25,7 @@ pub struct Data {
 enum Command {
     Synth(synth::Synth),
     Index(index::Index),
+    Audit(audit::AuditSet),
 }
 
 impl Data {
@@ -32,6 +34,7 @@ impl Data {
         match self.command {
             Command::Synth(command) => command.run(),
             Command::Index(command) => command.run(),
+            Command::Audit(command) => command.run(),
         }
     }
 }
