@@ -54,7 +54,8 @@ fn what_is_equal_for_all_or_paired_tells_nothing() {
     let design = design(200, 2);
     for values in [numbers(200, |_| 7.0), numbers(200, |place| (place / 2) as f32)] {
         let found = all(&design, &values);
-        assert!(found.surely() < 0.5 && found.balanced_accuracy.value <= 0.5, "{found:?}");
+        assert!(found.surely() < 0.5, "{:?} {:?}", found.balanced_accuracy, found.auc);
+        assert_eq!(found.balanced_accuracy.value, 0.5);
         assert_eq!(found.auc.unwrap().value, 0.5);
     }
     let own = Values::Names((0..200).collect());
@@ -86,20 +87,29 @@ fn pictures_that_are_not_asked_for_do_not_count() {
 
 #[test]
 fn chance_is_not_taken_for_more() {
-    // Values that belong to the person and not to the class, and ones that belong to nothing.
-    let mut highest: f64 = 0.0;
-    for seed in 0..200 {
-        let n = [24, 60, 240][seed as usize % 3];
-        let design = design(n, [1, 4][seed as usize % 2]);
+    // By how many of its deviations a figure is off one half where nothing is to be found.
+    let deviations = |figure: Interval| (figure.value - 0.5) / ((figure.high - figure.low) / (2.0 * Z));
+    let (mut squares, mut sum, mut highest) = ([0.0; 2], [0.0; 2], 0.0_f64);
+    const SETS: u64 = 300;
+    for seed in 0..SETS {
+        let design = design([200, 400][seed as usize % 2], [1, 4][seed as usize / 2 % 2]);
         let mut random = stream(seed, &["chance".into()]);
-        let drawn: Vec<f32> = (0..n).map(|_| random.random()).collect();
-        let found = match design.association(&Values::Numbers(drawn), &|_| true) {
-            Some(found) => found,
-            None => continue,
-        };
+        // Numbers of a picture, and numbers of a group that its pictures are near.
+        let of_group: Vec<f32> = (0..400).map(|_| random.random()).collect();
+        let share = [0.0, 0.8][seed as usize / 4 % 2];
+        let drawn =
+            design.groups.iter().map(|&group| random.random::<f32>() + share * of_group[group as usize]);
+        let found = all(&design, &Values::Numbers(drawn.collect()));
+        for (place, figure) in [found.balanced_accuracy, found.auc.unwrap()].into_iter().enumerate() {
+            squares[place] += deviations(figure).powi(2) / SETS as f64;
+            sum[place] += deviations(figure) / SETS as f64;
+        }
         highest = highest.max(found.surely());
     }
     assert!(highest < 0.5, "{highest}");
+    assert!(squares.iter().all(|square| *square < 1.2), "intervals are wide enough: {squares:?}");
+    assert!(squares.iter().all(|square| *square > 0.5), "and not far too wide: {squares:?}");
+    assert!(sum.iter().all(|mean| mean.abs() < 0.2), "{sum:?}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod workshop;
 
 mod any_model;
 mod attacking;
+mod auditing;
 mod bad_models;
 mod bad_pictures;
 mod corrupting;
@@ -26,6 +27,7 @@ fn all() -> Vec<Trial> {
     let all = [
         usage::trials(),
         data::trials(),
+        auditing::trials(),
         training::trials(),
         importing::trials(),
         resuming::trials(),
