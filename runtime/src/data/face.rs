@@ -102,6 +102,35 @@ impl FaceBox {
         self.bottom - self.top
     }
 
+    /// Its middle.
+    pub fn middle(&self) -> Point {
+        [0.5 * (self.left + self.right), 0.5 * (self.top + self.bottom)]
+    }
+
+    /// Its longer side.
+    pub fn side(&self) -> f32 {
+        self.width().max(self.height())
+    }
+
+    /// The box a `share` of the way from `self` to `other`.
+    pub fn towards(&self, other: &Self, share: f32) -> Self {
+        let between = |from: f32, to: f32| from + share * (to - from);
+        Self {
+            left: between(self.left, other.left),
+            top: between(self.top, other.top),
+            right: between(self.right, other.right),
+            bottom: between(self.bottom, other.bottom),
+        }
+    }
+
+    /// The shared part of both boxes' areas (intersection over union), 0 to 1.
+    pub fn overlap(&self, other: &Self) -> f32 {
+        let wide = (self.right.min(other.right) - self.left.max(other.left)).max(0.0);
+        let high = (self.bottom.min(other.bottom) - self.top.max(other.top)).max(0.0);
+        let all = self.width() * self.height() + other.width() * other.height() - wide * high;
+        if all > 0.0 { wide * high / all } else { 0.0 }
+    }
+
     /// Whether the point lies in the box.
     pub fn holds(&self, [x, y]: Point) -> bool {
         (self.left..=self.right).contains(&x) && (self.top..=self.bottom).contains(&y)
@@ -110,7 +139,7 @@ impl FaceBox {
     /// The square around the box's middle whose side is `factor` times the box's larger
     /// one, moved (and where it must, shrunk) into a picture of `width` x `height`.
     pub fn window(&self, factor: f32, width: u32, height: u32) -> Window {
-        let wanted = (factor * self.width().max(self.height())).round().max(1.0) as u32;
+        let wanted = (factor * self.side()).round().max(1.0) as u32;
         let side = wanted.min(width).min(height).max(1);
         let start = |low: f32, high: f32, size: u32| {
             let start = (0.5 * (low + high) - 0.5 * side as f32).round().max(0.0);
@@ -123,6 +152,15 @@ impl FaceBox {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn overlap_is_a_share_of_the_union() {
+        let face = |left: f32, side: f32| FaceBox { left, top: 0.0, right: left + side, bottom: side };
+        assert_eq!(face(0.0, 10.0).overlap(&face(0.0, 10.0)), 1.0);
+        assert_eq!(face(0.0, 10.0).overlap(&face(10.0, 10.0)), 0.0);
+        assert!((face(0.0, 10.0).overlap(&face(5.0, 10.0)) - 1.0 / 3.0).abs() < 1e-6);
+        assert_eq!(face(0.0, 0.0).overlap(&face(0.0, 0.0)), 0.0);
+    }
 
     #[test]
     fn a_box_becomes_the_ellipse_in_it() {

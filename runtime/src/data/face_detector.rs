@@ -2,6 +2,7 @@
 //! for multi-view face detection with alignment-awareness", Neurocomputing 2017) as the
 //! crate rustface has it, model included. It gives boxes; landmarks are not its matter.
 
+use super::face::FaceBox;
 use fast_image_resize as resize;
 use image::RgbImage;
 use rustface::{Detector, ImageData, Model};
@@ -21,54 +22,6 @@ const SMALLEST: f32 = 1.0 / 12.0;
 const WINDOW: u32 = 20;
 /// SeetaFace's suggestion for few false alarms is 2.0 to 2.8; tracks weed out the rest.
 const SCORE: f64 = 2.0;
-
-/// A face's place in a picture, in pixels; the corner of the picture is (0, 0).
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct FaceBox {
-    /// Its left edge; may lie a little outside the picture.
-    pub left: f32,
-    /// Its upper edge.
-    pub top: f32,
-    /// Its width.
-    pub width: f32,
-    /// Its height.
-    pub height: f32,
-}
-
-impl FaceBox {
-    /// Its middle, (x, y).
-    pub fn middle(&self) -> [f32; 2] {
-        [self.left + 0.5 * self.width, self.top + 0.5 * self.height]
-    }
-
-    /// Its longer side.
-    pub fn side(&self) -> f32 {
-        self.width.max(self.height)
-    }
-
-    /// The box a `share` of the way from `self` to `other`.
-    pub fn towards(&self, other: &Self, share: f32) -> Self {
-        let between = |from: f32, to: f32| from + share * (to - from);
-        Self {
-            left: between(self.left, other.left),
-            top: between(self.top, other.top),
-            width: between(self.width, other.width),
-            height: between(self.height, other.height),
-        }
-    }
-
-    /// The shared part of both boxes' areas (intersection over union), 0 to 1.
-    pub fn overlap(&self, other: &Self) -> f32 {
-        let shared = |low: [f32; 2], length: [f32; 2]| {
-            let high = (low[0] + length[0]).min(low[1] + length[1]);
-            (high - low[0].max(low[1])).max(0.0)
-        };
-        let both = shared([self.left, other.left], [self.width, other.width])
-            * shared([self.top, other.top], [self.height, other.height]);
-        let all = self.width * self.height + other.width * other.height - both;
-        if all > 0.0 { both / all } else { 0.0 }
-    }
-}
 
 /// The detector; one for each thread, as it keeps its working memory.
 pub struct FaceDetector(Box<dyn Detector>);
@@ -104,16 +57,14 @@ impl FaceDetector {
             .iter()
             .map(|face| {
                 let place = face.bbox();
-                FaceBox {
-                    left: place.x() as f32 * scale,
-                    top: place.y() as f32 * scale,
-                    width: place.width() as f32 * scale,
-                    height: place.height() as f32 * scale,
-                }
+                let (left, top) = (place.x() as f32 * scale, place.y() as f32 * scale);
+                let (right, bottom) =
+                    (left + place.width() as f32 * scale, top + place.height() as f32 * scale);
+                FaceBox { left, top, right, bottom }
             })
-            .filter(|face| face.width >= 1.0 && face.height >= 1.0)
+            .filter(|face| face.width() >= 1.0 && face.height() >= 1.0)
             .collect();
-        faces.sort_by(|a, b| (b.width * b.height).total_cmp(&(a.width * a.height)));
+        faces.sort_by(|a, b| (b.width() * b.height()).total_cmp(&(a.width() * a.height())));
         faces
     }
 }
@@ -167,8 +118,8 @@ mod tests {
             let outline = portrait.landmarks.outline_points();
             let inside = |point: &[f32; 2]| {
                 let [x, y] = *point;
-                (found[0].left - 20.0..found[0].left + found[0].width + 20.0).contains(&x)
-                    && (found[0].top - 40.0..found[0].top + found[0].height + 40.0).contains(&y)
+                (found[0].left - 20.0..found[0].right + 20.0).contains(&x)
+                    && (found[0].top - 40.0..found[0].bottom + 40.0).contains(&y)
             };
             let share = outline.iter().filter(|point| inside(point)).count() as f32 / outline.len() as f32;
             assert!(share > 0.9, "{person}: {found:?} holds {share} of the outline");
@@ -196,15 +147,6 @@ mod tests {
         for (width, height) in [(1, 1), (19, 300), (300, 200), (2000, 21)] {
             assert_eq!(detector.faces(&RgbImage::new(width, height)), [], "{width} x {height}");
         }
-    }
-
-    #[test]
-    fn overlap_is_a_share_of_the_union() {
-        let face = |left: f32, side: f32| FaceBox { left, top: 0.0, width: side, height: side };
-        assert_eq!(face(0.0, 10.0).overlap(&face(0.0, 10.0)), 1.0);
-        assert_eq!(face(0.0, 10.0).overlap(&face(10.0, 10.0)), 0.0);
-        assert!((face(0.0, 10.0).overlap(&face(5.0, 10.0)) - 1.0 / 3.0).abs() < 1e-6);
-        assert_eq!(face(0.0, 0.0).overlap(&face(0.0, 0.0)), 0.0);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! From files on a disk to batches: manifests and the layouts they are read
 //! from, decoded and resized pictures, the drawn demo set and its forgeries.
 
+pub mod audit;
 pub mod batch;
 pub mod corruption;
 pub mod face;

@@ -70,6 +70,14 @@ pub fn load(path: &Path, res: usize) -> Result<RgbImage, PictureError> {
 /// # Errors
 /// As [`decode`], and where the file cannot be opened.
 pub fn open(path: &Path) -> Result<RgbImage, PictureError> {
+    decode(&read(path)?, path)
+}
+
+/// The bytes of the file `path`, which may or may not be a picture.
+///
+/// # Errors
+/// Where it cannot be opened, is no regular file or larger than [`MAX_FILE_BYTES`].
+pub fn read(path: &Path) -> Result<Vec<u8>, PictureError> {
     let inaccessible = |reason: String| PictureError::Inaccessible { path: path.to_owned(), reason };
     let metadata = std::fs::metadata(path).map_err(|error| inaccessible(error.to_string()))?;
     if metadata.is_dir() {
@@ -85,8 +93,7 @@ pub fn open(path: &Path) -> Result<RgbImage, PictureError> {
             limit: format!("{} MiB", MAX_FILE_BYTES >> 20),
         });
     }
-    let bytes = std::fs::read(path).map_err(|error| inaccessible(error.to_string()))?;
-    decode(&bytes, path)
+    std::fs::read(path).map_err(|error| inaccessible(error.to_string()))
 }
 
 /// Decodes the bytes of a PNG, JPEG, BMP or WebP file, whatever its name says.

@@ -46,9 +46,15 @@ pub fn wilson(successes: u64, n: u64) -> Estimate {
 }
 
 fn wilson_of_share(share: f64, n: f64) -> Estimate {
-    let scale = 1.0 + Z * Z / n;
-    let centre = (share + Z * Z / (2.0 * n)) / scale;
-    let half = Z / scale * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
+    wilson_at(share, n, Z)
+}
+
+/// Wilson's score interval of a share of `n` (need not be whole) that reaches `z`
+/// standard deviations each way.
+pub(crate) fn wilson_at(share: f64, n: f64, z: f64) -> Estimate {
+    let scale = 1.0 + z * z / n;
+    let centre = (share + z * z / (2.0 * n)) / scale;
+    let half = z / scale * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
     // At 0 and 1 the interval ends there exactly; rounding must not leave a crumb.
     Estimate {
         value: share,

@@ -16,6 +16,7 @@ mod tree;
 mod trees;
 
 use super::manifest::{Manifest, ManifestError};
+use super::video::{JOURNAL, MANIFEST};
 use std::ffi::OsStr;
 use std::path::Path;
 
@@ -125,13 +126,22 @@ fn count_videos(dir: &Path, layout: &dyn Layout) -> usize {
 }
 
 impl Manifest {
-    /// The data set at `path`: a manifest.csv, or a folder in a known layout.
+    /// The data set at `path`: a manifest.csv, a folder in a known layout, or one that holds
+    /// a manifest.csv, as extracted crops do; these may lie as their videos did, and are
+    /// read by their manifest in any case.
     ///
     /// # Errors
     /// As [`Manifest::read`] and [`read`].
     pub fn of(path: &Path) -> Result<Self, ManifestError> {
         if path.is_dir() {
-            read(path, "auto", Media::Pictures)
+            let manifest = path.join(MANIFEST);
+            if manifest.is_file() && path.join(JOURNAL).is_file() {
+                return Self::read(&manifest);
+            }
+            match read(path, "auto", Media::Pictures) {
+                Err(ManifestError::Unrecognised { .. }) if manifest.is_file() => Self::read(&manifest),
+                read => read,
+            }
         } else if path.exists() {
             Self::read(path)
         } else {

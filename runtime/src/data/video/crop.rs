@@ -1,6 +1,6 @@
 //! The square that is cut out around a face.
 
-use crate::data::face_detector::FaceBox;
+use crate::data::face::{FaceBox, Window};
 use image::{RgbImage, imageops};
 
 /// The square around the middle of `face`, `margin` times as wide as its longer side, cut
@@ -10,14 +10,8 @@ use image::{RgbImage, imageops};
 /// # Panics
 /// Where the picture has no pixels.
 pub fn square(picture: &RgbImage, face: &FaceBox, margin: f32) -> RgbImage {
-    let (width, height) = picture.dimensions();
-    let side = ((face.side() * margin).round() as u32).clamp(1, width.min(height));
-    let corner = |middle: f32, size: u32| {
-        let low = (middle - 0.5 * side as f32).round().max(0.0) as u32;
-        low.min(size - side)
-    };
-    let [x, y] = face.middle();
-    imageops::crop_imm(picture, corner(x, width), corner(y, height), side, side).to_image()
+    let Window { left, top, side } = face.window(margin, picture.width(), picture.height());
+    imageops::crop_imm(picture, left, top, side, side).to_image()
 }
 
 #[cfg(test)]
@@ -28,7 +22,8 @@ mod tests {
     fn cut(face: [f32; 4], margin: f32) -> (u32, [u8; 3], [u8; 3]) {
         let picture = RgbImage::from_fn(100, 60, |x, y| Rgb([x as u8, y as u8, 0]));
         let [left, top, width, height] = face;
-        let crop = square(&picture, &FaceBox { left, top, width, height }, margin);
+        let crop =
+            square(&picture, &FaceBox { left, top, right: left + width, bottom: top + height }, margin);
         assert_eq!(crop.width(), crop.height());
         let last = crop.width() - 1;
         (crop.width(), crop.get_pixel(0, 0).0, crop.get_pixel(last, last).0)

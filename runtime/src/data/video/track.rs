@@ -1,6 +1,6 @@
 //! Following one face through the frames of a video.
 
-use crate::data::face_detector::FaceBox;
+use crate::data::face::FaceBox;
 
 /// Two boxes of successive frames may be one face's where they share this part of their
 /// areas, …
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     fn face(left: f32, side: f32) -> FaceBox {
-        FaceBox { left, top: 10.0, width: side, height: side }
+        FaceBox { left, top: 10.0, right: left + side, bottom: 10.0 + side }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `dfrt data`: data sets on a disk, a file a subcommand.
 
+mod audit;
 mod extract;
 mod forge;
 mod index;
@@ -10,7 +11,7 @@ mod whole;
 use anyhow::Result;
 use argh::FromArgs;
 
-/// make and list data sets
+/// make, list and audit data sets
 #[derive(FromArgs)]
 #[argh(
     subcommand,
@@ -31,6 +32,7 @@ enum Command {
     Index(index::Index),
     Join(join::Join),
     Extract(extract::Options),
+    Audit(audit::AuditSet),
 }
 
 impl Data {
@@ -42,6 +44,7 @@ impl Data {
             Command::Index(command) => command.run(),
             Command::Join(command) => command.run(),
             Command::Extract(command) => command.run(),
+            Command::Audit(command) => command.run(),
         }
     }
 }

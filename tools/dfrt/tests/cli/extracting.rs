@@ -207,8 +207,7 @@ fn crops_are_a_data_set() {
     let out = folder().join("crops");
     dfrt!["data", "extract", videos(), "--out", &out, "--frames", "2", "--test-frames", "2", "--size", "48"]
         .done();
-    let manifest = out.join("manifest.csv");
-    let eval = dfrt!["eval", "--model", crate::workshop::model(), "--data", &manifest, "--json"].json();
+    let eval = dfrt!["eval", "--model", crate::workshop::model(), "--data", &out, "--json"].json();
     assert_eq!((&eval["data"]["n_real"], &eval["data"]["n_fake"]), (&2.into(), &2.into()));
     let by_video = &eval["by_group"];
     assert_eq!((&by_video["n_real"], &by_video["n_fake"]), (&1.into(), &1.into()));

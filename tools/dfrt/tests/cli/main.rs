@@ -7,6 +7,7 @@ mod workshop;
 
 mod any_model;
 mod attacking;
+mod auditing;
 mod bad_models;
 mod bad_pictures;
 mod corrupting;
@@ -34,6 +35,7 @@ fn all() -> Vec<Trial> {
         extracting::trials(),
         indexing::trials(),
         forging::trials(),
+        auditing::trials(),
         training::trials(),
         importing::trials(),
         resuming::trials(),

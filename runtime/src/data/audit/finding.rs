@@ -1,0 +1,184 @@
+//! What a check says: a verdict, a sentence, figures, the pictures concerned and what to
+//! do. How something is found is not told here.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::fmt;
+
+/// How bad it is; in rising order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Nothing was found.
+    Ok,
+    /// Worth knowing beside the figures.
+    Note,
+    /// Figures of a detector may be wrong because of it, or could not be checked.
+    Warning,
+    /// What is tested on was trained on: figures are too good.
+    Leak,
+    /// Labels or files are wrong.
+    Error,
+}
+
+impl Verdict {
+    /// Whether a strict audit fails over it.
+    pub fn is_grave(self) -> bool {
+        self >= Self::Leak
+    }
+
+    /// As in audit.json.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Leak => "leak",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.pad(self.name())
+    }
+}
+
+/// What is checked, in the order of the audit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Check {
+    /// Every picture can be read.
+    Files,
+    /// No entry was passed over when the folder was listed.
+    PassedOver,
+    /// Files are what their names say.
+    Extensions,
+    /// Pictures are 8-bit grey or RGB without transparency.
+    Colours,
+    /// No picture stands twice in one split under one label.
+    Copies,
+    /// No picture stands in two splits.
+    CopiesAcrossSplits,
+    /// No picture stands under both labels.
+    CopiesAcrossLabels,
+    /// No photograph stands, altered or encoded anew, in two splits.
+    NearCopies,
+    /// No person or video is in two splits.
+    People,
+    /// DFFD's FaceApp pictures beside the photographs they were made from.
+    Faceapp,
+    /// Both classes are there and neither is rare.
+    Classes,
+    /// Every subset is in every split.
+    Subsets,
+    /// There are enough persons or videos to test on.
+    Groups,
+    /// Sizes do not tell the classes apart.
+    Size,
+    /// Formats, JPEG qualities and the like do not tell the classes apart.
+    Encoder,
+    /// EXIF, colour profiles and the like do not tell the classes apart.
+    Metadata,
+    /// Brightness, sharpness and the like of the outer eighth of the picture do not tell the
+    /// classes apart.
+    Frame,
+    /// Brightness, sharpness and the like of the whole picture do not tell the classes
+    /// apart.
+    Pixels,
+}
+
+impl Check {
+    /// As in audit.json.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Files => "files",
+            Self::PassedOver => "passed-over",
+            Self::Extensions => "extensions",
+            Self::Colours => "colours",
+            Self::Copies => "copies",
+            Self::CopiesAcrossSplits => "copies-across-splits",
+            Self::CopiesAcrossLabels => "copies-across-labels",
+            Self::NearCopies => "near-copies",
+            Self::People => "people",
+            Self::Faceapp => "faceapp",
+            Self::Classes => "classes",
+            Self::Subsets => "subsets",
+            Self::Groups => "groups",
+            Self::Size => "size",
+            Self::Encoder => "encoder",
+            Self::Metadata => "metadata",
+            Self::Frame => "frame",
+            Self::Pixels => "pixels",
+        }
+    }
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.pad(self.name())
+    }
+}
+
+/// Pictures that a finding is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Case {
+    /// Their paths as the manifest has them; none where it is about a name.
+    pub paths: Vec<String>,
+    /// What is the matter with them.
+    pub note: String,
+}
+
+/// The outcome of one check.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finding {
+    /// What was checked.
+    pub check: Check,
+    /// How bad it is.
+    pub verdict: Verdict,
+    /// What was found, in a sentence.
+    pub what: String,
+    /// What to do; absent where nothing is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advice: Option<String>,
+    /// The numbers behind the sentence, each under its name.
+    pub figures: Map<String, Value>,
+    /// Every case.
+    pub cases: Vec<Case>,
+}
+
+impl Finding {
+    /// A finding without figures, cases or advice.
+    pub(super) fn new(check: Check, verdict: Verdict, what: impl Into<String>) -> Self {
+        Self { check, verdict, what: what.into(), advice: None, figures: Map::new(), cases: Vec::new() }
+    }
+
+    /// With what is to be done, unless all is well.
+    pub(super) fn advice(mut self, advice: impl Into<String>) -> Self {
+        self.advice = (self.verdict > Verdict::Ok).then(|| advice.into());
+        self
+    }
+
+    /// With one more number.
+    pub(super) fn figure(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.figures.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// With its cases.
+    pub(super) fn cases(mut self, cases: Vec<Case>) -> Self {
+        self.cases = cases;
+        self
+    }
+}
+
+/// "1 picture", "3 pictures"; `noun` in the singular.
+pub(super) fn counted(count: usize, noun: &str) -> String {
+    match (count, noun) {
+        (1, _) => format!("1 {noun}"),
+        (_, "person or video") => format!("{count} persons or videos"),
+        (_, "copy") => format!("{count} copies"),
+        _ => format!("{count} {noun}s"),
+    }
+}

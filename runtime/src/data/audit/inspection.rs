@@ -1,0 +1,79 @@
+//! One picture read and decoded once, and all that the checks ask of it. What several
+//! pictures say together is not known here.
+
+use super::fingerprint::Fingerprint;
+use super::header::{self, Header};
+use super::statistics::Statistics;
+use crate::data::picture::{self, PictureError};
+use sha2::{Digest, Sha256};
+use std::path::Path;
+
+/// What is kept of a picture: about 1.3 KiB, whatever its size.
+#[derive(Clone, Debug)]
+pub struct Inspection {
+    /// What the file says of itself; `None` for formats whose headers are not read.
+    pub header: Option<Header>,
+    /// Pixels across, as decoded.
+    pub width: u32,
+    /// Pixels down, as decoded.
+    pub height: u32,
+    /// Bytes of the file.
+    pub bytes: usize,
+    /// SHA-256 over width, height and the decoded 8-bit RGB values.
+    pub pixels: [u8; 32],
+    /// Its statistics at its own size.
+    pub statistics: Statistics,
+    /// What it looks like.
+    pub fingerprint: Fingerprint,
+}
+
+/// Reads, decodes and measures the picture `path`.
+///
+/// # Errors
+/// As [`picture::open`].
+pub fn inspect(path: &Path) -> Result<Inspection, PictureError> {
+    let bytes = picture::read(path)?;
+    let decoded = picture::decode(&bytes, path)?;
+    let (width, height) = decoded.dimensions();
+    let mut pixels = Sha256::new();
+    pixels.update(width.to_le_bytes());
+    pixels.update(height.to_le_bytes());
+    pixels.update(decoded.as_raw());
+    Ok(Inspection {
+        header: header::read(&bytes),
+        width,
+        height,
+        bytes: bytes.len(),
+        pixels: pixels.finalize().into(),
+        statistics: Statistics::of(&decoded),
+        fingerprint: Fingerprint::of(&decoded),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::{Rgb, RgbImage};
+
+    #[test]
+    fn equal_pixels_are_equal_whatever_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let save = |name: &str, bytes: &[u8]| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            inspect(&path).unwrap()
+        };
+        let picture = RgbImage::from_fn(20, 10, |x, y| Rgb([(x * 12) as u8, (y * 20) as u8, 9]));
+        let png = save("a.png", &picture::encode_png(&picture));
+        let mut bmp = std::io::Cursor::new(Vec::new());
+        picture.write_to(&mut bmp, image::ImageFormat::Bmp).unwrap();
+        let bmp = save("a.bmp", bmp.get_ref());
+        assert_eq!(png.pixels, bmp.pixels);
+        assert_ne!(png.header.unwrap().format, bmp.header.unwrap().format);
+        let turned = RgbImage::from_raw(10, 20, picture.into_raw()).unwrap();
+        let turned = save("b.png", &picture::encode_png(&turned));
+        assert_ne!(png.pixels, turned.pixels, "the same values in another shape are another picture");
+        assert_eq!((turned.width, turned.height), (10, 20));
+        assert!(inspect(&folder.path().join("absent.png")).is_err());
+    }
+}

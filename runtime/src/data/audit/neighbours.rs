@@ -1,0 +1,147 @@
+//! Finding, among many 64-bit hashes, all those that differ from a given one in few bits.
+//! What the hashes are made from is not known here.
+//!
+//! Multi-index hashing (Norouzi, Punjani & Fleet 2012): the 64 bits are four bands of 16.
+//! Two hashes within r bits of each other are within r / 4 bits in at least one band, so
+//! each band has a table from its 16 bits to the hashes that have them, and only those of
+//! near keys are looked at. Nothing is missed.
+
+/// Bands of a hash.
+const BANDS: usize = 4;
+/// Bits of a band.
+const BITS: usize = 16;
+
+/// Hashes that can be searched: 16 bytes and 1 MiB altogether for each of four bands.
+#[derive(Clone, Debug)]
+pub struct Neighbours {
+    bands: [Band; BANDS],
+    /// The differences of a band's keys that are tried, none first.
+    flips: Vec<u16>,
+    radius: u32,
+}
+
+/// The hashes in the order of the keys of one band.
+#[derive(Clone, Debug)]
+struct Band {
+    /// Where the entries of each key begin, and the end of the last.
+    starts: Vec<u32>,
+    /// A hash and its place among those given.
+    entries: Vec<(u64, u32)>,
+}
+
+/// Every fourth bit of `hash` from the bit `band` on, so that each band has low and high
+/// frequencies.
+fn key(hash: u64, band: usize) -> u16 {
+    // The usual way to gather every fourth bit: halve the gaps again and again.
+    let mut bits = (hash >> band) & 0x1111_1111_1111_1111;
+    bits = (bits | bits >> 3) & 0x0303_0303_0303_0303;
+    bits = (bits | bits >> 6) & 0x000f_000f_000f_000f;
+    bits = (bits | bits >> 12) & 0x0000_00ff_0000_00ff;
+    (bits | bits >> 24) as u16
+}
+
+impl Neighbours {
+    /// `hashes` ready to be searched within `radius` bits.
+    ///
+    /// # Panics
+    /// Where there are 2^32 hashes or more.
+    pub fn new(hashes: &[u64], radius: u32) -> Self {
+        let near = radius / BANDS as u32;
+        let mut flips: Vec<u16> = (0..=u16::MAX).filter(|flip| flip.count_ones() <= near).collect();
+        flips.sort_by_key(|flip| flip.count_ones());
+        Self { bands: std::array::from_fn(|band| Band::new(hashes, band)), flips, radius }
+    }
+
+    /// Calls `found` with the place and the distance in bits of every hash within the
+    /// radius of `hash`, once each, in an order that depends on the hashes alone.
+    pub fn search(&self, hash: u64, mut found: impl FnMut(u32, u32)) {
+        let near = self.radius / BANDS as u32;
+        for (number, band) in self.bands.iter().enumerate() {
+            let key = key(hash, number);
+            for flip in &self.flips {
+                for &(other, place) in band.of(key ^ flip) {
+                    let differing = hash ^ other;
+                    let distance = differing.count_ones();
+                    // One that is near in an earlier band was found there.
+                    let earlier = || (0..number).any(|band| self::key(differing, band).count_ones() <= near);
+                    if distance <= self.radius && !earlier() {
+                        found(place, distance);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Band {
+    fn new(hashes: &[u64], band: usize) -> Self {
+        let mut starts = vec![0_u32; (1 << BITS) + 1];
+        for hash in hashes {
+            starts[usize::from(key(*hash, band)) + 1] += 1;
+        }
+        let mut sum = 0;
+        for start in &mut starts {
+            sum += *start;
+            *start = sum;
+        }
+        let mut next = starts.clone();
+        let mut entries = vec![(0, 0); hashes.len()];
+        for (place, hash) in hashes.iter().enumerate() {
+            let next = &mut next[usize::from(key(*hash, band))];
+            entries[*next as usize] = (*hash, u32::try_from(place).expect("fewer than 2^32 hashes"));
+            *next += 1;
+        }
+        Self { starts, entries }
+    }
+
+    fn of(&self, key: u16) -> &[(u64, u32)] {
+        let key = usize::from(key);
+        &self.entries[self.starts[key] as usize..self.starts[key + 1] as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn found(hashes: &[u64], radius: u32, hash: u64) -> Vec<(u32, u32)> {
+        let mut found = Vec::new();
+        Neighbours::new(hashes, radius).search(hash, |place, distance| found.push((place, distance)));
+        found.sort_unstable();
+        found
+    }
+
+    fn compared(hashes: &[u64], radius: u32, hash: u64) -> Vec<(u32, u32)> {
+        let all = hashes.iter().enumerate().map(|(place, other)| (place as u32, (hash ^ other).count_ones()));
+        all.filter(|(_, distance)| *distance <= radius).collect()
+    }
+
+    #[test]
+    fn every_bit_is_in_one_band() {
+        for bit in 0..64 {
+            let keys: Vec<u16> = (0..BANDS).map(|band| key(1 << bit, band)).collect();
+            assert_eq!(keys.iter().map(|key| key.count_ones()).sum::<u32>(), 1);
+            assert_eq!(keys[bit % 4], 1 << (bit / 4));
+        }
+    }
+
+    #[test]
+    fn nothing_is_found_in_nothing() {
+        assert_eq!(found(&[], 10, 5), []);
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_comparison_with_all_finds_is_found_once(
+            hash in any::<u64>(),
+            flips in prop::collection::vec(prop::collection::vec(0_u32..64, 0..16), 1..40),
+            others in prop::collection::vec(any::<u64>(), 0..40),
+            radius in 0_u32..13,
+        ) {
+            let near = flips.iter().map(|bits| bits.iter().fold(hash, |hash, bit| hash ^ (1 << bit)));
+            let hashes: Vec<u64> = near.chain(others).collect();
+            prop_assert_eq!(found(&hashes, radius, hash), compared(&hashes, radius, hash));
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! `dfrt data audit`: what about a data set would make a detector's figures wrong.
+
+use crate::command;
+use crate::output::{self, Lines};
+use crate::place;
+use crate::progress::Task;
+use anyhow::{Context, Result, bail};
+use argh::FromArgs;
+use dfrt_runtime::data::audit::{self, Audit, Finding, Verdict};
+use dfrt_runtime::data::manifest::Manifest;
+use dfrt_runtime::storage;
+use std::path::PathBuf;
+
+/// look for what would make a detector's figures wrong: unreadable files, copies and
+/// people in two splits, classes that the encoder, the size or the brightness tells apart
+#[derive(FromArgs)]
+#[argh(
+    subcommand,
+    name = "audit",
+    help_triggers("-h", "--help", "help"),
+    example = "{command_name} faces\n\
+    {command_name} faces.csv --out audit.json --strict",
+    note = "Every picture is read once; none is changed. Verdicts: ok, note (worth knowing beside the figures), \
+    warning (figures may be wrong), leak (what is tested on was trained on), error (labels or files are wrong). \
+    audit.json holds every case, the table the first few."
+)]
+pub struct AuditSet {
+    /// manifest.csv or folder in a known layout
+    #[argh(positional)]
+    data: PathBuf,
+    /// file for the whole result (default: none)
+    #[argh(option)]
+    out: Option<PathBuf>,
+    /// replace an earlier result
+    #[argh(switch)]
+    force: bool,
+    /// print the result as JSON
+    #[argh(switch)]
+    json: bool,
+    /// fail where there is a leak or an error
+    #[argh(switch)]
+    strict: bool,
+    /// pictures at most of each split, balanced over the classes, the same ones each time
+    #[argh(option)]
+    limit: Option<usize>,
+    /// threads (default: one a processor)
+    #[argh(option)]
+    threads: Option<usize>,
+}
+
+/// Paths shown of a finding.
+const SHOWN: usize = 3;
+
+impl AuditSet {
+    /// Does it.
+    pub fn run(self) -> Result<()> {
+        command::use_threads(self.threads)?;
+        if let Some(out) = &self.out {
+            place::file(out, self.force)?;
+        }
+        if let Some(limit @ 0..2) = self.limit {
+            bail!("--limit {limit}: too few; give 2 or more, to have both classes");
+        }
+        let manifest = Manifest::of(&self.data)?;
+        let task = Task::new("audited");
+        let name = self.data.display().to_string();
+        let found = audit::audit(&name, &manifest, self.limit, &|done, total| task.set(done, total, ""));
+        drop(task);
+        if let Some(out) = &self.out {
+            let text = serde_json::to_string_pretty(&found).context("audit.json")?;
+            storage::write(out, format!("{text}\n").as_bytes())?;
+        }
+        if self.json {
+            output::json(&found)?;
+        } else {
+            output::say(self.table(&found))?;
+        }
+        self.judge(&found)
+    }
+
+    fn judge(&self, found: &Audit) -> Result<()> {
+        let grave: Vec<String> =
+            found.grave().map(|finding| format!("{} ({})", finding.check, finding.verdict)).collect();
+        if self.strict && !grave.is_empty() {
+            bail!(
+                "{}: not sound: {}; do what the audit says about them, or leave out --strict",
+                self.data.display(),
+                grave.join(", ")
+            );
+        }
+        Ok(())
+    }
+
+    fn table(&self, found: &Audit) -> String {
+        let data = &found.data;
+        let mut text = format!("{}: {} pictures", data.path, output::thousands(data.pictures as u64));
+        if data.looked_at < data.pictures {
+            let (looked_at, most) =
+                (output::thousands(data.looked_at as u64), self.limit.unwrap_or_default());
+            text +=
+                &format!(", {looked_at} of them looked at (--limit {most}: copies of others are not found)");
+        }
+        let mut lines = Lines::default();
+        for finding in &found.findings {
+            lines.add(format!("{:7}  {}", finding.verdict, finding.check), &finding.what);
+        }
+        text += &format!("\n{lines}");
+        let to_do: Vec<String> =
+            found.findings.iter().filter(|finding| finding.verdict > Verdict::Ok).map(to_do).collect();
+        if to_do.is_empty() {
+            text += "\nnothing to do";
+        } else {
+            text += &format!("\nwhat to do\n{}", to_do.join("\n"));
+        }
+        match &self.out {
+            Some(out) => text + &format!("\nwritten to {}", out.display()),
+            None if to_do.is_empty() => text,
+            None => text + "\n(every case and figure: --out audit.json)",
+        }
+    }
+}
+
+/// What is to be done about a finding, and its first cases.
+fn to_do(finding: &Finding) -> String {
+    let mut text = format!("  {}: {}", finding.check, finding.advice.as_deref().unwrap_or("see above"));
+    for case in finding.cases.iter().take(SHOWN) {
+        let paths = case.paths.join(", ");
+        let gap = if paths.is_empty() { "" } else { ": " };
+        text += &format!("\n    {paths}{gap}{}", case.note);
+    }
+    if finding.cases.len() > SHOWN {
+        text += &format!("\n    and {} more", finding.cases.len() - SHOWN);
+    }
+    text
+}
