@@ -3,7 +3,7 @@
 
 use super::tree::{self, Entry, Step};
 use super::{Layout, Media, foreign, lists};
-use crate::data::manifest::{Label, Manifest, ManifestError, Sample, Split, require_both_classes};
+use crate::data::manifest::{Label, Manifest, ManifestError, Sample, Split};
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -97,14 +97,7 @@ impl Found<'_> {
                 expected: EXPECTED,
             });
         }
-        let manifest = Manifest::new(self.samples, skipped);
-        for split in Split::ALL {
-            let samples = manifest.split(split);
-            if !samples.is_empty() {
-                require_both_classes(&samples, &self.dir.join(split.to_string()).to_string_lossy())?;
-            }
-        }
-        Ok(manifest)
+        Ok(Manifest::new(self.samples, skipped))
     }
 }
 

@@ -8,6 +8,7 @@ mod dfdc;
 mod dfdcp;
 mod dffd;
 mod faceforensics;
+pub mod flat;
 mod folder;
 mod held_out;
 pub mod lists;

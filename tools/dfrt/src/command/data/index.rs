@@ -4,8 +4,9 @@ use crate::output;
 use crate::place;
 use anyhow::{Context, Result, bail};
 use argh::FromArgs;
+use dfrt_runtime::data::layouts::flat::Flat;
 use dfrt_runtime::data::layouts::{self, Media};
-use dfrt_runtime::data::manifest::{Manifest, Reach};
+use dfrt_runtime::data::manifest::{Label, Manifest, Reach, Split};
 use dfrt_runtime::storage;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
     name = "index",
     help_triggers("-h", "--help", "help"),
     example = "{command_name} faces --out faces.csv",
+    example = "{command_name} portraits --label fake --subset diffusion --out diffusion.csv",
     example = "{command_name} FaceForensics++ --subsets youtube/c23,Deepfakes/c23 --out c23.csv",
     note = "Layouts: folder ({{train,val,test}}/{{real,fake}}/…, with an optional split.csv that names \
     the person or video of each file), dffd, faceforensics, celeb-df, dfdcp, dfdc, as they are \
@@ -32,6 +34,15 @@ pub struct Index {
     /// layout, or auto to recognise it (default auto)
     #[argh(option, default = "String::from(\"auto\")")]
     layout: String,
+    /// real or fake: everything below the folder is that, in whatever folders it lies
+    #[argh(option)]
+    label: Option<Label>,
+    /// with --label: its split (default test)
+    #[argh(option)]
+    split: Option<Split>,
+    /// with --label: its subset (default: the folder's name)
+    #[argh(option)]
+    subset: Option<String>,
     /// keep these subsets only, a,b; of Deepfakes/c23 also Deepfakes and c23 are names
     #[argh(option)]
     subsets: Vec<String>,
@@ -71,6 +82,12 @@ impl Index {
     }
 
     fn read(&self) -> Result<Manifest> {
+        if let Some(label) = self.label {
+            return self.flat(label);
+        }
+        if self.split.is_some() || self.subset.is_some() {
+            bail!("--split and --subset are for a folder of one class; say which with --label real or fake");
+        }
         if !self.folder.is_file() {
             if self.climb {
                 bail!("{}: is no manifest; --climb is for manifests, leave it out", self.folder.display());
@@ -82,6 +99,19 @@ impl Index {
         }
         let reach = if self.climb { Reach::Anywhere } else { Reach::Folder };
         Ok(Manifest::read_within(&self.folder, reach)?)
+    }
+
+    /// A folder of one class.
+    fn flat(&self, label: Label) -> Result<Manifest> {
+        if self.layout != "auto" || self.climb {
+            bail!(
+                "--label and --layout or --climb exclude each other: with --label the folder has no layout"
+            );
+        }
+        let name = place::absolute(&self.folder)?.file_name().map(|name| name.to_string_lossy().into_owned());
+        let subset = self.subset.clone().or(name).unwrap_or_else(|| label.to_string());
+        let flat = Flat { label, split: self.split.unwrap_or(Split::Test), subset };
+        Ok(flat.read(&self.folder, Media::Pictures)?)
     }
 
     fn tell(&self, manifest: &Manifest, all: Option<&Path>) -> Result<()> {
