@@ -14,7 +14,7 @@ use walkdir::{DirEntry, WalkDir};
 pub(super) const EXPECTED: &str = "{train,val,test}/{real,fake}/ with pictures below";
 
 /// Files of ours beside the splits, which are not listed as passed over.
-const OWN: [&str; 2] = ["split.csv", "manifest.csv"];
+const OWN: [&str; 4] = ["split.csv", "manifest.csv", "landmarks.json", "boxes.csv"];
 
 /// Columns that `split.csv` must have.
 const COLUMNS: [&str; 4] = ["split", "label", "file", "target"];
