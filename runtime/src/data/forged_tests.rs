@@ -80,6 +80,7 @@ fn people_are_apart_and_donors_are_of_the_split_and_alike() {
     let forged = order.make(photos.path(), &out, &|done, all| assert!(done <= all)).unwrap();
     assert!(forged.passed_over.is_empty(), "{:?}", forged.passed_over);
     let manifest = Manifest::of(&out).unwrap();
+    assert!(manifest.skipped.is_empty(), "{:?}", manifest.skipped);
     assert_eq!(manifest.samples.len(), 40 + 40);
     let mut split_of: BTreeMap<&str, Split> = BTreeMap::new();
     for sample in &manifest.samples {
@@ -169,4 +170,41 @@ fn what_cannot_be_used_is_passed_over_or_said() {
     let error = make(&usual).unwrap_err().to_string();
     assert!(error.contains("a swap needs landmarks"), "{error}");
     make(&order(Method::Sbi)).unwrap();
+}
+
+/// Photographs beside the project, where there are some.
+#[test]
+#[ignore = "needs the photographs in ../shared/faces"]
+fn the_london_photographs_are_swapped_within_looks_and_seams_are_smooth() {
+    let photos = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/faces/london"));
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("set");
+    let order = Order { size: 128, per_photo: 1, ..order(Method::Swap) };
+    let forged = order.make(photos, &out, &|_, _| {}).unwrap();
+    assert!(forged.passed_over.is_empty(), "{:?}", forged.passed_over);
+    let manifest = Manifest::of(&out).unwrap();
+    assert_eq!(manifest.samples.len(), 2 * 204);
+    let mut found = landmarks::LandmarkFiles::default();
+    let pictures = |sample: &crate::data::manifest::Sample| picture::open(&sample.path).unwrap();
+    for fake in manifest.samples.iter().filter(|sample| sample.label == Label::Fake) {
+        let name = fake.path.file_stem().unwrap().to_str().unwrap();
+        let target = name.split("_from_").next().unwrap();
+        let real = manifest
+            .samples
+            .iter()
+            .find(|sample| sample.label == Label::Real && sample.path.file_stem().unwrap() == target);
+        let (real, fake) = (real.unwrap(), pictures(fake));
+        let bounds = found.find(&real.path).unwrap().unwrap().landmarks.bounds();
+        let real = pictures(real);
+        let (mut inside, mut outside) = ((0.0, 0.0), (0.0, 0.0));
+        for (x, y, pixel) in fake.enumerate_pixels() {
+            let place = [x as f32 + 0.5, y as f32 + 0.5];
+            let difference = f64::from(pixel[1].abs_diff(real.get_pixel(x, y)[1]));
+            let part = if bounds.holds(place) { &mut inside } else { &mut outside };
+            *part = (part.0 + difference, part.1 + 1.0);
+        }
+        let (inside, outside) = (inside.0 / inside.1, outside.0 / outside.1);
+        // Outside there is the JPEG's noise alone.
+        assert!(inside > 3.0 && outside < 3.0 && inside > 2.0 * outside, "{name}: {inside} {outside}");
+    }
 }

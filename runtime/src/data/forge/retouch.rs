@@ -83,6 +83,13 @@ fn turned(pixel: [u8; 3], [hue, saturation, value]: [f32; 3]) -> [u8; 3] {
     let [red, green, blue] = pixel.map(f32::from);
     let most = red.max(green).max(blue);
     let span = most - red.min(green).min(blue);
+    let share = if most == 0.0 { 0.0 } else { (span / most + saturation / 255.0).clamp(0.0, 1.0) };
+    let bright = (most + value).clamp(0.0, 255.0);
+    if hue == 0.0 {
+        // Each channel keeps its place between the largest and the smallest.
+        let stretch = if span == 0.0 { 0.0 } else { bright * share / span };
+        return [red, green, blue].map(|channel| (bright - stretch * (most - channel) + 0.5) as u8);
+    }
     let sector = if span == 0.0 {
         0.0
     } else if most == red {
@@ -101,13 +108,11 @@ fn turned(pixel: [u8; 3], [hue, saturation, value]: [f32; 3]) -> [u8; 3] {
     } else {
         sector
     };
-    let share = if most == 0.0 { 0.0 } else { (span / most + saturation / 255.0).clamp(0.0, 1.0) };
-    let most = (most + value).clamp(0.0, 255.0);
     let channel = |offset: f32| {
         let place = offset + sector;
         let place = if place >= 6.0 { place - 6.0 } else { place };
         let weight = place.min(4.0 - place).clamp(0.0, 1.0);
-        (most - most * share * weight + 0.5) as u8
+        (bright - bright * share * weight + 0.5) as u8
     };
     [channel(5.0), channel(3.0), channel(1.0)]
 }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 const EXPECTED: &str = "{train,val,test}/{real,fake}/ with pictures below";
 
 /// Files of ours beside the splits, which are not listed as passed over.
-const OWN: [&str; 2] = ["split.csv", "manifest.csv"];
+const OWN: [&str; 4] = ["split.csv", "manifest.csv", "landmarks.json", "boxes.csv"];
 
 /// `{train,val,test}/{real,fake}/…`. The first folder below `real` or `fake` is the
 /// subset, else the class name is. The group is `split.csv`'s target (for reals

@@ -1,7 +1,7 @@
 //! `dfrt data forge`, and training on fakes that are made on the way.
 
 use crate::dfrt;
-use crate::workshop::{bytes, copied, folder, gpu, json, plain, train};
+use crate::workshop::{bytes, copied, ended, folder, gpu, json, plain, program, train, training};
 use dfrt_runtime::data::landmarks;
 use dfrt_runtime::data::picture;
 use dfrt_runtime::data::portrait::{Person, Shot, photograph};
@@ -9,7 +9,9 @@ use dfrt_runtime::random::stream;
 use libtest_mimic::Trial;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 pub fn trials() -> Vec<Trial> {
     vec![
@@ -118,10 +120,10 @@ fn swaps_by_person() {
 
 fn the_same_set_again_on_any_threads() {
     let again = folder().join("again");
-    let mut command = crate::workshop::program();
+    let mut command = program();
     command.args(["data", "forge"]).arg(photos()).arg("--out").arg(&again);
     command.args(["--method", "sbi", "--size", "48", "--per-photo", "1"]).env("RAYON_NUM_THREADS", "1");
-    crate::workshop::ended(command).done();
+    ended(command).done();
     let mut count = 0;
     for entry in ["train", "val", "test"].map(|split| blends().join(split).join("fake/sbi")) {
         for file in std::fs::read_dir(entry).unwrap() {
@@ -283,19 +285,25 @@ fn training_on_reals_alone() {
 }
 
 fn training_goes_on_with_the_same_fakes() {
-    let run = |stop: bool| {
-        let out = folder().join("run");
-        let options = ["--fakes", "sbi", "--epochs", "2", "--batch", "8", "--method", "gr"];
-        if stop {
-            // Two steps into the first epoch.
-            let first = [&options[..], &["--checkpoint-steps", "1"]].concat();
-            train(blends(), &out, &first).done();
-        } else {
-            train(blends(), &out, &options).done();
-        }
-        bytes(out.join("model.onnx"))
-    };
-    assert!(run(false) == run(true), "checkpoints change nothing");
+    let options = ["--fakes", "sbi", "--epochs", "10", "--method", "gr", "--checkpoint-steps", "1"];
+    let (whole, broken) = (folder().join("run"), folder().join("run"));
+    train(blends(), &whole, &options).done();
+    let mut command = program();
+    command.args(training(blends(), &broken, &options)).stderr(Stdio::null()).stdout(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    // Killed after its first checkpoint, in the middle of an epoch.
+    while !broken.join("last.safetensors").exists() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!broken.join("model.onnx").exists(), "it was killed before its end");
+    let ran = dfrt!["train", "--out", &broken, "--resume"];
+    assert!(ran.err.contains("resumed after step"), "{ran:?}");
+    ran.done();
+    for name in ["last.safetensors", "model.onnx"] {
+        assert!(bytes(whole.join(name)) == bytes(broken.join(name)), "{name} differs");
+    }
 }
 
 fn training_without_faces() {
