@@ -61,8 +61,8 @@ fn pictures(data: &Path) {
     );
 }
 
-/// Half of the hashes are searched for, as they are and as their mirror images would be,
-/// among the other half; a thousand have a neighbour.
+/// Half of 300,000 pictures are searched for, as they are and mirrored, among the other
+/// half; a thousand have a neighbour.
 fn hashes(name: &str, ones: f64) {
     let mut random = stream(0, &["audit speed".into()]);
     let likely: Vec<f64> = (0..64).map(|_| if random.random() { ones } else { 1.0 - ones }).collect();

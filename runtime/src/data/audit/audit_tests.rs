@@ -191,11 +191,11 @@ fn a_picture_that_is_real_and_fake() {
 
 #[test]
 fn a_near_copy_of_a_test_picture_in_train() {
+    type Way<'a> = &'a dyn Fn(&RgbImage) -> Vec<u8>;
     let scaled = |picture: &RgbImage| picture::encode_jpeg(&picture::prepare(picture, 80), 90);
     let encoded = |picture: &RgbImage| picture::encode_jpeg(picture, 60);
     let turned = |picture: &RgbImage| picture::encode_jpeg(&imageops::flip_horizontal(picture), 85);
-    type Way<'a> = (&'a str, &'a dyn Fn(&RgbImage) -> Vec<u8>);
-    let ways: [Way<'_>; 3] = [("scaled", &scaled), ("encoded", &encoded), ("turned", &turned)];
+    let ways: [(&str, Way<'_>); 3] = [("scaled", &scaled), ("encoded", &encoded), ("turned", &turned)];
     for (name, way) in ways {
         let mut planted = Planted::new();
         let picture = decoded(&planted.lonely());

@@ -1,9 +1,12 @@
 //! Exact copies: pictures whose decoded pixels are equal, bit for bit, whatever their
-//! files' bytes. Copies that were encoded anew are near copies and not found here.
+//! files' bytes, by SHA-256. Copies that were encoded anew are near copies and not found
+//! here.
 
 use super::finding::{Case, Check, Finding, Verdict, counted};
+use super::inspection::pixels_sha256;
 use super::{Looked, path_of};
 use crate::data::sample::{Label, Split};
+use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
 
 /// The share of copies within a split from which on they weigh too much.
@@ -15,11 +18,28 @@ pub(super) fn check(looked: &[Looked<'_>]) -> [Finding; 3] {
     [within(looked, &sets), across_splits(looked, &sets), across_labels(looked, &sets)]
 }
 
+/// Hashes the pixels of all pictures that look exactly like another one. A set has few of
+/// those, so reading them once more costs less than hashing all pixels of all pictures.
+pub(super) fn hash(looked: &mut [Looked<'_>]) {
+    let mut by_look: HashMap<u64, Vec<usize>> = HashMap::new();
+    for (place, (_, inspection)) in looked.iter().enumerate() {
+        by_look.entry(inspection.look()).or_default().push(place);
+    }
+    let alike: Vec<usize> = by_look.into_values().filter(|places| places.len() > 1).flatten().collect();
+    let hashes: Vec<Option<[u8; 32]>> =
+        alike.par_iter().map(|&place| pixels_sha256(&looked[place].0.path).ok()).collect();
+    for (place, pixels) in alike.into_iter().zip(hashes) {
+        looked[place].1.pixels = pixels;
+    }
+}
+
 /// Places of pictures with equal pixels, two or more each, in the order of the first.
 fn sets(looked: &[Looked<'_>]) -> Vec<Vec<usize>> {
     let mut by_pixels: HashMap<&[u8; 32], Vec<usize>> = HashMap::new();
     for (place, (_, inspection)) in looked.iter().enumerate() {
-        by_pixels.entry(&inspection.pixels).or_default().push(place);
+        if let Some(pixels) = &inspection.pixels {
+            by_pixels.entry(pixels).or_default().push(place);
+        }
     }
     let mut sets: Vec<Vec<usize>> = by_pixels.into_values().filter(|set| set.len() > 1).collect();
     sets.sort_unstable();

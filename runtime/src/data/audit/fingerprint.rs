@@ -45,7 +45,7 @@ const TEXTURE: f32 = 4.0;
 const FEWEST: usize = 8;
 
 /// A picture's hash, that of its mirror image, and its thumbnail.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Fingerprint {
     /// 64 frequencies, each above (1) or below their median.
     pub hash: u64,

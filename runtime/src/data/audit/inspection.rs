@@ -6,6 +6,7 @@ use super::header::{self, Header};
 use super::statistics::Statistics;
 use crate::data::picture::{self, PictureError};
 use sha2::{Digest, Sha256};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 
 /// What is kept of a picture: about 1.3 KiB, whatever its size.
@@ -19,8 +20,8 @@ pub struct Inspection {
     pub height: u32,
     /// Bytes of the file.
     pub bytes: usize,
-    /// SHA-256 over width, height and the decoded 8-bit RGB values.
-    pub pixels: [u8; 32],
+    /// [`pixels_sha256`], where another picture looks exactly alike.
+    pub pixels: Option<[u8; 32]>,
     /// Its statistics at its own size.
     pub statistics: Statistics,
     /// What it looks like.
@@ -34,20 +35,50 @@ pub struct Inspection {
 pub fn inspect(path: &Path) -> Result<Inspection, PictureError> {
     let bytes = picture::read(path)?;
     let decoded = picture::decode(&bytes, path)?;
-    let (width, height) = decoded.dimensions();
-    let mut pixels = Sha256::new();
-    pixels.update(width.to_le_bytes());
-    pixels.update(height.to_le_bytes());
-    pixels.update(decoded.as_raw());
     Ok(Inspection {
         header: header::read(&bytes),
-        width,
-        height,
+        width: decoded.width(),
+        height: decoded.height(),
         bytes: bytes.len(),
-        pixels: pixels.finalize().into(),
+        pixels: None,
         statistics: Statistics::of(&decoded),
         fingerprint: Fingerprint::of(&decoded),
     })
+}
+
+/// SHA-256 over width, height and the decoded 8-bit RGB values of the picture `path`.
+///
+/// # Errors
+/// As [`picture::open`].
+pub fn pixels_sha256(path: &Path) -> Result<[u8; 32], PictureError> {
+    let decoded = picture::open(path)?;
+    let mut pixels = Sha256::new();
+    pixels.update(decoded.width().to_le_bytes());
+    pixels.update(decoded.height().to_le_bytes());
+    pixels.update(decoded.as_raw());
+    Ok(pixels.finalize().into())
+}
+
+impl Inspection {
+    /// A number that is equal for equal pixels, and hardly ever for others.
+    pub fn look(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (self.width, self.height).hash(&mut hasher);
+        self.fingerprint.hash(&mut hasher);
+        let Statistics { whole, frame, .. } = &self.statistics;
+        for part in frame.iter().chain([whole]) {
+            let of = [
+                part.brightness,
+                part.contrast,
+                part.saturation,
+                part.warmth,
+                part.sharpness,
+                part.blockiness,
+            ];
+            of.map(f32::to_bits).hash(&mut hasher);
+        }
+        hasher.finish()
+    }
 }
 
 #[cfg(test)]
@@ -61,18 +92,19 @@ mod tests {
         let save = |name: &str, bytes: &[u8]| {
             let path = folder.path().join(name);
             std::fs::write(&path, bytes).unwrap();
-            inspect(&path).unwrap()
+            (inspect(&path).unwrap(), pixels_sha256(&path).unwrap())
         };
         let picture = RgbImage::from_fn(20, 10, |x, y| Rgb([(x * 12) as u8, (y * 20) as u8, 9]));
-        let png = save("a.png", &picture::encode_png(&picture));
+        let (png, png_pixels) = save("a.png", &picture::encode_png(&picture));
         let mut bmp = std::io::Cursor::new(Vec::new());
         picture.write_to(&mut bmp, image::ImageFormat::Bmp).unwrap();
-        let bmp = save("a.bmp", bmp.get_ref());
-        assert_eq!(png.pixels, bmp.pixels);
+        let (bmp, bmp_pixels) = save("a.bmp", bmp.get_ref());
+        assert_eq!((png.look(), png_pixels), (bmp.look(), bmp_pixels));
         assert_ne!(png.header.unwrap().format, bmp.header.unwrap().format);
         let turned = RgbImage::from_raw(10, 20, picture.into_raw()).unwrap();
-        let turned = save("b.png", &picture::encode_png(&turned));
-        assert_ne!(png.pixels, turned.pixels, "the same values in another shape are another picture");
+        let (turned, turned_pixels) = save("b.png", &picture::encode_png(&turned));
+        assert_ne!(png_pixels, turned_pixels, "the same values in another shape are another picture");
+        assert_ne!(png.look(), turned.look());
         assert_eq!((turned.width, turned.height), (10, 20));
         assert!(inspect(&folder.path().join("absent.png")).is_err());
     }

@@ -3,6 +3,7 @@
 
 use super::exif;
 use super::metadata::Metadata;
+use std::sync::LazyLock;
 
 /// Segments that are looked at before the first scan; a file that has more is none that
 /// an encoder writes.
@@ -164,9 +165,12 @@ impl Tables {
 /// The quality at which libjpeg's scaling of [`LUMINANCE`] is nearest to `table`, by the
 /// sum of absolute differences; among equally near ones the highest.
 fn quality(table: &[u16; 64]) -> u8 {
+    static SCALED: LazyLock<Vec<[u16; 64]>> = LazyLock::new(|| {
+        (1..=100).map(|quality| LUMINANCE.map(|standard| scaled(standard, quality))).collect()
+    });
     let distance = |quality: u8| -> u32 {
-        let pairs = table.iter().zip(LUMINANCE);
-        pairs.map(|(&value, standard)| u32::from(value.abs_diff(scaled(standard, quality)))).sum()
+        let pairs = table.iter().zip(&SCALED[usize::from(quality) - 1]);
+        pairs.map(|(value, scaled)| u32::from(value.abs_diff(*scaled))).sum()
     };
     (1..=100).rev().min_by_key(|&quality| distance(quality)).expect("there are a hundred")
 }

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 
 /// Pictures that are compared by their thumbnails at most for each picture, nearest
 /// hashes first: in sets of countless like pictures one that is found suffices.
-const COMPARED: usize = 64;
+const COMPARED: usize = 128;
 
 /// A picture of a later split and its nearest one of an earlier split.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -105,7 +105,7 @@ impl Index {
         for (bits, mirrored, number) in candidates {
             for &earlier in &self.places[number as usize] {
                 let other = &looked[earlier].1;
-                if other.pixels == own.pixels {
+                if own.pixels.is_some() && other.pixels == own.pixels {
                     continue;
                 }
                 if compared == COMPARED {
@@ -151,7 +151,13 @@ pub(super) fn check(looked: &[Looked<'_>], search: &Search) -> Finding {
             ),
         ),
     };
-    let mut finding = Finding::new(Check::NearCopies, verdict, what).advice(
+    let cut = match search.cut_short {
+        0 => String::new(),
+        count => {
+            format!("; {count} pictures look like too many others, only {COMPARED} of which were compared")
+        }
+    };
+    let mut finding = Finding::new(Check::NearCopies, verdict, what + &cut).advice(
         "put a photograph, its copies and the fakes made from it into one split: a detector knows the rest of the \
          picture from training",
     );

@@ -1,10 +1,10 @@
 //! Finding, among many 64-bit hashes, all those that differ from a given one in few bits.
 //! What the hashes are made from is not known here.
 //!
-//! Multi-index hashing (Norouzi, Punjani & Fleet 2012): the 64 bits are four bands of 16.
-//! Two hashes within r bits of each other are within r / 4 bits in at least one band, so
-//! each band has a table from its 16 bits to the hashes that have them, and only those of
-//! near keys are looked at. Nothing is missed.
+//! Multi-index hashing (Norouzi, Punjani & Fleet 2012): the 64 bits are four bands of 16,
+//! each with a table from its 16 bits to the hashes that have them. Where the bands' own
+//! radii and one more for each sum up to r + 1, two hashes within r bits of each other are
+//! within its radius in at least one band; only those are looked at, and nothing is missed.
 
 /// Bands of a hash.
 const BANDS: usize = 4;
@@ -15,14 +15,16 @@ const BITS: usize = 16;
 #[derive(Clone, Debug)]
 pub struct Neighbours {
     bands: [Band; BANDS],
-    /// The differences of a band's keys that are tried, none first.
-    flips: Vec<u16>,
     radius: u32,
 }
 
 /// The hashes in the order of the keys of one band.
 #[derive(Clone, Debug)]
 struct Band {
+    /// The differences of keys that are tried, none first: all of `near` bits or fewer.
+    flips: Vec<u16>,
+    /// The band's own radius; none where it need not be looked into.
+    near: Option<u32>,
     /// Where the entries of each key begin, and the end of the last.
     starts: Vec<u32>,
     /// A hash and its place among those given.
@@ -46,25 +48,23 @@ impl Neighbours {
     /// # Panics
     /// Where there are 2^32 hashes or more.
     pub fn new(hashes: &[u64], radius: u32) -> Self {
-        let near = radius / BANDS as u32;
-        let mut flips: Vec<u16> = (0..=u16::MAX).filter(|flip| flip.count_ones() <= near).collect();
-        flips.sort_by_key(|flip| flip.count_ones());
-        Self { bands: std::array::from_fn(|band| Band::new(hashes, band)), flips, radius }
+        // r + 1 dealt out to the bands, the first ones getting one more.
+        let share = |band: usize| (radius + BANDS as u32 - band as u32) / BANDS as u32;
+        let bands = std::array::from_fn(|band| Band::new(hashes, band, share(band).checked_sub(1)));
+        Self { bands, radius }
     }
 
     /// Calls `found` with the place and the distance in bits of every hash within the
     /// radius of `hash`, once each, in an order that depends on the hashes alone.
     pub fn search(&self, hash: u64, mut found: impl FnMut(u32, u32)) {
-        let near = self.radius / BANDS as u32;
         for (number, band) in self.bands.iter().enumerate() {
             let key = key(hash, number);
-            for flip in &self.flips {
+            for flip in &band.flips {
                 for &(other, place) in band.of(key ^ flip) {
                     let differing = hash ^ other;
                     let distance = differing.count_ones();
                     // One that is near in an earlier band was found there.
-                    let earlier = || (0..number).any(|band| self::key(differing, band).count_ones() <= near);
-                    if distance <= self.radius && !earlier() {
+                    if distance <= self.radius && !self.is_near(differing, number) {
                         found(place, distance);
                     }
                 }
@@ -73,8 +73,22 @@ impl Neighbours {
     }
 }
 
+impl Neighbours {
+    /// Whether a hash that differs in the bits `differing` is near in one of the first
+    /// `bands` bands.
+    fn is_near(&self, differing: u64, bands: usize) -> bool {
+        let near = |(number, band): (usize, &Band)| {
+            band.near.is_some_and(|near| key(differing, number).count_ones() <= near)
+        };
+        self.bands[..bands].iter().enumerate().any(near)
+    }
+}
+
 impl Band {
-    fn new(hashes: &[u64], band: usize) -> Self {
+    fn new(hashes: &[u64], band: usize, near: Option<u32>) -> Self {
+        let tried = |flip: &u16| near.is_some_and(|near| flip.count_ones() <= near);
+        let mut flips: Vec<u16> = (0..=u16::MAX).filter(tried).collect();
+        flips.sort_by_key(|flip| flip.count_ones());
         let mut starts = vec![0_u32; (1 << BITS) + 1];
         for hash in hashes {
             starts[usize::from(key(*hash, band)) + 1] += 1;
@@ -91,7 +105,7 @@ impl Band {
             entries[*next as usize] = (*hash, u32::try_from(place).expect("fewer than 2^32 hashes"));
             *next += 1;
         }
-        Self { starts, entries }
+        Self { flips, near, starts, entries }
     }
 
     fn of(&self, key: u16) -> &[(u64, u32)] {

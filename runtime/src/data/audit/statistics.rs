@@ -8,12 +8,16 @@ use std::ops::Range;
 const BLOCK: usize = 8;
 /// The frame is the outer eighth of the shorter side, all around, in whole blocks.
 const FRAME: usize = 8;
+/// Of pictures higher than this, in pixels, every second row of blocks is measured: that is
+/// enough of them.
+const HIGH: usize = 256;
 /// How many lines from each edge are looked at for a plain border.
 const DEEPEST: usize = 32;
 /// The most by which the pixels of a plain line differ, of 255.
 const PLAIN: u8 = 6;
 
-/// A picture's statistics at its own size.
+/// A picture's statistics at its own size; of pictures over 256 px high those of every second
+/// row of 8 x 8 blocks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Statistics {
     /// Of all pixels.
@@ -83,11 +87,14 @@ impl Statistics {
 
 /// Rec. 601's luma of every pixel in 1/255, in whole numbers.
 pub(super) fn luma(picture: &RgbImage) -> Vec<u8> {
-    let of = |pixel: &[u8]| {
-        let [red, green, blue] = [0, 1, 2].map(|channel| u32::from(pixel[channel]));
-        ((77 * red + 150 * green + 29 * blue) >> 8) as u8
+    let (pixels, _) = picture.as_raw().as_chunks::<3>();
+    // The weights sum up to 256, so 16 bits suffice.
+    let weighed = |value: u8, weight: u16| u16::from(value).wrapping_mul(weight);
+    let of = |&[red, green, blue]: &[u8; 3]| {
+        let sum = weighed(red, 77).wrapping_add(weighed(green, 150)).wrapping_add(weighed(blue, 29));
+        (sum >> 8) as u8
     };
-    picture.as_raw().chunks_exact(3).map(of).collect()
+    pixels.iter().map(of).collect()
 }
 
 /// A picture and the brightness of every pixel, row by row.
@@ -111,11 +118,13 @@ impl<'a> Plane<'a> {
     /// Sums over the pixels of a part that begins with whole blocks; each pixel with its
     /// neighbours, in the part or not.
     fn sums(&self, x: Range<usize>, y: Range<usize>) -> Sums {
-        let mut sums = Sums { pixels: (x.len() * y.len()) as u64, ..Sums::default() };
+        let mut sums = Sums::default();
+        let every = if self.height > HIGH { 2 } else { 1 };
         // Pixels with all four neighbours.
         let inner = x.start.max(1)..x.end.min(self.width.saturating_sub(1));
-        for y in y {
+        for y in y.filter(|y| (y / BLOCK).is_multiple_of(every)) {
             let here = self.row(y);
+            sums.pixels += x.len() as u64;
             sums.add_brightness(&here[x.clone()]);
             sums.add_colours(&self.rgb[3 * (y * self.width + x.start)..3 * (y * self.width + x.end)]);
             let last = x.end.min(self.width - 1);
@@ -168,9 +177,18 @@ fn is_plain(mut values: impl Iterator<Item = u8>) -> bool {
     })
 }
 
+/// Pixels summed at a time: their sums and squares fit 32 bits, so that additions need no
+/// check and go many at a time.
+const RUN: usize = 4096;
+
+/// The sum of at most [`RUN`] numbers, each at most 1020 squared.
+fn total(values: impl Iterator<Item = u32>) -> u64 {
+    u64::from(values.fold(0, u32::wrapping_add))
+}
+
 fn differences(a: &[u8], b: &[u8]) -> u64 {
-    // A row has at most 32,768 pixels, so its sum fits.
-    u64::from(a.iter().zip(b).map(|(&a, &b)| u32::from(a.abs_diff(b))).sum::<u32>())
+    let runs = a.chunks(RUN).zip(b.chunks(RUN));
+    runs.map(|(a, b)| total(a.iter().zip(b).map(|(&a, &b)| u32::from(a.abs_diff(b))))).sum()
 }
 
 /// What is summed over a part of a picture, in whole numbers, so that parts add up.
@@ -201,33 +219,39 @@ impl Sums {
     }
 
     fn add_brightness(&mut self, row: &[u8]) {
-        // 32,768 squares of 255 fit 32 bits.
-        self.luma += u64::from(row.iter().map(|&value| u32::from(value)).sum::<u32>());
-        self.luma_squares +=
-            u64::from(row.iter().map(|&value| u32::from(value) * u32::from(value)).sum::<u32>());
+        for run in row.chunks(RUN) {
+            self.luma += total(run.iter().map(|&value| u32::from(value)));
+            self.luma_squares +=
+                total(run.iter().map(|&value| u32::from(value).wrapping_mul(u32::from(value))));
+        }
     }
 
     fn add_colours(&mut self, row: &[u8]) {
-        let (mut spread, mut warmth) = (0_u32, 0_i32);
-        for pixel in row.chunks_exact(3) {
-            let (red, green, blue) = (pixel[0], pixel[1], pixel[2]);
-            spread += u32::from(red.max(green).max(blue) - red.min(green).min(blue));
-            warmth += i32::from(red) - i32::from(blue);
+        for run in row.chunks(3 * RUN) {
+            let (pixels, _) = run.as_chunks::<3>();
+            let spread = |&[red, green, blue]: &[u8; 3]| {
+                red.max(green).max(blue).wrapping_sub(red.min(green).min(blue))
+            };
+            self.spread += total(pixels.iter().map(|pixel| u32::from(spread(pixel))));
+            let red = total(pixels.iter().map(|pixel| u32::from(pixel[0])));
+            let blue = total(pixels.iter().map(|pixel| u32::from(pixel[2])));
+            self.warmth += red as i64 - blue as i64;
         }
-        self.spread += u64::from(spread);
-        self.warmth += i64::from(warmth);
     }
 
     fn add_laplacian(&mut self, above: &[u8], here: &[u8], below: &[u8], x: Range<usize>) {
-        let vertical = above[x.clone()].iter().zip(&below[x.clone()]);
-        let horizontal = here[x.start - 1..x.end - 1].iter().zip(&here[x.start + 1..x.end + 1]);
-        let all = vertical.zip(horizontal).zip(&here[x.clone()]);
-        let squares = all.map(|(((&up, &down), (&left, &right)), &middle)| {
-            let around = i32::from(up) + i32::from(down) + i32::from(left) + i32::from(right);
-            let laplacian = around - 4 * i32::from(middle);
-            u64::from((laplacian * laplacian) as u32)
-        });
-        self.laplacian_squares += squares.sum::<u64>();
+        for start in x.clone().step_by(RUN) {
+            let run = start..x.end.min(start + RUN);
+            let vertical = above[run.clone()].iter().zip(&below[run.clone()]);
+            let horizontal = here[run.start - 1..run.end - 1].iter().zip(&here[run.start + 1..run.end + 1]);
+            let all = vertical.zip(horizontal).zip(&here[run]);
+            self.laplacian_squares += total(all.map(|(((&up, &down), (&left, &right)), &middle)| {
+                let two = |a: u8, b: u8| i16::from(a).wrapping_add(i16::from(b));
+                let around = two(up, down).wrapping_add(two(left, right));
+                let laplacian = i32::from(around.wrapping_sub(i16::from(middle).wrapping_mul(4)));
+                laplacian.wrapping_mul(laplacian) as u32
+            }));
+        }
         self.laplacians += x.len() as u64;
     }
 
@@ -263,11 +287,11 @@ impl Steps {
     /// Takes in pixels, the first of which begins a block, and their right neighbours.
     fn across(&mut self, left: &[u8], right: &[u8]) {
         let mut sums = [0_u32; BLOCK];
-        let whole = left.chunks_exact(BLOCK).zip(right.chunks_exact(BLOCK));
-        for (left, right) in whole {
-            for ((sum, &a), &b) in sums.iter_mut().zip(left).zip(right) {
-                *sum += u32::from(a.abs_diff(b));
-            }
+        let (whole_left, _) = left.as_chunks::<BLOCK>();
+        let (whole_right, _) = right.as_chunks::<BLOCK>();
+        for (left, right) in whole_left.iter().zip(whole_right) {
+            // A row's 4096 blocks at most fit.
+            sums = std::array::from_fn(|at| sums[at].wrapping_add(u32::from(left[at].abs_diff(right[at]))));
         }
         let blocks = left.len() / BLOCK;
         for (place, sum) in sums.into_iter().enumerate() {

@@ -99,6 +99,15 @@ fn parts_add_up_to_the_whole() {
 }
 
 #[test]
+fn every_second_row_of_blocks_is_enough_of_a_high_picture() {
+    let all = Statistics::of(&textured(128, 256)).whole;
+    let half = Statistics::of(&textured(128, 512)).whole;
+    let near = |a: f32, b: f32| (a - b).abs() < 0.03;
+    assert!(near(all.brightness, half.brightness) && near(all.sharpness, half.sharpness), "{all:?} {half:?}");
+    assert!(near(all.blockiness, half.blockiness) && near(all.saturation, half.saturation));
+}
+
+#[test]
 fn what_happens_in_the_middle_is_not_in_the_frame() {
     let before = textured(128, 96);
     let mut after = before.clone();
