@@ -12,6 +12,7 @@ use dfrt_runtime::data::pack::{Pack, PackError};
 use dfrt_runtime::data::picture;
 use dfrt_runtime::metrics::quantile::quantile;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -225,15 +226,14 @@ fn staged(recipe: Recipe<'_>, place: usize, packed: &mut [u32]) -> Option<[f64; 
     let decode = lap();
     let prepared = picture::prepare(&decoded, side);
     let resize = lap();
-    let shown = match recipe.fakes {
-        Fakes::Files => std::borrow::Cow::Borrowed(&prepared),
-        // The feed has read the picture, and so its face is known, or it cannot be used.
+    let (shown, blend) = match recipe.fakes {
+        Fakes::Files => (Cow::Borrowed(&prepared), 0.0),
         Fakes::Sbi => {
+            // The feed has read the picture: its face is known, or it cannot be used.
             recipe.pool.face(place)?;
-            recipe.shown(0, samples.len() + place, &prepared)
+            (recipe.shown(0, samples.len() + place, &prepared), lap())
         }
     };
-    let blend = lap();
     let augmented = recipe.augment.apply(&shown, recipe.res, recipe.seed, 0, place);
     let augment = lap();
     augmented.pack_into(packed);

@@ -2,6 +2,7 @@
 
 mod audit;
 mod extract;
+mod faces;
 mod forge;
 mod index;
 mod join;
@@ -32,6 +33,7 @@ enum Command {
     Index(index::Index),
     Join(join::Join),
     Extract(extract::Options),
+    Faces(faces::Faces),
     Audit(audit::AuditSet),
 }
 
@@ -44,6 +46,7 @@ impl Data {
             Command::Index(command) => command.run(),
             Command::Join(command) => command.run(),
             Command::Extract(command) => command.run(),
+            Command::Faces(command) => command.run(),
             Command::Audit(command) => command.run(),
         }
     }

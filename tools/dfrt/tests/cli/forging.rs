@@ -2,7 +2,7 @@
 
 use crate::dfrt;
 use crate::workshop::{bytes, copied, ended, folder, gpu, json, plain, program, train, training};
-use dfrt_runtime::data::landmarks;
+use dfrt_runtime::data::landmarks::{self, LandmarkFiles};
 use dfrt_runtime::data::picture;
 use dfrt_runtime::data::portrait::{Person, Shot, photograph};
 use dfrt_runtime::random::stream;
@@ -19,6 +19,7 @@ pub fn trials() -> Vec<Trial> {
         plain("forge/the_same_set_again_on_any_threads", the_same_set_again_on_any_threads),
         plain("forge/splits_are_given_or_kept", splits_are_given_or_kept),
         plain("forge/what_cannot_be_used", what_cannot_be_used),
+        plain("forge/faces_that_are_found_stand_for_landmarks", faces_that_are_found_stand_for_landmarks),
         plain("forge/replaced_when_whole", replaced_when_whole),
         plain("forge/loading_of_blends", loading_of_blends),
         gpu("forge/training_on_reals_alone", training_on_reals_alone),
@@ -65,6 +66,31 @@ fn blends() -> &'static Path {
         out
     });
     &BLENDS
+}
+
+fn faces_that_are_found_stand_for_landmarks() {
+    let photos = copied(photos());
+    let known = LandmarkFiles::default().find(&photos.join("000_neutral.jpg")).unwrap().unwrap();
+    std::fs::remove_file(photos.join("landmarks.json")).unwrap();
+    let out = folder().join("blends");
+    let forge = || {
+        dfrt!["data", "forge", &photos, "--method", "sbi", "--out", &out, "--size", "48", "--per-photo", "1"]
+    };
+    assert_ne!(forge().code, Some(0), "nothing tells where the faces are");
+    std::fs::write(photos.join("wall.png"), picture::encode_png(&image::RgbImage::new(64, 64))).unwrap();
+    let ran = dfrt!["data", "faces", &photos, "--json"];
+    assert!(ran.err.contains("wall.png: no face is found"), "{ran:?}");
+    assert_eq!(ran.json()["faces"], 16);
+    let found = LandmarkFiles::default().find(&photos.join("000_neutral.jpg")).unwrap().unwrap();
+    assert!(found.box_only && !known.box_only);
+    let overlap = found.landmarks.bounds().overlap(&known.landmarks.bounds());
+    assert!(overlap > 0.5, "{overlap}");
+    std::fs::remove_file(photos.join("wall.png")).unwrap();
+    forge().done();
+    dfrt!["data", "faces", &photos].failed(1, &["boxes.csv", "--force"]);
+    let wall = folder();
+    std::fs::write(wall.join("wall.png"), picture::encode_png(&image::RgbImage::new(64, 64))).unwrap();
+    dfrt!["data", "faces", &wall].failed(1, &["no face is found in any of 1 photographs"]);
 }
 
 /// The lines of a manifest, header first, of those of the real pictures that `keep` keeps.

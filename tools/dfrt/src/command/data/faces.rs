@@ -1,0 +1,108 @@
+//! `dfrt data faces`: where the faces are in photographs that come without landmarks.
+
+use crate::command;
+use crate::output;
+use crate::place;
+use crate::progress::Task;
+use anyhow::{Context, Result, bail};
+use argh::FromArgs;
+use dfrt_runtime::data::face::FaceBox;
+use dfrt_runtime::data::face_detector::FaceDetector;
+use dfrt_runtime::data::landmarks::BOXES;
+use dfrt_runtime::data::layouts::Media;
+use dfrt_runtime::data::layouts::flat::Flat;
+use dfrt_runtime::data::manifest::{Label, Split};
+use dfrt_runtime::data::picture;
+use dfrt_runtime::storage;
+use rayon::prelude::*;
+use serde_json::json;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// find the largest face in each photograph and write its box, from which self-blended
+/// images can be made where there are no landmarks
+#[derive(FromArgs)]
+#[argh(
+    subcommand,
+    name = "faces",
+    help_triggers("-h", "--help", "help"),
+    example = "{command_name} photographs",
+    note = "Writes boxes.csv (file,left,top,right,bottom in pixels) into the folder, where `data forge --method sbi` \
+    and `train --fakes sbi` look for it. A photograph without a face is listed and left out."
+)]
+pub struct Faces {
+    /// folder of photographs, with folders below it or none
+    #[argh(positional)]
+    folder: PathBuf,
+    /// file for the boxes (default: boxes.csv in the folder)
+    #[argh(option)]
+    out: Option<PathBuf>,
+    /// threads (default: one a processor)
+    #[argh(option)]
+    threads: Option<usize>,
+    /// replace an earlier file
+    #[argh(switch)]
+    force: bool,
+    /// print the result as JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+impl Faces {
+    /// Does it.
+    pub fn run(self) -> Result<()> {
+        command::use_threads(self.threads)?;
+        let out = self.out.clone().unwrap_or_else(|| self.folder.join(BOXES));
+        place::file(&out, self.force)?;
+        // Class and split are nobody's business here.
+        let all = Flat { label: Label::Real, split: Split::Train, subset: String::new() };
+        let photographs = all.read(&self.folder, Media::Pictures)?.samples;
+        let task = Task::new("searched");
+        let done = AtomicUsize::new(0);
+        let found: Vec<Result<(String, FaceBox), String>> = photographs
+            .par_iter()
+            .map_init(FaceDetector::new, |detector, sample| {
+                let below = sample.path.strip_prefix(&self.folder).unwrap_or(&sample.path);
+                let name = below.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/");
+                let picture = picture::open(&sample.path).map_err(|error| error.to_string());
+                let face = picture.and_then(|picture| {
+                    let faces = detector.faces(&picture);
+                    faces
+                        .first()
+                        .copied()
+                        .ok_or_else(|| format!("{}: no face is found", sample.path.display()))
+                });
+                task.set(done.fetch_add(1, Ordering::Relaxed) + 1, photographs.len(), "");
+                Ok((name, face?))
+            })
+            .collect();
+        drop(task);
+        let (faces, skipped): (Vec<_>, Vec<_>) = found.into_iter().partition(Result::is_ok);
+        let faces: Vec<(String, FaceBox)> = faces.into_iter().flatten().collect();
+        let skipped: Vec<String> = skipped.into_iter().filter_map(Result::err).collect();
+        output::passed_over("photographs", &skipped, None);
+        if faces.is_empty() {
+            bail!("{}: no face is found in any of {} photographs", self.folder.display(), photographs.len());
+        }
+        storage::write(&out, &table(&faces)?)?;
+        if self.json {
+            let said = json!({ "boxes": out, "faces": faces.len(), "skipped": skipped.len(), "skipped_files": skipped });
+            return output::json(&said);
+        }
+        output::say(format!(
+            "{} faces in {} photographs, written to {}",
+            faces.len(),
+            photographs.len(),
+            out.display()
+        ))
+    }
+}
+
+fn table(faces: &[(String, FaceBox)]) -> Result<Vec<u8>> {
+    let mut table = csv::Writer::from_writer(Vec::new());
+    table.write_record(["file", "left", "top", "right", "bottom"])?;
+    for (name, FaceBox { left, top, right, bottom }) in faces {
+        table.serialize((name, left, top, right, bottom))?;
+    }
+    table.into_inner().context("boxes.csv cannot be put together")
+}
