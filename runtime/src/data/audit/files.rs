@@ -41,7 +41,7 @@ fn reason(error: &str, path: &str) -> String {
 pub(super) fn passed_over(skipped: &[String]) -> Finding {
     let (verdict, what) = match skipped.len() {
         0 => (Verdict::Ok, "no entry of the folder was passed over".to_owned()),
-        count => (Verdict::Note, format!("{count} entries of the folder were passed over")),
+        count => (Verdict::Note, format!("{} of the folder passed over", counted(count, "entry"))),
     };
     let cases = skipped.iter().map(|line| Case { paths: Vec::new(), note: line.clone() });
     Finding::new(Check::PassedOver, verdict, what)

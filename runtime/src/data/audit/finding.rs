@@ -179,6 +179,7 @@ pub(super) fn counted(count: usize, noun: &str) -> String {
         (1, _) => format!("1 {noun}"),
         (_, "person or video") => format!("{count} persons or videos"),
         (_, "copy") => format!("{count} copies"),
+        (_, "entry") => format!("{count} entries"),
         _ => format!("{count} {noun}s"),
     }
 }

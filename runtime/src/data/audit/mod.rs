@@ -17,6 +17,8 @@ pub mod metadata;
 mod near;
 pub mod neighbours;
 mod people;
+#[cfg(test)]
+mod planted;
 pub mod shortcuts;
 pub mod statistics;
 
