@@ -11,6 +11,9 @@ mod whole;
 
 use anyhow::Result;
 use argh::FromArgs;
+use dfrt_runtime::data::manifest::Manifest;
+use serde_json::json;
+use std::path::Path;
 
 /// make, list and audit data sets
 #[derive(FromArgs)]
@@ -35,6 +38,18 @@ enum Command {
     Extract(extract::Options),
     Faces(faces::Faces),
     Audit(audit::AuditSet),
+}
+
+/// What is said of a manifest that has been written to `out`.
+fn written(out: &Path, manifest: &Manifest) -> serde_json::Value {
+    json!({
+        "manifest": out,
+        "pictures": manifest.samples.len(),
+        "parts": manifest.summary().parts,
+        "skipped": manifest.skipped.len(),
+        "skipped_files": manifest.skipped,
+        "sha256": manifest.sha256(),
+    })
 }
 
 impl Data {

@@ -8,7 +8,6 @@ use dfrt_runtime::data::layouts::flat::Flat;
 use dfrt_runtime::data::layouts::{self, Media};
 use dfrt_runtime::data::manifest::{Label, Manifest, Reach, Split};
 use dfrt_runtime::storage;
-use serde_json::json;
 use std::path::{Path, PathBuf};
 
 /// read a folder in a known layout into a manifest: path,label,subset,group,split and, where
@@ -118,14 +117,7 @@ impl Index {
         output::passed_over(&format!("entries of {}", self.folder.display()), &manifest.skipped, all);
         let summary = manifest.summary();
         if self.json {
-            return output::json(&json!({
-                "manifest": self.out,
-                "pictures": manifest.samples.len(),
-                "parts": summary.parts,
-                "skipped": manifest.skipped.len(),
-                "skipped_files": manifest.skipped,
-                "sha256": manifest.sha256(),
-            }));
+            return output::json(&super::written(&self.out, manifest));
         }
         output::say(format!("{summary}{} pictures in {}", manifest.samples.len(), self.out.display()))
     }

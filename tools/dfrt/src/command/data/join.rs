@@ -5,7 +5,6 @@ use crate::place;
 use anyhow::{Result, bail};
 use argh::FromArgs;
 use dfrt_runtime::data::manifest::{Manifest, Sample};
-use serde_json::json;
 use std::collections::HashMap;
 use std::path::PathBuf;
 
@@ -54,13 +53,7 @@ impl Join {
         output::passed_over("entries", &manifest.skipped, None);
         let summary = manifest.summary();
         if self.json {
-            return output::json(&json!({
-                "manifest": self.out,
-                "pictures": manifest.samples.len(),
-                "parts": summary.parts,
-                "skipped": manifest.skipped.len(),
-                "sha256": manifest.sha256(),
-            }));
+            return output::json(&super::written(&self.out, &manifest));
         }
         output::say(format!("{summary}{} pictures in {}", manifest.samples.len(), self.out.display()))
     }
