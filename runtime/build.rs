@@ -11,6 +11,8 @@ const MODEL: &str = "seeta_fd_frontal_v1.0.bin";
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=Cargo.toml");
+    // Another version of the package may have another model.
+    println!("cargo::rerun-if-changed=../Cargo.lock");
     let from = package_folder().join("model").join(MODEL);
     let to = Path::new(&variable("OUT_DIR")).join(MODEL);
     std::fs::copy(&from, &to).unwrap_or_else(|error| panic!("{}: {error}", from.display()));

@@ -20,7 +20,7 @@ const SEARCH_SIDE: u32 = 480;
 const SMALLEST: f32 = 1.0 / 12.0;
 /// The detector's own lower limit, in pixels.
 const WINDOW: u32 = 20;
-/// SeetaFace's suggestion for few false alarms is 2.0 to 2.8; tracks weed out the rest.
+/// What a face must score: the value of rustface's own examples.
 const SCORE: f64 = 2.0;
 
 /// The detector; one for each thread, as it keeps its working memory.

@@ -57,7 +57,7 @@ fn numbers(video: &str) -> Option<(&str, Option<&str>)> {
     }
 }
 
-/// The actors of `01_02__walking_outside__XXXXXXXX` (the first is in his own clothes) or of
+/// The actors of `01_02__walking_outside__YVGY8LOK` (the first is in his own clothes) or of
 /// `01__walking`.
 fn actors(video: &str) -> Option<Vec<&str>> {
     let (actors, _) = video.split_once("__")?;
