@@ -1,9 +1,9 @@
 //! Decoded pictures in one file that is mapped into memory: a large data set is decoded
 //! once and for all runs, and the system keeps of it what fits. What is done to pictures
-//! after [`picture::load`] is not stored.
+//! after [`Prepared::load`] is not stored.
 
 use super::manifest::Sample;
-use super::picture::{self, PictureError};
+use super::picture::Prepared;
 use crate::storage::{self, StorageError};
 use image::RgbImage;
 use memmap2::Mmap;
@@ -43,7 +43,7 @@ pub enum PackError {
 pub struct Wanted<'a> {
     /// Which.
     pub samples: &'a [Sample],
-    /// Side in pixels, as [`picture::load`] takes it.
+    /// Side in pixels, as [`Prepared::load`] takes it.
     pub side: usize,
 }
 
@@ -75,32 +75,6 @@ impl State {
             Some(Self { bytes: metadata.len(), modified_ns: modified.as_nanos() as u64 })
         };
         std::fs::metadata(path).ok().and_then(known).unwrap_or(Self { bytes: 0, modified_ns: 0 })
-    }
-}
-
-/// A picture as a detector sees it, and what it was.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Packed {
-    /// As [`picture::load`] gives it.
-    pub picture: RgbImage,
-    /// Width of the file's picture in pixels.
-    pub width: u32,
-    /// Its height.
-    pub height: u32,
-}
-
-impl Packed {
-    /// Reads the file itself.
-    ///
-    /// # Errors
-    /// As [`picture::load`].
-    pub fn read(path: &Path, side: usize) -> Result<Self, PictureError> {
-        if side == 0 {
-            return Err(PictureError::NoResolution { path: path.to_owned() });
-        }
-        let whole = picture::open(path)?;
-        let (width, height) = whole.dimensions();
-        Ok(Self { picture: picture::prepare(&whole, side), width, height })
     }
 }
 
@@ -171,12 +145,12 @@ impl Pack {
 
     /// The picture of that file at that side; none where it cannot be read or is not in
     /// the pack.
-    pub fn picture(&self, path: &Path, side: usize) -> Option<Packed> {
+    pub fn picture(&self, path: &Path, side: usize) -> Option<Prepared> {
         let entry = self.entry(path, side)?;
         let pixels = entry.pixels(&self.map)??;
         let [width, height] = entry.size;
         let picture = RgbImage::from_raw(entry.side, entry.side, pixels.to_vec())?;
-        Some(Packed { picture, width, height })
+        Some(Prepared { picture, width, height })
     }
 
     /// How many pictures it holds, and the bytes of their pixels.
@@ -229,12 +203,12 @@ fn write(path: &Path, wanted: &[Wanted<'_>], progress: &dyn Fn(usize, usize)) ->
             let decoded: Vec<_> = chunk
                 .par_iter()
                 // The state is taken first: a file that changes meanwhile is decoded again.
-                .map(|(path, side)| (State::of(path), Packed::read(path, *side).ok()))
+                .map(|(path, side)| (State::of(path), Prepared::load(path, *side).ok()))
                 .collect();
             for ((path, side), (state, picture)) in chunk.iter().zip(decoded) {
                 let place = picture.as_ref().map(|_| offset);
                 let size = picture.as_ref().map_or([0; 2], |packed| [packed.width, packed.height]);
-                if let Some(Packed { picture, .. }) = picture {
+                if let Some(Prepared { picture, .. }) = picture {
                     file.write_all(picture.as_raw())?;
                     offset += picture.as_raw().len() as u64;
                 }
@@ -254,6 +228,7 @@ fn write(path: &Path, wanted: &[Wanted<'_>], progress: &dyn Fn(usize, usize)) ->
 mod tests {
     use super::*;
     use crate::data::manifest::{Label, Split};
+    use crate::data::picture;
     use proptest::prelude::*;
     use std::cell::Cell;
 
@@ -291,11 +266,7 @@ mod tests {
             assert_eq!(decoded, if round == 0 { 8 } else { 0 });
             for part in &wanted {
                 for sample in part.samples {
-                    let expected = picture::open(&sample.path).ok().map(|whole| Packed {
-                        picture: picture::load(&sample.path, part.side).unwrap(),
-                        width: whole.width(),
-                        height: whole.height(),
-                    });
+                    let expected = Prepared::load(&sample.path, part.side).ok();
                     assert_eq!(pack.picture(&sample.path, part.side), expected);
                 }
             }

@@ -59,10 +59,33 @@ pub enum PictureError {
 /// # Errors
 /// As [`decode`], and where the file cannot be opened or `res` is 0.
 pub fn load(path: &Path, res: usize) -> Result<RgbImage, PictureError> {
-    if res == 0 {
-        return Err(PictureError::NoResolution { path: path.to_owned() });
+    Ok(Prepared::load(path, res)?.picture)
+}
+
+/// A picture as a detector sees it, and how large the file's was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prepared {
+    /// `res` x `res` 8-bit RGB.
+    pub picture: RgbImage,
+    /// Width of the file's picture in pixels.
+    pub width: u32,
+    /// Its height.
+    pub height: u32,
+}
+
+impl Prepared {
+    /// As [`load`].
+    ///
+    /// # Errors
+    /// As [`load`].
+    pub fn load(path: &Path, res: usize) -> Result<Self, PictureError> {
+        if res == 0 {
+            return Err(PictureError::NoResolution { path: path.to_owned() });
+        }
+        let whole = open(path)?;
+        let (width, height) = whole.dimensions();
+        Ok(Self { picture: prepare(&whole, res), width, height })
     }
-    Ok(prepare(&open(path)?, res))
 }
 
 /// Decodes the file `path` at its own size.

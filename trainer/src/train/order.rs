@@ -43,7 +43,7 @@ impl<'a> Order<'a> {
         if self.paired {
             taken.shuffle(&mut stream);
             let pair = |&place: &usize| [place, self.samples.len() + place];
-            let reals = taken.chunks_exact((self.batch_size() / 2).max(1));
+            let reals = taken.chunks_exact((self.fitted(2 * taken.len()) / 2).max(1));
             return reals.map(|reals| reals.iter().flat_map(pair).collect()).collect();
         }
         let count = taken.len();
@@ -54,17 +54,22 @@ impl<'a> Order<'a> {
         };
         order.shuffle(&mut stream);
         order.truncate(count);
-        order.chunks_exact(self.batch_size()).map(<[usize]>::to_vec).collect()
+        order.chunks_exact(self.fitted(count)).map(<[usize]>::to_vec).collect()
     }
 
     /// The batch that is used: the one asked for, or the whole epoch where that is smaller.
     pub fn batch_size(&self) -> usize {
-        self.batch.min(self.pictures()).max(1)
+        self.fitted(self.pictures())
+    }
+
+    fn fitted(&self, pictures: usize) -> usize {
+        self.batch.min(pictures).max(1)
     }
 
     /// Steps of an epoch.
     pub fn steps(&self) -> usize {
-        self.pictures() / self.batch_size()
+        let pictures = self.pictures();
+        pictures / self.fitted(pictures)
     }
 
     /// Pictures of an epoch, before the last batch is left out.

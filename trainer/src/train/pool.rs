@@ -7,7 +7,8 @@ use allowance::Allowance;
 use dfrt_runtime::data::face::{Landmarks, Window};
 use dfrt_runtime::data::forge::{FaceInPicture, SelfBlend, SelfBlendSettings};
 use dfrt_runtime::data::manifest::{Label, Sample};
-use dfrt_runtime::data::pack::{Pack, Packed, Wanted};
+use dfrt_runtime::data::pack::{Pack, Wanted};
+use dfrt_runtime::data::picture::Prepared;
 use dfrt_runtime::random;
 use image::RgbImage;
 use std::borrow::Cow;
@@ -135,7 +136,7 @@ impl Pool {
 
     fn load(&self, place: usize) -> Result<RgbImage, String> {
         let sample = &self.samples[place];
-        let Packed { picture, width, height } = self.packed_or_read(&sample.path)?;
+        let Prepared { picture, width, height } = self.packed_or_read(&sample.path)?;
         let Some(Face { found, prepared }) = self.faces.get(place) else { return Ok(picture) };
         let landmarks = found.framed(Window::central(width, height), self.side);
         let face = FaceInPicture { picture: &picture, landmarks: &landmarks };
@@ -152,10 +153,10 @@ impl Pool {
         Ok(blended.unwrap_or(picture))
     }
 
-    fn packed_or_read(&self, path: &Path) -> Result<Packed, String> {
+    fn packed_or_read(&self, path: &Path) -> Result<Prepared, String> {
         match self.packed.as_ref().and_then(|pack| pack.picture(path, self.side)) {
             Some(packed) => Ok(packed),
-            None => Packed::read(path, self.side).map_err(|error| error.to_string()),
+            None => Prepared::load(path, self.side).map_err(|error| error.to_string()),
         }
     }
 
