@@ -205,6 +205,10 @@ impl Detector {
         let walked = pixels::walk(&wires, &signature.input, axis);
         let output = file.graph().output.first().map(|output| output.name.clone()).unwrap_or_default();
         let says = answer::says(&wires, &output);
+        if let answer::Says::Label(operator) = &says {
+            let labels = format!("labels ({operator}) and no scores");
+            return Err(wrong(SignatureError::Output(labels)));
+        }
         let cut = answer::closing(&wires, &output, file.opset())
             .filter(|_| asked.output != Some(Output::Probability));
         if let Some(closing) = &cut {
@@ -218,8 +222,7 @@ impl Detector {
             Ok(fact) => facts.push(fact),
             Err(question) => questions.push(question),
         };
-        let mut reading =
-            Reading { layout: signature.layout, outputs, output_name, ..Reading::plain() };
+        let mut reading = Reading { layout: signature.layout, outputs, output_name, ..Reading::plain() };
         let way = settle::pixels(asked, &signature, walked.as_ref(), &beside);
         // Whether the answers are probabilities can be seen under any usual way.
         let pixels = way.as_ref().map_or_else(|_| Preprocess::Imagenet.pixels(), |(pixels, _)| *pixels);
@@ -261,7 +264,8 @@ impl Detector {
         cut: bool,
         says: &answer::Says,
     ) -> Result<(Option<probe::Answers>, Option<bool>), SessionError> {
-        let contradicted = asked.output == Some(Output::Logit) && matches!(says, answer::Says::Probability(_));
+        let contradicted =
+            asked.output == Some(Output::Logit) && matches!(says, answer::Says::Probability(_));
         if cut || (asked.output.is_some() && !contradicted) {
             return Ok((None, None));
         }

@@ -18,8 +18,8 @@ pub fn trials() -> Vec<Trial> {
 }
 
 const COMMANDS: [&str; 14] = [
-    "devices", "data", "train", "import", "export", "inspect", "eval", "attack", "corrupt", "verify", "bench", "report",
-    "study", "selftest",
+    "devices", "data", "train", "import", "export", "inspect", "eval", "attack", "corrupt", "verify",
+    "bench", "report", "study", "selftest",
 ];
 
 fn every_command_helps_with_an_example() {
