@@ -16,7 +16,7 @@ from .case import (
     two_probabilities,
 )
 from .files import exported
-from .torch_case import IMAGENET, inside, torch_case
+from .torch_case import IMAGENET, NONE, inside, torch_case
 
 
 def of_exporters(fitter):
@@ -106,54 +106,42 @@ def of_quantisers(fitter):
 
     def case(name, what, model, tool, outside=none, **others):
         write = files.by_tool(exported(model.eval(), outside), tool)
-        return Case(f"{name}", what, write, outside, **others)
+        return Case(name, what, write, outside, **others)
 
-    yield case("float16", "float16 throughout", one, files.half_floats(False), tolerance=3e-2)
-    yield case("float16-inside", "float16, input and output 32 bits", one, files.half_floats(True), tolerance=3e-2)
-    yield case(
-        "float16-bare",
-        "float16, nothing inside",
-        core,
-        files.half_floats(True),
-        imagenet,
-        options=IMAGENET,
-        tolerance=3e-2,
-    )
+    yield case("float16", "float16 throughout", one, files.half_floats(False))
+    yield case("float16-inside", "float16, input and output 32 bits", one, files.half_floats(True))
+    yield case("float16-bare", "float16, nothing inside", core, files.half_floats(True), imagenet, options=IMAGENET)
     yield case(
         "float16-onnxruntime",
         "float16 by onnxruntime, Sigmoid",
         sigmoid,
         files.half_floats_by_onnxruntime,
         read=probability,
-        tolerance=3e-2,
     )
-    yield case("dynamic-uint8", "dynamic uint8", one, files.dynamic, tolerance=2e-2)
-    yield case(
-        "dynamic-uint8-bare",
-        "dynamic uint8, nothing inside",
-        core,
-        files.dynamic,
-        imagenet,
-        options=IMAGENET,
-        tolerance=2e-2,
-    )
+    yield case("dynamic-uint8", "dynamic uint8", one, files.dynamic)
+    yield case("dynamic-uint8-bare", "dynamic uint8, nothing inside", core, files.dynamic, imagenet, options=IMAGENET)
     given = {outside: outside(fitter.pixels).numpy() for outside in (none, imagenet)}
-    for name, form in (("qdq", files.QDQ), ("qoperator", files.OPERATORS)):
-        yield case(name, f"static, {name}", one, files.static(form, given[none]), tolerance=2e-2)
+    for place, model, options in (("", one, []), ("-bare", core, IMAGENET)):
+        outside, said = (imagenet, ", nothing inside") if options else (none, "")
+        qdq = files.static(files.QDQ, given[outside])
         yield case(
-            f"{name}-bare",
-            f"static, {name}, nothing inside",
-            core,
-            files.static(form, given[imagenet]),
-            imagenet,
-            options=IMAGENET,
-            tolerance=2e-2,
+            f"qdq{place}", f"static, QuantizeLinear and DequantizeLinear{said}", model, qdq, outside, options=options
         )
+        convolutions = files.static(files.OPERATORS, given[outside], only=["Conv"])
+        yield case(f"qlinear-conv{place}", f"static, QLinearConv{said}", model, convolutions, outside, options=options)
+    everything = files.static(files.OPERATORS, given[none])
+    yield case("qoperator", "static, onnxruntime's own operators", one, everything, refused="QGemm")
+    yield case(
+        "qdq-mul-add",
+        "static, QuantizeLinear and DequantizeLinear, Mul and Add among them",
+        torch.nn.Sequential(heads.MulAdd(), core),
+        files.static(files.QDQ, given[none]),
+        options=NONE,
+    )
     yield case(
         "qdq-channels-sigmoid",
-        "static, qdq by channel, Sigmoid",
+        "static, the same by channel, Sigmoid",
         sigmoid,
         files.static(files.QDQ, given[none], per_channel=True),
         read=probability,
-        tolerance=2e-2,
     )

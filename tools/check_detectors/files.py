@@ -279,7 +279,7 @@ def dynamic(before, after):
     quantize_dynamic(before, after, weight_type=QuantType.QUInt8)
 
 
-def static(form, given, *, per_channel=False, activations=QuantType.QUInt8):
+def static(form, given, *, per_channel=False, only=None):
     def tool(before, after):
         name = onnx.load(before).graph.input[0].name
         quantize_static(
@@ -288,7 +288,10 @@ def static(form, given, *, per_channel=False, activations=QuantType.QUInt8):
             Calibration(name, given),
             quant_format=form,
             per_channel=per_channel,
-            activation_type=activations,
+            # Products of 8 bits overflow on processors without VNNI.
+            reduce_range=True,
+            op_types_to_quantize=only,
+            activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
         )
 
