@@ -18,6 +18,8 @@ from .case import TOLERANCE, Failure
 # Beyond this a probability of 32 bits carries a logit coarsely or not at all, and
 # sigmoids are cut off.
 CARRIED = 14
+# One question: what a file takes.
+PREPARATION = {"--preprocess", "--range", "--mean", "--std"}
 OPTION = re.compile(r"--[a-z]+(?:-[a-z]+)*")
 
 
@@ -172,7 +174,9 @@ def judged(case, path, arguments):
             return Judgement("wrong", "is read otherwise, in silence", worst)
         said = "warned of --fake-index"
     else:
-        named = [name for name in OPTION.findall(error) if name in case.options]
+        answered = set(case.options)
+        answered |= PREPARATION if answered & PREPARATION else set()
+        named = [name for name in OPTION.findall(error) if name in answered]
         if not named:
             return Judgement("wrong", f"asks for nothing that is known: {short}")
         said = "asked for " + ", ".join(dict.fromkeys(named))
