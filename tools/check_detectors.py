@@ -14,7 +14,8 @@ given to `dfrt eval` without options. It is
 - refused, when the file can only be refused and the error says why;
 - wrong otherwise.
 
-Some are attacked as well, and the logits of the saved pictures compared. Prints a table
+Some are attacked, verified, timed and inspected as well, and the logits of the saved
+pictures compared. Prints a table
 and the counts; exits 1 where one is wrong.
 
 Needs: pip install torch timm onnx onnxruntime onnxscript onnxconverter-common onnxsim numpy pillow

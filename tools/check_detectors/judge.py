@@ -190,16 +190,22 @@ def judged(case, path, arguments):
 
 
 def attacked(case, path, arguments, judgement, options=()):
-    """Attacks some of the files as well; the logits of saved pictures must be right, too."""
+    """Some of the files are also attacked: the logits of the saved pictures must be right,
+    too. Those are timed without options, as that asks nothing, and inspected."""
     if not case.attacked:
         return judgement
     out = path.parent / "attack"
-    command = [arguments.dfrt, "attack", "--model", path, "--data", arguments.data, *options]
-    command += ["--limit", arguments.limit, "--method", "square", "--queries", arguments.queries]
-    for step in (command + ["--force", "--out", out], [arguments.dfrt, "verify", out]):
-        ended = called(step)
+    attack = [arguments.dfrt, "attack", "--model", path, "--data", arguments.data, *options, "--method", "square"]
+    attack += ["--limit", arguments.limit, "--queries", arguments.queries, "--force", "--out", out]
+    commands = [attack, [arguments.dfrt, "verify", out]]
+    commands += [[arguments.dfrt, "bench", "--model", path, "--runs", 3, "--out", path.parent / "bench.json"]]
+    commands += [[arguments.dfrt, "inspect", path]]
+    for command in commands:
+        ended = called(command)
         if ended.returncode:
-            return Judgement("wrong", f"{step[1]}: {shown(error_of(ended))}")
+            return Judgement("wrong", f"{command[1]}: {shown(error_of(ended))}")
+    if not all(option in ended.stdout for option in options):
+        return Judgement("wrong", f"inspect does not show {' '.join(options)}")
     rows = list(csv.DictReader((out / "samples.csv").open(newline="", encoding="utf-8")))
     worst = judgement.off_by
     for side, column in (("clean", "clean_logit"), ("adversarial", "adv_logit")):
