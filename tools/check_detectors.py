@@ -15,8 +15,7 @@ given to `dfrt eval` without options. It is
 - wrong otherwise.
 
 Some are attacked, verified, timed and inspected as well, and the logits of the saved
-pictures compared. Prints a table
-and the counts; exits 1 where one is wrong.
+pictures compared. Prints a table and the counts; exits 1 where one is wrong.
 
 Needs: pip install torch timm onnx onnxruntime onnxscript onnxconverter-common onnxsim numpy pillow
 """

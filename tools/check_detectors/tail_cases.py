@@ -1,6 +1,7 @@
 """Files that differ in what stands behind the last linear layer."""
 
 import torch
+import torch.nn.functional as F
 
 from . import heads, tails
 from .case import (
@@ -77,7 +78,8 @@ def of_tails(fitter):
         "by-hand-saturated", "the same, 8 times surer", one, tails.by_hand, saturate=8, read=probability, saturated=True
     )
     yield case("exp-by-sum", "exp(z) / sum", two, tails.exp_by_sum, read=two_probabilities)
-    yield case("hard-sigmoid-like", "Sigmoid by Tanh", one, lambda z: (torch.tanh(z / 2) + 1) / 2, read=probability)
+    yield case("tanh", "(Tanh(z / 2) + 1) / 2", one, lambda z: (torch.tanh(z / 2) + 1) / 2, read=probability)
+    yield case("hard-sigmoid", "HardSigmoid", one, lambda z: F.hardsigmoid(0.8 * z), read=probability)
     yield torch_case("tail-mean", "mean of two probabilities", tails.MeanOfTwo(one, other), read=probability)
     yield case("log-softmax", "LogSoftmax", two, lambda z: torch.log_softmax(z, 1), read=two_logits)
     yield case("logit-of-probability", "Sigmoid, log(p / (1 - p))", one, tails.logit_of_probability)
