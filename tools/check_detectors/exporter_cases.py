@@ -16,7 +16,7 @@ from .case import (
     two_probabilities,
 )
 from .files import exported
-from .torch_case import IMAGENET, NONE, inside, torch_case
+from .torch_case import IMAGENET, LOGIT, NONE, inside, torch_case
 
 
 def of_exporters(fitter):
@@ -118,8 +118,15 @@ def of_quantisers(fitter):
         files.half_floats_by_onnxruntime,
         read=probability,
     )
-    yield case("dynamic-uint8", "dynamic uint8", one, files.dynamic)
-    yield case("dynamic-uint8-bare", "dynamic uint8, nothing inside", core, files.dynamic, imagenet, options=IMAGENET)
+    yield case("dynamic-uint8", "dynamic uint8", one, files.dynamic, options=[*NONE, *LOGIT])
+    yield case(
+        "dynamic-uint8-bare",
+        "dynamic uint8, nothing inside",
+        core,
+        files.dynamic,
+        imagenet,
+        options=[*IMAGENET, *LOGIT],
+    )
     given = {outside: outside(fitter.pixels).numpy() for outside in (none, imagenet)}
     for place, model, options in (("", one, []), ("-bare", core, IMAGENET)):
         outside, said = (imagenet, ", nothing inside") if options else (none, "")

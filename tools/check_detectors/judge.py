@@ -156,7 +156,7 @@ def judged(case, path, arguments):
     if case.refused:
         if first.returncode == 0:
             return Judgement("wrong", "is read, and must be refused")
-        named = re.search(case.refused, error, re.IGNORECASE)
+        named = re.search(case.refused, error)
         return Judgement("refused", short) if named else Judgement("wrong", f"refused with other words: {short}")
 
     def truth_of(paths):

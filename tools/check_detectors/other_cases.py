@@ -74,7 +74,6 @@ def of_others(fitter):
         ("nf_regnet_b0", 1, logit),
     ):
         core = fitter.timm(name, imagenet, outputs)
-        write = exported(core, imagenet, constants=not name.startswith("nf"))
         yield torch_case(
             f"timm-{name}",
             f"timm's {name}, nothing inside",
@@ -82,13 +81,19 @@ def of_others(fitter):
             imagenet,
             read=read,
             options=IMAGENET,
-            write=write,
             attacked=name == "efficientnet_b0",
             by_onnxruntime=not name.startswith("nf"),
         )
     free = torch.nn.Sequential(heads.SubDiv(), fitter.normaliser_free(imagenet))
     yield torch_case(
         "normaliser-free", "weights standardised by BatchNormalization in training mode", free, by_onnxruntime=False
+    )
+    yield torch_case(
+        "normaliser-free-unfolded",
+        "the same, constants not folded",
+        free,
+        write=exported(free, constants=False),
+        by_onnxruntime=False,
     )
 
 

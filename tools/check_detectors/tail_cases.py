@@ -82,8 +82,8 @@ def of_tails(fitter):
     yield case("hard-sigmoid", "HardSigmoid", one, lambda z: F.hardsigmoid(0.8 * z), read=probability)
     yield torch_case("tail-mean", "mean of two probabilities", tails.MeanOfTwo(one, other), read=probability)
     yield case("log-softmax", "LogSoftmax", two, lambda z: torch.log_softmax(z, 1), read=two_logits)
-    yield case("logit-of-probability", "Sigmoid, log(p / (1 - p))", one, tails.logit_of_probability)
-    yield case("gated", "a logit times a Sigmoid", two, tails.gated)
+    yield case("logit-of-probability", "Sigmoid, log(p / (1 - p))", one, tails.logit_of_probability, options=LOGIT)
+    yield case("gated", "a logit times a Sigmoid", two, tails.gated, options=LOGIT)
     yield case("log-sigmoid", "log of a Sigmoid", one, lambda z: torch.log(sigmoid(z)), refused=r"log|--output")
     yield case(
         "three-logits", "three logits, the last fake", three, read=class_of_logits(2), options=["--fake-index", "2"]
@@ -115,9 +115,6 @@ def of_tails(fitter):
         options=LOGIT,
     )
     yield case(
-        "bounded-logit", "a logit that cannot leave [0, 1]", one, lambda z: 0.5 + 0.4 * torch.tanh(z), options=LOGIT
-    )
-    yield case(
         "two-sigmoids",
         "two sigmoids that do not sum to 1",
         two,
@@ -126,7 +123,7 @@ def of_tails(fitter):
         options=PROBABILITY,
     )
     yield case("percent", "Sigmoid times 100", one, lambda z: 100 * sigmoid(z), refused=r"probabilit|percent|--output")
-    yield case("arg-max", "ArgMax: hard labels", two, lambda z: z.argmax(1), refused=r"label|ArgMax|int64|i64")
+    yield case("arg-max", "ArgMax: hard labels", two, lambda z: z.argmax(1), refused=r"label|ArgMax|I64")
     yield case(
         "arg-max-float",
         "ArgMax, Cast: hard labels",

@@ -53,6 +53,19 @@ class Places(nn.Module):
         return self.head(self.body(self.normal(given)).mean((2, 3), keepdim=True))
 
 
+class Rooted(nn.Module):
+    """A root before the linear layer: no number where one feature is below `least`."""
+
+    def __init__(self, normal, core, least):
+        super().__init__()
+        self.normal, self.core = normal, core
+        self.register_buffer("shift", torch.ones(64))
+        self.shift[0] = -least
+
+    def forward(self, given):
+        return self.core.head(torch.sqrt(self.core.features(self.normal(given)) + self.shift))
+
+
 def by_hand(z):
     return 1 / (1 + torch.exp(-z))
 
