@@ -358,7 +358,11 @@ fn span(answers: &Answers) -> String {
         return "drawn pictures give no numbers".to_owned();
     }
     let sums = if *probabilities { "in [0, 1]" } else { "not all in [0, 1] with a sum of 1" };
-    format!("{pictures} drawn pictures give {low:.3} to {high:.3}, {sums}")
+    let found = if low == high { format!("{low:.3}") } else { format!("{low:.3} to {high:.3}") };
+    match pictures {
+        1 => format!("a drawn picture gives {found}, {sums}"),
+        _ => format!("{pictures} drawn pictures give {found}, {sums}"),
+    }
 }
 
 fn which_output(unknown: String) -> Question {
