@@ -50,8 +50,11 @@ impl Media {
     /// Endings of their files' names, in lower case.
     pub fn extensions(self) -> &'static [&'static str] {
         match self {
-            Self::Pictures => &["jpg", "jpeg", "png", "bmp", "webp"],
-            Self::Videos => &["mp4", "avi", "mov", "mkv", "webm", "m4v"],
+            Self::Pictures => &["jpg", "jpeg", "jpe", "jfif", "png", "bmp", "webp", "gif", "tif", "tiff"],
+            Self::Videos => &[
+                "mp4", "avi", "mov", "mkv", "webm", "m4v", "wmv", "mpg", "mpeg", "ts", "mts", "m2ts", "3gp",
+                "flv", "ogv",
+            ],
         }
     }
 

@@ -25,7 +25,10 @@ pub(super) struct Entry {
     pub files: Vec<String>,
     /// Frames in which the face was not found and its place taken from the others.
     pub held: usize,
-    /// Frames that could not be decoded.
+    /// Frames that were looked at and do not show the face.
+    #[serde(default)]
+    pub without_face: usize,
+    /// Frames that are damaged or missing.
     pub lost: usize,
 }
 
@@ -167,6 +170,7 @@ mod tests {
             people: vec!["000".to_owned(), "003".to_owned()],
             files: vec!["a/1.png".to_owned()],
             held: 0,
+            without_face: 2,
             lost: 1,
         }
     }

@@ -7,7 +7,9 @@ use anyhow::{Result, bail};
 use argh::FromArgs;
 use dfrt_runtime::data::layouts::{self, Media};
 use dfrt_runtime::data::manifest;
-use dfrt_runtime::data::video::{self, Extract, Extracted, FileFormat, Frames, JOURNAL, MANIFEST, SUMMARY};
+use dfrt_runtime::data::video::{
+    self, Extract, Extracted, FileFormat, Frames, HOLD, JOURNAL, MANIFEST, SUMMARY,
+};
 use std::path::PathBuf;
 
 /// The sides a crop may have, in pixels.
@@ -15,8 +17,8 @@ const SIZES: std::ops::RangeInclusive<usize> = 32..=2048;
 /// The most frames that are taken of a video: they are in memory together.
 const MOST_FRAMES: usize = 256;
 
-/// cut the faces out of videos: equally spaced frames, the largest face followed through
-/// them, a square around it, pictures and a manifest
+/// cut the faces out of videos: equally spaced frames of what is shown, the largest face
+/// followed through them, a square around it, pictures and a manifest
 #[derive(FromArgs)]
 #[argh(
     subcommand,
@@ -24,8 +26,9 @@ const MOST_FRAMES: usize = 256;
     help_triggers("-h", "--help", "help"),
     example = "{command_name} FaceForensics++ --out faces --size 299",
     note = "Needs ffmpeg. The crops lie below OUT as their videos lie below the folder, with manifest.csv \
-    (a crop's group is its video) and extract.json. A video that cannot be used is listed and passed over. \
-    After a kill, --resume goes on where it stopped."
+    (a crop's group is its video) and extract.json. A frame that does not show the face, or is damaged, gives \
+    no crop and is counted. A video that cannot be used is listed and passed over. After a kill, --resume goes \
+    on where it stopped."
 )]
 pub struct Options {
     /// folder of the data set, in a layout that `data index` knows
@@ -158,7 +161,7 @@ impl Options {
 
     fn table(&self, extracted: &Extracted) -> String {
         let mut lines = Lines::default();
-        let Extracted { videos, finished, before, pictures, held, lost, .. } = extracted;
+        let Extracted { videos, finished, before, pictures, held, without_face, lost, .. } = extracted;
         let earlier =
             if *before > 0 { format!(", {before} of them by an earlier call") } else { String::new() };
         lines.add("videos", format!("{finished} of {videos}{earlier}"));
@@ -166,11 +169,14 @@ impl Options {
         if *held > 0 {
             lines.add(
                 "face not found",
-                format!("in {held} frames: cut out where the frames around them have it"),
+                format!("in {held} frames: cut out where frames within {HOLD} s before and after have it"),
             );
         }
+        if *without_face > 0 {
+            lines.add("frames left out", format!("{without_face}, which do not show the video's face"));
+        }
         if *lost > 0 {
-            lines.add("frames lost", format!("{lost}, which could not be decoded"));
+            lines.add("frames lost", format!("{lost}, which are damaged or missing"));
         }
         format!("{lines}\nwritten to {}", self.out.join(MANIFEST).display())
     }
