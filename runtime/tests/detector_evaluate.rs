@@ -38,7 +38,14 @@ fn evaluated(samples: &[Sample]) -> Result<(Evaluation, Vec<Score>), EvaluateErr
         res: 8,
         reading: None,
     };
-    let subject = Subject { model: &model, data: "greys", split: Split::Test, threshold: 0.0, seed: 0 };
+    let subject = Subject {
+        model: &model,
+        data: "greys",
+        split: Split::Test,
+        threshold: 0.0,
+        threshold_from: None,
+        seed: 0,
+    };
     let last = Cell::new((0, 0));
     let result = evaluate(&Brightness, samples, &subject, &|done, all| last.set((done, all)));
     assert_eq!(last.get(), (samples.len(), samples.len()));

@@ -11,3 +11,4 @@ pub mod oracle;
 pub mod reading;
 pub mod session;
 pub mod signature;
+pub mod threshold;

@@ -13,6 +13,7 @@ use super::metadata::{Metadata, MetadataError};
 use super::oracle::{Oracle, OracleError};
 use super::reading::{Asked, Layout, Reading};
 use super::signature::{Signature, SignatureError};
+use super::threshold::{Threshold, ThresholdSource};
 use crate::data::batch::Batch;
 use crate::storage::{self, StorageError};
 use rayon::prelude::*;
@@ -97,6 +98,7 @@ pub struct Detector {
     guesses: Vec<String>,
     info: ModelInfo,
     metadata: Option<Metadata>,
+    threshold: Threshold,
 }
 
 impl Detector {
@@ -152,7 +154,11 @@ impl Detector {
             res: signature.res,
             reading: own.is_none().then(|| reading.clone()),
         };
-        Ok(Self { path: path.to_owned(), plan, signature, reading, guesses, info, metadata })
+        let threshold = match own {
+            Some(own) => Threshold { logit: own.threshold, source: ThresholdSource::Model },
+            None => Threshold { logit: 0.0, source: ThresholdSource::Default },
+        };
+        Ok(Self { path: path.to_owned(), plan, signature, reading, guesses, info, metadata, threshold })
     }
 
     /// How its input and output are read.
@@ -186,9 +192,15 @@ impl Detector {
         self.metadata.as_ref()
     }
 
-    /// The logit above which a picture is called fake; 0 for a foreign file.
+    /// The logit above which a picture is called fake: the file's, 0 for a foreign one, or
+    /// what [`TractOracle::judge_by`] was told.
     pub fn threshold(&self) -> f64 {
-        self.metadata.as_ref().map_or(0.0, |metadata| metadata.threshold)
+        self.threshold.logit
+    }
+
+    /// Where that came from.
+    pub fn threshold_source(&self) -> &ThresholdSource {
+        &self.threshold.source
     }
 
     /// A state for one thread.
@@ -253,6 +265,11 @@ impl TractOracle {
     /// The oracle of `detector`.
     pub fn new(detector: Detector) -> Self {
         Self { detector, idle: Mutex::new(Vec::new()) }
+    }
+
+    /// From now on the detector judges by `threshold`.
+    pub fn judge_by(&mut self, threshold: Threshold) {
+        self.detector.threshold = threshold;
     }
 
     /// The detector.

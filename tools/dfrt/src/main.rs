@@ -14,6 +14,7 @@ mod place;
 mod progress;
 #[cfg(feature = "train")]
 mod study;
+mod threshold;
 #[cfg(feature = "train")]
 mod training;
 

@@ -16,10 +16,12 @@ mod extracting;
 mod forging;
 mod importing;
 mod indexing;
+mod listing;
 mod measuring;
 mod resuming;
 mod studying;
 mod suites;
+mod thresholds;
 mod training;
 mod usage;
 
@@ -34,6 +36,7 @@ fn all() -> Vec<Trial> {
         data::trials(),
         extracting::trials(),
         indexing::trials(),
+        listing::trials(),
         forging::trials(),
         auditing::trials(),
         training::trials(),
@@ -44,6 +47,7 @@ fn all() -> Vec<Trial> {
         suites::trials(),
         corrupting::trials(),
         studying::trials(),
+        thresholds::trials(),
         any_model::trials(),
         bad_models::trials(),
         bad_pictures::trials(),
