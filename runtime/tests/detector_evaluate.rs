@@ -117,6 +117,9 @@ fn one_class_leaves_open_what_needs_two() {
     let (evaluation, _) = evaluated(&samples).unwrap();
     assert_eq!(evaluation.metrics.auc, None);
     assert_eq!(evaluation.metrics.accuracy.unwrap().value, 1.0);
+    assert_eq!(evaluation.rates.true_positive_rate, evaluation.metrics.accuracy);
+    assert_eq!(evaluation.rates.true_negative_rate, None);
+    assert!(evaluation.undefined.unwrap().starts_with("all pictures are fake"));
 }
 
 #[test]

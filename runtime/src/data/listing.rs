@@ -200,7 +200,8 @@ fn splits(
             return Err(ManifestError::Line { path: path.to_owned(), line, reason });
         }
     }
-    let of_folders: Option<Vec<Split>> = samples.iter().map(|sample| places::split(&sample.path)).collect();
+    let of_folders: Option<Vec<Split>> =
+        rows.iter().map(|row| places::split(row.fields[columns.path].trim())).collect();
     if let Some(found) = of_folders {
         for (sample, split) in samples.iter_mut().zip(found) {
             sample.split = split;

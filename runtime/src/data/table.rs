@@ -93,6 +93,8 @@ impl<'a> Table<'a> {
         mut row: impl FnMut(u64, &csv::StringRecord) -> Result<(), String>,
     ) -> Result<(), ManifestError> {
         let mut reader = csv::ReaderBuilder::new().delimiter(self.separator).from_reader(&self.text[..]);
+        // A fault's line is that where the reader stands: behind the header.
+        reader.headers().map_err(|error| bad_record(path, &error))?;
         let mut record = csv::StringRecord::new();
         while reader.read_record(&mut record).map_err(|error| bad_record(path, &error))? {
             let line = record.position().map_or(0, csv::Position::line);

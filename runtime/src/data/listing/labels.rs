@@ -35,6 +35,8 @@ pub(super) fn read(
         return Ok(Labelled { labels: vec![label; rows.len()], rule: format!("all are said to be {label}") });
     }
     let of_folders: Option<Vec<Label>> = paths.iter().map(|path| folder(path)).collect();
+    // One class in all paths may be the name of a folder far above the data set.
+    let of_folders = of_folders.filter(|labels| labels.iter().any(|label| *label != labels[0]));
     let told = !asked.fake.is_empty() || !asked.real.is_empty();
     let Some(&first) = columns.labels.first() else {
         return match of_folders {

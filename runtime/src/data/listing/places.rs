@@ -71,14 +71,17 @@ fn at(root: &Path, text: &str, reach: Reach) -> Result<PathBuf, String> {
     Ok(root.join(relative))
 }
 
-/// The split that the folders of `path` name, where they name one.
-pub(super) fn split(path: &Path) -> Option<Split> {
-    let folders = path.parent()?.iter().filter_map(|part| part.to_str());
-    let mut named = folders.filter_map(|part| {
-        part.parse::<Split>().ok().or_else(|| {
-            // `training_real` says a class and a split.
-            naming::class(part).and_then(|_| naming::split(part)).map(|(split, _)| split)
-        })
+/// The split that the folders of the relative path `text` name, where they name one.
+pub(super) fn split(text: &str) -> Option<Split> {
+    if Path::new(text).is_absolute() {
+        // What stands above the data set is no word about it.
+        return None;
+    }
+    let (folders, _) = text.rsplit_once(['/', '\\'])?;
+    let mut named = folders.split(['/', '\\']).filter_map(|part| {
+        // `training_real` says a class and a split.
+        let beside_class = || naming::class(part).and_then(|_| naming::split(part)).map(|(split, _)| split);
+        part.parse::<Split>().ok().or_else(beside_class)
     });
     let first = named.next()?;
     named.all(|other| other == first).then_some(first)
