@@ -28,7 +28,7 @@ fn scores(split: &str) -> Vec<(String, f64)> {
     let text = String::from_utf8(bytes(out.with_file_name("scores.csv"))).unwrap();
     let line = |line: &str| {
         let fields: Vec<&str> = line.split(',').collect();
-        (fields[2].to_owned(), fields[6].parse().unwrap())
+        (fields[2].to_owned(), f64::from(fields[6].parse::<f32>().unwrap()))
     };
     text.lines().skip(1).map(line).collect()
 }
