@@ -61,6 +61,7 @@ fn run(model: &Path, subjects: &[Subject], out: &Path) -> Judgement {
     let trial = Trial {
         threat,
         threshold: detector.threshold(),
+        threshold_from: Some(detector.threshold_source()),
         model: detector.info(),
         data: "noise",
         split: Split::Test,

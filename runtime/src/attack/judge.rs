@@ -16,6 +16,7 @@ use crate::data::manifest::{Sample, Split};
 use crate::data::picture::{self, PictureError};
 use crate::detector::evaluate::ModelInfo;
 use crate::detector::oracle::{Oracle, OracleError};
+use crate::detector::threshold::ThresholdSource;
 use crate::{random, storage};
 use image::RgbImage;
 use rayon::prelude::*;
@@ -60,6 +61,8 @@ pub struct Trial<'a> {
     pub threat: Threat,
     /// Logit above which a picture is called fake.
     pub threshold: f64,
+    /// Where that came from.
+    pub threshold_from: Option<&'a ThresholdSource>,
     /// The model, as attack.json names it.
     pub model: &'a ModelInfo,
     /// The data set, as the user named it.

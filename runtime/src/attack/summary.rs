@@ -156,6 +156,7 @@ impl Summary {
             unreliable: false,
             model: trial.model.clone(),
             threshold: trial.threshold,
+            threshold_from: trial.threshold_from.cloned(),
             skipped: Vec::new(),
             not_reached: 0,
             stages: Vec::new(),

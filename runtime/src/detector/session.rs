@@ -21,6 +21,7 @@ use super::reading::{Layout, Output, Reading};
 use super::rewrite;
 use super::settle::{self, Evidence, Fact, Question, Source};
 use super::signature::{Element, Signature, SignatureError};
+use super::threshold::{Threshold, ThresholdSource};
 use super::tract::{self, contained};
 use crate::data::batch::Batch;
 use crate::storage::StorageError;
@@ -126,6 +127,7 @@ pub struct Detector {
     questions: Vec<Question>,
     info: ModelInfo,
     metadata: Option<Metadata>,
+    threshold: Threshold,
 }
 
 impl Detector {
@@ -190,8 +192,9 @@ impl Detector {
         }
         let info = info(path, &file, &own.arch, signature.res, None);
         let (reading, facts, questions) = (Reading::plain(), Vec::new(), Vec::new());
-        let metadata = Some(own);
-        Ok(Self { path: path.to_owned(), plan, signature, reading, facts, questions, info, metadata })
+        let threshold = Threshold { logit: own.threshold, source: ThresholdSource::Model };
+        let (path, metadata) = (path.to_owned(), Some(own));
+        Ok(Self { path, plan, signature, reading, facts, questions, info, metadata, threshold })
     }
 
     fn foreign(path: &Path, batch: usize, asked: &Asked, mut file: OnnxFile) -> Result<Self, SessionError> {
@@ -239,6 +242,7 @@ impl Detector {
             questions: Vec::new(),
             info,
             metadata: None,
+            threshold: Threshold { logit: 0.0, source: ThresholdSource::Default },
         };
         let (answers, bounded) = detector.probed(asked, cut.is_some(), &says)?;
         let evidence =
@@ -315,9 +319,15 @@ impl Detector {
         self.metadata.as_ref()
     }
 
-    /// The logit above which a picture is called fake; 0 for a foreign file.
+    /// The logit above which a picture is called fake: the file's, 0 for a foreign one, or
+    /// what [`TractOracle::judge_by`] was told.
     pub fn threshold(&self) -> f64 {
-        self.metadata.as_ref().map_or(0.0, |metadata| metadata.threshold)
+        self.threshold.logit
+    }
+
+    /// Where that came from.
+    pub fn threshold_source(&self) -> &ThresholdSource {
+        &self.threshold.source
     }
 
     /// A state for one thread.
@@ -395,6 +405,11 @@ impl TractOracle {
     /// The oracle of `detector`.
     pub fn new(detector: Detector) -> Self {
         Self { detector, idle: Mutex::new(Vec::new()) }
+    }
+
+    /// From now on the detector judges by `threshold`.
+    pub fn judge_by(&mut self, threshold: Threshold) {
+        self.detector.threshold = threshold;
     }
 
     /// The detector.

@@ -2,7 +2,7 @@
 
 use crate::output;
 use anyhow::{Result, anyhow, bail};
-use dfrt_runtime::data::manifest::{self, Manifest, Sample, Split};
+use dfrt_runtime::data::manifest::{self, Manifest, ManifestError, Sample, Split};
 use dfrt_runtime::detector::metadata::Metadata;
 use std::path::{Path, PathBuf};
 
@@ -24,20 +24,24 @@ impl Dataset {
     /// at most `limit` of them, balanced over the classes and the same ones each time.
     ///
     /// # Errors
-    /// No data set, none that can be read, a split that is empty or of one class.
+    /// As [`Dataset::open_subsets`], and pictures of one class alone.
     pub fn open(
         data: Option<&Path>,
         metadata: Option<&Metadata>,
         split: Split,
         limit: Option<usize>,
     ) -> Result<Self> {
-        Self::open_subsets(data, metadata, split, &[], limit)
+        let found = Self::open_subsets(data, metadata, split, &[], limit)?;
+        manifest::require_both_classes(&found.chosen, &found.part())?;
+        Ok(found)
     }
 
-    /// The same, of some `subsets` only; a class of which none is named stays whole.
+    /// The same, of some `subsets` only; a class of which none is named stays whole. They
+    /// may be of one class.
     ///
     /// # Errors
-    /// As [`Dataset::open`], and a subset that the split does not have.
+    /// No data set, none that can be read, a split that is empty, a subset that it does not
+    /// have.
     pub fn open_subsets(
         data: Option<&Path>,
         metadata: Option<&Metadata>,
@@ -54,16 +58,24 @@ impl Dataset {
             warn_if_changed(&path, &manifest, metadata);
         }
         output::passed_over(&format!("entries of {}", path.display()), &manifest.skipped, None);
+        output::ruled(&path.display().to_string(), &manifest.rules);
         let all = manifest.split(split);
-        let what = format!("the {split} split of {}", path.display());
         let named = manifest.of_subsets(subsets)?.split(split);
         let chosen = match limit {
             Some(limit @ 0..2) => bail!("--limit {limit}: too few; give 2 or more, to have both classes"),
             Some(limit) => manifest::limit(&named, limit, 0),
             None => named,
         };
-        manifest::require_both_classes(&chosen, &what)?;
-        Ok(Self { name: path.display().to_string(), split, all, chosen })
+        let found = Self { name: path.display().to_string(), split, all, chosen };
+        if found.chosen.is_empty() {
+            return Err(ManifestError::NoSamples { what: found.part() }.into());
+        }
+        Ok(found)
+    }
+
+    /// What it is, for messages.
+    fn part(&self) -> String {
+        format!("the {} split of {}", self.split, self.name)
     }
 }
 

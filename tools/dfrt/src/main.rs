@@ -16,6 +16,7 @@ mod progress;
 mod quiet;
 #[cfg(feature = "train")]
 mod study;
+mod threshold;
 #[cfg(feature = "train")]
 mod training;
 

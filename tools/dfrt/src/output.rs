@@ -54,6 +54,11 @@ pub fn passed_over(what: &str, lines: &[String], all: Option<&Path>) {
     }
 }
 
+/// Says by which `rules` the data set `what` was read where nobody wrote it down.
+pub fn ruled(what: &str, rules: &[String]) {
+    rules.iter().for_each(|rule| note(format!("note: {what}: {rule}")));
+}
+
 /// "93.3 %".
 pub fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)

@@ -28,6 +28,7 @@ use crate::failure;
 use crate::model::Model;
 use crate::output;
 use crate::place;
+use crate::threshold;
 use anyhow::{Context, Result, bail};
 use argh::FromArgs;
 #[cfg(not(feature = "train"))]
@@ -83,6 +84,10 @@ pub struct Attack {
     /// train, val or test (default test)
     #[argh(option)]
     split: Option<Split>,
+    /// logit above which a picture is called fake (default: the model's own, else 0); p:0.7
+    /// says a probability, auto:VAL takes the best one on the val split of that data set
+    #[argh(option, from_str_fn(crate::threshold::choice))]
+    threshold: Option<threshold::Choice>,
     /// radius in 1/255 (default 8), or several: 1,2,4,8
     #[argh(option, default = "Radii(vec![8.0])", from_str_fn(radii))]
     eps: Radii,
@@ -214,10 +219,8 @@ impl Attack {
         let metadata = detector.metadata();
         let split = self.split.or(metadata.and_then(|known| known.split)).unwrap_or(Split::Test);
         let data = Dataset::open(self.data.as_deref(), metadata, split, self.limit)?;
-        if metadata.is_none() {
-            output::note("note: the model names no threshold; logits above 0 are taken to say fake");
-        }
-        let oracle = TractOracle::new(detector);
+        let mut oracle = TractOracle::new(detector);
+        threshold::settle(&mut oracle, &model, self.threshold.as_ref(), &[&data.chosen])?;
         let surrogate = self
             .surrogate
             .as_deref()

@@ -17,10 +17,12 @@ mod extracting;
 mod forging;
 mod importing;
 mod indexing;
+mod listing;
 mod measuring;
 mod resuming;
 mod studying;
 mod suites;
+mod thresholds;
 mod training;
 mod usage;
 
@@ -35,6 +37,7 @@ fn all() -> Vec<Trial> {
         data::trials(),
         extracting::trials(),
         indexing::trials(),
+        listing::trials(),
         forging::trials(),
         auditing::trials(),
         training::trials(),
@@ -45,6 +48,7 @@ fn all() -> Vec<Trial> {
         suites::trials(),
         corrupting::trials(),
         studying::trials(),
+        thresholds::trials(),
         any_model::trials(),
         bad_models::trials(),
         bad_pictures::trials(),

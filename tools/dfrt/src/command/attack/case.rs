@@ -126,6 +126,7 @@ impl Case<'_> {
         work(&Trial {
             threat,
             threshold: detector.threshold(),
+            threshold_from: Some(detector.threshold_source()),
             model: &self.model.info(detector),
             data: &self.data.name,
             split: self.data.split,

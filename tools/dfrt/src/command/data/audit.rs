@@ -62,6 +62,7 @@ impl AuditSet {
             bail!("--limit {limit}: too few; give 2 or more, to have both classes");
         }
         let manifest = Manifest::of(&self.data)?;
+        output::ruled(&self.data.display().to_string(), &manifest.rules);
         let task = Task::new("audited");
         let name = self.data.display().to_string();
         let found = audit::audit(&name, &manifest, self.limit, &|done, total| task.set(done, total, ""));

@@ -82,6 +82,7 @@ impl Options {
         let format = self.checked()?;
         let found = layouts::read(&self.folder, &self.layout, Media::Videos)?;
         output::passed_over(&format!("entries of {}", self.folder.display()), &found.skipped, None);
+        output::ruled(&self.folder.display().to_string(), &found.rules);
         let videos = match self.limit {
             Some(limit) => manifest::Split::ALL
                 .iter()

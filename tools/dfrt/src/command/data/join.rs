@@ -45,6 +45,7 @@ impl Join {
         for given in &self.data {
             let (name, path) = named(given);
             let data = Manifest::of(&path)?;
+            output::ruled(&path.display().to_string(), &data.rules);
             skipped.extend(data.skipped.iter().map(|line| format!("{}: {line}", path.display())));
             samples.extend(data.samples.into_iter().map(|sample| prefixed(sample, name)));
         }
