@@ -2,7 +2,7 @@
 
 use crate::output;
 use anyhow::{Result, anyhow, bail};
-use dfrt_runtime::data::manifest::{self, Manifest, Sample, Split};
+use dfrt_runtime::data::manifest::{self, Label, Manifest, ManifestError, Sample, Split};
 use dfrt_runtime::detector::metadata::Metadata;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +17,17 @@ pub struct Dataset {
     pub all: Vec<Sample>,
     /// Those to be used.
     pub chosen: Vec<Sample>,
+}
+
+/// Which classes are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Classes {
+    /// Both, for a figure that needs both.
+    Both,
+    /// Those that there are.
+    Any,
+    /// One alone.
+    Only(Label),
 }
 
 impl Dataset {
@@ -34,6 +45,20 @@ impl Dataset {
         Self::open_subsets(data, metadata, split, &[], limit)
     }
 
+    /// The same of the `classes` that are wanted, in whatever number there is of them.
+    ///
+    /// # Errors
+    /// As [`Dataset::open`], but for one class that is enough.
+    pub fn open_classes(
+        data: Option<&Path>,
+        metadata: Option<&Metadata>,
+        split: Split,
+        classes: Classes,
+        limit: Option<usize>,
+    ) -> Result<Self> {
+        Self::choose(data, metadata, split, &[], classes, limit)
+    }
+
     /// The same, of some `subsets` only; a class of which none is named stays whole.
     ///
     /// # Errors
@@ -43,6 +68,17 @@ impl Dataset {
         metadata: Option<&Metadata>,
         split: Split,
         subsets: &[String],
+        limit: Option<usize>,
+    ) -> Result<Self> {
+        Self::choose(data, metadata, split, subsets, Classes::Both, limit)
+    }
+
+    fn choose(
+        data: Option<&Path>,
+        metadata: Option<&Metadata>,
+        split: Split,
+        subsets: &[String],
+        classes: Classes,
         limit: Option<usize>,
     ) -> Result<Self> {
         let path = match data {
@@ -56,13 +92,26 @@ impl Dataset {
         output::passed_over(&format!("entries of {}", path.display()), &manifest.skipped, None);
         let all = manifest.split(split);
         let what = format!("the {split} split of {}", path.display());
-        let named = manifest.of_subsets(subsets)?.split(split);
-        let chosen = match limit {
-            Some(limit @ 0..2) => bail!("--limit {limit}: too few; give 2 or more, to have both classes"),
-            Some(limit) => manifest::limit(&named, limit, 0),
-            None => named,
+        let mut named = manifest.of_subsets(subsets)?.split(split);
+        let what = match classes {
+            Classes::Only(label) => {
+                named.retain(|sample| sample.label == label);
+                format!("the {label} pictures of {what}")
+            }
+            _ => what,
         };
-        manifest::require_both_classes(&chosen, &what)?;
+        let chosen = match (limit, classes) {
+            (Some(limit @ 0..2), Classes::Both | Classes::Any) => {
+                bail!("--limit {limit}: too few; give 2 or more, to have both classes")
+            }
+            (Some(0), Classes::Only(_)) => bail!("--limit 0: too few; give 1 or more"),
+            (Some(limit), _) => manifest::limit(&named, limit, 0),
+            (None, _) => named,
+        };
+        match manifest::require_both_classes(&chosen, &what) {
+            Err(ManifestError::OneClass { .. }) if classes != Classes::Both => {}
+            checked => checked?,
+        }
         Ok(Self { name: path.display().to_string(), split, all, chosen })
     }
 }

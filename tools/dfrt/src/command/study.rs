@@ -37,9 +37,10 @@ pub struct Study {
     /// attacks (default fgsm,pgd,square,random-noise)
     #[argh(option, from_str_fn(words))]
     pub attacks: Option<Vec<String>>,
-    /// radii in 1/255 (default 8)
-    #[argh(option, from_str_fn(numbers))]
-    pub eps: Option<Vec<f64>>,
+    /// radii: in linf in 1/255 (default 8), in l2 lengths of pixels in [0, 1] (default 3 at
+    /// 224 px, in proportion to the side, at least 0.5); 128/255 means that in both
+    #[argh(option, from_str_fn(super::attack::radii))]
+    pub eps: Option<Vec<super::attack::Radius>>,
     /// linf or l2 (default linf)
     #[argh(option, from_str_fn(super::attack::norm))]
     pub norm: Option<dfrt_runtime::attack::threat::Norm>,
@@ -109,11 +110,6 @@ fn words(text: &str) -> Result<Vec<String>, String> {
 fn seeds(text: &str) -> Result<Vec<u64>, String> {
     let seeds: Result<_, _> = text.split(',').map(|seed| seed.trim().parse()).collect();
     seeds.map_err(|_| format!("seeds {text:?} are no list like 0,1,2"))
-}
-
-fn numbers(text: &str) -> Result<Vec<f64>, String> {
-    let numbers: Result<_, _> = text.split(',').map(|number| number.trim().parse()).collect();
-    numbers.map_err(|_| format!("eps {text:?} is no list like 2,4,8"))
 }
 
 impl Study {
@@ -201,8 +197,13 @@ mod running {
             put(&mut settings.arms, &self.arms);
             put(&mut settings.seeds, &self.seeds);
             put(&mut settings.attacks, &self.attacks);
-            put(&mut settings.eps, &self.eps);
             put(&mut settings.norm, &self.norm);
+            if let Some(radii) = &self.eps {
+                for radius in radii {
+                    radius.threat(settings.norm)?;
+                }
+                settings.eps = radii.iter().map(|radius| radius.number(settings.norm)).collect();
+            }
             put(&mut settings.steps, &self.steps);
             put(&mut settings.restarts, &self.restarts);
             put(&mut settings.queries, &self.queries);
@@ -224,6 +225,7 @@ mod running {
             put(&mut train.lr, &self.lr);
             train.limit = self.limit.or(train.limit);
             train.masks &= !self.no_masks;
+            settings.settle_eps();
             Ok(())
         }
     }
