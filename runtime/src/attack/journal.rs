@@ -34,6 +34,9 @@ pub struct Finding {
     pub excess_255: f64,
     /// The attack's own count of queries differs from the ledger's.
     pub miscounted: bool,
+    /// The answers to its search, more than one, were all the same.
+    #[serde(default)]
+    pub never_differed: bool,
     /// Gradients the attack saw.
     pub gradients_evaluated: u64,
     /// Of these zero.
@@ -137,6 +140,7 @@ mod tests {
             clean_sha256: "ab".to_owned(),
             adv_sha256: String::new(),
             attack: "square".to_owned(),
+            distance: (id == 3).then_some(0.1 + 0.2),
         };
         let finding = Finding { attacked: true, excess_255: f64::INFINITY, ..Finding::default() };
         Entry { result, finding }

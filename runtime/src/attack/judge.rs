@@ -1,15 +1,18 @@
 //! The judge: asks the clean logits, has the attack propose, and decides. A
 //! proposal is clipped to the threat model, rounded to 8 bits, saved as PNG,
 //! read back and asked again; only then is it a success. An attack never
-//! reports its own.
+//! reports its own. Where a proposal crosses and its rounding does not, the
+//! other 8-bit pictures that may stand for it in L2 are tried, too.
 
+use super::distances::MinimalDistance;
 use super::dossier::{self, Dossier, DossierError, Side};
 use super::gates;
 use super::journal::{Entry, Finding, Journal};
+use super::ledger::Spent;
 use super::result::{AttackReport, Gate, SampleResult};
 use super::summary::{self, Summary};
 use super::tape::{self, Tape};
-use super::threat::{Distance, Threat};
+use super::threat::{Distance, Norm, Threat};
 use super::{Attack, Proposal, Target, is_right, ledger, planes};
 use crate::data::batch::Batch;
 use crate::data::manifest::{Sample, Split};
@@ -172,10 +175,15 @@ pub fn judge(
     }
     let mut gates = summary::own_gates(&entries, deterministic);
     gates.extend(checks);
+    gates.extend(summary::outcome_gates(&entries, subjects, trial.threshold as f32));
     let summary = Summary::of(&entries, trial.threshold as f32, gates);
     let mut report = summary.report(attack.name(), attack.parameters(), trial);
     report.not_reached = subjects.len() - entries.len() - skipped.len();
     report.skipped = skipped;
+    report.minimal_distance = attack.measures().map(|norm| {
+        let samples = entries.iter().map(|entry| &entry.result);
+        MinimalDistance::of(samples, trial.threshold as f32, norm, trial.threat)
+    });
     report.seconds = start.elapsed().as_secs_f64();
     let (samples, findings): (Vec<_>, Vec<_>) =
         entries.into_iter().map(|entry| (entry.result, entry.finding)).unzip();
@@ -363,7 +371,7 @@ impl<'a> Court<'a> {
         };
         let targets: Vec<_> = clean.iter().map(target).collect();
         let propose = || self.attack.propose(&targets);
-        let (proposals, spent) = ledger::scope(targets.len(), || match self.trial.tape {
+        let (proposals, spent) = ledger::audited(targets.len(), || match self.trial.tape {
             Some(tape) => tape.picture(targets[0].id, propose),
             None => propose(),
         });
@@ -385,7 +393,7 @@ impl<'a> Court<'a> {
         }
     }
 
-    /// Clips, rounds, saves, reads back and asks.
+    /// Clips, rounds, asks, saves, reads back and asks again.
     fn decide(
         &self,
         clean: &[Clean<'_>],
@@ -398,8 +406,9 @@ impl<'a> Court<'a> {
             values
         });
         let floats = self.ask(clipped)?;
+        let rounded = self.rounded(clean, proposals, &floats)?;
         let exhibits: Result<Vec<_>, _> =
-            clean.iter().zip(proposals).map(|(clean, proposal)| self.exhibit(clean, proposal)).collect();
+            clean.iter().zip(rounded).map(|(clean, rounded)| self.exhibit(clean, &rounded)).collect();
         let exhibits = exhibits?;
         let eights = self.ask(exhibits.iter().map(|exhibit| planes(&exhibit.picture)))?;
         let judged = clean.iter().zip(proposals).zip(exhibits).zip(floats.iter().zip(eights));
@@ -410,10 +419,49 @@ impl<'a> Court<'a> {
             .collect())
     }
 
-    /// The 8-bit picture of a proposal, through PNG and back.
-    fn exhibit(&self, clean: &Clean<'_>, proposal: &Proposal) -> Result<Exhibit, JudgeError> {
-        let rounded = self.trial.threat.round(&clean.picture, &proposal.values);
-        let png = picture::encode_png(&rounded);
+    /// The 8-bit picture of every proposal: its rounding, or, where that loses a crossing
+    /// (`floats` are the logits before), another that keeps it.
+    fn rounded(
+        &self,
+        clean: &[Clean<'_>],
+        proposals: &[Proposal],
+        floats: &[f32],
+    ) -> Result<Vec<RgbImage>, JudgeError> {
+        let threat = self.trial.threat;
+        let mut rounded = Vec::with_capacity(clean.len());
+        for ((clean, proposal), &float) in clean.iter().zip(proposals).zip(floats) {
+            let plain = threat.round(&clean.picture, &proposal.values);
+            let in_doubt = threat.norm == Norm::L2 && self.crossed(clean, float);
+            let kept = match in_doubt && !self.crosses(clean, &plain)? {
+                true => self.kept(clean, threat.other_roundings(&clean.picture, &proposal.values))?,
+                false => None,
+            };
+            rounded.push(kept.unwrap_or(plain));
+        }
+        Ok(rounded)
+    }
+
+    /// The first of `others` that crosses.
+    fn kept(&self, clean: &Clean<'_>, others: Vec<RgbImage>) -> Result<Option<RgbImage>, JudgeError> {
+        for other in others {
+            if self.crosses(clean, &other)? {
+                return Ok(Some(other));
+            }
+        }
+        Ok(None)
+    }
+
+    fn crosses(&self, clean: &Clean<'_>, picture: &RgbImage) -> Result<bool, JudgeError> {
+        Ok(self.crossed(clean, self.ask(std::iter::once(planes(picture)))?[0]))
+    }
+
+    fn crossed(&self, clean: &Clean<'_>, logit: f32) -> bool {
+        logit.is_finite() && !is_right(logit, clean.subject.sample.label, self.trial.threshold as f32)
+    }
+
+    /// An 8-bit picture through PNG and back.
+    fn exhibit(&self, clean: &Clean<'_>, rounded: &RgbImage) -> Result<Exhibit, JudgeError> {
+        let png = picture::encode_png(rounded);
         let Some((dossier, _)) = &self.record else {
             let picture = dossier::decode(&png, Path::new("adversarial picture"))?;
             return Ok(Exhibit { picture, clean_sha256: String::new(), adv_sha256: String::new() });
@@ -434,11 +482,10 @@ impl<'a> Court<'a> {
         eight: f32,
         miscounted: bool,
     ) -> Entry {
-        let (threat, threshold) = (self.trial.threat, self.trial.threshold as f32);
-        let label = clean.subject.sample.label;
+        let threat = self.trial.threat;
         let distance = Distance::between(&clean.picture, &exhibit.picture);
         assert!(threat.contains(distance), "the judge rounds into the ball");
-        let crossed = |logit: f32| logit.is_finite() && !is_right(logit, label, threshold);
+        let crossed = |logit| self.crossed(clean, logit);
         let gradients = proposal.gradients;
         Entry {
             result: SampleResult {
@@ -450,6 +497,7 @@ impl<'a> Court<'a> {
                 clean_sha256: exhibit.clean_sha256,
                 adv_sha256: exhibit.adv_sha256,
                 attack: self.attack.name().to_owned(),
+                distance: self.shortest(proposal, crossed(eight).then_some(distance)),
                 ..untouched(clean)
             },
             finding: Finding {
@@ -458,11 +506,23 @@ impl<'a> Court<'a> {
                 non_finite: u32::from(!float.is_finite()) + u32::from(!eight.is_finite()),
                 excess_255: threat.excess_255(&planes(&clean.picture), &proposal.values).max(0.0),
                 miscounted,
+                never_differed: proposal.never_differed,
                 gradients_evaluated: gradients.evaluated,
                 gradients_zero: gradients.zero,
                 gradients_non_finite: gradients.non_finite,
             },
         }
+    }
+
+    /// The shortest change that is known to cross, of an attack that measures it: what it
+    /// found, or the 8-bit picture `turned` where that is nearer.
+    fn shortest(&self, proposal: &Proposal, turned: Option<Distance>) -> Option<f64> {
+        let norm = self.attack.measures()?;
+        let turned = turned.map(|distance| match norm {
+            Norm::Linf => f64::from(distance.linf_255) / 255.0,
+            Norm::L2 => distance.l2(),
+        });
+        [proposal.distance, turned].into_iter().flatten().min_by(f64::total_cmp)
     }
 
     fn advance(&self, total: usize, entries: &[Entry]) {
@@ -488,15 +548,18 @@ struct Exhibit {
 /// Puts the ledger's count in the place of the attack's where the ledger can
 /// tell pictures apart, and says whether the two differ. A ledger that counted
 /// nothing says nothing: then the attack works on a device of its own.
-fn settle(proposals: &mut [Proposal], spent: u64) -> bool {
+fn settle(proposals: &mut [Proposal], spent: Spent) -> bool {
     let claimed: u64 = proposals.iter().map(|proposal| proposal.queries).sum();
-    if spent == 0 {
+    if spent.queries == 0 {
         return false;
     }
     if let [proposal] = proposals {
-        proposal.queries = spent;
+        proposal.queries = spent.queries;
+        if proposal.gradients.evaluated == 0 {
+            proposal.never_differed = spent.never_differed;
+        }
     }
-    claimed != spent
+    claimed != spent.queries
 }
 
 /// The entry of a picture that was classified wrongly before.
@@ -520,6 +583,7 @@ fn untouched(clean: &Clean<'_>) -> SampleResult {
         clean_sha256: String::new(),
         adv_sha256: String::new(),
         attack: String::new(),
+        distance: None,
     }
 }
 

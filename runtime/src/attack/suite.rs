@@ -9,7 +9,7 @@ use super::gates;
 use super::journal::{Entry, Finding};
 use super::judge::{self, JudgeError, Judgement, Subject, Trial};
 use super::result::{Gate, SampleResult, Stage};
-use super::summary::Summary;
+use super::summary::{self, Summary};
 use super::{Attack, margin};
 use crate::detector::oracle::Oracle;
 use crate::storage;
@@ -85,7 +85,8 @@ impl<'a> Suite<'a> {
         let entries: Vec<Entry> = self.worst.into_values().collect();
         let skipped = first.skipped.clone();
         let stages = records(&self.stages, entries.len(), first.n_clean_correct);
-        let gates = checks(&self.stages, entries.len());
+        let mut gates = checks(&self.stages, entries.len());
+        gates.extend(summary::outcome_gates(&entries, self.subjects, self.trial.threshold as f32));
         let summary = Summary::of(&entries, self.trial.threshold as f32, gates);
         let mut report = summary.report(name, parameters(&self.stages), &self.trial);
         report.skipped = skipped;
@@ -138,6 +139,7 @@ fn meet(worst: &mut Entry, next: Entry, threshold: f32) {
         non_finite: a.non_finite + b.non_finite,
         excess_255: a.excess_255.max(b.excess_255),
         miscounted: a.miscounted || b.miscounted,
+        never_differed: a.never_differed && b.never_differed,
         gradients_evaluated: a.gradients_evaluated + b.gradients_evaluated,
         gradients_zero: a.gradients_zero + b.gradients_zero,
         gradients_non_finite: a.gradients_non_finite + b.gradients_non_finite,
@@ -175,7 +177,9 @@ fn parameters(stages: &[Judgement]) -> Map<String, Value> {
 fn checks(stages: &[Judgement], n: usize) -> Vec<Gate> {
     let mut names: Vec<&str> = Vec::new();
     for gate in stages.iter().flat_map(|stage| &stage.report.gates) {
-        if !names.contains(&gate.name.as_str()) {
+        // What a picture came to after all attacks is the suite's own to judge.
+        let of_outcomes = gates::OF_OUTCOMES.contains(&gate.name.as_str());
+        if !of_outcomes && !names.contains(&gate.name.as_str()) {
             names.push(&gate.name);
         }
     }
@@ -222,6 +226,7 @@ mod tests {
             clean_sha256: String::new(),
             adv_sha256: String::new(),
             attack: attack.to_owned(),
+            distance: None,
         };
         Entry { result, finding: Finding { attacked: true, ..Finding::default() } }
     }

@@ -2,6 +2,7 @@
 //! hashes, their distance, the model's decision and the figures of attack.json
 //! recomputed from them alone.
 
+use super::distances::MinimalDistance;
 use super::dossier::{Dossier, DossierError, Side};
 use super::is_right;
 use super::result::{AttackReport, SampleResult};
@@ -257,11 +258,19 @@ impl Check<'_> {
                 tally.success_rate().unwrap_or_default(),
             ),
         ];
+        let distances = report
+            .minimal_distance
+            .as_ref()
+            .filter(|found| **found != MinimalDistance::of(samples, self.threshold, found.norm, self.threat));
+        let distances = distances.map(|_| {
+            "attack.json: minimal_distance is not what the distances of samples.csv give".to_owned()
+        });
         let differs = figures.into_iter().filter(|(_, found, expected)| (found - expected).abs() > 1e-12);
         differs
             .map(|(name, found, expected)| {
                 format!("attack.json: {name} is {found}, but samples.csv gives {expected}")
             })
+            .chain(distances)
             .collect()
     }
 }

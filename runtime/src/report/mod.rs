@@ -155,17 +155,18 @@ impl Arm {
     }
 }
 
-/// What an attack is called: "square linf 8/255".
+/// What an attack is called: "square linf 8/255", "square l2 0.5".
 pub fn attack_key(attack: &AttackReport) -> String {
-    format!("{} {} {}/255", attack.method, norm_name(attack.norm), attack.eps_255)
+    format!("{} {} {}", attack.method, norm_name(attack.norm), attack.threat().radius())
 }
 
-/// The name of an attack's folder in its arm's: "square-linf-8".
+/// The name of an attack's folder in its arm's: "square-linf-8", "square-l2-0.5".
 pub fn attack_folder(attack: &AttackReport) -> String {
-    format!("{}-{}-{}", attack.method, norm_name(attack.norm), attack.eps_255)
+    format!("{}-{}-{}", attack.method, norm_name(attack.norm), attack.threat().in_names())
 }
 
-fn norm_name(norm: Norm) -> &'static str {
+/// The name of a norm: "linf" or "l2".
+pub fn norm_name(norm: Norm) -> &'static str {
     match norm {
         Norm::Linf => "linf",
         Norm::L2 => "l2",

@@ -40,9 +40,14 @@ fn three_titles(name: &str) -> [String; 3] {
     [name.to_owned(), format!("{name}_low"), format!("{name}_high")]
 }
 
+/// A radius in 1/255 and with pixels in \[0, 1\].
+fn radius(attack: &AttackReport) -> [String; 2] {
+    [attack.eps_255.to_string(), attack.threat().plain().to_string()]
+}
+
 /// A line a radius of `sweep`.
 pub fn sweep(sweep: &Sweep) -> Vec<u8> {
-    let mut header = words(&["method", "norm", "eps_255", "n", "n_clean_correct"]);
+    let mut header = words(&["method", "norm", "eps_255", "eps", "n", "n_clean_correct"]);
     header.extend(three_titles("clean_accuracy"));
     header.extend(three_titles("robust_accuracy"));
     header.extend(three_titles("attack_success_rate"));
@@ -50,7 +55,8 @@ pub fn sweep(sweep: &Sweep) -> Vec<u8> {
     let mut lines = vec![header];
     for point in &sweep.points {
         let mut line = words(&[&point.method, norm_name(point.norm)]);
-        line.extend([point.eps_255.to_string(), point.n.to_string(), point.n_clean_correct.to_string()]);
+        line.extend(radius(point));
+        line.extend([point.n.to_string(), point.n_clean_correct.to_string()]);
         line.extend(three(Some(point.intervals.clean_accuracy)));
         line.extend(three(Some(point.intervals.robust_accuracy)));
         line.extend(three(point.intervals.attack_success_rate));
@@ -133,7 +139,8 @@ fn parts(eval: &Evaluation) -> Vec<(String, usize, usize, &Metrics)> {
 
 /// A line an arm and attack.
 fn attacks(report: &Report) -> Vec<u8> {
-    let mut header = words(&["arm", "seed", "attack", "method", "norm", "eps_255", "n", "n_clean_correct"]);
+    let mut header =
+        words(&["arm", "seed", "attack", "method", "norm", "eps_255", "eps", "n", "n_clean_correct"]);
     for rate in ["clean_accuracy", "robust_accuracy", "attack_success_rate"] {
         header.extend(three_titles(rate));
     }
@@ -166,7 +173,8 @@ fn attacks(report: &Report) -> Vec<u8> {
 
 fn attack_cells(attack: &AttackReport) -> Vec<String> {
     let mut line = words(&[super::norm_name(attack.norm)]);
-    line.extend([attack.eps_255.to_string(), attack.n.to_string(), attack.n_clean_correct.to_string()]);
+    line.extend(radius(attack));
+    line.extend([attack.n.to_string(), attack.n_clean_correct.to_string()]);
     line.extend(three(Some(attack.intervals.clean_accuracy)));
     line.extend(three(Some(attack.intervals.robust_accuracy)));
     line.extend(three(attack.intervals.attack_success_rate));

@@ -2,7 +2,7 @@
 
 use crate::output;
 use anyhow::{Result, anyhow, bail};
-use dfrt_runtime::data::manifest::{self, Manifest, ManifestError, Sample, Split};
+use dfrt_runtime::data::manifest::{self, Label, Manifest, ManifestError, Sample, Split};
 use dfrt_runtime::detector::metadata::Metadata;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +19,17 @@ pub struct Dataset {
     pub chosen: Vec<Sample>,
 }
 
+/// Which classes are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Classes {
+    /// Both, for a figure that needs both.
+    Both,
+    /// Those that there are.
+    Any,
+    /// One alone.
+    Only(Label),
+}
+
 impl Dataset {
     /// The pictures of `data`, or of the data set that the model's `metadata` name,
     /// at most `limit` of them, balanced over the classes and the same ones each time.
@@ -31,9 +42,21 @@ impl Dataset {
         split: Split,
         limit: Option<usize>,
     ) -> Result<Self> {
-        let found = Self::open_subsets(data, metadata, split, &[], limit)?;
-        manifest::require_both_classes(&found.chosen, &found.part())?;
-        Ok(found)
+        Self::choose(data, metadata, split, &[], Classes::Both, limit)
+    }
+
+    /// The same of the `classes` that are wanted, in whatever number there is of them.
+    ///
+    /// # Errors
+    /// As [`Dataset::open`], but for one class that is enough.
+    pub fn open_classes(
+        data: Option<&Path>,
+        metadata: Option<&Metadata>,
+        split: Split,
+        classes: Classes,
+        limit: Option<usize>,
+    ) -> Result<Self> {
+        Self::choose(data, metadata, split, &[], classes, limit)
     }
 
     /// The same, of some `subsets` only; a class of which none is named stays whole. They
@@ -49,6 +72,17 @@ impl Dataset {
         subsets: &[String],
         limit: Option<usize>,
     ) -> Result<Self> {
+        Self::choose(data, metadata, split, subsets, Classes::Any, limit)
+    }
+
+    fn choose(
+        data: Option<&Path>,
+        metadata: Option<&Metadata>,
+        split: Split,
+        subsets: &[String],
+        classes: Classes,
+        limit: Option<usize>,
+    ) -> Result<Self> {
         let path = match data {
             Some(path) => path.to_owned(),
             None => named_by(metadata)?,
@@ -60,22 +94,30 @@ impl Dataset {
         output::passed_over(&format!("entries of {}", path.display()), &manifest.skipped, None);
         output::ruled(&path.display().to_string(), &manifest.rules);
         let all = manifest.split(split);
-        let named = manifest.of_subsets(subsets)?.split(split);
-        let chosen = match limit {
-            Some(limit @ 0..2) => bail!("--limit {limit}: too few; give 2 or more, to have both classes"),
-            Some(limit) => manifest::limit(&named, limit, 0),
-            None => named,
+        let what = format!("the {split} split of {}", path.display());
+        let mut named = manifest.of_subsets(subsets)?.split(split);
+        let what = match classes {
+            Classes::Only(label) => {
+                named.retain(|sample| sample.label == label);
+                format!("the {label} pictures of {what}")
+            }
+            _ => what,
         };
-        let found = Self { name: path.display().to_string(), split, all, chosen };
-        if found.chosen.is_empty() {
-            return Err(ManifestError::NoSamples { what: found.part() }.into());
+        let chosen = match (limit, classes) {
+            (Some(limit @ 0..2), Classes::Both | Classes::Any) => {
+                bail!("--limit {limit}: too few; give 2 or more, to have both classes")
+            }
+            (Some(0), Classes::Only(_)) => bail!("--limit 0: too few; give 1 or more"),
+            (Some(limit), _) => manifest::limit(&named, limit, 0),
+            (None, _) => named,
+        };
+        if chosen.is_empty() {
+            return Err(ManifestError::NoSamples { what }.into());
         }
-        Ok(found)
-    }
-
-    /// What it is, for messages.
-    fn part(&self) -> String {
-        format!("the {} split of {}", self.split, self.name)
+        if classes == Classes::Both {
+            manifest::require_both_classes(&chosen, &what)?;
+        }
+        Ok(Self { name: path.display().to_string(), split, all, chosen })
     }
 }
 

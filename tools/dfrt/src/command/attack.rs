@@ -4,6 +4,7 @@ mod black_box;
 mod case;
 mod method;
 mod plan;
+mod radius;
 #[cfg(feature = "train")]
 mod white_box;
 #[cfg(not(feature = "train"))]
@@ -20,10 +21,13 @@ pub use method::Method;
 pub use plan::Plan;
 pub use plan::norm;
 #[cfg(feature = "train")]
+pub use radius::Radius;
+pub use radius::{Radii, radii};
+#[cfg(feature = "train")]
 pub use white_box::WhiteBox;
 
 use super::reading::with_reading;
-use crate::dataset::Dataset;
+use crate::dataset::{Classes, Dataset};
 use crate::failure;
 use crate::model::Model;
 use crate::output;
@@ -36,12 +40,16 @@ use black_box::BlackBox;
 #[cfg(not(feature = "train"))]
 use case::Case;
 use case::TapeFile;
+use dfrt_runtime::attack::Goal;
 use dfrt_runtime::attack::dossier::Dossier;
+use dfrt_runtime::attack::gates;
 use dfrt_runtime::attack::judge::Judgement;
+use dfrt_runtime::attack::result::AttackReport;
 use dfrt_runtime::attack::sweep::Sweep;
 use dfrt_runtime::attack::threat::{Norm, Threat};
-use dfrt_runtime::data::manifest::Split;
+use dfrt_runtime::data::manifest::{Label, Split};
 use dfrt_runtime::detector::session::TractOracle;
+use dfrt_runtime::report::plots::distances;
 use dfrt_runtime::report::{grid, sweep};
 use dfrt_runtime::storage;
 use method::Choice;
@@ -62,11 +70,13 @@ with_reading! {
     example = "{command_name} --model gr.onnx --method square\n\
     {command_name} --model gr --method suite --eps 1,2,4,8 --limit 200\n\
     {command_name} --model theirs.onnx --method suite-black --data faces --queries 1000\n\
-    {command_name} --model theirs.onnx --method mi-fgsm --surrogate gr --data faces",
+    {command_name} --model theirs.onnx --method mi-fgsm --surrogate gr --data faces\n\
+    {command_name} --model gr --method cw --norm l2 --eps 0.5 --only fake",
     note = "Attacks by logits or labels run on any ONNX file. Those by gradients need a RUN, or an ONNX file \
     that dfrt exported, and a GPU. sign-hunter and rays search linf balls alone, boundary l2 balls. \
-    The folder holds attack.json, samples.csv, the pictures before and after, and a few of them in grid.png; of \
-    several radii a folder each, sweep.json and plots."
+    The folder holds attack.json, samples.csv, the pictures before and after, and a few of them in grid.png, of \
+    an attack that looks for the shortest change plots/distance.png; of several radii a folder each, sweep.json \
+    and plots."
 )]
 pub struct Attack {
     /// an .onnx file or a RUN
@@ -88,12 +98,19 @@ pub struct Attack {
     /// says a probability, auto:VAL takes the best one on the val split of that data set
     #[argh(option, from_str_fn(crate::threshold::choice))]
     threshold: Option<threshold::Choice>,
-    /// radius in 1/255 (default 8), or several: 1,2,4,8
-    #[argh(option, default = "Radii(vec![8.0])", from_str_fn(radii))]
+    /// radius, or several: 1,2,4,8. In linf in 1/255 (default 8); in l2 a length of pixels in
+    /// [0, 1] (default 3 at 224 px, in proportion to the side, at least 0.5). 128/255 means
+    /// that in both
+    #[argh(option, default = "Radii::default()", from_str_fn(radii))]
     eps: Radii,
     /// linf or l2 (default linf)
     #[argh(option, default = "Norm::Linf", from_str_fn(norm))]
     norm: Norm,
+    /// what fab, cw, deepfool, boundary, hop-skip-jump and rays are after: nearest (default),
+    /// the shortest change, whose distances are reported, or inside, which stops at the
+    /// first success within the radius, as suites do
+    #[argh(option, from_str_fn(goal))]
+    goal: Option<Goal>,
     /// queries a picture, without gradients (default 5000, random-noise 100)
     #[argh(option)]
     queries: Option<u64>,
@@ -121,6 +138,9 @@ pub struct Attack {
     /// pictures at most, balanced over the classes, the same ones each time
     #[argh(option)]
     limit: Option<usize>,
+    /// the class to attack, fake or real (default: both)
+    #[argh(option)]
+    only: Option<Label>,
     /// seed of all draws (default 0)
     #[argh(option, default = "0")]
     seed: u64,
@@ -181,16 +201,12 @@ pub fn radii_in(out: &Path) -> Vec<PathBuf> {
     folders
 }
 
-/// Radii in 1/255, rising, each once.
-#[derive(Clone, Debug, PartialEq)]
-struct Radii(Vec<f64>);
-
-fn radii(text: &str) -> Result<Radii, String> {
-    let numbers: Result<Vec<f64>, _> = text.split(',').map(|number| number.trim().parse()).collect();
-    let mut radii = numbers.map_err(|_| format!("eps {text:?} is no number or list like 1,2,4,8"))?;
-    radii.sort_by(f64::total_cmp);
-    radii.dedup();
-    Ok(Radii(radii))
+fn goal(name: &str) -> Result<Goal, String> {
+    match name {
+        "nearest" => Ok(Goal::Nearest),
+        "inside" => Ok(Goal::Inside),
+        _ => Err(format!("goal {name:?} is unknown; choose nearest or inside")),
+    }
 }
 
 fn time(text: &str) -> Result<Duration, String> {
@@ -212,13 +228,17 @@ impl Attack {
         super::use_threads(self.threads)?;
         self.check()?;
         let model = Model::find(&self.model)?;
-        let name = plan::folder(self.method, self.norm, &self.eps.0);
-        let out = self.out.clone().unwrap_or_else(|| format!("{}-{name}", model.stem()).into());
-        self.check_free(&out)?;
+        if let Some(out) = &self.out {
+            self.check_free(out)?;
+        }
         let detector = model.load_as(&self.asked())?;
+        let threats = radius::threats(&self.eps.0, self.norm, detector.info().res)?;
+        let out = self.out.clone().unwrap_or_else(|| self.usual_folder(&model, &threats));
+        self.check_free(&out)?;
         let metadata = detector.metadata();
         let split = self.split.or(metadata.and_then(|known| known.split)).unwrap_or(Split::Test);
-        let data = Dataset::open(self.data.as_deref(), metadata, split, self.limit)?;
+        let classes = self.only.map_or(Classes::Any, Classes::Only);
+        let data = Dataset::open_classes(self.data.as_deref(), metadata, split, classes, self.limit)?;
         let mut oracle = TractOracle::new(detector);
         threshold::settle(&mut oracle, &model, self.threshold.as_ref(), &[&data.chosen])?;
         let surrogate = self
@@ -237,30 +257,37 @@ impl Attack {
             self.clear(&out)?;
         }
         let bench = Workbench { model: &model, oracle: &oracle, data: &data, networks: &networks };
-        match self.eps.0[..] {
-            [eps] => self.once(&bench, eps, &out),
-            _ => self.swept(&bench, &out),
+        match threats[..] {
+            [threat] => self.once(&bench, threat, &out),
+            _ => self.swept(&bench, &threats, &out),
         }
     }
 
+    /// The folder where none is named.
+    fn usual_folder(&self, model: &Model, threats: &[Threat]) -> PathBuf {
+        let class = self.only.map_or_else(String::new, |label| format!("-{label}"));
+        format!("{}-{}{class}", model.stem(), plan::folder(self.method, threats)).into()
+    }
+
     /// At one radius.
-    fn once(&self, bench: &Workbench<'_>, eps: f64, out: &Path) -> Result<()> {
+    fn once(&self, bench: &Workbench<'_>, threat: Threat, out: &Path) -> Result<()> {
         let deadline = self.time_budget.map(|budget| Instant::now() + budget);
-        let report = self.judged(bench, eps, out, deadline)?.report;
+        let report = self.judged(bench, threat, out, deadline)?.report;
+        warn_of_the_classes([&report]);
         output::passed_over("unreadable pictures", &report.skipped, Some(&out.join("attack.json")));
         if self.json { output::json(&report) } else { output::say(words::attack(&report, out)) }
     }
 
     /// At every radius; the time is shared out evenly.
-    fn swept(&self, bench: &Workbench<'_>, out: &Path) -> Result<()> {
+    fn swept(&self, bench: &Workbench<'_>, threats: &[Threat], out: &Path) -> Result<()> {
         let end = self.time_budget.map(|budget| Instant::now() + budget);
         let (mut reports, mut samples) = (Vec::new(), Vec::new());
-        for (place, &eps) in self.eps.0.iter().enumerate() {
-            let left = (self.eps.0.len() - place) as u32;
+        for (place, &threat) in threats.iter().enumerate() {
+            let left = (threats.len() - place) as u32;
             let share = |end: Instant| Instant::now() + end.saturating_duration_since(Instant::now()) / left;
-            output::note(format!("-- {eps}/255"));
-            let folder = out.join(format!("{RADIUS}{eps}"));
-            let judgement = self.judged(bench, eps, &folder, end.map(share))?;
+            output::note(format!("-- {}", threat.both_ways()));
+            let folder = out.join(format!("{RADIUS}{}", threat.in_names()));
+            let judgement = self.judged(bench, threat, &folder, end.map(share))?;
             if place == 0 {
                 let skipped = &judgement.report.skipped;
                 output::passed_over("unreadable pictures", skipped, Some(&folder.join("attack.json")));
@@ -268,6 +295,7 @@ impl Attack {
             reports.push(judgement.report);
             samples.push(judgement.samples);
         }
+        warn_of_the_classes(&reports);
         let found = Sweep::of(reports);
         sweep::write(out, &found, &samples)?;
         if self.json { output::json(&found) } else { output::say(words::sweep(&found, out)) }
@@ -276,7 +304,7 @@ impl Attack {
     fn judged(
         &self,
         bench: &Workbench<'_>,
-        eps: f64,
+        threat: Threat,
         out: &Path,
         deadline: Option<Instant>,
     ) -> Result<Judgement> {
@@ -290,7 +318,6 @@ impl Attack {
             deadline,
             tape: tape.or(self.replay.as_deref().map(TapeFile::Play)),
         };
-        let threat = Threat::new(self.norm, eps)?;
         let black = BlackBox::new(bench.oracle, bench.oracle.detector().threshold());
         let white = bench.networks.boxes(self.batch.unwrap_or(self.plan(Method::Pgd, threat).batch))?;
         let attack = |plan: &Plan| match plan.method.needs_gradients() {
@@ -304,6 +331,9 @@ impl Attack {
         };
         if let Some(png) = grid::grid(&Dossier::new(out), &judgement.report, &judgement.samples)? {
             storage::write(&out.join("grid.png"), &png)?;
+        }
+        if let Some(plot) = distances::draw(&judgement.report)? {
+            storage::write(&out.join("plots").join(plot.file), &plot.png)?;
         }
         Ok(judgement)
     }
@@ -330,6 +360,10 @@ impl Attack {
             restarts: self.restarts,
             batch: self.batch.unwrap_or(plan.batch),
             seed: self.seed,
+            goal: match self.method {
+                Choice::One(_) => self.goal.unwrap_or(Goal::Nearest),
+                Choice::Suite | Choice::SuiteBlack => Goal::Inside,
+            },
             ..plan
         }
     }
@@ -342,8 +376,8 @@ impl Attack {
         if self.tape.is_some() && self.replay.is_some() {
             return Err(failure::usage("--tape and --replay exclude each other; see `dfrt attack --help`"));
         }
-        for &eps in &self.eps.0 {
-            Threat::new(self.norm, eps)?;
+        for radius in &self.eps.0 {
+            radius.threat(self.norm)?;
         }
         let numbers = [
             ("--steps", self.steps),
@@ -362,6 +396,7 @@ impl Attack {
             ("--schedule", self.schedule.is_some() && !any(|method| method == Method::Square)),
             ("--steps", self.steps.is_some() && !any(Method::has_steps)),
             ("--restarts", self.restarts.is_some() && !any(Method::has_restarts)),
+            ("--goal", self.goal.is_some() && !matches!(self.method, Choice::One(one) if one.has_goal())),
             ("--batch", self.batch.is_some() && !gradients),
             ("--device", self.device.is_some() && !gradients),
             ("--surrogate", self.surrogate.is_some() && !gradients),
@@ -411,5 +446,20 @@ impl Attack {
             "{}: holds an attack already; pass --resume to go on with it, --force to replace it, or choose another --out",
             out.display()
         )
+    }
+}
+
+/// Says that the model tells the classes apart the wrong way round, as `dfrt eval` does.
+fn warn_of_the_classes<'a>(reports: impl IntoIterator<Item = &'a AttackReport>) {
+    let wrong = |report: &&AttackReport| {
+        report.gates.iter().any(|gate| gate.name == gates::CLEAN_AUC && !gate.passed)
+    };
+    if let Some(report) = reports.into_iter().find(wrong) {
+        let guessed = report.model.reading.as_ref().is_some_and(|reading| reading.fake_index == 1);
+        let advice = match guessed {
+            true => "if the file's classes are fake, real, say --fake-index 0",
+            false => "look whether its labels are the wrong way round",
+        };
+        output::note(format!("warning: the AUC on clean pictures is below one half: {advice}"));
     }
 }

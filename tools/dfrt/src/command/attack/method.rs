@@ -174,6 +174,14 @@ impl Method {
         matches!(self, Self::Pgd | Self::ApgdCe | Self::ApgdMargin | Self::Fab)
     }
 
+    /// Whether it looks for the shortest change over the threshold.
+    pub fn has_goal(self) -> bool {
+        matches!(
+            self,
+            Self::Fab | Self::Cw | Self::DeepFool | Self::Boundary | Self::HopSkipJump | Self::Rays
+        )
+    }
+
     /// Whether what it makes on one model is worth trying on another: it goes as far
     /// as the ball allows, not only just across the threshold.
     #[cfg(feature = "train")]
