@@ -1,6 +1,7 @@
 //! Attacks propose, the judge decides. See [`Attack`] for the contract.
 
 pub mod bench;
+pub mod contents;
 pub mod decision;
 pub mod dossier;
 pub mod gates;
@@ -14,6 +15,7 @@ pub mod random_noise;
 pub mod result;
 pub mod schedule;
 pub mod score;
+pub mod settings;
 pub mod square;
 pub mod suite;
 pub mod summary;

@@ -77,6 +77,15 @@ pub struct Evaluation {
     pub skipped: Vec<String>,
 }
 
+impl Evaluation {
+    /// The subsets that are not the whole again: a subset of one class is joined by the whole
+    /// other class, and where there is one of each class, both are everything.
+    pub fn proper_subsets(&self) -> impl Iterator<Item = (&String, &PartMetrics)> {
+        let whole = (self.data.n_real, self.data.n_fake);
+        self.by_subset.iter().filter(move |(_, part)| (part.n_real, part.n_fake) != whole)
+    }
+}
+
 /// One model on several data sets: the object that `dfrt eval` with several of them gives.
 /// The model and its threshold are the same everywhere, as nothing is fitted to a test set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

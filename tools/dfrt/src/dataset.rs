@@ -1,5 +1,6 @@
 //! What `--data`, `--split` and `--limit` choose.
 
+use crate::failure;
 use crate::output;
 use anyhow::{Result, anyhow, bail};
 use dfrt_runtime::data::manifest::{self, Manifest, Sample, Split};
@@ -45,6 +46,7 @@ impl Dataset {
         subsets: &[String],
         limit: Option<usize>,
     ) -> Result<Self> {
+        check_limit(limit)?;
         let path = match data {
             Some(path) => path.to_owned(),
             None => named_by(metadata)?,
@@ -58,12 +60,24 @@ impl Dataset {
         let what = format!("the {split} split of {}", path.display());
         let named = manifest.of_subsets(subsets)?.split(split);
         let chosen = match limit {
-            Some(limit @ 0..2) => bail!("--limit {limit}: too few; give 2 or more, to have both classes"),
             Some(limit) => manifest::limit(&named, limit, 0),
             None => named,
         };
         manifest::require_both_classes(&chosen, &what)?;
         Ok(Self { name: path.display().to_string(), split, all, chosen })
+    }
+}
+
+/// Whether `--limit` leaves both classes.
+///
+/// # Errors
+/// Wrong usage: fewer than two pictures.
+pub fn check_limit(limit: Option<usize>) -> Result<()> {
+    match limit {
+        Some(limit @ 0..2) => {
+            Err(failure::usage(format!("--limit {limit}: too few; give 2 or more, to have both classes")))
+        }
+        _ => Ok(()),
     }
 }
 

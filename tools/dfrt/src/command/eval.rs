@@ -3,7 +3,7 @@
 mod across;
 
 use super::reading::with_reading;
-use crate::dataset::Dataset;
+use crate::dataset::{self, Dataset};
 use crate::model::Model;
 use crate::output::{self, Lines};
 use crate::place;
@@ -69,6 +69,7 @@ pub struct Eval {
 impl Eval {
     /// Does it.
     pub fn run(self) -> Result<()> {
+        dataset::check_limit(self.limit)?;
         super::use_threads(self.threads)?;
         if self.data.len() > 1 {
             return self.across();
@@ -156,7 +157,7 @@ fn table(evaluation: &Evaluation, out: Option<&Path>) -> String {
     for (name, estimate) in figures(&evaluation.metrics) {
         lines.add(name, estimate.map_or_else(|| "undefined".to_owned(), |estimate| plain(&estimate)));
     }
-    for (subset, part) in evaluation.by_subset.iter().filter(|_| evaluation.by_subset.len() > 1) {
+    for (subset, part) in evaluation.proper_subsets() {
         let auc = part.metrics.auc.map_or_else(|| "undefined".to_owned(), |auc| plain(&auc));
         lines.add(format!("AUC of {subset}"), auc);
     }

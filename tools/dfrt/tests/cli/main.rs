@@ -17,6 +17,7 @@ mod forging;
 mod importing;
 mod indexing;
 mod measuring;
+mod records;
 mod resuming;
 mod studying;
 mod suites;
@@ -42,6 +43,7 @@ fn all() -> Vec<Trial> {
         measuring::trials(),
         attacking::trials(),
         suites::trials(),
+        records::trials(),
         corrupting::trials(),
         studying::trials(),
         any_model::trials(),

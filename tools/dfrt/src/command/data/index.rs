@@ -1,8 +1,9 @@
 //! `dfrt data index`: a folder becomes a manifest, or a manifest another one.
 
+use crate::failure;
 use crate::output;
 use crate::place;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use argh::FromArgs;
 use dfrt_runtime::data::layouts::flat::Flat;
 use dfrt_runtime::data::layouts::{self, Media};
@@ -85,27 +86,33 @@ impl Index {
             return self.flat(label);
         }
         if self.split.is_some() || self.subset.is_some() {
-            bail!("--split and --subset are for a folder of one class; say which with --label real or fake");
+            return Err(failure::usage(
+                "--split and --subset are for a folder of one class; say which with --label real or fake",
+            ));
         }
         if !self.folder.is_file() {
             if self.climb {
-                bail!("{}: is no manifest; --climb is for manifests, leave it out", self.folder.display());
+                return Err(self.wrong("is no manifest; --climb is for manifests, leave it out"));
             }
             return Ok(layouts::read(&self.folder, &self.layout, Media::Pictures)?);
         }
         if self.layout != "auto" {
-            bail!("{}: is no folder; --layout is for folders, leave it out", self.folder.display());
+            return Err(self.wrong("is no folder; --layout is for folders, leave it out"));
         }
         let reach = if self.climb { Reach::Anywhere } else { Reach::Folder };
         Ok(Manifest::read_within(&self.folder, reach)?)
     }
 
+    fn wrong(&self, what: &str) -> anyhow::Error {
+        failure::usage(format!("{}: {what}", self.folder.display()))
+    }
+
     /// A folder of one class.
     fn flat(&self, label: Label) -> Result<Manifest> {
         if self.layout != "auto" || self.climb {
-            bail!(
-                "--label and --layout or --climb exclude each other: with --label the folder has no layout"
-            );
+            return Err(failure::usage(
+                "--label and --layout or --climb exclude each other: with --label the folder has no layout",
+            ));
         }
         let name = place::absolute(&self.folder)?.file_name().map(|name| name.to_string_lossy().into_owned());
         let subset = self.subset.clone().or(name).unwrap_or_else(|| label.to_string());
