@@ -150,9 +150,7 @@ impl Journal {
 /// One line of CSV, ended by a newline.
 fn line(entry: &Entry) -> Vec<u8> {
     let mut table = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
-    table
-        .serialize((&entry.result, &entry.finding, &entry.source))
-        .expect("flat fields, written to memory");
+    table.serialize((&entry.result, &entry.finding, &entry.source)).expect("flat fields, written to memory");
     table.into_inner().expect("memory takes every byte")
 }
 

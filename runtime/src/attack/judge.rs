@@ -239,8 +239,7 @@ impl<'a> Court<'a> {
         let (dossier, _) = self.record.as_ref()?;
         let report = dossier.report().ok()?;
         let samples = dossier.samples().ok()?;
-        let known: HashMap<u64, &Entry> =
-            self.earlier.iter().map(|entry| (entry.result.id, entry)).collect();
+        let known: HashMap<u64, &Entry> = self.earlier.iter().map(|entry| (entry.result.id, entry)).collect();
         let entries: Option<Vec<&Entry>> =
             subjects.iter().map(|subject| known.get(&subject.id).copied()).collect();
         let mut entries = entries?;
@@ -362,7 +361,9 @@ impl<'a> Court<'a> {
         }
         let logits = self.ask(pictures.iter().map(|(_, picture, _)| planes(picture)))?;
         let clean = pictures.into_iter().zip(logits);
-        Ok(clean.map(|((subject, picture, source), logit)| Clean { subject, picture, source, logit }).collect())
+        Ok(clean
+            .map(|((subject, picture, source), logit)| Clean { subject, picture, source, logit })
+            .collect())
     }
 
     fn ask(&self, pictures: impl Iterator<Item = Vec<f32>>) -> Result<Vec<f32>, JudgeError> {

@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn by_hand() {
-        // psi = 0.4, d = 0.2: (1.96 * 0.63246 + 0.84162 * 0.6)^2 / 0.04 = 75.85 pictures...
+        // psi = 0.4, d = 0.2: (1.96 * 0.63246 + 0.84162 * 0.6)^2 / 0.04 = 76.09 pictures.
         let n = (1.959_964 * 0.4_f64.sqrt() + 0.841_621 * 0.36_f64.sqrt()).powi(2) / 0.04;
         assert!((n - 76.0).abs() < 1.0, "{n}");
         assert!((detectable_share(0.4, n).unwrap() - 0.2).abs() < 1e-5);
@@ -67,7 +67,15 @@ mod tests {
             let gain = (psi + d) / 2.0;
             let trials = 1000;
             let shown = (0..trials).filter(|_| {
-                let picture = |draw: f64| if draw < gain { 1 } else if draw < psi { -1 } else { 0 };
+                let picture = |draw: f64| {
+                    if draw < gain {
+                        1
+                    } else if draw < psi {
+                        -1
+                    } else {
+                        0
+                    }
+                };
                 let sums: Vec<i64> = (0..n).map(|_| picture(random.random())).collect();
                 sign_flip(&sums) < 0.05
             });

@@ -79,9 +79,9 @@ impl Table {
         let worth = if differ > 0.0 {
             independent / differ
         } else {
-            let right = |pair: &Pair<&[bool]>, picture: usize| f64::from(u8::from(pair.arm[picture]));
-            let arm = self.both + self.arm_alone;
-            let varies = variance(groups, &sizes, |picture| right(&pairs[0], picture));
+            let right = |picture: usize| f64::from(u8::from(pairs[0].arm[picture]));
+            let arm = (0..groups.pictures()).map(right).sum::<f64>() / n;
+            let varies = variance(groups, &sizes, right);
             if varies > 0.0 { (arm * (1.0 - arm) / varies).min(n) } else { least }
         };
         worth.clamp(least, n * seeds)
@@ -94,8 +94,7 @@ fn variance(groups: &Groups, sizes: &[i64], value: impl Fn(usize) -> f64) -> f64
     let mean = (0..groups.pictures()).map(&value).sum::<f64>() / n;
     let mut sums = vec![0.0; sizes.len()];
     (0..groups.pictures()).for_each(|picture| sums[groups.unit(picture)] += value(picture));
-    let squares: f64 =
-        sums.iter().zip(sizes).map(|(sum, &size)| (sum - size as f64 * mean).powi(2)).sum();
+    let squares: f64 = sums.iter().zip(sizes).map(|(sum, &size)| (sum - size as f64 * mean).powi(2)).sum();
     let count = sizes.len() as f64;
     count / (count - 1.0).max(1.0) * squares / (n * n)
 }
@@ -142,7 +141,13 @@ mod tests {
         let ([l2, u2], [l3, u3]) = (wilson(e + f), wilson(e + g));
         let product = (e + f) * (g + h) * (e + g) * (f + h);
         let q = e * h - f * g;
-        let q = if q > n / 2.0 { q - n / 2.0 } else if q >= 0.0 { 0.0 } else { q };
+        let q = if q > n / 2.0 {
+            q - n / 2.0
+        } else if q >= 0.0 {
+            0.0
+        } else {
+            q
+        };
         let phi = if product > 0.0 { q / product.sqrt() } else { 0.0 };
         let ([p2, p3], theta) = ([(e + f) / n, (e + g) / n], (f - g) / n);
         let delta = ((p2 - l2).powi(2) - 2.0 * phi * (p2 - l2) * (u3 - p3) + (u3 - p3).powi(2)).sqrt();
@@ -155,8 +160,10 @@ mod tests {
         // An example of the paper: 20, 12, 2 and 16 of 50.
         let found = interval([20, 12, 2, 16]);
         assert!((found.value - 0.2).abs() < 1e-12);
-        assert!((found.low - 0.0562).abs() < 1e-4 && (found.high - 0.3290).abs() < 1e-4, "{found:?}");
-        for counts in [[20, 12, 2, 16], [3, 0, 5, 42], [0, 7, 7, 0], [50, 0, 0, 0], [25, 0, 0, 25], [1, 1, 1, 1]] {
+        assert!((found.low - 0.0562).abs() < 1e-4 && (found.high - 0.3292).abs() < 1e-4, "{found:?}");
+        for counts in
+            [[20, 12, 2, 16], [3, 0, 5, 42], [0, 7, 7, 0], [50, 0, 0, 0], [25, 0, 0, 25], [1, 1, 1, 1]]
+        {
             let (fast, [low, high]) = (interval(counts), slow(counts));
             assert!((fast.low - low).abs() < 1e-9 && (fast.high - high).abs() < 1e-9, "{counts:?} {fast:?}");
         }

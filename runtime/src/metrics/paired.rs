@@ -125,7 +125,7 @@ pub struct Pair<T> {
 
 /// The difference of `figure` between the arms of every seed, by the paired bootstrap over
 /// `groups` under `seed`; p is the bootstrap's ([`bootstrap_p`]). Where the draws do not vary,
-/// the interval is put together from both arms' own ([`apart`]). `None` where a whole arm does
+/// the interval is put together from both arms' own (Zou and Donner 2008). `None` where a whole arm does
 /// not define the figure.
 pub fn figure_difference(
     figure: Figure,
@@ -358,8 +358,7 @@ mod tests {
         let mut random = random::stream(4, &["agree".into()]);
         for trial in 0..400 {
             let n = random.random_range(4..60);
-            let names: Vec<String> =
-                (0..n).map(|picture| (picture / (1 + trial % 4)).to_string()).collect();
+            let names: Vec<String> = (0..n).map(|picture| (picture / (1 + trial % 4)).to_string()).collect();
             let (often, seldom) = (random.random_range(0.0..1.0), random.random_range(0.0..1.0));
             let mut flags = |share: f64| (0..n).map(|_| random.random_bool(share)).collect::<Vec<bool>>();
             let flags = [flags(often), flags(seldom), flags(often), flags(seldom)];

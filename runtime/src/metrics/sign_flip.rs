@@ -9,7 +9,8 @@
 /// The distribution of the total is built group by group, in time proportional to the
 /// groups times the sum of their sizes.
 pub fn sign_flip(sums: &[i64]) -> f64 {
-    let sizes: Vec<usize> = sums.iter().map(|sum| sum.unsigned_abs() as usize).filter(|&size| size > 0).collect();
+    let sizes: Vec<usize> =
+        sums.iter().map(|sum| sum.unsigned_abs() as usize).filter(|&size| size > 0).collect();
     let found = sums.iter().sum::<i64>().unsigned_abs() as usize;
     let range: usize = sizes.iter().sum();
     // The chance of every total from -range to range; only every second one can occur.

@@ -181,8 +181,8 @@ fn refuse<T>(path: &Path, out: &Path, holder: Option<&Holder>, runs: bool) -> Re
 #[cfg(unix)]
 fn is_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
-    let place = |found: fs::Metadata| (found.dev(), found.ino());
-    matches!((file.metadata(), fs::metadata(path)), (Ok(one), Ok(other)) if place(one) == place(other))
+    let place = |found: &fs::Metadata| (found.dev(), found.ino());
+    matches!((file.metadata(), fs::metadata(path)), (Ok(one), Ok(other)) if place(&one) == place(&other))
 }
 
 /// Whether there is something at `path`: an open file is not replaced there.

@@ -29,7 +29,9 @@ pub fn file(path: &Path, force: bool) -> Result<()> {
     let there = whole.ancestors().skip(1).find(|folder| folder.symlink_metadata().is_ok());
     // The only sure way to learn it, before an hour's work is lost.
     let tried = tempfile::Builder::new().prefix(".dfrt-").tempfile_in(there.unwrap_or(&whole));
-    tried.map(drop).map_err(|error| anyhow!("{}: cannot be written: {error}; choose another --out", path.display()))
+    tried
+        .map(drop)
+        .map_err(|error| anyhow!("{}: cannot be written: {error}; choose another --out", path.display()))
 }
 
 /// Whether the folder `path` is absent or empty, but for a lock.

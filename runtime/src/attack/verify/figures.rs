@@ -15,6 +15,7 @@ use crate::data::batch::Batch;
 use crate::data::manifest::Split;
 use crate::detector::oracle::{Oracle, OracleError};
 use crate::storage;
+use image::RgbImage;
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 
@@ -115,8 +116,12 @@ impl Recount<'_> {
             let attacked = !sample.attack.is_empty();
             let entry = journal.get(&sample.id);
             match entry {
-                Some(entry) => found.mismatches.extend(sample_differences(sample, &entry.result, "journal.csv")),
-                None if known => found.mismatches.push(format!("sample {}: is not in journal.csv", sample.id)),
+                Some(entry) => {
+                    found.mismatches.extend(sample_differences(sample, &entry.result, "journal.csv"))
+                }
+                None if known => {
+                    found.mismatches.push(format!("sample {}: is not in journal.csv", sample.id))
+                }
                 None => {}
             }
             if attacked && sample.attack != self.report.method {
@@ -214,7 +219,9 @@ impl Recount<'_> {
         let fits = kept.map(|(picture, _)| picture).filter(|picture| picture.dimensions() == (side, side));
         let pictures: Vec<_> = fits.take(REPEATED).collect();
         let ask = || -> Result<Vec<f32>, OracleError> {
-            let one = |picture| Ok(self.oracle.logits(&Batch::of(self.oracle.res(), [picture]))?[0]);
+            let one = |picture: &RgbImage| -> Result<f32, OracleError> {
+                Ok(self.oracle.logits(&Batch::of(self.oracle.res(), [picture]))?[0])
+            };
             pictures.iter().map(one).collect()
         };
         Ok(gates::deterministic(&ask()?, &ask()?))
@@ -280,17 +287,12 @@ fn gate_differences(report: &AttackReport, expected: &[Gate], own: Own) -> Vec<S
     for gate in expected {
         let needed = matches!(own, Own::All) || ALWAYS.contains(&gate.name.as_str()) || !gate.passed;
         match report.gates.iter().find(|other| other.name == gate.name) {
-            None if needed => wrong.push(format!(
-                "attack.json: gate {} is missing, recomputed {}",
-                gate.name,
-                words(gate)
-            )),
-            Some(other) if other.passed != gate.passed || !close(other.value, gate.value) => wrong.push(format!(
-                "attack.json: gate {} is {}, recomputed {}",
-                gate.name,
-                words(other),
-                words(gate)
-            )),
+            None if needed => {
+                wrong.push(format!("attack.json: gate {} is missing, recomputed {}", gate.name, words(gate)))
+            }
+            Some(other) if other.passed != gate.passed || !close(other.value, gate.value) => wrong.push(
+                format!("attack.json: gate {} is {}, recomputed {}", gate.name, words(other), words(gate)),
+            ),
             _ => {}
         }
     }

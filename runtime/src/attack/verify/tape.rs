@@ -20,10 +20,8 @@ pub fn tape(folder: &Path, path: &Path) -> Result<Vec<String>, VerifyError> {
     for sample in dossier.samples()?.iter().filter(|sample| !sample.attack.is_empty()) {
         match tape.events(sample.id).map(|events| events.iter().map(asked).sum::<u64>()) {
             None => wrong.push(format!("sample {}: is not on the tape", sample.id)),
-            Some(queries) if queries != sample.queries => wrong.push(format!(
-                "sample {}: queries is {}, the tape has {queries}",
-                sample.id, sample.queries
-            )),
+            Some(queries) if queries != sample.queries => wrong
+                .push(format!("sample {}: queries is {}, the tape has {queries}", sample.id, sample.queries)),
             Some(_) => {}
         }
     }

@@ -140,15 +140,13 @@ pub fn extract(
         names.iter().zip(job.videos).map(|(name, video)| (name.as_str(), video.path.as_path())).collect();
     // A video that was replaced under its name is another one.
     let same = |entry: &Entry| {
-        let now = videos.get(entry.video.as_str()).map(|path| storage::sha256_of_file(path));
-        entry.sha256.is_empty() || now.is_some_and(|now| now.is_ok_and(|now| now == entry.sha256))
+        let now = || storage::sha256_of_file(videos.get(entry.video.as_str())?).ok();
+        entry.sha256.is_empty() || now().as_ref() == Some(&entry.sha256)
     };
     let whole = |entry: &Entry| entry.files.iter().all(|file| job.out.join(file).is_file());
     let asked_for = |entry: &Entry| videos.contains_key(entry.video.as_str());
-    let (current, stale): (Vec<Entry>, Vec<Entry>) = entries
-        .into_par_iter()
-        .filter(asked_for)
-        .partition(|entry| whole(entry) && same(entry));
+    let (current, stale): (Vec<Entry>, Vec<Entry>) =
+        entries.into_par_iter().filter(asked_for).partition(|entry| whole(entry) && same(entry));
     let kept: HashSet<&String> = current.iter().flat_map(|entry| &entry.files).collect();
     for mut entry in stale {
         entry.files.retain(|file| !kept.contains(file));
@@ -270,7 +268,18 @@ impl Extract<'_> {
         let lost = numbers.len() - files.len();
         let held = track.held;
         let sha256 = storage::sha256_of_file(&sample.path)?;
-        Ok(Ok(Entry { video: name.to_owned(), label, subset, group, split, people, files, held, lost, sha256 }))
+        Ok(Ok(Entry {
+            video: name.to_owned(),
+            label,
+            subset,
+            group,
+            split,
+            people,
+            files,
+            held,
+            lost,
+            sha256,
+        }))
     }
 }
 

@@ -83,9 +83,8 @@ pub fn could_have_shown(one: &Comparison) -> Option<String> {
         return Some(format!("{these} are too few to show any difference"));
     };
     let pictures = one.detectable_pictures.filter(|_| !alone);
-    let pictures = pictures.map_or_else(String::new, |pictures| {
-        format!("; {} if each showed another person", write(pictures))
-    });
+    let pictures = pictures
+        .map_or_else(String::new, |pictures| format!("; {} if each showed another person", write(pictures)));
     Some(format!("{these} could have shown a difference of at least {}{unit}{pictures}", write(least)))
 }
 
