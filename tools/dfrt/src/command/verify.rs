@@ -9,7 +9,7 @@ use dfrt_runtime::attack::contents::Contents;
 use dfrt_runtime::attack::dossier::{Dossier, DossierError};
 use dfrt_runtime::attack::sweep;
 use dfrt_runtime::attack::verify::{self, VerifyError, VerifyReport};
-use dfrt_runtime::detector::reading::Asked;
+use dfrt_runtime::detector::asked::Asked;
 use dfrt_runtime::detector::session::TractOracle;
 use dfrt_runtime::report::tables;
 use std::path::{Path, PathBuf};

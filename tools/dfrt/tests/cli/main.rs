@@ -10,6 +10,7 @@ mod attacking;
 mod auditing;
 mod bad_models;
 mod bad_pictures;
+mod bright;
 mod corrupting;
 mod data;
 mod extracting;
