@@ -87,13 +87,13 @@ pub struct Evaluation {
     pub skipped: Vec<String>,
 }
 
-/// Shares of each class called rightly at the threshold; none of a class without pictures.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Rates {
-    /// Of the fakes, the share called fake.
-    pub true_positive_rate: Option<Estimate>,
-    /// Of the real pictures, the share called real.
-    pub true_negative_rate: Option<Estimate>,
+impl Evaluation {
+    /// The subsets that are not the whole again: a subset of one class is joined by the whole
+    /// other class, and where there is one of each class, both are everything.
+    pub fn proper_subsets(&self) -> impl Iterator<Item = (&String, &PartMetrics)> {
+        let whole = (self.data.n_real, self.data.n_fake);
+        self.by_subset.iter().filter(move |(_, part)| (part.n_real, part.n_fake) != whole)
+    }
 }
 
 /// One model on several data sets: the object that `dfrt eval` with several of them gives.
@@ -108,7 +108,15 @@ pub struct CrossEvaluation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold_from: Option<ThresholdSource>,
     /// One a data set, in the order asked for.
-    pub evaluations: Vec<Evaluation>,
+    pub evaluations: Vec<Evaluation>,}
+
+/// Shares of each class called rightly at the threshold; none of a class without pictures.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Rates {
+    /// Of the fakes, the share called fake.
+    pub true_positive_rate: Option<Estimate>,
+    /// Of the real pictures, the share called real.
+    pub true_negative_rate: Option<Estimate>,
 }
 
 /// The logit of one picture: a line of scores.csv.

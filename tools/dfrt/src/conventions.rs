@@ -32,8 +32,9 @@ pub fn asked(
 /// Weights that do not fit the network.
 pub fn settle(settings: &mut Settings, source: &Source) -> Result<()> {
     settings.conventions = settings.conventions.or(source.conventions);
-    settings.conventions.check()?;
-    let imported = source.weights(&settings.graph()?, settings.seed)?;
+    settings.conventions.check().map_err(failure::usage)?;
+    let graph = settings.graph().map_err(failure::usage)?;
+    let imported = source.weights(&graph, settings.seed)?;
     output::note(told(source, &imported));
     tell_used(settings)?;
     Ok(())

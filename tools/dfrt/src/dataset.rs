@@ -1,5 +1,6 @@
 //! What `--data`, `--split` and `--limit` choose.
 
+use crate::failure;
 use crate::output;
 use anyhow::{Result, anyhow, bail};
 use dfrt_runtime::data::manifest::{self, Label, Manifest, ManifestError, Sample, Split};
@@ -83,6 +84,7 @@ impl Dataset {
         classes: Classes,
         limit: Option<usize>,
     ) -> Result<Self> {
+        check_limit(limit, classes)?;
         let path = match data {
             Some(path) => path.to_owned(),
             None => named_by(metadata)?,
@@ -103,13 +105,9 @@ impl Dataset {
             }
             _ => what,
         };
-        let chosen = match (limit, classes) {
-            (Some(limit @ 0..2), Classes::Both | Classes::Any) => {
-                bail!("--limit {limit}: too few; give 2 or more, to have both classes")
-            }
-            (Some(0), Classes::Only(_)) => bail!("--limit 0: too few; give 1 or more"),
-            (Some(limit), _) => manifest::limit(&named, limit, 0),
-            (None, _) => named,
+        let chosen = match limit {
+            Some(limit) => manifest::limit(&named, limit, 0),
+            None => named,
         };
         if chosen.is_empty() {
             return Err(ManifestError::NoSamples { what }.into());
@@ -118,6 +116,20 @@ impl Dataset {
             manifest::require_both_classes(&chosen, &what)?;
         }
         Ok(Self { name: path.display().to_string(), split, all, chosen })
+    }
+}
+
+/// Whether `--limit` leaves a picture of each of the `classes`.
+///
+/// # Errors
+/// Wrong usage: fewer.
+pub fn check_limit(limit: Option<usize>, classes: Classes) -> Result<()> {
+    match (limit, classes) {
+        (Some(0), Classes::Only(_)) => Err(failure::usage("--limit 0: too few; give 1 or more")),
+        (Some(limit @ 0..2), Classes::Both | Classes::Any) => {
+            Err(failure::usage(format!("--limit {limit}: too few; give 2 or more, to have both classes")))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -6,6 +6,7 @@ mod command;
 mod conventions;
 mod dataset;
 mod failure;
+mod lock;
 mod model;
 #[cfg(feature = "train")]
 mod network;

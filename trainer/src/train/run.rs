@@ -279,7 +279,8 @@ impl<'a> Session<'a> {
             return Err(TrainError::NothingToResume { path: self.run.out.to_owned() });
         }
         let len = self.network.layout.len;
-        let checkpoint = Checkpoint::load(&path, &self.run.graph, self.run.settings, len)?;
+        let checkpoint =
+            Checkpoint::load(&path, &self.run.graph, self.run.settings, &self.run.data_sha256, len)?;
         self.network.load(&checkpoint.weights);
         self.stepper.restore(&checkpoint.first, &checkpoint.second);
         self.progress = checkpoint.progress;
@@ -290,7 +291,8 @@ impl<'a> Session<'a> {
         let [first, second] = self.stepper.moments()?;
         let weights = self.network.weights(self.progress.step as u64)?;
         let checkpoint = Checkpoint { progress: self.progress, weights, first, second };
-        Ok(checkpoint.save(&self.run.file(files::LAST), &self.run.graph, self.run.settings)?)
+        let path = self.run.file(files::LAST);
+        Ok(checkpoint.save(&path, &self.run.graph, self.run.settings, &self.run.data_sha256)?)
     }
 
     fn run(&mut self, observer: &mut dyn Observer) -> Result<Outcome, TrainError> {

@@ -4,7 +4,7 @@
 use super::crop;
 use super::cut::Look;
 use super::ffmpeg::{Ffmpeg, VideoError};
-use super::journal::{Entry, Journal, JournalError};
+use super::journal::{self, Entry, Journal, JournalError};
 use super::sampling::Frame;
 use super::track::{self, HOLD, Shown};
 use crate::data::face_detector::FaceDetector;
@@ -140,12 +140,25 @@ pub fn extract(
     let ffmpeg = Ffmpeg::find()?;
     let (journal, entries) = Journal::open(job.out, &job.settings())?;
     let journal = Mutex::new(journal);
-    let whole = |entry: &Entry| entry.files.iter().all(|file| job.out.join(file).is_file());
-    let mut finished: HashMap<String, Entry> =
-        entries.into_iter().filter(whole).map(|entry| (entry.video.clone(), entry)).collect();
     let names: Vec<String> = job.videos.iter().map(|video| job.name(video)).collect();
-    let asked: HashSet<&str> = names.iter().map(String::as_str).collect();
-    finished.retain(|name, _| asked.contains(name.as_str()));
+    let videos: HashMap<&str, &Path> =
+        names.iter().zip(job.videos).map(|(name, video)| (name.as_str(), video.path.as_path())).collect();
+    // A video that was replaced under its name is another one.
+    let same = |entry: &Entry| {
+        let now = || storage::sha256_of_file(videos.get(entry.video.as_str())?).ok();
+        entry.sha256.is_empty() || now().as_ref() == Some(&entry.sha256)
+    };
+    let whole = |entry: &Entry| entry.files.iter().all(|file| job.out.join(file).is_file());
+    let asked_for = |entry: &Entry| videos.contains_key(entry.video.as_str());
+    let (current, stale): (Vec<Entry>, Vec<Entry>) =
+        entries.into_par_iter().filter(asked_for).partition(|entry| whole(entry) && same(entry));
+    let kept: HashSet<&String> = current.iter().flat_map(|entry| &entry.files).collect();
+    for mut entry in stale {
+        entry.files.retain(|file| !kept.contains(file));
+        journal::remove_crops(job.out, &entry)?;
+    }
+    let mut finished: HashMap<String, Entry> =
+        current.into_iter().map(|entry| (entry.video.clone(), entry)).collect();
     let before = finished.len();
     let folders = folders(&names);
     let (done, failed) = (AtomicUsize::new(before), AtomicUsize::new(0));
@@ -257,7 +270,8 @@ impl Extract<'_> {
         }
         let Sample { label, subset, group, split, people, .. } = sample.clone();
         let (video, held, without_face) = (name.to_owned(), track.held, frames.len() - files.len());
-        Ok(Ok(Entry { video, label, subset, group, split, people, files, held, without_face, lost }))
+        let sha256 = storage::sha256_of_file(&sample.path)?;
+        Ok(Ok(Entry { video, label, subset, group, split, people, files, held, without_face, lost, sha256 }))
     }
 }
 

@@ -1,7 +1,8 @@
 //! `dfrt corrupt`: a detector on pictures made worse without an adversary.
 
 use super::reading::with_reading;
-use crate::dataset::Dataset;
+use crate::dataset::{self, Dataset};
+use crate::lock::Lock;
 use crate::model::Model;
 use crate::output::{self, Lines};
 use crate::place;
@@ -94,9 +95,11 @@ const OWN: [&str; 3] = ["corrupt.json", "corrupt.csv", "plots"];
 impl Corrupt {
     /// Does it.
     pub fn run(self) -> Result<()> {
+        dataset::check_limit(self.limit, dataset::Classes::Any)?;
         super::use_threads(self.threads)?;
         let model = Model::find(&self.model)?;
         let out = self.out.clone().unwrap_or_else(|| format!("{}-corrupt", model.stem()).into());
+        let _lock = Lock::of(&out)?;
         if !self.force && !place::is_free(&out)? && OWN.iter().any(|name| out.join(name).exists()) {
             bail!(
                 "{}: holds results already; choose another --out, or replace them with --force",

@@ -3,7 +3,7 @@
 mod across;
 
 use super::reading::with_reading;
-use crate::dataset::Dataset;
+use crate::dataset::{self, Dataset};
 use crate::model::Model;
 use crate::output::{self, Lines};
 use crate::place;
@@ -75,6 +75,7 @@ pub struct Eval {
 impl Eval {
     /// Does it.
     pub fn run(self) -> Result<()> {
+        dataset::check_limit(self.limit, dataset::Classes::Any)?;
         super::use_threads(self.threads)?;
         if self.data.len() > 1 {
             return self.across();
@@ -187,8 +188,7 @@ fn table(evaluation: &Evaluation, out: Option<&Path>) -> String {
             lines.add(name, plain(&rate));
         }
     }
-    let several = evaluation.by_subset.len() > 1 && !one_class;
-    for (subset, part) in evaluation.by_subset.iter().filter(|_| several) {
+    for (subset, part) in evaluation.proper_subsets().filter(|_| !one_class) {
         let auc = part.metrics.auc.map_or_else(|| "undefined".to_owned(), |auc| plain(&auc));
         lines.add(format!("AUC of {subset}"), auc);
     }

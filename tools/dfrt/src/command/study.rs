@@ -124,10 +124,12 @@ impl Study {
 mod running {
     use super::Study;
     use crate::command::attack::Radii;
+    use crate::lock::Lock;
     use crate::study::settings::StudySettings;
     use crate::study::{self, conclusion};
     use crate::{conventions, failure, network, output, place, training};
     use anyhow::{Result, bail};
+    use dfrt_runtime::differing::differing;
     use dfrt_trainer::gpu::engine::Engine;
     use dfrt_trainer::model::import::Source;
 
@@ -140,7 +142,8 @@ mod running {
                 ));
             }
             let mut settings = self.settings()?;
-            settings.check()?;
+            settings.check().map_err(|error| failure::usage(format!("{error:#}")))?;
+            let _lock = Lock::of(&self.out)?;
             if !self.resume && !self.force && !place::is_free(&self.out)? {
                 bail!(
                     "{}: exists already; pass --resume to go on with it, --force to replace it, or choose another --out",
@@ -186,8 +189,9 @@ mod running {
                 settings.train.micro_batch = settings.train.micro_batch.or(begun.train.micro_batch);
                 if begun != settings {
                     bail!(
-                        "{}: the study was begun with other settings; leave the options out, or choose another --out",
-                        earlier.display()
+                        "{}: the study was begun with other settings: {}; leave the options out, or choose another --out",
+                        earlier.display(),
+                        difference(&begun, &settings)
                     );
                 }
             }
@@ -240,6 +244,15 @@ mod running {
             settings.train.micro_batch = smaller;
         }
         Ok(())
+    }
+
+    /// Every setting that differs.
+    fn difference(then: &StudySettings, now: &StudySettings) -> String {
+        let fields = |settings| match serde_json::to_value(settings) {
+            Ok(serde_json::Value::Object(fields)) => fields,
+            _ => serde_json::Map::new(),
+        };
+        differing(&fields(then), &fields(now)).unwrap_or_default()
     }
 
     fn put<T: Clone>(place: &mut T, value: &Option<T>) {

@@ -379,7 +379,7 @@ fn an_earlier_extraction_stays() {
     extract(&small).done();
     let before = contents(&out);
     extract(&small).failed(1, &["crops", "--resume", "--force"]);
-    extract(&["--size", "64", "--resume"]).failed(1, &["other settings", "\"size\":48", "--force"]);
+    extract(&["--size", "64", "--resume"]).failed(1, &["other settings", "size was 48 and is 64", "--force"]);
     assert_eq!(contents(&out), before);
     std::fs::write(out.join("mine.txt"), "mine").unwrap();
     let jpeg = ["--frames", "1", "--test-frames", "1", "--size", "48", "--format", "jpg", "--force"];
@@ -422,7 +422,7 @@ fn settings_out_of_range() {
     let out = folder().join("crops");
     let root = folder();
     let says = |option: &str, value: &str| {
-        dfrt!["data", "extract", &root, "--out", &out, option, value].failed(1, &[option, value]);
+        dfrt!["data", "extract", &root, "--out", &out, option, value].failed(2, &[option, value]);
     };
     for (option, value) in [
         ("--size", "8"),
@@ -435,8 +435,8 @@ fn settings_out_of_range() {
         says(option, value);
     }
     dfrt!["data", "extract", &root, "--out", &out, "--format", "jpg", "--quality", "0"]
-        .failed(1, &["--quality 0"]);
+        .failed(2, &["--quality 0"]);
     dfrt!["data", "extract", &root, "--out", &out, "--resume", "--force"]
-        .failed(1, &["--resume and --force"]);
+        .failed(2, &["--resume and --force"]);
     assert!(!out.exists());
 }

@@ -19,6 +19,7 @@ mod importing;
 mod indexing;
 mod listing;
 mod measuring;
+mod records;
 mod resuming;
 mod studying;
 mod suites;
@@ -46,6 +47,7 @@ fn all() -> Vec<Trial> {
         measuring::trials(),
         attacking::trials(),
         suites::trials(),
+        records::trials(),
         corrupting::trials(),
         studying::trials(),
         thresholds::trials(),

@@ -1,5 +1,7 @@
 //! `dfrt data extract`: videos become face crops.
 
+use crate::failure;
+use crate::lock::Lock;
 use crate::output::{self, Lines};
 use crate::place;
 use crate::progress::Task;
@@ -78,8 +80,9 @@ pub struct Options {
 impl Options {
     /// Does it.
     pub fn run(self) -> Result<()> {
-        crate::command::use_threads(self.threads)?;
         let format = self.checked()?;
+        crate::command::use_threads(self.threads)?;
+        let _lock = Lock::of(&self.out)?;
         let found = layouts::read(&self.folder, &self.layout, Media::Videos)?;
         output::passed_over(&format!("entries of {}", self.folder.display()), &found.skipped, None);
         output::ruled(&self.folder.display().to_string(), &found.rules);
@@ -116,28 +119,32 @@ impl Options {
     }
 
     fn checked(&self) -> Result<FileFormat> {
+        fn wrong<T>(what: impl std::fmt::Display) -> Result<T> {
+            Err(failure::usage(what))
+        }
         if !SIZES.contains(&self.size) {
-            bail!("--size {}: choose a side from {} to {} pixels", self.size, SIZES.start(), SIZES.end());
+            let (least, most) = (SIZES.start(), SIZES.end());
+            return wrong(format!("--size {}: choose a side from {least} to {most} pixels", self.size));
         }
         for (option, frames) in [("frames", self.frames), ("test-frames", self.test_frames)] {
             if !(1..=MOST_FRAMES).contains(&frames) {
-                bail!("--{option} {frames}: choose 1 to {MOST_FRAMES} frames a video");
+                return wrong(format!("--{option} {frames}: choose 1 to {MOST_FRAMES} frames a video"));
             }
         }
         if !(0.5..=4.0).contains(&self.margin) {
-            bail!("--margin {}: choose 0.5 to 4 sides of the face's box", self.margin);
+            return wrong(format!("--margin {}: choose 0.5 to 4 sides of the face's box", self.margin));
         }
         if self.limit == Some(0) {
-            bail!("--limit 0: nothing would be extracted; give 1 or more");
+            return wrong("--limit 0: nothing would be extracted; give 1 or more");
         }
         if self.resume && self.force {
-            bail!("--resume and --force: one goes on, the other begins anew; give one of them");
+            return wrong("--resume and --force exclude each other; see `dfrt data extract --help`");
         }
         match self.format.as_str() {
             "png" => Ok(FileFormat::Png),
             "jpg" | "jpeg" if (1..=100).contains(&self.quality) => Ok(FileFormat::Jpeg(self.quality)),
-            "jpg" | "jpeg" => bail!("--quality {}: choose 1 to 100", self.quality),
-            other => bail!("--format {other}: is neither png nor jpg"),
+            "jpg" | "jpeg" => wrong(format!("--quality {}: choose 1 to 100", self.quality)),
+            other => wrong(format!("--format {other}: is neither png nor jpg")),
         }
     }
 

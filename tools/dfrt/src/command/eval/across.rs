@@ -2,11 +2,12 @@
 
 use super::{Eval, plain};
 use crate::dataset::Dataset;
+use crate::failure;
 use crate::model::Model;
 use crate::output;
 use crate::place;
 use crate::threshold;
-use anyhow::{Result, bail};
+use anyhow::Result;
 use dfrt_runtime::data::manifest::{Sample, Split};
 use dfrt_runtime::detector::evaluate::{CrossEvaluation, Evaluation, write_scores};
 use dfrt_runtime::detector::session::TractOracle;
@@ -57,10 +58,10 @@ impl Eval {
 
     fn make_room(&self, out: &Path) -> Result<()> {
         if table_path(out) == out {
-            bail!(
+            return Err(failure::usage(format!(
                 "{}: the result is JSON, and a table is written beside it as .csv; name it .json",
                 out.display()
-            );
+            )));
         }
         let scores = (0..self.data.len()).map(|index| scores_path(out, index));
         scores.chain([out.to_owned(), table_path(out)]).try_for_each(|path| place::file(&path, self.force))
@@ -101,7 +102,7 @@ fn scores_path(out: &Path, index: usize) -> PathBuf {
     out.with_file_name(format!("{stem}-{}-scores.csv", index + 1))
 }
 
-/// A data set and, where it has several, its subsets.
+/// A data set and those of its subsets that are not the whole again.
 fn lines(evaluation: &Evaluation) -> Vec<[String; 7]> {
     let line = |part: &str, [real, fake]: [usize; 2], metrics: &Metrics, videos: Option<Estimate>| {
         let cell =
@@ -113,9 +114,7 @@ fn lines(evaluation: &Evaluation) -> Vec<[String; 7]> {
     };
     let counts = [evaluation.data.n_real, evaluation.data.n_fake];
     let mut lines = vec![line("all", counts, &evaluation.metrics, evaluation.by_group.metrics.auc)];
-    if evaluation.by_subset.len() > 1 {
-        let subsets = evaluation.by_subset.iter();
-        lines.extend(subsets.map(|(name, part)| line(name, [part.n_real, part.n_fake], &part.metrics, None)));
-    }
+    let subsets = evaluation.proper_subsets();
+    lines.extend(subsets.map(|(name, part)| line(name, [part.n_real, part.n_fake], &part.metrics, None)));
     lines
 }
