@@ -140,7 +140,9 @@ impl Object {
 
     /// A text under a key.
     pub(in crate::model) fn text(&mut self, key: &str, text: &str) {
-        self.add(|object| drop(object.text(key).text(text)));
+        self.add(|object| {
+            object.text(key).text(text);
+        });
     }
 
     /// A `Namespace` of integers under "args".
@@ -156,7 +158,9 @@ impl Object {
 
     /// A state under a key, every tensor of a storage of its own.
     pub(in crate::model) fn state(&mut self, key: &str, tensors: &BTreeMap<String, Tensor>) {
-        self.add(|object| drop(object.text(key).global("collections", "OrderedDict").raw(b")R(")));
+        self.add(|object| {
+            object.text(key).global("collections", "OrderedDict").raw(b")R(");
+        });
         for (name, tensor) in tensors {
             let place = self.storages.len().to_string();
             let shape: Vec<i64> = tensor.shape.iter().map(|&size| size as i64).collect();
@@ -173,7 +177,9 @@ impl Object {
             });
             self.storages.push(tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect());
         }
-        self.add(|object| drop(object.raw(b"u")));
+        self.add(|object| {
+            object.raw(b"u");
+        });
     }
 
     /// The file, in the newer format.
