@@ -45,6 +45,38 @@ fn evaluated(samples: &[Sample]) -> Result<(Evaluation, Vec<Score>), EvaluateErr
     result
 }
 
+/// A model that fails on bright pictures.
+struct Failing;
+
+impl Oracle for Failing {
+    fn logits(&self, batch: &Batch) -> Result<Vec<f32>, OracleError> {
+        let logits = Brightness.logits(batch)?;
+        Ok(logits.into_iter().map(|logit| if logit > 20.0 { f32::NAN } else { logit }).collect())
+    }
+
+    fn res(&self) -> usize {
+        8
+    }
+}
+
+#[test]
+fn answers_that_are_no_numbers_are_counted_and_fail() {
+    let folder = tempfile::tempdir().unwrap();
+    let make = |grey, label| sample(folder.path(), grey, label, "all", &grey.to_string());
+    let samples = [make(90, Label::Real), make(130, Label::Fake), make(200, Label::Fake)];
+    let model = ModelInfo {
+        path: "failing.onnx".to_owned(),
+        sha256: String::new(),
+        arch: "planted".to_owned(),
+        res: 8,
+        reading: None,
+    };
+    let subject = Subject { model: &model, data: "greys", split: Split::Test, threshold: 0.0, seed: 0 };
+    let text = evaluate(&Failing, &samples, &subject, &|_, _| ()).unwrap_err().to_string();
+    assert!(text.contains("failing.onnx") && text.contains("2 of 3 pictures"), "{text}");
+    assert!(text.contains("all-130-130.png"), "the first is named: {text}");
+}
+
 #[test]
 fn parts_are_measured_against_the_other_class() {
     use Label::{Fake, Real};

@@ -8,6 +8,7 @@ use super::result::{AttackReport, SampleResult};
 use super::summary::Tally;
 use super::threat::{Distance, Threat, ThreatError};
 use crate::data::batch::Batch;
+use crate::detector::asked::Asked;
 use crate::detector::oracle::{Oracle, OracleError};
 use crate::detector::session::{Detector, SessionError, TractOracle};
 use rayon::prelude::*;
@@ -82,7 +83,9 @@ pub fn verify(folder: &Path, model: Option<&Path>) -> Result<VerifyReport, Verif
     let named = model.map_or_else(|| PathBuf::from(&report.model.path), Path::to_owned);
     let is_run = named.is_dir();
     let path = if is_run { named.join("model.onnx") } else { named };
-    let detector = Detector::load(&path, 1).map_err(|source| VerifyError::Model { source })?;
+    let recorded = report.model.reading.as_ref();
+    let asked = recorded.map_or_else(Asked::default, |reading| Asked::recorded(reading, report.model.res));
+    let detector = Detector::load_as(&path, 1, &asked).map_err(|source| VerifyError::Model { source })?;
     let (found, expected) = (&detector.info().sha256, &report.model.sha256);
     // A RUN may be named by the hash of its weights instead.
     let weights = detector.metadata().and_then(|metadata| metadata.weights_sha256.as_ref());

@@ -85,6 +85,9 @@ pub fn measure(
         let first = skipped.into_iter().next().unwrap_or_default();
         return Err(EvaluateError::Unreadable { data, split, n: samples.len(), first });
     }
+    for scores in &versions {
+        evaluate::check_finite(&subject.model.path, scores)?;
+    }
     let corruptions = kinds.iter().zip(worse.chunks(Corruption::LEVELS));
     let corruptions = corruptions.map(|(&name, scores)| kind(name, scores, subject)).collect();
     let count = |label| scores.iter().filter(|score| score.sample.label == label).count();

@@ -138,6 +138,20 @@ pub enum EvaluateError {
         /// What was wrong with the first.
         first: String,
     },
+    /// Answers that are no numbers.
+    #[error(
+        "{model}: gives no finite number on {count} of {n} pictures, the first: {first}; its weights or its reading are wrong (`dfrt inspect {model}`)"
+    )]
+    NotFinite {
+        /// The model.
+        model: String,
+        /// Pictures without a finite logit.
+        count: usize,
+        /// Pictures asked about.
+        n: usize,
+        /// The first of them.
+        first: String,
+    },
     /// The model failed.
     #[error(transparent)]
     Oracle(#[from] OracleError),
@@ -167,6 +181,7 @@ pub fn evaluate(
         let first = skipped.into_iter().next().unwrap_or_default();
         return Err(EvaluateError::Unreadable { data, split, n: samples.len(), first });
     }
+    check_finite(&subject.model.path, &scores)?;
     let all = Part::of(scores.iter());
     let evaluation = Evaluation {
         model: subject.model.clone(),
@@ -183,6 +198,21 @@ pub fn evaluate(
         skipped,
     };
     Ok((evaluation, scores))
+}
+
+/// Every score must be a finite number: metrics of others would look like any figures.
+///
+/// # Errors
+/// How many are not, and the first picture of which that is so.
+pub(super) fn check_finite(model: &str, scores: &[Score]) -> Result<(), EvaluateError> {
+    let mut wrong = scores.iter().filter(|score| !score.logit.is_finite());
+    let Some(first) = wrong.next() else { return Ok(()) };
+    Err(EvaluateError::NotFinite {
+        model: model.to_owned(),
+        count: 1 + wrong.count(),
+        n: scores.len(),
+        first: first.sample.path.display().to_string(),
+    })
 }
 
 /// The logits alone, and a line for each picture that could not be read.

@@ -13,6 +13,8 @@ mod output;
 mod place;
 mod progress;
 #[cfg(feature = "train")]
+mod quiet;
+#[cfg(feature = "train")]
 mod study;
 #[cfg(feature = "train")]
 mod training;
@@ -20,6 +22,8 @@ mod training;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    #[cfg(feature = "train")]
+    quiet::layers();
     failure::contained(|| match command::parse(std::env::args_os().skip(1)) {
         command::Parsed::Run(command) => match command.run() {
             Ok(()) => ExitCode::SUCCESS,

@@ -160,7 +160,7 @@ impl Bench {
         let model: &[&str] = &["--model"];
         let (train, gpu): (&[&str], &[&str]) = (&["--train"], &["--train", "--ceilings"]);
         let loading: &[&str] = &["--loading"];
-        let options: [(&str, bool, &[&str]); 22] = [
+        let options: [(&str, bool, &[&str]); 25] = [
             ("--threads", self.threads.is_some(), &["--model", "--loading"]),
             ("--runs", self.runs.is_some(), model),
             ("--square", self.square, model),
@@ -178,10 +178,13 @@ impl Bench {
             ("--profile", self.profile, train),
             ("--device", self.device.is_some(), gpu),
             ("--layout", self.layout.is_some(), model),
+            ("--preprocess", self.preprocess.is_some(), model),
+            ("--channels", self.channels.is_some(), model),
             ("--range", self.range.is_some(), model),
             ("--mean", self.mean.is_some(), model),
             ("--std", self.std.is_some(), model),
             ("--output", self.output.is_some(), model),
+            ("--output-name", self.output_name.is_some(), model),
             ("--fake-index", self.fake_index.is_some(), model),
         ];
         for (option, given, with) in options {

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use argh::FromArgs;
 use dfrt_runtime::attack::dossier::Dossier;
 use dfrt_runtime::attack::verify::{self, VerifyError, VerifyReport};
-use dfrt_runtime::detector::reading::Asked;
+use dfrt_runtime::detector::asked::Asked;
 use dfrt_runtime::detector::session::TractOracle;
 use std::path::{Path, PathBuf};
 

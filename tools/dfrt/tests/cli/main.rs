@@ -8,6 +8,7 @@ mod workshop;
 mod any_model;
 mod attacking;
 mod auditing;
+mod bright;
 mod bad_models;
 mod bad_pictures;
 mod corrupting;

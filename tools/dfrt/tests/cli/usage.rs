@@ -1,7 +1,7 @@
 //! Help, exit codes of wrong usage, and what becomes of results that nobody reads.
 
 use crate::dfrt;
-use crate::workshop::{self, folder, plain, program};
+use crate::workshop::{self, ended, folder, gpu, plain, program};
 use libtest_mimic::Trial;
 use std::process::Stdio;
 
@@ -13,11 +13,12 @@ pub fn trials() -> Vec<Trial> {
         plain("usage/options_that_exclude_each_other", options_that_exclude_each_other),
         plain("usage/names_that_are_not_unicode", names_that_are_not_unicode),
         plain("usage/a_reader_that_goes_away", a_reader_that_goes_away),
+        gpu("usage/a_drivers_layers_are_silent", a_drivers_layers_are_silent),
     ]
 }
 
-const COMMANDS: [&str; 13] = [
-    "devices", "data", "train", "import", "export", "eval", "attack", "corrupt", "verify", "bench", "report",
+const COMMANDS: [&str; 14] = [
+    "devices", "data", "train", "import", "export", "inspect", "eval", "attack", "corrupt", "verify", "bench", "report",
     "study", "selftest",
 ];
 
@@ -44,6 +45,18 @@ fn the_overview_lists_every_command() {
         assert!(help.contains(&format!("\n  {command} ")), "{command} is not in {help}");
     }
     assert_eq!(dfrt!["--version"].done().trim(), concat!("dfrt ", env!("CARGO_PKG_VERSION")));
+}
+
+/// Mesa's device-select layer prints errors of its own where there is no session.
+fn a_drivers_layers_are_silent() {
+    for session in [None, Some(folder())] {
+        let mut devices = program();
+        devices.args(["devices", "--json"]).env_remove("XDG_RUNTIME_DIR").env_remove("NODEVICE_SELECT");
+        devices.envs(session.iter().map(|folder| ("XDG_RUNTIME_DIR", folder)));
+        let ran = ended(devices);
+        assert!(ran.err.lines().all(|line| line.starts_with("warning: ")), "{session:?}: {ran:?}");
+        assert!(ran.json().as_array().is_some_and(|devices| !devices.is_empty()));
+    }
 }
 
 fn wrong_usage_is_exit_2() {
