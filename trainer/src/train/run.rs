@@ -224,7 +224,10 @@ impl<'a> Run<'a> {
 
     fn initial_weights(&self) -> Result<Weights, TrainError> {
         match &self.settings.init {
-            Some(path) => Ok(Source::open(path)?.weights(&self.graph, self.settings.seed)?.weights),
+            Some(path) => {
+                let source = Source::open(path, &self.settings.checkpoint)?;
+                Ok(source.weights(&self.graph, self.settings.seed)?.weights)
+            }
             None => Ok(Weights::initial(&self.graph, self.settings.seed)),
         }
     }

@@ -85,11 +85,11 @@ pub struct Bench {
     /// with --model: measured runs a thread (default 100)
     #[argh(option)]
     runs: Option<usize>,
-    /// with --train: efficientnet-b0 (default), efficientnet-lite0 or efficientnet-tiny
+    /// with --train: efficientnet-b0 (default) to -b7, efficientnet-lite0 or efficientnet-tiny
     #[argh(option)]
     arch: Option<String>,
-    /// with --train and --loading: side of the network's input in pixels, a multiple of 32 (default
-    /// 224); with --model: the same of a file of another program that leaves it open
+    /// with --train and --loading: side of the network's input in pixels, a multiple of 32 or a
+    /// published one (default: the architecture's, 224 with --loading); with --model: the same of a file of another program that leaves it open
     #[argh(option)]
     res: Option<usize>,
     /// with --train: a step of baseline (default) or gr, or an attack's step, input-gradient

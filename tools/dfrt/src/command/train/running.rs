@@ -67,7 +67,7 @@ impl Train {
             return Err(failure::usage("--data is missing; see `dfrt train --help`"));
         }
         if let Some(init) = settings.init.clone() {
-            conventions::settle(&mut settings, &Source::open(&init)?)?;
+            conventions::settle(&mut settings, &Source::open(&init, &settings.checkpoint)?)?;
         }
         Ok(settings)
     }
