@@ -207,11 +207,13 @@ impl Ffmpeg {
         if values.is_empty() {
             return Ok((Vec::new(), Vec::new()));
         }
-        let chosen: Vec<String> = values.iter().map(|value| format!("eq({key}\\,{value})")).collect();
+        let each: Vec<String> = values.iter().map(|value| format!("eq({key}\\,{value})")).collect();
+        // ffmpeg refuses a sum of more than a hundred terms, but takes a sum of sums.
+        let sums: Vec<String> = each.chunks(32).map(|terms| format!("({})", terms.join("+"))).collect();
         // Made larger, never smaller, so that pixels are square.
         let square =
             format!("w=round(iw*clip(sar\\,1\\,{MOST_ASPECT})):h=round(ih/clip(sar\\,1/{MOST_ASPECT}\\,1))");
-        let filters = format!("select={},scale={square}:flags=bicubic,setsar=1", chosen.join("+"));
+        let filters = format!("select={},scale={square}:flags=bicubic,setsar=1", sums.join("+"));
         // Without the last frame's number ffmpeg would decode to the end.
         let count = values.len().to_string();
         let bmp = ["-c:v", "bmp", "-pix_fmt", "bgr24", "-f", "image2pipe", "pipe:1"];

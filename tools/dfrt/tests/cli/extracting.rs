@@ -87,9 +87,22 @@ fn extracted(
     write(&film_of_it);
     film(&root.join("test/fake/other.mp4"), Some(9), 10);
     let frames = frames.to_string();
-    let said =
-        dfrt!["data", "extract", &root, "--out", &out, "--test-frames", &frames, "--size", "96", "--json"]
-            .json();
+    // Wide enough to show the ground around the drawn face.
+    let said = dfrt![
+        "data",
+        "extract",
+        &root,
+        "--out",
+        &out,
+        "--test-frames",
+        &frames,
+        "--size",
+        "96",
+        "--margin",
+        "2.4",
+        "--json"
+    ]
+    .json();
     let crops = contents(&out.join("test/real")).into_keys().map(|name| {
         let picture = picture::open(&out.join("test/real").join(&name)).unwrap();
         (name.file_stem().unwrap().to_string_lossy().into_owned(), picture)
@@ -137,11 +150,14 @@ fn only_what_is_shown_counts() {
 fn frames_without_a_face_give_no_crop() {
     let face = face(6);
     let ground = |grey: u8| RgbImage::from_pixel(WIDTH, HEIGHT, Rgb([grey, grey / 2, 90]));
-    // 8 s: a face from second 2 to 4; hidden for 0.2 s there; then another scene.
+    // 8 s: a face from second 2 to 4, covered for 0.2 s there; then another scene.
     let draw = |frame: u32| {
         let mut picture = ground(if frame < 100 { 120 } else { 30 });
-        if (50..100).contains(&frame) && !(70..75).contains(&frame) {
+        if (50..100).contains(&frame) {
             imageops::overlay(&mut picture, &face, 80, 40);
+        }
+        if (70..75).contains(&frame) {
+            imageops::overlay(&mut picture, &RgbImage::from_pixel(100, 110, Rgb([120, 60, 90])), 110, 65);
         }
         picture
     };
