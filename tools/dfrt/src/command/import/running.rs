@@ -26,9 +26,6 @@ impl Import {
                 self.out.display()
             );
         }
-        if self.threshold.is_some_and(|threshold| !threshold.is_finite()) {
-            return Err(failure::usage("--threshold is no finite number; give a logit"));
-        }
         let mut choices = Choices::default();
         conventions::choose(
             &mut choices,
