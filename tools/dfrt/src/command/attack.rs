@@ -20,7 +20,9 @@ pub use method::Method;
 #[cfg(feature = "train")]
 pub use plan::Plan;
 pub use plan::norm;
-pub use radius::{Radius, radii};
+#[cfg(feature = "train")]
+pub use radius::Radius;
+pub use radius::{Radii, radii};
 #[cfg(feature = "train")]
 pub use white_box::WhiteBox;
 
@@ -94,8 +96,8 @@ pub struct Attack {
     /// radius, or several: 1,2,4,8. In linf in 1/255 (default 8); in l2 a length of pixels in
     /// [0, 1] (default 3 at 224 px, in proportion to the side, at least 0.5). 128/255 means
     /// that in both
-    #[argh(option, default = "Vec::new()", from_str_fn(radii))]
-    eps: Vec<Radius>,
+    #[argh(option, default = "Radii::default()", from_str_fn(radii))]
+    eps: Radii,
     /// linf or l2 (default linf)
     #[argh(option, default = "Norm::Linf", from_str_fn(norm))]
     norm: Norm,
@@ -225,7 +227,7 @@ impl Attack {
             self.check_free(out)?;
         }
         let detector = model.load_as(&self.asked())?;
-        let threats = radius::threats(&self.eps, self.norm, detector.info().res)?;
+        let threats = radius::threats(&self.eps.0, self.norm, detector.info().res)?;
         let out = self.out.clone().unwrap_or_else(|| self.usual_folder(&model, &threats));
         self.check_free(&out)?;
         let metadata = detector.metadata();
@@ -371,7 +373,7 @@ impl Attack {
         if self.tape.is_some() && self.replay.is_some() {
             return Err(failure::usage("--tape and --replay exclude each other; see `dfrt attack --help`"));
         }
-        for radius in &self.eps {
+        for radius in &self.eps.0 {
             radius.threat(self.norm)?;
         }
         let numbers = [
@@ -405,7 +407,7 @@ impl Attack {
     fn check_tape(&self) -> Result<()> {
         let Some(path) = self.tape.as_ref().or(self.replay.as_ref()) else { return Ok(()) };
         let one = matches!(self.method, Choice::One(method) if !method.needs_gradients());
-        if !one || self.eps.len() > 1 {
+        if !one || self.eps.0.len() > 1 {
             bail!(
                 "{}: a tape is of one attack without gradients at one radius; leave it out, or name such a --method and one --eps",
                 path.display()

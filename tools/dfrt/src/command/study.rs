@@ -40,7 +40,7 @@ pub struct Study {
     /// radii: in linf in 1/255 (default 8), in l2 lengths of pixels in [0, 1] (default 3 at
     /// 224 px, in proportion to the side, at least 0.5); 128/255 means that in both
     #[argh(option, from_str_fn(super::attack::radii))]
-    pub eps: Option<Vec<super::attack::Radius>>,
+    pub eps: Option<super::attack::Radii>,
     /// linf or l2 (default linf)
     #[argh(option, from_str_fn(super::attack::norm))]
     pub norm: Option<dfrt_runtime::attack::threat::Norm>,
@@ -123,6 +123,7 @@ impl Study {
 #[cfg(feature = "train")]
 mod running {
     use super::Study;
+    use crate::command::attack::Radii;
     use crate::study::settings::StudySettings;
     use crate::study::{self, conclusion};
     use crate::{conventions, failure, network, output, place, training};
@@ -198,7 +199,7 @@ mod running {
             put(&mut settings.seeds, &self.seeds);
             put(&mut settings.attacks, &self.attacks);
             put(&mut settings.norm, &self.norm);
-            if let Some(radii) = &self.eps {
+            if let Some(Radii(radii)) = &self.eps {
                 for radius in radii {
                     radius.threat(settings.norm)?;
                 }

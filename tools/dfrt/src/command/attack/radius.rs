@@ -20,11 +20,15 @@ pub enum Radius {
 }
 
 /// Radii, as they were written.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Radii(pub Vec<Radius>);
+
+/// The radii of a list.
 ///
 /// # Errors
 /// Something that is no list of numbers and fractions.
-pub fn radii(text: &str) -> Result<Vec<Radius>, String> {
-    text.split(',').map(|word| radius(word.trim())).collect()
+pub fn radii(text: &str) -> Result<Radii, String> {
+    text.split(',').map(|word| radius(word.trim())).collect::<Result<_, _>>().map(Radii)
 }
 
 fn radius(word: &str) -> Result<Radius, String> {
@@ -96,7 +100,7 @@ mod tests {
     use super::*;
 
     fn eps_255(text: &str, norm: Norm) -> Vec<f64> {
-        let threats = threats(&radii(text).unwrap(), norm, 224).unwrap();
+        let threats = threats(&radii(text).unwrap().0, norm, 224).unwrap();
         threats.iter().map(|threat| threat.eps_255).collect()
     }
 
@@ -112,7 +116,7 @@ mod tests {
 
     #[test]
     fn what_was_hardly_meant_is_refused_with_what_to_write() {
-        let refused = |text: &str, norm| threats(&radii(text).unwrap(), norm, 224).unwrap_err();
+        let refused = |text: &str, norm| threats(&radii(text).unwrap().0, norm, 224).unwrap_err();
         for (text, norm, words) in [
             ("0.03", Norm::Linf, "8/255"),
             ("17", Norm::L2, "write 17/255 for 0.0667, or 4335/255 where 17 is meant"),
