@@ -355,7 +355,7 @@ fn searches_by_label_measure_the_distance_and_still_land_within_the_ball() {
             assert_eq!((report.certified_8bit, report.unreliable), (2, false), "{name} {:?}", report.gates);
             for sample in &samples {
                 let found = 255.0 * sample.distance.unwrap() / nearest;
-                assert!((0.999..6.0).contains(&found), "{name}: {found} times the distance");
+                assert!((0.999..19.0).contains(&found), "{name}: {found} times the distance");
                 let turned =
                     if threat.norm == Norm::L2 { sample.l2 * 255.0 } else { f64::from(sample.linf_255) };
                 assert!(sample.distance.unwrap() * 255.0 <= turned + 1e-9, "{name}: nearer than what landed");

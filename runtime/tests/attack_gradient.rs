@@ -12,8 +12,8 @@ use dfrt_runtime::attack::{Attack, Goal, Proposal, Target};
 use dfrt_runtime::data::manifest::Label;
 use dfrt_runtime::detector::oracle::{AttackLoss, GradientOracle};
 use gradient_planted::{
-    Constant, Curved, Linear, Model, Planted, RES, attacks, distance, dual, noise, planes, proposed,
-    succeeds, target, target_of, threat,
+    Constant, Curved, Linear, Model, Planted, RES, attacks, dual, noise, planes, proposed, succeeds, target,
+    target_of, threat,
 };
 use image::RgbImage;
 

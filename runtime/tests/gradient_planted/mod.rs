@@ -245,14 +245,3 @@ pub fn succeeds(oracle: &dyn Oracle, threat: Threat, target: &Target, proposal: 
     let logit = oracle.logits(&Batch::of(oracle.res(), [&picture])).unwrap()[0];
     logit.is_finite() && !is_right(logit, target.label, 0.0)
 }
-
-/// The distance of a proposal in floats, in 1/255.
-pub fn distance(norm: Norm, target: &Target, proposal: &Proposal) -> f64 {
-    let clean = planes(target);
-    let changes = clean.iter().zip(&proposal.values).map(|(a, b)| (f64::from(*a) - f64::from(*b)).abs());
-    255.0
-        * match norm {
-            Norm::Linf => changes.fold(0.0, f64::max),
-            Norm::L2 => changes.map(|change| change * change).sum::<f64>().sqrt(),
-        }
-}
