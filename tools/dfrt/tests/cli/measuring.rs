@@ -153,7 +153,7 @@ fn data_that_is_not_there() {
     let one = copied(faces());
     std::fs::remove_file(one.join("split.csv")).unwrap();
     std::fs::remove_dir_all(one.join("test/real")).unwrap();
-    dfrt!["eval", "--model", model(), "--data", &one].failed(1, &["all 6 pictures are fake"]);
+    dfrt!["eval", "--model", model(), "--data", &one].done();
     std::fs::remove_dir_all(one.join("test")).unwrap();
     dfrt!["eval", "--model", model(), "--data", &one].failed(1, &["the test split", "no pictures"]);
 }
