@@ -65,7 +65,8 @@ impl Train {
             return Err(failure::usage("--data is missing; see `dfrt train --help`"));
         }
         if let Some(init) = settings.init.clone() {
-            conventions::settle(&mut settings, &Source::open(&init, &settings.checkpoint)?)?;
+            let source = Source::open(&init, &settings.checkpoint)?;
+            conventions::settle(&mut settings, &source)?;
         }
         Ok(settings)
     }
