@@ -53,7 +53,7 @@ impl Attack for Mover {
             let along = -target.label.sign() * self.levels / 255.0;
             values.iter_mut().enumerate().for_each(|(at, value)| *value += along * weight(at));
             let gradients = GradientCount { evaluated: u64::from(self.gradients), ..Default::default() };
-            Proposal { values, queries: 5, gradients }
+            Proposal { values, queries: 5, gradients, ..Proposal::default() }
         };
         Ok(targets.iter().map(proposal).collect())
     }

@@ -29,8 +29,9 @@ fn attacked() -> Attacked {
     let model = folder.path().join("model.onnx");
     let pictures: Vec<RgbImage> = (0..8).map(noise).collect();
     std::fs::write(&model, bytes(&tiny(1, None))).unwrap();
-    let logits =
-        TractOracle::new(Detector::load_as(&model, 1, &plainly()).unwrap()).logits(&Batch::of(RES, &pictures)).unwrap();
+    let logits = TractOracle::new(Detector::load_as(&model, 1, &plainly()).unwrap())
+        .logits(&Batch::of(RES, &pictures))
+        .unwrap();
     let mut sorted = logits.clone();
     sorted.sort_by(f32::total_cmp);
     let threshold = f64::from(0.5 * (sorted[3] + sorted[4]));
@@ -60,6 +61,7 @@ fn run(model: &Path, subjects: &[Subject], out: &Path) -> Judgement {
     let trial = Trial {
         threat,
         threshold: detector.threshold(),
+        threshold_from: Some(detector.threshold_source()),
         model: detector.info(),
         data: "noise",
         split: Split::Test,

@@ -38,7 +38,14 @@ fn evaluated(samples: &[Sample]) -> Result<(Evaluation, Vec<Score>), EvaluateErr
         res: 8,
         reading: None,
     };
-    let subject = Subject { model: &model, data: "greys", split: Split::Test, threshold: 0.0, seed: 0 };
+    let subject = Subject {
+        model: &model,
+        data: "greys",
+        split: Split::Test,
+        threshold: 0.0,
+        threshold_from: None,
+        seed: 0,
+    };
     let last = Cell::new((0, 0));
     let result = evaluate(&Brightness, samples, &subject, &|done, all| last.set((done, all)));
     assert_eq!(last.get(), (samples.len(), samples.len()));
@@ -71,7 +78,8 @@ fn answers_that_are_no_numbers_are_counted_and_fail() {
         res: 8,
         reading: None,
     };
-    let subject = Subject { model: &model, data: "greys", split: Split::Test, threshold: 0.0, seed: 0 };
+    let (data, split) = ("greys", Split::Test);
+    let subject = Subject { model: &model, data, split, threshold: 0.0, threshold_from: None, seed: 0 };
     let text = evaluate(&Failing, &samples, &subject, &|_, _| ()).unwrap_err().to_string();
     assert!(text.contains("failing.onnx") && text.contains("2 of 3 pictures"), "{text}");
     assert!(text.contains("all-130-130.png"), "the first is named: {text}");
@@ -142,6 +150,9 @@ fn one_class_leaves_open_what_needs_two() {
     let (evaluation, _) = evaluated(&samples).unwrap();
     assert_eq!(evaluation.metrics.auc, None);
     assert_eq!(evaluation.metrics.accuracy.unwrap().value, 1.0);
+    assert_eq!(evaluation.rates.true_positive_rate, evaluation.metrics.accuracy);
+    assert_eq!(evaluation.rates.true_negative_rate, None);
+    assert!(evaluation.undefined.unwrap().starts_with("all pictures are fake"));
 }
 
 #[test]

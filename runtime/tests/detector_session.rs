@@ -5,10 +5,10 @@ mod detector_fixture;
 
 use detector_fixture::{RES, bytes, model, node, plainly, tensor, tiny, value};
 use dfrt_runtime::data::batch::Batch;
+use dfrt_runtime::detector::asked::Asked;
 use dfrt_runtime::detector::bench::bench;
 use dfrt_runtime::detector::metadata::Metadata;
 use dfrt_runtime::detector::oracle::Oracle;
-use dfrt_runtime::detector::asked::Asked;
 use dfrt_runtime::detector::session::{Detector, TractOracle};
 use dfrt_runtime::{random, storage};
 use rand::{Rng, RngExt};

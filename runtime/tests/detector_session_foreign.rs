@@ -286,7 +286,9 @@ fn found(operator: &str, numbers: &[f32], layout: Layout, producer: &str) -> Res
     let folder = Folder::new();
     let asked = Asked { output: Some(Output::Logit), ..Asked::default() };
     let path = folder.model(&behind(front, layout, producer));
-    Detector::load_as(&path, 1, &asked).map(|found| found.reading().clone()).map_err(|error| error.to_string())
+    Detector::load_as(&path, 1, &asked)
+        .map(|found| found.reading().clone())
+        .map_err(|error| error.to_string())
 }
 
 #[test]
@@ -434,7 +436,10 @@ fn a_usual_way_is_what_its_numbers_say() {
     let path = folder.model(&plain());
     let numbers = |range, mean: [f32; 3], std: [f32; 3], channels| {
         let asked = Asked { channels: Some(channels), ..plainly() };
-        logits(&path, &Asked { preprocess: None, range: Some(range), mean: Some(mean), std: Some(std), ..asked })
+        logits(
+            &path,
+            &Asked { preprocess: None, range: Some(range), mean: Some(mean), std: Some(std), ..asked },
+        )
     };
     let way = |preprocess| logits(&path, &Asked { preprocess: Some(preprocess), ..plainly() });
     let rgb = Channels::Rgb;
@@ -466,11 +471,15 @@ fn a_closing_sigmoid_or_softmax_is_read_before_it() {
         let path = folder.model(&disguised(&reading, shape, false));
         let asked = Asked { fake_index: Some(fake_index), ..open.clone() };
         let detector = Detector::load_as(&path, 2, &asked).unwrap();
-        let closing = (output == Output::Probability).then_some(if outputs == 1 { "Sigmoid" } else { "Softmax" });
+        let closing =
+            (output == Output::Probability).then_some(if outputs == 1 { "Sigmoid" } else { "Softmax" });
         assert_eq!(detector.reading().logits_before.as_deref(), closing, "{shape:?}");
         assert_eq!(detector.reading().output, Output::Logit);
         for (found, expected) in logits(&path, &asked).iter().zip(&expected) {
-            assert!((found - expected).abs() < 2e-6 * expected.abs().max(1.0), "{shape:?}: {found}, {expected}");
+            assert!(
+                (found - expected).abs() < 2e-6 * expected.abs().max(1.0),
+                "{shape:?}: {found}, {expected}"
+            );
         }
         // The same once more from what was recorded.
         let again = Detector::load_as(&path, 2, &Asked::recorded(detector.reading(), RES)).unwrap();
@@ -491,30 +500,46 @@ fn probabilities_are_found_whatever_operators_made_them() {
         ("p * 1", |end| end.with("Mul", &[1.0]), 1),
         ("p + 0", |end| end.with("Add", &[0.0]), 1),
         ("p / 1", |end| end.with("Div", &[1.0]), 1),
-        ("clipped", |end| {
-            end.tensors.push(tensor("least", &[], vec![1e-6]));
-            end.tensors.push(tensor("most", &[], vec![1.0 - 1e-6]));
-            end.then("Clip", &["least", "most"], vec![]);
-        }, 1),
-        ("1 - p", |end| {
-            end.tensors.push(tensor("one", &[1, 1, 1, 1], vec![1.0]));
-            let value = end.value.clone();
-            end.nodes.push(node("Sub", &["one", &value], "other", vec![]));
-            end.value = "other".to_owned();
-        }, 0),
-        ("[1 - p, p]", |end| {
-            end.tensors.push(tensor("one", &[1, 1, 1, 1], vec![1.0]));
-            let value = end.value.clone();
-            end.nodes.push(node("Sub", &["one", &value], "other", vec![]));
-            end.nodes.push(node("Concat", &["other", &value], "both", vec![integer("axis", 1)]));
-            end.value = "both".to_owned();
-        }, 1),
-        ("mean of two", |end| {
-            let value = end.value.clone();
-            end.nodes.push(node("Add", &[&value, &value], "sum", vec![]));
-            end.value = "sum".to_owned();
-            end.with("Div", &[2.0]);
-        }, 1),
+        (
+            "clipped",
+            |end| {
+                end.tensors.push(tensor("least", &[], vec![1e-6]));
+                end.tensors.push(tensor("most", &[], vec![1.0 - 1e-6]));
+                end.then("Clip", &["least", "most"], vec![]);
+            },
+            1,
+        ),
+        (
+            "1 - p",
+            |end| {
+                end.tensors.push(tensor("one", &[1, 1, 1, 1], vec![1.0]));
+                let value = end.value.clone();
+                end.nodes.push(node("Sub", &["one", &value], "other", vec![]));
+                end.value = "other".to_owned();
+            },
+            0,
+        ),
+        (
+            "[1 - p, p]",
+            |end| {
+                end.tensors.push(tensor("one", &[1, 1, 1, 1], vec![1.0]));
+                let value = end.value.clone();
+                end.nodes.push(node("Sub", &["one", &value], "other", vec![]));
+                end.nodes.push(node("Concat", &["other", &value], "both", vec![integer("axis", 1)]));
+                end.value = "both".to_owned();
+            },
+            1,
+        ),
+        (
+            "mean of two",
+            |end| {
+                let value = end.value.clone();
+                end.nodes.push(node("Add", &[&value, &value], "sum", vec![]));
+                end.value = "sum".to_owned();
+                end.with("Div", &[2.0]);
+            },
+            1,
+        ),
         ("1 / (1 + exp(-z))", |_| (), 1),
         ("exp / sum", |_| (), 1),
     ];
@@ -569,11 +594,13 @@ fn tracts_sigmoid_ends_at_a_logit_of_14_6() {
     let mut end = Disguise::new("logit");
     end.reshape(&[-1, 1, 1, 1]);
     end.with("Mul", &[100.0]);
+    end.with("Add", &[80.0]);
     end.then("Sigmoid", &[], vec![]);
     let path = folder.model(&ended(end, &[None, None, None, None]));
     let sure = logits(&path, &Asked { output: None, ..plainly() });
     let deployed = logits(&path, &Asked { output: Some(Output::Probability), ..plainly() });
-    let ends: Vec<(f32, f32)> = sure.into_iter().zip(deployed).filter(|(sure, _)| sure.abs() > 30.0).collect();
+    let ends: Vec<(f32, f32)> =
+        sure.into_iter().zip(deployed).filter(|(sure, _)| sure.abs() > 30.0).collect();
     assert!(ends.iter().any(|(sure, _)| *sure > 0.0) && ends.iter().any(|(sure, _)| *sure < 0.0), "{ends:?}");
     for (sure, deployed) in ends {
         assert!((13.8..15.5).contains(&(deployed * sure.signum())), "{sure} became {deployed}");
@@ -622,7 +649,10 @@ fn of_several_classes_the_fake_one_is_asked_for() {
                 let z = [logit + 0.5, -0.5 * logit, 0.25 * logit - 0.25].map(f64::from);
                 let others: f64 = (0..3).filter(|&it| it != fake).map(|it| z[it].exp()).sum();
                 let expected = z[fake] - others.ln();
-                assert!((f64::from(*found) - expected).abs() < 1e-4, "{closing:?} {fake}: {found}, not {expected}");
+                assert!(
+                    (f64::from(*found) - expected).abs() < 1e-4,
+                    "{closing:?} {fake}: {found}, not {expected}"
+                );
             }
         }
     }
@@ -669,7 +699,8 @@ fn other_types_and_shapes_of_the_input_are_taken() {
     element(&mut graph.input[0], 10);
     for tensor in &mut graph.initializer {
         let four = tensor.raw_data.chunks_exact(4).map(|four| f32::from_le_bytes(four.try_into().unwrap()));
-        tensor.raw_data = four.flat_map(|value| half::f16::from_f32(value).to_le_bytes()).collect::<Vec<_>>().into();
+        tensor.raw_data =
+            four.flat_map(|value| half::f16::from_f32(value).to_le_bytes()).collect::<Vec<_>>().into();
         tensor.data_type = 10;
     }
     let path = folder.model(&half);
@@ -697,7 +728,9 @@ fn element(input: &mut ValueInfoProto, kind: i32) {
 }
 
 fn sizes(input: &mut ValueInfoProto, shape: Option<&[i64]>) {
-    let Some(Type::TensorType(tensor)) = input.r#type.as_mut().and_then(|it| it.value.as_mut()) else { return };
+    let Some(Type::TensorType(tensor)) = input.r#type.as_mut().and_then(|it| it.value.as_mut()) else {
+        return;
+    };
     tensor.shape = shape.map(|sizes| TensorShapeProto {
         dim: sizes
             .iter()
@@ -736,7 +769,12 @@ fn a_batch_norm_in_training_mode_is_folded_over_weights_and_refused_over_picture
     graph.initializer.push(shape_tensor("whole", &[-1, 3, 3, 3]));
     graph.initializer.push(tensor("gain", &[8], vec![0.2; 8]));
     graph.initializer.push(tensor("none", &[8], vec![0.0; 8]));
-    let training = node("BatchNormalization", &["flat_kernel", "gain", "none", "none", "gain"], "standard", vec![integer("training_mode", 1)]);
+    let training = node(
+        "BatchNormalization",
+        &["flat_kernel", "gain", "none", "none", "gain"],
+        "standard",
+        vec![integer("training_mode", 1)],
+    );
     let nodes = [
         node("Reshape", &["kernel", "rows"], "flat_kernel", vec![]),
         training.clone(),
@@ -748,7 +786,8 @@ fn a_batch_norm_in_training_mode_is_folded_over_weights_and_refused_over_picture
     let mut by_hand = plain();
     let kernel = &mut by_hand.graph.as_mut().unwrap().initializer[0];
     let raw = kernel.raw_data.to_vec();
-    let numbers: Vec<f32> = raw.chunks_exact(4).map(|four| f32::from_le_bytes(four.try_into().unwrap())).collect();
+    let numbers: Vec<f32> =
+        raw.chunks_exact(4).map(|four| f32::from_le_bytes(four.try_into().unwrap())).collect();
     let standard = numbers.chunks_exact(27).flat_map(|row| {
         let mean = row.iter().sum::<f32>() / 27.0;
         let variance = row.iter().map(|value| (value - mean).powi(2)).sum::<f32>() / 27.0;
@@ -781,14 +820,18 @@ fn a_configuration_beside_the_file_says_how_pixels_go_in() {
     let open = Asked { output: Some(Output::Logit), ..Asked::default() };
     let text = r#"{"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5], "do_rescale": true}"#;
     std::fs::write(path.with_file_name("preprocessor_config.json"), text).unwrap();
-    assert_eq!(logits(&path, &open), logits(&path, &Asked { preprocess: Some(Preprocess::Half), ..plainly() }));
+    assert_eq!(
+        logits(&path, &open),
+        logits(&path, &Asked { preprocess: Some(Preprocess::Half), ..plainly() })
+    );
 }
 
 #[test]
 fn what_is_said_tells_the_rest() {
     let folder = Folder::new();
     let path = folder.model(&plain());
-    let load = |asked: Asked| Detector::load_as(&path, 1, &Asked { output: Some(Output::Logit), ..asked }).unwrap();
+    let load =
+        |asked: Asked| Detector::load_as(&path, 1, &Asked { output: Some(Output::Logit), ..asked }).unwrap();
     let caffe = load(Asked { mean: Some([123.68, 116.78, 103.94]), ..Asked::default() });
     assert_eq!((caffe.reading().range, caffe.reading().std), (Range::Bytes, [1.0; 3]));
     let halves = load(Asked { mean: Some([0.5; 3]), std: Some([0.5; 3]), ..Asked::default() });

@@ -2,16 +2,18 @@
 //! through comparisons and every rendering. Set DFRT_REPORT_DIR to keep the
 //! folders and look at them.
 
+use dfrt_runtime::attack::distances::MinimalDistance;
 use dfrt_runtime::attack::result::{
     AttackReport, Direction, Gate, QueryStatistics, RateIntervals, SampleResult,
 };
-use dfrt_runtime::attack::threat::Norm;
+use dfrt_runtime::attack::threat::{Norm, Threat};
 use dfrt_runtime::data::manifest::{Label, Split};
-use dfrt_runtime::detector::evaluate::{DataInfo, Evaluation, ModelInfo, PartMetrics};
+use dfrt_runtime::detector::evaluate::{DataInfo, Evaluation, ModelInfo, PartMetrics, Rates};
 use dfrt_runtime::metrics::intervals::{metrics, wilson};
 use dfrt_runtime::random::stream;
 use dfrt_runtime::report::compare::comparisons;
 use dfrt_runtime::report::extras::ScoreLine;
+use dfrt_runtime::report::page::Page;
 use dfrt_runtime::report::{Arm, Extras, Report, ReportError, attack_folder, folder, render, write};
 use image::{Rgb, RgbImage};
 use rand::RngExt;
@@ -88,7 +90,10 @@ fn evaluation(scores: &[ScoreLine]) -> Evaluation {
         model: model(),
         data: data(),
         threshold: f64::from(THRESHOLD),
+        threshold_from: None,
         metrics: part(&|_| true).metrics,
+        rates: Rates::default(),
+        undefined: None,
         by_subset: BTreeMap::from(by_subset),
         by_group: part(&|line| line.path.ends_with("0.png") || line.path.ends_with("1.png")),
         skipped: Vec::new(),
@@ -127,6 +132,8 @@ fn samples(scores: &[ScoreLine], plan: &Plan, arm: usize, seed: u64) -> Vec<Samp
             clean_sha256: String::new(),
             adv_sha256: String::new(),
             attack: String::new(),
+            // The search stands for one that measures, too.
+            distance: (success && plan.cost.is_none()).then(|| queries as f64 / 100_000.0),
         }
     };
     scores.iter().enumerate().map(sample).collect()
@@ -172,6 +179,7 @@ fn attack(samples: &[SampleResult], plan: &Plan, doubtful: bool) -> AttackReport
         method: plan.method.into(),
         norm: Norm::Linf,
         eps_255: 8.0,
+        eps: 8.0 / 255.0,
         params: Map::from_iter([("seed".to_owned(), json!(0))]),
         n,
         n_clean_correct: right,
@@ -194,11 +202,16 @@ fn attack(samples: &[SampleResult], plan: &Plan, doubtful: bool) -> AttackReport
         },
         certified_8bit: turned,
         lost_to_rounding: 2,
+        minimal_distance: plan.cost.is_none().then(|| {
+            let threat = Threat::new(Norm::Linf, 8.0).unwrap();
+            MinimalDistance::of(samples, THRESHOLD, Norm::Linf, threat)
+        }),
         gates: gates(doubtful),
         unreliable: doubtful,
         model: model(),
         data: data(),
         threshold: f64::from(THRESHOLD),
+        threshold_from: None,
         skipped: Vec::new(),
         not_reached: 0,
         stages: Vec::new(),
@@ -417,6 +430,23 @@ fn nulls_and_doubts_are_said_as_plainly_as_gains() {
     for line in clean {
         assert_eq!(line.matches(" | ").count(), 8, "{line}");
     }
+}
+
+#[test]
+fn the_page_tells_the_distances_that_were_found() {
+    let study = study("distances", 1);
+    let page = Page::of(&study.report, &study.extras);
+    let table = page.tables.iter().find(|table| table.name == "distances").unwrap();
+    assert_eq!(table.rows.len(), 2, "one attack measures, on two arms");
+    let found = study.report.arms[1].attacks[3].minimal_distance.as_ref().unwrap();
+    let texts: Vec<&str> = table.rows[1].iter().map(|cell| cell.text.as_str()).collect();
+    assert_eq!(texts[..2], ["square", "gr, seed 0"]);
+    assert_eq!(texts[2], format!("{} of {}", found.n_found, found.n));
+    assert_eq!(texts[4], format!("{:.2}/255", 255.0 * found.median.unwrap()));
+    // More than a tenth was never turned over.
+    assert_eq!(texts[6], "–");
+    let detail = table.rows[1][8].detail.as_deref();
+    assert_eq!(detail, Some("8.00/255"), "the attacked radius stands between half and twice of it");
 }
 
 #[test]

@@ -239,7 +239,8 @@ impl Attack for Pgd {
                 for (index, &margin) in outcome.margins.iter().enumerate() {
                     let queries = self.settings.steps as u64 + 1;
                     let values = outcome.pictures.picture(index).to_vec();
-                    let found = Proposal { values, queries, gradients: outcome.gradients[index] };
+                    let gradients = outcome.gradients[index];
+                    let found = Proposal { values, queries, gradients, ..Proposal::default() };
                     match best.get_mut(index) {
                         None => best.push((margin, found)),
                         Some(kept) => merge(kept, (margin, found)),

@@ -11,6 +11,18 @@ pub const EXCESS_TOLERANCE_255: f64 = 0.01;
 pub const MARGIN: f64 = 0.002;
 /// The robust accuracy that may be left at 64/255.
 pub const LEFT_AT_64: f64 = 0.01;
+/// The share of the pictures left standing whose search may have heard one answer only.
+pub const UNINFORMED: f64 = 0.1;
+/// The share of all pictures whose success rounding to 8 bits may have undone.
+pub const LOST: f64 = 0.02;
+
+/// The gates that look at what became of the pictures; a suite's are of all its attacks
+/// together.
+pub const OF_OUTCOMES: [&str; 3] = [ANSWERS_DIFFER, SURVIVES_ROUNDING, CLEAN_AUC];
+const ANSWERS_DIFFER: &str = "answers-differ";
+const SURVIVES_ROUNDING: &str = "survives-rounding";
+/// The gate of [`clean_auc`].
+pub const CLEAN_AUC: &str = "clean-auc";
 
 impl Gate {
     /// A gate; `reason` says what a failure would mean.
@@ -72,6 +84,44 @@ pub fn counted(miscounted: usize, attacked: usize) -> Gate {
         miscounted == 0,
         share,
         "an attack whose own count of queries is wrong may have used more than its budget",
+    )
+}
+
+/// The searches for the pictures left `standing` learned something: of `uninformed` of
+/// them every answer was the same. The value is their share.
+pub fn answers_differ(uninformed: usize, standing: usize) -> Gate {
+    let share = uninformed as f64 / standing.max(1) as f64;
+    Gate::new(
+        ANSWERS_DIFFER,
+        share <= UNINFORMED,
+        share,
+        "of these pictures left standing the search heard the same answer every time (a saturated probability, hard \
+        labels, no change that crosses): it learned nothing, so that they stand is no robustness; let the file give \
+        the logit before its sigmoid or softmax, or attack by labels (rays in linf, hop-skip-jump, boundary in l2)",
+    )
+}
+
+/// Few successes were `lost` to rounding, of `n` pictures. The value is their share.
+pub fn survives_rounding(lost: usize, n: usize) -> Gate {
+    let share = lost as f64 / n.max(1) as f64;
+    Gate::new(
+        SURVIVES_ROUNDING,
+        share <= LOST,
+        share,
+        "these pictures fall within the radius in floats and no 8-bit picture was found that does: the robust accuracy \
+        counts them as standing and is too high for an attack before the pixels are saved; look at a larger radius",
+    )
+}
+
+/// The classes are the right way round: of the clean logits' AUC `auc` the interval, up to
+/// `high`, does not lie below one half. The value is the AUC.
+pub fn clean_auc(auc: f64, high: f64) -> Gate {
+    Gate::new(
+        CLEAN_AUC,
+        high >= 0.5,
+        auc,
+        "the AUC on clean pictures lies below one half: the model tells the classes apart the wrong way round, so \
+        that what counts as right is mostly chance; name the class of fakes (--fake-index) or mend the labels",
     )
 }
 
@@ -238,6 +288,7 @@ mod tests {
             method: "planted".to_owned(),
             norm: Norm::Linf,
             eps_255: 8.0,
+            eps: 8.0 / 255.0,
             params: serde_json::Map::new(),
             n: 1000,
             n_clean_correct: 1000,
@@ -251,6 +302,7 @@ mod tests {
             queries: summary.queries,
             certified_8bit: 0,
             lost_to_rounding: 0,
+            minimal_distance: None,
             gates: Vec::new(),
             unreliable: false,
             model: ModelInfo {
@@ -262,6 +314,7 @@ mod tests {
             },
             data: DataInfo { path: String::new(), split: String::new(), n_real: 0, n_fake: 0 },
             threshold: 0.0,
+            threshold_from: None,
             skipped: Vec::new(),
             not_reached: 0,
             stages: Vec::new(),
@@ -304,6 +357,15 @@ mod tests {
         let masked = gradient(count(40, 9, 1)).unwrap();
         assert!(!masked.passed && masked.value == 0.25);
         assert!(!finite_difference(0.2, 0.05).passed);
+    }
+
+    #[test]
+    fn a_tenth_may_be_uninformed_and_a_fiftieth_lost() {
+        assert!(answers_differ(0, 0).passed && answers_differ(1, 10).passed);
+        let one = answers_differ(2, 19);
+        assert!(!one.passed && one.reason.contains("by labels"), "{one:?}");
+        assert!(survives_rounding(2, 100).passed && !survives_rounding(3, 100).passed);
+        assert!(clean_auc(0.4, 0.5).passed && !clean_auc(0.4, 0.499).passed);
     }
 
     #[test]

@@ -1,32 +1,36 @@
 //! The judge: asks the clean logits, has the attack propose, and decides. A
 //! proposal is clipped to the threat model, rounded to 8 bits, saved as PNG,
 //! read back and asked again; only then is it a success. An attack never
-//! reports its own.
+//! reports its own. Where a proposal crosses and its rounding does not, the
+//! other 8-bit pictures that may stand for it in L2 are tried, too.
 
+use super::distances::MinimalDistance;
 use super::dossier::{self, Dossier, DossierError, Side};
 use super::gates;
-use super::journal::{Entry, Finding, Journal};
+use super::journal::{Earlier, Entry, Finding, Journal, Source};
+use super::ledger::Spent;
 use super::result::{AttackReport, Gate, SampleResult};
+use super::settings::Settings;
 use super::summary::{self, Summary};
 use super::tape::{self, Tape};
-use super::threat::{Distance, Threat};
+use super::threat::{Distance, Norm, Threat};
 use super::{Attack, Proposal, Target, is_right, ledger, planes};
 use crate::data::batch::Batch;
 use crate::data::manifest::{Sample, Split};
 use crate::data::picture::{self, PictureError};
 use crate::detector::evaluate::ModelInfo;
 use crate::detector::oracle::{Oracle, OracleError};
+use crate::detector::threshold::ThresholdSource;
 use crate::{random, storage};
 use image::RgbImage;
 use rayon::prelude::*;
-use serde_json::json;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::Instant;
 
 /// Pictures asked twice for the gate on repeated forwards.
-const REPEATED: usize = 32;
+pub(super) const REPEATED: usize = 32;
 /// Pictures on which an attack makes its own checks.
 const CHECKED: usize = 4;
 
@@ -60,6 +64,8 @@ pub struct Trial<'a> {
     pub threat: Threat,
     /// Logit above which a picture is called fake.
     pub threshold: f64,
+    /// Where that came from.
+    pub threshold_from: Option<&'a ThresholdSource>,
     /// The model, as attack.json names it.
     pub model: &'a ModelInfo,
     /// The data set, as the user named it.
@@ -93,6 +99,9 @@ pub struct Progress {
     pub successes: usize,
     /// Queries spent.
     pub queries: u64,
+    /// Pictures that an earlier run judged and whose files have changed since, or are damaged:
+    /// they are judged anew.
+    pub changed: usize,
 }
 
 /// The verdict.
@@ -139,7 +148,8 @@ pub enum JudgeError {
 ///
 /// With `trial.out`, everything is saved as it comes, and a run that was killed
 /// goes on with `trial.resume`: pictures judged under the same settings are not
-/// attacked again, and the result is that of an uninterrupted run but for seconds.
+/// attacked again, and the result is that of an uninterrupted run but for seconds. A
+/// picture is known by the content of its file; one that has changed is judged anew.
 /// Pictures run a thread each where the attack takes one at a time.
 ///
 /// # Errors
@@ -152,7 +162,10 @@ pub fn judge(
     trial: &Trial<'_>,
 ) -> Result<Judgement, JudgeError> {
     let start = Instant::now();
-    let mut court = Court::open(attack, oracle, trial)?;
+    let mut court = Court::open(attack, oracle, subjects, trial)?;
+    if let Some(judgement) = court.finished(subjects) {
+        return Ok(judgement);
+    }
     let deterministic = court.repeat(subjects)?;
     let checks = court.checks(subjects)?;
     let earlier = std::mem::take(&mut court.earlier);
@@ -169,10 +182,15 @@ pub fn judge(
     }
     let mut gates = summary::own_gates(&entries, deterministic);
     gates.extend(checks);
+    gates.extend(summary::outcome_gates(&entries, Some(subjects), trial.threshold as f32));
     let summary = Summary::of(&entries, trial.threshold as f32, gates);
     let mut report = summary.report(attack.name(), attack.parameters(), trial);
     report.not_reached = subjects.len() - entries.len() - skipped.len();
     report.skipped = skipped;
+    report.minimal_distance = attack.measures().map(|norm| {
+        let samples = entries.iter().map(|entry| &entry.result);
+        MinimalDistance::of(samples, trial.threshold as f32, norm, trial.threat)
+    });
     report.seconds = start.elapsed().as_secs_f64();
     let (samples, findings): (Vec<_>, Vec<_>) =
         entries.into_iter().map(|entry| (entry.result, entry.finding)).unzip();
@@ -197,6 +215,7 @@ struct Court<'a> {
 struct Clean<'a> {
     subject: &'a Subject,
     picture: RgbImage,
+    source: Source,
     logit: f32,
 }
 
@@ -204,23 +223,51 @@ impl<'a> Court<'a> {
     fn open(
         attack: &'a dyn Attack,
         oracle: &'a dyn Oracle,
+        subjects: &[Subject],
         trial: &'a Trial<'a>,
     ) -> Result<Self, JudgeError> {
         if trial.tape.is_some() && attack.batch() > 1 {
             return Err(tape::together().into());
         }
-        let mut earlier = Vec::new();
+        let (mut earlier, mut changed) = (Vec::new(), 0);
         let record = match trial.out {
             Some(folder) => {
-                let dossier = Dossier::new(folder);
-                let (journal, entries) = Journal::open(&dossier, &settings(attack, trial), trial.resume)?;
-                earlier = entries;
+                let (dossier, settings) = (Dossier::new(folder), Settings::of(attack, trial));
+                let found = Journal::earlier(&dossier, &settings, trial.resume)?;
+                (earlier, changed) = still_true(&dossier, found, subjects, trial.data)?;
+                let journal = Journal::begin(&dossier, &settings, &earlier)?;
                 Some((dossier, journal))
             }
             None => None,
         };
-        let (skipped, progress) = (Mutex::default(), Mutex::default());
-        Ok(Self { attack, oracle, trial, record, earlier, skipped, progress })
+        let progress = Mutex::new(Progress { changed, ..Progress::default() });
+        Ok(Self { attack, oracle, trial, record, earlier, skipped: Mutex::default(), progress })
+    }
+
+    /// What an earlier run published, where every subject's entry of it still holds and nothing
+    /// was left out: then there is nothing to do.
+    fn finished(&self, subjects: &[Subject]) -> Option<Judgement> {
+        let (dossier, _) = self.record.as_ref()?;
+        let report = dossier.report().ok()?;
+        let samples = dossier.samples().ok()?;
+        let known: HashMap<u64, &Entry> = self.earlier.iter().map(|entry| (entry.result.id, entry)).collect();
+        let entries: Option<Vec<&Entry>> =
+            subjects.iter().map(|subject| known.get(&subject.id).copied()).collect();
+        let mut entries = entries?;
+        entries.sort_by_key(|entry| entry.result.id);
+        let same = |(sample, entry): (&SampleResult, &&Entry)| {
+            // NaN logits are the same, too.
+            format!("{sample:?}") == format!("{:?}", entry.result)
+        };
+        let complete = samples.len() == entries.len() && samples.iter().zip(&entries).all(same);
+        let as_named = report.data.path == self.trial.data && report.model.path == self.trial.model.path;
+        if !(complete && as_named && report.n == samples.len() && report.not_reached == 0) {
+            return None;
+        }
+        let findings = entries.iter().map(|entry| entry.finding).collect();
+        let entries: Vec<Entry> = entries.into_iter().cloned().collect();
+        self.advance(subjects.len(), &entries);
+        Some(Judgement { report, samples, findings })
     }
 
     /// Asks the first pictures twice.
@@ -252,7 +299,7 @@ impl<'a> Court<'a> {
             earlier.into_iter().map(|entry| (entry.result.id, entry)).collect();
         let (mut entries, mut pending) = (Vec::with_capacity(subjects.len()), Vec::new());
         for subject in subjects {
-            match known.remove(&subject.id).filter(|entry| self.still_holds(entry, subject)) {
+            match known.remove(&subject.id) {
                 Some(entry) => entries.push(entry),
                 None => pending.push(subject),
             }
@@ -278,21 +325,6 @@ impl<'a> Court<'a> {
         entries.extend(heard?.into_iter().flatten());
         entries.sort_by_key(|entry| entry.result.id);
         Ok(entries)
-    }
-
-    /// Whether an earlier run's entry is of this subject and its pictures lie
-    /// there as they were saved.
-    fn still_holds(&self, entry: &Entry, subject: &Subject) -> bool {
-        let Some((dossier, _)) = &self.record else { return false };
-        let result = &entry.result;
-        let saved = |side, sha256: &str| {
-            let path = dossier.picture_path(side, result.id);
-            storage::sha256_of_file(&path).is_ok_and(|found| found == sha256)
-        };
-        result.path == shown(subject)
-            && result.label == subject.sample.label
-            && (!entry.finding.attacked
-                || saved(Side::Clean, &result.clean_sha256) && saved(Side::Adversarial, &result.adv_sha256))
     }
 
     /// Judges a few subjects together and puts what was found on record.
@@ -321,11 +353,16 @@ impl<'a> Court<'a> {
 
     /// The subjects that can be read, with their clean logits.
     fn clean<'s>(&self, subjects: &[&'s Subject]) -> Result<Vec<Clean<'s>>, JudgeError> {
-        let loaded: Vec<_> = subjects.par_iter().map(|subject| self.load(subject)).collect();
+        let load = |subject: &&Subject| {
+            let kept = self.record.is_some();
+            let sha256 = if kept { content(&subject.sample.path) } else { String::new() };
+            Ok((self.load(subject)?, Source { sha256 }))
+        };
+        let loaded: Vec<Result<_, PictureError>> = subjects.par_iter().map(load).collect();
         let mut pictures = Vec::with_capacity(subjects.len());
         for (&subject, picture) in subjects.iter().zip(loaded) {
             match picture {
-                Ok(picture) => pictures.push((subject, picture)),
+                Ok((picture, source)) => pictures.push((subject, picture, source)),
                 Err(error) => {
                     let mut skipped = self.skipped.lock().expect("no holder panics");
                     skipped.push(error.to_string());
@@ -333,9 +370,11 @@ impl<'a> Court<'a> {
                 }
             }
         }
-        let logits = self.ask(pictures.iter().map(|(_, picture)| planes(picture)))?;
+        let logits = self.ask(pictures.iter().map(|(_, picture, _)| planes(picture)))?;
         let clean = pictures.into_iter().zip(logits);
-        Ok(clean.map(|((subject, picture), logit)| Clean { subject, picture, logit }).collect())
+        Ok(clean
+            .map(|((subject, picture, source), logit)| Clean { subject, picture, source, logit })
+            .collect())
     }
 
     fn ask(&self, pictures: impl Iterator<Item = Vec<f32>>) -> Result<Vec<f32>, JudgeError> {
@@ -360,7 +399,7 @@ impl<'a> Court<'a> {
         };
         let targets: Vec<_> = clean.iter().map(target).collect();
         let propose = || self.attack.propose(&targets);
-        let (proposals, spent) = ledger::scope(targets.len(), || match self.trial.tape {
+        let (proposals, spent) = ledger::audited(targets.len(), || match self.trial.tape {
             Some(tape) => tape.picture(targets[0].id, propose),
             None => propose(),
         });
@@ -382,7 +421,7 @@ impl<'a> Court<'a> {
         }
     }
 
-    /// Clips, rounds, saves, reads back and asks.
+    /// Clips, rounds, asks, saves, reads back and asks again.
     fn decide(
         &self,
         clean: &[Clean<'_>],
@@ -395,8 +434,9 @@ impl<'a> Court<'a> {
             values
         });
         let floats = self.ask(clipped)?;
+        let rounded = self.rounded(clean, proposals, &floats)?;
         let exhibits: Result<Vec<_>, _> =
-            clean.iter().zip(proposals).map(|(clean, proposal)| self.exhibit(clean, proposal)).collect();
+            clean.iter().zip(rounded).map(|(clean, rounded)| self.exhibit(clean, &rounded)).collect();
         let exhibits = exhibits?;
         let eights = self.ask(exhibits.iter().map(|exhibit| planes(&exhibit.picture)))?;
         let judged = clean.iter().zip(proposals).zip(exhibits).zip(floats.iter().zip(eights));
@@ -407,10 +447,49 @@ impl<'a> Court<'a> {
             .collect())
     }
 
-    /// The 8-bit picture of a proposal, through PNG and back.
-    fn exhibit(&self, clean: &Clean<'_>, proposal: &Proposal) -> Result<Exhibit, JudgeError> {
-        let rounded = self.trial.threat.round(&clean.picture, &proposal.values);
-        let png = picture::encode_png(&rounded);
+    /// The 8-bit picture of every proposal: its rounding, or, where that loses a crossing
+    /// (`floats` are the logits before), another that keeps it.
+    fn rounded(
+        &self,
+        clean: &[Clean<'_>],
+        proposals: &[Proposal],
+        floats: &[f32],
+    ) -> Result<Vec<RgbImage>, JudgeError> {
+        let threat = self.trial.threat;
+        let mut rounded = Vec::with_capacity(clean.len());
+        for ((clean, proposal), &float) in clean.iter().zip(proposals).zip(floats) {
+            let plain = threat.round(&clean.picture, &proposal.values);
+            let in_doubt = threat.norm == Norm::L2 && self.crossed(clean, float);
+            let kept = match in_doubt && !self.crosses(clean, &plain)? {
+                true => self.kept(clean, threat.other_roundings(&clean.picture, &proposal.values))?,
+                false => None,
+            };
+            rounded.push(kept.unwrap_or(plain));
+        }
+        Ok(rounded)
+    }
+
+    /// The first of `others` that crosses.
+    fn kept(&self, clean: &Clean<'_>, others: Vec<RgbImage>) -> Result<Option<RgbImage>, JudgeError> {
+        for other in others {
+            if self.crosses(clean, &other)? {
+                return Ok(Some(other));
+            }
+        }
+        Ok(None)
+    }
+
+    fn crosses(&self, clean: &Clean<'_>, picture: &RgbImage) -> Result<bool, JudgeError> {
+        Ok(self.crossed(clean, self.ask(std::iter::once(planes(picture)))?[0]))
+    }
+
+    fn crossed(&self, clean: &Clean<'_>, logit: f32) -> bool {
+        logit.is_finite() && !is_right(logit, clean.subject.sample.label, self.trial.threshold as f32)
+    }
+
+    /// An 8-bit picture through PNG and back.
+    fn exhibit(&self, clean: &Clean<'_>, rounded: &RgbImage) -> Result<Exhibit, JudgeError> {
+        let png = picture::encode_png(rounded);
         let Some((dossier, _)) = &self.record else {
             let picture = dossier::decode(&png, Path::new("adversarial picture"))?;
             return Ok(Exhibit { picture, clean_sha256: String::new(), adv_sha256: String::new() });
@@ -431,11 +510,10 @@ impl<'a> Court<'a> {
         eight: f32,
         miscounted: bool,
     ) -> Entry {
-        let (threat, threshold) = (self.trial.threat, self.trial.threshold as f32);
-        let label = clean.subject.sample.label;
+        let threat = self.trial.threat;
         let distance = Distance::between(&clean.picture, &exhibit.picture);
         assert!(threat.contains(distance), "the judge rounds into the ball");
-        let crossed = |logit: f32| logit.is_finite() && !is_right(logit, label, threshold);
+        let crossed = |logit| self.crossed(clean, logit);
         let gradients = proposal.gradients;
         Entry {
             result: SampleResult {
@@ -447,6 +525,7 @@ impl<'a> Court<'a> {
                 clean_sha256: exhibit.clean_sha256,
                 adv_sha256: exhibit.adv_sha256,
                 attack: self.attack.name().to_owned(),
+                distance: self.shortest(proposal, crossed(eight).then_some(distance)),
                 ..untouched(clean)
             },
             finding: Finding {
@@ -455,17 +534,30 @@ impl<'a> Court<'a> {
                 non_finite: u32::from(!float.is_finite()) + u32::from(!eight.is_finite()),
                 excess_255: threat.excess_255(&planes(&clean.picture), &proposal.values).max(0.0),
                 miscounted,
+                never_differed: proposal.never_differed,
                 gradients_evaluated: gradients.evaluated,
                 gradients_zero: gradients.zero,
                 gradients_non_finite: gradients.non_finite,
             },
+            source: clean.source.clone(),
         }
+    }
+
+    /// The shortest change that is known to cross, of an attack that measures it: what it
+    /// found, or the 8-bit picture `turned` where that is nearer.
+    fn shortest(&self, proposal: &Proposal, turned: Option<Distance>) -> Option<f64> {
+        let norm = self.attack.measures()?;
+        let turned = turned.map(|distance| match norm {
+            Norm::Linf => f64::from(distance.linf_255) / 255.0,
+            Norm::L2 => distance.l2(),
+        });
+        [proposal.distance, turned].into_iter().flatten().min_by(f64::total_cmp)
     }
 
     fn advance(&self, total: usize, entries: &[Entry]) {
         let mut progress = self.progress.lock().expect("no holder panics");
         progress.total = total;
-        for Entry { result, finding } in entries {
+        for Entry { result, finding, .. } in entries {
             progress.done += 1;
             progress.attacked += usize::from(finding.attacked);
             progress.successes += usize::from(result.success);
@@ -485,21 +577,25 @@ struct Exhibit {
 /// Puts the ledger's count in the place of the attack's where the ledger can
 /// tell pictures apart, and says whether the two differ. A ledger that counted
 /// nothing says nothing: then the attack works on a device of its own.
-fn settle(proposals: &mut [Proposal], spent: u64) -> bool {
+fn settle(proposals: &mut [Proposal], spent: Spent) -> bool {
     let claimed: u64 = proposals.iter().map(|proposal| proposal.queries).sum();
-    if spent == 0 {
+    if spent.queries == 0 {
         return false;
     }
     if let [proposal] = proposals {
-        proposal.queries = spent;
+        proposal.queries = spent.queries;
+        if proposal.gradients.evaluated == 0 {
+            proposal.never_differed = spent.never_differed;
+        }
     }
-    claimed != spent
+    claimed != spent.queries
 }
 
 /// The entry of a picture that was classified wrongly before.
 fn missed(clean: &Clean<'_>) -> Entry {
     let non_finite = u32::from(!clean.logit.is_finite());
-    Entry { result: untouched(clean), finding: Finding { non_finite, ..Finding::default() } }
+    let finding = Finding { non_finite, ..Finding::default() };
+    Entry { result: untouched(clean), finding, source: clean.source.clone() }
 }
 
 fn untouched(clean: &Clean<'_>) -> SampleResult {
@@ -517,6 +613,7 @@ fn untouched(clean: &Clean<'_>) -> SampleResult {
         clean_sha256: String::new(),
         adv_sha256: String::new(),
         attack: String::new(),
+        distance: None,
     }
 }
 
@@ -524,20 +621,56 @@ fn shown(subject: &Subject) -> String {
     subject.sample.path.to_string_lossy().into_owned()
 }
 
-/// Names what must not change between a run and its continuation. Which
-/// pictures are judged may: more of them later is no other attack.
-fn settings(attack: &dyn Attack, trial: &Trial<'_>) -> String {
-    let settings = json!({
-        "method": attack.name(),
-        "params": attack.parameters(),
-        "norm": trial.threat.norm,
-        "eps_255": trial.threat.eps_255,
-        "threshold": trial.threshold,
-        "model": trial.model.sha256,
-        "res": trial.model.res,
-        "reading": trial.model.reading,
-        "data": trial.data,
-        "split": trial.split,
-    });
-    storage::sha256(settings.to_string().as_bytes())
+/// Of what an earlier run found, that which is still true: the entries of `subjects` whose
+/// pictures are the same to the byte and were saved as they lie there, and those of other
+/// pictures; and how many are not.
+fn still_true(
+    dossier: &Dossier,
+    earlier: Earlier,
+    subjects: &[Subject],
+    data: &str,
+) -> Result<(Vec<Entry>, usize), DossierError> {
+    let subjects: HashMap<u64, &Subject> = subjects.iter().map(|subject| (subject.id, subject)).collect();
+    let same_data = earlier.settings.is_none_or(|settings| settings.get("data").as_str() == Some(data));
+    let checked: Vec<(Entry, bool)> = earlier
+        .entries
+        .into_par_iter()
+        .map(|mut entry| {
+            let Some(subject) = subjects.get(&entry.result.id) else { return Ok((entry, true)) };
+            let now = content(&subject.sample.path);
+            let same = !now.is_empty() && now == entry.source.sha256;
+            if !same && !same_data {
+                return Err(DossierError::OtherPictures {
+                    folder: dossier.folder().to_owned(),
+                    id: subject.id,
+                    was: entry.result.path,
+                    is: shown(subject),
+                });
+            }
+            let holds = same && entry.result.label == subject.sample.label && is_saved(dossier, &entry);
+            // It may have been moved.
+            entry.result.path = shown(subject);
+            Ok((entry, holds))
+        })
+        .collect::<Result<_, _>>()?;
+    let all = checked.len();
+    let kept: Vec<Entry> = checked.into_iter().filter(|(_, holds)| *holds).map(|(entry, _)| entry).collect();
+    let changed = all - kept.len();
+    Ok((kept, changed))
+}
+
+/// Whether an entry's pictures lie there as they were saved.
+fn is_saved(dossier: &Dossier, entry: &Entry) -> bool {
+    let Entry { result, finding, .. } = entry;
+    let saved = |side, sha256: &str| {
+        let path = dossier.picture_path(side, result.id);
+        storage::sha256_of_file(&path).is_ok_and(|found| found == sha256)
+    };
+    !finding.attacked
+        || saved(Side::Clean, &result.clean_sha256) && saved(Side::Adversarial, &result.adv_sha256)
+}
+
+/// The hash of a picture's file; empty where it cannot be read.
+fn content(path: &Path) -> String {
+    storage::sha256_of_file(path).unwrap_or_default()
 }

@@ -1,6 +1,6 @@
 //! The count of queries that the judge trusts over an attack's word. An attack
 //! is given a [`Counted`] oracle; the judge opens a [`scope`] around each
-//! proposal and reads what was really asked.
+//! proposal and reads what was really asked, and whether the answers ever differed.
 //!
 //! The scope belongs to the thread. Where a waiting thread picks up another
 //! picture's proposal in between, that proposal opens its own scope, and the
@@ -20,11 +20,56 @@ thread_local! {
 struct Account {
     spent: u64,
     pictures: u64,
+    answers: Answers,
+}
+
+/// The answers to a search, as far as it matters whether they ever differed: to the bit,
+/// since a saturated probability and a label repeat exactly.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Answers {
+    first: Option<u64>,
+    count: u64,
+    differed: bool,
+}
+
+impl Answers {
+    /// Takes in an answer by its bits.
+    pub fn take(&mut self, bits: u64) {
+        self.count += 1;
+        self.differed |= *self.first.get_or_insert(bits) != bits;
+    }
+
+    /// Whether there were several, and all the same.
+    pub fn never_differed(&self) -> bool {
+        self.count > 1 && !self.differed
+    }
+
+    /// Whether any was unlike another.
+    pub fn differed(&self) -> bool {
+        self.differed
+    }
+}
+
+/// What was asked in a scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spent {
+    /// Logits, gradients and labels.
+    pub queries: u64,
+    /// Whether the scope was of one picture and its logits or labels, more than one,
+    /// were all the same. Gradients are no part of it: a batch of them tells no picture
+    /// from another, so that their attacks say it themselves.
+    pub never_differed: bool,
 }
 
 /// Runs `work`, which may ask for `pictures` pictures, and says how many logits
 /// (and gradients, and labels) it asked of [`Counted`] oracles on this thread.
 pub fn scope<T>(pictures: usize, work: impl FnOnce() -> T) -> (T, u64) {
+    let (result, spent) = audited(pictures, work);
+    (result, spent.queries)
+}
+
+/// The same with what the answers were like.
+pub fn audited<T>(pictures: usize, work: impl FnOnce() -> T) -> (T, Spent) {
     /// Gives the outer scope back even where `work` panics.
     struct Outer(Option<Account>);
     impl Drop for Outer {
@@ -32,10 +77,20 @@ pub fn scope<T>(pictures: usize, work: impl FnOnce() -> T) -> (T, u64) {
             OPEN.set(self.0);
         }
     }
-    let _outer = Outer(OPEN.replace(Some(Account { spent: 0, pictures: pictures as u64 })));
+    let account = Account { spent: 0, pictures: pictures as u64, answers: Answers::default() };
+    let _outer = Outer(OPEN.replace(Some(account)));
     let result = work();
-    let spent = OPEN.get().map_or(0, |account| account.spent);
-    (result, spent)
+    let account = OPEN.get().unwrap_or(account);
+    let never_differed = account.pictures == 1 && account.answers.never_differed();
+    (result, Spent { queries: account.spent, never_differed })
+}
+
+/// Keeps `answers`, by their bits, for the scope that is open.
+fn heard(answers: impl Iterator<Item = u64>) {
+    if let Some(mut account) = OPEN.get() {
+        answers.for_each(|bits| account.answers.take(bits));
+        OPEN.set(Some(account));
+    }
 }
 
 /// An oracle that counts, with a budget that cannot be overrun.
@@ -80,7 +135,9 @@ impl<'a, O: ?Sized> Counted<'a, O> {
 impl<O: Oracle + ?Sized> Oracle for Counted<'_, O> {
     fn logits(&self, batch: &Batch) -> Result<Vec<f32>, OracleError> {
         self.charge(batch.len())?;
-        tape::logits(batch, || self.oracle.logits(batch))
+        let logits = tape::logits(batch, || self.oracle.logits(batch))?;
+        heard(logits.iter().map(|logit| u64::from(logit.to_bits())));
+        Ok(logits)
     }
 
     fn res(&self) -> usize {
@@ -91,7 +148,9 @@ impl<O: Oracle + ?Sized> Oracle for Counted<'_, O> {
 impl<O: DecisionOracle + ?Sized> DecisionOracle for Counted<'_, O> {
     fn decisions(&self, batch: &Batch) -> Result<Vec<Option<Label>>, OracleError> {
         self.charge(batch.len())?;
-        tape::labels(batch, || self.oracle.decisions(batch))
+        let labels = tape::labels(batch, || self.oracle.decisions(batch))?;
+        heard(labels.iter().map(|label| label.map_or(2, |label| u64::from(label == Label::Fake))));
+        Ok(labels)
     }
 
     fn res(&self) -> usize {
@@ -167,6 +226,37 @@ mod tests {
         });
         assert_eq!(spent, 3);
         assert!(refused.to_string().contains("budget of 4 queries"));
+    }
+
+    #[test]
+    fn answers_that_never_differ_are_noticed_for_one_picture() {
+        struct Bright;
+        impl Oracle for Bright {
+            fn logits(&self, batch: &Batch) -> Result<Vec<f32>, OracleError> {
+                Ok((0..batch.len()).map(|index| batch.picture(index)[0]).collect())
+            }
+            fn res(&self) -> usize {
+                1
+            }
+        }
+        let counted = Counted::new(&Bright, None);
+        let labels = Decisions::new(&Bright, 0.5);
+        let labels = Counted::new(&labels, None);
+        let heard = |pictures, levels: &[f32], by_label: bool| {
+            let values = levels.iter().flat_map(|&level| [level; 3]).collect();
+            let batch = Batch { res: 1, values };
+            let ask = || match by_label {
+                true => drop(labels.decisions(&batch).unwrap()),
+                false => drop(counted.logits(&batch).unwrap()),
+            };
+            audited(pictures, ask).1.never_differed
+        };
+        assert!(heard(1, &[0.25, 0.25, 0.25], false));
+        assert!(!heard(1, &[0.25, 0.25, 0.26], false));
+        assert!(heard(1, &[0.25, 0.26], true) && !heard(1, &[0.25, 0.75], true));
+        assert!(heard(1, &[f32::NAN, f32::NAN], true));
+        assert!(!heard(1, &[0.25], false), "one answer says nothing");
+        assert!(!heard(2, &[0.25, 0.25], false), "they may be of two pictures");
     }
 
     #[test]

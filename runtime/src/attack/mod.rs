@@ -1,7 +1,9 @@
 //! Attacks propose, the judge decides. See [`Attack`] for the contract.
 
 pub mod bench;
+pub mod contents;
 pub mod decision;
+pub mod distances;
 pub mod dossier;
 pub mod gates;
 pub mod gradient;
@@ -12,8 +14,10 @@ pub mod judge;
 pub mod ledger;
 pub mod random_noise;
 pub mod result;
+mod rounding;
 pub mod schedule;
 pub mod score;
+pub mod settings;
 pub mod square;
 pub mod suite;
 pub mod summary;
@@ -42,7 +46,7 @@ pub struct Target {
 
 /// What an attack returns for one target: pixels that it believes adversarial
 /// (the judge clips, rounds and asks again), and what it spent.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Proposal {
     /// 3 x res x res, any finite values; the judge clips them to the threat model.
     pub values: Vec<f32>,
@@ -51,6 +55,26 @@ pub struct Proposal {
     pub queries: u64,
     /// How healthy the gradients were; all zero for an attack that uses none.
     pub gradients: GradientCount,
+    /// The length of the shortest change that crossed, in floats and whatever the radius,
+    /// in the norm that [`Attack::measures`] names; none where no change did.
+    pub distance: Option<f64>,
+    /// Whether the losses and logits that the gradients came with were several and all
+    /// the same. For an attack without gradients the ledger knows.
+    pub never_differed: bool,
+}
+
+/// What an attack that looks for the shortest change over the threshold is after.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Goal {
+    /// The first 8-bit picture within the ball that crosses ends the search, as is
+    /// enough for a robust accuracy.
+    #[default]
+    Inside,
+    /// The search goes on to its end for the shortest change that crosses in floats, for
+    /// its length. What is proposed is the first 8-bit picture within the ball all the
+    /// same, where there is one.
+    Nearest,
 }
 
 /// The input gradients that an attack saw of one picture.
@@ -71,6 +95,12 @@ pub trait Attack: Sync {
 
     /// Its parameters, for the record.
     fn parameters(&self) -> Map<String, Value>;
+
+    /// The norm of the distances that it measures ([`Proposal::distance`]); none where it
+    /// measures none.
+    fn measures(&self) -> Option<threat::Norm> {
+        None
+    }
 
     /// How many targets it wants at once (1 for attacks that run a picture a thread).
     fn batch(&self) -> usize {

@@ -4,7 +4,7 @@
 use super::ledger::Counted;
 use super::tape;
 use super::threat::{Norm, Threat};
-use super::{Attack, GradientCount, Proposal, Target, is_right, margin, planes};
+use super::{Attack, Proposal, Target, is_right, margin, planes};
 use crate::data::batch::Batch;
 use crate::detector::oracle::{Oracle, OracleError};
 use image::RgbImage;
@@ -46,26 +46,29 @@ impl<'a> RandomNoise<'a> {
                 break;
             }
         }
-        Ok(Proposal { values: planes(&best.1), queries, gradients: GradientCount::default() })
+        Ok(Proposal { values: planes(&best.1), queries, ..Proposal::default() })
     }
 
     /// A picture of whole bytes on the edge of the ball (`signs`) or within it.
-    /// Linf: every value moves by ±eps, or by any whole number up to eps. L2: a
-    /// random direction of signs, or of uniform numbers, stretched to the radius.
+    /// Linf: every value moves by ±eps, or by any whole number up to eps. L2: as far as
+    /// the radius goes in a random direction of signs, or of uniform numbers; where it is
+    /// no whole level a value, in some values by one level more.
     fn noisy(&self, clean: &RgbImage, signs: bool, random: &mut impl Rng) -> RgbImage {
         let mut unit = || match signs {
             true if random.random() => 1.0,
             true => -1.0,
             false => random.random_range(-1.0..=1.0f64),
         };
-        let units: Vec<f64> = (0..clean.as_raw().len()).map(|_| unit()).collect();
+        let mut units: Vec<f64> = (0..clean.as_raw().len()).map(|_| unit()).collect();
         let reach = match self.threat.norm {
             // Half a level more, so that the outermost levels are as likely as the rest.
             Norm::Linf if signs => self.threat.eps_255,
             Norm::Linf => self.threat.eps_255 + 0.499,
             Norm::L2 => {
-                let length = units.iter().map(|unit| unit * unit).sum::<f64>().sqrt();
-                self.threat.eps_255 / length.max(1e-10)
+                // Which of equal values get the odd level is the draw's to say.
+                let drawn = |unit: &mut f64| *unit *= 1.0 + 1e-6 * random.random::<f64>();
+                units.iter_mut().filter(|_| signs).for_each(drawn);
+                return self.threat.farthest_along(clean, &units);
             }
         };
         let moved = planes(clean).into_iter().zip(units);

@@ -1,8 +1,11 @@
 //! The object of attack.json and the lines of samples.csv.
 
-use super::threat::Norm;
+use super::distances::MinimalDistance;
+use super::is_right;
+use super::threat::{Norm, Threat};
 use crate::data::manifest::Label;
 use crate::detector::evaluate::{DataInfo, ModelInfo};
+use crate::detector::threshold::ThresholdSource;
 use crate::metrics::Estimate;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -16,6 +19,9 @@ pub struct AttackReport {
     pub norm: Norm,
     /// Its radius in 1/255.
     pub eps_255: f64,
+    /// Its radius with pixels in \[0, 1\]; 0 in a file of before there was this field.
+    #[serde(default)]
+    pub eps: f64,
     /// The attack's parameters (steps, queries, seed, …).
     pub params: Map<String, Value>,
     /// Pictures attacked.
@@ -42,6 +48,9 @@ pub struct AttackReport {
     pub certified_8bit: usize,
     /// Successes in floats that 8-bit rounding undid (not counted as successes).
     pub lost_to_rounding: usize,
+    /// Of an attack that looks for the shortest change, what it found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimal_distance: Option<MinimalDistance>,
     /// The masking checks.
     pub gates: Vec<Gate>,
     /// Whether a gate failed: then the result must not be trusted.
@@ -52,6 +61,9 @@ pub struct AttackReport {
     pub data: DataInfo,
     /// Logit above which a picture is called fake.
     pub threshold: f64,
+    /// Where that came from; unknown in results of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold_from: Option<ThresholdSource>,
     /// Pictures that could not be read, a line each.
     pub skipped: Vec<String>,
     /// Pictures for which the time given did not suffice; they are not among the n.
@@ -165,4 +177,20 @@ pub struct SampleResult {
     /// The attack that the picture after is of; empty where none was made.
     #[serde(default)]
     pub attack: String,
+    /// The length of the shortest change that an attack which looks for it found to cross,
+    /// values in \[0, 1\], whatever the radius; none where there was none, or no such attack.
+    #[serde(default)]
+    pub distance: Option<f64>,
+}
+
+impl AttackReport {
+    /// The threat model.
+    pub fn threat(&self) -> Threat {
+        Threat { norm: self.norm, eps_255: self.eps_255 }
+    }
+}
+
+/// Whether `sample`, decided at `threshold`, was classified rightly before, and so attacked.
+pub fn attacked(sample: &SampleResult, threshold: f32) -> bool {
+    is_right(sample.clean_logit, sample.label, threshold)
 }

@@ -4,8 +4,8 @@
 //! Linf candidates are whole bytes: with a whole epsilon every candidate of the
 //! published rule, clip(x ± eps), lies on the grid of an 8-bit picture, so that
 //! saving one as PNG loses nothing. L2 candidates do not; there a success is asked
-//! again as the 8-bit picture that the threat model makes of it, and the search
-//! goes on where rounding undoes it.
+//! again as the 8-bit pictures that may stand for it, and the search goes on where
+//! rounding undoes them all.
 //!
 //! Unlike two published codes, windows may also touch the last row and column.
 
@@ -13,7 +13,7 @@ use super::ledger::Counted;
 use super::schedule::{Pace, Schedule};
 use super::tape::{self, Draws};
 use super::threat::{Norm, Threat};
-use super::{Attack, GradientCount, Proposal, Target, is_right, margin, planes};
+use super::{Attack, Proposal, Target, is_right, margin, planes};
 use crate::data::batch::Batch;
 use crate::detector::oracle::{Oracle, OracleError};
 use image::RgbImage;
@@ -65,7 +65,7 @@ impl<'a> Square<'a> {
             Norm::Linf => planes(&search.linf()?),
             Norm::L2 => search.l2()?,
         };
-        Ok(Proposal { values, queries: search.spent, gradients: GradientCount::default() })
+        Ok(Proposal { values, queries: search.spent, ..Proposal::default() })
     }
 }
 
@@ -203,27 +203,42 @@ impl Search<'_> {
         let clean = planes(&self.target.picture);
         let mut best = self.tiles(&clean);
         let mut answer = self.ask(best.clone())?;
-        let mut done = answer.crossed && self.survives_rounding(&best)?;
-        while !done && !self.exhausted() {
+        if answer.crossed
+            && let Some(survivor) = self.survivor(&best)?
+        {
+            return Ok(survivor);
+        }
+        while !self.exhausted() {
             let side = self.schedule().odd_side(self.spent, self.res());
             let candidate = self.moved_budget(&clean, &best, side);
             let next = self.ask(candidate.clone())?;
             if tape::kept(next.margin < answer.margin) {
-                done = next.crossed && self.survives_rounding(&candidate)?;
+                if next.crossed
+                    && let Some(survivor) = self.survivor(&candidate)?
+                {
+                    return Ok(survivor);
+                }
                 (best, answer) = (candidate, next);
             }
         }
         Ok(best)
     }
 
-    /// Whether the 8-bit picture of `values` crosses too; costs a query. The
-    /// judge has the last word where no query is left.
-    fn survives_rounding(&mut self, values: &[f32]) -> Result<bool, OracleError> {
-        if self.exhausted() {
-            return Ok(false);
+    /// The first 8-bit picture that stands for `values` and crosses too; costs a query
+    /// each. The judge has the last word where no query is left.
+    fn survivor(&mut self, values: &[f32]) -> Result<Option<Vec<f32>>, OracleError> {
+        let (threat, clean) = (self.square.threat, &self.target.picture);
+        let stands = std::iter::once(threat.round(clean, values));
+        for stand in stands.chain(threat.other_roundings(clean, values)) {
+            if self.exhausted() {
+                break;
+            }
+            let stand = planes(&stand);
+            if self.ask(stand.clone())?.crossed {
+                return Ok(Some(stand));
+            }
         }
-        let rounded = self.square.threat.round(&self.target.picture, values);
-        Ok(self.ask(planes(&rounded))?.crossed)
+        Ok(None)
     }
 
     /// The start: five by five tiles, each a pseudo-Gaussian with a sign a channel.

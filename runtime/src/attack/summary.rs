@@ -2,7 +2,7 @@
 
 use super::gates;
 use super::journal::Entry;
-use super::judge::Trial;
+use super::judge::{Subject, Trial};
 use super::result::{AttackReport, Direction, Gate, QueryStatistics, RateIntervals, SampleResult};
 use super::{GradientCount, is_right};
 use crate::data::manifest::Label;
@@ -10,6 +10,7 @@ use crate::detector::evaluate::DataInfo;
 use crate::metrics::quantile::quantile;
 use crate::metrics::{intervals, ranking};
 use serde_json::{Map, Value};
+use std::collections::HashMap;
 
 /// How many of a set of pictures stood before and after.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -133,6 +134,7 @@ impl Summary {
             method: method.to_owned(),
             norm: trial.threat.norm,
             eps_255: trial.threat.eps_255,
+            eps: trial.threat.plain(),
             params,
             n: all.n,
             n_clean_correct: all.clean_correct,
@@ -152,10 +154,12 @@ impl Summary {
             queries: self.queries,
             certified_8bit: all.successes,
             lost_to_rounding: self.lost_to_rounding,
+            minimal_distance: None,
             gates: Vec::new(),
             unreliable: false,
             model: trial.model.clone(),
             threshold: trial.threshold,
+            threshold_from: trial.threshold_from.cloned(),
             skipped: Vec::new(),
             not_reached: 0,
             stages: Vec::new(),
@@ -164,6 +168,39 @@ impl Summary {
         self.gates.into_iter().for_each(|gate| report.add_gate(gate));
         report
     }
+}
+
+/// The checks on what became of the pictures: how many of those left standing no search
+/// learned anything of, how many successes rounding undid, and whether the clean logits of
+/// the `subjects` tell the classes apart the right way round at all; that is left out where
+/// it hangs on their groups and they are not there.
+pub fn outcome_gates(entries: &[Entry], subjects: Option<&[Subject]>, threshold: f32) -> Vec<Gate> {
+    let standing = || entries.iter().filter(|entry| entry.finding.attacked && !entry.result.success);
+    let uninformed = standing().filter(|entry| entry.finding.never_differed).count();
+    let lost = entries.iter().filter(|entry| entry.finding.lost_to_rounding).count();
+    let mut gates = vec![
+        gates::answers_differ(uninformed, standing().count()),
+        gates::survives_rounding(lost, entries.len()),
+    ];
+    gates.extend(clean_auc(entries, subjects, threshold));
+    gates
+}
+
+/// None for one class alone, or a logit that is no number.
+fn clean_auc(entries: &[Entry], subjects: Option<&[Subject]>, threshold: f32) -> Option<Gate> {
+    let logits: Vec<f32> = entries.iter().map(|entry| entry.result.clean_logit).collect();
+    let labels: Vec<Label> = entries.iter().map(|entry| entry.result.label).collect();
+    let auc = ranking::auc(&logits, &labels)?;
+    if auc >= 0.5 {
+        return Some(gates::clean_auc(auc, 1.0));
+    }
+    let known: HashMap<u64, &str> =
+        subjects?.iter().map(|subject| (subject.id, subject.sample.group.as_str())).collect();
+    let groups: Vec<&str> =
+        entries.iter().map(|entry| known.get(&entry.result.id).copied().unwrap_or_default()).collect();
+    // The seed of `dfrt eval`, so that both say the same.
+    let auc = intervals::metrics(&logits, &labels, &groups, threshold, 0).auc?;
+    Some(gates::clean_auc(auc.value, auc.high))
 }
 
 fn queries(entries: &[Entry]) -> QueryStatistics {

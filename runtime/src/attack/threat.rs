@@ -30,12 +30,19 @@ pub struct Threat {
 pub enum ThreatError {
     /// An Linf radius that 8-bit pictures do not have.
     #[error(
-        "epsilon {0}/255 is not a whole number from 0 to 255; Linf is measured in whole steps of an 8-bit picture"
+        "epsilon {0}/255 is not a whole number from 0 to 255; Linf is measured in whole steps of an 8-bit picture: \
+        give 8 or 8/255"
     )]
     Linf(f64),
     /// An L2 radius that is none.
-    #[error("epsilon {0}/255 is no length; give a finite number of 0 or more")]
+    #[error("an L2 epsilon of {0} is no length; give a finite number of 0 or more, such as 0.5 or 128/255")]
     L2(f64),
+    /// An L2 ball that holds one 8-bit picture.
+    #[error(
+        "an L2 epsilon of {0} is below 1/255 (0.00392), the smallest change of an 8-bit picture, so that its ball \
+        holds the clean picture alone; give a length of [0, 1] pixels such as 0.5, or one in 1/255 such as 128/255"
+    )]
+    Empty(f64),
 }
 
 /// How far two 8-bit pictures are apart.
@@ -64,17 +71,75 @@ impl Distance {
     }
 }
 
+/// The L2 radius that is usual at [`USUAL_RES`], and the least one that is taken for a
+/// smaller picture: what ImageNet and CIFAR-10 are attacked with.
+const USUAL_L2: (f64, f64) = (3.0, 0.5);
+/// The side of ImageNet's pictures.
+const USUAL_RES: f64 = 224.0;
+
 impl Threat {
-    /// A threat model with a radius that makes sense for its norm.
+    /// A threat model with a radius that makes sense for its norm, in 1/255.
     ///
     /// # Errors
-    /// An Linf radius that is no whole number of 1/255, an L2 radius below 0.
+    /// An Linf radius that is no whole number of 1/255; an L2 radius below 0, or one
+    /// above 0 that is shorter than the smallest change of an 8-bit picture.
     pub fn new(norm: Norm, eps_255: f64) -> Result<Self, ThreatError> {
         let whole = eps_255.fract() == 0.0 && (0.0..=255.0).contains(&eps_255);
+        let plain = eps_255 / 255.0;
         match norm {
             Norm::Linf if !whole => Err(ThreatError::Linf(eps_255)),
-            Norm::L2 if !(eps_255.is_finite() && eps_255 >= 0.0) => Err(ThreatError::L2(eps_255)),
+            Norm::L2 if !(eps_255.is_finite() && eps_255 >= 0.0) => Err(ThreatError::L2(plain)),
+            Norm::L2 if eps_255 > 0.0 && eps_255 < 1.0 => Err(ThreatError::Empty(plain)),
             _ => Ok(Self { norm, eps_255 }),
+        }
+    }
+
+    /// An L2 ball of the radius `eps`, a length of pixels in \[0, 1\].
+    ///
+    /// # Errors
+    /// As [`Threat::new`].
+    pub fn l2(eps: f64) -> Result<Self, ThreatError> {
+        // 128/255 and 0.7 in f64 times 255 are not always 128 and 178.5.
+        Self::new(Norm::L2, (eps * 255.0 * 1e9).round() / 1e9)
+    }
+
+    /// The radius that is attacked where none is named, for pictures of `res` px: 8/255 in
+    /// Linf; in L2 3 at 224 px and in proportion to the side, in quarters, at least 0.5.
+    pub fn usual(norm: Norm, res: usize) -> Self {
+        let (at_usual, least) = USUAL_L2;
+        let scaled = (4.0 * at_usual * res as f64 / USUAL_RES).round() / 4.0;
+        match norm {
+            Norm::Linf => Self { norm, eps_255: 8.0 },
+            Norm::L2 => Self { norm, eps_255: 255.0 * scaled.max(least) },
+        }
+    }
+
+    /// The radius with pixels in \[0, 1\].
+    pub fn plain(&self) -> f64 {
+        self.eps_255 / 255.0
+    }
+
+    /// The radius as its norm is written: "8/255", or "0.5" in L2.
+    pub fn radius(&self) -> String {
+        match self.norm {
+            Norm::Linf => format!("{}/255", self.eps_255),
+            Norm::L2 => decimal(self.plain(), 6),
+        }
+    }
+
+    /// The radius both ways: "8/255 (0.0314)", or "0.5 (127.5/255)" in L2.
+    pub fn both_ways(&self) -> String {
+        match self.norm {
+            Norm::Linf => format!("{} ({})", self.radius(), decimal(self.plain(), 4)),
+            Norm::L2 => format!("{} ({}/255)", self.radius(), decimal(self.eps_255, 2)),
+        }
+    }
+
+    /// The radius in a file's name: "8", or "0.5" in L2.
+    pub fn in_names(&self) -> String {
+        match self.norm {
+            Norm::Linf => self.eps_255.to_string(),
+            Norm::L2 => self.radius(),
         }
     }
 
@@ -94,46 +159,6 @@ impl Threat {
             Norm::Linf => distance.linf_255 <= u32::from(self.levels()),
             Norm::L2 => distance.squares_255 as f64 <= self.eps_255 * self.eps_255,
         }
-    }
-
-    /// The 8-bit picture within the ball that stands for `values`
-    /// (3 x res x res, meant in \[0, 1\]; a value that is no number means no change).
-    ///
-    /// Linf clamps each rounded byte. L2 shortens the change to the radius,
-    /// rounds, and where rounding made it longer shortens it until it is within.
-    pub fn round(&self, clean: &RgbImage, values: &[f32]) -> RgbImage {
-        let changes = changes_255(clean, values);
-        match self.norm {
-            Norm::Linf => {
-                let eps = f64::from(self.levels());
-                scaled(clean, &changes, |change| change.round().clamp(-eps, eps))
-            }
-            Norm::L2 => self.round_l2(clean, &changes),
-        }
-    }
-
-    fn round_l2(&self, clean: &RgbImage, changes: &[f64]) -> RgbImage {
-        let length = changes.iter().map(|change| change * change).sum::<f64>().sqrt();
-        let at = |scale: f64| scaled(clean, changes, |change| (scale * change).round());
-        let within = |picture: &RgbImage| self.contains(Distance::between(clean, picture));
-        let mut whole = if length > self.eps_255 { self.eps_255 / length } else { 1.0 };
-        let picture = at(whole);
-        if within(&picture) {
-            return picture;
-        }
-        // Every rounded change grows with the scale, so the longest picture
-        // within the ball is found by halving.
-        let mut inside = (0.0, clean.clone());
-        for _ in 0..24 {
-            let middle = 0.5 * (inside.0 + whole);
-            let picture = at(middle);
-            if within(&picture) {
-                inside = (middle, picture);
-            } else {
-                whole = middle;
-            }
-        }
-        inside.1
     }
 
     /// Moves `values` (3 x res x res) into the ball around `clean` (the same
@@ -182,27 +207,10 @@ fn length(clean: &[f32], values: &[f32]) -> f64 {
     squares.sum::<f64>().sqrt()
 }
 
-/// The changes of `values` (planes) against `clean` (interleaved), in 1/255 and
-/// in the order of `clean`'s bytes, after clamping to \[0, 255\].
-fn changes_255(clean: &RgbImage, values: &[f32]) -> Vec<f64> {
-    let bytes = clean.as_raw();
-    assert_eq!(bytes.len(), values.len(), "a proposal has the picture's size");
-    let plane = bytes.len() / 3;
-    let change = |(index, &byte): (usize, &u8)| {
-        let value = f64::from(values[index % 3 * plane + index / 3]) * 255.0;
-        let value = if value.is_nan() { f64::from(byte) } else { value.clamp(0.0, 255.0) };
-        value - f64::from(byte)
-    };
-    bytes.iter().enumerate().map(change).collect()
-}
-
-/// `clean` plus whole changes, kept within 0 to 255.
-fn scaled(clean: &RgbImage, changes: &[f64], whole: impl Fn(f64) -> f64) -> RgbImage {
-    let mut picture = clean.clone();
-    for (byte, &change) in picture.iter_mut().zip(changes) {
-        *byte = (f64::from(*byte) + whole(change)).clamp(0.0, 255.0) as u8;
-    }
-    picture
+/// `value` with at most `digits` digits after the point, and none that are zero at the end.
+fn decimal(value: f64, digits: usize) -> String {
+    let text = format!("{value:.digits$}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]
@@ -239,34 +247,6 @@ mod tests {
     }
 
     #[test]
-    fn rounding_keeps_what_lies_on_the_grid() {
-        let clean = picture((0..=255u8).flat_map(|level| [level; 3]).collect());
-        let other = picture(clean.as_raw().iter().map(|byte| byte.saturating_add(8)).collect());
-        let threat = Threat::new(Norm::Linf, 8.0).unwrap();
-        assert_eq!(threat.round(&clean, &Batch::of(16, [&other]).values), other);
-        let length = Distance::between(&clean, &other).l2() * 255.0;
-        let threat = Threat::new(Norm::L2, length.ceil()).unwrap();
-        assert_eq!(threat.round(&clean, &Batch::of(16, [&other]).values), other);
-    }
-
-    #[test]
-    fn values_that_are_no_numbers_change_nothing() {
-        let clean = picture(vec![7; 12]);
-        let threat = Threat::new(Norm::Linf, 8.0).unwrap();
-        assert_eq!(threat.round(&clean, &[f32::NAN; 12]), clean);
-        assert_eq!(threat.excess_255(&[0.0], &[f32::NAN]), f64::INFINITY);
-    }
-
-    #[test]
-    fn a_change_of_half_a_level_everywhere_cannot_double_by_rounding() {
-        let clean = picture(vec![100; 3 * 64]);
-        let threat = Threat::new(Norm::L2, 0.6 * (3.0f64 * 64.0).sqrt()).unwrap();
-        let values = vec![100.6 / 255.0; 3 * 64];
-        let rounded = threat.round(&clean, &values);
-        assert!(threat.contains(Distance::between(&clean, &rounded)));
-    }
-
-    #[test]
     fn epsilons_that_are_none_are_refused() {
         for eps in [-1.0, 0.5, 256.0, f64::NAN] {
             assert!(Threat::new(Norm::Linf, eps).is_err(), "{eps}");
@@ -275,6 +255,55 @@ mod tests {
             assert!(Threat::new(Norm::L2, eps).is_err(), "{eps}");
         }
         assert!(Threat::new(Norm::L2, 127.5).is_ok());
+    }
+
+    #[test]
+    fn an_l2_ball_that_holds_the_clean_picture_alone_is_refused() {
+        for eps_255 in [1e-9, 0.5, 0.999] {
+            let text = Threat::new(Norm::L2, eps_255).unwrap_err().to_string();
+            assert!(text.contains("below 1/255"), "{text}");
+        }
+        assert!(Threat::l2(0.0039).is_err());
+        for radius in [Threat::new(Norm::L2, 1.0), Threat::l2(1.0 / 255.0), Threat::l2(0.0)] {
+            assert!(radius.is_ok());
+        }
+    }
+
+    #[test]
+    fn a_radius_in_pixels_is_one_in_levels() {
+        assert_eq!(Threat::l2(0.5).unwrap().eps_255, 127.5);
+        assert_eq!(Threat::l2(3.0).unwrap().eps_255, 765.0);
+        for levels in 1..2000 {
+            let threat = Threat::l2(f64::from(levels) / 255.0).unwrap();
+            assert_eq!(threat.eps_255, f64::from(levels), "a picture that far away is inside");
+        }
+        for tenths in 1..100 {
+            let eps = f64::from(tenths) / 10.0;
+            assert_eq!(Threat::l2(eps).unwrap().plain(), eps);
+        }
+    }
+
+    #[test]
+    fn radii_are_written_as_their_norm_is() {
+        let linf = Threat::new(Norm::Linf, 8.0).unwrap();
+        assert_eq!(
+            (linf.radius(), linf.both_ways(), linf.in_names()),
+            ("8/255".into(), "8/255 (0.0314)".into(), "8".into())
+        );
+        let l2 = |eps_255| Threat::new(Norm::L2, eps_255).unwrap();
+        assert_eq!((l2(127.5).radius(), l2(127.5).both_ways()), ("0.5".into(), "0.5 (127.5/255)".into()));
+        assert_eq!(
+            (l2(128.0).in_names(), l2(128.0).both_ways()),
+            ("0.501961".into(), "0.501961 (128/255)".into())
+        );
+        assert_eq!(l2(2550.0).radius(), "10");
+    }
+
+    #[test]
+    fn usual_radii_grow_with_the_side_in_l2_alone() {
+        assert!([32, 224].iter().all(|&res| Threat::usual(Norm::Linf, res).eps_255 == 8.0));
+        let usual = [16, 32, 64, 112, 224, 299].map(|res| Threat::usual(Norm::L2, res).plain());
+        assert_eq!(usual, [0.5, 0.5, 0.75, 1.5, 3.0, 4.0]);
     }
 
     proptest! {
@@ -297,18 +326,5 @@ mod tests {
             }
         }
 
-        #[test]
-        fn l2_uses_the_radius_up_to_the_grid(
-            values in prop::collection::vec(0.0f32..1.0, 3 * 64),
-            eps in 100u32..300,
-        ) {
-            let clean = picture(vec![128; 3 * 64]);
-            let threat = Threat::new(Norm::L2, f64::from(eps)).unwrap();
-            let planes = Batch::of(8, [&clean]).values;
-            prop_assume!(length(&planes, &values) * 255.0 > f64::from(eps));
-            let distance = Distance::between(&clean, &threat.round(&clean, &values));
-            let used = distance.l2() * 255.0;
-            prop_assert!(used > f64::from(eps) - 0.5 * (3.0 * 64.0f64).sqrt());
-        }
     }
 }

@@ -33,6 +33,9 @@ const LINEAR: [&str; 11] = [
     "QGemm",
     "FusedMatMul",
 ];
+/// Operators that decide: what comes out is a label.
+const DECIDE: [&str; 9] =
+    ["ArgMax", "ArgMin", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal", "Round", "Sign"];
 /// Operators that end in \[0, 1\].
 const BOUNDED: [&str; 4] = ["Sigmoid", "Softmax", "HardSigmoid", "QLinearSigmoid"];
 
@@ -43,7 +46,9 @@ pub(super) enum Says {
     Logit(String),
     /// Numbers behind the sigmoid or softmax named.
     Probability(String),
-    /// Neither: the operator named may do anything.
+    /// Decisions of the operator named, and no scores.
+    Label(String),
+    /// None of these: the operator named may do anything.
     Unknown(String),
 }
 
@@ -68,7 +73,11 @@ fn of_value(wires: &Wires<'_>, value: &str, depth: usize) -> Option<Says> {
         _ if BOUNDED.contains(&operator) => Some(Says::Probability(named())),
         // Of all classes it is the logits but for one number, which drops out.
         "LogSoftmax" => Some(Says::Logit(named())),
+        _ if DECIDE.contains(&operator) => Some(Says::Label(named())),
         "Constant" | "ConstantOfShape" => None,
+        // Its scale and zero point are numbers of the whole batch, as constants for one picture.
+        "DynamicQuantizeLinear" if node.output.first().is_some_and(|first| first != value) => None,
+        "DynamicQuantizeLinear" => of_value(wires, node.input.first()?, depth - 1),
         _ if LINEAR.contains(&operator) => Some(Says::Logit(named())),
         "GlobalAveragePool" => of_value(wires, node.input.first()?, depth - 1),
         _ if MOVERS.contains(&operator) => of_value(wires, node.input.first()?, depth - 1),
@@ -78,9 +87,15 @@ fn of_value(wires: &Wires<'_>, value: &str, depth: usize) -> Option<Says> {
 }
 
 fn combined(operator: &str, inputs: Vec<Says>) -> Option<Says> {
-    let probability = inputs.iter().find(|says| matches!(says, Says::Probability(_)));
-    if let Some(found) = probability {
-        return Some(found.clone());
+    let (probable, others): (Vec<_>, Vec<_>) =
+        inputs.iter().partition(|says| matches!(says, Says::Probability(_)));
+    // A gate is a probability times something else.
+    let gated = !others.is_empty() && ["Mul", "Div"].contains(&operator);
+    if let Some(&found) = probable.first() {
+        return Some(if gated { Says::Unknown(operator.to_owned()) } else { found.clone() });
+    }
+    if let Some(label) = inputs.iter().find(|says| matches!(says, Says::Label(_))) {
+        return Some(label.clone());
     }
     if let Some(unknown) = inputs.iter().find(|says| matches!(says, Says::Unknown(_))) {
         return Some(match operator {

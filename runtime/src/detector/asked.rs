@@ -22,11 +22,7 @@ pub enum Preprocess {
     Caffe,
 }
 
-named!(
-    Preprocess,
-    "preprocess",
-    [Imagenet = "imagenet", Half = "half", None = "none", Caffe = "caffe"]
-);
+named!(Preprocess, "preprocess", [Imagenet = "imagenet", Half = "half", None = "none", Caffe = "caffe"]);
 
 /// What goes into a graph.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,9 +60,13 @@ impl Preprocess {
     /// What it does and who does so, for messages.
     pub fn words(self) -> &'static str {
         match self {
-            Self::Imagenet => "0 to 1, mean 0.485,0.456,0.406, std 0.229,0.224,0.225: torchvision, most of timm",
+            Self::Imagenet => {
+                "0 to 1, mean 0.485,0.456,0.406, std 0.229,0.224,0.225: torchvision, most of timm"
+            }
             Self::Half => "-1 to 1: Keras's Xception and MobileNet, timm with mean and std 0.5",
-            Self::None => "0 to 1 as they are: Keras with rescale=1/255, or normalisation folded into the weights",
+            Self::None => {
+                "0 to 1 as they are: Keras with rescale=1/255, or normalisation folded into the weights"
+            }
             Self::Caffe => "0 to 255, blue first, mean 103.939,116.779,123.68: Keras's ResNet and VGG",
         }
     }

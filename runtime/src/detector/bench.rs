@@ -4,8 +4,8 @@
 //! on its own thread, so that the latencies are those under that load and the
 //! throughput is that of the whole machine.
 
-use super::oracle::OracleError;
 use super::asked::Asked;
+use super::oracle::OracleError;
 use super::reading::Reading;
 use super::session::{Detector, Session, SessionError};
 use crate::metrics::quantile::quantile;

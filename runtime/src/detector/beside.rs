@@ -23,7 +23,8 @@ pub(super) fn read(path: &Path) -> Beside {
     let mut found = Beside::default();
     for name in ["preprocessor_config.json", "config.json"] {
         let file = path.with_file_name(name);
-        let Some(config) = storage::read(&file).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok())
+        let Some(config) =
+            storage::read(&file).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok())
         else {
             continue;
         };
@@ -53,7 +54,8 @@ fn pixels(config: &Value) -> Option<Pixels> {
         return Some(Pixels::as_they_are(range));
     }
     let (mean, std) = (mean?, std?);
-    if std.iter().any(|&value| value.is_nan() || value <= 0.0) || mean.iter().any(|value| !value.is_finite()) {
+    if std.iter().any(|&value| value.is_nan() || value <= 0.0) || mean.iter().any(|value| !value.is_finite())
+    {
         return None;
     }
     let factor = config.get("rescale_factor").and_then(Value::as_f64);

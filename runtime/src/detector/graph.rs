@@ -32,16 +32,38 @@ impl<'a> Wires<'a> {
     pub fn of(graph: &'a GraphProto) -> Self {
         let outputs = |node: &'a NodeProto| node.output.iter().map(move |name| (name.as_str(), node));
         let tensors = graph.initializer.iter().map(|tensor| (tensor.name.as_str(), tensor));
-        Self {
-            graph,
-            makers: graph.node.iter().flat_map(outputs).collect(),
-            tensors: tensors.collect(),
-        }
+        Self { graph, makers: graph.node.iter().flat_map(outputs).collect(), tensors: tensors.collect() }
     }
 
     /// The node that makes `value`.
     pub fn maker(&self, value: &str) -> Option<&'a NodeProto> {
         self.makers.get(value).copied()
+    }
+
+    /// The nodes in an order in which each comes after those that make what it takes. Some
+    /// converters append theirs at the end of the file.
+    pub fn ordered(&self) -> Vec<&'a NodeProto> {
+        let mut places = HashMap::new();
+        for (place, node) in self.graph.node.iter().enumerate() {
+            places.extend(node.output.iter().map(|name| (name.as_str(), place)));
+        }
+        let (mut done, mut order) = (vec![false; self.graph.node.len()], Vec::new());
+        for start in 0..self.graph.node.len() {
+            // A node waits on the stack until what it takes is done; a loop, which only a
+            // damaged file has, ends where a node is met again.
+            let mut waiting = vec![(start, false)];
+            while let Some((place, made)) = waiting.pop() {
+                if made {
+                    order.push(&self.graph.node[place]);
+                } else if !std::mem::replace(&mut done[place], true) {
+                    waiting.push((place, true));
+                    let needed = self.graph.node[place].input.iter();
+                    let needed = needed.filter_map(|name| places.get(name.as_str()).copied());
+                    waiting.extend(needed.filter(|&other| !done[other]).map(|other| (other, false)));
+                }
+            }
+        }
+        order
     }
 
     /// The tensor that `value` is, as an initialiser or of a `Constant` node.

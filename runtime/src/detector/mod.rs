@@ -20,5 +20,6 @@ mod rewrite;
 pub mod session;
 pub mod settle;
 pub mod signature;
+pub mod threshold;
 mod tract;
 mod weights;

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use tract_onnx::pb::NodeProto;
 
 /// Operators that move pixels in the plane or average them, which keeps them what they are.
-const IN_THE_PLANE: [&str; 10] = [
+const IN_THE_PLANE: [&str; 9] = [
     "Resize",
     "Upsample",
     "Pad",
@@ -17,7 +17,6 @@ const IN_THE_PLANE: [&str; 10] = [
     "CenterCropPad",
     "QuantizeLinear",
     "DequantizeLinear",
-    "DynamicQuantizeLinear",
     "Identity",
 ];
 /// Operators that relabel numbers.
@@ -44,7 +43,19 @@ const REDUCE: [&str; 9] = [
 ];
 /// Operators after which pixels are no longer a scale and an offset of what they were.
 const BEND: [&str; 14] = [
-    "Pow", "Sqrt", "Exp", "Log", "Abs", "Neg", "Sigmoid", "Tanh", "Relu", "Floor", "Round", "Where", "ScatterND",
+    "Pow",
+    "Sqrt",
+    "Exp",
+    "Log",
+    "Abs",
+    "Neg",
+    "Sigmoid",
+    "Tanh",
+    "Relu",
+    "Floor",
+    "Round",
+    "Where",
+    "ScatterND",
     "DFT",
 ];
 /// Operators that the network begins with; what they take must have its channels second.
@@ -121,7 +132,7 @@ pub(super) fn walk(wires: &Wires<'_>, input: &str, axis: usize) -> Option<Found>
         clipped: None,
         ends: Vec::new(),
     };
-    for node in &wires.graph.node {
+    for node in wires.ordered() {
         walk.step(node);
     }
     walk.found()
@@ -174,7 +185,8 @@ impl Walk<'_> {
         let operator = node.op_type.as_str();
         let outputs = node.output.len();
         let all = |state: State| Some(vec![state; outputs]);
-        if CONVOLVE.contains(&operator) || matches!(operator, "MatMul" | "Gemm" | "MatMulInteger" | "Einsum") {
+        if CONVOLVE.contains(&operator) || matches!(operator, "MatMul" | "Gemm" | "MatMulInteger" | "Einsum")
+        {
             return None;
         }
         if REDUCE.contains(&operator) {
@@ -188,9 +200,9 @@ impl Walk<'_> {
             [(place, State::Pixels { axis, channels, .. })] => {
                 // Only a constant in front, as in `Add(mean, pixels)`.
                 let first = node.input.first().and_then(|name| self.wires.constant(name));
-                let made = first.filter(|_| *place == 1).and_then(|constant| {
-                    calculated(operator, channels, *axis, &constant, false)
-                });
+                let made = first
+                    .filter(|_| *place == 1)
+                    .and_then(|constant| calculated(operator, channels, *axis, &constant, false));
                 Some(vec![made.map_or_else(|| other(operator), |channels| pixels(*axis, channels)); outputs])
             }
             _ => self.of_several(node, taken),
@@ -217,6 +229,12 @@ impl Walk<'_> {
                 let by = constant(1)?;
                 one(calculated(operator, channels, axis, &by, true)
                     .map_or_else(|| other(operator), |channels| pixels(axis, channels)))
+            }
+            // Beside the pixels it gives the scale that it found for them.
+            "DynamicQuantizeLinear" => {
+                let mut made = vec![State::Statistic; outputs];
+                made.first_mut().into_iter().for_each(|first| *first = same.clone());
+                Some(made)
             }
             "Clip" | "Min" | "Max" => {
                 self.clip(node, channels);
@@ -275,6 +293,9 @@ impl Walk<'_> {
         }
         if let [(_, State::Standardised)] = taken {
             // A constant scale or shift keeps it; a convolution does not come here.
+            if operator == "DynamicQuantizeLinear" {
+                return all(State::Standardised);
+            }
             let keeps = ["Add", "Sub", "Mul", "Div", "Transpose", "Clip", "Reshape"].contains(&operator)
                 || IN_THE_PLANE.contains(&operator)
                 || RELABEL.contains(&operator);

@@ -65,8 +65,7 @@ fn ask<E>(
     wanted: usize,
     draw: impl Fn(usize) -> Vec<f32>,
 ) -> Result<Answers, E> {
-    let mut found =
-        Answers { pictures: 0, low: f32::INFINITY, high: f32::NEG_INFINITY, probabilities: true };
+    let mut found = Answers { pictures: 0, low: f32::INFINITY, high: f32::NEG_INFINITY, probabilities: true };
     while found.pictures < wanted && found.probabilities {
         let values: Vec<f32> = (0..batch).flat_map(|place| draw(found.pictures + place)).collect();
         let numbers = run(&values)?;

@@ -222,7 +222,9 @@ impl Reading {
     /// The number of the fake class, and those of the others.
     fn apart(&self, classes: &[f32]) -> Result<(f32, Vec<f32>), String> {
         let fake = classes.get(self.fake_index).copied();
-        let fake = fake.ok_or_else(|| format!("it has {} classes, so --fake-index {} names none", classes.len(), self.fake_index))?;
+        let fake = fake.ok_or_else(|| {
+            format!("it has {} classes, so --fake-index {} names none", classes.len(), self.fake_index)
+        })?;
         let others = classes.iter().enumerate().filter(|(place, _)| *place != self.fake_index);
         Ok((fake, others.map(|(_, number)| *number).collect()))
     }

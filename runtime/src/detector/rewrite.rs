@@ -30,7 +30,10 @@ fn widen_graph(graph: &mut GraphProto) -> bool {
         node.attribute.iter_mut().map(move |attribute| (casts, attribute))
     }) {
         let (casts, attribute) = attribute;
-        if casts && ["to", "dtype"].contains(&attribute.name.as_str()) && HALVES.contains(&(attribute.i as i32)) {
+        if casts
+            && ["to", "dtype"].contains(&attribute.name.as_str())
+            && HALVES.contains(&(attribute.i as i32))
+        {
             attribute.i = i64::from(FLOAT);
             any = true;
         }
@@ -96,12 +99,19 @@ pub(super) fn settle_batch_norms(graph: &mut GraphProto) -> Result<(), String> {
     let wires = Wires::of(graph);
     for (place, node) in graph.node.iter().enumerate() {
         let training = integer(node, "training_mode") == Some(1)
-            || (node.op_type == "BatchNormalization" && node.output.iter().filter(|name| !name.is_empty()).count() > 1);
+            || (node.op_type == "BatchNormalization"
+                && node.output.iter().filter(|name| !name.is_empty()).count() > 1);
         if node.op_type != "BatchNormalization" || !training {
             continue;
         }
         let made = standardised(&wires, node);
-        let named = || if node.name.is_empty() { node.output.first().cloned().unwrap_or_default() } else { node.name.clone() };
+        let named = || {
+            if node.name.is_empty() {
+                node.output.first().cloned().unwrap_or_default()
+            } else {
+                node.name.clone()
+            }
+        };
         settled.push((place, made.ok_or_else(named)?));
     }
     for (place, tensor) in settled.into_iter().rev() {
@@ -156,6 +166,11 @@ fn shaped(wires: &Wires<'_>, name: &str) -> Option<(Vec<usize>, Vec<f64>)> {
     let (dims, numbers) = shaped(wires, node.input.first()?)?;
     match node.op_type.as_str() {
         "Identity" => Some((dims, numbers)),
+        "Mul" => {
+            let by = wires.constant(node.input.get(1)?)?;
+            let one = <[f64; 1]>::try_from(by.numbers).ok()?[0];
+            Some((dims, numbers.into_iter().map(|number| number * one).collect()))
+        }
         "Reshape" => {
             let asked = wires.integers(node.input.get(1)?)?;
             let mut sizes = Vec::new();
@@ -168,7 +183,8 @@ fn shaped(wires: &Wires<'_>, name: &str) -> Option<(Vec<usize>, Vec<f64>)> {
             }
             let known: usize = sizes.iter().filter(|&&size| size > 0).product();
             let open = numbers.len() / known.max(1);
-            let sizes: Vec<usize> = sizes.into_iter().map(|size| if size == 0 { open } else { size }).collect();
+            let sizes: Vec<usize> =
+                sizes.into_iter().map(|size| if size == 0 { open } else { size }).collect();
             (sizes.iter().product::<usize>() == numbers.len()).then_some((sizes, numbers))
         }
         _ => None,

@@ -21,6 +21,7 @@ use super::reading::{Layout, Output, Reading};
 use super::rewrite;
 use super::settle::{self, Evidence, Fact, Question, Source};
 use super::signature::{Element, Signature, SignatureError};
+use super::threshold::{Threshold, ThresholdSource};
 use super::tract::{self, contained};
 use crate::data::batch::Batch;
 use crate::storage::StorageError;
@@ -126,6 +127,7 @@ pub struct Detector {
     questions: Vec<Question>,
     info: ModelInfo,
     metadata: Option<Metadata>,
+    threshold: Threshold,
 }
 
 impl Detector {
@@ -190,8 +192,9 @@ impl Detector {
         }
         let info = info(path, &file, &own.arch, signature.res, None);
         let (reading, facts, questions) = (Reading::plain(), Vec::new(), Vec::new());
-        let metadata = Some(own);
-        Ok(Self { path: path.to_owned(), plan, signature, reading, facts, questions, info, metadata })
+        let threshold = Threshold { logit: own.threshold, source: ThresholdSource::Model };
+        let (path, metadata) = (path.to_owned(), Some(own));
+        Ok(Self { path, plan, signature, reading, facts, questions, info, metadata, threshold })
     }
 
     fn foreign(path: &Path, batch: usize, asked: &Asked, mut file: OnnxFile) -> Result<Self, SessionError> {
@@ -205,6 +208,10 @@ impl Detector {
         let walked = pixels::walk(&wires, &signature.input, axis);
         let output = file.graph().output.first().map(|output| output.name.clone()).unwrap_or_default();
         let says = answer::says(&wires, &output);
+        if let answer::Says::Label(operator) = &says {
+            let labels = format!("labels ({operator}) and no scores");
+            return Err(wrong(SignatureError::Output(labels)));
+        }
         let cut = answer::closing(&wires, &output, file.opset())
             .filter(|_| asked.output != Some(Output::Probability));
         if let Some(closing) = &cut {
@@ -218,8 +225,7 @@ impl Detector {
             Ok(fact) => facts.push(fact),
             Err(question) => questions.push(question),
         };
-        let mut reading =
-            Reading { layout: signature.layout, outputs, output_name, ..Reading::plain() };
+        let mut reading = Reading { layout: signature.layout, outputs, output_name, ..Reading::plain() };
         let way = settle::pixels(asked, &signature, walked.as_ref(), &beside);
         // Whether the answers are probabilities can be seen under any usual way.
         let pixels = way.as_ref().map_or_else(|_| Preprocess::Imagenet.pixels(), |(pixels, _)| *pixels);
@@ -236,6 +242,7 @@ impl Detector {
             questions: Vec::new(),
             info,
             metadata: None,
+            threshold: Threshold { logit: 0.0, source: ThresholdSource::Default },
         };
         let (answers, bounded) = detector.probed(asked, cut.is_some(), &says)?;
         let evidence =
@@ -261,7 +268,8 @@ impl Detector {
         cut: bool,
         says: &answer::Says,
     ) -> Result<(Option<probe::Answers>, Option<bool>), SessionError> {
-        let contradicted = asked.output == Some(Output::Logit) && matches!(says, answer::Says::Probability(_));
+        let contradicted =
+            asked.output == Some(Output::Logit) && matches!(says, answer::Says::Probability(_));
         if cut || (asked.output.is_some() && !contradicted) {
             return Ok((None, None));
         }
@@ -311,9 +319,15 @@ impl Detector {
         self.metadata.as_ref()
     }
 
-    /// The logit above which a picture is called fake; 0 for a foreign file.
+    /// The logit above which a picture is called fake: the file's, 0 for a foreign one, or
+    /// what [`TractOracle::judge_by`] was told.
     pub fn threshold(&self) -> f64 {
-        self.metadata.as_ref().map_or(0.0, |metadata| metadata.threshold)
+        self.threshold.logit
+    }
+
+    /// Where that came from.
+    pub fn threshold_source(&self) -> &ThresholdSource {
+        &self.threshold.source
     }
 
     /// A state for one thread.
@@ -391,6 +405,11 @@ impl TractOracle {
     /// The oracle of `detector`.
     pub fn new(detector: Detector) -> Self {
         Self { detector, idle: Mutex::new(Vec::new()) }
+    }
+
+    /// From now on the detector judges by `threshold`.
+    pub fn judge_by(&mut self, threshold: Threshold) {
+        self.detector.threshold = threshold;
     }
 
     /// The detector.

@@ -100,16 +100,15 @@ pub(super) fn pixels(
 }
 
 fn which_preprocessing(why: String) -> Question {
-    let mut answers: Vec<(String, String)> = Preprocess::ALL
-        .iter()
-        .map(|way| (format!("--preprocess {way}"), way.words().to_owned()))
-        .collect();
+    let mut answers: Vec<(String, String)> =
+        Preprocess::ALL.iter().map(|way| (format!("--preprocess {way}"), way.words().to_owned())).collect();
     answers.push(("--mean and --std".to_owned(), "as it was trained".to_owned()));
     Question { part: "pixels", unknown: why, answers }
 }
 
 fn twice(preprocess: Preprocess, proved: &Pixels, why: &str) -> Question {
-    let unknown = format!("--preprocess {preprocess} contradicts the file, which takes {} ({why})", words(proved));
+    let unknown =
+        format!("--preprocess {preprocess} contradicts the file, which takes {} ({why})", words(proved));
     let answers = vec![
         ("nothing".to_owned(), "leave --preprocess out: it is read as the file proves".to_owned()),
         ("--range, --mean and --std".to_owned(), "they are obeyed as they are".to_owned()),
@@ -185,7 +184,9 @@ fn proof(signature: &Signature, walked: Option<&Found>) -> Proof {
             )),
         },
         Begin::Statistics { mean, std } => match of_statistics(mean, std) {
-            Some(range) => inside(range, "its first operator is a batch-norm over pixels of that range".to_owned()),
+            Some(range) => {
+                inside(range, "its first operator is a batch-norm over pixels of that range".to_owned())
+            }
             None => Proof::Open(
                 "its first operator is a batch-norm over pixels that were normalised before it".to_owned(),
             ),
@@ -216,16 +217,23 @@ fn clipped_to((low, high): (f64, f64)) -> Option<Range> {
         .map(|(range, ..)| range)
 }
 
-/// The only range that a scale and an offset bring to what networks take: some units around
-/// 0, or, as Caffe has it, 255 of them.
+/// The only range that a scale and an offset bring to what networks take: one unit or some,
+/// about 0 or from 0 on, or, as Caffe has it, 255 of them. Signed pixels must come to at least
+/// one and a half units, or to exactly 0 to 1: less is what pixels that were normalised before
+/// are brought to (torchvision's `transform_input`).
 fn of_affine(channels: &[Channel; 3]) -> Option<Range> {
     let mean = |of: &dyn Fn(&Channel) -> f64| channels.iter().map(of).sum::<f64>() / 3.0;
     let (scale, offset) = (mean(&|channel| channel.scale), mean(&|channel| channel.offset));
     let mut likely = Vec::new();
-    for (range, black, white) in [(Range::Unit, 0.0, 1.0), (Range::Bytes, 0.0, 255.0), (Range::Signed, -1.0, 1.0)] {
+    for (range, black, white) in
+        [(Range::Unit, 0.0, 1.0), (Range::Bytes, 0.0, 255.0), (Range::Signed, -1.0, 1.0)]
+    {
         let (from, to) = (scale * black + offset, scale * white + offset);
         let (width, centre) = ((to - from).abs(), ((to + from) / 2.0).abs());
-        if ((0.5..=10.0).contains(&width) || (200.0..=300.0).contains(&width)) && centre <= 0.55 * width {
+        let to_unit = (from.abs() + (to - 1.0).abs()) < 1e-3;
+        let least = if range == Range::Signed && !to_unit { 1.5 } else { 0.9 };
+        let wide = (least..=10.0).contains(&width) || (200.0..=300.0).contains(&width);
+        if wide && centre <= 0.55 * width {
             likely.push((range, centre / width));
         }
     }
@@ -239,7 +247,8 @@ fn of_affine(channels: &[Channel; 3]) -> Option<Range> {
 }
 
 fn of_statistics(mean: &[f64; 3], std: &[f64; 3]) -> Option<Range> {
-    let all = |values: &[f64; 3], low: f64, high: f64| values.iter().all(|value| (low..=high).contains(value));
+    let all =
+        |values: &[f64; 3], low: f64, high: f64| values.iter().all(|value| (low..=high).contains(value));
     if all(mean, 0.2, 0.8) && all(std, 0.1, 0.4) {
         Some(Range::Unit)
     } else if all(mean, 51.0, 204.0) && all(std, 25.0, 102.0) {
@@ -265,7 +274,9 @@ fn order(walked: Option<&Found>, range: Range) -> Channels {
     });
     let known = [IMAGENET.0, CAFFE.map(|mean| mean / 255.0)];
     let near = |means: [f64; 3]| {
-        let close = |known: &[f32; 3]| known.iter().zip(means).all(|(one, two)| (f64::from(*one) - two).abs() < 0.012);
+        let close = |known: &[f32; 3]| {
+            known.iter().zip(means).all(|(one, two)| (f64::from(*one) - two).abs() < 0.012)
+        };
         known.iter().any(close)
     };
     let [red, green, blue] = unit;
@@ -288,7 +299,8 @@ pub(super) struct Evidence<'a> {
 
 /// What the output's numbers are.
 pub(super) fn output(asked: &Asked, evidence: &Evidence<'_>) -> Result<(Output, Fact), Question> {
-    let told = |output: Output, source, why: String| Ok((output, fact("output", output.to_string(), source, why)));
+    let told =
+        |output: Output, source, why: String| Ok((output, fact("output", output.to_string(), source, why)));
     let numbers = evidence.answers.map(span).unwrap_or_default();
     if let Some(closing) = evidence.cut {
         let operator = &closing.operator;
@@ -329,6 +341,8 @@ pub(super) fn output(asked: &Asked, evidence: &Evidence<'_>) -> Result<(Output, 
         (Says::Logit(operator), true) => Err(which_output(format!(
             "its last operator is {operator}, as of a logit, but its numbers look like probabilities: {numbers}"
         ))),
+        // A session refuses these before; nothing that could be said would make scores of them.
+        (Says::Label(operator), _) => Err(which_output(format!("its output is decided by {operator}"))),
         (Says::Unknown(operator), inside) => {
             let bounds = if inside { ", and only for usual pixels" } else { "" };
             Err(which_output(format!(
@@ -344,7 +358,11 @@ fn span(answers: &Answers) -> String {
         return "drawn pictures give no numbers".to_owned();
     }
     let sums = if *probabilities { "in [0, 1]" } else { "not all in [0, 1] with a sum of 1" };
-    format!("{pictures} drawn pictures give {low:.3} to {high:.3}, {sums}")
+    let found = if low == high { format!("{low:.3}") } else { format!("{low:.3} to {high:.3}") };
+    match pictures {
+        1 => format!("a drawn picture gives {found}, {sums}"),
+        _ => format!("{pictures} drawn pictures give {found}, {sums}"),
+    }
 }
 
 fn which_output(unknown: String) -> Question {
@@ -363,9 +381,14 @@ pub(super) fn fake_index(asked: &Asked, beside: &Beside, outputs: usize) -> Resu
         unknown: format!("class {index} is none of its {} classes", most + 1),
         answers: vec![(format!("--fake-index 0 to {most}"), "the class that is fake".to_owned())],
     };
-    let told = |index: usize, source, why: String| Ok((index, fact("fake-index", index.to_string(), source, why)));
+    let told =
+        |index: usize, source, why: String| Ok((index, fact("fake-index", index.to_string(), source, why)));
     if let Some(index) = asked.fake_index {
-        return if index > most { Err(wrong(index)) } else { told(index, Source::Said, "--fake-index".to_owned()) };
+        return if index > most {
+            Err(wrong(index))
+        } else {
+            told(index, Source::Said, "--fake-index".to_owned())
+        };
     }
     match (&beside.fake_index, outputs) {
         (Some((index, file)), 2..) if *index <= most => {
@@ -410,7 +433,11 @@ mod tests {
         let table = [
             (unit, Some(Range::Unit), "ImageNet's"),
             (bytes(mean, std), Some(Range::Bytes), "ImageNet's on bytes"),
-            (signed(unit.map(|it| it.scale), unit.map(|it| it.offset)), Some(Range::Signed), "ImageNet's after (x + 1) / 2"),
+            (
+                signed(unit.map(|it| it.scale), unit.map(|it| it.offset)),
+                Some(Range::Signed),
+                "ImageNet's after (x + 1) / 2",
+            ),
             (same(2.0, -1.0), Some(Range::Unit), "2 x - 1"),
             (same(1.0 / 127.5, -1.0), Some(Range::Bytes), "x / 127.5 - 1"),
             (same(1.0 / 255.0, 0.0), Some(Range::Bytes), "x / 255"),
@@ -421,6 +448,11 @@ mod tests {
             (normal(1.0, CAFFE, [1.0; 3]), Some(Range::Bytes), "x - Caffe's mean"),
             (normal(255.0, CAFFE, [1.0; 3]), Some(Range::Unit), "255 x - Caffe's mean"),
             (normal(1.0, mean, [1.0; 3]), Some(Range::Unit), "x - ImageNet's mean"),
+            (
+                normal(1.0, [0.064_5, 0.113_6, 0.204_4], [2.183, 2.232, 2.222]),
+                None,
+                "torchvision's transform_input, behind ImageNet's",
+            ),
             (same(2.0, 0.0), None, "2 x"),
             (same(1.0, 1.0), None, "x + 1"),
             (same(1e-6, 0.0), None, "x / 1e6"),
@@ -435,7 +467,14 @@ mod tests {
         let reversed = |values: [f32; 3]| [values[2], values[1], values[0]];
         let found = |channels: [Channel; 3]| {
             let begin = Begin::Affine(channels);
-            Found { begin, operators: vec![], first: "Conv".into(), clipped: None, convolves: true, channels_second: true }
+            Found {
+                begin,
+                operators: vec![],
+                first: "Conv".into(),
+                clipped: None,
+                convolves: true,
+                channels_second: true,
+            }
         };
         let (mean, std) = IMAGENET;
         for (channels, range, expected) in [
@@ -464,16 +503,21 @@ mod tests {
     #[test]
     fn graph_and_probe_must_agree_about_the_output() {
         let answers = |probabilities| Answers { pictures: 8, low: 0.0, high: 1.0, probabilities };
-        let says = [Says::Logit("Gemm".into()), Says::Probability("Softmax".into()), Says::Unknown("Div".into())];
+        let says =
+            [Says::Logit("Gemm".into()), Says::Probability("Softmax".into()), Says::Unknown("Div".into())];
         let settled = |says: &Says, inside: bool, bounded: Option<bool>, asked: Option<Output>| {
             let answers = answers(inside);
             let evidence = Evidence { says, cut: None, answers: Some(&answers), bounded, outputs: 1 };
-            output(&Asked { output: asked, ..Asked::default() }, &evidence).map(|(output, _)| output).map_err(|it| it.line())
+            output(&Asked { output: asked, ..Asked::default() }, &evidence)
+                .map(|(output, _)| output)
+                .map_err(|it| it.line())
         };
         assert_eq!(settled(&says[0], false, None, None), Ok(Output::Logit));
         assert_eq!(settled(&says[1], true, None, None), Ok(Output::Probability));
         assert_eq!(settled(&says[2], true, Some(true), None), Ok(Output::Probability));
-        for (place, inside, bounded) in [(0, true, None), (1, false, None), (2, false, None), (2, true, Some(false))] {
+        for (place, inside, bounded) in
+            [(0, true, None), (1, false, None), (2, false, None), (2, true, Some(false))]
+        {
             let line = settled(&says[place], inside, bounded, None).unwrap_err();
             assert!(line.contains("--output logit") && line.contains("--output probability"), "{line}");
         }

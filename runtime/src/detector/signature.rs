@@ -50,7 +50,9 @@ pub enum SignatureError {
     )]
     Training(String),
     /// The file does not say where the channels stand, and its graph does not tell.
-    #[error("leaves open where its input's channels stand ({0}); say with --layout nchw (PyTorch) or --layout nhwc (Keras)")]
+    #[error(
+        "leaves open where its input's channels stand ({0}); say with --layout nchw (PyTorch) or --layout nhwc (Keras)"
+    )]
     OpenLayout(String),
     /// The file leaves the size open and nobody said it.
     #[error("leaves its input's size open; say with --res how many pixels its pictures have")]
@@ -183,7 +185,8 @@ impl Signature {
         let described = || SignatureError::Output(format!("{fact:?}"));
         let shape = fact.shape.as_concrete().ok_or_else(described)?;
         if fact.datum_type.is_integer() || fact.datum_type == bool::datum_type() {
-            let labels = format!("{fact:?}, which are labels; its scores can be read where they are an output");
+            let labels =
+                format!("{fact:?}, which are labels; its scores can be read where they are an output");
             return Err(SignatureError::Output(labels));
         }
         if fact.datum_type != f32::datum_type() {
@@ -224,7 +227,8 @@ fn channels_stand(second: Option<usize>, last: Option<usize>) -> Option<Layout> 
 
 /// The layout under which a convolution finds the channels second, where only one does so.
 fn by_walking(wires: &Wires<'_>, input: &str) -> Option<Layout> {
-    let second = |axis| pixels::walk(wires, input, axis).is_some_and(|found| found.convolves && found.channels_second);
+    let second =
+        |axis| pixels::walk(wires, input, axis).is_some_and(|found| found.convolves && found.channels_second);
     match (second(1), second(3)) {
         (true, false) => Some(Layout::Nchw),
         (false, true) => Some(Layout::Nhwc),
@@ -261,7 +265,8 @@ fn input_type(input: &ValueInfoProto) -> Result<(Element, Option<Vec<Option<usiz
         Some(Dimension::DimValue(size)) => usize::try_from(*size).ok().filter(|&size| size > 0),
         Some(Dimension::DimParam(_)) | None => None,
     };
-    let sizes = tensor.shape.as_ref().map(|shape| shape.dim.iter().map(|dim| dimension(&dim.value)).collect());
+    let sizes =
+        tensor.shape.as_ref().map(|shape| shape.dim.iter().map(|dim| dimension(&dim.value)).collect());
     // Tools that drop shapes leave an empty one.
     Ok((element, sizes.filter(|sizes: &Vec<_>| !sizes.is_empty())))
 }

@@ -44,7 +44,10 @@ fn refuse(tensor: &TensorProto, is: fn(f32) -> bool, what: &str) -> Result<(), S
     let count = if tensor.data_type == DataType::Float as i32 {
         // By hand, as a whole network passes here.
         let raw = tensor.raw_data.chunks_exact(4).map(|four| [four[0], four[1], four[2], four[3]]);
-        raw.map(f32::from_le_bytes).chain(tensor.float_data.iter().copied()).filter(|&number| is(number)).count()
+        raw.map(f32::from_le_bytes)
+            .chain(tensor.float_data.iter().copied())
+            .filter(|&number| is(number))
+            .count()
     } else if [DataType::Float16 as i32, DataType::Double as i32].contains(&tensor.data_type) {
         let numbers = graph::read(tensor).map(|found| found.numbers).unwrap_or_default();
         numbers.into_iter().filter(|&number| is(number as f32)).count()

@@ -344,6 +344,7 @@ mod tests {
             clean_sha256: String::new(),
             adv_sha256: String::new(),
             attack: String::new(),
+            distance: None,
         }
     }
 

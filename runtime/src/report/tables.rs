@@ -40,9 +40,14 @@ fn three_titles(name: &str) -> [String; 3] {
     [name.to_owned(), format!("{name}_low"), format!("{name}_high")]
 }
 
+/// A radius in 1/255 and with pixels in \[0, 1\].
+fn radius(attack: &AttackReport) -> [String; 2] {
+    [attack.eps_255.to_string(), attack.threat().plain().to_string()]
+}
+
 /// A line a radius of `sweep`.
 pub fn sweep(sweep: &Sweep) -> Vec<u8> {
-    let mut header = words(&["method", "norm", "eps_255", "n", "n_clean_correct"]);
+    let mut header = words(&["method", "norm", "eps_255", "eps", "n", "n_clean_correct"]);
     header.extend(three_titles("clean_accuracy"));
     header.extend(three_titles("robust_accuracy"));
     header.extend(three_titles("attack_success_rate"));
@@ -50,7 +55,8 @@ pub fn sweep(sweep: &Sweep) -> Vec<u8> {
     let mut lines = vec![header];
     for point in &sweep.points {
         let mut line = words(&[&point.method, norm_name(point.norm)]);
-        line.extend([point.eps_255.to_string(), point.n.to_string(), point.n_clean_correct.to_string()]);
+        line.extend(radius(point));
+        line.extend([point.n.to_string(), point.n_clean_correct.to_string()]);
         line.extend(three(Some(point.intervals.clean_accuracy)));
         line.extend(three(Some(point.intervals.robust_accuracy)));
         line.extend(three(point.intervals.attack_success_rate));
@@ -124,7 +130,7 @@ fn parts(eval: &Evaluation) -> Vec<(String, usize, usize, &Metrics)> {
         ("all".to_owned(), eval.data.n_real, eval.data.n_fake, &eval.metrics),
         ("group".to_owned(), group.n_real, group.n_fake, &group.metrics),
     ];
-    let subset = eval.by_subset.iter();
+    let subset = eval.proper_subsets();
     parts.extend(
         subset.map(|(name, part)| (format!("subset:{name}"), part.n_real, part.n_fake, &part.metrics)),
     );
@@ -133,7 +139,8 @@ fn parts(eval: &Evaluation) -> Vec<(String, usize, usize, &Metrics)> {
 
 /// A line an arm and attack.
 fn attacks(report: &Report) -> Vec<u8> {
-    let mut header = words(&["arm", "seed", "attack", "method", "norm", "eps_255", "n", "n_clean_correct"]);
+    let mut header =
+        words(&["arm", "seed", "attack", "method", "norm", "eps_255", "eps", "n", "n_clean_correct"]);
     for rate in ["clean_accuracy", "robust_accuracy", "attack_success_rate"] {
         header.extend(three_titles(rate));
     }
@@ -166,7 +173,8 @@ fn attacks(report: &Report) -> Vec<u8> {
 
 fn attack_cells(attack: &AttackReport) -> Vec<String> {
     let mut line = words(&[super::norm_name(attack.norm)]);
-    line.extend([attack.eps_255.to_string(), attack.n.to_string(), attack.n_clean_correct.to_string()]);
+    line.extend(radius(attack));
+    line.extend([attack.n.to_string(), attack.n_clean_correct.to_string()]);
     line.extend(three(Some(attack.intervals.clean_accuracy)));
     line.extend(three(Some(attack.intervals.robust_accuracy)));
     line.extend(three(attack.intervals.attack_success_rate));
@@ -200,11 +208,29 @@ fn direction_cells(direction: &Direction) -> [String; 4] {
 
 /// A line a comparison.
 fn comparisons(report: &Report) -> Vec<u8> {
-    let header = words(&["arm", "against", "metric", "difference", "low", "high", "p", "verdict"]);
+    let header = words(&[
+        "arm",
+        "against",
+        "metric",
+        "difference",
+        "low",
+        "high",
+        "p",
+        "verdict",
+        "test",
+        "pictures",
+        "groups",
+        "detectable",
+        "detectable_pictures",
+    ]);
+    let count = |count: Option<usize>| count.map_or_else(String::new, |count| count.to_string());
     let lines = report.comparisons.iter().map(|one| {
         let mut line = words(&[&one.arm, &one.against, &one.metric]);
         line.extend([one.difference.to_string(), one.low.to_string(), one.high.to_string(), number(one.p)]);
         line.push(one.verdict.clone());
+        line.push(one.test.clone().unwrap_or_default());
+        line.extend([count(one.pictures), count(one.groups)]);
+        line.extend([number(one.detectable), number(one.detectable_pictures)]);
         line
     });
     table(std::iter::once(header).chain(lines))

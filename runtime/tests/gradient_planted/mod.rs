@@ -1,7 +1,6 @@
 //! Differentiable models whose best attack, or a bound on it, is known, and all
 //! white-box attacks to try on them.
 
-use dfrt_runtime::attack::gradient::Goal;
 use dfrt_runtime::attack::gradient::apgd::{Apgd, ApgdSettings};
 use dfrt_runtime::attack::gradient::carlini_wagner::{CarliniWagner, CarliniWagnerSettings};
 use dfrt_runtime::attack::gradient::deep_fool::{DeepFool, DeepFoolSettings};
@@ -9,7 +8,7 @@ use dfrt_runtime::attack::gradient::fab::{Fab, FabSettings};
 use dfrt_runtime::attack::gradient::momentum::{Momentum, MomentumSettings};
 use dfrt_runtime::attack::gradient::opponent::Opponent;
 use dfrt_runtime::attack::threat::{Distance, Norm, Threat};
-use dfrt_runtime::attack::{Attack, Proposal, Target, is_right, ledger};
+use dfrt_runtime::attack::{Attack, Goal, Proposal, Target, is_right, ledger};
 use dfrt_runtime::data::batch::Batch;
 use dfrt_runtime::data::manifest::Label;
 use dfrt_runtime::detector::oracle::{AttackLoss, GradientOracle, Oracle, OracleError};

@@ -60,9 +60,10 @@ pub fn choose(choices: &mut Choices, asked: Choices) -> Result<()> {
 /// Weights that do not fit the network, and conventions that the file contradicts or that
 /// nothing tells.
 pub fn settle(settings: &mut Settings, source: &Source) -> Result<()> {
-    settings.conventions.check()?;
+    settings.conventions.check().map_err(failure::usage)?;
     // What does not fit is told first: its conventions are of no interest.
-    let imported = source.weights(&settings.graph()?, settings.seed)?;
+    let graph = settings.graph().map_err(failure::usage)?;
+    let imported = source.weights(&graph, settings.seed)?;
     settings.conventions = source.settle(settings.conventions, Architecture::named(&settings.arch)?)?;
     settings.conventions.check()?;
     settings.graph()?;

@@ -6,6 +6,7 @@ mod command;
 mod conventions;
 mod dataset;
 mod failure;
+mod lock;
 mod model;
 #[cfg(feature = "train")]
 mod network;
@@ -16,6 +17,7 @@ mod progress;
 mod quiet;
 #[cfg(feature = "train")]
 mod study;
+mod threshold;
 #[cfg(feature = "train")]
 mod training;
 

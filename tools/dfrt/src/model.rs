@@ -2,8 +2,8 @@
 
 use crate::output;
 use anyhow::{Result, bail};
-use dfrt_runtime::detector::evaluate::ModelInfo;
 use dfrt_runtime::detector::asked::Asked;
+use dfrt_runtime::detector::evaluate::ModelInfo;
 use dfrt_runtime::detector::session::{Detector, SessionError};
 use dfrt_runtime::detector::settle::Source;
 use std::path::{Path, PathBuf};
@@ -69,7 +69,10 @@ impl Model {
         let detector = Detector::load_as(&self.onnx, 1, asked)?;
         for fact in detector.facts().iter().filter(|fact| fact.source == Source::Custom) {
             let (part, value, why) = (fact.part, &fact.value, &fact.why);
-            output::note(format!("note: {}: {part} {value}: {why} (--{part} changes it)", self.given.display()));
+            output::note(format!(
+                "note: {}: {part} {value}: {why} (--{part} changes it)",
+                self.given.display()
+            ));
         }
         Ok(detector)
     }

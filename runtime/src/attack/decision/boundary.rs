@@ -15,7 +15,7 @@
 use super::{Field, Search, Stop};
 use crate::attack::tape;
 use crate::attack::threat::{Norm, Threat};
-use crate::attack::{Attack, NormError, Proposal, Target, record};
+use crate::attack::{Attack, Goal, NormError, Proposal, Target, record};
 use crate::detector::oracle::{DecisionOracle, OracleError};
 use crate::random::normal;
 use rand::Rng;
@@ -44,12 +44,14 @@ pub struct BoundarySettings {
     pub adaptation: f64,
     /// Names the draws.
     pub seed: u64,
+    /// What it is after.
+    pub goal: Goal,
 }
 
 impl Default for BoundarySettings {
     /// The published code's steps and factor, and Square's 5000 queries.
     fn default() -> Self {
-        Self { queries: 5000, spherical: 0.01, inward: 0.01, adaptation: 1.5, seed: 0 }
+        Self { queries: 5000, spherical: 0.01, inward: 0.01, adaptation: 1.5, seed: 0, goal: Goal::Inside }
     }
 }
 
@@ -70,7 +72,7 @@ impl<'a> Boundary<'a> {
         settings: BoundarySettings,
     ) -> Result<Self, NormError> {
         NormError::unless(NAME, Norm::L2, threat)?;
-        Ok(Self { field: Field::new(oracle, threat, settings.queries), settings })
+        Ok(Self { field: Field::new(oracle, threat, settings.queries, settings.goal), settings })
     }
 
     fn search(&self, search: &mut Search<'_>) -> Result<(), Stop> {
@@ -164,14 +166,19 @@ impl Attack for Boundary<'_> {
     }
 
     fn parameters(&self) -> Map<String, Value> {
-        let BoundarySettings { queries, spherical, inward, adaptation, seed } = self.settings;
+        let BoundarySettings { queries, spherical, inward, adaptation, seed, goal } = self.settings;
         record([
             ("queries", json!(queries)),
             ("spherical", json!(spherical)),
             ("inward", json!(inward)),
             ("adaptation", json!(adaptation)),
             ("seed", json!(seed)),
+            ("goal", json!(goal)),
         ])
+    }
+
+    fn measures(&self) -> Option<Norm> {
+        self.field.measures()
     }
 
     fn propose(&self, targets: &[Target]) -> Result<Vec<Proposal>, OracleError> {

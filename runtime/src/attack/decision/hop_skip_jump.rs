@@ -14,7 +14,7 @@
 use super::{Field, Search, Stop, TOGETHER};
 use crate::attack::tape;
 use crate::attack::threat::{Norm, Threat};
-use crate::attack::{Attack, Proposal, Target, record};
+use crate::attack::{Attack, Goal, Proposal, Target, record};
 use crate::detector::oracle::{DecisionOracle, OracleError};
 use crate::random::normal;
 use rand::{Rng, RngExt};
@@ -36,12 +36,14 @@ pub struct HopSkipJumpSettings {
     pub probe: f64,
     /// Names the draws.
     pub seed: u64,
+    /// What it is after.
+    pub goal: Goal,
 }
 
 impl Default for HopSkipJumpSettings {
     /// The paper's numbers of points, and Square's 5000 queries.
     fn default() -> Self {
-        Self { queries: 5000, samples: 100, most_samples: 10_000, probe: 0.01, seed: 0 }
+        Self { queries: 5000, samples: 100, most_samples: 10_000, probe: 0.01, seed: 0, goal: Goal::Inside }
     }
 }
 
@@ -54,7 +56,7 @@ pub struct HopSkipJump<'a> {
 impl<'a> HopSkipJump<'a> {
     /// Attacks what `oracle` decides within `threat`.
     pub fn new(oracle: &'a dyn DecisionOracle, threat: Threat, settings: HopSkipJumpSettings) -> Self {
-        Self { field: Field::new(oracle, threat, settings.queries), settings }
+        Self { field: Field::new(oracle, threat, settings.queries, settings.goal), settings }
     }
 
     fn search(&self, search: &mut Search<'_>) -> Result<(), Stop> {
@@ -167,14 +169,19 @@ impl Attack for HopSkipJump<'_> {
     }
 
     fn parameters(&self) -> Map<String, Value> {
-        let HopSkipJumpSettings { queries, samples, most_samples, probe, seed } = self.settings;
+        let HopSkipJumpSettings { queries, samples, most_samples, probe, seed, goal } = self.settings;
         record([
             ("queries", json!(queries)),
             ("samples", json!(samples)),
             ("most_samples", json!(most_samples)),
             ("probe", json!(probe)),
             ("seed", json!(seed)),
+            ("goal", json!(goal)),
         ])
+    }
+
+    fn measures(&self) -> Option<Norm> {
+        self.field.measures()
     }
 
     fn propose(&self, targets: &[Target]) -> Result<Vec<Proposal>, OracleError> {

@@ -2,9 +2,10 @@
 //! look for the nearest one. Their oracle's type keeps logits out of reach.
 //!
 //! They search in floats, as published, for as small a perturbation as they can.
-//! The first picture within the ball ends the search where one of two 8-bit
-//! pictures of it crosses: it itself rounded, or what lies beyond it on the edge
-//! of the ball. Where none does, they come nearer still.
+//! Of a picture within the ball the 8-bit pictures that may stand for it are asked: it
+//! itself rounded, and what lies beyond it on the edge of the ball. The first that
+//! crosses is proposed, and with [`Goal::Inside`] ends the search. Where none does,
+//! they come nearer still.
 
 pub mod boundary;
 pub mod hop_skip_jump;
@@ -13,7 +14,7 @@ pub mod rays;
 use super::inquiry::{Inquiry, Stop, TOGETHER};
 use super::ledger::Counted;
 use super::threat::{Norm, Threat};
-use super::{GradientCount, Proposal, Target, tape};
+use super::{Goal, Proposal, Target, planes, tape};
 use crate::data::manifest::Label;
 use crate::detector::oracle::{DecisionOracle, OracleError};
 use rand::{Rng, RngExt};
@@ -23,11 +24,17 @@ struct Field<'a> {
     oracle: Counted<'a, dyn DecisionOracle + 'a>,
     threat: Threat,
     queries: u64,
+    goal: Goal,
 }
 
 impl<'a> Field<'a> {
-    fn new(oracle: &'a dyn DecisionOracle, threat: Threat, queries: u64) -> Self {
-        Self { oracle: Counted::new(oracle, Some(queries)), threat, queries }
+    fn new(oracle: &'a dyn DecisionOracle, threat: Threat, queries: u64, goal: Goal) -> Self {
+        Self { oracle: Counted::new(oracle, Some(queries)), threat, queries, goal }
+    }
+
+    /// The norm of the distances that are measured, where any are.
+    fn measures(&self) -> Option<Norm> {
+        (self.goal == Goal::Nearest && self.threat.eps_255 > 0.0).then_some(self.threat.norm)
     }
 
     /// What `search` found for each target. It ends by itself, with its budget,
@@ -45,7 +52,9 @@ impl<'a> Field<'a> {
                 return Err(error);
             }
             let queries = state.inquiry.spent();
-            Ok(Proposal { values: state.proposal(), queries, gradients: GradientCount::default() })
+            let distance = state.nearest.as_ref().map(|nearest| nearest.distance);
+            let distance = distance.filter(|_| self.goal == Goal::Nearest);
+            Ok(Proposal { values: state.proposal(), queries, distance, ..Proposal::default() })
         };
         targets.iter().map(propose).collect()
     }
@@ -57,16 +66,19 @@ struct Crossing {
     distance: f64,
 }
 
-/// One picture's search and the nearest crossing so far.
+/// One picture's search, the nearest crossing so far, and the first 8-bit picture within
+/// the ball that crosses.
 struct Search<'a> {
     inquiry: Inquiry<'a, dyn DecisionOracle + 'a>,
+    goal: Goal,
     nearest: Option<Crossing>,
+    landed: Option<Vec<f32>>,
 }
 
 impl<'a> Search<'a> {
     fn new(field: &'a Field<'a>, target: &'a Target) -> Self {
         let inquiry = Inquiry::new(&field.oracle, target, field.threat, field.queries);
-        Self { inquiry, nearest: None }
+        Self { inquiry, goal: field.goal, nearest: None, landed: None }
     }
 
     fn id(&self) -> u64 {
@@ -77,11 +89,13 @@ impl<'a> Search<'a> {
         &self.inquiry.clean
     }
 
-    /// The nearest crossing, moved into the ball; the clean picture without one.
+    /// What landed, or else the nearest crossing moved into the ball, or else the clean
+    /// picture.
     fn proposal(self) -> Vec<f32> {
-        match self.nearest {
-            Some(nearest) => self.inquiry.rounded(&nearest.values),
-            None => self.inquiry.clean,
+        match (self.landed, self.nearest) {
+            (Some(landed), _) => landed,
+            (None, Some(nearest)) => self.inquiry.rounded(&nearest.values),
+            (None, None) => self.inquiry.clean,
         }
     }
 
@@ -107,7 +121,8 @@ impl<'a> Search<'a> {
     }
 
     /// Whether `values` cross, however far away; keeps them where they are the
-    /// nearest so far. Over once an 8-bit picture within the ball crosses.
+    /// nearest so far. With [`Goal::Inside`] over once an 8-bit picture within the ball
+    /// crosses.
     fn crosses(&mut self, values: &[f32]) -> Result<bool, Stop> {
         if !self.sides(values.to_vec())?[0] {
             return Ok(false);
@@ -121,25 +136,42 @@ impl<'a> Search<'a> {
         Ok(true)
     }
 
-    /// Over where an 8-bit picture that a crossing within the ball stands for
+    /// Keeps the first 8-bit picture that stands for a crossing within the ball and
     /// crosses too. What lies further along its ray is asked first: it is further
     /// behind the boundary where that is flat.
     fn land(&mut self, values: &[f32], distance: f64) -> Result<(), Stop> {
         let eps = f64::from(self.inquiry.threat.eps());
-        if distance > eps {
+        if distance > eps || self.landed.is_some() {
             return Ok(());
         }
-        let edge = self.inquiry.rounded(&ray(self.clean(), values, eps / distance.max(1e-12)));
+        let threat = self.inquiry.threat;
         let itself = self.inquiry.rounded(values);
-        let exact = itself == values;
-        if !exact && edge != itself && self.sides(edge.clone())?[0] {
-            self.nearest = Some(Crossing { values: edge, distance: eps });
-            return Err(Stop::Over);
+        let mut others = match threat.norm {
+            _ if itself == values => Vec::new(),
+            Norm::Linf => vec![self.inquiry.rounded(&ray(self.clean(), values, eps / distance.max(1e-12)))],
+            Norm::L2 => {
+                let others = threat.other_roundings(&self.inquiry.target.picture, values);
+                others.iter().map(planes).collect()
+            }
+        };
+        others.retain(|other| *other != itself);
+        for other in others {
+            if self.sides(other.clone())?[0] {
+                return self.keep(other);
+            }
         }
-        if exact || self.sides(itself)?[0] {
-            return Err(Stop::Over);
+        if itself == values || self.sides(itself.clone())?[0] {
+            return self.keep(itself);
         }
         Ok(())
+    }
+
+    fn keep(&mut self, landed: Vec<f32>) -> Result<(), Stop> {
+        self.landed = Some(landed);
+        match self.goal {
+            Goal::Inside => Err(Stop::Over),
+            Goal::Nearest => Ok(()),
+        }
     }
 
     /// A picture of the other class, however far away: uniform noise, and every

@@ -12,7 +12,7 @@
 use super::{Field, Search, Stop};
 use crate::attack::halves::halves;
 use crate::attack::threat::{Norm, Threat};
-use crate::attack::{Attack, NormError, Proposal, Target, record};
+use crate::attack::{Attack, Goal, NormError, Proposal, Target, record};
 use crate::detector::oracle::{DecisionOracle, OracleError};
 use serde_json::{Map, Value, json};
 
@@ -26,12 +26,14 @@ pub struct RaysSettings {
     /// Where a binary search ends, as a Euclidean length with pixels in \[0, 1\]:
     /// tolerance / sqrt(3 * res * res) of the radius.
     pub tolerance: f64,
+    /// What it is after.
+    pub goal: Goal,
 }
 
 impl Default for RaysSettings {
     /// The published code's tolerance, and Square's 5000 queries.
     fn default() -> Self {
-        Self { queries: 5000, tolerance: 1e-3 }
+        Self { queries: 5000, tolerance: 1e-3, goal: Goal::Inside }
     }
 }
 
@@ -52,7 +54,7 @@ impl<'a> Rays<'a> {
         settings: RaysSettings,
     ) -> Result<Self, NormError> {
         NormError::unless(NAME, Norm::Linf, threat)?;
-        Ok(Self { field: Field::new(oracle, threat, settings.queries), settings })
+        Ok(Self { field: Field::new(oracle, threat, settings.queries, settings.goal), settings })
     }
 
     fn search(&self, search: &mut Search<'_>) -> Result<(), Stop> {
@@ -109,8 +111,12 @@ impl Attack for Rays<'_> {
     }
 
     fn parameters(&self) -> Map<String, Value> {
-        let RaysSettings { queries, tolerance } = self.settings;
-        record([("queries", json!(queries)), ("tolerance", json!(tolerance))])
+        let RaysSettings { queries, tolerance, goal } = self.settings;
+        record([("queries", json!(queries)), ("tolerance", json!(tolerance)), ("goal", json!(goal))])
+    }
+
+    fn measures(&self) -> Option<Norm> {
+        self.field.measures()
     }
 
     fn propose(&self, targets: &[Target]) -> Result<Vec<Proposal>, OracleError> {

@@ -72,17 +72,19 @@ impl<'a> Apgd<'a> {
         line.clipped(moved(&line.clean, f64::from(line.threat.eps()), &step))
     }
 
-    async fn done(&self, line: &Line<'_>, look: &Look) -> bool {
-        self.settings.stop_early
-            && line.crossed_by(look, self.settings.loss)
-            && line.survives(&look.values).await
+    /// The 8-bit picture of `look` that ends the attack.
+    async fn done(&self, line: &Line<'_>, look: &Look) -> Option<Vec<f32>> {
+        match self.settings.stop_early && line.crossed_by(look, self.settings.loss) {
+            true => line.survivor(&look.values).await,
+            false => None,
+        }
     }
 
     async fn climb(&self, line: &Line<'_>, restart: usize) -> Climb {
         let ApgdSettings { loss, steps, rho, .. } = self.settings;
         let mut here = line.look(self.first_point(line, restart), loss).await;
-        if self.done(line, &here).await {
-            return Climb::Done(here.values);
+        if let Some(survivor) = self.done(line, &here).await {
+            return Climb::Done(survivor);
         }
         let mut before = here.values.clone();
         let mut peak = here.clone();
@@ -91,8 +93,8 @@ impl<'a> Apgd<'a> {
         for index in 0..steps {
             let next = self.next_point(line, &here, &before, step, index == 0);
             let next = line.look(next, loss).await;
-            if self.done(line, &next).await {
-                return Climb::Done(next.values);
+            if let Some(survivor) = self.done(line, &next).await {
+                return Climb::Done(survivor);
             }
             let rose = next.loss > here.loss;
             before = std::mem::replace(&mut here, next).values;

@@ -1,13 +1,12 @@
 //! CW-L2 (Carlini and Wagner, "Towards evaluating the robustness of neural
 //! networks", IEEE S&P 2017, section VI.A) for one logit.
 
-use super::Goal;
 use super::geometry::distance;
-use super::landing::{Nearest, landed};
+use super::landing::Nearest;
 use super::line::{Line, Look};
 use super::opponent::{Opponent, Walk};
 use crate::attack::threat::Norm;
-use crate::attack::{Attack, Proposal, Target};
+use crate::attack::{Attack, Goal, Proposal, Target};
 use crate::detector::oracle::{AttackLoss, OracleError};
 use serde_json::{Map, Value, json};
 
@@ -72,9 +71,8 @@ impl<'a> CarliniWagner<'a> {
                 crossed = true;
                 let nearer = far < nearest.distance();
                 nearest.offer(far, &look.values);
-                let inside = nearer && settings.goal == Goal::Inside && line.inside(&look.values);
-                if inside && line.survives(&look.values).await {
-                    return Err(line.clipped(look.values));
+                if nearer && let Some(done) = nearest.land(line, &look.values, settings.goal).await {
+                    return Err(done);
                 }
             }
             let sum = far * far + weight * line.margin(&look).max(-settings.confidence);
@@ -147,10 +145,7 @@ impl Walk for CarliniWagner<'_> {
             }
             weight = if high.is_finite() { 0.5 * (low + high) } else { 10.0 * weight };
         }
-        match nearest.values() {
-            Some(nearest) => landed(line, nearest, self.settings.goal).await,
-            None => line.clean.clone(),
-        }
+        nearest.proposal(line, self.settings.goal).await.unwrap_or_else(|| line.clean.clone())
     }
 }
 
@@ -175,6 +170,10 @@ impl Attack for CarliniWagner<'_> {
 
     fn batch(&self) -> usize {
         self.opponent.batch
+    }
+
+    fn measures(&self) -> Option<Norm> {
+        self.opponent.measures(self.settings.goal).map(|_| Norm::L2)
     }
 
     fn propose(&self, targets: &[Target]) -> Result<Vec<Proposal>, OracleError> {

@@ -2,6 +2,7 @@
 
 use crate::attack::gates;
 use crate::attack::result::Gate;
+use crate::attack::threat::Norm;
 use crate::attack::{Attack, Proposal, Target, planes};
 use crate::data::batch::Batch;
 use crate::detector::oracle::{AttackLoss, GradientOracle, OracleError};
@@ -38,6 +39,10 @@ impl Attack for Checked<'_> {
 
     fn batch(&self) -> usize {
         self.attack.batch()
+    }
+
+    fn measures(&self) -> Option<Norm> {
+        self.attack.measures()
     }
 
     fn checks(&self, targets: &[Target]) -> Result<Vec<Gate>, OracleError> {

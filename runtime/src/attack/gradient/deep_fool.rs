@@ -1,13 +1,12 @@
 //! DeepFool (Moosavi-Dezfooli, Fawzi and Frossard, "DeepFool: a simple and accurate
 //! method to fool deep neural networks", CVPR 2016) for one logit.
 
-use super::Goal;
-use super::geometry::{between, boxed, length, moved, steepest, sum_of_sizes};
+use super::geometry::{between, boxed, distance, length, moved, steepest, sum_of_sizes};
 use super::landing::landed;
 use super::line::{Line, Look};
 use super::opponent::{Opponent, Walk};
 use crate::attack::threat::Norm;
-use crate::attack::{Attack, Proposal, Target};
+use crate::attack::{Attack, Goal, Proposal, Target};
 use crate::detector::oracle::{AttackLoss, OracleError};
 use serde_json::{Map, Value, json};
 
@@ -86,11 +85,13 @@ impl Walk for DeepFool<'_> {
             let beyond = between(&line.clean, &reached, 1.0 + self.settings.overshoot);
             here = line.look(beyond, AttackLoss::Margin).await;
         }
-        if line.crossed(&here) {
-            landed(line, here.values, self.settings.goal).await
-        } else {
-            line.clipped(here.values)
+        if !line.crossed(&here) {
+            return line.clipped(here.values);
         }
+        if self.settings.goal == Goal::Nearest {
+            line.crossed_at(distance(line.threat.norm, &line.clean, &here.values));
+        }
+        landed(line, here.values).await
     }
 }
 
@@ -107,6 +108,10 @@ impl Attack for DeepFool<'_> {
 
     fn batch(&self) -> usize {
         self.opponent.batch
+    }
+
+    fn measures(&self) -> Option<Norm> {
+        self.opponent.measures(self.settings.goal)
     }
 
     fn propose(&self, targets: &[Target]) -> Result<Vec<Proposal>, OracleError> {

@@ -2,13 +2,13 @@
 //! adaptive boundary attack", ICML 2020, algorithm 1) for one logit: two classes
 //! have one boundary, so that one hyperplane stands for it.
 
-use super::Goal;
 use super::geometry::{between, boxed, distance, length, moved, random_step};
 use super::hyperplane::step_onto;
-use super::landing::{Nearest, landed};
+use super::landing::Nearest;
 use super::line::{Line, Look};
 use super::opponent::{Opponent, Walk};
-use crate::attack::{Attack, Proposal, Target};
+use crate::attack::threat::Norm;
+use crate::attack::{Attack, Goal, Proposal, Target};
 use crate::detector::oracle::{AttackLoss, OracleError};
 use crate::random;
 use serde_json::{Map, Value, json};
@@ -52,8 +52,8 @@ impl Default for FabSettings {
 }
 
 /// The attack, in the threat's norm. A point costs one query, one that crosses a
-/// second one (the gradient after it was pulled back), and with [`Goal::Inside`]
-/// one that crosses within the ball a third one, of its 8-bit picture.
+/// second one (the gradient after it was pulled back), and until one is known one that
+/// crosses within the ball further ones, of its 8-bit pictures.
 pub struct Fab<'a> {
     opponent: Opponent<'a>,
     settings: FabSettings,
@@ -97,9 +97,8 @@ impl Search<'_> {
         for left in (0..=settings.steps).rev() {
             if line.crossed(&here) {
                 self.nearest.offer(distance(line.threat.norm, &line.clean, &here.values), &here.values);
-                let inside = settings.goal == Goal::Inside && line.inside(&here.values);
-                if inside && line.survives(&here.values).await {
-                    return Some(line.clipped(here.values));
+                if let Some(done) = self.nearest.land(line, &here.values, settings.goal).await {
+                    return Some(done);
                 }
                 if left > 0 {
                     let pulled = between(&line.clean, &here.values, settings.beta);
@@ -144,8 +143,8 @@ impl Search<'_> {
     /// that did not cross and the last that did.
     async fn draw_near(&mut self, clean_margin: f64) {
         let line = self.line;
-        let Some(values) = std::mem::take(&mut self.nearest).values() else { return };
-        let mut high = line.look(values, AttackLoss::Margin).await;
+        let Some(values) = self.nearest.values() else { return };
+        let mut high = line.look(values.to_vec(), AttackLoss::Margin).await;
         let (mut low, mut low_margin) = (line.clean.clone(), clean_margin);
         for _ in 0..self.settings.final_steps {
             let share = low_margin / (low_margin - line.margin(&high));
@@ -184,10 +183,8 @@ impl Walk for Fab<'_> {
             let clean = line.look(line.clean.clone(), AttackLoss::Margin).await;
             search.draw_near(line.margin(&clean)).await;
         }
-        match search.nearest.values() {
-            Some(nearest) => landed(line, nearest, self.settings.goal).await,
-            None => line.clipped(search.last),
-        }
+        let Search { nearest, last, .. } = search;
+        nearest.proposal(line, self.settings.goal).await.unwrap_or_else(|| line.clipped(last))
     }
 }
 
@@ -213,6 +210,10 @@ impl Attack for Fab<'_> {
 
     fn batch(&self) -> usize {
         self.opponent.batch
+    }
+
+    fn measures(&self) -> Option<Norm> {
+        self.opponent.measures(self.settings.goal)
     }
 
     fn propose(&self, targets: &[Target]) -> Result<Vec<Proposal>, OracleError> {

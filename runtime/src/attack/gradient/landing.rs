@@ -1,29 +1,28 @@
 //! From a point that crosses in floats to one whose 8-bit picture does.
 
-use super::Goal;
 use super::geometry::between;
 use super::line::Line;
+use crate::attack::Goal;
 
 /// How often the overshoot is doubled at most. A fragile detector's boundary may lie a
 /// hundredth of a level away, where every rounding leads back to the picture itself; the
 /// ball ends the doubling long before this does.
 const TRIES: i32 = 16;
 
-/// What to propose of `nearest`, a point that crosses. [`Goal::Inside`]: where
-/// rounding undoes it, its change is made longer by 2 %, 4 %, 8 % … until the 8-bit
-/// picture crosses or the way ends at the ball. Published attacks stop at the
-/// float; a float that no file can hold is no success here.
-pub(super) async fn landed(line: &Line<'_>, nearest: Vec<f32>, goal: Goal) -> Vec<f32> {
-    if goal == Goal::Nearest || !line.inside(&nearest) {
+/// What to propose of `nearest`, a point that crosses: where rounding undoes it, its
+/// change is made longer by 2 %, 4 %, 8 % … until an 8-bit picture crosses or the way
+/// ends at the ball. Published attacks stop at the float; a float that no file can hold
+/// is no success here.
+pub(super) async fn landed(line: &Line<'_>, nearest: Vec<f32>) -> Vec<f32> {
+    if !line.inside(&nearest) {
         return line.clipped(nearest);
     }
     let mut overshoot = 0.0;
     for attempt in 0..=TRIES {
         let longer = between(&line.clean, &nearest, 1.0 + overshoot);
         let at_the_end = !line.inside(&longer);
-        let longer = line.clipped(longer);
-        if line.survives(&longer).await {
-            return longer;
+        if let Some(survivor) = line.survivor(&line.clipped(longer)).await {
+            return survivor;
         }
         if at_the_end {
             break;
@@ -33,13 +32,36 @@ pub(super) async fn landed(line: &Line<'_>, nearest: Vec<f32>, goal: Goal) -> Ve
     line.clipped(nearest)
 }
 
-/// The nearest point so far that crosses.
+/// The nearest point so far that crosses, and the 8-bit picture to be proposed.
 #[derive(Default)]
 pub(super) struct Nearest {
     found: Option<(f64, Vec<f32>)>,
+    survivor: Option<Vec<f32>>,
 }
 
 impl Nearest {
+    /// Looks for an 8-bit picture of `values`, a point that crosses, where they lie within
+    /// the ball and none is known. With [`Goal::Inside`] gives it: the search is over.
+    pub async fn land(&mut self, line: &Line<'_>, values: &[f32], goal: Goal) -> Option<Vec<f32>> {
+        if self.survivor.is_none() && line.inside(values) {
+            self.survivor = line.survivor(values).await;
+        }
+        self.survivor.clone().filter(|_| goal == Goal::Inside)
+    }
+
+    /// What to propose at the end of the search, whose shortest distance goes on record
+    /// with [`Goal::Nearest`]; none where nothing crossed.
+    pub async fn proposal(self, line: &Line<'_>, goal: Goal) -> Option<Vec<f32>> {
+        let (distance, values) = self.found?;
+        if goal == Goal::Nearest {
+            line.crossed_at(distance);
+        }
+        match self.survivor {
+            Some(survivor) => Some(survivor),
+            None => Some(landed(line, values).await),
+        }
+    }
+
     /// Keeps `values` at `distance` where nothing nearer is known.
     pub fn offer(&mut self, distance: f64, values: &[f32]) {
         if distance < self.distance() {
@@ -53,7 +75,7 @@ impl Nearest {
     }
 
     /// The point.
-    pub fn values(self) -> Option<Vec<f32>> {
-        self.found.map(|found| found.1)
+    pub fn values(&self) -> Option<&[f32]> {
+        self.found.as_ref().map(|found| found.1.as_slice())
     }
 }

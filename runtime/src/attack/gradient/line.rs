@@ -1,5 +1,6 @@
 //! One picture's line to the model: its questions, its answers and its account.
 
+use crate::attack::ledger::Answers;
 use crate::attack::threat::Threat;
 use crate::attack::{GradientCount, Proposal, Target, is_right, planes};
 use crate::data::manifest::Label;
@@ -50,6 +51,11 @@ struct Desk {
     answer: Option<Answer>,
     queries: u64,
     gradients: GradientCount,
+    /// The losses that gradients came with, and the logits.
+    losses: Answers,
+    logits: Answers,
+    /// The length of the shortest change that crossed.
+    shortest: Option<f64>,
 }
 
 impl<'a> Line<'a> {
@@ -70,10 +76,14 @@ impl<'a> Line<'a> {
     pub fn reply(&self, answer: Answer) {
         let mut desk = self.desk();
         desk.queries += 1;
-        if let Answer::Slope { gradient, .. } = &answer {
-            desk.gradients.evaluated += 1;
-            desk.gradients.zero += u64::from(gradient.iter().all(|&value| value == 0.0));
-            desk.gradients.non_finite += u64::from(gradient.iter().any(|value| !value.is_finite()));
+        match &answer {
+            Answer::Slope { loss, gradient } => {
+                desk.losses.take(u64::from(loss.to_bits()));
+                desk.gradients.evaluated += 1;
+                desk.gradients.zero += u64::from(gradient.iter().all(|&value| value == 0.0));
+                desk.gradients.non_finite += u64::from(gradient.iter().any(|value| !value.is_finite()));
+            }
+            Answer::Logit(logit) => desk.logits.take(u64::from(logit.to_bits())),
         }
         desk.answer = Some(answer);
     }
@@ -81,7 +91,15 @@ impl<'a> Line<'a> {
     /// The proposal of `values`, with what this picture cost.
     pub fn proposal(&self, values: Vec<f32>) -> Proposal {
         let desk = self.desk();
-        Proposal { values, queries: desk.queries, gradients: desk.gradients }
+        let never_differed = desk.losses.never_differed() && !desk.logits.differed();
+        let (queries, gradients, distance) = (desk.queries, desk.gradients, desk.shortest);
+        Proposal { values, queries, gradients, distance, never_differed }
+    }
+
+    /// Puts on record that a change of length `distance` crossed.
+    pub fn crossed_at(&self, distance: f64) {
+        let mut desk = self.desk();
+        desk.shortest = Some(desk.shortest.map_or(distance, |shortest| shortest.min(distance)));
     }
 
     fn desk(&self) -> std::sync::MutexGuard<'_, Desk> {
@@ -104,11 +122,25 @@ impl<'a> Line<'a> {
         Look { values, loss, gradient }
     }
 
-    /// Whether the 8-bit picture within the ball that stands for `values` crosses:
-    /// what the judge will ask.
-    pub async fn survives(&self, values: &[f32]) -> bool {
-        let rounded = planes(&self.threat.round(&self.target.picture, values));
-        let Answer::Logit(logit) = self.ask(Question { values: rounded, loss: None }).await else {
+    /// The first 8-bit picture within the ball that stands for `values` and crosses, as
+    /// values: what the judge will ask.
+    pub async fn survivor(&self, values: &[f32]) -> Option<Vec<f32>> {
+        let clean = &self.target.picture;
+        let plain = planes(&self.threat.round(clean, values));
+        if self.crosses(&plain).await {
+            return Some(plain);
+        }
+        for other in self.threat.other_roundings(clean, values) {
+            let other = planes(&other);
+            if self.crosses(&other).await {
+                return Some(other);
+            }
+        }
+        None
+    }
+
+    async fn crosses(&self, values: &[f32]) -> bool {
+        let Answer::Logit(logit) = self.ask(Question { values: values.to_vec(), loss: None }).await else {
             unreachable!("a question for a logit is answered by one");
         };
         self.turned(logit)

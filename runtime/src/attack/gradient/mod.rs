@@ -21,17 +21,3 @@ pub mod transfer;
 
 #[cfg(doc)]
 use crate::detector::oracle::GradientOracle;
-use serde::{Deserialize, Serialize};
-
-/// What an attack that looks for a short way over the threshold is after.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Goal {
-    /// An 8-bit picture within the ball that crosses. A picture leaves the batch at
-    /// the first, and a change that rounding undoes is made longer.
-    #[default]
-    Inside,
-    /// The nearest point that crosses in floats (clipped to the ball, as all
-    /// proposals are), whatever rounding makes of it: for measuring distances.
-    Nearest,
-}

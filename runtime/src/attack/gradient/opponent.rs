@@ -2,8 +2,8 @@
 
 use super::line::{Answer, Line, Question};
 use crate::attack::ledger::Counted;
-use crate::attack::threat::Threat;
-use crate::attack::{Proposal, Target};
+use crate::attack::threat::{Norm, Threat};
+use crate::attack::{Goal, Proposal, Target};
 use crate::data::batch::Batch;
 use crate::detector::oracle::{AttackLoss, GradientOracle, Oracle, OracleError};
 use rayon::prelude::*;
@@ -49,6 +49,12 @@ impl<'a> Opponent<'a> {
     /// `batch` pictures at a time.
     pub fn new(oracle: &'a dyn GradientOracle, threat: Threat, threshold: f32, batch: usize) -> Self {
         Self { oracle: Counted::new(oracle, None), threat, threshold, batch: batch.max(1) }
+    }
+
+    /// The norm of the distances that an attack after `goal` measures; none where it
+    /// measures none, or has no radius to begin with.
+    pub(super) fn measures(&self, goal: Goal) -> Option<Norm> {
+        (goal == Goal::Nearest && self.threat.eps_255 > 0.0).then_some(self.threat.norm)
     }
 
     /// Walks with all `targets`; one proposal each, in order.

@@ -2,8 +2,8 @@
 //! nothing of the model but its logits.
 //!
 //! They search in floats, as published. A candidate that crosses is asked again
-//! as the 8-bit picture that the judge will make of it, and the search goes on
-//! where rounding undoes it.
+//! as the 8-bit pictures that the judge may make of it, and the search goes on
+//! where rounding undoes them all.
 
 mod estimate;
 pub mod nes;
@@ -14,7 +14,7 @@ pub mod spsa;
 use super::inquiry::{Inquiry, Stop, TOGETHER};
 use super::ledger::Counted;
 use super::threat::Threat;
-use super::{GradientCount, Proposal, Target, is_right, margin, tape};
+use super::{Proposal, Target, is_right, margin, planes, tape};
 use crate::detector::oracle::{Oracle, OracleError};
 
 /// A scoring model, the ball around each picture, and the budget of each.
@@ -45,7 +45,7 @@ impl<'a> Field<'a> {
                 return Err(error);
             }
             let queries = state.inquiry.spent();
-            Ok(Proposal { values: state.best, queries, gradients: GradientCount::default() })
+            Ok(Proposal { values: state.best, queries, ..Proposal::default() })
         };
         targets.iter().map(propose).collect()
     }
@@ -115,20 +115,29 @@ impl<'a> Search<'a> {
         }
         self.margin = margin;
         self.best = candidate.to_vec();
-        if self.crosses(logit) && self.survives_rounding()? {
+        if self.crosses(logit)
+            && let Some(survivor) = self.survivor()?
+        {
+            self.best = survivor;
             return Err(Stop::Over);
         }
         Ok(true)
     }
 
-    /// Whether the 8-bit picture of the best candidate crosses too; free where
-    /// the candidate is one, a query else.
-    fn survives_rounding(&mut self) -> Result<bool, Stop> {
+    /// The first 8-bit picture that stands for the best candidate, which crosses, and
+    /// crosses too; free where the candidate is one, a query each else.
+    fn survivor(&mut self) -> Result<Option<Vec<f32>>, Stop> {
         let rounded = self.inquiry.rounded(&self.best);
         if rounded == self.best {
-            return Ok(true);
+            return Ok(Some(rounded));
         }
-        let logit = self.ask(rounded)?[0];
-        Ok(self.crosses(logit))
+        let others = self.inquiry.threat.other_roundings(&self.inquiry.target.picture, &self.best);
+        for stand in std::iter::once(rounded).chain(others.iter().map(planes)) {
+            let logit = self.ask(stand.clone())?[0];
+            if self.crosses(logit) {
+                return Ok(Some(stand));
+            }
+        }
+        Ok(None)
     }
 }

@@ -3,6 +3,7 @@
 
 mod accuracy;
 pub mod corrupted;
+pub mod distances;
 mod queries;
 mod roc;
 mod scores;

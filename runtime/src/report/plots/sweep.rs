@@ -4,6 +4,7 @@ use super::queries::{Spent, staircases};
 use super::{INK, Key, Plot, as_percent, chart, colour, drawn, headed, line, short};
 use crate::attack::result::SampleResult;
 use crate::attack::sweep::Sweep;
+use crate::attack::threat::Norm;
 use crate::report::{ReportError, norm_name};
 use plotters::prelude::*;
 
@@ -16,7 +17,7 @@ pub fn draw(sweep: &Sweep, samples: &[Vec<SampleResult>]) -> Result<Vec<Plot>, R
     let spent = sweep.points.iter().zip(samples).map(|(point, samples)| {
         let mut spent = Spent::default();
         spent.add(samples, point.threshold as f32);
-        (format!("{}/255", point.eps_255), spent)
+        (point.threat().radius(), spent)
     });
     let title = format!("Success against queries: {} {}", sweep.method, norm_name(sweep.norm));
     let caption = "Share of the rightly classified pictures turned over within so many queries.";
@@ -30,14 +31,20 @@ fn accuracy(sweep: &Sweep) -> Result<Plot, ReportError> {
         clean accuracy. A hollow dot is unreliable: a check of the attack failed.";
     let first = &sweep.points[0];
     let clean = (0.0, first.intervals.clean_accuracy, false);
-    let attacked =
-        sweep.points.iter().map(|point| (point.eps_255, point.intervals.robust_accuracy, point.unreliable));
+    let (unit, axis) = match sweep.norm {
+        Norm::Linf => (1.0, "epsilon in 1/255"),
+        Norm::L2 => (255.0, "epsilon, pixels in [0, 1]"),
+    };
+    let attacked = sweep
+        .points
+        .iter()
+        .map(|point| (point.eps_255 / unit, point.intervals.robust_accuracy, point.unreliable));
     let points: Vec<_> = std::iter::once(clean).chain(attacked).collect();
     let right = points.last().map_or(1.0, |point| point.0).max(f64::MIN_POSITIVE);
     drawn("accuracy.png", &title, caption, (1100, 720), |area| {
         let keys = [Key::new("robust accuracy", colour(0)), Key::new("95 % interval", INK)];
         let below = headed(area, &title, &keys)?;
-        let axes = ("epsilon in 1/255", "accuracy");
+        let axes = (axis, "accuracy");
         let chart = chart(&below, 0.0..right * 1.03, 0.0..1.0, axes, (&short, &as_percent))?;
         let plane = chart.plotting_area();
         plane.draw(&line(points.iter().map(|(eps, it, _)| (*eps, it.value)).collect(), colour(0), 4))?;

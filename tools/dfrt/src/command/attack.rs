@@ -4,6 +4,7 @@ mod black_box;
 mod case;
 mod method;
 mod plan;
+mod radius;
 #[cfg(feature = "train")]
 mod white_box;
 #[cfg(not(feature = "train"))]
@@ -20,14 +21,19 @@ pub use method::Method;
 pub use plan::Plan;
 pub use plan::norm;
 #[cfg(feature = "train")]
+pub use radius::Radius;
+pub use radius::{Radii, radii};
+#[cfg(feature = "train")]
 pub use white_box::WhiteBox;
 
 use super::reading::with_reading;
-use crate::dataset::Dataset;
+use crate::dataset::{self, Classes, Dataset};
 use crate::failure;
+use crate::lock::Lock;
 use crate::model::Model;
 use crate::output;
 use crate::place;
+use crate::threshold;
 use anyhow::{Context, Result, bail};
 use argh::FromArgs;
 #[cfg(not(feature = "train"))]
@@ -35,12 +41,17 @@ use black_box::BlackBox;
 #[cfg(not(feature = "train"))]
 use case::Case;
 use case::TapeFile;
+use dfrt_runtime::attack::contents::Contents;
+use dfrt_runtime::attack::{Goal, NormError};
 use dfrt_runtime::attack::dossier::Dossier;
+use dfrt_runtime::attack::gates;
 use dfrt_runtime::attack::judge::Judgement;
-use dfrt_runtime::attack::sweep::Sweep;
+use dfrt_runtime::attack::result::AttackReport;
+use dfrt_runtime::attack::sweep::{RADIUS, Sweep, radii_in};
 use dfrt_runtime::attack::threat::{Norm, Threat};
-use dfrt_runtime::data::manifest::Split;
+use dfrt_runtime::data::manifest::{Label, Split};
 use dfrt_runtime::detector::session::TractOracle;
+use dfrt_runtime::report::plots::distances;
 use dfrt_runtime::report::{grid, sweep};
 use dfrt_runtime::storage;
 use method::Choice;
@@ -61,11 +72,13 @@ with_reading! {
     example = "{command_name} --model gr.onnx --method square\n\
     {command_name} --model gr --method suite --eps 1,2,4,8 --limit 200\n\
     {command_name} --model theirs.onnx --method suite-black --data faces --queries 1000\n\
-    {command_name} --model theirs.onnx --method mi-fgsm --surrogate gr --data faces",
+    {command_name} --model theirs.onnx --method mi-fgsm --surrogate gr --data faces\n\
+    {command_name} --model gr --method cw --norm l2 --eps 0.5 --only fake",
     note = "Attacks by logits or labels run on any ONNX file. Those by gradients need a RUN, or an ONNX file \
     that dfrt exported, and a GPU. sign-hunter and rays search linf balls alone, boundary l2 balls. \
-    The folder holds attack.json, samples.csv, the pictures before and after, and a few of them in grid.png; of \
-    several radii a folder each, sweep.json and plots."
+    The folder holds attack.json, samples.csv, the pictures before and after, and a few of them in grid.png, of \
+    an attack that looks for the shortest change plots/distance.png; of several radii a folder each, sweep.json \
+    and plots."
 )]
 pub struct Attack {
     /// an .onnx file or a RUN
@@ -83,12 +96,23 @@ pub struct Attack {
     /// train, val or test (default test)
     #[argh(option)]
     split: Option<Split>,
-    /// radius in 1/255 (default 8), or several: 1,2,4,8
-    #[argh(option, default = "Radii(vec![8.0])", from_str_fn(radii))]
+    /// logit above which a picture is called fake (default: the model's own, else 0); p:0.7
+    /// says a probability, auto:VAL takes the best one on the val split of that data set
+    #[argh(option, from_str_fn(crate::threshold::choice))]
+    threshold: Option<threshold::Choice>,
+    /// radius, or several: 1,2,4,8. In linf in 1/255 (default 8); in l2 a length of pixels in
+    /// [0, 1] (default 3 at 224 px, in proportion to the side, at least 0.5). 128/255 means
+    /// that in both
+    #[argh(option, default = "Radii::default()", from_str_fn(radii))]
     eps: Radii,
     /// linf or l2 (default linf)
     #[argh(option, default = "Norm::Linf", from_str_fn(norm))]
     norm: Norm,
+    /// what fab, cw, deepfool, boundary, hop-skip-jump and rays are after: nearest (default),
+    /// the shortest change, whose distances are reported, or inside, which stops at the
+    /// first success within the radius, as suites do
+    #[argh(option, from_str_fn(goal))]
+    goal: Option<Goal>,
     /// queries a picture, without gradients (default 5000, random-noise 100)
     #[argh(option)]
     queries: Option<u64>,
@@ -116,6 +140,9 @@ pub struct Attack {
     /// pictures at most, balanced over the classes, the same ones each time
     #[argh(option)]
     limit: Option<usize>,
+    /// the class to attack, fake or real (default: both)
+    #[argh(option)]
+    only: Option<Label>,
     /// seed of all draws (default 0)
     #[argh(option, default = "0")]
     seed: u64,
@@ -128,7 +155,8 @@ pub struct Attack {
     /// such a file, whose answers go before the model's: the same search again
     #[argh(option)]
     replay: Option<PathBuf>,
-    /// folder for the results (default MODEL-METHOD-NORM-EPS)
+    /// folder for the results (default MODEL-METHOD-NORM-EPS, and what else is asked for: -queries-300,
+    /// -seed-1, …)
     #[argh(option)]
     out: Option<PathBuf>,
     /// go on with what an interrupted attack left in the folder
@@ -163,29 +191,12 @@ pub const OWN: [&str; 10] = [
     "plots",
 ];
 
-/// The beginning of the name of a radius's folder.
-const RADIUS: &str = "eps-";
-
-/// The folders of the radii of a sweep in `out`; none where it holds one attack.
-pub fn radii_in(out: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(out).into_iter().flatten().flatten().map(|entry| entry.path());
-    let named =
-        |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(RADIUS));
-    let mut folders: Vec<PathBuf> = entries.filter(named).collect();
-    folders.sort();
-    folders
-}
-
-/// Radii in 1/255, rising, each once.
-#[derive(Clone, Debug, PartialEq)]
-struct Radii(Vec<f64>);
-
-fn radii(text: &str) -> Result<Radii, String> {
-    let numbers: Result<Vec<f64>, _> = text.split(',').map(|number| number.trim().parse()).collect();
-    let mut radii = numbers.map_err(|_| format!("eps {text:?} is no number or list like 1,2,4,8"))?;
-    radii.sort_by(f64::total_cmp);
-    radii.dedup();
-    Ok(Radii(radii))
+fn goal(name: &str) -> Result<Goal, String> {
+    match name {
+        "nearest" => Ok(Goal::Nearest),
+        "inside" => Ok(Goal::Inside),
+        _ => Err(format!("goal {name:?} is unknown; choose nearest or inside")),
+    }
 }
 
 fn time(text: &str) -> Result<Duration, String> {
@@ -204,20 +215,22 @@ struct Workbench<'a> {
 impl Attack {
     /// Does it.
     pub fn run(self) -> Result<()> {
-        super::use_threads(self.threads)?;
         self.check()?;
+        super::use_threads(self.threads)?;
         let model = Model::find(&self.model)?;
-        let name = plan::folder(self.method, self.norm, &self.eps.0);
-        let out = self.out.clone().unwrap_or_else(|| format!("{}-{name}", model.stem()).into());
-        self.check_free(&out)?;
+        // Before the work where it is known, and else as soon as it is.
+        let named = self.out.as_deref().map(|out| self.begin(out)).transpose()?;
         let detector = model.load_as(&self.asked())?;
+        let threats = radius::threats(&self.eps.0, self.norm, detector.info().res)?;
+        let out = self.out.clone().unwrap_or_else(|| self.usual_folder(&model, &threats));
+        let _lock = named.map_or_else(|| self.begin(&out), Ok)?;
+        self.check_radii(&out, &threats)?;
         let metadata = detector.metadata();
         let split = self.split.or(metadata.and_then(|known| known.split)).unwrap_or(Split::Test);
-        let data = Dataset::open(self.data.as_deref(), metadata, split, self.limit)?;
-        if metadata.is_none() {
-            output::note("note: the model names no threshold; logits above 0 are taken to say fake");
-        }
-        let oracle = TractOracle::new(detector);
+        let classes = self.only.map_or(Classes::Any, Classes::Only);
+        let data = Dataset::open_classes(self.data.as_deref(), metadata, split, classes, self.limit)?;
+        let mut oracle = TractOracle::new(detector);
+        threshold::settle(&mut oracle, &model, self.threshold.as_ref(), &[&data.chosen])?;
         let surrogate = self
             .surrogate
             .as_deref()
@@ -234,30 +247,32 @@ impl Attack {
             self.clear(&out)?;
         }
         let bench = Workbench { model: &model, oracle: &oracle, data: &data, networks: &networks };
-        match self.eps.0[..] {
-            [eps] => self.once(&bench, eps, &out),
-            _ => self.swept(&bench, &out),
+        match threats[..] {
+            [threat] => self.once(&bench, threat, &out),
+            _ => self.swept(&bench, &threats, &out),
         }
     }
 
     /// At one radius.
-    fn once(&self, bench: &Workbench<'_>, eps: f64, out: &Path) -> Result<()> {
+    fn once(&self, bench: &Workbench<'_>, threat: Threat, out: &Path) -> Result<()> {
         let deadline = self.time_budget.map(|budget| Instant::now() + budget);
-        let report = self.judged(bench, eps, out, deadline)?.report;
+        let report = self.judged(bench, threat, out, deadline)?.report;
+        warn_of_the_classes([&report]);
         output::passed_over("unreadable pictures", &report.skipped, Some(&out.join("attack.json")));
         if self.json { output::json(&report) } else { output::say(words::attack(&report, out)) }
     }
 
     /// At every radius; the time is shared out evenly.
-    fn swept(&self, bench: &Workbench<'_>, out: &Path) -> Result<()> {
+    fn swept(&self, bench: &Workbench<'_>, threats: &[Threat], out: &Path) -> Result<()> {
         let end = self.time_budget.map(|budget| Instant::now() + budget);
         let (mut reports, mut samples) = (Vec::new(), Vec::new());
-        for (place, &eps) in self.eps.0.iter().enumerate() {
-            let left = (self.eps.0.len() - place) as u32;
+        for (place, &threat) in threats.iter().enumerate() {
+            let left = (threats.len() - place) as u32;
             let share = |end: Instant| Instant::now() + end.saturating_duration_since(Instant::now()) / left;
-            output::note(format!("-- {eps}/255"));
-            let folder = out.join(format!("{RADIUS}{eps}"));
-            let judgement = self.judged(bench, eps, &folder, end.map(share))?;
+            output::note(format!("-- {}", threat.both_ways()));
+            let folder = out.join(format!("{RADIUS}{}", threat.in_names()));
+            let _lock = Lock::of(&folder)?;
+            let judgement = self.judged(bench, threat, &folder, end.map(share))?;
             if place == 0 {
                 let skipped = &judgement.report.skipped;
                 output::passed_over("unreadable pictures", skipped, Some(&folder.join("attack.json")));
@@ -265,6 +280,7 @@ impl Attack {
             reports.push(judgement.report);
             samples.push(judgement.samples);
         }
+        warn_of_the_classes(&reports);
         let found = Sweep::of(reports);
         sweep::write(out, &found, &samples)?;
         if self.json { output::json(&found) } else { output::say(words::sweep(&found, out)) }
@@ -273,7 +289,7 @@ impl Attack {
     fn judged(
         &self,
         bench: &Workbench<'_>,
-        eps: f64,
+        threat: Threat,
         out: &Path,
         deadline: Option<Instant>,
     ) -> Result<Judgement> {
@@ -287,7 +303,6 @@ impl Attack {
             deadline,
             tape: tape.or(self.replay.as_deref().map(TapeFile::Play)),
         };
-        let threat = Threat::new(self.norm, eps)?;
         let black = BlackBox::new(bench.oracle, bench.oracle.detector().threshold());
         let white = bench.networks.boxes(self.batch.unwrap_or(self.plan(Method::Pgd, threat).batch))?;
         let attack = |plan: &Plan| match plan.method.needs_gradients() {
@@ -301,6 +316,9 @@ impl Attack {
         };
         if let Some(png) = grid::grid(&Dossier::new(out), &judgement.report, &judgement.samples)? {
             storage::write(&out.join("grid.png"), &png)?;
+        }
+        if let Some(plot) = distances::draw(&judgement.report)? {
+            storage::write(&out.join("plots").join(plot.file), &plot.png)?;
         }
         Ok(judgement)
     }
@@ -327,6 +345,10 @@ impl Attack {
             restarts: self.restarts,
             batch: self.batch.unwrap_or(plan.batch),
             seed: self.seed,
+            goal: match self.method {
+                Choice::One(_) => self.goal.unwrap_or(Goal::Nearest),
+                Choice::Suite | Choice::SuiteBlack => Goal::Inside,
+            },
             ..plan
         }
     }
@@ -339,9 +361,10 @@ impl Attack {
         if self.tape.is_some() && self.replay.is_some() {
             return Err(failure::usage("--tape and --replay exclude each other; see `dfrt attack --help`"));
         }
-        for &eps in &self.eps.0 {
-            Threat::new(self.norm, eps)?;
+        for radius in &self.eps.0 {
+            radius.threat(self.norm)?;
         }
+        dataset::check_limit(self.limit, self.only.map_or(Classes::Any, Classes::Only))?;
         let numbers = [
             ("--steps", self.steps),
             ("--restarts", self.restarts),
@@ -349,9 +372,10 @@ impl Attack {
             ("--queries", self.queries.map(|queries| queries.min(1) as usize)),
         ];
         if let Some((name, _)) = numbers.into_iter().find(|(_, value)| *value == Some(0)) {
-            bail!("{name} 0: nothing would be tried; ask for at least 1");
+            return Err(failure::usage(format!("{name} 0: nothing would be tried; ask for at least 1")));
         }
         self.check_tape()?;
+        self.check_norm()?;
         let any = |is: fn(Method) -> bool| self.methods().into_iter().any(is);
         let gradients = any(Method::needs_gradients);
         let idle = [
@@ -359,6 +383,7 @@ impl Attack {
             ("--schedule", self.schedule.is_some() && !any(|method| method == Method::Square)),
             ("--steps", self.steps.is_some() && !any(Method::has_steps)),
             ("--restarts", self.restarts.is_some() && !any(Method::has_restarts)),
+            ("--goal", self.goal.is_some() && !matches!(self.method, Choice::One(one) if one.has_goal())),
             ("--batch", self.batch.is_some() && !gradients),
             ("--device", self.device.is_some() && !gradients),
             ("--surrogate", self.surrogate.is_some() && !gradients),
@@ -369,16 +394,51 @@ impl Attack {
         Ok(())
     }
 
+    /// Attacks that search balls of one norm alone.
+    fn check_norm(&self) -> Result<()> {
+        let Choice::One(method) = self.method else { return Ok(()) };
+        match method.searches().filter(|norm| *norm != self.norm) {
+            Some(searches) => Err(failure::usage(NormError { method: method.name(), searches })),
+            None => Ok(()),
+        }
+    }
+
     fn check_tape(&self) -> Result<()> {
         let Some(path) = self.tape.as_ref().or(self.replay.as_ref()) else { return Ok(()) };
         let one = matches!(self.method, Choice::One(method) if !method.needs_gradients());
         if !one || self.eps.0.len() > 1 {
-            bail!(
+            return Err(failure::usage(format!(
                 "{}: a tape is of one attack without gradients at one radius; leave it out, or name such a --method and one --eps",
                 path.display()
-            );
+            )));
         }
         Ok(())
+    }
+
+    /// The folder where none is named: its name holds whatever is not the default, so that
+    /// other settings are other folders.
+    fn usual_folder(&self, model: &Model, threats: &[Threat]) -> PathBuf {
+        let surrogate = self.surrogate.as_deref().map(Path::file_stem).map(Option::unwrap_or_default);
+        let settings = [
+            ("only", self.only.map(|label| label.to_string())),
+            ("surrogate", surrogate.map(|name| name.to_string_lossy().into_owned())),
+            ("split", self.split.filter(|split| *split != Split::Test).map(|split| split.to_string())),
+            ("queries", self.queries.map(|queries| queries.to_string())),
+            ("schedule", self.schedule.map(|schedule| schedule.name().to_owned())),
+            ("steps", self.steps.map(|steps| steps.to_string())),
+            ("restarts", self.restarts.map(|restarts| restarts.to_string())),
+            ("seed", (self.seed != 0).then(|| self.seed.to_string())),
+        ];
+        let named = |(name, value): (&str, Option<String>)| Some(format!("-{name}-{}", value?));
+        let settings: String = settings.into_iter().filter_map(named).collect();
+        format!("{}-{}{settings}", model.stem(), plan::folder(self.method, threats)).into()
+    }
+
+    /// Takes the folder, where it is free.
+    fn begin(&self, out: &Path) -> Result<Lock> {
+        let lock = Lock::of(out)?;
+        self.check_free(out)?;
+        Ok(lock)
     }
 
     /// What an earlier attack, at one radius or several, left in `out`.
@@ -401,12 +461,63 @@ impl Attack {
 
     /// The judge refuses a folder that holds an attack; this does so before any work.
     fn check_free(&self, out: &Path) -> Result<()> {
-        if self.resume || self.force || place::is_free(out)? || self.taken(out).is_empty() {
+        if self.resume {
+            return self.check_same(out);
+        }
+        if self.force || place::is_free(out)? || self.taken(out).is_empty() {
             return Ok(());
         }
         bail!(
             "{}: holds an attack already; pass --resume to go on with it, --force to replace it, or choose another --out",
             out.display()
         )
+    }
+
+    /// A folder is gone on with that holds what this makes, and nothing besides.
+    fn check_same(&self, out: &Path) -> Result<()> {
+        let this = match (self.eps.0.len(), self.method) {
+            (2.., _) => Contents::Sweep,
+            (_, Choice::One(_)) => Contents::Attack,
+            _ => Contents::Suite,
+        };
+        if let Some(other) = Contents::of(out).into_iter().find(|other| *other != this) {
+            bail!(
+                "{}: holds {other}, and this would be {this}; choose another --out, or pass --force to replace it",
+                out.display()
+            );
+        }
+        Ok(())
+    }
+
+    /// A sweep is gone on with at all of its radii.
+    fn check_radii(&self, out: &Path, threats: &[Threat]) -> Result<()> {
+        if !self.resume || threats.len() < 2 {
+            return Ok(());
+        }
+        let folder = |threat: &Threat| out.join(format!("{RADIUS}{}", threat.in_names()));
+        let asked: Vec<PathBuf> = threats.iter().map(folder).collect();
+        match radii_in(out).into_iter().find(|folder| !asked.contains(folder)) {
+            Some(left) => bail!(
+                "{}: is of a radius that --eps does not name; name it, too, choose another --out, or pass --force to \
+                 replace all",
+                left.display()
+            ),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Says that the model tells the classes apart the wrong way round, as `dfrt eval` does.
+fn warn_of_the_classes<'a>(reports: impl IntoIterator<Item = &'a AttackReport>) {
+    let wrong = |report: &&AttackReport| {
+        report.gates.iter().any(|gate| gate.name == gates::CLEAN_AUC && !gate.passed)
+    };
+    if let Some(report) = reports.into_iter().find(wrong) {
+        let guessed = report.model.reading.as_ref().is_some_and(|reading| reading.fake_index == 1);
+        let advice = match guessed {
+            true => "if the file's classes are fake, real, say --fake-index 0",
+            false => "look whether its labels are the wrong way round",
+        };
+        output::note(format!("warning: the AUC on clean pictures is below one half: {advice}"));
     }
 }

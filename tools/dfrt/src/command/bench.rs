@@ -202,6 +202,17 @@ impl Bench {
         if self.loading && self.data.is_none() {
             return Err(wrong("--loading needs --data"));
         }
+        let counts = [
+            ("--threads", self.threads),
+            ("--batch", self.batch),
+            ("--runs", self.runs),
+            ("--epochs", self.epochs),
+            ("--steps", self.steps),
+            ("--queries", self.queries.map(|queries| queries.min(1) as usize)),
+        ];
+        if let Some((option, _)) = counts.into_iter().find(|(_, count)| *count == Some(0)) {
+            return Err(wrong(format!("{option} 0: nothing would be timed; ask for at least 1")));
+        }
         Ok(())
     }
 

@@ -47,7 +47,8 @@ impl Inspect {
 
 fn words(found: &Inspection) -> String {
     let kind = if found.own { "exported by dfrt" } else { "of another program" };
-    let mut text = format!("{}: {:.2} MB, {kind}, SHA-256 {}", found.path, found.megabytes, &found.sha256[..16]);
+    let mut text =
+        format!("{}: {:.2} MB, {kind}, SHA-256 {}", found.path, found.megabytes, &found.sha256[..16]);
     let mut line = |source: &str, part: &str, rest: String| {
         // Writing to a text cannot fail.
         let _ = write!(text, "\n  {source:7} {part:12} {rest}");

@@ -166,7 +166,7 @@ pub fn listed(options: &[String]) -> Vec<String> {
 pub fn use_threads(threads: Option<usize>) -> Result<()> {
     let Some(threads) = threads else { return Ok(()) };
     if threads == 0 {
-        anyhow::bail!("--threads 0: nothing would run; ask for at least 1");
+        return Err(failure::usage("--threads 0: nothing would run; ask for at least 1"));
     }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
     pool.map_err(|error| anyhow::anyhow!("--threads {threads}: {error}; ask for fewer"))

@@ -37,9 +37,10 @@ pub struct Study {
     /// attacks (default fgsm,pgd,square,random-noise)
     #[argh(option, from_str_fn(words))]
     pub attacks: Option<Vec<String>>,
-    /// radii in 1/255 (default 8)
-    #[argh(option, from_str_fn(numbers))]
-    pub eps: Option<Vec<f64>>,
+    /// radii: in linf in 1/255 (default 8), in l2 lengths of pixels in [0, 1] (default 3 at
+    /// 224 px, in proportion to the side, at least 0.5); 128/255 means that in both
+    #[argh(option, from_str_fn(super::attack::radii))]
+    pub eps: Option<super::attack::Radii>,
     /// linf or l2 (default linf)
     #[argh(option, from_str_fn(super::attack::norm))]
     pub norm: Option<dfrt_runtime::attack::threat::Norm>,
@@ -125,11 +126,6 @@ fn seeds(text: &str) -> Result<Vec<u64>, String> {
     seeds.map_err(|_| format!("seeds {text:?} are no list like 0,1,2"))
 }
 
-fn numbers(text: &str) -> Result<Vec<f64>, String> {
-    let numbers: Result<_, _> = text.split(',').map(|number| number.trim().parse()).collect();
-    numbers.map_err(|_| format!("eps {text:?} is no list like 2,4,8"))
-}
-
 impl Study {
     /// Says that it cannot be done.
     #[cfg(not(feature = "train"))]
@@ -141,10 +137,13 @@ impl Study {
 #[cfg(feature = "train")]
 mod running {
     use super::Study;
+    use crate::command::attack::Radii;
+    use crate::lock::Lock;
     use crate::study::settings::StudySettings;
     use crate::study::{self, conclusion};
     use crate::{conventions, failure, network, output, place, training};
     use anyhow::{Result, bail};
+    use dfrt_runtime::differing::differing;
     use dfrt_trainer::gpu::engine::Engine;
     use dfrt_trainer::model::arch::Architecture;
     use dfrt_trainer::model::import::{Choices, Source};
@@ -158,7 +157,8 @@ mod running {
                 ));
             }
             let mut settings = self.settings()?;
-            settings.check()?;
+            settings.check().map_err(|error| failure::usage(format!("{error:#}")))?;
+            let _lock = Lock::of(&self.out)?;
             if !self.resume && !self.force && !place::is_free(&self.out)? {
                 bail!(
                     "{}: exists already; pass --resume to go on with it, --force to replace it, or choose another --out",
@@ -205,8 +205,9 @@ mod running {
                 settings.train.micro_batch = settings.train.micro_batch.or(begun.train.micro_batch);
                 if begun != settings {
                     bail!(
-                        "{}: the study was begun with other settings; leave the options out, or choose another --out",
-                        earlier.display()
+                        "{}: the study was begun with other settings: {}; leave the options out, or choose another --out",
+                        earlier.display(),
+                        difference(&begun, &settings)
                     );
                 }
             }
@@ -217,8 +218,13 @@ mod running {
             put(&mut settings.arms, &self.arms);
             put(&mut settings.seeds, &self.seeds);
             put(&mut settings.attacks, &self.attacks);
-            put(&mut settings.eps, &self.eps);
             put(&mut settings.norm, &self.norm);
+            if let Some(Radii(radii)) = &self.eps {
+                for radius in radii {
+                    radius.threat(settings.norm)?;
+                }
+                settings.eps = radii.iter().map(|radius| radius.number(settings.norm)).collect();
+            }
             put(&mut settings.steps, &self.steps);
             put(&mut settings.restarts, &self.restarts);
             put(&mut settings.queries, &self.queries);
@@ -259,6 +265,7 @@ mod running {
             put(&mut train.lr, &self.lr);
             train.limit = self.limit.or(train.limit);
             train.masks &= !self.no_masks;
+            settings.settle_eps();
             Ok(())
         }
     }
@@ -272,6 +279,15 @@ mod running {
             settings.train.micro_batch = smaller;
         }
         Ok(())
+    }
+
+    /// Every setting that differs.
+    fn difference(then: &StudySettings, now: &StudySettings) -> String {
+        let fields = |settings| match serde_json::to_value(settings) {
+            Ok(serde_json::Value::Object(fields)) => fields,
+            _ => serde_json::Map::new(),
+        };
+        differing(&fields(then), &fields(now)).unwrap_or_default()
     }
 
     fn put<T: Clone>(place: &mut T, value: &Option<T>) {

@@ -1,6 +1,6 @@
 //! The settings of a study: what study.toml holds.
 
-use crate::command::attack::{Method as AttackMethod, Plan};
+use crate::command::attack::{Method as AttackMethod, Plan, Radius};
 use anyhow::{Context, Result, bail};
 use dfrt_runtime::attack::threat::{Norm, Threat};
 use dfrt_trainer::arms::Method;
@@ -19,7 +19,8 @@ pub struct StudySettings {
     pub seeds: Vec<u64>,
     /// The attacks.
     pub attacks: Vec<String>,
-    /// Their radii in 1/255.
+    /// Their radii: in 1/255 in Linf, lengths of pixels in [0, 1] in L2. None for the one
+    /// that is usual for norm and resolution.
     pub eps: Vec<f64>,
     /// Their norm.
     pub norm: Norm,
@@ -43,7 +44,7 @@ impl Default for StudySettings {
             arms: vec!["baseline".to_owned(), "gr".to_owned()],
             seeds: vec![0, 1, 2],
             attacks: ["fgsm", "pgd", "square", "random-noise"].map(str::to_owned).to_vec(),
-            eps: vec![8.0],
+            eps: Vec::new(),
             norm: Norm::Linf,
             steps: 10,
             restarts: 1,
@@ -91,7 +92,9 @@ impl StudySettings {
         unique("arms", self.arms.clone())?;
         unique("seeds", self.seeds.iter().map(u64::to_string).collect())?;
         unique("attacks", self.attacks.clone())?;
-        unique("eps", text(&self.eps))?;
+        if !self.eps.is_empty() {
+            unique("eps", text(&self.eps))?;
+        }
         for (name, value) in
             [("steps", self.steps as u64), ("restarts", self.restarts as u64), ("queries", self.queries)]
         {
@@ -121,16 +124,33 @@ impl StudySettings {
         Ok(Settings { method, seed, ..self.train.clone() })
     }
 
+    /// Puts the radius that is usual in the place of none.
+    pub fn settle_eps(&mut self) {
+        if self.eps.is_empty() {
+            let usual = Threat::usual(self.norm, self.train.res);
+            self.eps = match self.norm {
+                Norm::Linf => vec![usual.eps_255],
+                Norm::L2 => vec![usual.plain()],
+            };
+        }
+    }
+
+    fn threats(&self) -> Result<Vec<Threat>> {
+        let mut settled = self.clone();
+        settled.settle_eps();
+        settled.eps.iter().map(|&eps| Radius::Number(eps).threat(self.norm)).collect()
+    }
+
     /// Every attack at every radius.
     ///
     /// # Errors
     /// An attack that is unknown, a radius that is none.
     pub fn attacks(&self) -> Result<Vec<Plan>> {
         let mut plans = Vec::new();
-        for &eps in &self.eps {
+        for threat in self.threats()? {
             for name in &self.attacks {
                 let method: AttackMethod = name.parse().map_err(anyhow::Error::msg)?;
-                let plan = Plan::new(method, Threat::new(self.norm, eps)?);
+                let plan = Plan::new(method, threat);
                 let queries = method.has_budget().then_some(self.queries);
                 // Of PGD as ever; the others have their own.
                 let pgd = method == AttackMethod::Pgd;
@@ -165,6 +185,20 @@ mod tests {
     }
 
     #[test]
+    fn a_radius_that_is_not_named_is_the_norms() {
+        let settled = |norm, res| {
+            let train = Settings { res, ..Settings::default() };
+            let mut settings = StudySettings { norm, train, ..StudySettings::default() };
+            let attacked = settings.attacks().unwrap()[0].threat;
+            settings.settle_eps();
+            assert_eq!(settings.attacks().unwrap()[0].threat, attacked);
+            settings.eps
+        };
+        assert_eq!(settled(Norm::Linf, 224), [8.0]);
+        assert_eq!((settled(Norm::L2, 224), settled(Norm::L2, 32)), (vec![3.0], vec![0.5]));
+    }
+
+    #[test]
     fn bad_settings_are_named() {
         let bad = |change: fn(&mut StudySettings)| {
             let mut settings = StudySettings::default();
@@ -175,6 +209,9 @@ mod tests {
         assert!(bad(|settings| settings.arms.push("gr".to_owned())).contains("arms"));
         assert!(bad(|settings| settings.attacks = vec!["magic".to_owned()]).contains("magic"));
         assert!(bad(|settings| settings.eps = vec![0.5]).contains("0.5"));
+        assert!(bad(|settings| settings.eps = vec![8.0, 8.0]).contains("eps"));
+        let far = bad(|settings| (settings.norm, settings.eps) = (Norm::L2, vec![300.0]));
+        assert!(far.contains("300/255"), "{far}");
         assert!(bad(|settings| settings.train.res = 0).contains("resolution 0"));
     }
 }

@@ -110,13 +110,15 @@ fn brightness(factor: f32) -> PathBuf {
 fn what_is_open_is_asked_in_one_line() {
     let out = folder().join("eval.json");
     let bare = brightness(20.0);
-    eval(&bare, &out, &[]).failed(1, &["bright.onnx", "--preprocess imagenet", "--mean and --std", "dfrt inspect"]);
+    eval(&bare, &out, &[])
+        .failed(1, &["bright.onnx", "--preprocess imagenet", "--mean and --std", "dfrt inspect"]);
     with("bench", &bare, &["--runs", "2", "--json"]).json();
     eval(&bare, &out, &["--preprocess", "half", "--output", "logit"]).done();
     let weak = brightness(0.5);
     let way = ["--preprocess", "none"];
     eval(&weak, &out, &way).failed(1, &["look like probabilities", "--output logit", "--output probability"]);
-    eval(&weak, &out, &[&way[..], &["--mean", "0,0,0"]].concat()).failed(1, &["--preprocess none says all of --mean"]);
+    eval(&weak, &out, &[&way[..], &["--mean", "0,0,0"]].concat())
+        .failed(1, &["--preprocess none says all of --mean"]);
     eval(&weak, &out, &["--preprocess", "keras"]).failed(2, &["imagenet, half, none, caffe"]);
     assert!(out.exists());
 }

@@ -1,7 +1,7 @@
 //! `dfrt attack` and `dfrt verify`.
 
 use crate::dfrt;
-use crate::workshop::{Ran, bytes, ended, folder, gpu, json, model, plain, program, trained};
+use crate::workshop::{Ran, bytes, ended, faces, folder, gpu, json, model, plain, program, trained};
 use libtest_mimic::Trial;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,10 @@ pub fn trials() -> Vec<Trial> {
         plain("attack/earlier_results_stay", earlier_results_stay),
         plain("attack/an_interrupted_attack_goes_on", an_interrupted_attack_goes_on),
         plain("attack/threats_that_are_none", threats_that_are_none),
+        plain("attack/radii_of_l2_are_lengths_of_pixels", radii_of_l2_are_lengths_of_pixels),
+        plain("attack/searches_for_the_shortest_change_tell_distances", searches_tell_distances),
+        plain("attack/one_class_alone", one_class_alone),
+        plain("attack/classes_the_wrong_way_round", classes_the_wrong_way_round),
         plain("attack/options_without_effect_are_named", options_without_effect_are_named),
         plain("attack/no_radius_turns_nothing_over", no_radius_turns_nothing_over),
         plain("verify/what_was_changed_is_found", what_was_changed_is_found),
@@ -48,16 +52,16 @@ fn square_is_a_whole_command() {
         "queries a picture",
         "certified",
         "reliable",
-        "gr-square-linf-8",
+        "gr-square-linf-8-queries-40",
     ] {
         assert!(table.contains(words), "{words} is not in {table}");
     }
-    let report = json(folder.join("gr-square-linf-8/attack.json"));
+    let report = json(folder.join("gr-square-linf-8-queries-40/attack.json"));
     consistent(&report);
     assert_eq!((report["method"].as_str(), report["eps_255"].as_f64()), (Some("square"), Some(8.0)));
     assert_eq!(report["n"], 12);
     let mut verify = program();
-    verify.args(["verify", "gr-square-linf-8", "--json"]);
+    verify.args(["verify", "gr-square-linf-8-queries-40", "--json"]);
     let verified = ended(command_in(verify, &folder)).json();
     assert_eq!(verified["mismatches"], serde_json::json!([]));
     assert_eq!(verified["successes"], report["certified_8bit"]);
@@ -89,7 +93,7 @@ fn consistent(report: &Value) {
 
 fn by_logits_in_both_norms() {
     for method in ["square", "random-noise"] {
-        for (norm, eps) in [("linf", "4"), ("l2", "300")] {
+        for (norm, eps) in [("linf", "4"), ("l2", "1.2")] {
             let out = folder().join("attack");
             let options = ["--norm", norm, "--eps", eps, "--queries", "30", "--json"];
             let report = attack(model(), method, &out, &options).json();
@@ -111,7 +115,7 @@ fn every_search() {
     for method in searches {
         let out = folder().join("attack");
         let ball = if method == "boundary" {
-            ["--norm", "l2", "--eps", "900"]
+            ["--norm", "l2", "--eps", "3.5"]
         } else {
             ["--norm", "linf", "--eps", "64"]
         };
@@ -126,9 +130,9 @@ fn every_search() {
 
 fn balls_that_a_search_knows_not() {
     let out = folder().join("attack");
-    attack(model(), "rays", &out, &["--norm", "l2", "--eps", "300"]).failed(1, &["rays", "--norm Linf"]);
-    attack(model(), "sign-hunter", &out, &["--norm", "l2", "--eps", "300"]).failed(1, &["sign-hunter"]);
-    attack(model(), "boundary", &out, &[]).failed(1, &["boundary", "--norm L2"]);
+    attack(model(), "rays", &out, &["--norm", "l2", "--eps", "1"]).failed(2, &["rays", "--norm Linf"]);
+    attack(model(), "sign-hunter", &out, &["--norm", "l2", "--eps", "1"]).failed(2, &["sign-hunter"]);
+    attack(model(), "boundary", &out, &[]).failed(2, &["boundary", "--norm L2"]);
     assert!(!out.exists());
 }
 
@@ -154,7 +158,7 @@ fn earlier_results_stay() {
     let other = ["--queries", "6", "--limit", "4"];
     attack(model(), "square", &out, &other).failed(1, &["holds an attack already", "--force"]);
     let resumed = [&other[..], &["--resume"]].concat();
-    attack(model(), "square", &out, &resumed).failed(1, &["another model, data set, attack or epsilon"]);
+    attack(model(), "square", &out, &resumed).failed(1, &["other settings"]);
     let bad = [&other[..], &["--force", "--data", "absent"]].concat();
     attack(model(), "square", &out, &bad).failed(1, &["absent"]);
     assert_eq!(bytes(out.join("attack.json")), before, "a mistake costs no earlier result");
@@ -186,12 +190,140 @@ fn an_interrupted_attack_goes_on() {
 fn threats_that_are_none() {
     let out = folder().join("attack");
     let attack = |options: &[&str]| attack(model(), "square", &out, options);
-    attack(&["--eps", "0.5"]).failed(1, &["0.5/255", "whole number"]);
-    attack(&["--eps", "300"]).failed(1, &["300/255"]);
-    attack(&["--eps", "-1", "--norm", "l2"]).failed(1, &["-1/255"]);
-    attack(&["--queries", "0"]).failed(1, &["--queries 0"]);
-    attack(&["--limit", "1"]).failed(1, &["--limit 1"]);
+    attack(&["--eps", "0.5"]).failed(2, &["0.5/255", "whole number", "8/255"]);
+    attack(&["--eps", "300"]).failed(2, &["300/255"]);
+    attack(&["--eps", "-1", "--norm", "l2"]).failed(2, &["-1", "no length"]);
+    attack(&["--eps", "0.003", "--norm", "l2"]).failed(2, &["below 1/255", "128/255"]);
+    attack(&["--eps", "17", "--norm", "l2"]).failed(2, &["17/255", "0.0667"]);
+    attack(&["--eps", "8/256"]).failed(2, &["8/256"]);
+    attack(&["--resume", "--force"]).failed(2, &["--resume", "--force"]);
+    attack(&["--queries", "0"]).failed(2, &["--queries 0"]);
+    attack(&["--limit", "1"]).failed(2, &["--limit 1"]);
     assert!(!out.exists());
+}
+
+fn radii_of_l2_are_lengths_of_pixels() {
+    let folder = folder();
+    std::fs::copy(model(), folder.join("gr.onnx")).unwrap();
+    let attack = |options: &[&str]| {
+        let mut command = program();
+        let all = ["attack", "--model", "gr.onnx", "--method", "square", "--norm", "l2", "--queries", "5"];
+        command.args(all).args(["--limit", "4"]).args(options);
+        ended(command_in(command, &folder)).done()
+    };
+    for (options, out, eps, eps_255, words) in [
+        (&[][..], "gr-square-l2-0.5", 0.5, 127.5, "0.5 (127.5/255)"),
+        (&["--eps", "1"], "gr-square-l2-1", 1.0, 255.0, "1 (255/255)"),
+        (&["--eps", "128/255"], "gr-square-l2-0.501961", 128.0 / 255.0, 128.0, "0.501961 (128/255)"),
+    ] {
+        let table = attack(options);
+        assert!(table.contains(words), "{words} is not in {table}");
+        let report = json(folder.join(out).join("attack.json"));
+        assert!((report["eps"].as_f64().unwrap() - eps).abs() < 1e-9, "{report}");
+        assert_eq!(report["eps_255"].as_f64(), Some(eps_255));
+    }
+    attack(&["--eps", "0.5,128/255,2", "--out", "sweep"]);
+    let radii = |name: &str| folder.join("sweep").join(name).join("attack.json").is_file();
+    assert!(["eps-0.5", "eps-0.501961", "eps-2"].into_iter().all(radii));
+    let table = String::from_utf8(bytes(folder.join("sweep/sweep.csv"))).unwrap();
+    assert!(table.starts_with("method,norm,eps_255,eps,") && table.contains("l2,510,2,"), "{table}");
+}
+
+fn searches_tell_distances() {
+    for (method, norm, eps) in [("hop-skip-jump", "l2", "2"), ("rays", "linf", "30")] {
+        let out = folder().join("attack");
+        let options = ["--norm", norm, "--eps", eps, "--queries", "250"];
+        let table = attack(model(), method, &out, &options).done();
+        for words in ["minimal distance", "median", "p90", "found for", "within"] {
+            assert!(table.contains(words), "{words} is not in {table}");
+        }
+        let report = json(out.join("attack.json"));
+        let found = &report["minimal_distance"];
+        assert_eq!((&found["norm"], &found["n"]), (&report["norm"], &report["n_clean_correct"]));
+        let (n_found, turned) = (found["n_found"].as_u64(), report["certified_8bit"].as_u64());
+        assert!(n_found > Some(0) && n_found >= turned, "{report}");
+        let curve = found["curve"].as_array().unwrap();
+        assert_eq!(curve[0]["robust_accuracy"], report["clean_accuracy"]);
+        // What is certified within the radius crosses there in floats, too.
+        let at = curve.iter().find(|point| point["eps"] == report["eps"]).unwrap();
+        assert!(at["attack_success_rate"].as_f64() >= report["attack_success_rate"].as_f64(), "{at}");
+        assert!(out.join("plots/distance.png").is_file());
+        dfrt!["verify", &out].done();
+        let text = String::from_utf8(bytes(out.join("attack.json"))).unwrap();
+        let median = format!("\"median\": {}", found["median"]);
+        std::fs::write(out.join("attack.json"), text.replacen(&median, "\"median\": 0.125", 1)).unwrap();
+        let wrong = dfrt!["verify", &out];
+        assert!(wrong.code == Some(1) && wrong.err.contains("minimal_distance"), "{wrong:?}");
+        // Or the search stops at the first success within the radius.
+        let inside = [&options[..], &["--goal", "inside", "--json"]].concat();
+        let report = attack(model(), method, &folder().join("attack"), &inside).json();
+        assert!(report["minimal_distance"].is_null() && report["params"]["goal"] == "inside", "{report}");
+        assert_eq!(report["certified_8bit"].as_u64(), turned);
+    }
+    let out = folder().join("attack");
+    let ran = attack(model(), "square", &out, &["--goal", "inside", "--queries", "2", "--limit", "4"]);
+    assert!(ran.err.contains("--goal has no effect on square"), "{ran:?}");
+    attack(model(), "rays", &out, &["--goal", "far"]).failed(2, &["nearest or inside"]);
+}
+
+fn one_class_alone() {
+    let folder = folder();
+    std::fs::copy(model(), folder.join("gr.onnx")).unwrap();
+    let mut command = program();
+    let options = ["--method", "square", "--queries", "5", "--only", "fake", "--json"];
+    command.args(["attack", "--model", "gr.onnx"]).args(options);
+    let report = ended(command_in(command, &folder)).json();
+    assert_eq!((&report["data"]["n_real"], &report["data"]["n_fake"]), (&0.into(), &6.into()));
+    assert!(report["auc"].is_null() && report["real_to_fake"]["robust_accuracy"].is_null(), "{report}");
+    dfrt!["verify", folder.join("gr-square-linf-8-fake")].done();
+    // The pictures are those of an attack on both classes.
+    let both = folder.join("both");
+    attack(model(), "square", &both, &["--queries", "5"]).done();
+    let line = |out: &Path| {
+        let text = String::from_utf8(bytes(out.join("samples.csv"))).unwrap();
+        let fake = text.lines().find(|line| line.contains(",fake,")).unwrap();
+        fake.split(',').take(8).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(line(&folder.join("gr-square-linf-8-fake")), line(&both));
+    // A set that holds one class alone is attacked as it is, one picture, too.
+    let fakes = folder.join("fakes/test/fake");
+    std::fs::create_dir_all(&fakes).unwrap();
+    for entry in std::fs::read_dir(faces().join("test/fake")).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, fakes.join(path.file_name().unwrap())).unwrap();
+    }
+    let fakes = folder.join("fakes");
+    let data = ["--queries", "5", "--data", fakes.to_str().unwrap(), "--json"];
+    let report = attack(model(), "square", &folder.join("alone"), &data).json();
+    assert_eq!((&report["data"]["n_real"], &report["data"]["n_fake"]), (&0.into(), &6.into()));
+    let one = [&data[..], &["--only", "fake", "--limit", "1"]].concat();
+    assert_eq!(attack(model(), "square", &folder.join("one"), &one).json()["n"], 1);
+    let none = [&data[..], &["--only", "real"]].concat();
+    attack(model(), "square", &folder.join("none"), &none).failed(1, &["real pictures", "fakes"]);
+    attack(model(), "square", &folder.join("x"), &["--only", "both"]).failed(2, &["neither real nor fake"]);
+}
+
+fn classes_the_wrong_way_round() {
+    // The classes of the faces in each other's folder, and the few read rightly beside.
+    let folder = folder().join("swapped");
+    for (from, to) in [("real", "fake"), ("fake", "real")] {
+        let to = folder.join("test").join(to);
+        std::fs::create_dir_all(&to).unwrap();
+        for entry in std::fs::read_dir(faces().join("test").join(from)).unwrap() {
+            let path = entry.unwrap().path();
+            std::fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    let data = ["--data", folder.to_str().unwrap(), "--queries", "3"];
+    let eval = dfrt!["eval", "--model", model(), "--data", &folder, "--json"].json();
+    let out = folder.join("attack");
+    let ran = attack(model(), "square", &out, &data);
+    let wrong = eval["metrics"]["auc"]["high"].as_f64() < Some(0.5);
+    assert_eq!(ran.err.contains("AUC on clean pictures is below one half"), wrong, "{ran:?}");
+    let gates = json(out.join("attack.json"))["gates"].clone();
+    let gate = gates.as_array().unwrap().iter().find(|gate| gate["name"] == "clean-auc").unwrap().clone();
+    assert_eq!(gate["passed"].as_bool(), Some(!wrong), "{gate}");
+    assert_eq!(gate["value"], eval["metrics"]["auc"]["value"]);
 }
 
 fn options_without_effect_are_named() {
@@ -272,7 +404,7 @@ fn by_gradients_on_run_and_file() {
     let file = folder().join("gr.onnx");
     dfrt!["export", trained(), "--out", &file].done();
     for (method, options) in
-        [("fgsm", &["--eps", "4"][..]), ("pgd", &["--eps", "300", "--norm", "l2", "--steps", "3"][..])]
+        [("fgsm", &["--eps", "4"][..]), ("pgd", &["--eps", "1.2", "--norm", "l2", "--steps", "3"][..])]
     {
         let options = [options, &["--json"]].concat();
         let [of_run, of_file] = [trained(), &file].map(|model| {
@@ -292,7 +424,7 @@ fn by_gradients_on_run_and_file() {
 fn every_descent() {
     for method in ["mi-fgsm", "apgd-ce", "apgd-margin", "fab", "cw", "deepfool"] {
         let out = folder().join("attack");
-        let options = ["--norm", "l2", "--eps", "300", "--steps", "5", "--json"];
+        let options = ["--norm", "l2", "--eps", "300/255", "--steps", "5", "--json"];
         let report = attack(trained(), method, &out, &options).json();
         assert_eq!(report["method"], method);
         consistent(&report);
@@ -326,7 +458,7 @@ fn restarts_never_help_the_model() {
     assert!(robust("3") <= robust("1"));
     let out = folder().join("attack");
     for option in ["--steps", "--restarts", "--batch"] {
-        attack(trained(), "pgd", &out, &[option, "0"]).failed(1, &[option]);
+        attack(trained(), "pgd", &out, &[option, "0"]).failed(2, &[option]);
     }
     attack(trained(), "pgd", &out, &["--device", "99"]).failed(1, &["device 99"]);
     assert!(!out.exists());

@@ -73,7 +73,8 @@ fn a_model_of_another_program() {
     let foreign = foreign();
     dfrt!["eval", "--model", &foreign].failed(1, &["names no data set", "--data"]);
     // Drawn weights say next to nothing, so its logits all lie in [0, 1].
-    dfrt!["eval", "--model", &foreign, "--data", faces()].failed(1, &["look like probabilities", "--output logit"]);
+    dfrt!["eval", "--model", &foreign, "--data", faces()]
+        .failed(1, &["look like probabilities", "--output logit"]);
     let logit = ["--output", "logit"];
     let evaluation =
         dfrt!["eval", "--model", &foreign, "--data", faces(), "--json", logit[0], logit[1]].json();

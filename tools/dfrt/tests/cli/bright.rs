@@ -62,10 +62,8 @@ fn value(name: &str, sizes: &[Option<usize>]) -> ValueInfoProto {
         None => dimension::Value::DimParam("N".to_owned()),
     };
     let dim = sizes.iter().map(|it| Dimension { value: Some(size(it)), ..Dimension::default() }).collect();
-    let tensor = type_proto::Tensor {
-        elem_type: DataType::Float as i32,
-        shape: Some(TensorShapeProto { dim }),
-    };
+    let tensor =
+        type_proto::Tensor { elem_type: DataType::Float as i32, shape: Some(TensorShapeProto { dim }) };
     ValueInfoProto {
         name: name.to_owned(),
         r#type: Some(TypeProto {

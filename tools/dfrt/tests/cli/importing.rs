@@ -149,10 +149,10 @@ fn bad_options() {
     dfrt!["import", &file, "--out", &out, "--family", "keras"].failed(2, &["keras", "torchvision", "tf-ap"]);
     dfrt!["import", &file, "--out", &out, "--padding", "odd"].failed(2, &["odd", "symmetric or same"]);
     dfrt!["import", &file, "--out", &out, "--mean", "0.5,0.5"].failed(2, &["0.5,0.5", "three numbers"]);
-    dfrt!["import", &file, "--out", &out, "--bn-eps", "0"].failed(1, &["bn-eps = 0"]);
-    dfrt!["import", &file, "--out", &out, "--std", "58.4,57.1,57.4"].failed(1, &["58.4", "[0, 1]"]);
-    dfrt!["import", &file, "--out", &out, "--threshold", "NaN"].failed(1, &["--threshold"]);
-    dfrt!["import", &file, "--out", &out, "--res", "100"].failed(1, &["resolution 100"]);
+    dfrt!["import", &file, "--out", &out, "--bn-eps", "0"].failed(2, &["bn-eps = 0"]);
+    dfrt!["import", &file, "--out", &out, "--std", "58.4,57.1,57.4"].failed(2, &["58.4", "[0, 1]"]);
+    dfrt!["import", &file, "--out", &out, "--threshold", "NaN"].failed(2, &["--threshold"]);
+    dfrt!["import", &file, "--out", &out, "--res", "100"].failed(2, &["resolution 100"]);
     assert!(!out.exists());
     let run = imported(model(), &[]);
     dfrt!["import", model(), "--out", &run].failed(1, &["--force"]);

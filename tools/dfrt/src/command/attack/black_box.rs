@@ -37,7 +37,7 @@ impl<'a> BlackBox<'a> {
     /// # Errors
     /// A ball that its search does not know.
     pub fn attack(&self, plan: &Plan) -> Result<Box<dyn Attack + '_>> {
-        let Plan { threat, seed, .. } = *plan;
+        let Plan { threat, seed, goal, .. } = *plan;
         let (oracle, labels, threshold) = (self.logits, &self.labels, self.threshold);
         let queries = plan.queries.unwrap_or(5000);
         let simba = |basis| {
@@ -60,14 +60,15 @@ impl<'a> BlackBox<'a> {
                 Box::new(SignHunter::new(oracle, threat, threshold, SignHunterSettings { queries })?)
             }
             Method::Rays => {
-                Box::new(Rays::new(labels, threat, RaysSettings { queries, ..RaysSettings::default() })?)
+                let settings = RaysSettings { queries, goal, ..RaysSettings::default() };
+                Box::new(Rays::new(labels, threat, settings)?)
             }
             Method::HopSkipJump => {
-                let settings = HopSkipJumpSettings { queries, seed, ..HopSkipJumpSettings::default() };
+                let settings = HopSkipJumpSettings { queries, seed, goal, ..HopSkipJumpSettings::default() };
                 Box::new(HopSkipJump::new(labels, threat, settings))
             }
             Method::Boundary => {
-                let settings = BoundarySettings { queries, seed, ..BoundarySettings::default() };
+                let settings = BoundarySettings { queries, seed, goal, ..BoundarySettings::default() };
                 Box::new(Boundary::new(labels, threat, settings)?)
             }
             _ => {

@@ -149,6 +149,15 @@ impl Method {
         }
     }
 
+    /// The one norm whose balls it searches; none where it searches both.
+    pub fn searches(self) -> Option<Norm> {
+        match self {
+            Self::SignHunter | Self::Rays => Some(Norm::Linf),
+            Self::Boundary => Some(Norm::L2),
+            _ => None,
+        }
+    }
+
     /// Whether it needs gradients, and so a GPU.
     pub fn needs_gradients(self) -> bool {
         matches!(
@@ -172,6 +181,14 @@ impl Method {
     /// Whether it starts anew as often as it is told.
     pub fn has_restarts(self) -> bool {
         matches!(self, Self::Pgd | Self::ApgdCe | Self::ApgdMargin | Self::Fab)
+    }
+
+    /// Whether it looks for the shortest change over the threshold.
+    pub fn has_goal(self) -> bool {
+        matches!(
+            self,
+            Self::Fab | Self::Cw | Self::DeepFool | Self::Boundary | Self::HopSkipJump | Self::Rays
+        )
     }
 
     /// Whether what it makes on one model is worth trying on another: it goes as far

@@ -1,6 +1,7 @@
 //! What is attacked with, and how hard.
 
 use super::method::{Choice, Method};
+use dfrt_runtime::attack::Goal;
 use dfrt_runtime::attack::schedule::Pace;
 use dfrt_runtime::attack::square::SquareSettings;
 use dfrt_runtime::attack::threat::{Norm, Threat};
@@ -14,6 +15,17 @@ pub enum Schedule {
     Rescaled,
     /// The paper's.
     Published,
+}
+
+impl Schedule {
+    /// Its name at the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Autoattack => "autoattack",
+            Self::Rescaled => "rescaled",
+            Self::Published => "published",
+        }
+    }
 }
 
 pub fn schedule(name: &str) -> Result<Schedule, String> {
@@ -55,10 +67,13 @@ pub struct Plan {
     pub batch: usize,
     /// Of all draws.
     pub seed: u64,
+    /// What a search for the shortest change is after.
+    pub goal: Goal,
 }
 
 impl Plan {
-    /// The attack with every default.
+    /// The attack with every default; one that looks for the shortest change goes on to
+    /// its end.
     pub fn new(method: Method, threat: Threat) -> Self {
         Self {
             method,
@@ -69,13 +84,14 @@ impl Plan {
             restarts: None,
             batch: 16,
             seed: 0,
+            goal: Goal::Nearest,
         }
     }
 
     /// The folder's name within a study: "square-linf-8".
     #[cfg_attr(not(feature = "train"), allow(dead_code, reason = "for studies"))]
     pub fn folder(&self) -> String {
-        folder(Choice::One(self.method), self.threat.norm, &[self.threat.eps_255])
+        folder(Choice::One(self.method), &[self.threat])
     }
 
     /// Square's settings.
@@ -92,12 +108,15 @@ impl Plan {
 }
 
 /// The name of the folder of an attack at one radius or several: "square-linf-8",
-/// "suite-linf-1-2-4".
-pub fn folder(choice: Choice, norm: Norm, eps: &[f64]) -> String {
-    let norm = match norm {
+/// "square-l2-0.5", "suite-linf-1-2-4".
+///
+/// # Panics
+/// There are none.
+pub fn folder(choice: Choice, threats: &[Threat]) -> String {
+    let norm = match threats.first().expect("a radius").norm {
         Norm::Linf => "linf",
         Norm::L2 => "l2",
     };
-    let eps: Vec<String> = eps.iter().map(f64::to_string).collect();
-    format!("{}-{norm}-{}", choice.name(), eps.join("-"))
+    let radii: Vec<String> = threats.iter().map(Threat::in_names).collect();
+    format!("{}-{norm}-{}", choice.name(), radii.join("-"))
 }

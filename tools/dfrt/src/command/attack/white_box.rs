@@ -2,6 +2,7 @@
 
 use super::method::Method;
 use super::plan::Plan;
+use crate::failure;
 use crate::model::Model;
 use crate::network;
 use anyhow::{Result, bail};
@@ -139,11 +140,11 @@ impl<'a> WhiteBox<'a> {
     pub fn attack(&self, plan: &Plan) -> Result<Box<dyn Attack + '_>> {
         match &self.surrogate {
             None => self.checked(plan, true),
-            Some(_) if !plan.method.transfers() => bail!(
+            Some(_) if !plan.method.transfers() => Err(failure::usage(format!(
                 "--surrogate: {} looks for the smallest change that crosses on the surrogate, which says little \
                 about another model; take mi-fgsm, pgd, fgsm, apgd-ce or apgd-margin",
                 plan.method.name()
-            ),
+            ))),
             Some(name) => Ok(Box::new(Transfer::new(self.checked(plan, false)?, name.clone()))),
         }
     }
@@ -153,7 +154,7 @@ impl<'a> WhiteBox<'a> {
     }
 
     fn crafting(&self, plan: &Plan, stop_early: bool) -> Result<Box<dyn Attack + '_>> {
-        let (steps, restarts, seed) = (plan.steps, plan.restarts, plan.seed);
+        let (steps, restarts, seed, goal) = (plan.steps, plan.restarts, plan.seed, plan.goal);
         if matches!(plan.method, Method::Fgsm | Method::Pgd) {
             let settings = match plan.method {
                 Method::Fgsm => Settings::fgsm(plan.threat),
@@ -174,17 +175,17 @@ impl<'a> WhiteBox<'a> {
             Method::Fab => {
                 let plain = FabSettings::default();
                 let (steps, restarts) = (steps.unwrap_or(plain.steps), restarts.unwrap_or(plain.restarts));
-                Box::new(Fab::new(opponent, FabSettings { steps, restarts, seed, ..plain }))
+                Box::new(Fab::new(opponent, FabSettings { steps, restarts, seed, goal, ..plain }))
             }
             Method::Cw => {
                 let plain = CarliniWagnerSettings::default();
                 let steps = steps.unwrap_or(plain.steps);
-                Box::new(CarliniWagner::new(opponent, CarliniWagnerSettings { steps, ..plain }))
+                Box::new(CarliniWagner::new(opponent, CarliniWagnerSettings { steps, goal, ..plain }))
             }
             Method::DeepFool => {
                 let plain = DeepFoolSettings::default();
                 let steps = steps.unwrap_or(plain.steps);
-                Box::new(DeepFool::new(opponent, DeepFoolSettings { steps, ..plain }))
+                Box::new(DeepFool::new(opponent, DeepFoolSettings { steps, goal, ..plain }))
             }
             _ => {
                 let plain = MomentumSettings::default();

@@ -1,8 +1,10 @@
 //! The result of an attack, a suite or a sweep as a table in words.
 
 use crate::output::{self, Lines};
+use dfrt_runtime::attack::distances::MinimalDistance;
 use dfrt_runtime::attack::result::{AttackReport, Direction, Gate, Stage};
 use dfrt_runtime::attack::sweep::Sweep;
+use dfrt_runtime::attack::threat::Norm;
 use dfrt_runtime::report;
 use std::path::Path;
 
@@ -11,6 +13,7 @@ pub fn attack(report: &AttackReport, out: &Path) -> String {
     let survivors = report.n_clean_correct - report.certified_8bit;
     let intervals = &report.intervals;
     let mut lines = Lines::default();
+    lines.add("epsilon", report.threat().both_ways());
     lines.add("pictures", format!("{} ({} real, {} fake)", report.n, report.data.n_real, report.data.n_fake));
     lines.add(
         "clean accuracy",
@@ -59,6 +62,9 @@ pub fn attack(report: &AttackReport, out: &Path) -> String {
             report.certified_8bit, report.lost_to_rounding
         ),
     );
+    if let Some(found) = &report.minimal_distance {
+        distances(&mut lines, report, found);
+    }
     if report.not_reached > 0 {
         lines.add("left out", format!("{} pictures, for want of time; --resume goes on", report.not_reached));
     }
@@ -82,6 +88,36 @@ fn direction(direction: &Direction) -> String {
         direction.n,
         direction.n_clean_correct
     )
+}
+
+/// What a search for the shortest change found, whatever the radius.
+fn distances(lines: &mut Lines, report: &AttackReport, found: &MinimalDistance) {
+    let unit = |distance: f64| match found.norm {
+        Norm::Linf => format!("{:.2}/255", 255.0 * distance),
+        Norm::L2 => format!("{distance:.3}"),
+    };
+    let known = |distance: Option<f64>| distance.map_or_else(|| "beyond all found".to_owned(), unit);
+    lines.add(
+        "minimal distance",
+        format!(
+            "{} median {}, p25 {}, p75 {}, p90 {}; found for {} of {}, in floats",
+            report::norm_name(found.norm),
+            known(found.median),
+            known(found.p25),
+            known(found.p75),
+            known(found.p90),
+            found.n_found,
+            found.n
+        ),
+    );
+    if found.norm == report.norm {
+        let within = found.around(report.threat().plain());
+        let within: Vec<String> = within
+            .iter()
+            .map(|point| format!("{} within {}", output::percent(point.attack_success_rate), unit(point.eps)))
+            .collect();
+        lines.add("  success", within.join(", "));
+    }
 }
 
 fn broke(stage: &Stage) -> String {
@@ -112,7 +148,7 @@ pub fn sweep(sweep: &Sweep, out: &Path) -> String {
     for point in &sweep.points {
         let mark = if point.unreliable { ", unreliable: see its attack.json" } else { "" };
         lines.add(
-            format!("at {}/255", point.eps_255),
+            format!("at {}", point.threat().both_ways()),
             format!(
                 "robust accuracy {} of {} pictures, {} queries{mark}",
                 output::percent_between(&point.intervals.robust_accuracy),

@@ -34,6 +34,8 @@ impl Bench {
             steps: self.steps,
             profile: self.profile,
         };
+        let (arch, res, batch) = (settings.arch.clone(), settings.res, settings.batch);
+        Training { arch, res, batch, ..Training::default() }.check().map_err(failure::usage)?;
         let bench = step::measure(network::engine(self.device)?, &settings)?;
         self.tell(&bench, || text(&bench))
     }

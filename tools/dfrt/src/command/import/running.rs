@@ -3,6 +3,8 @@
 use super::Import;
 use crate::command::train::RUN_FILES;
 use crate::conventions;
+use crate::failure;
+use crate::lock::Lock;
 use crate::output::{self, Lines};
 use crate::place;
 use anyhow::{Result, bail};
@@ -14,14 +16,15 @@ use dfrt_trainer::train::settings::Settings;
 impl Import {
     /// Does it.
     pub fn run(self) -> Result<()> {
+        if self.threshold.is_some_and(|threshold| !threshold.is_finite()) {
+            return Err(failure::usage("--threshold is no finite number; give a logit"));
+        }
+        let _lock = Lock::of(&self.out)?;
         if !self.force && !place::is_free(&self.out)? {
             bail!(
                 "{}: exists already; pass --force to replace it, or choose another --out",
                 self.out.display()
             );
-        }
-        if self.threshold.is_some_and(|threshold| !threshold.is_finite()) {
-            bail!("--threshold is no finite number; give a logit");
         }
         let mut choices = Choices::default();
         conventions::choose(
@@ -38,7 +41,7 @@ impl Import {
         let source = Source::open(&self.file, &choices)?;
         let mut settings = self.settings(&source, choices)?;
         conventions::settle(&mut settings, &source)?;
-        settings.check()?;
+        settings.check().map_err(failure::usage)?;
         let imported = source.weights(&settings.graph()?, settings.seed)?;
         if self.force {
             place::clear(&self.out, &RUN_FILES)?;

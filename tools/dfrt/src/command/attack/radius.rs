@@ -1,0 +1,138 @@
+//! What `--eps` takes. In Linf a number counts steps of 1/255, as 8-bit pictures have
+//! them; in L2 it is a length of pixels in [0, 1], as published radii are (0.5, 1, 3). A
+//! fraction such as 128/255 means the same in both.
+
+use crate::failure;
+use anyhow::Result;
+use dfrt_runtime::attack::threat::{Norm, Threat};
+
+/// A plain L2 radius beyond this is taken for one that was meant in 1/255: published ones
+/// end at about 5.
+const LONGEST: f64 = 8.0;
+
+/// A radius as it was written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Radius {
+    /// In the norm's own unit.
+    Number(f64),
+    /// So many 255ths.
+    Of255(f64),
+}
+
+/// Radii, as they were written.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Radii(pub Vec<Radius>);
+
+/// The radii of a list.
+///
+/// # Errors
+/// Something that is no list of numbers and fractions.
+pub fn radii(text: &str) -> Result<Radii, String> {
+    text.split(',').map(|word| radius(word.trim())).collect::<Result<_, _>>().map(Radii)
+}
+
+fn radius(word: &str) -> Result<Radius, String> {
+    let wrong =
+        || format!("eps {word:?} is no radius; give a number, a fraction of 255 such as 8/255, or a list");
+    match word.split_once('/') {
+        Some((number, "255")) => number.trim().parse().map(Radius::Of255).map_err(|_| wrong()),
+        Some(_) => Err(wrong()),
+        None => word.parse().map(Radius::Number).map_err(|_| wrong()),
+    }
+}
+
+impl Radius {
+    /// The threat model of this radius.
+    ///
+    /// # Errors
+    /// A radius that 8-bit pictures do not have, or that was hardly meant.
+    pub fn threat(self, norm: Norm) -> Result<Threat> {
+        let threat = match (norm, self) {
+            (Norm::Linf, Self::Number(eps)) if eps > 0.0 && eps < 1.0 => {
+                return Err(failure::usage(format!(
+                    "--eps {eps} with linf counts steps of 1/255, and {eps}/255 is not a whole number of them; write 8 or \
+                    8/255 ({eps} of pixels in [0, 1] would be {:.2}/255)",
+                    255.0 * eps
+                )));
+            }
+            (Norm::Linf, Self::Number(eps) | Self::Of255(eps)) => Threat::new(norm, eps),
+            (Norm::L2, Self::Number(eps)) if eps > LONGEST && eps.is_finite() => {
+                return Err(failure::usage(format!(
+                    "--eps {eps} with l2 is a length of pixels in [0, 1], far beyond published radii (0.5, 1, 3); write \
+                    {eps}/255 for {:.4}, or {}/255 where {eps} is meant",
+                    eps / 255.0,
+                    255.0 * eps
+                )));
+            }
+            (Norm::L2, Self::Number(eps)) => Threat::l2(eps),
+            (Norm::L2, Self::Of255(eps)) => Threat::new(norm, eps),
+        };
+        threat.map_err(|error| failure::usage(format!("--eps: {error}")))
+    }
+
+    /// The radius in the unit in which [`Radius::Number`] is of `norm`.
+    #[cfg(feature = "train")]
+    pub fn number(self, norm: Norm) -> f64 {
+        match (norm, self) {
+            (_, Self::Number(eps)) | (Norm::Linf, Self::Of255(eps)) => eps,
+            (Norm::L2, Self::Of255(eps)) => eps / 255.0,
+        }
+    }
+}
+
+/// The threat models of `radii` by rising radius, each once; the usual one for pictures of
+/// `res` px where none is named.
+///
+/// # Errors
+/// As [`Radius::threat`].
+pub fn threats(radii: &[Radius], norm: Norm, res: usize) -> Result<Vec<Threat>> {
+    if radii.is_empty() {
+        return Ok(vec![Threat::usual(norm, res)]);
+    }
+    let mut threats = radii.iter().map(|radius| radius.threat(norm)).collect::<Result<Vec<_>>>()?;
+    threats.sort_by(|a, b| a.eps_255.total_cmp(&b.eps_255));
+    threats.dedup();
+    Ok(threats)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn eps_255(text: &str, norm: Norm) -> Vec<f64> {
+        let threats = threats(&radii(text).unwrap().0, norm, 224).unwrap();
+        threats.iter().map(|threat| threat.eps_255).collect()
+    }
+
+    #[test]
+    fn numbers_are_steps_in_linf_and_lengths_in_l2_and_fractions_the_same_in_both() {
+        assert_eq!(eps_255("8,2/255, 4,8/255", Norm::Linf), [2.0, 4.0, 8.0]);
+        assert_eq!(eps_255("3,0.5,128/255", Norm::L2), [127.5, 128.0, 765.0]);
+        assert_eq!(eps_255("4335/255", Norm::L2), [4335.0], "long ones can be said");
+        assert_eq!(eps_255("0", Norm::L2), [0.0]);
+        let usual = |norm| threats(&[], norm, 32).unwrap()[0].eps_255;
+        assert_eq!((usual(Norm::Linf), usual(Norm::L2)), (8.0, 127.5));
+    }
+
+    #[test]
+    fn what_was_hardly_meant_is_refused_with_what_to_write() {
+        let refused = |text: &str, norm| threats(&radii(text).unwrap().0, norm, 224).unwrap_err();
+        for (text, norm, words) in [
+            ("0.03", Norm::Linf, "8/255"),
+            ("17", Norm::L2, "write 17/255 for 0.0667, or 4335/255 where 17 is meant"),
+            ("0.003", Norm::L2, "below 1/255"),
+            ("0.5/255", Norm::L2, "below 1/255"),
+            ("300", Norm::Linf, "300/255"),
+            ("-1", Norm::L2, "no length"),
+            ("inf", Norm::L2, "no length"),
+            ("nan", Norm::Linf, "NaN/255"),
+        ] {
+            let error = refused(text, norm);
+            assert!(error.is::<failure::Usage>(), "{text}");
+            assert!(error.to_string().contains(words), "{error}");
+        }
+        for text in ["", "x", "8/256", "1/2/255", "8,", "/255"] {
+            assert!(radii(text).is_err(), "{text:?}");
+        }
+    }
+}
