@@ -294,7 +294,8 @@ fn found(operator: &str, numbers: &[f32], layout: Layout, producer: &str) -> Res
 #[test]
 fn the_first_operators_prove_range_and_normalisation_or_it_is_asked() {
     use Layout::{Nchw, Nhwc};
-    let table: [(&str, &[f32], Layout, &str, Option<Range>); 15] = [
+    type Row<'a> = (&'a str, &'a [f32], Layout, &'a str, Option<Range>);
+    let table: [Row; 15] = [
         ("", &[], Nchw, "pytorch", None),
         ("", &[], Nchw, "", None),
         ("", &[], Nhwc, "tf2onnx", None),
@@ -496,7 +497,8 @@ fn probabilities_are_found_whatever_operators_made_them() {
     let expected = plain_logits();
     let folder = Folder::new();
     let open = Asked { preprocess: Some(Preprocess::None), ..Asked::default() };
-    let ends: [(&str, fn(&mut Disguise), usize); 9] = [
+    type End = (&'static str, fn(&mut Disguise), usize);
+    let ends: [End; 9] = [
         ("p * 1", |end| end.with("Mul", &[1.0]), 1),
         ("p + 0", |end| end.with("Add", &[0.0]), 1),
         ("p / 1", |end| end.with("Div", &[1.0]), 1),
@@ -699,8 +701,7 @@ fn other_types_and_shapes_of_the_input_are_taken() {
     element(&mut graph.input[0], 10);
     for tensor in &mut graph.initializer {
         let four = tensor.raw_data.chunks_exact(4).map(|four| f32::from_le_bytes(four.try_into().unwrap()));
-        tensor.raw_data =
-            four.flat_map(|value| half::f16::from_f32(value).to_le_bytes()).collect::<Vec<_>>().into();
+        tensor.raw_data = four.flat_map(|value| half::f16::from_f32(value).to_le_bytes()).collect();
         tensor.data_type = 10;
     }
     let path = folder.model(&half);
@@ -747,7 +748,7 @@ fn damaged_weights_are_refused() {
         let kernel = &mut model.graph.as_mut().unwrap().initializer[0];
         let mut raw = kernel.raw_data.to_vec();
         raw[4..8].copy_from_slice(&number(value));
-        kernel.raw_data = raw.into();
+        kernel.raw_data = raw;
         let text = refusal(&model, &plainly());
         assert!(text.contains("\"kernel\"") && text.contains(words), "{text}");
     }
@@ -793,7 +794,7 @@ fn a_batch_norm_in_training_mode_is_folded_over_weights_and_refused_over_picture
         let variance = row.iter().map(|value| (value - mean).powi(2)).sum::<f32>() / 27.0;
         row.iter().map(move |value| 0.2 * (value - mean) / (variance + 1e-5).sqrt()).collect::<Vec<_>>()
     });
-    kernel.raw_data = standard.flat_map(f32::to_le_bytes).collect::<Vec<_>>().into();
+    kernel.raw_data = standard.flat_map(f32::to_le_bytes).collect();
     for (found, expected) in found.iter().zip(logits(&folder.model(&by_hand), &plainly())) {
         assert!((found - expected).abs() < 1e-4, "{found}, not {expected}");
     }

@@ -108,13 +108,16 @@ impl<'a> Table<'a> {
     }
 }
 
+/// How two bytes make a unit of UTF-16.
+type FromBytes = fn([u8; 2]) -> u16;
+
 /// `bytes` in UTF-8 without a byte order mark. UTF-16 is known by its mark, or by the zero
 /// beside the first letter.
 ///
 /// # Errors
 /// Bytes that begin as UTF-16 and are none.
 fn decoded(bytes: &[u8]) -> Result<Cow<'_, [u8]>, String> {
-    let (units, from): (&[u8], fn([u8; 2]) -> u16) = match bytes {
+    let (units, from): (&[u8], FromBytes) = match bytes {
         [0xff, 0xfe, rest @ ..] => (rest, u16::from_le_bytes),
         [0xfe, 0xff, rest @ ..] => (rest, u16::from_be_bytes),
         [first, 0, ..] if *first != 0 => (bytes, u16::from_le_bytes),

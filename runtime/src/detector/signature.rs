@@ -248,9 +248,12 @@ fn the_input(graph: &GraphProto) -> Result<&ValueInfoProto, SignatureError> {
     }
 }
 
+/// Sizes, each open or not; none where there is no shape.
+type Sizes = Option<Vec<Option<usize>>>;
+
 /// The element type and the sizes of an input, `None` for a size that the file leaves open,
 /// and for all of them where it has no shape. Some exporters write open sizes as 0 or below.
-fn input_type(input: &ValueInfoProto) -> Result<(Element, Option<Vec<Option<usize>>>), SignatureError> {
+fn input_type(input: &ValueInfoProto) -> Result<(Element, Sizes), SignatureError> {
     let wrong = |what: &str| SignatureError::Input(format!("{:?}, {what}", input.name));
     let Some(Type::TensorType(tensor)) = input.r#type.as_ref().and_then(|it| it.value.as_ref()) else {
         return Err(wrong("which has no type"));
@@ -271,7 +274,7 @@ fn input_type(input: &ValueInfoProto) -> Result<(Element, Option<Vec<Option<usiz
     Ok((element, sizes.filter(|sizes: &Vec<_>| !sizes.is_empty())))
 }
 
-fn shape_text(dimensions: &Option<Vec<Option<usize>>>) -> String {
+fn shape_text(dimensions: &Sizes) -> String {
     let Some(dimensions) = dimensions else { return "unknown".to_owned() };
     let sizes: Vec<_> =
         dimensions.iter().map(|size| size.map_or_else(|| "?".to_owned(), |size| size.to_string())).collect();

@@ -128,7 +128,9 @@ impl JpegHeader {
 
 /// A ratio in lowest terms; none where a factor is 0.
 fn lowest(over: u8, under: u8) -> Option<(u8, u8)> {
-    let divisor = (1..=over.min(under)).rev().find(|divisor| over % divisor == 0 && under % divisor == 0)?;
+    let divisor = (1..=over.min(under))
+        .rev()
+        .find(|&divisor| over.is_multiple_of(divisor) && under.is_multiple_of(divisor))?;
     Some((over / divisor, under / divisor))
 }
 

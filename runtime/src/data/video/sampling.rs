@@ -94,7 +94,8 @@ impl Packets {
             broken |= shown && !there.contains(&time);
             // Frames that follow a key frame in the file and precede it on the screen build
             // upon what was before it, too.
-            if !broken && !(before && time < key_time) && shown && whole.contains(&time) {
+            let decodable = !(broken || before && time < key_time);
+            if decodable && shown && whole.contains(&time) {
                 sound.insert(time);
             }
         }
