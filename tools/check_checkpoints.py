@@ -27,8 +27,7 @@ from check_weights import HALF, IMAGENET, Failure, onnx_logits, pictures, shake
 from efficientnet_pytorch import EfficientNet
 from torch import nn
 
-# Of logits of order one: what float32 loses in 32 random blocks. A wrong border or mean is
-# off by a tenth and more.
+# Of logits of order one: what float32 loses in 32 random blocks and more.
 TOLERANCE = 5e-4
 RES = 256
 NONE = ([0.0] * 3, [1.0] * 3)
