@@ -27,7 +27,8 @@ from check_weights import HALF, IMAGENET, Failure, onnx_logits, pictures, shake
 from efficientnet_pytorch import EfficientNet
 from torch import nn
 
-TOLERANCE = 1e-4
+# Of logits of order one: what float32 loses in 32 random blocks and more.
+TOLERANCE = 5e-4
 RES = 256
 NONE = ([0.0] * 3, [1.0] * 3)
 
