@@ -241,7 +241,9 @@ fn pixels_are_made_square() {
     let plain = shape("setsar=1", &plain);
     let apart =
         squeezed.as_raw().iter().zip(plain.as_raw()).map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>();
-    assert!(apart / (plain.as_raw().len() as f64) < 12.0, "{apart}");
+    // What coding and resampling change; a face of half the width is another picture.
+    let mean = apart / plain.as_raw().len() as f64;
+    assert!(mean < 18.0, "{mean}");
 }
 
 fn every_common_container_is_read() {

@@ -53,7 +53,7 @@ fn two_logits_become_one() {
     assert_eq!(summary["head"]["merged"]["fake_index"], 1);
     assert_eq!((&summary["head_name"], &summary["found"]), (&"classifier".into(), &summary["entries"]));
     let other = imported(&file, &["--res", "32", "--fake-index", "0", "--head", "classifier"]);
-    let auc = |run: &Path| evaluated(run)["auc"].as_f64().unwrap();
+    let auc = |run: &Path| evaluated(run)["auc"]["value"].as_f64().unwrap();
     assert!((auc(&run) + auc(&other) - 1.0).abs() < 1e-9, "the other class, the other order");
 }
 

@@ -271,8 +271,8 @@ fn bench_loading_that_cannot_be_timed() {
     }
     let loading = |option: &str, value: &str| dfrt!["bench", "--loading", "--data", faces(), option, value];
     loading("--res", "100").failed(2, &["100", "multiple of 32"]);
-    loading("--batch", "0").failed(2, &["batch = 0"]);
-    loading("--epochs", "0").failed(2, &["epochs = 0"]);
+    loading("--batch", "0").failed(2, &["--batch 0"]);
+    loading("--epochs", "0").failed(2, &["--epochs 0"]);
     loading("--threads", "0").failed(2, &["--threads 0"]);
     let absent = folder().join("absent");
     dfrt!["bench", "--loading", "--data", &absent].failed(1, &["absent", "no such file or folder"]);
@@ -362,10 +362,10 @@ fn bench_ceilings() {
 
 fn bench_training_that_cannot_be_timed() {
     let train = |option: &str, value: &str| dfrt!["bench", "--train", option, value];
-    train("--arch", "resnet").failed(1, &["resnet", "efficientnet-b0"]);
-    train("--res", "100").failed(1, &["100", "multiple of 32"]);
-    train("--batch", "0").failed(1, &["batch = 0"]);
-    train("--steps", "0").failed(1, &["--steps is 0"]);
+    train("--arch", "resnet").failed(2, &["resnet", "efficientnet-b0"]);
+    train("--res", "100").failed(2, &["100", "multiple of 32"]);
+    train("--batch", "0").failed(2, &["--batch 0"]);
+    train("--steps", "0").failed(2, &["--steps 0"]);
     train("--device", "99").failed(1, &["device 99", "dfrt devices"]);
     let out = folder().join("bench.json");
     std::fs::write(&out, "mine").unwrap();

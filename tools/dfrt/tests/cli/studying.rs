@@ -133,9 +133,9 @@ fn renders_the_same_again() {
 fn settings_that_cannot_be_used() {
     let out = folder().join("study");
     let study = |option: &str, value: &str| dfrt!["study", "--data", faces(), "--out", &out, option, value];
-    study("--res", "0").failed(1, &["resolution 0"]);
-    study("--attacks", "magic").failed(1, &["magic"]);
-    study("--arms", "magic").failed(1, &["magic"]);
+    study("--res", "0").failed(2, &["resolution 0"]);
+    study("--attacks", "magic").failed(2, &["magic"]);
+    study("--arms", "magic").failed(2, &["magic"]);
     study("--eps", "some").failed(2, &["some"]);
     dfrt!["study", "--out", &out].failed(2, &["--data"]);
     assert!(!out.exists());

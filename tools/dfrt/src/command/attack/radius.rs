@@ -32,8 +32,11 @@ pub fn radii(text: &str) -> Result<Radii, String> {
 }
 
 fn radius(word: &str) -> Result<Radius, String> {
-    let wrong =
-        || format!("eps {word:?} is no radius; give a number, a fraction of 255 such as 8/255, or a list");
+    let wrong = || {
+        format!(
+            "eps {word:?} is no radius; give a number, a fraction of 255 such as 8/255, or a list like 1,2,4,8"
+        )
+    };
     match word.split_once('/') {
         Some((number, "255")) => number.trim().parse().map(Radius::Of255).map_err(|_| wrong()),
         Some(_) => Err(wrong()),

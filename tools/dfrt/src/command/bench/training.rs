@@ -27,7 +27,7 @@ impl Bench {
         let work = Work::named(self.method.as_deref().unwrap_or(usual.method.name()));
         let arch = self.arch.clone().unwrap_or(usual.arch);
         let settings = Settings {
-            res: self.res.unwrap_or(Architecture::named(&arch)?.res),
+            res: self.res.unwrap_or(Architecture::named(&arch).map_err(failure::usage)?.res),
             arch,
             batch: self.batch.unwrap_or(usual.batch),
             work: work.map_err(failure::usage)?,

@@ -30,7 +30,7 @@ impl Train {
             settings.arch.clone_from(arch);
             // A config says both; else the architecture's own side is meant.
             if self.config.is_none() && !self.resume {
-                settings.res = Architecture::named(arch)?.res;
+                settings.res = Architecture::named(arch).map_err(failure::usage)?.res;
             }
         }
         let choices = Choices {
