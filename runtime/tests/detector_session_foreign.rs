@@ -12,6 +12,7 @@ use dfrt_runtime::detector::metadata::Metadata;
 use dfrt_runtime::detector::oracle::Oracle;
 use dfrt_runtime::detector::reading::{Channels, Layout, Output, Range, Reading};
 use dfrt_runtime::detector::session::{Detector, TractOracle};
+use dfrt_runtime::detector::settle::Source;
 use dfrt_runtime::random;
 use rand::RngExt;
 use std::path::{Path, PathBuf};
@@ -429,6 +430,29 @@ fn a_wrapper_that_brings_each_picture_to_its_own_scale_needs_no_more() {
     let path = folder.model(&behind(front, Layout::Nchw, "any"));
     let asked = Asked { output: Some(Output::Logit), ..Asked::default() };
     assert_eq!(Detector::load_as(&path, 1, &asked).unwrap().reading(), &Reading::plain());
+}
+
+#[test]
+fn an_idle_normalisation_and_a_plane_take_pixels_as_they_are() {
+    let folder = Folder::new();
+    let asked = Asked { output: Some(Output::Logit), ..Asked::default() };
+    let mut idle = Disguise::new("input");
+    idle.with("Sub", &[0.0, 0.0, 0.0]);
+    let path = folder.model(&behind(idle, Layout::Nchw, "any"));
+    let detector = Detector::load_as(&path, 1, &asked).unwrap();
+    assert_eq!(detector.reading(), &Reading::plain());
+    // Without its ReLU the model is a plane.
+    let mut plane = plain();
+    let graph = plane.graph.as_mut().unwrap();
+    graph
+        .node
+        .iter_mut()
+        .filter(|node| node.op_type == "Relu")
+        .for_each(|node| node.op_type = "Identity".to_owned());
+    let detector = Detector::load_as(&folder.model(&plane), 1, &asked).unwrap();
+    let custom = detector.facts().iter().find(|fact| fact.part == "pixels").unwrap();
+    assert_eq!((detector.reading(), custom.source), (&Reading::plain(), Source::Custom));
+    assert!(refusal(&plain(), &asked).contains("--preprocess"));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! that make it, and where the logit stands before a closing sigmoid or softmax.
 
 use super::graph::{MOVERS, Wires, integer};
+use std::collections::HashSet;
 use tract_onnx::pb::NodeProto;
 
 /// Operators that pick, join or move numbers and keep what they are.
@@ -111,6 +112,41 @@ fn combined(operator: &str, inputs: Vec<Says>) -> Option<Says> {
         Some(_) if operator == "Clip" => Some(Says::Unknown(operator.to_owned())),
         other => other,
     }
+}
+
+/// Whether everything between the pixels and `output`, but for a closing sigmoid or softmax,
+/// is linear: a plane in the space of pixels, as planted models are, and no network.
+pub(super) fn is_linear(wires: &Wires<'_>, output: &str) -> bool {
+    const PLANE: [&str; 9] = [
+        "Transpose",
+        "Concat",
+        "Slice",
+        "Gather",
+        "Pad",
+        "AveragePool",
+        "GlobalAveragePool",
+        "ReduceMean",
+        "ReduceSum",
+    ];
+    let start = closing(wires, output, 13).map_or_else(|| output.to_owned(), |closing| closing.before);
+    let (mut waiting, mut seen) = (vec![start], HashSet::new());
+    while let Some(value) = waiting.pop() {
+        let Some(node) = wires.maker(&value) else { continue };
+        if wires.constant(&value).is_some() || !seen.insert(value) {
+            continue;
+        }
+        let operator = node.op_type.as_str();
+        let computed =
+            node.input.iter().filter(|name| wires.maker(name).is_some_and(|it| it.op_type != "Constant"));
+        let sums = ["Add", "Sub", "Neg", "Sum"].contains(&operator);
+        let scales = ["Mul", "Div", "Gemm", "MatMul", "Conv", "BatchNormalization"].contains(&operator)
+            && computed.clone().count() <= 1;
+        if !(sums || scales || PLANE.contains(&operator) || MOVERS.contains(&operator)) {
+            return false;
+        }
+        waiting.extend(computed.cloned());
+    }
+    true
 }
 
 /// A closing sigmoid or softmax.

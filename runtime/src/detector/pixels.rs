@@ -21,14 +21,8 @@ const IN_THE_PLANE: [&str; 9] = [
 ];
 /// Operators that relabel numbers.
 const RELABEL: [&str; 3] = ["Cast", "CastLike", "Dropout"];
-/// Operators that bring each picture to its own mean and deviation.
-const STANDARDISE: [&str; 5] = [
-    "InstanceNormalization",
-    "MeanVarianceNormalization",
-    "LayerNormalization",
-    "GroupNormalization",
-    "LpNormalization",
-];
+/// Operators that bring each picture to its own mean and deviation, channel by channel.
+const STANDARDISE: [&str; 2] = ["InstanceNormalization", "MeanVarianceNormalization"];
 /// Operators that make a few numbers of a whole picture.
 const REDUCE: [&str; 9] = [
     "ReduceMean",
@@ -75,8 +69,10 @@ pub(super) struct Channel {
 /// What the pixels are where the network begins.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Begin {
-    /// They come as they are.
+    /// They come as they are, and nothing calculates with them before.
     Bare,
+    /// Operators are there that normalise, with means of 0 and deviations of 1.
+    Untouched,
     /// Each of the input's channels, in its order, as `scale * pixel + offset`.
     Affine([Channel; 3]),
     /// A batch-norm comes first: means and deviations of what it was trained on.
@@ -427,7 +423,11 @@ impl Walk<'_> {
     fn found(self) -> Option<Found> {
         let (first, _) = self.ends.first()?.clone();
         let begins: Vec<Begin> = self.ends.iter().map(|(operator, state)| begin(operator, state)).collect();
+        let calculates = |operator: &String| {
+            ["Add", "Sub", "Mul", "Div", "BatchNormalization"].contains(&operator.as_str())
+        };
         let begin = match &begins[..] {
+            [Begin::Bare] if self.operators.iter().any(calculates) => Begin::Untouched,
             [first, rest @ ..] if rest.iter().all(|other| other == first) => first.clone(),
             _ => Begin::Unknown(format!("{} branches that take them differently", begins.len())),
         };

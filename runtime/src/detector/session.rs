@@ -208,6 +208,7 @@ impl Detector {
         let walked = pixels::walk(&wires, &signature.input, axis);
         let output = file.graph().output.first().map(|output| output.name.clone()).unwrap_or_default();
         let says = answer::says(&wires, &output);
+        let linear = answer::is_linear(&wires, &output);
         if let answer::Says::Label(operator) = &says {
             let labels = format!("labels ({operator}) and no scores");
             return Err(wrong(SignatureError::Output(labels)));
@@ -226,7 +227,7 @@ impl Detector {
             Err(question) => questions.push(question),
         };
         let mut reading = Reading { layout: signature.layout, outputs, output_name, ..Reading::plain() };
-        let way = settle::pixels(asked, &signature, walked.as_ref(), &beside);
+        let way = settle::pixels(asked, &signature, walked.as_ref(), &beside, linear);
         // Whether the answers are probabilities can be seen under any usual way.
         let pixels = way.as_ref().map_or_else(|_| Preprocess::Imagenet.pixels(), |(pixels, _)| *pixels);
         settled(way.map(|(_, fact)| fact));

@@ -64,12 +64,13 @@ fn fact(part: &'static str, value: impl Into<String>, source: Source, why: impl 
     Fact { part, value: value.into(), source, why: why.into() }
 }
 
-/// How the pixels go in.
+/// How the pixels go in. `linear` says that the whole graph is.
 pub(super) fn pixels(
     asked: &Asked,
     signature: &Signature,
     walked: Option<&Found>,
     beside: &Beside,
+    linear: bool,
 ) -> Result<(Pixels, Fact), Question> {
     let proof = proof(signature, walked);
     let told = |pixels: Pixels, source, why: String| {
@@ -95,6 +96,10 @@ pub(super) fn pixels(
     match (proof, &beside.pixels) {
         (Proof::Inside(pixels, why), _) => Ok(told(pixels, Source::Proved, why)),
         (_, Some((pixels, file))) => Ok(told(*pixels, Source::Beside, format!("{file} beside it says so"))),
+        (Proof::Open(_), None) if linear => {
+            let why = "the whole graph is linear, so a normalisation would be part of it".to_owned();
+            Ok(told(Pixels::as_they_are(Range::Unit), Source::Custom, why))
+        }
         (Proof::Open(why), None) => Err(which_preprocessing(why)),
     }
 }
@@ -191,6 +196,10 @@ fn proof(signature: &Signature, walked: Option<&Found>) -> Proof {
                 "its first operator is a batch-norm over pixels that were normalised before it".to_owned(),
             ),
         },
+        Begin::Untouched => inside(
+            Range::Unit,
+            format!("it normalises inside the graph ({}), by 0 and 1", shortened(&found.operators)),
+        ),
         Begin::Bare => Proof::Open(format!(
             "its graph shows no normalisation (its first operator{through} is {first}), so how pixels go in is not known"
         )),

@@ -69,8 +69,9 @@ impl Model {
         let detector = Detector::load_as(&self.onnx, 1, asked)?;
         for fact in detector.facts().iter().filter(|fact| fact.source == Source::Custom) {
             let (part, value, why) = (fact.part, &fact.value, &fact.why);
+            let option = if part == "pixels" { "preprocess" } else { part };
             output::note(format!(
-                "note: {}: {part} {value}: {why} (--{part} changes it)",
+                "note: {}: {part} {value}: {why} (--{option} changes it)",
                 self.given.display()
             ));
         }

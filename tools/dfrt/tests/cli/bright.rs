@@ -35,7 +35,9 @@ pub fn model(factor: f32, res: usize) -> Vec<u8> {
         name: "bright".to_owned(),
         node: vec![
             NodeProto { attribute: vec![kernel_shape], ..node("Conv", &["pixels", "thirds"], "grey") },
-            node("GlobalAveragePool", &["grey"], "mean"),
+            // Nothing is below 0 here; without a bend the file would be no network.
+            node("Relu", &["grey"], "bent"),
+            node("GlobalAveragePool", &["bent"], "mean"),
             node("Flatten", &["mean"], "flat"),
             node("Mul", &["flat", "factor"], "score"),
         ],
