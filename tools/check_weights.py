@@ -3,8 +3,8 @@
 
     python tools/check_weights.py --dfrt target/release/dfrt
 
-For torchvision's efficientnet_b0, timm's efficientnet_b0, tf_efficientnet_b0 and
-tf_efficientnet_lite0, and EfficientNet-PyTorch's B0, each with random weights and random
+For torchvision's efficientnet_b0, _b4 and _b5, timm's efficientnet_b0, tf_efficientnet_b0,
+tf_efficientnet_b4 and tf_efficientnet_lite0, and EfficientNet-PyTorch's B0 and B4, each with random weights and random
 running statistics: saves the state in the formats of torch.save and as safetensors,
 imports each with `dfrt import`, exports it under the same names, loads that strictly into
 a fresh model of the same library and compares its logits; exports ONNX with any batch and
@@ -62,6 +62,32 @@ MODELS = [
         "EfficientNet-PyTorch B0",
         lambda: EfficientNet.from_name("efficientnet-b0", num_classes=1, image_size=224),
         ("efficientnet-b0", 224, "efficientnet-pytorch", None),
+        IMAGENET,
+    ),
+    (
+        "torchvision efficientnet_b4",
+        lambda: torchvision.models.efficientnet_b4(num_classes=1),
+        ("efficientnet-b4", 380, "torchvision", None),
+        IMAGENET,
+    ),
+    # From B5 on torchvision has another epsilon.
+    (
+        "torchvision efficientnet_b5",
+        lambda: torchvision.models.efficientnet_b5(num_classes=1),
+        ("efficientnet-b5", 96, "torchvision", "torchvision"),
+        IMAGENET,
+    ),
+    (
+        "timm tf_efficientnet_b4",
+        lambda: timm.create_model("tf_efficientnet_b4", num_classes=1),
+        ("efficientnet-b4", 300, "timm", "tf"),
+        IMAGENET,
+    ),
+    # Its pads are those of 380 pixels, whatever the picture's side.
+    (
+        "EfficientNet-PyTorch B4",
+        lambda: EfficientNet.from_name("efficientnet-b4", num_classes=1),
+        ("efficientnet-b4", 256, "efficientnet-pytorch", None),
         IMAGENET,
     ),
 ]

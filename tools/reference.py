@@ -18,7 +18,7 @@
 
 Weights, pictures and labels come from the formula in `Formula`, which the tests
 evaluate to the same bits (trainer/tests/gpu/goldens/formula.rs), so that a golden
-holds results alone. Networks are torchvision's EfficientNet-B0 and timm's
+holds results alone. Networks are torchvision's EfficientNet-B0 and -B4 and timm's
 tf_efficientnet_lite0 with one logit, dropout and stochastic depth off. PyTorch runs
 on the CPU in float64, which is taken for the truth; the same in float32 tells how
 far PyTorch's own rounding goes, and that is kept in the files' metadata.
@@ -55,6 +55,13 @@ LITE0_PICTURES, BEND_DISTANCE = 252, 6e-6
 ONNX_TOLERANCE = 1e-4
 
 
+# The networks that torchvision makes; the others are timm's.
+TORCHVISION = {
+    "efficientnet-b0": torchvision.models.efficientnet_b0,
+    "efficientnet-b4": torchvision.models.efficientnet_b4,
+}
+
+
 class Formula:
     """Numbers by a hash of (purpose, number, index): integers of 32 bits, no state."""
 
@@ -86,12 +93,12 @@ class Formula:
 # so that its epsilon is felt; small in squeeze-excite, where a scale could run away.
 GAIN_CONVOLUTION, GAIN_SQUEEZE = 0.25, 0.5
 # So that logits differ between pictures by about one.
-GAIN_CLASSIFIER = {"efficientnet-b0": 4.0, "efficientnet-lite0": 6.0}
+GAIN_CLASSIFIER = {"efficientnet-b0": 4.0, "efficientnet-b4": 4.0, "efficientnet-lite0": 6.0}
 # Middle and reach. Most activations lie where they are nearly straight, so that rounding
 # is not amplified from layer to layer as in a network that is random through and
 # through; both bends of ReLU6 are met.
-GAMMA = {"efficientnet-b0": (0.7, 0.3), "efficientnet-lite0": (1.5, 0.5)}
-BETA = {"efficientnet-b0": (1.0, 0.3), "efficientnet-lite0": (3.0, 0.3)}
+GAMMA = {"efficientnet-b0": (0.7, 0.3), "efficientnet-b4": (0.7, 0.3), "efficientnet-lite0": (1.5, 0.5)}
+BETA = {"efficientnet-b0": (1.0, 0.3), "efficientnet-b4": (1.0, 0.3), "efficientnet-lite0": (3.0, 0.3)}
 BIAS = (0.0, 0.3)
 
 
@@ -162,10 +169,8 @@ class Network:
 
     def __init__(self, arch, dtype, running=None):
         self.dtype = dtype
-        if arch == "efficientnet-b0":
-            self.model = torchvision.models.efficientnet_b0(
-                num_classes=1, dropout=0.0, stochastic_depth_prob=0.0
-            )
+        if arch in TORCHVISION:
+            self.model = TORCHVISION[arch](num_classes=1, dropout=0.0, stochastic_depth_prob=0.0)
             self.features = list(self.model.features)
             self.mean, self.std = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
         else:
@@ -579,6 +584,7 @@ def files():
     # on the other side of a bend there is another derivative. `--find-pictures` finds them.
     b0_64 = Case("b0_64", "efficientnet-b0", 64, 4, 0, (2.0**-16, 2.0**-18))
     b0_224 = Case("b0_224", "efficientnet-b0", 224, 2, 0, (2.0**-16, 2.0**-18))
+    b4_64 = Case("b4_64", "efficientnet-b4", 64, 4, 0, (2.0**-16, 2.0**-18))
     lite0_96 = Case("lite0_96", "efficientnet-lite0", 96, 2, LITE0_PICTURES, (2.0**-16, 2.0**-19))
     others = [
         *(regularized([tap], 0.1, 1.0, True, False) for tap in (0, 1, 2)),
@@ -590,6 +596,7 @@ def files():
     made = [
         b0_64,
         b0_224,
+        b4_64,
         lite0_96,
         Regularized("b0_64_regularized", b0_64, grid()),
         Regularized("b0_64_regularized_others", b0_64, others),

@@ -8,6 +8,7 @@
 pub mod attack;
 pub mod data;
 pub mod detector;
+pub mod differing;
 pub mod metrics;
 pub mod random;
 pub mod report;

@@ -501,7 +501,7 @@ fn an_interrupted_run_goes_on_as_if_it_never_was() {
     let refused = judged(&attack_of(&oracle), &oracle, &subjects, linf(4), Some((&out, false)));
     assert!(refused.unwrap_err().to_string().contains("--resume"));
     let refused = judged(&attack_of(&oracle), &oracle, &subjects, linf(5), Some((&out, true)));
-    assert!(refused.unwrap_err().to_string().contains("another model, data set, attack or epsilon"));
+    assert!(refused.unwrap_err().to_string().contains("eps_255 was 4.0 and is 5.0"));
 
     let asked = AtomicU64::new(0);
     let counting = Planted(|values: &[f32]| {

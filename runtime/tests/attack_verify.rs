@@ -2,7 +2,7 @@
 
 mod detector_fixture;
 
-use detector_fixture::{RES, bytes, tiny};
+use detector_fixture::{RES, bytes, plainly, tiny};
 use dfrt_runtime::attack::judge::{Judgement, Subject, Trial, judge};
 use dfrt_runtime::attack::square::{Square, SquareSettings};
 use dfrt_runtime::attack::threat::{Norm, Threat};
@@ -29,8 +29,9 @@ fn attacked() -> Attacked {
     let model = folder.path().join("model.onnx");
     let pictures: Vec<RgbImage> = (0..8).map(noise).collect();
     std::fs::write(&model, bytes(&tiny(1, None))).unwrap();
-    let logits =
-        TractOracle::new(Detector::load(&model, 1).unwrap()).logits(&Batch::of(RES, &pictures)).unwrap();
+    let logits = TractOracle::new(Detector::load_as(&model, 1, &plainly()).unwrap())
+        .logits(&Batch::of(RES, &pictures))
+        .unwrap();
     let mut sorted = logits.clone();
     sorted.sort_by(f32::total_cmp);
     let threshold = f64::from(0.5 * (sorted[3] + sorted[4]));
@@ -60,6 +61,7 @@ fn run(model: &Path, subjects: &[Subject], out: &Path) -> Judgement {
     let trial = Trial {
         threat,
         threshold: detector.threshold(),
+        threshold_from: Some(detector.threshold_source()),
         model: detector.info(),
         data: "noise",
         split: Split::Test,
@@ -146,7 +148,8 @@ fn a_changed_verdict_is_found() {
 fn another_model_is_refused() {
     let Attacked { folder, out, .. } = attacked();
     let other = folder.path().join("other.onnx");
-    std::fs::write(&other, bytes(&tiny(2, None))).unwrap();
+    let metadata = Metadata::new("tiny", RES, 0.0);
+    std::fs::write(&other, bytes(&tiny(2, Some(&metadata)))).unwrap();
     let text = verify(&out, Some(&other)).unwrap_err().to_string();
     assert!(text.contains("is not the model that was attacked"), "{text}");
     std::fs::remove_file(folder.path().join("model.onnx")).unwrap();

@@ -38,11 +38,51 @@ fn evaluated(samples: &[Sample]) -> Result<(Evaluation, Vec<Score>), EvaluateErr
         res: 8,
         reading: None,
     };
-    let subject = Subject { model: &model, data: "greys", split: Split::Test, threshold: 0.0, seed: 0 };
+    let subject = Subject {
+        model: &model,
+        data: "greys",
+        split: Split::Test,
+        threshold: 0.0,
+        threshold_from: None,
+        seed: 0,
+    };
     let last = Cell::new((0, 0));
     let result = evaluate(&Brightness, samples, &subject, &|done, all| last.set((done, all)));
     assert_eq!(last.get(), (samples.len(), samples.len()));
     result
+}
+
+/// A model that fails on bright pictures.
+struct Failing;
+
+impl Oracle for Failing {
+    fn logits(&self, batch: &Batch) -> Result<Vec<f32>, OracleError> {
+        let logits = Brightness.logits(batch)?;
+        Ok(logits.into_iter().map(|logit| if logit > 20.0 { f32::NAN } else { logit }).collect())
+    }
+
+    fn res(&self) -> usize {
+        8
+    }
+}
+
+#[test]
+fn answers_that_are_no_numbers_are_counted_and_fail() {
+    let folder = tempfile::tempdir().unwrap();
+    let make = |grey, label| sample(folder.path(), grey, label, "all", &grey.to_string());
+    let samples = [make(90, Label::Real), make(130, Label::Fake), make(200, Label::Fake)];
+    let model = ModelInfo {
+        path: "failing.onnx".to_owned(),
+        sha256: String::new(),
+        arch: "planted".to_owned(),
+        res: 8,
+        reading: None,
+    };
+    let (data, split) = ("greys", Split::Test);
+    let subject = Subject { model: &model, data, split, threshold: 0.0, threshold_from: None, seed: 0 };
+    let text = evaluate(&Failing, &samples, &subject, &|_, _| ()).unwrap_err().to_string();
+    assert!(text.contains("failing.onnx") && text.contains("2 of 3 pictures"), "{text}");
+    assert!(text.contains("all-130-130.png"), "the first is named: {text}");
 }
 
 #[test]
@@ -110,6 +150,9 @@ fn one_class_leaves_open_what_needs_two() {
     let (evaluation, _) = evaluated(&samples).unwrap();
     assert_eq!(evaluation.metrics.auc, None);
     assert_eq!(evaluation.metrics.accuracy.unwrap().value, 1.0);
+    assert_eq!(evaluation.rates.true_positive_rate, evaluation.metrics.accuracy);
+    assert_eq!(evaluation.rates.true_negative_rate, None);
+    assert!(evaluation.undefined.unwrap().starts_with("all pictures are fake"));
 }
 
 #[test]

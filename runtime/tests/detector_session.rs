@@ -3,12 +3,12 @@
 
 mod detector_fixture;
 
-use detector_fixture::{RES, bytes, model, node, tensor, tiny, value};
+use detector_fixture::{RES, bytes, model, node, plainly, tensor, tiny, value};
 use dfrt_runtime::data::batch::Batch;
+use dfrt_runtime::detector::asked::Asked;
 use dfrt_runtime::detector::bench::bench;
 use dfrt_runtime::detector::metadata::Metadata;
 use dfrt_runtime::detector::oracle::Oracle;
-use dfrt_runtime::detector::reading::Asked;
 use dfrt_runtime::detector::session::{Detector, TractOracle};
 use dfrt_runtime::{random, storage};
 use rand::{Rng, RngExt};
@@ -67,7 +67,7 @@ fn logits_are_those_computed_by_hand() {
     };
     let folder = Folder::new();
     let path = folder.model(&model(graph, None));
-    let oracle = TractOracle::new(Detector::load(&path, 2).unwrap());
+    let oracle = TractOracle::new(Detector::load_as(&path, 2, &plainly()).unwrap());
     let batch = noise(5, 4);
     let mean = |plane: &[f32]| plane.iter().map(|&value| f64::from(value)).sum::<f64>() / 16.0;
     for (index, logit) in oracle.logits(&batch).unwrap().into_iter().enumerate() {
@@ -85,7 +85,7 @@ fn a_logit_does_not_depend_on_its_neighbours_or_threads() {
     let path = folder.model(&tiny(1, None));
     let batch = noise(13, RES);
     for size in [1, 4] {
-        let oracle = TractOracle::new(Detector::load(&path, size).unwrap());
+        let oracle = TractOracle::new(Detector::load_as(&path, size, &plainly()).unwrap());
         let together = oracle.logits(&batch).unwrap();
         assert_eq!(together, oracle.logits(&batch).unwrap(), "asked again");
         for (index, &logit) in together.iter().enumerate() {
@@ -101,7 +101,7 @@ fn a_logit_does_not_depend_on_its_neighbours_or_threads() {
 #[test]
 fn an_empty_batch_and_a_wrong_size_are_answered() {
     let folder = Folder::new();
-    let oracle = TractOracle::new(Detector::load(&folder.model(&tiny(1, None)), 1).unwrap());
+    let oracle = TractOracle::new(Detector::load_as(&folder.model(&tiny(1, None)), 1, &plainly()).unwrap());
     assert!(oracle.logits(&Batch::new(RES)).unwrap().is_empty());
     let text = oracle.logits(&noise(1, 16)).unwrap_err().to_string();
     assert!(text.contains("takes pictures of 32 px, got 16 px"), "{text}");
@@ -127,9 +127,9 @@ fn a_size_left_open_is_taken_from_metadata_or_caller() {
     open.graph.as_mut().unwrap().input[0] = value("pixels", &[None, Some(3), None, None]);
     let folder = Folder::new();
     let path = folder.model(&open);
-    let text = Detector::load(&path, 1).unwrap_err().to_string();
+    let text = Detector::load_as(&path, 1, &plainly()).unwrap_err().to_string();
     assert!(text.contains("leaves its input's size open"), "{text}");
-    let asked = Asked { res: Some(48), ..Asked::default() };
+    let asked = Asked { res: Some(48), ..plainly() };
     assert_eq!(Detector::load_as(&path, 1, &asked).unwrap().res(), 48);
     let closed = folder.model(&tiny(3, Some(&Metadata::new("x", 64, 0.0))));
     let text = Detector::load(&closed, 1).unwrap_err().to_string();
@@ -144,9 +144,9 @@ fn a_fixed_batch_is_kept_and_padded() {
     let folder = Folder::new();
     let fixed = folder.write("fixed.onnx", &bytes(&fixed));
     let free = folder.write("free.onnx", &bytes(&tiny(4, None)));
-    let fixed = TractOracle::new(Detector::load(&fixed, 1).unwrap());
+    let fixed = TractOracle::new(Detector::load_as(&fixed, 1, &plainly()).unwrap());
     assert_eq!(fixed.detector().batch(), 3);
-    let free = TractOracle::new(Detector::load(&free, 3).unwrap());
+    let free = TractOracle::new(Detector::load_as(&free, 3, &plainly()).unwrap());
     let batch = noise(4, RES);
     assert_eq!(fixed.logits(&batch).unwrap(), free.logits(&batch).unwrap());
 }
@@ -163,7 +163,7 @@ fn one_logit_may_stand_in_one_dimension() {
     graph.node.push(node("MatMul", &["flat", "head"], "logit", vec![]));
     graph.output[0] = value("logit", &[None]);
     let folder = Folder::new();
-    let oracle = TractOracle::new(Detector::load(&folder.model(&flat), 2).unwrap());
+    let oracle = TractOracle::new(Detector::load_as(&folder.model(&flat), 2, &plainly()).unwrap());
     assert_eq!(oracle.logits(&noise(3, RES)).unwrap().len(), 3);
 }
 
@@ -233,7 +233,7 @@ fn other_inputs_and_outputs_are_refused() {
     assert!(shaped(&[None, Some(1), Some(32), Some(32)]).contains("[?, 1, 32, 32]"));
     assert!(shaped(&[None, Some(3), Some(32), Some(48)]).contains("[?, 3, 32, 48]"));
     assert!(shaped(&[None, Some(3), Some(1024)]).contains("[?, 3, 1024]"));
-    assert!(shaped(&[None, Some(3), Some(0), Some(0)]).contains("[?, 3, 0, 0]"));
+    assert!(shaped(&[None, Some(3), Some(0), Some(0)]).contains("leaves its input's size open"));
     let metadata = Metadata::new("efficientnet-tiny", RES, 0.0);
     let mut two_logits = tiny(13, Some(&metadata));
     let graph = two_logits.graph.as_mut().unwrap();

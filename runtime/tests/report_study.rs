@@ -8,7 +8,7 @@ use dfrt_runtime::attack::result::{
 };
 use dfrt_runtime::attack::threat::{Norm, Threat};
 use dfrt_runtime::data::manifest::{Label, Split};
-use dfrt_runtime::detector::evaluate::{DataInfo, Evaluation, ModelInfo, PartMetrics};
+use dfrt_runtime::detector::evaluate::{DataInfo, Evaluation, ModelInfo, PartMetrics, Rates};
 use dfrt_runtime::metrics::intervals::{metrics, wilson};
 use dfrt_runtime::random::stream;
 use dfrt_runtime::report::compare::comparisons;
@@ -90,7 +90,10 @@ fn evaluation(scores: &[ScoreLine]) -> Evaluation {
         model: model(),
         data: data(),
         threshold: f64::from(THRESHOLD),
+        threshold_from: None,
         metrics: part(&|_| true).metrics,
+        rates: Rates::default(),
+        undefined: None,
         by_subset: BTreeMap::from(by_subset),
         by_group: part(&|line| line.path.ends_with("0.png") || line.path.ends_with("1.png")),
         skipped: Vec::new(),
@@ -208,6 +211,7 @@ fn attack(samples: &[SampleResult], plan: &Plan, doubtful: bool) -> AttackReport
         model: model(),
         data: data(),
         threshold: f64::from(THRESHOLD),
+        threshold_from: None,
         skipped: Vec::new(),
         not_reached: 0,
         stages: Vec::new(),

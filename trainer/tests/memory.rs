@@ -3,7 +3,7 @@
 use dfrt_trainer::arms::gradient_regularization::GradientRegularization;
 use dfrt_trainer::arms::{Method, step};
 use dfrt_trainer::gpu::memory::Pool;
-use dfrt_trainer::model::arch::EFFICIENTNET_B0;
+use dfrt_trainer::model::arch::{ARCHITECTURES, EFFICIENTNET_B0};
 use dfrt_trainer::model::graph::Graph;
 use dfrt_trainer::plan::layout::Layout;
 use dfrt_trainer::plan::pass::Activations;
@@ -36,5 +36,25 @@ fn b0_at_224_px_fits_a_small_card() {
             assert!(recomputed <= limit, "batch {batch}, {name}: {recomputed:.3e} bytes");
             assert!(recomputed < kept);
         }
+    }
+}
+
+/// WebGPU's default limits of a binding and of a buffer.
+const BINDING: usize = 128 << 20;
+const BUFFER: usize = 256 << 20;
+
+#[test]
+fn a_picture_of_every_network_at_its_resolution_fits_the_default_limits() {
+    for architecture in ARCHITECTURES {
+        let graph = Graph::new(architecture, architecture.res).unwrap();
+        let layout = Layout::new(&graph);
+        let settings = step::Settings { activations: Activations::Recomputed, ..Settings::default().step() };
+        let recording = step::record(&graph, &layout, 1, &settings);
+        let largest = 4 * recording.pooled.iter().max().unwrap();
+        println!("{}: {} MB at most, {} MB of weights", architecture.name, largest >> 20, layout.len >> 18);
+        assert!(largest <= BINDING, "{}: a tensor of {largest} bytes", architecture.name);
+        // The optimiser binds all weights at once: more than the default binding from B6 on,
+        // which every adapter with that much memory offers.
+        assert!(4 * layout.len <= BUFFER, "{}: {} bytes of weights", architecture.name, 4 * layout.len);
     }
 }

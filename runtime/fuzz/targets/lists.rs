@@ -2,6 +2,7 @@
 #![no_main]
 
 use dfrt_runtime::data::layouts::lists;
+use dfrt_runtime::data::listing;
 use libfuzzer_sys::fuzz_target;
 use std::path::Path;
 
@@ -14,4 +15,5 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = lists::labels(path, bytes);
     let _ = lists::preview(path, bytes);
     let _ = lists::targets(path, bytes);
+    let _ = listing::parse(path, bytes, &listing::Asked::default());
 });

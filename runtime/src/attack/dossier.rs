@@ -1,6 +1,7 @@
 //! The folder of an attack: attack.json, samples.csv, `clean/<id>.png` and
 //! `adversarial/<id>.png`, and the journal from which an interrupted run goes on.
 
+use super::contents::Contents;
 use super::result::{AttackReport, SampleResult};
 use crate::storage::{self, StorageError};
 use image::{ImageFormat, RgbImage};
@@ -16,8 +17,38 @@ pub enum DossierError {
     #[error("{}: holds an attack already; pass --resume to go on with it, --force to replace it, or choose another --out", .0.display())]
     Occupied(PathBuf),
     /// The folder holds the beginning of a run with other settings.
-    #[error("{}: was begun with another model, data set, attack or epsilon; choose another --out, or pass --force to replace it", .0.display())]
-    OtherSettings(PathBuf),
+    #[error("{}: was begun with other settings: {difference}; give those of then, choose another --out, or pass --force to replace it", folder.display())]
+    OtherSettings {
+        /// The folder.
+        folder: PathBuf,
+        /// Every setting that differs, with both values.
+        difference: String,
+    },
+    /// The folder holds the beginning of a run whose settings cannot be read.
+    #[error("{}: was begun by another version of dfrt, whose journal cannot be gone on with; choose another --out, or pass --force to replace it", .0.display())]
+    OtherVersion(PathBuf),
+    /// The folder holds the beginning of a run on other pictures.
+    #[error("{}: was begun on other pictures: number {id} was {was} and is {is}, which differs; name the same --data, choose another --out, or pass --force to replace it", folder.display())]
+    OtherPictures {
+        /// The folder.
+        folder: PathBuf,
+        /// The first one that differs.
+        id: u64,
+        /// Its file then.
+        was: String,
+        /// Its file now.
+        is: String,
+    },
+    /// The folder holds more than one result.
+    #[error("{}: holds two results, {first} and {second}; keep one of them, or make the attack again with another --out", folder.display())]
+    Mixed {
+        /// The folder.
+        folder: PathBuf,
+        /// One of them.
+        first: Contents,
+        /// Another.
+        second: Contents,
+    },
     /// A file holds something else.
     #[error("{}: cannot be understood: {reason}; run the attack again", path.display())]
     Garbled {

@@ -314,6 +314,7 @@ mod tests {
             },
             data: DataInfo { path: String::new(), split: String::new(), n_real: 0, n_fake: 0 },
             threshold: 0.0,
+            threshold_from: None,
             skipped: Vec::new(),
             not_reached: 0,
             stages: Vec::new(),

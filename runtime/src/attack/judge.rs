@@ -7,9 +7,10 @@
 use super::distances::MinimalDistance;
 use super::dossier::{self, Dossier, DossierError, Side};
 use super::gates;
-use super::journal::{Entry, Finding, Journal};
+use super::journal::{Earlier, Entry, Finding, Journal, Source};
 use super::ledger::Spent;
 use super::result::{AttackReport, Gate, SampleResult};
+use super::settings::Settings;
 use super::summary::{self, Summary};
 use super::tape::{self, Tape};
 use super::threat::{Distance, Norm, Threat};
@@ -19,17 +20,17 @@ use crate::data::manifest::{Sample, Split};
 use crate::data::picture::{self, PictureError};
 use crate::detector::evaluate::ModelInfo;
 use crate::detector::oracle::{Oracle, OracleError};
+use crate::detector::threshold::ThresholdSource;
 use crate::{random, storage};
 use image::RgbImage;
 use rayon::prelude::*;
-use serde_json::json;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::Instant;
 
 /// Pictures asked twice for the gate on repeated forwards.
-const REPEATED: usize = 32;
+pub(super) const REPEATED: usize = 32;
 /// Pictures on which an attack makes its own checks.
 const CHECKED: usize = 4;
 
@@ -63,6 +64,8 @@ pub struct Trial<'a> {
     pub threat: Threat,
     /// Logit above which a picture is called fake.
     pub threshold: f64,
+    /// Where that came from.
+    pub threshold_from: Option<&'a ThresholdSource>,
     /// The model, as attack.json names it.
     pub model: &'a ModelInfo,
     /// The data set, as the user named it.
@@ -96,6 +99,9 @@ pub struct Progress {
     pub successes: usize,
     /// Queries spent.
     pub queries: u64,
+    /// Pictures that an earlier run judged and whose files have changed since, or are damaged:
+    /// they are judged anew.
+    pub changed: usize,
 }
 
 /// The verdict.
@@ -142,7 +148,8 @@ pub enum JudgeError {
 ///
 /// With `trial.out`, everything is saved as it comes, and a run that was killed
 /// goes on with `trial.resume`: pictures judged under the same settings are not
-/// attacked again, and the result is that of an uninterrupted run but for seconds.
+/// attacked again, and the result is that of an uninterrupted run but for seconds. A
+/// picture is known by the content of its file; one that has changed is judged anew.
 /// Pictures run a thread each where the attack takes one at a time.
 ///
 /// # Errors
@@ -155,7 +162,10 @@ pub fn judge(
     trial: &Trial<'_>,
 ) -> Result<Judgement, JudgeError> {
     let start = Instant::now();
-    let mut court = Court::open(attack, oracle, trial)?;
+    let mut court = Court::open(attack, oracle, subjects, trial)?;
+    if let Some(judgement) = court.finished(subjects) {
+        return Ok(judgement);
+    }
     let deterministic = court.repeat(subjects)?;
     let checks = court.checks(subjects)?;
     let earlier = std::mem::take(&mut court.earlier);
@@ -172,7 +182,7 @@ pub fn judge(
     }
     let mut gates = summary::own_gates(&entries, deterministic);
     gates.extend(checks);
-    gates.extend(summary::outcome_gates(&entries, subjects, trial.threshold as f32));
+    gates.extend(summary::outcome_gates(&entries, Some(subjects), trial.threshold as f32));
     let summary = Summary::of(&entries, trial.threshold as f32, gates);
     let mut report = summary.report(attack.name(), attack.parameters(), trial);
     report.not_reached = subjects.len() - entries.len() - skipped.len();
@@ -205,6 +215,7 @@ struct Court<'a> {
 struct Clean<'a> {
     subject: &'a Subject,
     picture: RgbImage,
+    source: Source,
     logit: f32,
 }
 
@@ -212,23 +223,51 @@ impl<'a> Court<'a> {
     fn open(
         attack: &'a dyn Attack,
         oracle: &'a dyn Oracle,
+        subjects: &[Subject],
         trial: &'a Trial<'a>,
     ) -> Result<Self, JudgeError> {
         if trial.tape.is_some() && attack.batch() > 1 {
             return Err(tape::together().into());
         }
-        let mut earlier = Vec::new();
+        let (mut earlier, mut changed) = (Vec::new(), 0);
         let record = match trial.out {
             Some(folder) => {
-                let dossier = Dossier::new(folder);
-                let (journal, entries) = Journal::open(&dossier, &settings(attack, trial), trial.resume)?;
-                earlier = entries;
+                let (dossier, settings) = (Dossier::new(folder), Settings::of(attack, trial));
+                let found = Journal::earlier(&dossier, &settings, trial.resume)?;
+                (earlier, changed) = still_true(&dossier, found, subjects, trial.data)?;
+                let journal = Journal::begin(&dossier, &settings, &earlier)?;
                 Some((dossier, journal))
             }
             None => None,
         };
-        let (skipped, progress) = (Mutex::default(), Mutex::default());
-        Ok(Self { attack, oracle, trial, record, earlier, skipped, progress })
+        let progress = Mutex::new(Progress { changed, ..Progress::default() });
+        Ok(Self { attack, oracle, trial, record, earlier, skipped: Mutex::default(), progress })
+    }
+
+    /// What an earlier run published, where every subject's entry of it still holds and nothing
+    /// was left out: then there is nothing to do.
+    fn finished(&self, subjects: &[Subject]) -> Option<Judgement> {
+        let (dossier, _) = self.record.as_ref()?;
+        let report = dossier.report().ok()?;
+        let samples = dossier.samples().ok()?;
+        let known: HashMap<u64, &Entry> = self.earlier.iter().map(|entry| (entry.result.id, entry)).collect();
+        let entries: Option<Vec<&Entry>> =
+            subjects.iter().map(|subject| known.get(&subject.id).copied()).collect();
+        let mut entries = entries?;
+        entries.sort_by_key(|entry| entry.result.id);
+        let same = |(sample, entry): (&SampleResult, &&Entry)| {
+            // NaN logits are the same, too.
+            format!("{sample:?}") == format!("{:?}", entry.result)
+        };
+        let complete = samples.len() == entries.len() && samples.iter().zip(&entries).all(same);
+        let as_named = report.data.path == self.trial.data && report.model.path == self.trial.model.path;
+        if !(complete && as_named && report.n == samples.len() && report.not_reached == 0) {
+            return None;
+        }
+        let findings = entries.iter().map(|entry| entry.finding).collect();
+        let entries: Vec<Entry> = entries.into_iter().cloned().collect();
+        self.advance(subjects.len(), &entries);
+        Some(Judgement { report, samples, findings })
     }
 
     /// Asks the first pictures twice.
@@ -260,7 +299,7 @@ impl<'a> Court<'a> {
             earlier.into_iter().map(|entry| (entry.result.id, entry)).collect();
         let (mut entries, mut pending) = (Vec::with_capacity(subjects.len()), Vec::new());
         for subject in subjects {
-            match known.remove(&subject.id).filter(|entry| self.still_holds(entry, subject)) {
+            match known.remove(&subject.id) {
                 Some(entry) => entries.push(entry),
                 None => pending.push(subject),
             }
@@ -286,21 +325,6 @@ impl<'a> Court<'a> {
         entries.extend(heard?.into_iter().flatten());
         entries.sort_by_key(|entry| entry.result.id);
         Ok(entries)
-    }
-
-    /// Whether an earlier run's entry is of this subject and its pictures lie
-    /// there as they were saved.
-    fn still_holds(&self, entry: &Entry, subject: &Subject) -> bool {
-        let Some((dossier, _)) = &self.record else { return false };
-        let result = &entry.result;
-        let saved = |side, sha256: &str| {
-            let path = dossier.picture_path(side, result.id);
-            storage::sha256_of_file(&path).is_ok_and(|found| found == sha256)
-        };
-        result.path == shown(subject)
-            && result.label == subject.sample.label
-            && (!entry.finding.attacked
-                || saved(Side::Clean, &result.clean_sha256) && saved(Side::Adversarial, &result.adv_sha256))
     }
 
     /// Judges a few subjects together and puts what was found on record.
@@ -329,11 +353,16 @@ impl<'a> Court<'a> {
 
     /// The subjects that can be read, with their clean logits.
     fn clean<'s>(&self, subjects: &[&'s Subject]) -> Result<Vec<Clean<'s>>, JudgeError> {
-        let loaded: Vec<_> = subjects.par_iter().map(|subject| self.load(subject)).collect();
+        let load = |subject: &&Subject| {
+            let kept = self.record.is_some();
+            let sha256 = if kept { content(&subject.sample.path) } else { String::new() };
+            Ok((self.load(subject)?, Source { sha256 }))
+        };
+        let loaded: Vec<Result<_, PictureError>> = subjects.par_iter().map(load).collect();
         let mut pictures = Vec::with_capacity(subjects.len());
         for (&subject, picture) in subjects.iter().zip(loaded) {
             match picture {
-                Ok(picture) => pictures.push((subject, picture)),
+                Ok((picture, source)) => pictures.push((subject, picture, source)),
                 Err(error) => {
                     let mut skipped = self.skipped.lock().expect("no holder panics");
                     skipped.push(error.to_string());
@@ -341,9 +370,11 @@ impl<'a> Court<'a> {
                 }
             }
         }
-        let logits = self.ask(pictures.iter().map(|(_, picture)| planes(picture)))?;
+        let logits = self.ask(pictures.iter().map(|(_, picture, _)| planes(picture)))?;
         let clean = pictures.into_iter().zip(logits);
-        Ok(clean.map(|((subject, picture), logit)| Clean { subject, picture, logit }).collect())
+        Ok(clean
+            .map(|((subject, picture, source), logit)| Clean { subject, picture, source, logit })
+            .collect())
     }
 
     fn ask(&self, pictures: impl Iterator<Item = Vec<f32>>) -> Result<Vec<f32>, JudgeError> {
@@ -508,6 +539,7 @@ impl<'a> Court<'a> {
                 gradients_zero: gradients.zero,
                 gradients_non_finite: gradients.non_finite,
             },
+            source: clean.source.clone(),
         }
     }
 
@@ -525,7 +557,7 @@ impl<'a> Court<'a> {
     fn advance(&self, total: usize, entries: &[Entry]) {
         let mut progress = self.progress.lock().expect("no holder panics");
         progress.total = total;
-        for Entry { result, finding } in entries {
+        for Entry { result, finding, .. } in entries {
             progress.done += 1;
             progress.attacked += usize::from(finding.attacked);
             progress.successes += usize::from(result.success);
@@ -562,7 +594,8 @@ fn settle(proposals: &mut [Proposal], spent: Spent) -> bool {
 /// The entry of a picture that was classified wrongly before.
 fn missed(clean: &Clean<'_>) -> Entry {
     let non_finite = u32::from(!clean.logit.is_finite());
-    Entry { result: untouched(clean), finding: Finding { non_finite, ..Finding::default() } }
+    let finding = Finding { non_finite, ..Finding::default() };
+    Entry { result: untouched(clean), finding, source: clean.source.clone() }
 }
 
 fn untouched(clean: &Clean<'_>) -> SampleResult {
@@ -588,20 +621,56 @@ fn shown(subject: &Subject) -> String {
     subject.sample.path.to_string_lossy().into_owned()
 }
 
-/// Names what must not change between a run and its continuation. Which
-/// pictures are judged may: more of them later is no other attack.
-fn settings(attack: &dyn Attack, trial: &Trial<'_>) -> String {
-    let settings = json!({
-        "method": attack.name(),
-        "params": attack.parameters(),
-        "norm": trial.threat.norm,
-        "eps_255": trial.threat.eps_255,
-        "threshold": trial.threshold,
-        "model": trial.model.sha256,
-        "res": trial.model.res,
-        "reading": trial.model.reading,
-        "data": trial.data,
-        "split": trial.split,
-    });
-    storage::sha256(settings.to_string().as_bytes())
+/// Of what an earlier run found, that which is still true: the entries of `subjects` whose
+/// pictures are the same to the byte and were saved as they lie there, and those of other
+/// pictures; and how many are not.
+fn still_true(
+    dossier: &Dossier,
+    earlier: Earlier,
+    subjects: &[Subject],
+    data: &str,
+) -> Result<(Vec<Entry>, usize), DossierError> {
+    let subjects: HashMap<u64, &Subject> = subjects.iter().map(|subject| (subject.id, subject)).collect();
+    let same_data = earlier.settings.is_none_or(|settings| settings.get("data").as_str() == Some(data));
+    let checked: Vec<(Entry, bool)> = earlier
+        .entries
+        .into_par_iter()
+        .map(|mut entry| {
+            let Some(subject) = subjects.get(&entry.result.id) else { return Ok((entry, true)) };
+            let now = content(&subject.sample.path);
+            let same = !now.is_empty() && now == entry.source.sha256;
+            if !same && !same_data {
+                return Err(DossierError::OtherPictures {
+                    folder: dossier.folder().to_owned(),
+                    id: subject.id,
+                    was: entry.result.path,
+                    is: shown(subject),
+                });
+            }
+            let holds = same && entry.result.label == subject.sample.label && is_saved(dossier, &entry);
+            // It may have been moved.
+            entry.result.path = shown(subject);
+            Ok((entry, holds))
+        })
+        .collect::<Result<_, _>>()?;
+    let all = checked.len();
+    let kept: Vec<Entry> = checked.into_iter().filter(|(_, holds)| *holds).map(|(entry, _)| entry).collect();
+    let changed = all - kept.len();
+    Ok((kept, changed))
+}
+
+/// Whether an entry's pictures lie there as they were saved.
+fn is_saved(dossier: &Dossier, entry: &Entry) -> bool {
+    let Entry { result, finding, .. } = entry;
+    let saved = |side, sha256: &str| {
+        let path = dossier.picture_path(side, result.id);
+        storage::sha256_of_file(&path).is_ok_and(|found| found == sha256)
+    };
+    !finding.attacked
+        || saved(Side::Clean, &result.clean_sha256) && saved(Side::Adversarial, &result.adv_sha256)
+}
+
+/// The hash of a picture's file; empty where it cannot be read.
+fn content(path: &Path) -> String {
+    storage::sha256_of_file(path).unwrap_or_default()
 }

@@ -1,6 +1,7 @@
 //! Attacks propose, the judge decides. See [`Attack`] for the contract.
 
 pub mod bench;
+pub mod contents;
 pub mod decision;
 pub mod distances;
 pub mod dossier;
@@ -16,6 +17,7 @@ pub mod result;
 mod rounding;
 pub mod schedule;
 pub mod score;
+pub mod settings;
 pub mod square;
 pub mod suite;
 pub mod summary;

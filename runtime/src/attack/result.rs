@@ -5,6 +5,7 @@ use super::is_right;
 use super::threat::{Norm, Threat};
 use crate::data::manifest::Label;
 use crate::detector::evaluate::{DataInfo, ModelInfo};
+use crate::detector::threshold::ThresholdSource;
 use crate::metrics::Estimate;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -60,6 +61,9 @@ pub struct AttackReport {
     pub data: DataInfo,
     /// Logit above which a picture is called fake.
     pub threshold: f64,
+    /// Where that came from; unknown in results of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold_from: Option<ThresholdSource>,
     /// Pictures that could not be read, a line each.
     pub skipped: Vec<String>,
     /// Pictures for which the time given did not suffice; they are not among the n.

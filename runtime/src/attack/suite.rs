@@ -6,7 +6,7 @@
 
 use super::dossier::{Dossier, Side};
 use super::gates;
-use super::journal::{Entry, Finding};
+use super::journal::{Entry, Finding, Source};
 use super::judge::{self, JudgeError, Judgement, Subject, Trial};
 use super::result::{Gate, SampleResult, Stage};
 use super::summary::{self, Summary};
@@ -27,24 +27,23 @@ pub struct Suite<'a> {
     oracle: &'a dyn Oracle,
     subjects: &'a [Subject],
     trial: Trial<'a>,
-    stages: Vec<Judgement>,
-    worst: BTreeMap<u64, Entry>,
+    found: Worst,
 }
 
 impl<'a> Suite<'a> {
     /// A suite on `subjects`, judged through `oracle`.
     pub fn new(oracle: &'a dyn Oracle, subjects: &'a [Subject], trial: Trial<'a>) -> Self {
-        Self { oracle, subjects, trial, stages: Vec::new(), worst: BTreeMap::new() }
+        Self { oracle, subjects, trial, found: Worst::default() }
     }
 
     /// The pictures that no attack so far has turned over.
     pub fn standing(&self) -> Vec<Subject> {
-        if self.stages.is_empty() {
+        if self.found.stages.is_empty() {
             return self.subjects.to_vec();
         }
         let stands = |entry: &&Entry| entry.finding.attacked && !entry.result.success;
         let standing: HashSet<u64> =
-            self.worst.values().filter(stands).map(|entry| entry.result.id).collect();
+            self.found.entries.values().filter(stands).map(|entry| entry.result.id).collect();
         self.subjects.iter().filter(|subject| standing.contains(&subject.id)).cloned().collect()
     }
 
@@ -60,14 +59,7 @@ impl<'a> Suite<'a> {
         let folder = self.trial.out.map(|out| out.join(STAGES).join(attack.name()));
         let trial = Trial { out: folder.as_deref(), ..self.trial };
         let judgement = judge::judge(attack, self.oracle, &standing, &trial)?;
-        for (sample, finding) in judgement.samples.iter().zip(&judgement.findings) {
-            let entry = Entry { result: sample.clone(), finding: *finding };
-            match self.worst.get_mut(&sample.id) {
-                Some(worst) => meet(worst, entry, self.trial.threshold as f32),
-                None => drop(self.worst.insert(sample.id, entry)),
-            }
-        }
-        self.stages.push(judgement);
+        self.found.add(judgement, self.trial.threshold as f32);
         Ok(())
     }
 
@@ -77,32 +69,66 @@ impl<'a> Suite<'a> {
     /// # Errors
     /// No attack was made, or the suite's folder cannot be written.
     pub fn finish(self, name: &str, not_reached: usize) -> Result<Judgement, JudgeError> {
-        let Some(first) = self.stages.first().map(|stage| &stage.report) else {
+        if self.found.stages.is_empty() {
             let (data, split) = (self.trial.data.to_owned(), self.trial.split);
             let reason = "the suite made no attack".to_owned();
             return Err(JudgeError::Nothing { data, split, reason });
-        };
-        let entries: Vec<Entry> = self.worst.into_values().collect();
-        let skipped = first.skipped.clone();
-        let stages = records(&self.stages, entries.len(), first.n_clean_correct);
+        }
+        let judgement = self.found.judgement(name, not_reached, &self.trial, Some(self.subjects));
+        if let Some(out) = self.trial.out {
+            let dossier = Dossier::new(out);
+            for sample in judgement.samples.iter().filter(|sample| !sample.attack.is_empty()) {
+                keep(&dossier, sample)?;
+            }
+            dossier.publish(&judgement.report, &judgement.samples)?;
+        }
+        Ok(judgement)
+    }
+}
+
+/// What several attacks made of every picture.
+#[derive(Default)]
+pub(super) struct Worst {
+    stages: Vec<Judgement>,
+    entries: BTreeMap<u64, Entry>,
+}
+
+impl Worst {
+    /// Adds an attack that was made on what the earlier ones left.
+    pub fn add(&mut self, judgement: Judgement, threshold: f32) {
+        for (sample, finding) in judgement.samples.iter().zip(&judgement.findings) {
+            let entry = Entry { result: sample.clone(), finding: *finding, source: Source::default() };
+            match self.entries.get_mut(&sample.id) {
+                Some(worst) => meet(worst, entry, threshold),
+                None => drop(self.entries.insert(sample.id, entry)),
+            }
+        }
+        self.stages.push(judgement);
+    }
+
+    /// The suite's own figures; without an attack those of no picture. Without the `subjects`
+    /// the checks that need their groups are left out.
+    pub fn judgement(
+        self,
+        name: &str,
+        not_reached: usize,
+        trial: &Trial<'_>,
+        subjects: Option<&[Subject]>,
+    ) -> Judgement {
+        let entries: Vec<Entry> = self.entries.into_values().collect();
+        let first = self.stages.first().map(|stage| &stage.report);
+        let stages = records(&self.stages, entries.len(), first.map_or(0, |first| first.n_clean_correct));
         let mut gates = checks(&self.stages, entries.len());
-        gates.extend(summary::outcome_gates(&entries, self.subjects, self.trial.threshold as f32));
-        let summary = Summary::of(&entries, self.trial.threshold as f32, gates);
-        let mut report = summary.report(name, parameters(&self.stages), &self.trial);
-        report.skipped = skipped;
+        gates.extend(summary::outcome_gates(&entries, subjects, trial.threshold as f32));
+        let summary = Summary::of(&entries, trial.threshold as f32, gates);
+        let mut report = summary.report(name, parameters(&self.stages), trial);
+        report.skipped = first.map(|first| first.skipped.clone()).unwrap_or_default();
         report.not_reached = not_reached;
         report.seconds = stages.iter().map(|stage| stage.seconds).sum();
         report.stages = stages;
         let (samples, findings): (Vec<_>, Vec<_>) =
             entries.into_iter().map(|entry| (entry.result, entry.finding)).unzip();
-        if let Some(out) = self.trial.out {
-            let dossier = Dossier::new(out);
-            for sample in samples.iter().filter(|sample| !sample.attack.is_empty()) {
-                keep(&dossier, sample)?;
-            }
-            dossier.publish(&report, &samples)?;
-        }
-        Ok(Judgement { report, samples, findings })
+        Judgement { report, samples, findings }
     }
 }
 
@@ -150,7 +176,7 @@ fn records(stages: &[Judgement], n: usize, clean_correct: usize) -> Vec<Stage> {
     let mut left = clean_correct;
     let record = |stage: &Judgement| {
         let report = &stage.report;
-        left -= report.certified_8bit;
+        left = left.saturating_sub(report.certified_8bit);
         Stage {
             method: report.method.clone(),
             params: report.params.clone(),
@@ -228,7 +254,8 @@ mod tests {
             attack: attack.to_owned(),
             distance: None,
         };
-        Entry { result, finding: Finding { attacked: true, ..Finding::default() } }
+        let finding = Finding { attacked: true, ..Finding::default() };
+        Entry { result, finding, source: Source::default() }
     }
 
     #[test]

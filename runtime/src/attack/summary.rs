@@ -159,6 +159,7 @@ impl Summary {
             unreliable: false,
             model: trial.model.clone(),
             threshold: trial.threshold,
+            threshold_from: trial.threshold_from.cloned(),
             skipped: Vec::new(),
             not_reached: 0,
             stages: Vec::new(),
@@ -171,8 +172,9 @@ impl Summary {
 
 /// The checks on what became of the pictures: how many of those left standing no search
 /// learned anything of, how many successes rounding undid, and whether the clean logits of
-/// the `subjects` tell the classes apart the right way round at all.
-pub fn outcome_gates(entries: &[Entry], subjects: &[Subject], threshold: f32) -> Vec<Gate> {
+/// the `subjects` tell the classes apart the right way round at all; that is left out where
+/// it hangs on their groups and they are not there.
+pub fn outcome_gates(entries: &[Entry], subjects: Option<&[Subject]>, threshold: f32) -> Vec<Gate> {
     let standing = || entries.iter().filter(|entry| entry.finding.attacked && !entry.result.success);
     let uninformed = standing().filter(|entry| entry.finding.never_differed).count();
     let lost = entries.iter().filter(|entry| entry.finding.lost_to_rounding).count();
@@ -185,7 +187,7 @@ pub fn outcome_gates(entries: &[Entry], subjects: &[Subject], threshold: f32) ->
 }
 
 /// None for one class alone, or a logit that is no number.
-fn clean_auc(entries: &[Entry], subjects: &[Subject], threshold: f32) -> Option<Gate> {
+fn clean_auc(entries: &[Entry], subjects: Option<&[Subject]>, threshold: f32) -> Option<Gate> {
     let logits: Vec<f32> = entries.iter().map(|entry| entry.result.clean_logit).collect();
     let labels: Vec<Label> = entries.iter().map(|entry| entry.result.label).collect();
     let auc = ranking::auc(&logits, &labels)?;
@@ -193,7 +195,7 @@ fn clean_auc(entries: &[Entry], subjects: &[Subject], threshold: f32) -> Option<
         return Some(gates::clean_auc(auc, 1.0));
     }
     let known: HashMap<u64, &str> =
-        subjects.iter().map(|subject| (subject.id, subject.sample.group.as_str())).collect();
+        subjects?.iter().map(|subject| (subject.id, subject.sample.group.as_str())).collect();
     let groups: Vec<&str> =
         entries.iter().map(|entry| known.get(&entry.result.id).copied().unwrap_or_default()).collect();
     // The seed of `dfrt eval`, so that both say the same.

@@ -20,6 +20,7 @@
 //!
 //! As the ledger's, the reel in use belongs to the thread.
 
+use super::result::AttackReport;
 use super::threat::Norm;
 use super::{Attack, Proposal};
 use crate::data::batch::Batch;
@@ -83,6 +84,20 @@ impl Header {
             threshold: trial.threshold,
             model_sha256: trial.model.sha256.clone(),
             res: trial.model.res,
+        }
+    }
+
+    /// That of the attack whose attack.json is `report`.
+    pub fn of_report(report: &AttackReport) -> Self {
+        Self {
+            format: FORMAT.to_owned(),
+            method: report.method.clone(),
+            params: report.params.clone(),
+            norm: report.norm,
+            eps_255: report.eps_255,
+            threshold: report.threshold,
+            model_sha256: report.model.sha256.clone(),
+            res: report.model.res,
         }
     }
 

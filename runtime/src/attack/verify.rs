@@ -1,14 +1,22 @@
 //! Checks an attack's folder again: the saved PNGs are decoded anew, their
-//! hashes, their distance, the model's decision and the figures of attack.json
-//! recomputed from them alone.
+//! hashes, their distance and the model's decision recomputed from them alone, and every
+//! figure of attack.json from samples.csv, the journal and a suite's stages.
 
-use super::distances::MinimalDistance;
+mod figures;
+mod sweep;
+mod tape;
+
+pub use sweep::sweep;
+pub use tape::tape;
+
+use super::contents::Contents;
 use super::dossier::{Dossier, DossierError, Side};
 use super::is_right;
-use super::result::{AttackReport, SampleResult};
-use super::summary::Tally;
+use super::result::SampleResult;
+use super::tape::TapeError;
 use super::threat::{Distance, Threat, ThreatError};
 use crate::data::batch::Batch;
+use crate::detector::asked::Asked;
 use crate::detector::oracle::{Oracle, OracleError};
 use crate::detector::session::{Detector, SessionError, TractOracle};
 use rayon::prelude::*;
@@ -32,12 +40,31 @@ pub struct VerifyReport {
     pub mismatches: Vec<String>,
     /// Decisions so near the threshold that this processor decides otherwise.
     pub close: Vec<String>,
+    /// Figures for which the folder holds nothing that they could be recomputed from.
+    #[serde(default)]
+    pub unchecked: Vec<String>,
 }
 
 impl VerifyReport {
     /// Whether everything holds.
     pub fn passed(&self) -> bool {
         self.mismatches.is_empty()
+    }
+
+    /// Takes in what was found in `folder`, a part of the whole; its pictures are counted.
+    pub fn add(&mut self, folder: &str, found: Self) {
+        self.samples += found.samples;
+        self.pictures += found.pictures;
+        self.successes += found.successes;
+        self.remark(folder, found);
+    }
+
+    /// The same where its pictures are counted already.
+    fn remark(&mut self, folder: &str, found: Self) {
+        let named = |line: String| format!("{folder}: {line}");
+        self.mismatches.extend(found.mismatches.into_iter().map(named));
+        self.close.extend(found.close.into_iter().map(named));
+        self.unchecked.extend(found.unchecked.into_iter().map(named));
     }
 }
 
@@ -71,6 +98,9 @@ pub enum VerifyError {
     /// attack.json names no threat model.
     #[error(transparent)]
     Threat(#[from] ThreatError),
+    /// A tape is not the attack's.
+    #[error(transparent)]
+    Tape(#[from] TapeError),
 }
 
 /// Verifies the attack in `folder` with the ONNX model that attack.json names,
@@ -83,7 +113,9 @@ pub fn verify(folder: &Path, model: Option<&Path>) -> Result<VerifyReport, Verif
     let named = model.map_or_else(|| PathBuf::from(&report.model.path), Path::to_owned);
     let is_run = named.is_dir();
     let path = if is_run { named.join("model.onnx") } else { named };
-    let detector = Detector::load(&path, 1).map_err(|source| VerifyError::Model { source })?;
+    let recorded = report.model.reading.as_ref();
+    let asked = recorded.map_or_else(Asked::default, |reading| Asked::recorded(reading, report.model.res));
+    let detector = Detector::load_as(&path, 1, &asked).map_err(|source| VerifyError::Model { source })?;
     let (found, expected) = (&detector.info().sha256, &report.model.sha256);
     // A RUN may be named by the hash of its weights instead.
     let weights = detector.metadata().and_then(|metadata| metadata.weights_sha256.as_ref());
@@ -100,9 +132,12 @@ pub fn verify(folder: &Path, model: Option<&Path>) -> Result<VerifyReport, Verif
 /// Verifies the attack in `folder`, asking `oracle`.
 ///
 /// # Errors
-/// Results that cannot be read, a model that fails.
+/// Results that cannot be read, a folder that holds two, a model that fails.
 pub fn verify_with(folder: &Path, oracle: &dyn Oracle) -> Result<VerifyReport, VerifyError> {
     let dossier = Dossier::new(folder);
+    if let [first, second, ..] = Contents::of(folder)[..] {
+        return Err(DossierError::Mixed { folder: folder.to_owned(), first, second }.into());
+    }
     let (report, samples) = (dossier.report()?, dossier.samples()?);
     let check = Check {
         threat: Threat::new(report.norm, report.eps_255)?,
@@ -113,15 +148,16 @@ pub fn verify_with(folder: &Path, oracle: &dyn Oracle) -> Result<VerifyReport, V
     let found: Result<Vec<Finding>, OracleError> =
         samples.par_iter().map(|sample| check.sample(sample)).collect();
     let found = found?;
-    let mut mismatches: Vec<String> = found.iter().flat_map(|it| it.wrong.clone()).collect();
-    mismatches.extend(check.figures(&report, &samples));
-    Ok(VerifyReport {
+    let mut checked = VerifyReport {
         samples: samples.len(),
         pictures: found.iter().filter(|it| it.attacked).count(),
         successes: found.iter().filter(|it| it.turned_over).count(),
-        mismatches,
+        mismatches: found.iter().flat_map(|it| it.wrong.clone()).collect(),
         close: found.into_iter().filter_map(|it| it.close).collect(),
-    })
+        unchecked: Vec::new(),
+    };
+    figures::check(&dossier, &report, &samples, oracle, &mut checked)?;
+    Ok(checked)
 }
 
 struct Check<'a> {
@@ -238,36 +274,5 @@ impl Check<'_> {
             sample.id, self.threshold
         );
         if same && decided(recorded) { finding.close = Some(text) } else { finding.wrong.push(text) }
-    }
-
-    /// The counts of attack.json against samples.csv.
-    fn figures(&self, report: &AttackReport, samples: &[SampleResult]) -> Vec<String> {
-        let tally = Tally::of(samples, self.threshold, None);
-        let figures = [
-            ("n", report.n as f64, tally.n as f64),
-            ("n_clean_correct", report.n_clean_correct as f64, tally.clean_correct as f64),
-            ("certified_8bit", report.certified_8bit as f64, tally.successes as f64),
-            ("robust_accuracy", report.robust_accuracy, tally.robust_accuracy().unwrap_or_default()),
-            ("clean_accuracy", report.clean_accuracy, tally.clean_accuracy().unwrap_or_default()),
-            (
-                "attack_success_rate",
-                report.attack_success_rate.unwrap_or_default(),
-                tally.success_rate().unwrap_or_default(),
-            ),
-        ];
-        let distances = report
-            .minimal_distance
-            .as_ref()
-            .filter(|found| **found != MinimalDistance::of(samples, self.threshold, found.norm, self.threat));
-        let distances = distances.map(|_| {
-            "attack.json: minimal_distance is not what the distances of samples.csv give".to_owned()
-        });
-        let differs = figures.into_iter().filter(|(_, found, expected)| (found - expected).abs() > 1e-12);
-        differs
-            .map(|(name, found, expected)| {
-                format!("attack.json: {name} is {found}, but samples.csv gives {expected}")
-            })
-            .chain(distances)
-            .collect()
     }
 }

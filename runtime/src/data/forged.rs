@@ -187,7 +187,11 @@ impl Order {
         Ok(Forged { summary, passed_over })
     }
 
-    fn check(&self) -> Result<(), ForgedError> {
+    /// Whether every setting can be used.
+    ///
+    /// # Errors
+    /// [`ForgedError::Setting`] for the first that cannot.
+    pub fn check(&self) -> Result<(), ForgedError> {
         let bad = |name, value, wanted| Err(ForgedError::Setting { name, value, wanted });
         if !SIZES.contains(&self.size) {
             let wanted = format!("choose a size from {} to {} pixels", SIZES.start(), SIZES.end());

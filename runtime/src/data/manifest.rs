@@ -103,6 +103,14 @@ pub enum ManifestError {
         /// What is wrong with it, and what to do.
         reason: String,
     },
+    /// What is there can be read in several ways, or not in the one asked for.
+    #[error("{}: {reason}", path.display())]
+    Unclear {
+        /// The folder or list.
+        path: PathBuf,
+        /// Why, and what to say.
+        reason: String,
+    },
     /// Pictures are asked for, and there are only videos.
     #[error("{}: holds {count} videos and no pictures; extract their faces with `dfrt data extract {} --out faces`, then use faces", path.display(), quoted(path))]
     OnlyVideos {
@@ -148,6 +156,8 @@ pub struct Manifest {
     pub samples: Vec<Sample>,
     /// What was passed over while reading (missing or foreign files), a line each.
     pub skipped: Vec<String>,
+    /// What nobody wrote down and was settled by a rule (groups, splits), a line each.
+    pub rules: Vec<String>,
 }
 
 impl Manifest {
@@ -155,7 +165,7 @@ impl Manifest {
     pub fn new(mut samples: Vec<Sample>, mut skipped: Vec<String>) -> Self {
         samples.sort_by(|a, b| a.path.cmp(&b.path));
         skipped.sort();
-        Self { samples, skipped }
+        Self { samples, skipped, rules: Vec::new() }
     }
 
     /// Reads a manifest.csv. Relative paths are taken from the manifest's folder.
@@ -178,6 +188,11 @@ impl Manifest {
         Self::parse(path, &storage::read(path)?, reach)
     }
 
+    /// Whether a CSV file with the columns `names` is a manifest.
+    pub(super) fn names_columns(names: &csv::StringRecord) -> bool {
+        COLUMNS.iter().all(|column| names.iter().any(|name| name.trim() == *column))
+    }
+
     /// What the manifest.csv at `path` says whose bytes are `bytes`; nothing is opened.
     ///
     /// # Errors
@@ -188,7 +203,8 @@ impl Manifest {
         table::each_row(path, bytes, &COLUMNS, &[PEOPLE], |line, fields| {
             lines.push((sample_of(folder, fields, reach)?, line));
             Ok(())
-        })?;
+        })
+        .map_err(of_another_form)?;
         if lines.is_empty() {
             return Err(ManifestError::Empty {
                 path: path.to_owned(),
@@ -204,12 +220,12 @@ impl Manifest {
             return Err(ManifestError::Line { path: path.to_owned(), line: *line, reason });
         }
         let samples = lines.into_iter().map(|(sample, _)| sample).collect();
-        Ok(Self { samples, skipped: Vec::new() })
+        Ok(Self { samples, ..Self::default() })
     }
 
     /// Writes a manifest.csv, atomically: paths relative to its folder where they
     /// lie below it, absolute otherwise; a column `people` where some are known.
-    /// `skipped` is not written.
+    /// `skipped` and `rules` are not written.
     ///
     /// # Errors
     /// Where the file cannot be written or a path is not UTF-8.
@@ -291,6 +307,18 @@ pub fn require_both_classes(samples: &[Sample], what: &str) -> Result<(), Manife
         return Ok(());
     }
     Err(ManifestError::OneClass { what: what.to_owned(), count: samples.len(), label: first.label })
+}
+
+/// Says what becomes of a list that is no manifest.
+fn of_another_form(error: ManifestError) -> ManifestError {
+    match error {
+        ManifestError::Header { path, reason, columns } => {
+            let index = format!("`dfrt data index {} --out manifest.csv`", quoted(&path));
+            let columns = format!("{columns} (a list of another form becomes one with {index})");
+            ManifestError::Header { path, reason, columns }
+        }
+        other => other,
+    }
 }
 
 fn sample_of(folder: &Path, fields: &[&str], reach: Reach) -> Result<Sample, String> {

@@ -4,13 +4,17 @@
 pub mod audit;
 pub mod batch;
 pub mod corruption;
+mod division;
 pub mod face;
 pub mod face_detector;
 pub mod forge;
 pub mod forged;
+pub mod grouping;
 pub mod landmarks;
 pub mod layouts;
+pub mod listing;
 pub mod manifest;
+mod naming;
 mod noise;
 pub mod pack;
 pub mod photographs;

@@ -90,8 +90,7 @@ impl Photographs {
                     .push(format!("{}: its face is in no landmarks.json, .tem or boxes.csv", path.display()));
                 continue;
             };
-            let count = names.entry(name.clone()).and_modify(|count| *count += 1).or_insert(1);
-            let name = if *count > 1 { format!("{name}-{count}") } else { name };
+            let name = unlike(&mut names, name);
             let look = looks.get(&person).cloned().unwrap_or_default();
             list.push(Photograph { path, name, person, shot, split, face, look });
         }
@@ -105,6 +104,22 @@ impl Photographs {
         }
         Ok(Self { list, passed_over })
     }
+}
+
+/// `name`, with a number behind it where another photograph is called so. `names` holds
+/// those given, and how often each was asked for.
+fn unlike(names: &mut BTreeMap<String, usize>, name: String) -> String {
+    let mut count = names.get(&name).copied().unwrap_or(0);
+    let free = loop {
+        count += 1;
+        let free = if count == 1 { name.clone() } else { format!("{name}-{count}") };
+        if !names.contains_key(&free) {
+            break free;
+        }
+    };
+    names.insert(name, count);
+    names.entry(free.clone()).or_insert(1);
+    free
 }
 
 /// A picture before its face is looked for.
@@ -220,4 +235,16 @@ pub fn splits_of_people(path: &Path) -> Result<BTreeMap<String, Split>, Manifest
         }
     })?;
     Ok(splits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unlike_each_other() {
+        let mut names = BTreeMap::new();
+        let given = ["a", "a", "a-2", "a", "a-2", "b"].map(|name| unlike(&mut names, name.to_owned()));
+        assert_eq!(given, ["a", "a-2", "a-2-2", "a-3", "a-2-3", "b"]);
+    }
 }

@@ -1,8 +1,12 @@
 //! The one way from a picture's file to what a detector sees, and back to a file.
 //! What is in the picture (faces, frames of a video) is not this module's matter.
 
+mod jpeg;
+
 use fast_image_resize as resize;
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
+use image::metadata::Orientation;
+use image::{ColorType, DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
+use jpeg::Layout;
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -14,6 +18,9 @@ pub const MAX_SIDE: u32 = 32_768;
 pub const MAX_DECODED_BYTES: u64 = 256 << 20;
 /// The largest file that is read at all, in bytes.
 pub const MAX_FILE_BYTES: u64 = 256 << 20;
+
+/// The formats that are read, in words.
+pub const KINDS: &str = "JPEG, PNG, BMP, WebP, GIF or TIFF";
 
 /// Why a picture cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -119,14 +126,18 @@ pub fn read(path: &Path) -> Result<Vec<u8>, PictureError> {
     std::fs::read(path).map_err(|error| inaccessible(error.to_string()))
 }
 
-/// Decodes the bytes of a PNG, JPEG, BMP or WebP file, whatever its name says.
+/// Decodes the bytes of a JPEG, PNG, BMP, WebP, GIF or TIFF file, whatever its name says;
+/// of several pictures in one file, the first.
 ///
 /// 16-bit values are rounded to 8 bits, grey becomes three equal channels,
 /// transparency is composited over black, CMYK and YCCK JPEGs with Adobe's marker
-/// become RGB, and the EXIF orientation is applied. Colour profiles are ignored.
+/// become RGB, and the EXIF orientation is applied. Colour profiles are ignored. A
+/// JPEG's pixels are those of libjpeg within rounding, whatever its sampling and scans.
 ///
 /// # Errors
-/// Where the bytes are empty, truncated, damaged or of another kind; where the
+/// Where the bytes are empty, truncated, damaged or of another kind; a JPEG with
+/// arithmetic coding, other than 8 bits, a sampling ratio that is no whole number or
+/// colours that its markers leave open; a TIFF of floating-point numbers; where the
 /// header declares more than [`MAX_SIDE`] or [`MAX_DECODED_BYTES`]. `what` is the
 /// name the error gives. Never panics, whatever the bytes.
 pub fn decode(bytes: &[u8], what: &Path) -> Result<RgbImage, PictureError> {
@@ -145,21 +156,35 @@ fn decode_unguarded(bytes: &[u8], what: &Path) -> Result<RgbImage, PictureError>
         return Err(unreadable(what, "the file is empty"));
     }
     if bytes.starts_with(&[0xff, 0xd8]) {
-        check_jpeg(bytes).map_err(|reason| unreadable(what, reason))?;
+        let failed = |reason: String| unreadable(what, one_line(&reason));
+        let layout = Layout::read(bytes).map_err(failed)?;
+        let (width, height) = layout.dimensions();
+        check_size(what, width, height, 3 * u64::from(width) * u64::from(height))?;
+        return Ok(upright(layout.decode().map_err(failed)?.into(), layout.orientation()));
     }
     let failed = |error: image::ImageError| unreadable(what, one_line(&error.to_string()));
     let mut reader = ImageReader::new(Cursor::new(bytes))
         .with_guessed_format()
         .map_err(|error| unreadable(what, error.to_string()))?;
     if reader.format().is_none() {
-        return Err(unreadable(what, "its content is no PNG, JPEG, BMP or WebP"));
+        return Err(unreadable(what, format!("its content is no {KINDS}")));
     }
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(2 * MAX_DECODED_BYTES);
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(failed)?;
     let (width, height) = decoder.dimensions();
-    if width > MAX_SIDE || height > MAX_SIDE || decoder.total_bytes() > MAX_DECODED_BYTES {
+    check_size(what, width, height, decoder.total_bytes())?;
+    // Nothing says what range they have.
+    if matches!(decoder.color_type(), ColorType::Rgb32F | ColorType::Rgba32F) {
+        return Err(unreadable(what, "its pixels are floating-point numbers"));
+    }
+    let orientation = decoder.orientation().map_err(failed)?;
+    Ok(upright(DynamicImage::from_decoder(decoder).map_err(failed)?, orientation))
+}
+
+fn check_size(what: &Path, width: u32, height: u32, bytes: u64) -> Result<(), PictureError> {
+    if width > MAX_SIDE || height > MAX_SIDE || bytes > MAX_DECODED_BYTES {
         return Err(PictureError::TooLarge {
             path: what.to_owned(),
             size: format!("a picture of {width} x {height}"),
@@ -169,10 +194,12 @@ fn decode_unguarded(bytes: &[u8], what: &Path) -> Result<RgbImage, PictureError>
     if width == 0 || height == 0 {
         return Err(unreadable(what, "it has no pixels"));
     }
-    let orientation = decoder.orientation().map_err(failed)?;
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(failed)?;
+    Ok(())
+}
+
+fn upright(mut picture: DynamicImage, orientation: Orientation) -> RgbImage {
     picture.apply_orientation(orientation);
-    Ok(without_alpha(picture))
+    without_alpha(picture)
 }
 
 fn one_line(text: &str) -> String {
@@ -189,55 +216,6 @@ fn without_alpha(picture: DynamicImage) -> RgbImage {
         let over_black = |value: u8| ((u32::from(value) * u32::from(alpha) + 127) / 255) as u8;
         image::Rgb([over_black(red), over_black(green), over_black(blue)])
     })
-}
-
-/// Refuses JPEGs that the lenient decoder would fill up or colour wrongly: those
-/// that end before their end-of-image marker, and four-channel ones without
-/// Adobe's marker, whose inks may or may not be inverted.
-fn check_jpeg(bytes: &[u8]) -> Result<(), String> {
-    const TRUNCATED: &str = "the JPEG is truncated: its end is missing";
-    let mut at = 2;
-    let (mut adobe, mut channels) = (false, 0);
-    loop {
-        let marker = next_marker(bytes, &mut at).ok_or(TRUNCATED)?;
-        match marker {
-            0xd9 if channels == 4 && !adobe => {
-                return Err("a CMYK JPEG without Adobe's marker, whose colours are ambiguous".into());
-            }
-            0xd9 => return Ok(()),
-            0x01 | 0xd0..=0xd8 => continue,
-            _ => {}
-        }
-        let length = bytes.get(at..at + 2).ok_or(TRUNCATED)?;
-        let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
-        if length < 2 {
-            return Err("a JPEG segment has no length".into());
-        }
-        let segment = bytes.get(at + 2..at + length).ok_or(TRUNCATED)?;
-        let is_frame = matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc);
-        if is_frame {
-            channels = segment.get(5).copied().unwrap_or(0);
-        }
-        adobe |= marker == 0xee && segment.starts_with(b"Adobe");
-        at += length;
-    }
-}
-
-/// The code of the next marker at or after `at`, entropy-coded data skipped;
-/// `at` is left behind it.
-fn next_marker(bytes: &[u8], at: &mut usize) -> Option<u8> {
-    loop {
-        let rest = bytes.get(*at..)?;
-        *at += rest.iter().position(|&byte| byte == 0xff)? + 1;
-        match *bytes.get(*at)? {
-            0x00 => *at += 1,
-            0xff => {}
-            marker => {
-                *at += 1;
-                return Some(marker);
-            }
-        }
-    }
 }
 
 /// The central square of `picture`, resized to `res` x `res` by Catmull-Rom

@@ -111,6 +111,33 @@ fn the_content_decides_not_the_name() {
 }
 
 #[test]
+fn the_first_picture_of_a_gif_or_tiff() {
+    let mut gif = Vec::new();
+    let mut encoder = image::codecs::gif::GifEncoder::new(&mut gif);
+    for colour in [[10, 200, 60, 255], [250, 0, 0, 255]] {
+        encoder.encode_frame(image::Frame::new(image::RgbaImage::from_pixel(6, 5, Rgba(colour)))).unwrap();
+    }
+    drop(encoder);
+    let first = decoded(&gif).unwrap();
+    assert_eq!(first.dimensions(), (6, 5));
+    assert!(first.pixels().all(|pixel| pixel.0 == [10, 200, 60]), "{:?}", first.get_pixel(0, 0));
+    assert!(decoded(&gif[..gif.len() / 3]).is_err());
+    let tiff_of = |picture: DynamicImage| {
+        let mut bytes = Cursor::new(Vec::new());
+        picture.write_to(&mut bytes, ImageFormat::Tiff).unwrap();
+        bytes.into_inner()
+    };
+    assert_eq!(decoded(&tiff_of(ramp(8, 8).into())).unwrap(), ramp(8, 8));
+    let deep = image::ImageBuffer::<Rgb<u16>, _>::from_pixel(4, 4, Rgb([65535, 257 * 9, 0]));
+    assert_eq!(decoded(&tiff_of(deep.into())).unwrap().get_pixel(0, 3).0, [255, 9, 0]);
+    let float = image::Rgb32FImage::from_pixel(4, 4, Rgb([0.5, 200.0, -3.0]));
+    let error = decoded(&tiff_of(float.into())).unwrap_err();
+    assert!(error.to_string().contains("floating-point"), "{error}");
+    let whole = tiff_of(ramp(64, 64).into());
+    assert!(decoded(&whole[..whole.len() / 2]).is_err());
+}
+
+#[test]
 fn adobe_cmyk_and_ycck_have_their_colours() {
     // Adobe stores 255 minus the ink: no black, no cyan, full magenta and yellow is red.
     let red = decoded(&flat_jpeg(&[255, 0, 0, 255], Some(0))).unwrap();

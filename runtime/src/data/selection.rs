@@ -34,7 +34,8 @@ impl Manifest {
         let classes: BTreeSet<Label> = self.samples.iter().filter(named).map(|sample| sample.label).collect();
         let kept = |sample: &&Sample| named(sample) || !classes.contains(&sample.label);
         let samples = self.samples.iter().filter(kept).cloned().collect();
-        Ok(Cow::Owned(Self { samples, skipped: self.skipped.clone() }))
+        let (skipped, rules) = (self.skipped.clone(), self.rules.clone());
+        Ok(Cow::Owned(Self { samples, skipped, rules }))
     }
 
     /// The subsets that `names` stand for.

@@ -4,8 +4,9 @@
 //! on its own thread, so that the latencies are those under that load and the
 //! throughput is that of the whole machine.
 
+use super::asked::Asked;
 use super::oracle::OracleError;
-use super::reading::{Asked, Reading};
+use super::reading::Reading;
 use super::session::{Detector, Session, SessionError};
 use crate::metrics::quantile::quantile;
 use crate::random;
@@ -45,7 +46,8 @@ pub struct Bench {
     pub model_mb: f64,
     /// The processor.
     pub cpu: String,
-    /// How a foreign file was read; none for a file that dfrt exported.
+    /// How a foreign file is read; none for a file that dfrt exported, and where what its
+    /// numbers mean is open, which does not matter for its speed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reading: Option<Reading>,
 }
@@ -78,18 +80,16 @@ pub enum BenchError {
 /// # Errors
 /// A count of 0, a model that cannot be loaded or fails.
 pub fn bench(path: &Path, threads: usize, batch: usize, runs: usize) -> Result<Bench, BenchError> {
-    bench_as(path, &Asked::default(), &|_| (), threads, batch, runs)
+    bench_as(path, &Asked::default(), threads, batch, runs)
 }
 
-/// The same with what the user says about a foreign file; `loaded` sees the model
-/// before it is timed. Bringing pixels into the file's layout and units counts.
+/// The same with what the user says about a foreign file. Bringing pixels into the file's layout and units counts.
 ///
 /// # Errors
 /// As [`bench()`].
 pub fn bench_as(
     path: &Path,
     asked: &Asked,
-    loaded: &dyn Fn(&Detector),
     threads: usize,
     batch: usize,
     runs: usize,
@@ -100,9 +100,9 @@ pub fn bench_as(
         }
     }
     let start = Instant::now();
-    let detector = Detector::load_as(path, batch, asked)?;
+    // What its numbers mean does not matter here, so nothing is asked.
+    let detector = Detector::load_unsettled(path, batch, asked)?;
     let load_ms = milliseconds(start);
-    loaded(&detector);
     let values = noise(detector.batch() * 3 * detector.res() * detector.res());
     let start = Instant::now();
     timed(&mut detector.session()?, &values)?;
@@ -167,9 +167,9 @@ fn warm_session(detector: &Detector, runs: usize, values: &[f32]) -> Result<Sess
 
 fn timed(session: &mut Session, values: &[f32]) -> Result<f64, BenchError> {
     let start = Instant::now();
-    let logits = session.run(values);
+    let numbers = session.numbers(values);
     let elapsed = milliseconds(start);
-    logits?;
+    numbers?;
     Ok(elapsed)
 }
 

@@ -2,6 +2,7 @@
 
 use super::evaluate::{self, DataInfo, EvaluateError, ModelInfo, Score, Subject};
 use super::oracle::Oracle;
+use super::threshold::ThresholdSource;
 use crate::data::corruption::Corruption;
 use crate::data::manifest::{Label, Sample};
 use crate::metrics::{Estimate, Metrics, intervals};
@@ -17,6 +18,12 @@ pub struct Corrupted {
     pub data: DataInfo,
     /// Logit above which a picture is called fake.
     pub threshold: f64,
+    /// Where that came from; unknown in results of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold_from: Option<ThresholdSource>,
+    /// Why figures are null, where there are pictures of one class alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undefined: Option<String>,
     /// Names the draws of noise.
     pub seed: u64,
     /// On the pictures as they are.
@@ -85,9 +92,14 @@ pub fn measure(
         let first = skipped.into_iter().next().unwrap_or_default();
         return Err(EvaluateError::Unreadable { data, split, n: samples.len(), first });
     }
+    for scores in &versions {
+        evaluate::check_finite(&subject.model.path, scores)?;
+    }
     let corruptions = kinds.iter().zip(worse.chunks(Corruption::LEVELS));
     let corruptions = corruptions.map(|(&name, scores)| kind(name, scores, subject)).collect();
     let count = |label| scores.iter().filter(|score| score.sample.label == label).count();
+    let only = [Label::Real, Label::Fake].into_iter().find(|label| count(*label) == scores.len());
+    let undefined = only.map(evaluate::undefined);
     Ok(Corrupted {
         model: subject.model.clone(),
         data: DataInfo {
@@ -97,6 +109,8 @@ pub fn measure(
             n_fake: count(Label::Fake),
         },
         threshold: subject.threshold,
+        threshold_from: subject.threshold_from.cloned(),
+        undefined,
         seed: subject.seed,
         clean: metrics(scores, subject),
         corruptions,

@@ -3,10 +3,11 @@
 
 use super::oracle::{Oracle, OracleError};
 use super::reading::Reading;
+use super::threshold::ThresholdSource;
 use crate::data::batch::Batch;
 use crate::data::manifest::{Label, Sample, Split};
 use crate::data::picture::{self, PictureError};
-use crate::metrics::{Metrics, intervals};
+use crate::metrics::{Estimate, Metrics, decisions, intervals};
 use crate::storage::{self, StorageError};
 use image::RgbImage;
 use rayon::prelude::*;
@@ -65,16 +66,34 @@ pub struct Evaluation {
     pub model: ModelInfo,
     /// The data.
     pub data: DataInfo,
-    /// Logit above which a picture is called fake; fixed on validation.
+    /// Logit above which a picture is called fake.
     pub threshold: f64,
+    /// Where that came from; unknown in results of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold_from: Option<ThresholdSource>,
     /// Per picture.
     pub metrics: Metrics,
+    /// Per picture and class.
+    #[serde(default)]
+    pub rates: Rates,
+    /// Why figures are null, where there are pictures of one class alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undefined: Option<String>,
     /// Per subset; a subset of one class is joined by the whole other class.
     pub by_subset: BTreeMap<String, PartMetrics>,
     /// Scores averaged over a video or person and class first.
     pub by_group: PartMetrics,
     /// Pictures that could not be read, a line each.
     pub skipped: Vec<String>,
+}
+
+impl Evaluation {
+    /// The subsets that are not the whole again: a subset of one class is joined by the whole
+    /// other class, and where there is one of each class, both are everything.
+    pub fn proper_subsets(&self) -> impl Iterator<Item = (&String, &PartMetrics)> {
+        let whole = (self.data.n_real, self.data.n_fake);
+        self.by_subset.iter().filter(move |(_, part)| (part.n_real, part.n_fake) != whole)
+    }
 }
 
 /// One model on several data sets: the object that `dfrt eval` with several of them gives.
@@ -85,8 +104,19 @@ pub struct CrossEvaluation {
     pub model: ModelInfo,
     /// Logit above which a picture is called fake.
     pub threshold: f64,
+    /// Where that came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold_from: Option<ThresholdSource>,
     /// One a data set, in the order asked for.
-    pub evaluations: Vec<Evaluation>,
+    pub evaluations: Vec<Evaluation>,}
+
+/// Shares of each class called rightly at the threshold; none of a class without pictures.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Rates {
+    /// Of the fakes, the share called fake.
+    pub true_positive_rate: Option<Estimate>,
+    /// Of the real pictures, the share called real.
+    pub true_negative_rate: Option<Estimate>,
 }
 
 /// The logit of one picture: a line of scores.csv.
@@ -111,6 +141,8 @@ pub struct Subject<'a> {
     pub split: Split,
     /// Logit above which a picture is called fake.
     pub threshold: f64,
+    /// Where that came from.
+    pub threshold_from: Option<&'a ThresholdSource>,
     /// Names the draws of the bootstrap.
     pub seed: u64,
 }
@@ -136,6 +168,20 @@ pub enum EvaluateError {
         /// Pictures tried.
         n: usize,
         /// What was wrong with the first.
+        first: String,
+    },
+    /// Answers that are no numbers.
+    #[error(
+        "{model}: gives no finite number on {count} of {n} pictures, the first: {first}; its weights or its reading are wrong (`dfrt inspect {model}`)"
+    )]
+    NotFinite {
+        /// The model.
+        model: String,
+        /// Pictures without a finite logit.
+        count: usize,
+        /// Pictures asked about.
+        n: usize,
+        /// The first of them.
         first: String,
     },
     /// The model failed.
@@ -167,6 +213,7 @@ pub fn evaluate(
         let first = skipped.into_iter().next().unwrap_or_default();
         return Err(EvaluateError::Unreadable { data, split, n: samples.len(), first });
     }
+    check_finite(&subject.model.path, &scores)?;
     let all = Part::of(scores.iter());
     let evaluation = Evaluation {
         model: subject.model.clone(),
@@ -177,12 +224,30 @@ pub fn evaluate(
             n_fake: all.count(Label::Fake),
         },
         threshold: subject.threshold,
+        threshold_from: subject.threshold_from.cloned(),
         metrics: all.metrics(subject).metrics,
+        rates: all.rates(subject),
+        undefined: all.only_class().map(undefined),
         by_subset: by_subset(&scores, subject),
         by_group: all.averaged().metrics(subject),
         skipped,
     };
     Ok((evaluation, scores))
+}
+
+/// Every score must be a finite number: metrics of others would look like any figures.
+///
+/// # Errors
+/// How many are not, and the first picture of which that is so.
+pub(super) fn check_finite(model: &str, scores: &[Score]) -> Result<(), EvaluateError> {
+    let mut wrong = scores.iter().filter(|score| !score.logit.is_finite());
+    let Some(first) = wrong.next() else { return Ok(()) };
+    Err(EvaluateError::NotFinite {
+        model: model.to_owned(),
+        count: 1 + wrong.count(),
+        n: scores.len(),
+        first: first.sample.path.display().to_string(),
+    })
 }
 
 /// The logits alone, and a line for each picture that could not be read.
@@ -296,6 +361,24 @@ impl<'a> Part<'a> {
         part
     }
 
+    /// The class of all pictures, where they are of one.
+    fn only_class(&self) -> Option<Label> {
+        let first = *self.labels.first()?;
+        self.labels.iter().all(|label| *label == first).then_some(first)
+    }
+
+    fn rates(&self, subject: &Subject<'_>) -> Rates {
+        let right = decisions::right(&self.logits, &self.labels, subject.threshold as f32);
+        let of = |label: Label| {
+            let pictures =
+                right.iter().zip(&self.groups).zip(&self.labels).filter(|(_, other)| **other == label);
+            let (flags, groups): (Vec<bool>, Vec<&str>) =
+                pictures.map(|((right, group), _)| (*right, *group)).unzip();
+            intervals::rate(&flags, &groups, subject.seed)
+        };
+        Rates { true_positive_rate: of(Label::Fake), true_negative_rate: of(Label::Real) }
+    }
+
     fn metrics(&self, subject: &Subject<'_>) -> PartMetrics {
         let threshold = subject.threshold as f32;
         PartMetrics {
@@ -304,6 +387,14 @@ impl<'a> Part<'a> {
             metrics: intervals::metrics(&self.logits, &self.labels, &self.groups, threshold, subject.seed),
         }
     }
+}
+
+/// Why figures are null where all pictures are of class `label`.
+pub fn undefined(label: Label) -> String {
+    format!(
+        "all pictures are {label}: balanced accuracy, AUC, average precision, equal error rate and TPR at 1 % FPR \
+        compare two classes and are undefined"
+    )
 }
 
 fn by_subset(scores: &[Score], subject: &Subject<'_>) -> BTreeMap<String, PartMetrics> {

@@ -4,7 +4,7 @@
 use crate::storage::{self, StorageError};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 use tract_onnx::pb::tensor_proto::DataLocation;
 use tract_onnx::pb::{GraphProto, ModelProto, TensorProto};
 
@@ -68,7 +68,9 @@ fn of_tensor(folder: &Path, tensor: &mut TensorProto, files: &mut Files) -> Resu
     let name = tensor.name.clone();
     let location = entry("location").cloned().unwrap_or_default();
     // A model must not make us read any other file of this machine.
-    let mut components = Path::new(&location).components();
+    let here = |component: &Component<'_>| !matches!(component, Component::CurDir);
+    let relative: PathBuf = Path::new(&location).components().filter(here).collect();
+    let mut components = relative.components();
     let inside =
         components.clone().next().is_some() && components.all(|it| matches!(it, Component::Normal(_)));
     if !inside {
@@ -76,7 +78,7 @@ fn of_tensor(folder: &Path, tensor: &mut TensorProto, files: &mut Files) -> Resu
     }
     let file: &[u8] = match files.entry(location.clone()) {
         Entry::Occupied(known) => known.into_mut(),
-        Entry::Vacant(place) => place.insert(storage::read(&folder.join(&location))?),
+        Entry::Vacant(place) => place.insert(storage::read(&folder.join(&relative))?),
     };
     let offset = entry("offset").map_or(Ok(0), |text| text.parse());
     let length = entry("length").map(|text| text.parse()).transpose();

@@ -38,11 +38,22 @@ pub enum Range {
     Signed,
 }
 
+/// In which order the channels go in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Channels {
+    /// Red first, as PyTorch and Keras load pictures.
+    #[default]
+    Rgb,
+    /// Blue first, as OpenCV loads them and Caffe's models take them.
+    Bgr,
+}
+
 /// What the output's numbers are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Output {
-    /// Any numbers; one says fake above 0, of two the larger one wins.
+    /// Any numbers; one says fake above 0, of several the largest one wins.
     Logit,
     /// Numbers in \[0, 1\], after a sigmoid or a softmax.
     Probability,
@@ -74,79 +85,22 @@ macro_rules! named {
     };
 }
 
+pub(super) use named;
+
+named!(Channels, "channels", [Rgb = "rgb", Bgr = "bgr"]);
 named!(Layout, "layout", [Nchw = "nchw", Nhwc = "nhwc"]);
 named!(Range, "range", [Unit = "0-1", Bytes = "0-255", Signed = "-1-1"]);
 named!(Output, "output", [Logit = "logit", Probability = "probability"]);
-
-/// What the user says about a foreign file; what is left open is guessed.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Asked {
-    /// Side of the input in pixels, where the file leaves it open.
-    pub res: Option<usize>,
-    /// Where the channels stand.
-    pub layout: Option<Layout>,
-    /// What black and white are.
-    pub range: Option<Range>,
-    /// Channel means (red, green, blue) in the units of the range.
-    pub mean: Option<[f32; 3]>,
-    /// Channel deviations in the units of the range.
-    pub std: Option<[f32; 3]>,
-    /// What the output's numbers are.
-    pub output: Option<Output>,
-    /// Which class is fake: 0 or 1. Of one number, 1 says that a high one means
-    /// fake and 0 that it means real.
-    pub fake_index: Option<usize>,
-}
-
-impl Asked {
-    /// Asks for what a result recorded, and nothing is guessed.
-    pub fn recorded(reading: &Reading, res: usize) -> Self {
-        Self {
-            res: Some(res),
-            layout: Some(reading.layout),
-            range: Some(reading.range),
-            mean: Some(reading.mean),
-            std: Some(reading.std),
-            output: Some(reading.output),
-            fake_index: Some(reading.fake_index),
-        }
-    }
-
-    /// The first option that says how numbers are read, by its name at the command
-    /// line; a file that dfrt exported needs none.
-    pub(super) fn first_of_reading(&self) -> Option<&'static str> {
-        let given = [
-            ("--layout", self.layout.is_some()),
-            ("--range", self.range.is_some()),
-            ("--mean", self.mean.is_some()),
-            ("--std", self.std.is_some()),
-            ("--output", self.output.is_some()),
-            ("--fake-index", self.fake_index.is_some()),
-        ];
-        given.into_iter().find(|(_, given)| *given).map(|(name, _)| name)
-    }
-
-    /// What cannot be meant, in a line.
-    pub(super) fn fault(&self) -> Option<String> {
-        let numbers = self.mean.into_iter().chain(self.std).flatten();
-        if numbers.into_iter().any(|number| !number.is_finite()) {
-            return Some("--mean and --std take finite numbers".to_owned());
-        }
-        if self.std.is_some_and(|std| std.iter().any(|&value| value <= 0.0)) {
-            return Some("--std divides, so its three numbers must be above 0".to_owned());
-        }
-        match self.fake_index {
-            Some(index @ 2..) => Some(format!("--fake-index {index}: there are two classes, give 0 or 1")),
-            _ => None,
-        }
-    }
-}
 
 /// How a foreign file is read: the `reading` of a result's `model`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reading {
     /// Where the channels stand.
     pub layout: Layout,
+    /// In which order the channels go in; results from before it was recorded have them red
+    /// first.
+    #[serde(default)]
+    pub channels: Channels,
     /// What black and white are.
     pub range: Range,
     /// Channel means (red, green, blue) subtracted, in the units of the range.
@@ -155,10 +109,16 @@ pub struct Reading {
     pub std: [f32; 3],
     /// What the output's numbers are.
     pub output: Output,
-    /// Numbers a picture, 1 or 2.
+    /// Numbers a picture: one, or one a class.
     pub outputs: usize,
-    /// Which class is fake; see [`Asked::fake_index`].
+    /// Which class is fake; see [`super::asked::Asked::fake_index`].
     pub fake_index: usize,
+    /// The output that is read, where the file has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_name: Option<String>,
+    /// The closing operator that was cut off, so that its logits are read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logits_before: Option<String>,
 }
 
 impl Reading {
@@ -166,19 +126,22 @@ impl Reading {
     pub fn plain() -> Self {
         Self {
             layout: Layout::Nchw,
+            channels: Channels::Rgb,
             range: Range::Unit,
             mean: [0.0; 3],
             std: [1.0; 3],
             output: Output::Logit,
             outputs: 1,
             fake_index: 1,
+            output_name: None,
+            logits_before: None,
         }
     }
 
     /// Whether pixels go in as they are.
     pub(super) fn takes_pixels(&self) -> bool {
-        let plain = Self::plain();
-        (self.layout, self.range, self.mean, self.std) == (plain.layout, plain.range, plain.mean, plain.std)
+        let of = |it: &Self| (it.layout, it.channels, it.range, it.mean, it.std);
+        of(self) == of(&Self::plain())
     }
 
     /// The input of pictures of `side` x `side`: `values` are N x 3 x side x side in
@@ -189,13 +152,17 @@ impl Reading {
         for (picture, target) in values.chunks_exact(3 * area).zip(input.chunks_exact_mut(3 * area)) {
             for (channel, plane) in picture.chunks_exact(area).enumerate() {
                 let normal = |&value: &f32| self.normalised(value, channel);
+                let at = match self.channels {
+                    Channels::Rgb => channel,
+                    Channels::Bgr => 2 - channel,
+                };
                 match self.layout {
                     Layout::Nchw => {
-                        let place = &mut target[channel * area..][..area];
+                        let place = &mut target[at * area..][..area];
                         place.iter_mut().zip(plane).for_each(|(to, from)| *to = normal(from));
                     }
                     Layout::Nhwc => {
-                        let place = target[channel..].iter_mut().step_by(3);
+                        let place = target[at..].iter_mut().step_by(3);
                         place.zip(plane).for_each(|(to, from)| *to = normal(from));
                     }
                 }
@@ -223,20 +190,54 @@ impl Reading {
     }
 
     fn logit(&self, numbers: &[f32]) -> Result<f32, String> {
-        let towards_one = match (self.output, numbers) {
-            (Output::Logit, [logit]) => *logit,
-            (Output::Logit, [zero, one]) => one - zero,
+        let towards = match (self.output, numbers) {
+            (Output::Logit, [logit]) => self.turned(*logit),
+            (Output::Logit, [zero, one]) => self.turned(one - zero),
+            (Output::Logit, classes) => {
+                let (fake, others) = self.apart(classes)?;
+                (f64::from(fake) - log_sum_exp(&others)) as f32
+            }
             (Output::Probability, [one]) => {
                 let one = probability(*one, BELOW_ONE)?;
-                (one.ln() - (-one).ln_1p()) as f32
+                self.turned((one.ln() - (-one).ln_1p()) as f32)
             }
             (Output::Probability, [zero, one]) => {
-                (probability(*one, 1.0)?.ln() - probability(*zero, 1.0)?.ln()) as f32
+                self.turned((probability(*one, 1.0)?.ln() - probability(*zero, 1.0)?.ln()) as f32)
             }
-            _ => unreachable!("a reading has one or two outputs"),
+            (Output::Probability, classes) => {
+                let (fake, others) = self.apart(classes)?;
+                let others: Result<f64, String> =
+                    others.into_iter().map(|other| probability(other, 1.0)).sum();
+                (probability(fake, 1.0)?.ln() - others?.ln()) as f32
+            }
         };
-        Ok(if self.fake_index == 1 { towards_one } else { -towards_one })
+        Ok(towards)
     }
+
+    /// Of one number or two, a logit towards the second class as one towards fake.
+    fn turned(&self, towards_one: f32) -> f32 {
+        if self.fake_index == 1 { towards_one } else { -towards_one }
+    }
+
+    /// The number of the fake class, and those of the others.
+    fn apart(&self, classes: &[f32]) -> Result<(f32, Vec<f32>), String> {
+        let fake = classes.get(self.fake_index).copied();
+        let fake = fake.ok_or_else(|| {
+            format!("it has {} classes, so --fake-index {} names none", classes.len(), self.fake_index)
+        })?;
+        let others = classes.iter().enumerate().filter(|(place, _)| *place != self.fake_index);
+        Ok((fake, others.map(|(_, number)| *number).collect()))
+    }
+}
+
+/// `ln(sum(exp(numbers)))`, without overflow.
+fn log_sum_exp(numbers: &[f32]) -> f64 {
+    let largest = numbers.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    if !largest.is_finite() {
+        return f64::from(numbers.iter().sum::<f32>());
+    }
+    let sum: f64 = numbers.iter().map(|&number| f64::from(number - largest).exp()).sum();
+    f64::from(largest) + sum.ln()
 }
 
 /// `number` away from 0 and not above `most`. NaN stays, for the judge to see.

@@ -6,21 +6,28 @@
 //! plan alone and never on how many pictures were asked with it. What a file wants
 //! its pixels to be, and what its numbers mean, its [`Reading`] knows.
 
+use super::answer;
+use super::asked::{Asked, Preprocess};
+use super::beside::{self, Beside};
 use super::evaluate::ModelInfo;
-use super::external::{self, ExternalError};
-use super::guess;
+use super::external::ExternalError;
+use super::file::OnnxFile;
+use super::graph::Wires;
 use super::metadata::{Metadata, MetadataError};
 use super::oracle::{Oracle, OracleError};
-use super::reading::{Asked, Layout, Reading};
-use super::signature::{Signature, SignatureError};
+use super::pixels;
+use super::probe;
+use super::reading::{Layout, Output, Reading};
+use super::rewrite;
+use super::settle::{self, Evidence, Fact, Question, Source};
+use super::signature::{Element, Signature, SignatureError};
+use super::threshold::{Threshold, ThresholdSource};
+use super::tract::{self, contained};
 use crate::data::batch::Batch;
-use crate::storage::{self, StorageError};
+use crate::storage::StorageError;
 use rayon::prelude::*;
-use std::cell::Cell;
-use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, Once, PoisonError};
-use tract_onnx::pb::{ModelProto, NodeProto};
+use std::sync::{Arc, Mutex, PoisonError};
 use tract_onnx::prelude::*;
 
 /// Why a model's file cannot be used, or why it failed on a picture.
@@ -36,6 +43,15 @@ pub enum SessionError {
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
+    },
+    /// A pointer to a large file that was not fetched.
+    #[error(
+        "{}: is a pointer of Git LFS and not the model itself; fetch it with `git lfs pull`, or download the file by itself",
+        path.display()
+    )]
+    Pointer {
+        /// The file.
+        path: PathBuf,
     },
     /// The model's inputs, outputs or operators are not what a detector here may have.
     #[error("{}: {source}", path.display())]
@@ -69,6 +85,19 @@ pub enum SessionError {
         /// Why, and what to do.
         reason: String,
     },
+    /// What the file does not prove, no probe shows and the user did not say.
+    #[error(
+        "{}: {}; `dfrt inspect {}` shows all that is known",
+        path.display(),
+        questions.iter().map(Question::line).collect::<Vec<_>>().join("; and "),
+        path.display()
+    )]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What is open.
+        questions: Vec<Question>,
+    },
     /// Its numbers are not what they are read as.
     #[error("{}: {reason}", path.display())]
     Answer {
@@ -78,7 +107,7 @@ pub enum SessionError {
         reason: String,
     },
     /// tract cannot run the graph; the operator and its node are named.
-    #[error("{}: tract cannot run this graph: {reason}; simplify the model or export it with opset 17", path.display())]
+    #[error("{}: tract cannot run this graph: {reason}; simplify the model, or export it without that operator", path.display())]
     Graph {
         /// The file.
         path: PathBuf,
@@ -94,9 +123,11 @@ pub struct Detector {
     plan: Arc<TypedSimplePlan>,
     signature: Signature,
     reading: Reading,
-    guesses: Vec<String>,
+    facts: Vec<Fact>,
+    questions: Vec<Question>,
     info: ModelInfo,
     metadata: Option<Metadata>,
+    threshold: Threshold,
 }
 
 impl Detector {
@@ -105,11 +136,12 @@ impl Detector {
     ///
     /// A file that dfrt exported has one input, N x 3 x res x res floats in \[0, 1\],
     /// and one output of one logit a picture, \[N, 1\] or \[N\], positive for fake.
-    /// How another file is read is guessed, see [`Detector::guesses`].
+    /// How another file is read is proved by it or probed, see [`Detector::facts`].
     ///
     /// # Errors
     /// An unreadable, empty, truncated or foreign file, an operator that tract
-    /// does not have, other inputs or outputs: one line that names the file.
+    /// does not have, other inputs or outputs, a reading that is neither proved nor
+    /// probed: one line that names the file.
     pub fn load(path: &Path, batch: usize) -> Result<Self, SessionError> {
         Self::load_as(path, batch, &Asked::default())
     }
@@ -120,39 +152,136 @@ impl Detector {
     /// As [`Detector::load`], a size that differs from the file's, and a reading
     /// for a file that dfrt exported, which says itself how it is read.
     pub fn load_as(path: &Path, batch: usize, asked: &Asked) -> Result<Self, SessionError> {
-        let mut bytes = storage::read(path)?;
-        let mut proto = parse(path, &bytes)?;
-        let metadata = read_metadata(path, &proto)?;
-        check_asked(path, metadata.is_some(), asked)?;
-        let beside = external::bring_in(path, &mut proto)
-            .map_err(|source| SessionError::External { path: path.to_owned(), source })?;
-        beside.into_values().for_each(|file| bytes.extend(file));
-        let own = metadata.as_ref();
-        let res = asked.res.or(own.map(|metadata| metadata.res));
-        let layout = asked.layout.or(own.map(|_| Layout::Nchw));
+        let detector = Self::load_unsettled(path, batch, asked)?;
+        match detector.questions.is_empty() {
+            true => Ok(detector),
+            false => Err(SessionError::Open { path: path.to_owned(), questions: detector.questions }),
+        }
+    }
+
+    /// The same where the meaning of the numbers does not matter, as when the model is timed:
+    /// what is not known stays open, see [`Detector::questions`], and its logits mean nothing.
+    ///
+    /// # Errors
+    /// As [`Detector::load_as`], but for what is open.
+    pub fn load_unsettled(path: &Path, batch: usize, asked: &Asked) -> Result<Self, SessionError> {
+        let file = OnnxFile::read(path)?;
+        check_asked(path, file.metadata.is_some(), asked)?;
+        match file.metadata.clone() {
+            Some(own) => Self::of_ours(path, batch, asked, file, own),
+            None => Self::foreign(path, batch, asked, file),
+        }
+    }
+
+    fn of_ours(
+        path: &Path,
+        batch: usize,
+        asked: &Asked,
+        file: OnnxFile,
+        own: Metadata,
+    ) -> Result<Self, SessionError> {
         let wrong = |source| SessionError::Signature { path: path.to_owned(), source };
-        let signature = Signature::of(&proto, batch.max(1), res, layout).map_err(wrong)?;
-        let plan = contained(|| optimise(&proto, &signature)).map_err(|reason| SessionError::Graph {
-            path: path.to_owned(),
-            reason: with_operator(&proto, reason),
-        })?;
+        let res = asked.res.unwrap_or(own.res);
+        let signature =
+            Signature::of(&file.proto, batch.max(1), Some(res), Some(Layout::Nchw)).map_err(wrong)?;
+        let plan = planned(path, &file, &signature)?;
         let outputs = signature.outputs(&plan).map_err(wrong)?;
-        let (reading, guesses) = match own {
-            Some(_) if outputs != 1 => {
-                let found = format!("{outputs} numbers a picture where dfrt exports one logit a picture");
-                return Err(wrong(SignatureError::Output(found)));
-            }
-            Some(_) => (Reading::plain(), Vec::new()),
-            None => guess::settle(&proto, &signature, outputs, asked),
+        if outputs != 1 {
+            let found = format!("{outputs} numbers a picture where dfrt exports one logit a picture");
+            return Err(wrong(SignatureError::Output(found)));
+        }
+        let info = info(path, &file, &own.arch, signature.res, None);
+        let (reading, facts, questions) = (Reading::plain(), Vec::new(), Vec::new());
+        let threshold = Threshold { logit: own.threshold, source: ThresholdSource::Model };
+        let (path, metadata) = (path.to_owned(), Some(own));
+        Ok(Self { path, plan, signature, reading, facts, questions, info, metadata, threshold })
+    }
+
+    fn foreign(path: &Path, batch: usize, asked: &Asked, mut file: OnnxFile) -> Result<Self, SessionError> {
+        let wrong = |source| SessionError::Signature { path: path.to_owned(), source };
+        let output_name = chosen_output(&mut file, asked).map_err(wrong)?;
+        let beside = beside::read(path);
+        let res = asked.res.or(beside.res.as_ref().map(|(res, _)| *res).filter(|_| leaves_size_open(&file)));
+        let signature = Signature::of(&file.proto, batch.max(1), res, asked.layout).map_err(wrong)?;
+        let wires = Wires::of(file.graph());
+        let axis = if signature.layout == Layout::Nchw { 1 } else { 3 };
+        let walked = pixels::walk(&wires, &signature.input, axis);
+        let output = file.graph().output.first().map(|output| output.name.clone()).unwrap_or_default();
+        let says = answer::says(&wires, &output);
+        if let answer::Says::Label(operator) = &says {
+            let labels = format!("labels ({operator}) and no scores");
+            return Err(wrong(SignatureError::Output(labels)));
+        }
+        let cut = answer::closing(&wires, &output, file.opset())
+            .filter(|_| asked.output != Some(Output::Probability));
+        if let Some(closing) = &cut {
+            rewrite::end_at(file.graph_mut(), &closing.before);
+        }
+        let plan = planned(path, &file, &signature)?;
+        let outputs = signature.outputs(&plan).map_err(wrong)?;
+        let mut facts = shape_facts(&file, &signature, asked, &beside, output_name.as_deref());
+        let mut questions = Vec::new();
+        let mut settled = |found: Result<Fact, Question>| match found {
+            Ok(fact) => facts.push(fact),
+            Err(question) => questions.push(question),
         };
-        let info = ModelInfo {
-            path: path.display().to_string(),
-            sha256: storage::sha256(&bytes),
-            arch: own.map_or("unknown", |metadata| &metadata.arch).to_owned(),
-            res: signature.res,
-            reading: own.is_none().then(|| reading.clone()),
+        let mut reading = Reading { layout: signature.layout, outputs, output_name, ..Reading::plain() };
+        let way = settle::pixels(asked, &signature, walked.as_ref(), &beside);
+        // Whether the answers are probabilities can be seen under any usual way.
+        let pixels = way.as_ref().map_or_else(|_| Preprocess::Imagenet.pixels(), |(pixels, _)| *pixels);
+        settled(way.map(|(_, fact)| fact));
+        reading.channels = pixels.channels;
+        (reading.range, reading.mean, reading.std) = (pixels.range, pixels.mean, pixels.std);
+        let info = info(path, &file, "unknown", signature.res, Some(reading.clone()));
+        let mut detector = Self {
+            path: path.to_owned(),
+            plan,
+            signature,
+            reading,
+            facts: Vec::new(),
+            questions: Vec::new(),
+            info,
+            metadata: None,
+            threshold: Threshold { logit: 0.0, source: ThresholdSource::Default },
         };
-        Ok(Self { path: path.to_owned(), plan, signature, reading, guesses, info, metadata })
+        let (answers, bounded) = detector.probed(asked, cut.is_some(), &says)?;
+        let evidence =
+            Evidence { says: &says, cut: cut.as_ref(), answers: answers.as_ref(), bounded, outputs };
+        settled(settle::output(asked, &evidence).map(|(output, fact)| {
+            detector.reading.output = output;
+            fact
+        }));
+        settled(settle::fake_index(asked, &beside, outputs).map(|(index, fact)| {
+            detector.reading.fake_index = index;
+            fact
+        }));
+        detector.reading.logits_before = cut.map(|closing| closing.operator);
+        detector.info.reading = questions.is_empty().then(|| detector.reading.clone());
+        (detector.facts, detector.questions) = (facts, questions);
+        Ok(detector)
+    }
+
+    /// What the model answers to drawn pictures, where its output has to be probed.
+    fn probed(
+        &self,
+        asked: &Asked,
+        cut: bool,
+        says: &answer::Says,
+    ) -> Result<(Option<probe::Answers>, Option<bool>), SessionError> {
+        let contradicted =
+            asked.output == Some(Output::Logit) && matches!(says, answer::Says::Probability(_));
+        if cut || (asked.output.is_some() && !contradicted) {
+            return Ok((None, None));
+        }
+        let mut session = self.session()?;
+        let mut run = |values: &[f32]| session.numbers(values);
+        let (batch, res, outputs) = (self.batch(), self.res(), self.reading.outputs);
+        let answers = probe::pictures(&mut run, batch, res, outputs)?;
+        let unclear = answers.probabilities && matches!(says, answer::Says::Unknown(_));
+        let bounded = unclear
+            .then(|| probe::beyond(&mut run, self.signature.element, batch, res, outputs))
+            .transpose()?;
+        Ok((Some(answers), bounded))
     }
 
     /// How its input and output are read.
@@ -160,10 +289,14 @@ impl Detector {
         &self.reading
     }
 
-    /// What of the reading was guessed: a line each, which names the option that
-    /// changes it. None for a file that dfrt exported.
-    pub fn guesses(&self) -> &[String] {
-        &self.guesses
+    /// Where each part of the reading comes from. None for a file that dfrt exported.
+    pub fn facts(&self) -> &[Fact] {
+        &self.facts
+    }
+
+    /// What of the reading is open; none but after [`Detector::load_unsettled`].
+    pub fn questions(&self) -> &[Question] {
+        &self.questions
     }
 
     /// The pictures that one run takes.
@@ -186,9 +319,15 @@ impl Detector {
         self.metadata.as_ref()
     }
 
-    /// The logit above which a picture is called fake; 0 for a foreign file.
+    /// The logit above which a picture is called fake: the file's, 0 for a foreign one, or
+    /// what [`TractOracle::judge_by`] was told.
     pub fn threshold(&self) -> f64 {
-        self.metadata.as_ref().map_or(0.0, |metadata| metadata.threshold)
+        self.threshold.logit
+    }
+
+    /// Where that came from.
+    pub fn threshold_source(&self) -> &ThresholdSource {
+        &self.threshold.source
     }
 
     /// A state for one thread.
@@ -200,8 +339,8 @@ impl Detector {
         let path = self.path.clone();
         match state {
             Ok(state) => {
-                let (shape, res) = (self.signature.shape(), self.signature.res);
-                Ok(Session { path, state, shape, res, reading: self.reading.clone() })
+                let (shape, element) = (self.signature.shape(), self.signature.element);
+                Ok(Session { path, state, shape, element, res: self.res(), reading: self.reading.clone() })
             }
             Err(reason) => Err(SessionError::Graph { path, reason }),
         }
@@ -214,6 +353,7 @@ pub struct Session {
     path: PathBuf,
     state: TypedSimpleState,
     shape: [usize; 4],
+    element: Element,
     res: usize,
     reading: Reading,
 }
@@ -226,19 +366,31 @@ impl Session {
     /// What tract says, on one line, and numbers that are not what they are read as.
     /// The session must not be used again.
     pub fn run(&mut self, values: &[f32]) -> Result<Vec<f32>, SessionError> {
+        let numbers = self.numbers(values)?;
+        let wrong = |reason| SessionError::Answer { path: self.path.clone(), reason };
+        self.reading.logits(&numbers).map_err(wrong)
+    }
+
+    /// The model's own numbers for `values`, N times [`Reading::outputs`].
+    ///
+    /// # Errors
+    /// What tract says, on one line. The session must not be used again.
+    pub(super) fn numbers(&mut self, values: &[f32]) -> Result<Vec<f32>, SessionError> {
         let (state, shape, reading, res) = (&mut self.state, &self.shape, &self.reading, self.res);
+        let element = self.element;
         let numbers = contained(|| {
-            let input = if reading.takes_pixels() {
-                Tensor::from_shape(shape, values)?
-            } else {
-                Tensor::from_shape(shape, &reading.input(values, res))?
+            let input = match element {
+                Element::Float if reading.takes_pixels() => Tensor::from_shape(shape, values)?,
+                Element::Float => Tensor::from_shape(shape, &reading.input(values, res))?,
+                Element::Byte => {
+                    let bytes = reading.input(values, res).into_iter().map(|value| value.round() as u8);
+                    Tensor::from_shape(shape, &bytes.collect::<Vec<u8>>())?
+                }
             };
             let outputs = state.run(tvec!(input.into_tvalue()))?;
             Ok(outputs[0].try_as_plain_ram()?.as_slice::<f32>()?.to_vec())
         });
-        let numbers = numbers.map_err(|reason| SessionError::Graph { path: self.path.clone(), reason })?;
-        let wrong = |reason| SessionError::Answer { path: self.path.clone(), reason };
-        self.reading.logits(&numbers).map_err(wrong)
+        numbers.map_err(|reason| SessionError::Graph { path: self.path.clone(), reason })
     }
 }
 
@@ -253,6 +405,11 @@ impl TractOracle {
     /// The oracle of `detector`.
     pub fn new(detector: Detector) -> Self {
         Self { detector, idle: Mutex::new(Vec::new()) }
+    }
+
+    /// From now on the detector judges by `threshold`.
+    pub fn judge_by(&mut self, threshold: Threshold) {
+        self.detector.threshold = threshold;
     }
 
     /// The detector.
@@ -311,27 +468,78 @@ impl Oracle for TractOracle {
     }
 }
 
-fn parse(path: &Path, bytes: &[u8]) -> Result<ModelProto, SessionError> {
-    let wrong = |reason: &str| SessionError::NotOnnx { path: path.to_owned(), reason: reason.to_owned() };
-    if bytes.is_empty() {
-        return Err(wrong("the file is empty"));
-    }
-    let proto = contained(|| tract_onnx::onnx().proto_model_for_read(&mut &bytes[..]));
-    let proto = proto.map_err(|_| wrong("the file is of another kind or was cut short"))?;
-    let nodes = proto.graph.as_ref().map_or(0, |graph| graph.node.len());
-    if nodes == 0 {
-        return Err(wrong("it holds no graph"));
-    }
-    if proto.opset_import.is_empty() {
-        return Err(wrong("it names no operator set, so it was probably cut short"));
-    }
-    Ok(proto)
+fn planned(
+    path: &Path,
+    file: &OnnxFile,
+    signature: &Signature,
+) -> Result<Arc<TypedSimplePlan>, SessionError> {
+    tract::plan(&file.proto, signature)
+        .map_err(|reason| SessionError::Graph { path: path.to_owned(), reason })
 }
 
-fn read_metadata(path: &Path, proto: &ModelProto) -> Result<Option<Metadata>, SessionError> {
-    let pairs = proto.metadata_props.iter();
-    Metadata::from_pairs(pairs.map(|pair| (pair.key.as_str(), pair.value.as_str())))
-        .map_err(|source| SessionError::Metadata { path: path.to_owned(), source })
+fn info(path: &Path, file: &OnnxFile, arch: &str, res: usize, reading: Option<Reading>) -> ModelInfo {
+    ModelInfo {
+        path: path.display().to_string(),
+        sha256: file.sha256.clone(),
+        arch: arch.to_owned(),
+        res,
+        reading,
+    }
+}
+
+/// Leaves one output to `file`: the only one, or the one that the user names. Gives its name
+/// where there were several.
+fn chosen_output(file: &mut OnnxFile, asked: &Asked) -> Result<Option<String>, SignatureError> {
+    let graph = file.graph_mut();
+    let names: Vec<String> = graph.output.iter().map(|output| output.name.clone()).collect();
+    match &asked.output_name {
+        Some(name) if rewrite::choose_output(graph, name) => Ok(Some(name.clone())),
+        Some(name) => Err(SignatureError::NoOutput { asked: name.clone(), there: names }),
+        None if names.len() > 1 => Err(SignatureError::Outputs(names)),
+        None => Ok(None),
+    }
+}
+
+/// Whether the side of the input has to come from elsewhere.
+fn leaves_size_open(file: &OnnxFile) -> bool {
+    matches!(Signature::of(&file.proto, 1, None, None), Err(SignatureError::OpenSize))
+}
+
+/// What is known of the shapes and types.
+fn shape_facts(
+    file: &OnnxFile,
+    signature: &Signature,
+    asked: &Asked,
+    beside: &Beside,
+    output: Option<&str>,
+) -> Vec<Fact> {
+    let fact = |part, value: String, source, why: &str| Fact { part, value, source, why: why.to_owned() };
+    let declared = &signature.declared;
+    let shape = format!("of its input {:?} {declared}", signature.input);
+    let (layout, side) = (signature.layout.to_string(), format!("{} px", signature.res));
+    let side = match (asked.res, &beside.res) {
+        (None, Some((res, name))) if *res == signature.res && leaves_size_open(file) => {
+            fact("side", side, Source::Beside, &format!("{name} beside it says so"))
+        }
+        (Some(_), _) if leaves_size_open(file) => fact("side", side, Source::Said, "--res"),
+        _ => fact("side", side, Source::Proved, &format!("the shape {shape}")),
+    };
+    let mut facts = vec![
+        fact("written by", file.producer(), Source::Proved, "the file's own words, which prove nothing else"),
+        match asked.layout {
+            Some(_) => fact("layout", layout, Source::Said, "--layout"),
+            None => fact("layout", layout, Source::Proved, &format!("the shape {shape} and what takes it")),
+        },
+        side,
+    ];
+    if file.widened {
+        let why = "the file holds 16-bit floats; it runs in 32 bits here";
+        facts.push(fact("numbers", "32-bit floats".to_owned(), Source::Proved, why));
+    }
+    if let Some(name) = output {
+        facts.push(fact("output-name", name.to_owned(), Source::Said, "--output-name"));
+    }
+    facts
 }
 
 /// Refuses what the user cannot mean.
@@ -344,73 +552,4 @@ fn check_asked(path: &Path, own: bool, asked: &Asked) -> Result<(), SessionError
         Some(reason) => Err(SessionError::Asked { path: path.to_owned(), reason }),
         None => Ok(()),
     }
-}
-
-/// What tract said with the operator of the node that it names.
-fn with_operator(proto: &ModelProto, reason: String) -> String {
-    // tract calls a node without a name after its first output, and what it makes of
-    // a node by longer names.
-    let called = |node: &NodeProto| match node.name.as_str() {
-        "" => node.output.first().cloned().unwrap_or_default(),
-        name => name.to_owned(),
-    };
-    let nodes = proto.graph.iter().flat_map(|graph| &graph.node);
-    let named = nodes.map(|node| (called(node), &node.op_type)).filter(|(name, _)| {
-        !name.is_empty()
-            && (reason.contains(&format!("\"{name}")) || reason.contains(&format!("node {name}")))
-    });
-    match named.max_by_key(|(name, _)| name.len()) {
-        Some((name, operator)) => format!("operator {operator} (node {name:?}): {reason}"),
-        None => reason,
-    }
-}
-
-fn optimise(proto: &ModelProto, signature: &Signature) -> TractResult<Arc<TypedSimplePlan>> {
-    let shape = signature.shape();
-    // Declared shapes of inner values name the file's own symbolic batch, which
-    // is fixed here: tract infers them again.
-    let onnx = tract_onnx::onnx().with_ignore_value_info(true);
-    onnx.model_for_proto_model(proto)?
-        .with_input_fact(0, f32::fact(shape).into())?
-        .into_optimized()?
-        .into_runnable()
-}
-
-thread_local! {
-    static CONTAINED: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Runs `work` inside tract; an error's chain, or a panic, becomes one line.
-///
-/// tract indexes and asserts while it reads a graph, so a damaged or unusual
-/// file can make it panic. This is the one place where that is caught: nothing
-/// of ours is borrowed mutably across it but a session that is then dropped.
-fn contained<T>(work: impl FnOnce() -> TractResult<T>) -> Result<T, String> {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let report = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            if !CONTAINED.get() {
-                report(info);
-            }
-        }));
-    });
-    let outer = CONTAINED.replace(true);
-    let result = panic::catch_unwind(AssertUnwindSafe(work));
-    CONTAINED.set(outer);
-    match result {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(one_line(&format!("{error:#}"))),
-        Err(payload) => {
-            let text = payload.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
-            Err(one_line(text.unwrap_or("it stopped without a reason")))
-        }
-    }
-}
-
-/// The first 300 characters of `text` with every white space a blank.
-fn one_line(text: &str) -> String {
-    let words: Vec<_> = text.split_whitespace().collect();
-    words.join(" ").chars().take(300).collect()
 }

@@ -1,6 +1,8 @@
 //! What a model takes and gives, read from its ONNX before tract sees it: pictures
-//! in, one or two numbers a picture out, operators that tract knows.
+//! in, one number or one a class out for each, operators that tract knows.
 
+use super::graph::Wires;
+use super::pixels;
 use super::reading::Layout;
 use std::collections::BTreeMap;
 use std::collections::HashSet;
@@ -15,14 +17,43 @@ use tract_onnx::prelude::*;
 pub enum SignatureError {
     /// Not one input of pictures.
     #[error(
-        "takes {0}; a detector here takes one input of square pictures in 32-bit floats, N x 3 x res x res or N x res x res x 3"
+        "takes {0}; a detector here takes one input of square pictures in floats or 8-bit numbers, N x 3 x res x res or N x res x res x 3"
     )]
     Input(String),
-    /// Not one or two numbers a picture.
+    /// Not one number a picture, or one a class.
     #[error(
-        "gives {0}; a detector here gives one or two numbers a picture, [N], [N, 1] or [N, 2]: logits or probabilities"
+        "gives {0}; a detector here gives one number a picture or one a class, [N], [N, 1] or [N, K]: logits or probabilities"
     )]
     Output(String),
+    /// Several outputs, of which the user must name one.
+    #[error("has {} outputs: {}; say with --output-name which one to read", .0.len(), .0.join(", "))]
+    Outputs(Vec<String>),
+    /// The user named an output that is not there.
+    #[error("has no output {asked:?}; --output-name may be one of {}", .there.join(", "))]
+    NoOutput {
+        /// What was asked for.
+        asked: String,
+        /// What there is.
+        there: Vec<String>,
+    },
+    /// Weights that no trained network has.
+    #[error("tensor {name:?} {reason}: the file is damaged, or the training failed; take another checkpoint")]
+    Weights {
+        /// The tensor.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A batch-norm that normalises each batch by itself.
+    #[error(
+        "is in training mode: its batch-norm {0:?} normalises each batch by itself, so that a picture's score would depend on the others; export it in evaluation mode (PyTorch: model.eval())"
+    )]
+    Training(String),
+    /// The file does not say where the channels stand, and its graph does not tell.
+    #[error(
+        "leaves open where its input's channels stand ({0}); say with --layout nchw (PyTorch) or --layout nhwc (Keras)"
+    )]
+    OpenLayout(String),
     /// The file leaves the size open and nobody said it.
     #[error("leaves its input's size open; say with --res how many pixels its pictures have")]
     OpenSize,
@@ -47,11 +78,22 @@ pub enum SignatureError {
     },
 }
 
+/// What the input's numbers are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Element {
+    /// 32-bit floats.
+    Float,
+    /// Whole numbers from 0 to 255.
+    Byte,
+}
+
 /// The shape a plan is made for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Signature {
     /// The input's name.
     pub input: String,
+    /// What its numbers are.
+    pub element: Element,
     /// Its shape as the file has it: "\[?, 3, 224, 224\]".
     pub declared: String,
     /// Pictures a run.
@@ -62,8 +104,17 @@ pub(super) struct Signature {
     pub layout: Layout,
 }
 
+/// Checks that tensors are as long as they say, and that outputs are made by some node.
+///
+/// # Errors
+/// The tensor or output that is not so.
+pub(super) fn check_whole(graph: &GraphProto) -> Result<(), SignatureError> {
+    check_tensors(graph)?;
+    check_wires(graph)
+}
+
 impl Signature {
-    /// Checks `proto` and fixes what it leaves open: the batch to `batch`, the
+    /// Checks what `proto` takes and fixes what it leaves open: the batch to `batch`, the
     /// size to `res`, the channels' place to `layout`.
     pub fn of(
         proto: &ModelProto,
@@ -74,18 +125,21 @@ impl Signature {
         let empty = GraphProto::default();
         let graph = proto.graph.as_ref().unwrap_or(&empty);
         check_operators(graph)?;
-        check_tensors(graph)?;
-        check_wires(graph)?;
         let input = the_input(graph)?;
-        let dimensions = input_dimensions(input)?;
+        let (element, dimensions) = input_type(input)?;
         let declared = shape_text(&dimensions);
         let described = || SignatureError::Input(format!("an input of shape {declared}"));
         let as_layout = |layout| SignatureError::Input(format!("an input of shape {declared}, not {layout}"));
-        let [images, one, two, three] = dimensions[..] else {
+        // A file without any shape: four open sizes.
+        let sizes = dimensions.as_deref().map_or(Some([None; 4]), |sizes| sizes.try_into().ok());
+        let [images, one, two, three] = sizes.ok_or_else(described)?;
+        if !channels_may_stand(one, three) {
             return Err(described());
-        };
-        let found = channels_at(one, three).ok_or_else(described)?;
-        let layout = layout.unwrap_or(found);
+        }
+        let layout = layout
+            .or_else(|| channels_stand(one, three))
+            .or_else(|| by_walking(&Wires::of(graph), &input.name))
+            .ok_or_else(|| SignatureError::OpenLayout(declared.clone()))?;
         let (channels, sides) = match layout {
             Layout::Nchw => (one, [two, three]),
             Layout::Nhwc => (three, [one, two]),
@@ -97,7 +151,7 @@ impl Signature {
             [Some(height), Some(width)] if height != width => return Err(described()),
             [height, width] => height.or(width),
         };
-        if images == Some(0) || side == Some(0) || res == Some(0) {
+        if res == Some(0) {
             return Err(described());
         }
         let res = match (side, res) {
@@ -107,7 +161,8 @@ impl Signature {
             (Some(size), _) | (None, Some(size)) => size,
             (None, None) => return Err(SignatureError::OpenSize),
         };
-        Ok(Self { input: input.name.clone(), declared, batch: images.unwrap_or(batch), res, layout })
+        let batch = images.unwrap_or(batch);
+        Ok(Self { input: input.name.clone(), element, declared, batch, res, layout })
     }
 
     /// The input's shape.
@@ -119,7 +174,7 @@ impl Signature {
     }
 
     /// Checks the output's type and shape, which only the optimised graph knows, and
-    /// gives how many numbers it has a picture: 1 or 2.
+    /// gives how many numbers it has a picture: one, or one a class.
     pub fn outputs(&self, plan: &TypedSimplePlan) -> Result<usize, SignatureError> {
         let model = plan.model();
         if model.outputs.len() != 1 {
@@ -129,6 +184,11 @@ impl Signature {
         let fact = model.output_fact(0).map_err(unknown)?;
         let described = || SignatureError::Output(format!("{fact:?}"));
         let shape = fact.shape.as_concrete().ok_or_else(described)?;
+        if fact.datum_type.is_integer() || fact.datum_type == bool::datum_type() {
+            let labels =
+                format!("{fact:?}, which are labels; its scores can be read where they are an output");
+            return Err(SignatureError::Output(labels));
+        }
         if fact.datum_type != f32::datum_type() {
             return Err(described());
         }
@@ -138,20 +198,40 @@ impl Signature {
             whole if self.batch == 1 => whole,
             _ => return Err(described()),
         };
-        match of_one.iter().product() {
-            count @ 1..=2 => Ok(count),
-            count => Err(SignatureError::Output(format!("{count} numbers a picture ({fact:?})"))),
+        let count = of_one.iter().product();
+        let maps = of_one.iter().filter(|&&size| size != 1).count() > 1;
+        if maps || count == 0 {
+            return Err(SignatureError::Output(format!("{count} numbers a picture ({fact:?})")));
         }
+        Ok(count)
     }
 }
 
-/// The layout in which the dimension of the channels is 3, or at least open.
-fn channels_at(second: Option<usize>, last: Option<usize>) -> Option<Layout> {
+/// Whether the three channels can be at the second or the last place.
+fn channels_may_stand(second: Option<usize>, last: Option<usize>) -> bool {
+    [second, last].iter().any(|size| size.is_none_or(|size| size == 3))
+}
+
+/// The layout that the shape proves: channels are where it has its 3, and not where it has
+/// another number.
+fn channels_stand(second: Option<usize>, last: Option<usize>) -> Option<Layout> {
     match (second, last) {
+        (Some(3), Some(3)) | (None, None) => None,
         (Some(3), _) => Some(Layout::Nchw),
         (_, Some(3)) => Some(Layout::Nhwc),
-        (None, _) => Some(Layout::Nchw),
-        (_, None) => Some(Layout::Nhwc),
+        (None, Some(_)) => Some(Layout::Nchw),
+        (Some(_), None) => Some(Layout::Nhwc),
+        (Some(_), Some(_)) => None,
+    }
+}
+
+/// The layout under which a convolution finds the channels second, where only one does so.
+fn by_walking(wires: &Wires<'_>, input: &str) -> Option<Layout> {
+    let second =
+        |axis| pixels::walk(wires, input, axis).is_some_and(|found| found.convolves && found.channels_second);
+    match (second(1), second(3)) {
+        (true, false) => Some(Layout::Nchw),
+        (false, true) => Some(Layout::Nhwc),
         _ => None,
     }
 }
@@ -163,30 +243,36 @@ fn the_input(graph: &GraphProto) -> Result<&ValueInfoProto, SignatureError> {
         graph.input.iter().filter(|input| !constants.contains(input.name.as_str())).collect();
     match inputs[..] {
         [input] => Ok(input),
+        [] => Err(SignatureError::Input("no input".to_owned())),
         _ => Err(SignatureError::Input(format!("{} inputs", inputs.len()))),
     }
 }
 
-/// The dimensions of a float tensor, `None` where the file leaves one open.
-fn input_dimensions(input: &ValueInfoProto) -> Result<Vec<Option<usize>>, SignatureError> {
+/// The element type and the sizes of an input, `None` for a size that the file leaves open,
+/// and for all of them where it has no shape. Some exporters write open sizes as 0 or below.
+fn input_type(input: &ValueInfoProto) -> Result<(Element, Option<Vec<Option<usize>>>), SignatureError> {
     let wrong = |what: &str| SignatureError::Input(format!("{:?}, {what}", input.name));
     let Some(Type::TensorType(tensor)) = input.r#type.as_ref().and_then(|it| it.value.as_ref()) else {
         return Err(wrong("which has no type"));
     };
-    if tensor.elem_type != DataType::Float as i32 {
-        return Err(wrong("which is not of 32-bit floats"));
-    }
-    let shape = tensor.shape.as_ref().ok_or_else(|| wrong("which has no shape"))?;
-    let dimension = |value: &Option<Dimension>| match value {
-        Some(Dimension::DimValue(size)) => {
-            usize::try_from(*size).map(Some).map_err(|_| wrong("which has a negative size"))
-        }
-        Some(Dimension::DimParam(_)) | None => Ok(None),
+    let element = match DataType::try_from(tensor.elem_type) {
+        Ok(DataType::Float) => Element::Float,
+        Ok(DataType::Uint8) => Element::Byte,
+        Ok(other) => return Err(wrong(&format!("which is of {}", other.as_str_name()))),
+        Err(_) => return Err(wrong("which is of an unknown type")),
     };
-    shape.dim.iter().map(|dim| dimension(&dim.value)).collect()
+    let dimension = |value: &Option<Dimension>| match value {
+        Some(Dimension::DimValue(size)) => usize::try_from(*size).ok().filter(|&size| size > 0),
+        Some(Dimension::DimParam(_)) | None => None,
+    };
+    let sizes =
+        tensor.shape.as_ref().map(|shape| shape.dim.iter().map(|dim| dimension(&dim.value)).collect());
+    // Tools that drop shapes leave an empty one.
+    Ok((element, sizes.filter(|sizes: &Vec<_>| !sizes.is_empty())))
 }
 
-fn shape_text(dimensions: &[Option<usize>]) -> String {
+fn shape_text(dimensions: &Option<Vec<Option<usize>>>) -> String {
+    let Some(dimensions) = dimensions else { return "unknown".to_owned() };
     let sizes: Vec<_> =
         dimensions.iter().map(|size| size.map_or_else(|| "?".to_owned(), |size| size.to_string())).collect();
     format!("[{}]", sizes.join(", "))
@@ -242,9 +328,7 @@ fn check_wires(graph: &GraphProto) -> Result<(), SignatureError> {
     let known: HashSet<&String> = inputs.chain(constants).chain(made).collect();
     match graph.output.iter().find(|output| !known.contains(&output.name)) {
         Some(output) => Err(SignatureError::Output(format!("{:?}, which no node computes", output.name))),
-        None if graph.output.len() != 1 => {
-            Err(SignatureError::Output(format!("{} outputs", graph.output.len())))
-        }
+        None if graph.output.is_empty() => Err(SignatureError::Output("no output".to_owned())),
         None => Ok(()),
     }
 }

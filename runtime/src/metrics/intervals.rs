@@ -21,7 +21,7 @@ use super::decisions::{accuracy_of, balanced_accuracy_of, right};
 use super::probabilities::{ece_of, negative_log_likelihood, probability};
 use super::quantile::quantile;
 use super::ranking::{Ranked, STRICT_FPR};
-use super::{Estimate, Metrics};
+use super::{Estimate, Metrics, Z};
 use crate::data::manifest::Label;
 use crate::random;
 use rand::RngExt;
@@ -30,9 +30,6 @@ use std::collections::HashMap;
 
 /// Draws of a bootstrap.
 pub const RESAMPLES: usize = 1000;
-
-/// The 97.5 % quantile of the normal distribution.
-const Z: f64 = 1.959_963_984_540_054;
 
 /// Wilson's 95 % score interval of a share (Wilson 1927), `successes` of `n`.
 /// With n = 0 nothing is known: NaN would not survive JSON, so the share is
@@ -96,6 +93,23 @@ impl Groups {
     /// Whether every group is one picture.
     pub fn are_single_pictures(&self) -> bool {
         self.count == self.of_picture.len()
+    }
+
+    /// How many units are drawn: the groups, or the pictures of a single one.
+    pub(super) fn units(&self) -> usize {
+        if self.count == 1 { self.of_picture.len() } else { self.count }
+    }
+
+    /// The unit that `picture` is drawn with.
+    pub(super) fn unit(&self, picture: usize) -> usize {
+        if self.count == 1 { picture } else { self.of_picture[picture] as usize }
+    }
+
+    /// `value` of the pictures, added up over each unit.
+    pub(super) fn sums(&self, value: impl Fn(usize) -> i64) -> Vec<i64> {
+        let mut sums = vec![0; self.units()];
+        (0..self.pictures()).for_each(|picture| sums[self.unit(picture)] += value(picture));
+        sums
     }
 
     /// How often each picture is in draw `index` under `seed`. A single group is
@@ -248,6 +262,12 @@ impl Scored {
                 ece_of(&self.probabilities, &self.labels, weights)
             }
         }
+    }
+
+    /// The smaller class's number of groups: how many disjoint pairs of a group with reals and
+    /// one with fakes there can be.
+    pub(super) fn independent_groups(&self, groups: &Groups) -> usize {
+        independent_groups(groups, &self.labels)
     }
 
     /// Whether the decision on each picture is right.

@@ -1,15 +1,21 @@
 //! Figures of merit of a binary detector and how sure they are.
 
 pub mod decisions;
+pub mod detectable;
 pub mod intervals;
+pub mod newcombe;
 pub mod paired;
 pub mod probabilities;
 pub mod quantile;
 pub mod ranking;
+pub mod sign_flip;
 #[cfg(test)]
 mod tests;
 
 use serde::{Deserialize, Serialize};
+
+/// The 97.5 % quantile of the normal distribution.
+const Z: f64 = 1.959_963_984_540_054;
 
 /// A figure with its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,52 +1,105 @@
-//! Two ways of training compared on the same pictures: McNemar's exact test for
-//! paired decisions, and the paired bootstrap over groups for the difference of
-//! any figure. Both arms see every draw, so what the pictures have in common
-//! cancels.
+//! Two ways of training compared on the same pictures: one exact test for paired decisions
+//! (McNemar's, and its form for groups), the paired bootstrap over groups for every other
+//! figure. Both arms see the same pictures, so what these have in common cancels.
 //!
-//! With several training seeds each draw's difference is the mean over the
-//! seeds' pairs. The interval then tells how the difference would vary over
-//! other people with these very seeds; it holds no spread over other seeds.
+//! The verdict and p come from the same test. The interval beside them is never of zero
+//! width: that two arms do not differ on n pictures does not show that they never differ. It
+//! holds zero where the test does not reject zero, and ends there at the latest where it does.
+//!
+//! With several training seeds the difference is the mean over the seeds' pairs. Interval and
+//! test then tell how it would vary over other people with these very seeds; they hold no
+//! spread over other seeds.
 
-use super::decisions::accuracy_of;
-use super::intervals::{Figure, Groups, RESAMPLES, Scored};
+use super::detectable::{detectable_mean, detectable_share};
+use super::intervals::{Figure, Groups, RESAMPLES, Scored, wilson_at};
+use super::newcombe::{Table, apart};
 use super::quantile::quantile;
+use super::sign_flip::sign_flip;
+use super::{Estimate, Z};
 use rayon::prelude::*;
+
+/// What p must lie below for a difference to be called one.
+pub const LEVEL: f64 = 0.05;
+
+/// The fewest pictures or groups on which an exact two-sided test can reject at [`LEVEL`]:
+/// six that all differ the same way have p = 2 / 2^6.
+const FEWEST: usize = 6;
+
+/// What the verdict and p of a difference come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Test {
+    /// McNemar's exact test: every picture stands alone, one training seed.
+    McNemar,
+    /// The exact sign-flip test over groups, of which McNemar's is the simplest case.
+    SignFlip,
+    /// The paired bootstrap over groups.
+    Bootstrap,
+}
+
+impl Test {
+    /// Its name in report.json.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::McNemar => "mcnemar",
+            Self::SignFlip => "sign-flip",
+            Self::Bootstrap => "bootstrap",
+        }
+    }
+}
 
 /// A difference of a figure between two arms.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Difference {
     /// arm - against, averaged over the seeds.
     pub value: f64,
-    /// Lower end of the paired bootstrap's 95 % interval.
+    /// Lower end of the 95 % interval.
     pub low: f64,
     /// Upper end.
     pub high: f64,
-    /// Two-sided p.
+    /// Two-sided p of `test`.
     pub p: f64,
+    /// What says whether there is a difference.
+    pub test: Test,
+    /// The smallest true difference that these pictures and groups had four chances in five
+    /// to show ([`super::detectable`]); none where they are too few to show any.
+    pub detectable: Option<f64>,
+    /// The same if every picture were a group of its own; none for figures that are no share
+    /// of pictures.
+    pub detectable_pictures: Option<f64>,
 }
 
 impl Difference {
-    /// What the interval says.
+    /// What the test says.
     pub fn verdict(&self) -> Verdict {
-        if self.low > 0.0 {
-            Verdict::Higher
-        } else if self.high < 0.0 {
-            Verdict::Lower
-        } else {
+        if self.p >= LEVEL || self.value == 0.0 {
             Verdict::NoEffect
+        } else if self.value > 0.0 {
+            Verdict::Higher
+        } else {
+            Verdict::Lower
+        }
+    }
+
+    /// The same with an interval that says of zero what the test says.
+    fn settled(self) -> Self {
+        let (low, high) = (self.low.min(self.value), self.high.max(self.value));
+        match self.verdict() {
+            Verdict::NoEffect => Self { low: low.min(0.0), high: high.max(0.0), ..self },
+            Verdict::Higher => Self { low: low.max(0.0), high, ..self },
+            Verdict::Lower => Self { low, high: high.min(0.0), ..self },
         }
     }
 }
 
-/// What an interval of a difference says, in words. It is about the number,
+/// What the test of a difference says, in words. It is about the number,
 /// not about better or worse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The whole interval lies above zero.
+    /// It lies above zero.
     Higher,
-    /// The whole interval lies below zero.
+    /// It lies below zero.
     Lower,
-    /// The interval holds zero.
+    /// It may be zero.
     NoEffect,
 }
 
@@ -70,88 +123,96 @@ pub struct Pair<T> {
     pub against: T,
 }
 
-/// McNemar's exact two-sided p (1947; the binomial form): `gained` pictures that
-/// the arm alone has right, `lost` that the other alone has right; under no
-/// difference each is a toss of a coin. 1 where there is no such picture.
-pub fn mcnemar(gained: u64, lost: u64) -> f64 {
-    let n = gained + lost;
-    let mut term = -(n as f64) * std::f64::consts::LN_2;
-    let mut tail = 0.0;
-    for k in 0..=gained.min(lost) {
-        if k > 0 {
-            term += ((n - k + 1) as f64).ln() - (k as f64).ln();
-        }
-        tail += term.exp();
-    }
-    (2.0 * tail).min(1.0)
-}
-
-/// McNemar's p ([`mcnemar`]) of two sets of decisions on the same pictures.
-pub fn mcnemar_of(pair: &Pair<&[bool]>) -> f64 {
-    assert_eq!(pair.arm.len(), pair.against.len(), "the same pictures");
-    let count = |wanted: (bool, bool)| {
-        let both = pair.arm.iter().copied().zip(pair.against.iter().copied());
-        both.filter(|flags| *flags == wanted).count() as u64
-    };
-    mcnemar(count((true, false)), count((false, true)))
-}
-
-/// The difference of `figure` between the arms of every seed, by the paired
-/// bootstrap over `groups` under `seed`; p is the bootstrap's
-/// ([`bootstrap_p`]). `None` where a whole arm does not define the figure.
+/// The difference of `figure` between the arms of every seed, by the paired bootstrap over
+/// `groups` under `seed`; p is the bootstrap's ([`bootstrap_p`]). Where the draws do not vary,
+/// the interval is put together from both arms' own (Zou and Donner 2008). `None` where a whole arm does
+/// not define the figure.
 pub fn figure_difference(
     figure: Figure,
     pairs: &[Pair<Scored>],
     groups: &Groups,
     seed: u64,
 ) -> Option<Difference> {
-    bootstrap(groups, seed, |weights| mean_difference(pairs, |scored| scored.figure(figure, weights)))
-}
-
-/// The difference of a share of pictures (right decisions; right before an
-/// attack and after it) between the arms of every seed, its interval by the
-/// paired bootstrap over `groups`. For one seed p is McNemar's exact one, which
-/// takes pictures as independent: where a group holds several, trust the interval.
-/// Several seeds share their pictures, so their counts may not be added up; then p
-/// is the bootstrap's for the averaged difference. `None` without pictures or pairs.
-pub fn rate_difference(pairs: &[Pair<&[bool]>], groups: &Groups, seed: u64) -> Option<Difference> {
-    let difference =
-        bootstrap(groups, seed, |weights| mean_difference(pairs, |flags| accuracy_of(flags, weights)))?;
-    match pairs {
-        [only] => Some(Difference { p: mcnemar_of(only), ..difference }),
-        _ => Some(difference),
-    }
-}
-
-/// The mean over the pairs of statistic(arm) - statistic(against).
-fn mean_difference<T>(pairs: &[Pair<T>], statistic: impl Fn(&T) -> Option<f64>) -> Option<f64> {
-    let mut sum = 0.0;
-    for pair in pairs {
-        sum += statistic(&pair.arm)? - statistic(&pair.against)?;
-    }
-    (!pairs.is_empty()).then(|| sum / pairs.len() as f64)
-}
-
-/// The percentile bootstrap of a difference. The interval is widened where
-/// needed to hold the difference itself.
-fn bootstrap(
-    groups: &Groups,
-    seed: u64,
-    difference: impl Fn(&[u32]) -> Option<f64> + Sync,
-) -> Option<Difference> {
-    let value = difference(&vec![1; groups.pictures()])?;
+    let all = vec![1; groups.pictures()];
+    let mean = |of: &dyn Fn(&Pair<Scored>) -> Option<f64>| -> Option<f64> {
+        let values: Option<Vec<f64>> = pairs.iter().map(of).collect();
+        let values = values.filter(|values| !values.is_empty())?;
+        Some(values.iter().sum::<f64>() / values.len() as f64)
+    };
+    let difference = |weights: &[u32]| {
+        mean(&|pair| Some(pair.arm.figure(figure, weights)? - pair.against.figure(figure, weights)?))
+    };
+    let value = difference(&all)?;
     let draws = (0..RESAMPLES).into_par_iter();
     let mut draws: Vec<f64> = draws.filter_map(|index| difference(&groups.draw(seed, index))).collect();
     draws.sort_unstable_by(f64::total_cmp);
-    if draws.is_empty() {
+    let (first, last) = (*draws.first()?, *draws.last()?);
+    let (low, high, error) = if first < last {
+        (quantile(&draws, 0.025), quantile(&draws, 0.975), deviation(&draws))
+    } else {
+        let n = pairs[0].arm.independent_groups(groups).max(1) as f64;
+        let own = |value: f64| wilson_at(value.clamp(0.0, 1.0), n, Z);
+        let arm = own(mean(&|pair| pair.arm.figure(figure, &all))?);
+        let against = own(mean(&|pair| pair.against.figure(figure, &all))?);
+        let Estimate { low, high, .. } = apart(arm, against, 0.0);
+        (low, high, (high - low) / (2.0 * Z))
+    };
+    let found = Difference {
+        value,
+        low,
+        high,
+        p: bootstrap_p(&draws),
+        test: Test::Bootstrap,
+        detectable: Some(detectable_mean(error)).filter(|least| *least <= 1.0),
+        detectable_pictures: None,
+    };
+    Some(found.settled())
+}
+
+/// The difference of a share of pictures (right decisions; right before an attack and after
+/// it) between the arms of every seed. `None` without pictures or pairs.
+///
+/// The test flips the signs of whole groups ([`sign_flip`]); where every picture is a group
+/// and there is one seed, that is McNemar's exact test. The interval is Newcombe's for paired
+/// shares with as many pictures as these groups are worth ([`Table`]).
+pub fn rate_difference(pairs: &[Pair<&[bool]>], groups: &Groups) -> Option<Difference> {
+    let n = groups.pictures();
+    if pairs.is_empty() || n == 0 {
         return None;
     }
-    Some(Difference {
+    let table = Table::of(pairs);
+    let alone = groups.units() == n;
+    let worth = match (alone, pairs) {
+        (true, [_]) => n as f64,
+        _ => table.worth(pairs, groups),
+    };
+    let Estimate { value, low, high } = table.interval(worth);
+    let units: Vec<i64> = groups.sums(|picture| gained(pairs, picture));
+    let least = |units: usize, worth: f64| {
+        (units >= FEWEST).then(|| detectable_share(table.discordant(), worth)).flatten()
+    };
+    let found = Difference {
         value,
-        low: quantile(&draws, 0.025).min(value),
-        high: quantile(&draws, 0.975).max(value),
-        p: bootstrap_p(&draws),
-    })
+        low,
+        high,
+        p: sign_flip(&units),
+        test: if alone && pairs.len() == 1 { Test::McNemar } else { Test::SignFlip },
+        detectable: least(groups.units(), worth),
+        detectable_pictures: least(n, if alone { worth } else { n as f64 }),
+    };
+    Some(found.settled())
+}
+
+/// At how many seeds more the arm has a picture right than the other has.
+pub(super) fn gained(pairs: &[Pair<&[bool]>], picture: usize) -> i64 {
+    pairs.iter().map(|pair| i64::from(pair.arm[picture]) - i64::from(pair.against[picture])).sum()
+}
+
+/// The standard deviation of bootstrap draws, the standard error of what was drawn.
+fn deviation(draws: &[f64]) -> f64 {
+    let n = draws.len() as f64;
+    let mean = draws.iter().sum::<f64>() / n;
+    (draws.iter().map(|draw| (draw - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0)).sqrt()
 }
 
 /// Two-sided p of the hypothesis that the difference is zero: twice the smaller
@@ -170,24 +231,10 @@ mod tests {
     use super::*;
     use crate::data::manifest::Label::{self, Fake, Real};
     use crate::random;
-    use proptest::prelude::*;
     use rand::RngExt;
 
     fn alone(n: usize) -> Groups {
         Groups::new(&(0..n).map(|index| index.to_string()).collect::<Vec<_>>())
-    }
-
-    #[test]
-    fn mcnemar_by_hand() {
-        // 1 against 5: 2 (C(6,0) + C(6,1)) / 64 = 14 / 64.
-        assert!((mcnemar(1, 5) - 14.0 / 64.0).abs() < 1e-12);
-        assert!((mcnemar(5, 1) - 14.0 / 64.0).abs() < 1e-12);
-        assert!((mcnemar(0, 5) - 2.0 / 32.0).abs() < 1e-12);
-        assert_eq!(mcnemar(0, 0), 1.0);
-        assert_eq!(mcnemar(4, 4), 1.0);
-        // Far out of the range of factorials: about the normal tail at z = 10.
-        let far = mcnemar(5500, 4500);
-        assert!(far > 1e-25 && far < 1e-21, "{far}");
     }
 
     #[test]
@@ -196,10 +243,9 @@ mod tests {
         // seeds, six pictures show nothing.
         let (arm, against) = ([true; 6], [true, true, true, true, true, false]);
         let pair = || Pair { arm: &arm[..], against: &against[..] };
-        assert_eq!(mcnemar_of(&pair()), 1.0);
-        let one = rate_difference(&[pair()], &alone(6), 0).unwrap();
+        let one = rate_difference(&[pair()], &alone(6)).unwrap();
         let nine: Vec<_> = (0..9).map(|_| pair()).collect();
-        let nine = rate_difference(&nine, &alone(6), 0).unwrap();
+        let nine = rate_difference(&nine, &alone(6)).unwrap();
         assert_eq!(one.p, 1.0);
         assert!((nine.low - one.low).abs() < 1e-12 && (nine.high - one.high).abs() < 1e-12);
         assert!(nine.p > 0.5, "{nine:?}");
@@ -221,7 +267,8 @@ mod tests {
         let scored = Scored::new(&logits, &labels, 5.0);
         let pair = Pair { arm: scored.clone(), against: scored };
         let auc = figure_difference(Figure::Auc, &[pair], &alone(40), 0).unwrap();
-        assert_eq!((auc.value, auc.low, auc.high, auc.p), (0.0, 0.0, 0.0, 1.0));
+        assert_eq!((auc.value, auc.p), (0.0, 1.0));
+        assert!(auc.low < 0.0 && auc.high > 0.0, "what is not seen may be there: {auc:?}");
         assert_eq!(auc.verdict(), Verdict::NoEffect);
     }
 
@@ -243,8 +290,8 @@ mod tests {
         assert_eq!(loss.verdict().words(), "lower");
         assert!((loss.low + gain.high).abs() < 1e-12);
         let flags = [Pair { arm: better.right(), against: worse.right() }];
-        let rate = rate_difference(&flags, &alone(60), 7).unwrap();
-        assert_eq!(rate.p, mcnemar(12, 0));
+        let rate = rate_difference(&flags, &alone(60)).unwrap();
+        assert_eq!((rate.p, rate.test), (2.0 / f64::from(1 << 12), Test::McNemar));
         assert!((rate.value - 0.2).abs() < 1e-12);
     }
 
@@ -253,10 +300,11 @@ mod tests {
         let (yes, no) = ([true; 10], [false; 10]);
         let half = [true, true, true, true, true, false, false, false, false, false];
         let pairs = [Pair { arm: &yes[..], against: &no[..] }, Pair { arm: &half[..], against: &no[..] }];
-        let rate = rate_difference(&pairs, &alone(10), 0).unwrap();
+        let rate = rate_difference(&pairs, &alone(10)).unwrap();
         assert!((rate.value - 0.75).abs() < 1e-12);
-        // The first pair's difference is 1 in every draw, the second's a binomial share.
-        assert!(rate.low >= 0.5 && rate.low < 0.65 && rate.high > 0.85 && rate.high <= 1.0);
+        assert_eq!((rate.verdict(), rate.test), (Verdict::Higher, Test::SignFlip));
+        // Ten pictures, five of them with twice the difference.
+        assert!(rate.low > 0.3 && rate.low < 0.6 && rate.high > 0.8 && rate.high <= 1.0, "{rate:?}");
     }
 
     #[test]
@@ -268,7 +316,7 @@ mod tests {
             arm[hard] = true;
         }
         let pair = [Pair { arm: &arm[..], against: &against[..] }];
-        let rate = rate_difference(&pair, &alone(100), 3).unwrap();
+        let rate = rate_difference(&pair, &alone(100)).unwrap();
         // Unpaired, the standard error would be 0.07; paired it is 0.024.
         assert_eq!(rate.verdict(), Verdict::Higher, "{rate:?}");
         assert!(rate.high - rate.low < 0.12, "{rate:?}");
@@ -279,34 +327,87 @@ mod tests {
         let fakes = Scored::new(&[1.0, 2.0], &[Fake, Fake], 0.0);
         let pair = [Pair { arm: fakes.clone(), against: fakes }];
         assert_eq!(figure_difference(Figure::Auc, &pair, &alone(2), 0), None);
-        assert_eq!(rate_difference(&[], &alone(2), 0), None);
+        assert_eq!(rate_difference(&[], &alone(2)), None);
         let empty: [Pair<&[bool]>; 1] = [Pair { arm: &[], against: &[] }];
-        assert_eq!(rate_difference(&empty, &Groups::new::<&str>(&[]), 0), None);
+        assert_eq!(rate_difference(&empty, &Groups::new::<&str>(&[])), None);
+    }
+
+    #[test]
+    fn nothing_seen_is_not_nothing_there() {
+        // Both arms fail on every one of fifty pictures.
+        let none = [false; 50];
+        let pair = [Pair { arm: &none[..], against: &none[..] }];
+        let alone = rate_difference(&pair, &alone(50)).unwrap();
+        assert_eq!((alone.value, alone.p, alone.verdict()), (0.0, 1.0, Verdict::NoEffect));
+        // The rule of three says 3 / 50, Wilson a little more.
+        assert!(alone.low < -0.06 && alone.high > 0.06 && alone.high < 0.1, "{alone:?}");
+        let least = alone.detectable.unwrap();
+        assert!(least > 0.1 && least < 0.2 && alone.detectable_pictures == Some(least), "{alone:?}");
+        // Of ten people with five pictures each far less is known.
+        let names: Vec<String> = (0..50).map(|picture| (picture / 5).to_string()).collect();
+        let people = rate_difference(&pair, &Groups::new(&names)).unwrap();
+        assert!(people.high > 2.0 * alone.high && people.detectable > alone.detectable, "{people:?}");
+        assert_eq!(people.detectable_pictures, Some(least));
+        // Of three people nothing could be shown at all.
+        let three: Vec<String> = (0..50).map(|picture| (picture % 3).to_string()).collect();
+        assert_eq!(rate_difference(&pair, &Groups::new(&three)).unwrap().detectable, None);
+    }
+
+    #[test]
+    fn verdict_p_and_interval_never_disagree() {
+        let mut random = random::stream(4, &["agree".into()]);
+        for trial in 0..400 {
+            let n = random.random_range(4..60);
+            let names: Vec<String> = (0..n).map(|picture| (picture / (1 + trial % 4)).to_string()).collect();
+            let (often, seldom) = (random.random_range(0.0..1.0), random.random_range(0.0..1.0));
+            let mut flags = |share: f64| (0..n).map(|_| random.random_bool(share)).collect::<Vec<bool>>();
+            let flags = [flags(often), flags(seldom), flags(often), flags(seldom)];
+            let pairs = [
+                Pair { arm: &flags[0][..], against: &flags[1][..] },
+                Pair { arm: &flags[2][..], against: &flags[3][..] },
+            ];
+            let found = rate_difference(&pairs[..1 + trial % 2], &Groups::new(&names)).unwrap();
+            assert!(found.low < found.high && found.low <= found.value && found.value <= found.high);
+            let strictly_within = found.low < 0.0 && found.high > 0.0;
+            let shown = found.verdict() != Verdict::NoEffect;
+            assert_eq!(shown, found.p < LEVEL && found.value != 0.0, "{found:?}");
+            assert!(!(shown && strictly_within), "{found:?}");
+            assert!(shown || found.low <= 0.0 && found.high >= 0.0, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn people_who_differ_as_wholes_are_called_different_one_time_in_twenty() {
+        let mut random = random::stream(12, &["people".into()]);
+        let names: Vec<String> = (0..200).map(|picture| (picture / 10).to_string()).collect();
+        let groups = Groups::new(&names);
+        let mut called = 0;
+        for _ in 0..400 {
+            // Ten pictures of a person are right or wrong together, so McNemar's test over
+            // pictures would call nearly every second difference of chance an effect.
+            let mut flags = || -> Vec<bool> {
+                let people: Vec<bool> = (0..20).map(|_| random.random_bool(0.5)).collect();
+                (0..200).map(|picture| people[picture / 10]).collect()
+            };
+            let (arm, against) = (flags(), flags());
+            let found = rate_difference(&[Pair { arm: &arm[..], against: &against[..] }], &groups).unwrap();
+            assert_eq!(found.test, Test::SignFlip);
+            called += usize::from(found.verdict() != Verdict::NoEffect);
+        }
+        assert!(called <= 34, "{called} of 400");
     }
 
     #[test]
     fn chance_differences_are_called_effects_about_one_time_in_twenty() {
         let mut random = random::stream(11, &["test".into()]);
         let mut called = 0;
-        for trial in 0..200 {
+        for _ in 0..200 {
             let mut flags = || (0..80).map(|_| random.random_bool(0.6)).collect::<Vec<bool>>();
             let (arm, against) = (flags(), flags());
             let pair = [Pair { arm: &arm[..], against: &against[..] }];
-            let rate = rate_difference(&pair, &alone(80), trial).unwrap();
+            let rate = rate_difference(&pair, &alone(80)).unwrap();
             called += usize::from(rate.verdict() != Verdict::NoEffect);
         }
         assert!((2..=22).contains(&called), "{called} of 200");
-    }
-
-    proptest! {
-        #[test]
-        fn mcnemar_agrees_with_counting_tosses(gained in 0_u64..9, lost in 0_u64..9) {
-            let n = gained + lost;
-            let extreme = |heads: u64| heads <= gained.min(lost) || heads >= gained.max(lost);
-            let tosses = 1_u64 << n;
-            let count = (0..tosses).filter(|toss| extreme(u64::from(toss.count_ones()))).count();
-            let slow = (count as f64 / tosses as f64).min(1.0);
-            prop_assert!((mcnemar(gained, lost) - slow).abs() < 1e-9);
-        }
     }
 }

@@ -13,9 +13,9 @@ use std::collections::{HashMap, HashSet};
 type SeedPair = Pair<usize>;
 
 /// Every arm against [`BASELINE`]: clean AUC, clean accuracy, and robust
-/// accuracy under each attack that both have, averaged over their common seeds,
-/// by the paired bootstrap over groups under `seed` and, for accuracies of one
-/// seed, McNemar's test (see [`crate::metrics::paired`]). An arm without a common seed
+/// accuracy under each attack that both have, averaged over their common seeds: accuracies by
+/// McNemar's exact test or its form for groups, the AUC by the paired bootstrap over groups
+/// under `seed` (see [`crate::metrics::paired`]). An arm without a common seed
 /// is not compared; without a baseline there is nothing to compare.
 ///
 /// Needs the scores of every compared arm, and the samples of every compared
@@ -29,7 +29,7 @@ pub fn comparisons(report: &Report, extras: &Extras, seed: u64) -> Result<Vec<Co
         }
         all.extend(clean(report, extras, name, &pairs, seed)?);
         for key in report.attack_keys() {
-            all.extend(robust(report, extras, name, &pairs, &key, seed)?);
+            all.extend(robust(report, extras, name, &pairs, &key)?);
         }
     }
     Ok(all)
@@ -76,11 +76,11 @@ fn clean(
     let flags: Vec<Pair<&[bool]>> =
         scored.iter().map(|pair| Pair { arm: pair.arm.right(), against: pair.against.right() }).collect();
     let auc = figure_difference(Figure::Auc, &scored, &groups, seed);
-    let accuracy = rate_difference(&flags, &groups, seed);
+    let accuracy = rate_difference(&flags, &groups);
     let named = [("auc", auc), ("accuracy", accuracy)];
     Ok(named
         .into_iter()
-        .filter_map(|(metric, difference)| Some(comparison(name, metric, difference?)))
+        .filter_map(|(metric, difference)| Some(comparison(name, metric, difference?, &groups)))
         .collect())
 }
 
@@ -92,7 +92,6 @@ fn robust(
     name: &str,
     pairs: &[SeedPair],
     key: &str,
-    seed: u64,
 ) -> Result<Option<Comparison>, ReportError> {
     let attacked = |index: usize| report.arms[index].attack_place(key).is_some();
     let pairs: Vec<&SeedPair> =
@@ -120,11 +119,12 @@ fn robust(
         tables.iter().map(|table| common.iter().map(|path| table[path]).collect()).collect();
     let flags: Vec<Pair<&[bool]>> =
         flags.chunks_exact(2).map(|two| Pair { arm: &two[0][..], against: &two[1][..] }).collect();
-    let difference = rate_difference(&flags, &Groups::new(&groups), seed);
-    Ok(difference.map(|difference| comparison(name, &format!("robust_accuracy[{key}]"), difference)))
+    let (metric, groups) = (format!("robust_accuracy[{key}]"), Groups::new(&groups));
+    let difference = rate_difference(&flags, &groups);
+    Ok(difference.map(|difference| comparison(name, &metric, difference, &groups)))
 }
 
-fn comparison(arm: &str, metric: &str, difference: Difference) -> Comparison {
+fn comparison(arm: &str, metric: &str, difference: Difference, groups: &Groups) -> Comparison {
     Comparison {
         arm: arm.to_owned(),
         against: BASELINE.to_owned(),
@@ -134,6 +134,11 @@ fn comparison(arm: &str, metric: &str, difference: Difference) -> Comparison {
         high: difference.high,
         p: Some(difference.p),
         verdict: difference.verdict().words().to_owned(),
+        test: Some(difference.test.name().to_owned()),
+        pictures: Some(groups.pictures()),
+        groups: Some(groups.count()),
+        detectable: difference.detectable,
+        detectable_pictures: difference.detectable_pictures,
     }
 }
 

@@ -27,6 +27,8 @@ use crate::detector::evaluate::Evaluation;
 use crate::storage::StorageError;
 pub use extras::Extras;
 pub use folder::{Written, render, write};
+pub use numbers::p_value;
+pub use page::could_have_shown;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::PathBuf;
@@ -108,14 +110,31 @@ pub struct Comparison {
     pub metric: String,
     /// arm - against, averaged over the seeds both have.
     pub difference: f64,
-    /// Lower end of the paired bootstrap's 95 % interval (over groups).
+    /// Lower end of the 95 % interval, over groups.
     pub low: f64,
     /// Upper end.
     pub high: f64,
-    /// McNemar's exact p for accuracies of one seed, the bootstrap's two-sided p otherwise.
+    /// The two-sided p of `test`, which the verdict follows.
     pub p: Option<f64>,
     /// In words: "higher", "lower", "no effect shown".
     pub verdict: String,
+    /// "mcnemar", "sign-flip" or "bootstrap" ([`crate::metrics::paired::Test`]); none in reports
+    /// of versions whose verdict and p came from two tests.
+    #[serde(default)]
+    pub test: Option<String>,
+    /// Pictures that both have.
+    #[serde(default)]
+    pub pictures: Option<usize>,
+    /// People or videos that they show.
+    #[serde(default)]
+    pub groups: Option<usize>,
+    /// The smallest true difference that these had four chances in five to show; none where
+    /// they are too few to show any.
+    #[serde(default)]
+    pub detectable: Option<f64>,
+    /// The same if every picture were of another person or video; shares of pictures only.
+    #[serde(default)]
+    pub detectable_pictures: Option<f64>,
 }
 
 impl Report {

@@ -40,9 +40,13 @@ pub(super) fn logit(value: f32) -> String {
     format!("{value:.2}").replace('-', "−")
 }
 
-/// A p value: "0.031", "< 0.001".
-pub(super) fn p_value(p: f64) -> String {
-    if p < 0.001 { "< 0.001".to_owned() } else { format!("{p:.3}") }
+/// A p value with three digits that say something: "0.0314", "1.00", "< 0.001".
+pub fn p_value(p: f64) -> String {
+    if p < 0.001 {
+        return "< 0.001".to_owned();
+    }
+    let digits = (2.0 - p.log10().floor()).clamp(0.0, 5.0) as usize;
+    format!("{p:.digits$}")
 }
 
 /// A count or a mean of counts: whole where it is, else one decimal; thousands apart.
@@ -79,7 +83,7 @@ mod tests {
         assert_eq!(difference(0.0, false), "0.000");
         assert_eq!(p_value(0.0001), "< 0.001");
         assert_eq!(logit(-1.234), "−1.23");
-        assert_eq!(p_value(0.25), "0.250");
+        assert_eq!([0.25, 0.04996, 0.00314, 1.0].map(p_value), ["0.250", "0.0500", "0.00314", "1.00"]);
         assert_eq!(count(1_234_567.0), "1\u{202f}234\u{202f}567");
         assert_eq!(count(12.34), "12.3");
         assert_eq!(count(999.96), "1\u{202f}000");

@@ -6,6 +6,8 @@
 mod answers;
 mod tables;
 
+pub use answers::could_have_shown;
+
 use super::numbers::{counted, three, three_interval};
 use super::{Arm, BASELINE, Extras, Report, attack_folder, attack_key};
 use crate::attack::result::AttackReport;
@@ -232,8 +234,8 @@ fn caveats(report: &Report, extras: &Extras) -> Vec<String> {
     });
     if report.comparisons.len() > 1 {
         lines.push(format!(
-            "{} comparisons were made and none is corrected for that: about one in twenty intervals leaves zero \
-            out by chance.",
+            "{} comparisons were made and none is corrected for that: where nothing differs, about one in twenty \
+            is called a difference by chance.",
             report.comparisons.len()
         ));
     }

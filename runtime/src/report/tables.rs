@@ -130,7 +130,7 @@ fn parts(eval: &Evaluation) -> Vec<(String, usize, usize, &Metrics)> {
         ("all".to_owned(), eval.data.n_real, eval.data.n_fake, &eval.metrics),
         ("group".to_owned(), group.n_real, group.n_fake, &group.metrics),
     ];
-    let subset = eval.by_subset.iter();
+    let subset = eval.proper_subsets();
     parts.extend(
         subset.map(|(name, part)| (format!("subset:{name}"), part.n_real, part.n_fake, &part.metrics)),
     );
@@ -208,11 +208,29 @@ fn direction_cells(direction: &Direction) -> [String; 4] {
 
 /// A line a comparison.
 fn comparisons(report: &Report) -> Vec<u8> {
-    let header = words(&["arm", "against", "metric", "difference", "low", "high", "p", "verdict"]);
+    let header = words(&[
+        "arm",
+        "against",
+        "metric",
+        "difference",
+        "low",
+        "high",
+        "p",
+        "verdict",
+        "test",
+        "pictures",
+        "groups",
+        "detectable",
+        "detectable_pictures",
+    ]);
+    let count = |count: Option<usize>| count.map_or_else(String::new, |count| count.to_string());
     let lines = report.comparisons.iter().map(|one| {
         let mut line = words(&[&one.arm, &one.against, &one.metric]);
         line.extend([one.difference.to_string(), one.low.to_string(), one.high.to_string(), number(one.p)]);
         line.push(one.verdict.clone());
+        line.push(one.test.clone().unwrap_or_default());
+        line.extend([count(one.pictures), count(one.groups)]);
+        line.extend([number(one.detectable), number(one.detectable_pictures)]);
         line
     });
     table(std::iter::once(header).chain(lines))

@@ -103,6 +103,7 @@ pub fn on_trial<T>(threat: Threat, work: impl FnOnce(Trial<'_>) -> T) -> T {
     work(Trial {
         threat,
         threshold: 0.0,
+        threshold_from: None,
         model: &model,
         data: "ladder",
         split: Split::Test,

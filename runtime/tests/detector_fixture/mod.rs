@@ -1,6 +1,8 @@
 //! Small ONNX models, written by the tests that load them.
 
+use dfrt_runtime::detector::asked::{Asked, Preprocess};
 use dfrt_runtime::detector::metadata::Metadata;
+use dfrt_runtime::detector::reading::Output;
 use dfrt_runtime::random;
 use prost::Message;
 use rand::RngExt;
@@ -53,6 +55,12 @@ pub fn tiny(seed: u64, metadata: Option<&Metadata>) -> ModelProto {
         ..GraphProto::default()
     };
     model(graph, metadata)
+}
+
+/// What must be said about [`tiny`] without metadata: pixels go in as they are.
+#[allow(dead_code, reason = "not every test loads a file of another program")]
+pub fn plainly() -> Asked {
+    Asked { preprocess: Some(Preprocess::None), output: Some(Output::Logit), ..Asked::default() }
 }
 
 /// A model of `graph`, opset 17.

@@ -1,5 +1,6 @@
 //! What `--data`, `--split` and `--limit` choose.
 
+use crate::failure;
 use crate::output;
 use anyhow::{Result, anyhow, bail};
 use dfrt_runtime::data::manifest::{self, Label, Manifest, ManifestError, Sample, Split};
@@ -35,14 +36,14 @@ impl Dataset {
     /// at most `limit` of them, balanced over the classes and the same ones each time.
     ///
     /// # Errors
-    /// No data set, none that can be read, a split that is empty or of one class.
+    /// As [`Dataset::open_subsets`], and pictures of one class alone.
     pub fn open(
         data: Option<&Path>,
         metadata: Option<&Metadata>,
         split: Split,
         limit: Option<usize>,
     ) -> Result<Self> {
-        Self::open_subsets(data, metadata, split, &[], limit)
+        Self::choose(data, metadata, split, &[], Classes::Both, limit)
     }
 
     /// The same of the `classes` that are wanted, in whatever number there is of them.
@@ -59,10 +60,12 @@ impl Dataset {
         Self::choose(data, metadata, split, &[], classes, limit)
     }
 
-    /// The same, of some `subsets` only; a class of which none is named stays whole.
+    /// The same, of some `subsets` only; a class of which none is named stays whole. They
+    /// may be of one class.
     ///
     /// # Errors
-    /// As [`Dataset::open`], and a subset that the split does not have.
+    /// No data set, none that can be read, a split that is empty, a subset that it does not
+    /// have.
     pub fn open_subsets(
         data: Option<&Path>,
         metadata: Option<&Metadata>,
@@ -70,7 +73,7 @@ impl Dataset {
         subsets: &[String],
         limit: Option<usize>,
     ) -> Result<Self> {
-        Self::choose(data, metadata, split, subsets, Classes::Both, limit)
+        Self::choose(data, metadata, split, subsets, Classes::Any, limit)
     }
 
     fn choose(
@@ -81,6 +84,7 @@ impl Dataset {
         classes: Classes,
         limit: Option<usize>,
     ) -> Result<Self> {
+        check_limit(limit, classes)?;
         let path = match data {
             Some(path) => path.to_owned(),
             None => named_by(metadata)?,
@@ -90,6 +94,7 @@ impl Dataset {
             warn_if_changed(&path, &manifest, metadata);
         }
         output::passed_over(&format!("entries of {}", path.display()), &manifest.skipped, None);
+        output::ruled(&path.display().to_string(), &manifest.rules);
         let all = manifest.split(split);
         let what = format!("the {split} split of {}", path.display());
         let mut named = manifest.of_subsets(subsets)?.split(split);
@@ -100,19 +105,31 @@ impl Dataset {
             }
             _ => what,
         };
-        let chosen = match (limit, classes) {
-            (Some(limit @ 0..2), Classes::Both | Classes::Any) => {
-                bail!("--limit {limit}: too few; give 2 or more, to have both classes")
-            }
-            (Some(0), Classes::Only(_)) => bail!("--limit 0: too few; give 1 or more"),
-            (Some(limit), _) => manifest::limit(&named, limit, 0),
-            (None, _) => named,
+        let chosen = match limit {
+            Some(limit) => manifest::limit(&named, limit, 0),
+            None => named,
         };
-        match manifest::require_both_classes(&chosen, &what) {
-            Err(ManifestError::OneClass { .. }) if classes != Classes::Both => {}
-            checked => checked?,
+        if chosen.is_empty() {
+            return Err(ManifestError::NoSamples { what }.into());
+        }
+        if classes == Classes::Both {
+            manifest::require_both_classes(&chosen, &what)?;
         }
         Ok(Self { name: path.display().to_string(), split, all, chosen })
+    }
+}
+
+/// Whether `--limit` leaves a picture of each of the `classes`.
+///
+/// # Errors
+/// Wrong usage: fewer.
+pub fn check_limit(limit: Option<usize>, classes: Classes) -> Result<()> {
+    match (limit, classes) {
+        (Some(0), Classes::Only(_)) => Err(failure::usage("--limit 0: too few; give 1 or more")),
+        (Some(limit @ 0..2), Classes::Both | Classes::Any) => {
+            Err(failure::usage(format!("--limit {limit}: too few; give 2 or more, to have both classes")))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -2,7 +2,7 @@
 //! and the exit code. 1 failed, 2 wrong usage.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -31,9 +31,14 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     };
     // Whoever reads our output has gone: nobody is left to tell.
     if !error.chain().any(pipe) {
-        eprintln!("error: {}", one_line(error));
+        tell(&format!("error: {}", one_line(error)));
     }
     ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
+}
+
+/// A line on standard error. Where that is closed or full the exit code alone tells.
+fn tell(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
 /// The chain of causes on one line; a cause that its consequence quotes stands once.
@@ -69,7 +74,9 @@ pub fn contained(work: impl FnOnce() -> ExitCode) -> ExitCode {
     panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
         let text = PANIC.lock().ok().and_then(|mut text| text.take()).unwrap_or_default();
         let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        eprintln!("error: internal fault: {words}; this is a bug in dfrt, please report it with the command");
+        tell(&format!(
+            "error: internal fault: {words}; this is a bug in dfrt, please report it with the command"
+        ));
         ExitCode::FAILURE
     })
 }

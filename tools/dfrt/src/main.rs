@@ -6,6 +6,7 @@ mod command;
 mod conventions;
 mod dataset;
 mod failure;
+mod lock;
 mod model;
 #[cfg(feature = "train")]
 mod network;
@@ -13,13 +14,18 @@ mod output;
 mod place;
 mod progress;
 #[cfg(feature = "train")]
+mod quiet;
+#[cfg(feature = "train")]
 mod study;
+mod threshold;
 #[cfg(feature = "train")]
 mod training;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    #[cfg(feature = "train")]
+    quiet::layers();
     failure::contained(|| match command::parse(std::env::args_os().skip(1)) {
         command::Parsed::Run(command) => match command.run() {
             Ok(()) => ExitCode::SUCCESS,

@@ -2,9 +2,10 @@
 
 use crate::output;
 use anyhow::{Result, bail};
+use dfrt_runtime::detector::asked::Asked;
 use dfrt_runtime::detector::evaluate::ModelInfo;
-use dfrt_runtime::detector::reading::Asked;
 use dfrt_runtime::detector::session::{Detector, SessionError};
+use dfrt_runtime::detector::settle::Source;
 use std::path::{Path, PathBuf};
 
 /// The file of a RUN that is deployed.
@@ -59,22 +60,21 @@ impl Model {
         Detector::load(&self.onnx, 1)
     }
 
-    /// The same with what the user says about a file of another program; what has to
-    /// be guessed is told.
+    /// The same with what the user says about a file of another program; what only custom
+    /// speaks for is told.
     ///
     /// # Errors
-    /// As [`Model::load`], and a reading that the file cannot have.
+    /// As [`Model::load`], and a reading that the file cannot have or leaves open.
     pub fn load_as(&self, asked: &Asked) -> Result<Detector, SessionError> {
         let detector = Detector::load_as(&self.onnx, 1, asked)?;
-        self.tell_guesses(&detector);
-        Ok(detector)
-    }
-
-    /// Prints a line for each guess about how the file is read.
-    pub fn tell_guesses(&self, detector: &Detector) {
-        for guess in detector.guesses() {
-            output::note(format!("note: {}: {guess}", self.given.display()));
+        for fact in detector.facts().iter().filter(|fact| fact.source == Source::Custom) {
+            let (part, value, why) = (fact.part, &fact.value, &fact.why);
+            output::note(format!(
+                "note: {}: {part} {value}: {why} (--{part} changes it)",
+                self.given.display()
+            ));
         }
+        Ok(detector)
     }
 
     /// The model as results name it: under the name the user gave.

@@ -1,7 +1,8 @@
 //! What goes to standard output and standard error: results to the one, remarks to
 //! the other. With `--json` standard output holds JSON alone.
 
-use anyhow::Result;
+use crate::failure;
+use anyhow::{Context, Result};
 use dfrt_runtime::metrics::Estimate;
 use serde::Serialize;
 use std::fmt::{Display, Write as _};
@@ -15,8 +16,9 @@ pub const LISTED: usize = 20;
 /// Prints a text to standard output.
 pub fn say(text: impl Display) -> Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{text}")?;
-    Ok(out.flush()?)
+    writeln!(out, "{text}")
+        .and_then(|()| out.flush())
+        .context("standard output: cannot be written; free space where it goes, or send it elsewhere")
 }
 
 /// Prints `value` as JSON to standard output.
@@ -34,7 +36,7 @@ pub fn note(text: impl Display) {
 pub fn told(text: &str) -> ExitCode {
     match say(text.trim_end()) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
+        Err(error) => failure::report(&error),
     }
 }
 
@@ -52,6 +54,11 @@ pub fn passed_over(what: &str, lines: &[String], all: Option<&Path>) {
         Some(path) => note(format!("  and {more} more, all of them in {}", path.display())),
         None => note(format!("  and {more} more")),
     }
+}
+
+/// Says by which `rules` the data set `what` was read where nobody wrote it down.
+pub fn ruled(what: &str, rules: &[String]) {
+    rules.iter().for_each(|rule| note(format!("note: {what}: {rule}")));
 }
 
 /// "93.3 %".

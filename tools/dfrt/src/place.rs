@@ -1,6 +1,7 @@
 //! Where results go: nothing is overwritten unless `--force` says so.
 
-use anyhow::{Context, Result, bail};
+use crate::lock::LOCK;
+use anyhow::{Context, Result, anyhow, bail};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,10 +14,10 @@ pub fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).with_context(|| format!("{}: cannot be found", path.display()))
 }
 
-/// Whether a new file may be written at `path`.
+/// Whether a new file may and can be written at `path`.
 ///
 /// # Errors
-/// A folder is there, or a file and no `force`.
+/// A folder is there, or a file and no `force`; nothing can be written there.
 pub fn file(path: &Path, force: bool) -> Result<()> {
     if path.is_dir() {
         bail!("{}: is a folder; name a file with --out", path.display());
@@ -24,16 +25,22 @@ pub fn file(path: &Path, force: bool) -> Result<()> {
     if !force && path.symlink_metadata().is_ok() {
         bail!("{}: exists already; choose another --out, or replace it with --force", path.display());
     }
-    Ok(())
+    let whole = absolute(path)?;
+    let there = whole.ancestors().skip(1).find(|folder| folder.symlink_metadata().is_ok());
+    // The only sure way to learn it, before an hour's work is lost.
+    let tried = tempfile::Builder::new().prefix(".dfrt-").tempfile_in(there.unwrap_or(&whole));
+    tried
+        .map(drop)
+        .map_err(|error| anyhow!("{}: cannot be written: {error}; choose another --out", path.display()))
 }
 
-/// Whether the folder `path` is absent or empty.
+/// Whether the folder `path` is absent or empty, but for a lock.
 ///
 /// # Errors
 /// It is a file or cannot be listed.
 pub fn is_free(path: &Path) -> Result<bool> {
     match fs::read_dir(path) {
-        Ok(mut entries) => Ok(entries.next().is_none()),
+        Ok(mut entries) => Ok(entries.all(|entry| entry.is_ok_and(|entry| entry.file_name() == LOCK))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
             bail!("{}: is a file; name a folder with --out", path.display())
@@ -88,8 +95,13 @@ mod tests {
         storage::write(&folder.join("notes.txt"), b"mine").unwrap();
         assert!(!is_free(&folder).unwrap() && is_free(&folder.join("new")).unwrap());
         assert!(is_free(&folder.join("notes.txt")).is_err());
+        storage::write(&root.path().join("locked").join(LOCK), b"").unwrap();
+        assert!(is_free(&root.path().join("locked")).unwrap());
         assert!(file(&folder.join("attack.json"), false).unwrap_err().to_string().contains("--force"));
         assert!(file(&folder.join("attack.json"), true).is_ok() && file(&folder, true).is_err());
+        let nowhere = file(&folder.join("notes.txt/eval.json"), false).unwrap_err().to_string();
+        assert!(nowhere.contains("eval.json: cannot be written") && nowhere.contains("--out"), "{nowhere}");
+        assert!(file(&root.path().join("a/b/eval.json"), false).is_ok() && !root.path().join("a").exists());
         clear(&folder, &["attack.json", "clean", "absent"]).unwrap();
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
     }

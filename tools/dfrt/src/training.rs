@@ -68,6 +68,7 @@ impl Observer for Watch {
     fn begin(&mut self, plan: &Overview) {
         self.packing = None;
         self.total = plan.total_steps;
+        plan.rules.iter().for_each(|rule| self.task.line(&format!("note: {rule}")));
         let from = match plan.done_steps {
             0 => String::new(),
             done => format!(", resumed after step {done}"),

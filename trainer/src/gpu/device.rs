@@ -84,7 +84,18 @@ impl DeviceInfo {
     pub fn is_software(&self) -> bool {
         self.kind == "software"
     }
+
+    /// The major version of Mesa whose software driver this is, where it is older than one
+    /// known to be about twice as fast.
+    pub fn slow_mesa(&self) -> Option<u32> {
+        let (_, rest) = self.driver.split_once("Mesa ")?;
+        let major: u32 = rest.split('.').next()?.parse().ok()?;
+        (self.is_software() && major < FAST_MESA).then_some(major)
+    }
 }
+
+/// Since this major version Mesa's software driver is about twice as fast as 22 was.
+const FAST_MESA: u32 = 25;
 
 /// An opened device.
 #[derive(Debug)]
@@ -215,4 +226,25 @@ impl Device {
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_software_driver_is_known_by_its_version() {
+        let device = |kind, driver: &str| DeviceInfo {
+            index: 0,
+            name: "any".to_owned(),
+            kind,
+            api: "vulkan".to_owned(),
+            driver: driver.to_owned(),
+            default: true,
+        };
+        assert_eq!(device("software", "llvmpipe Mesa 22.3.6 (LLVM 15.0.6)").slow_mesa(), Some(22));
+        assert_eq!(device("software", "llvmpipe Mesa 25.0.7-2~bpo12+1 (LLVM 19.1.4)").slow_mesa(), None);
+        assert_eq!(device("discrete", "radv Mesa 22.3.6").slow_mesa(), None);
+        assert_eq!(device("software", "SwiftShader 5.0").slow_mesa(), None);
+    }
 }

@@ -25,7 +25,9 @@ pub enum BadConvention {
     #[error("family `{0}` is unknown; choose one of {names}", names = FAMILIES.map(|family| family.name).join(", "))]
     Family(String),
     /// An unknown border rule.
-    #[error("padding `{0}` is unknown; choose symmetric or same")]
+    #[error(
+        "padding `{0}` is unknown; choose symmetric or same (timm's tf_*), static-same (efficientnet_pytorch) or static-same-bare-stem (DeepfakeBench)"
+    )]
     Padding(String),
     /// A number out of range.
     #[error("{name} = {value} cannot be used; choose {wanted}")]
@@ -47,7 +49,8 @@ pub struct Family {
     /// Weights that belong to it.
     pub members: &'static str,
     padding: Padding,
-    bn_eps: f32,
+    /// None for the architecture's own: torchvision has another one from B5 on.
+    bn_eps: Option<f32>,
     mean: [f32; 3],
     std: [f32; 3],
 }
@@ -60,32 +63,47 @@ const fn family(
     name: &'static str,
     members: &'static str,
     padding: Padding,
-    bn_eps: f32,
+    bn_eps: Option<f32>,
     (mean, std): ([f32; 3], [f32; 3]),
 ) -> Family {
     Family { name, members, padding, bn_eps, mean, std }
 }
 
-/// Every family: timm's `default_cfgs`, torchvision's transforms, Google's Lite code.
-pub const FAMILIES: [Family; 6] = [
-    family("torchvision", "torchvision's efficientnet_b0", Padding::Symmetric, 1e-5, IMAGENET),
+/// Every family: torchvision's transforms and constructors, timm's `default_cfgs`, the
+/// package efficientnet_pytorch, Google's Lite code, DeepfakeBench's `efficientnetb4`.
+pub const FAMILIES: [Family; 8] = [
+    family("torchvision", "torchvision's efficientnet_b0 to _b7", Padding::Symmetric, None, IMAGENET),
     family(
         "timm",
         "timm's efficientnet_b0.ra_in1k, efficientnet_lite0.ra_in1k",
         Padding::Symmetric,
-        1e-5,
+        Some(1e-5),
         IMAGENET,
     ),
-    family("timm-ra4", "timm's efficientnet_b0.ra4_*", Padding::Symmetric, 1e-5, HALF),
+    family("timm-ra4", "timm's efficientnet_b0.ra4_*", Padding::Symmetric, Some(1e-5), HALF),
     family(
         "tf",
-        "timm's tf_efficientnet_b0.in1k, .aa_*, .ns_*; the package efficientnet_pytorch",
+        "timm's tf_efficientnet_b0.in1k, .aa_*, .ns_*, and so to b7",
         Padding::Same,
-        1e-3,
+        Some(1e-3),
         IMAGENET,
     ),
-    family("tf-ap", "timm's tf_efficientnet_b0.ap_*, tf_efficientnet_lite0", Padding::Same, 1e-3, HALF),
-    family("lite", "Google's EfficientNet-Lite, efficientnet_lite_pytorch", Padding::Same, 1e-3, BYTES),
+    family(
+        "tf-ap",
+        "timm's tf_efficientnet_b0.ap_* to b7, tf_efficientnet_lite0",
+        Padding::Same,
+        Some(1e-3),
+        HALF,
+    ),
+    family(
+        "efficientnet-pytorch",
+        "the package efficientnet_pytorch",
+        Padding::StaticSame,
+        Some(1e-3),
+        IMAGENET,
+    ),
+    family("lite", "Google's EfficientNet-Lite, efficientnet_lite_pytorch", Padding::Same, Some(1e-3), BYTES),
+    family("deepfakebench", "DeepfakeBench's efficientnetb4", Padding::StaticSameBareStem, Some(1e-3), HALF),
 ];
 
 impl Family {
@@ -95,11 +113,11 @@ impl Family {
         found.ok_or_else(|| BadConvention::Family(name.to_owned()))
     }
 
-    /// Its conventions, all of them set.
-    pub fn conventions(&self) -> Conventions {
+    /// Its conventions for `architecture`, all of them set.
+    pub fn conventions(&self, architecture: &Architecture) -> Conventions {
         Conventions {
             padding: Some(self.padding),
-            bn_eps: Some(self.bn_eps),
+            bn_eps: Some(self.bn_eps.unwrap_or(architecture.bn_eps)),
             mean: Some(self.mean),
             std: Some(self.std),
         }
@@ -165,18 +183,31 @@ mod tests {
     #[test]
     fn the_tables_own_conventions_are_a_familys() {
         for (architecture, name) in [(&EFFICIENTNET_B0, "torchvision"), (&EFFICIENTNET_LITE0, "lite")] {
-            assert_eq!(Conventions::of(architecture), Family::named(name).unwrap().conventions());
+            let family = Family::named(name).unwrap();
+            assert_eq!(Conventions::of(architecture), family.conventions(architecture));
             assert_eq!(Conventions::default().applied(architecture), *architecture);
         }
     }
 
     #[test]
     fn the_first_to_be_set_holds() {
-        let tf = Family::named("tf").unwrap().conventions();
+        let tf = Family::named("tf").unwrap().conventions(&EFFICIENTNET_B0);
         let asked = Conventions { bn_eps: Some(1e-4), ..Conventions::default() };
         let architecture = asked.or(tf).applied(&EFFICIENTNET_B0);
         assert_eq!((architecture.padding, architecture.bn_eps), (Padding::Same, 1e-4));
         assert_eq!(architecture.mean, EFFICIENTNET_B0.mean);
+    }
+
+    #[test]
+    fn torchvision_has_another_epsilon_from_b5_on() {
+        let of = |name, arch| {
+            Family::named(name).unwrap().conventions(Architecture::named(arch).unwrap()).bn_eps.unwrap()
+        };
+        assert_eq!(
+            (of("torchvision", "efficientnet-b4"), of("torchvision", "efficientnet-b5")),
+            (1e-5, 1e-3)
+        );
+        assert_eq!((of("timm", "efficientnet-b5"), of("tf", "efficientnet-b4")), (1e-5, 1e-3));
     }
 
     #[test]

@@ -37,23 +37,35 @@ pub struct Window {
 }
 
 impl Window {
-    /// The window of a `kernel` x `kernel` convolution over h x w under a border rule.
+    /// The window of a `kernel` x `kernel` convolution over h x w under a border rule;
+    /// h x w is also the size that a static rule was made for.
     pub fn new(h: usize, w: usize, kernel: usize, stride: usize, padding: Padding) -> Self {
-        let axis = |size: usize| match padding {
-            Padding::Symmetric => {
-                let pad = kernel / 2;
-                (pad, pad, (size + 2 * pad - kernel) / stride + 1)
-            }
-            Padding::Same => {
-                let out = size.div_ceil(stride);
-                let total = ((out - 1) * stride + kernel).saturating_sub(size);
-                (total / 2, total - total / 2, out)
-            }
+        let pads = |size| match padding {
+            Padding::Symmetric => (kernel / 2, kernel / 2),
+            Padding::Same | Padding::StaticSame | Padding::StaticSameBareStem => same(size, kernel, stride),
         };
-        let (pad_top, pad_bottom, oh) = axis(h);
-        let (pad_left, pad_right, ow) = axis(w);
+        Self::padded((h, w), kernel, stride, pads(h), pads(w))
+    }
+
+    /// With given pads (before, after) along each axis.
+    fn padded(
+        (h, w): (usize, usize),
+        kernel: usize,
+        stride: usize,
+        (pad_top, pad_bottom): (usize, usize),
+        (pad_left, pad_right): (usize, usize),
+    ) -> Self {
+        let oh = (h + pad_top + pad_bottom - kernel) / stride + 1;
+        let ow = (w + pad_left + pad_right - kernel) / stride + 1;
         Self { h, w, kernel, stride, pad_top, pad_left, pad_bottom, pad_right, oh, ow }
     }
+}
+
+/// TensorFlow's SAME pads (before, after) along an axis of `size`.
+fn same(size: usize, kernel: usize, stride: usize) -> (usize, usize) {
+    let out = size.div_ceil(stride);
+    let total = ((out - 1) * stride + kernel).saturating_sub(size);
+    (total / 2, total - total / 2)
 }
 
 /// What a node computes. Inputs and parameters are listed in this order.
@@ -190,7 +202,7 @@ pub struct RunningStatistics {
 pub struct Graph {
     /// The table it was expanded from.
     pub architecture: Architecture,
-    /// Side of the input in pixels, a multiple of 32.
+    /// Side of the input in pixels; see [`BadResolution`] for which there are.
     pub res: usize,
     /// The steps, in an order in which they can run.
     pub nodes: Vec<Node>,
@@ -210,8 +222,25 @@ pub struct Graph {
 
 /// The resolution does not fit the strides.
 #[derive(Debug, thiserror::Error)]
-#[error("resolution {0} cannot be used; choose a multiple of 32 from 32 up to 2048")]
+#[error("resolution {0} cannot be used; choose a multiple of 32 from 32 up to 2048 (from 64 where the stem has no border), or one of {sides}", sides = sides())]
 pub struct BadResolution(pub usize);
+
+/// Sides that are no multiples of 32, but of 4: those that EfficientNets were published for.
+const PUBLISHED: [usize; 7] = [240, 260, 300, 380, 456, 528, 600];
+
+fn sides() -> String {
+    PUBLISHED.map(|side| side.to_string()).join(", ")
+}
+
+impl BadResolution {
+    /// Whether an architecture can have pictures of that side.
+    fn check(res: usize, padding: Padding) -> Result<(), Self> {
+        // Without a border the last stride would find fewer pixels than its kernel has.
+        let least = if padding == Padding::StaticSameBareStem { 64 } else { 32 };
+        let multiple = res.is_multiple_of(32) && (least..=2048).contains(&res);
+        if multiple || PUBLISHED.contains(&res) { Ok(()) } else { Err(Self(res)) }
+    }
+}
 
 impl Graph {
     /// Expands `architecture` for pictures of side `res`, with one logit.
@@ -226,9 +255,7 @@ impl Graph {
         res: usize,
         outputs: usize,
     ) -> Result<Self, BadResolution> {
-        if res == 0 || !res.is_multiple_of(32) || res > 2048 {
-            return Err(BadResolution(res));
-        }
+        BadResolution::check(res, architecture.padding)?;
         let mut graph = Self {
             architecture: architecture.clone(),
             res,
@@ -362,7 +389,7 @@ impl Graph {
         stride: usize,
     ) -> ValueId {
         let from = self.extent(x);
-        let window = Window::new(from.h, from.w, kernel, stride, self.architecture.padding);
+        let window = self.window(from, kernel, stride);
         let weight = self.param(name, "weight", vec![channels, from.c, kernel, kernel], Role::Convolution);
         let extent = Extent { h: window.oh, w: window.ow, c: channels };
         self.node(name, Op::Convolution(window), &[x], vec![weight], extent)
@@ -376,10 +403,31 @@ impl Graph {
 
     fn depthwise(&mut self, name: &str, x: ValueId, kernel: usize, stride: usize) -> ValueId {
         let from = self.extent(x);
-        let window = Window::new(from.h, from.w, kernel, stride, self.architecture.padding);
+        let window = self.window(from, kernel, stride);
         let weight = self.param(name, "weight", vec![from.c, 1, kernel, kernel], Role::Depthwise);
         let extent = Extent { h: window.oh, w: window.ow, c: from.c };
         self.node(name, Op::Depthwise(window), &[x], vec![weight], extent)
+    }
+
+    /// The window of the next spatial convolution, which reads `from`.
+    fn window(&self, from: Extent, kernel: usize, stride: usize) -> Window {
+        let padding = self.architecture.padding;
+        let spatial = self.nodes.iter().filter_map(|node| match node.op {
+            Op::Convolution(window) | Op::Depthwise(window) => Some(window),
+            _ => None,
+        });
+        let strides: Vec<usize> = spatial.map(|window| window.stride).collect();
+        let pads = match padding {
+            Padding::Symmetric | Padding::Same => {
+                return Window::new(from.h, from.w, kernel, stride, padding);
+            }
+            Padding::StaticSameBareStem if strides.is_empty() => (0, 0),
+            Padding::StaticSame | Padding::StaticSameBareStem => {
+                let size = strides.iter().fold(self.architecture.res, |size, &stride| size.div_ceil(stride));
+                same(size, kernel, stride)
+            }
+        };
+        Window::padded((from.h, from.w), kernel, stride, pads, pads)
     }
 
     fn batch_norm(&mut self, name: &str, x: ValueId, activation: Activation) -> ValueId {
@@ -441,7 +489,7 @@ impl Graph {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::arch::{ARCHITECTURES, EFFICIENTNET_B0, EFFICIENTNET_TINY};
+    use crate::model::arch::{ARCHITECTURES, EFFICIENTNET_B0, EFFICIENTNET_B4, EFFICIENTNET_TINY};
 
     #[test]
     fn b0_has_the_published_size() {
@@ -479,12 +527,52 @@ mod tests {
     #[test]
     fn resolutions_are_multiples_of_32() {
         for architecture in ARCHITECTURES {
-            for res in [32, 64, 96, 224] {
+            for res in [32, 64, 96, 224, 260, 380] {
                 let graph = Graph::new(architecture, res).unwrap();
                 assert_eq!(graph.extent(graph.logit).len(), 1);
             }
             for res in [0, 16, 33, 100, 4096] {
                 assert!(Graph::new(architecture, res).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn static_pads_are_those_of_the_published_resolution() {
+        let of = |padding, res| {
+            let architecture = Architecture { padding, ..EFFICIENTNET_B4.clone() };
+            let graph = Graph::new(&architecture, res).unwrap();
+            let halving = graph.nodes.iter().filter_map(|node| match node.op {
+                Op::Convolution(window) | Op::Depthwise(window) if window.stride == 2 => Some(window),
+                _ => None,
+            });
+            halving.map(|window| (window.pad_top, window.pad_bottom, window.oh)).collect::<Vec<_>>()
+        };
+        // 380 -> 190 -> 95 -> 48: SAME pads the third on both sides, at 256 it would not.
+        let own = [(0, 1, 190), (0, 1, 95), (2, 2, 48), (0, 1, 24), (1, 2, 12)];
+        assert_eq!(of(Padding::StaticSame, 380), own);
+        assert_eq!(of(Padding::Same, 380), own);
+        assert_eq!(
+            of(Padding::StaticSame, 256),
+            [(0, 1, 128), (0, 1, 64), (2, 2, 32), (0, 1, 16), (1, 2, 8)]
+        );
+        assert_eq!(of(Padding::Same, 256), [(0, 1, 128), (0, 1, 64), (1, 2, 32), (0, 1, 16), (1, 2, 8)]);
+        assert_eq!(
+            of(Padding::StaticSameBareStem, 256),
+            [(0, 0, 127), (0, 1, 63), (2, 2, 32), (0, 1, 16), (1, 2, 8)]
+        );
+    }
+
+    #[test]
+    fn every_resolution_has_a_picture_left_at_the_end() {
+        for architecture in ARCHITECTURES {
+            for padding in Padding::ALL {
+                let architecture = Architecture { padding, ..architecture.clone() };
+                for res in [32, 64, 96, 128, 260, 380, 600] {
+                    let bare = padding == Padding::StaticSameBareStem;
+                    let made = Graph::new(&architecture, res);
+                    assert_eq!(made.is_ok(), !(bare && res == 32), "{} {padding} {res}", architecture.name);
+                }
             }
         }
     }

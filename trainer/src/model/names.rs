@@ -259,13 +259,15 @@ impl Module {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::arch::{ARCHITECTURES, EFFICIENTNET_B0, EFFICIENTNET_LITE0};
+    use crate::model::arch::{ARCHITECTURES, EFFICIENTNET_B0, EFFICIENTNET_B4, EFFICIENTNET_LITE0};
     use std::collections::BTreeSet;
 
     /// The `state_dict` of torchvision's, timm's and EfficientNet-PyTorch's B0 with one
     /// class: lines of the three names and the sizes joined by "x" (nothing for a
     /// counter), tabs between.
     const B0: &str = include_str!("../../../fixtures/efficientnet_b0_state.tsv");
+    /// The same of B4, which has a stage of two blocks without expansion.
+    const B4: &str = include_str!("../../../fixtures/efficientnet_b4_state.tsv");
     /// The same of Lite0 for timm and EfficientNet-PyTorch.
     const LITE0: &str = include_str!("../../../fixtures/efficientnet_lite0_state.tsv");
 
@@ -288,12 +290,14 @@ mod tests {
     }
 
     #[test]
-    fn b0_lists_the_known_states_in_their_order() {
-        let graph = Graph::new(&EFFICIENTNET_B0, 32).unwrap();
-        for (column, scheme) in Scheme::ALL.into_iter().enumerate() {
-            let listed = listed(&graph, scheme);
-            assert_eq!(listed.len(), 360);
-            assert_eq!(listed, known(B0, column), "{scheme}");
+    fn b0_and_b4_list_the_known_states_in_their_order() {
+        for (architecture, table, len) in [(&EFFICIENTNET_B0, B0, 360), (EFFICIENTNET_B4, B4, 706)] {
+            let graph = Graph::new(architecture, 32).unwrap();
+            for (column, scheme) in Scheme::ALL.into_iter().enumerate() {
+                let listed = listed(&graph, scheme);
+                assert_eq!(listed.len(), len);
+                assert_eq!(listed, known(table, column), "{scheme}");
+            }
         }
     }
 

@@ -7,7 +7,7 @@ pub use super::layout::{from_device_layout, to_device_layout};
 use super::names::{self, Content};
 use dfrt_runtime::storage::{self, StorageError};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A batch-norm's running statistics.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,6 +99,16 @@ pub enum WeightsError {
         /// What to do.
         advice: String,
     },
+    /// A tensor holds what is no weight.
+    #[error("{}: tensor `{name}` holds {what}: its training failed or the file is damaged; take an earlier checkpoint, or copy the file again", file.display())]
+    Broken {
+        /// The file.
+        file: PathBuf,
+        /// Its name.
+        name: String,
+        /// What, and how often.
+        what: String,
+    },
     /// A tensor holds numbers of another type.
     #[error("{}: tensor `{name}` holds {found} numbers, {expected} are needed; convert the file", file.display())]
     Number {
@@ -111,6 +121,22 @@ pub enum WeightsError {
         /// The type that is read.
         expected: &'static str,
     },
+}
+
+impl Content {
+    /// Whether values can be an entry's: finite, a variance not negative.
+    pub(super) fn check(self, file: &Path, name: &str, values: &[f32]) -> Result<(), WeightsError> {
+        let count = |wrong: fn(&f32) -> bool| values.iter().filter(|value| wrong(value)).count();
+        let (broken, negative) = (count(|value| !value.is_finite()), count(|&value| value < 0.0));
+        let what = if broken > 0 {
+            format!("NaN or infinity at {broken} of its {} places", values.len())
+        } else if negative > 0 && matches!(self, Self::RunningVar(_)) {
+            format!("a negative variance at {negative} of its {} places", values.len())
+        } else {
+            return Ok(());
+        };
+        Err(WeightsError::Broken { file: file.to_owned(), name: name.to_owned(), what })
+    }
 }
 
 impl Weights {
@@ -132,7 +158,7 @@ impl Weights {
     }
 
     /// The inverse of [`Weights::to_tensors`], with the counter at 0. A tensor that
-    /// is missing, misshapen or unexpected is an error, missing ones first.
+    /// is missing, misshapen, broken or unexpected is an error, missing ones first.
     pub fn from_tensors(
         graph: &Graph,
         mut tensors: BTreeMap<String, Tensor>,
@@ -150,6 +176,7 @@ impl Weights {
                 return Err(WeightsError::Misshapen { file, name, found, expected, advice });
             }
             assert_eq!(values.len(), place.len(), "{name}: as many values as its shape says");
+            content.check(&file, &name, &values)?;
             *place = values;
         }
         match tensors.pop_first() {
@@ -270,6 +297,23 @@ mod tests {
         unexpected.insert("head.weight".to_owned(), Tensor { shape: vec![1], values: vec![0.0] });
         let text = complaint(unexpected, None);
         assert!(text.contains("`head.weight` [1] is unexpected"), "{text}");
+    }
+
+    #[test]
+    fn what_is_no_weight_is_refused() {
+        let (graph, weights) = tiny();
+        let complaint = |change: fn(&mut Weights)| {
+            let mut weights = weights.clone();
+            change(&mut weights);
+            let tensors = weights.to_tensors(&graph);
+            Weights::from_tensors(&graph, tensors, &origin(None)).unwrap_err().to_string()
+        };
+        let nan = complaint(|weights| weights.params[0][3] = f32::NAN);
+        assert!(nan.contains("`features.0.0.weight` holds NaN or infinity at 1 of its 432 places"), "{nan}");
+        let infinite = complaint(|weights| weights.running[0].mean[0] = f32::INFINITY);
+        assert!(infinite.contains("`features.0.1.running_mean` holds NaN or infinity"), "{infinite}");
+        let negative = complaint(|weights| weights.running[1].var[..2].fill(-0.5));
+        assert!(negative.contains("holds a negative variance at 2 of its 16 places"), "{negative}");
     }
 
     #[test]

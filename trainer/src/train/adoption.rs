@@ -39,6 +39,18 @@ pub struct Adoption {
     pub entries: usize,
     /// What became of the file's last layer.
     pub head: Head,
+    /// Its name in the file; none where a fresh one was put there.
+    #[serde(default)]
+    pub head_name: Option<String>,
+    /// The key of the checkpoint under which the network lay, if it lay under one.
+    #[serde(default)]
+    pub key: Option<String>,
+    /// What stood before the network's names.
+    #[serde(default)]
+    pub prefix: String,
+    /// The other networks in the file.
+    #[serde(default)]
+    pub others: Vec<String>,
     /// Entries of the file that were left out.
     pub left_out: Vec<String>,
     /// SHA-256 over the weights.
@@ -75,6 +87,10 @@ pub fn adopt(
         found: imported.found,
         entries: imported.entries,
         head: imported.head,
+        head_name: imported.head_name.clone(),
+        key: source.found_in.clone(),
+        prefix: source.prefix.clone(),
+        others: source.others.clone(),
         left_out: imported.left_out.clone(),
         weights_sha256: weights.sha256(&graph),
     };

@@ -73,6 +73,7 @@ const FIRST: &str = "first_moment";
 const SECOND: &str = "second_moment";
 const PROGRESS: &str = "dfrt.progress";
 const SETTINGS: &str = "dfrt.settings_sha256";
+const DATA: &str = "dfrt.data_sha256";
 
 /// Progress as text: floats by their bits, which no parser rounds.
 #[derive(Serialize, Deserialize)]
@@ -137,23 +138,35 @@ fn settings_hash(settings: &Settings) -> String {
 }
 
 impl Checkpoint {
-    /// Writes the checkpoint atomically; an earlier one survives a failure.
-    pub fn save(&self, path: &Path, graph: &Graph, settings: &Settings) -> Result<(), CheckpointError> {
+    /// Writes the checkpoint atomically; an earlier one survives a failure. `data_sha256` is
+    /// the manifest's hash.
+    pub fn save(
+        &self,
+        path: &Path,
+        graph: &Graph,
+        settings: &Settings,
+        data_sha256: &str,
+    ) -> Result<(), CheckpointError> {
         let extras = BTreeMap::from([
             (FIRST.to_owned(), self.first.clone()),
             (SECOND.to_owned(), self.second.clone()),
         ]);
         let record = serde_json::to_string(&Record::from(&self.progress)).expect("plain values");
-        let metadata =
-            BTreeMap::from([(PROGRESS.to_owned(), record), (SETTINGS.to_owned(), settings_hash(settings))]);
+        let metadata = BTreeMap::from([
+            (PROGRESS.to_owned(), record),
+            (SETTINGS.to_owned(), settings_hash(settings)),
+            (DATA.to_owned(), data_sha256.to_owned()),
+        ]);
         Ok(weights_file::save(path, graph, &self.weights, &extras, &metadata)?)
     }
 
-    /// Reads a checkpoint of a run with exactly these settings.
+    /// Reads a checkpoint of a run with exactly these settings on exactly this manifest (of
+    /// which checkpoints of earlier versions say nothing).
     pub fn load(
         path: &Path,
         graph: &Graph,
         settings: &Settings,
+        data_sha256: &str,
         len: usize,
     ) -> Result<Self, CheckpointError> {
         let unusable =
@@ -161,6 +174,9 @@ impl Checkpoint {
         let mut loaded = weights_file::load(path, graph)?;
         if loaded.metadata.get(SETTINGS) != Some(&settings_hash(settings)) {
             return Err(unusable("it belongs to a run with other settings than its config.toml"));
+        }
+        if loaded.metadata.get(DATA).is_some_and(|then| then != data_sha256) {
+            return Err(unusable("the data set has changed since: other files, labels, groups or splits"));
         }
         let record = loaded.metadata.get(PROGRESS).and_then(|text| serde_json::from_str::<Record>(text).ok());
         let progress = record.ok_or_else(|| unusable("it does not say how far the run was"))?.into();

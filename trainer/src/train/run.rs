@@ -138,6 +138,8 @@ pub struct Overview {
     pub n_val: usize,
     /// Device memory of the plans in MB.
     pub gpu_mb: f64,
+    /// What of the data set was settled by a rule (groups, splits), a line each.
+    pub rules: Vec<String>,
 }
 
 /// The buffers that a step reads and writes beside the weights.
@@ -153,6 +155,7 @@ struct Run<'a> {
     steps_an_epoch: usize,
     data_sha256: String,
     manifest_skipped: Vec<String>,
+    manifest_rules: Vec<String>,
 }
 
 /// Trains as `settings` say and fills the folder `out`. With `resume`, goes on from
@@ -210,6 +213,7 @@ impl<'a> Run<'a> {
             weights,
             batch,
             steps_an_epoch,
+            manifest_rules: manifest.rules,
             manifest_skipped: [manifest.skipped, train.left_out.clone(), left_out].concat(),
             train,
             val: val.over(pack),
@@ -220,7 +224,10 @@ impl<'a> Run<'a> {
 
     fn initial_weights(&self) -> Result<Weights, TrainError> {
         match &self.settings.init {
-            Some(path) => Ok(Source::open(path)?.weights(&self.graph, self.settings.seed)?.weights),
+            Some(path) => {
+                let source = Source::open(path, &self.settings.checkpoint)?;
+                Ok(source.weights(&self.graph, self.settings.seed)?.weights)
+            }
             None => Ok(Weights::initial(&self.graph, self.settings.seed)),
         }
     }
@@ -275,7 +282,8 @@ impl<'a> Session<'a> {
             return Err(TrainError::NothingToResume { path: self.run.out.to_owned() });
         }
         let len = self.network.layout.len;
-        let checkpoint = Checkpoint::load(&path, &self.run.graph, self.run.settings, len)?;
+        let checkpoint =
+            Checkpoint::load(&path, &self.run.graph, self.run.settings, &self.run.data_sha256, len)?;
         self.network.load(&checkpoint.weights);
         self.stepper.restore(&checkpoint.first, &checkpoint.second);
         self.progress = checkpoint.progress;
@@ -286,7 +294,8 @@ impl<'a> Session<'a> {
         let [first, second] = self.stepper.moments()?;
         let weights = self.network.weights(self.progress.step as u64)?;
         let checkpoint = Checkpoint { progress: self.progress, weights, first, second };
-        Ok(checkpoint.save(&self.run.file(files::LAST), &self.run.graph, self.run.settings)?)
+        let path = self.run.file(files::LAST);
+        Ok(checkpoint.save(&path, &self.run.graph, self.run.settings, &self.run.data_sha256)?)
     }
 
     fn run(&mut self, observer: &mut dyn Observer) -> Result<Outcome, TrainError> {
@@ -299,6 +308,7 @@ impl<'a> Session<'a> {
             n_train: run.train.labels.len(),
             n_val: run.val.samples().len(),
             gpu_mb: self.gpu_mb,
+            rules: run.manifest_rules.clone(),
         });
         while self.progress.epoch < run.settings.epochs && !self.out_of_patience() {
             self.epoch(&mut journal, observer)?;

@@ -11,6 +11,7 @@ use crate::arms::step;
 use crate::model::arch::{Architecture, UnknownArchitecture};
 use crate::model::conventions::{BadConvention, Conventions};
 use crate::model::graph::{BadResolution, Graph};
+use crate::model::import::Choices;
 use crate::ops::optimizer::Optimizer;
 use crate::plan::pass::Activations;
 use serde::{Deserialize, Serialize};
@@ -74,6 +75,9 @@ pub struct Settings {
     pub init: Option<PathBuf>,
     /// How often as much a picture of that subset weighs in the loss as others of its class.
     pub subset_weights: BTreeMap<String, f32>,
+    /// What of a checkpoint to start from is taken, where it leaves that open.
+    #[serde(skip_serializing_if = "is_default")]
+    pub checkpoint: Choices,
     /// What takes the place of the architecture's own conventions.
     pub conventions: Conventions,
     /// How weights follow gradients.
@@ -82,6 +86,10 @@ pub struct Settings {
     pub augment: Augmentation,
     /// How gradients are made.
     pub method: Method,
+}
+
+fn is_default(choices: &Choices) -> bool {
+    *choices == Choices::default()
 }
 
 impl Default for Settings {
@@ -111,6 +119,7 @@ impl Default for Settings {
             fakes: Fakes::Files,
             init: None,
             subset_weights: BTreeMap::new(),
+            checkpoint: Choices::default(),
             conventions: Conventions::default(),
             optimizer: Optimizer::Adamw { beta1: 0.9, beta2: 0.999, eps: 1e-8 },
             augment: Augmentation::default(),
@@ -243,6 +252,8 @@ mod tests {
     fn a_resolved_config_reads_back() {
         let mut settings = Settings { data: "faces".into(), limit: Some(64), ..Settings::default() };
         settings.method = Method::named("gr").unwrap();
+        assert!(!settings.to_toml().contains("checkpoint]"), "what nobody asked for is not written");
+        settings.checkpoint = Choices { head: Some("fc".to_owned()), new_head: true, ..Choices::default() };
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.toml");
         std::fs::write(&path, settings.to_toml()).unwrap();

@@ -6,7 +6,7 @@ use dfrt_runtime::data::picture;
 use dfrt_trainer::evaluator::Evaluator;
 use dfrt_trainer::model::arch::EFFICIENTNET_LITE0;
 use dfrt_trainer::model::graph::Graph;
-use dfrt_trainer::model::import::{Head, Source};
+use dfrt_trainer::model::import::{Choices, Head, Source};
 use dfrt_trainer::plan::resident::Resident;
 use libtest_mimic::Trial;
 use std::ops::RangeInclusive;
@@ -37,7 +37,7 @@ pub fn trials() -> Vec<Trial> {
 fn lite0_names_photographs() -> Result<(), String> {
     let fail = |error: &dyn std::fmt::Display| error.to_string();
     let graph = Graph::with_outputs(&EFFICIENTNET_LITE0, 224, 1000).map_err(|error| fail(&error))?;
-    let source = Source::open(&folder().join(WEIGHTS)).map_err(|error| fail(&error))?;
+    let source = Source::open(&folder().join(WEIGHTS), &Choices::default()).map_err(|error| fail(&error))?;
     let imported = source.weights(&graph, 0).map_err(|error| fail(&error))?;
     assert_eq!((imported.head, imported.found), (Head::Kept, imported.entries));
     let network = Resident::new(engine()?, graph, &imported.weights).map_err(|error| fail(&error))?;

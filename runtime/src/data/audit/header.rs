@@ -20,6 +20,10 @@ pub enum Format {
     Bmp,
     /// WebP.
     Webp,
+    /// GIF.
+    Gif,
+    /// TIFF.
+    Tiff,
 }
 
 impl Format {
@@ -30,16 +34,20 @@ impl Format {
             Self::Png => "png",
             Self::Bmp => "bmp",
             Self::Webp => "webp",
+            Self::Gif => "gif",
+            Self::Tiff => "tiff",
         }
     }
 
     /// What the ending of the file's name promises; `None` for a foreign one.
     pub fn promised(path: &Path) -> Option<Self> {
         match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
-            "jpg" | "jpeg" => Some(Self::Jpeg),
+            "jpg" | "jpeg" | "jpe" | "jfif" => Some(Self::Jpeg),
             "png" => Some(Self::Png),
             "bmp" => Some(Self::Bmp),
             "webp" => Some(Self::Webp),
+            "gif" => Some(Self::Gif),
+            "tif" | "tiff" => Some(Self::Tiff),
             _ => None,
         }
     }
@@ -67,6 +75,17 @@ impl Channels {
             Self::Rgb => "rgb",
             Self::Palette => "palette",
             Self::Cmyk => "cmyk",
+        }
+    }
+}
+
+impl Channels {
+    /// How many numbers a pixel has without its transparency.
+    fn count(self) -> usize {
+        match self {
+            Self::Grey | Self::Palette => 1,
+            Self::Rgb => 3,
+            Self::Cmyk => 4,
         }
     }
 }
@@ -103,8 +122,8 @@ impl Header {
     }
 }
 
-/// Reads the header of the file `bytes`; `None` where they are no JPEG, PNG, BMP or WebP.
-/// Never panics, whatever the bytes.
+/// Reads the header of the file `bytes`; `None` where they are none of the
+/// formats that are read. Never panics, whatever the bytes.
 pub fn read(bytes: &[u8]) -> Option<Header> {
     if let Some(jpeg) = jpeg::read(bytes) {
         return Some(of_jpeg(jpeg));
@@ -114,6 +133,12 @@ pub fn read(bytes: &[u8]) -> Option<Header> {
     }
     if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
         return Some(of_webp(&bytes[12..]));
+    }
+    if bytes.starts_with(b"GIF87a") || bytes.starts_with(b"GIF89a") {
+        return Some(of_gif(bytes));
+    }
+    if bytes.starts_with(b"II*\0") || bytes.starts_with(b"MM\0*") {
+        return Some(of_tiff(bytes));
     }
     bytes.starts_with(b"BM").then(|| of_bmp(bytes))
 }
@@ -217,6 +242,82 @@ fn of_bmp(bytes: &[u8]) -> Header {
         header.alpha = low == 32;
         if low <= 8 {
             header.channels = Channels::Palette;
+        }
+    }
+    header
+}
+
+/// What stands before the first picture: a comment, whether that picture may be transparent.
+fn of_gif(bytes: &[u8]) -> Header {
+    let mut header = Header { channels: Channels::Palette, ..Header::new(Format::Gif, "lossless") };
+    // Six bytes of signature, seven of the screen's, perhaps a palette of 2^(n+1) colours.
+    let Some(&screen) = bytes.get(10) else { return header };
+    let palette = if screen & 0x80 != 0 { 3 << ((screen & 7) + 1) } else { 0 };
+    let mut rest = bytes.get(13 + palette..).unwrap_or_default();
+    for _ in 0..MAX_CHUNKS {
+        // Extensions: their kind, then blocks behind their lengths up to an empty one.
+        let Some((&[0x21, kind], mut blocks)) = rest.split_first_chunk() else { break };
+        match (kind, blocks.get(1)) {
+            (0xf9, Some(flags)) => header.alpha = flags & 1 != 0,
+            (0xfe, _) => header.metadata.text = true,
+            _ => {}
+        }
+        while let Some((&length, data)) = blocks.split_first() {
+            blocks = data.get(usize::from(length)..).unwrap_or_default();
+            if length == 0 {
+                break;
+            }
+        }
+        rest = blocks;
+    }
+    header
+}
+
+/// Tags of the first directory, ascending: 258 bits a sample, 259 compression, 262 what
+/// samples are, 277 how many a pixel has, 338 what further samples are, 271 and 272 the camera, 34665 EXIF, 700 XMP, 33723 IPTC,
+/// 34675 profile, 282 density, 270 and 305 text.
+fn of_tiff(bytes: &[u8]) -> Header {
+    let mut header = Header::new(Format::Tiff, "lossless");
+    let big = bytes[0] == b'M';
+    let short = |at: usize| -> Option<u16> {
+        let two = bytes.get(at..at.checked_add(2)?)?.try_into().ok()?;
+        Some(if big { u16::from_be_bytes(two) } else { u16::from_le_bytes(two) })
+    };
+    let long = |at: usize| -> Option<usize> {
+        let four = bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
+        Some((if big { u32::from_be_bytes(four) } else { u32::from_le_bytes(four) }) as usize)
+    };
+    let Some((start, count)) = long(4).and_then(|start| Some((start, short(start)?))) else { return header };
+    for entry in (0..usize::from(count)).map(|entry| start + 2 + 12 * entry) {
+        let (Some(tag), Some(number), Some(value)) = (short(entry), long(entry + 4), short(entry + 8)) else {
+            break;
+        };
+        let metadata = &mut header.metadata;
+        match tag {
+            258 => {
+                // Several values stand elsewhere; the first is enough.
+                let first = if number > 2 { long(entry + 8).and_then(short) } else { Some(value) };
+                header.bits = first.and_then(|bits| u8::try_from(bits).ok()).unwrap_or(header.bits);
+            }
+            259 if matches!(value, 6 | 7) => header.coding = "lossy",
+            262 => {
+                header.channels = match value {
+                    0 | 1 => Channels::Grey,
+                    3 => Channels::Palette,
+                    5 => Channels::Cmyk,
+                    _ => Channels::Rgb,
+                };
+            }
+            277 => header.alpha = usize::from(value) > header.channels.count(),
+            338 => header.alpha = true,
+            271 | 272 => metadata.camera = true,
+            34_665 => metadata.exif = true,
+            700 => metadata.xmp = true,
+            33_723 => metadata.iptc = true,
+            34_675 => metadata.profile = true,
+            282 => metadata.density = true,
+            270 | 305 => metadata.text = true,
+            _ => {}
         }
     }
     header

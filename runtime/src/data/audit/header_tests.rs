@@ -25,6 +25,7 @@ fn every_format_is_known_by_its_content() {
         (ImageFormat::Png, Format::Png),
         (ImageFormat::Bmp, Format::Bmp),
         (ImageFormat::WebP, Format::Webp),
+        (ImageFormat::Tiff, Format::Tiff),
     ] {
         let header = of(format);
         assert_eq!((header.format, header.alpha), (ours, false));
@@ -34,19 +35,32 @@ fn every_format_is_known_by_its_content() {
     }
     assert_eq!(of(ImageFormat::WebP).coding, "lossless");
     assert_eq!(of(ImageFormat::Jpeg).coding, "baseline");
-    assert_eq!(read(b"GIF89a"), None);
+    for ending in ["jpe", "JFIF", "jpeg"] {
+        assert_eq!(Format::promised(&Path::new("a").with_extension(ending)), Some(Format::Jpeg));
+    }
+    assert_eq!(Format::promised(Path::new("a.tif")), Some(Format::Tiff));
+    let gif = read(&encoded(image::RgbaImage::from_pixel(9, 7, Rgba([10, 20, 30, 255])), ImageFormat::Gif));
+    let gif = gif.unwrap();
+    assert_eq!((gif.format, gif.channels, gif.bits), (Format::Gif, Channels::Palette, 8));
+    assert_eq!(Format::promised(Path::new("a.gif")), Some(Format::Gif));
+    assert_eq!(read(b"GIF90a"), None);
     assert_eq!(read(b""), None);
     assert_eq!(Format::promised(Path::new("picture")), None);
 }
 
 #[test]
 fn unusual_pixels() {
-    let rgba = || image::RgbaImage::from_pixel(9, 7, Rgba([10, 20, 30, 40]));
-    for format in [ImageFormat::Png, ImageFormat::WebP, ImageFormat::Bmp] {
+    // A GIF's pixel is there or it is not.
+    let rgba = || image::RgbaImage::from_pixel(9, 7, Rgba([10, 20, 30, 0]));
+    let formats =
+        [ImageFormat::Png, ImageFormat::WebP, ImageFormat::Bmp, ImageFormat::Tiff, ImageFormat::Gif];
+    for format in formats {
         assert!(read(&encoded(rgba(), format)).unwrap().alpha, "{format:?}");
     }
     let grey = image::ImageBuffer::from_pixel(9, 7, Luma([40_000_u16]));
-    assert_eq!(read(&encoded(grey, ImageFormat::Png)).unwrap().colours(), "grey 16 bit");
+    for format in [ImageFormat::Png, ImageFormat::Tiff] {
+        assert_eq!(read(&encoded(grey.clone(), format)).unwrap().colours(), "grey 16 bit");
+    }
     let grey = image::GrayImage::from_pixel(9, 7, Luma([40]));
     assert_eq!(read(&encoded(grey.clone(), ImageFormat::Jpeg)).unwrap().colours(), "grey 8 bit");
     assert_eq!(read(&encoded(grey, ImageFormat::Bmp)).unwrap().channels, Channels::Palette);
@@ -69,14 +83,14 @@ fn metadata_of_a_png() {
 proptest! {
     #[test]
     fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        for start in [b"".as_slice(), b"\x89PNG\r\n\x1a\n", b"RIFF\0\0\0\0WEBP", b"BM", b"\xff\xd8"] {
+        for start in [b"".as_slice(), b"\x89PNG\r\n\x1a\n", b"RIFF\0\0\0\0WEBP", b"BM", b"\xff\xd8", b"GIF89a", b"II*\0", b"MM\0*"] {
             read(&[start, &bytes].concat());
         }
     }
 
     #[test]
     fn chunks_of_any_length_end(length in any::<u32>(), at in 0_usize..40) {
-        for format in [ImageFormat::Png, ImageFormat::WebP] {
+        for format in [ImageFormat::Png, ImageFormat::WebP, ImageFormat::Tiff] {
             let mut file = encoded(RgbImage::new(5, 5), format);
             file[at..at + 4].copy_from_slice(&length.to_be_bytes());
             read(&file);

@@ -25,9 +25,9 @@ pub struct JpegHeader {
     pub quality: Option<u8>,
     /// A number that is equal where all quantisation tables are equal.
     pub tables: u64,
-    /// How many times finer luminance is than chrominance, horizontally and vertically:
-    /// (1, 1) is 4:4:4, (2, 1) 4:2:2, (2, 2) 4:2:0; (0, 0) where there is no chrominance.
-    pub subsampling: (u8, u8),
+    /// The sampling factors of luminance and of chrominance, horizontally and vertically,
+    /// in lowest terms: `[(2, 1), (2, 1)]` is 4:2:0. `None` where there is no chrominance.
+    pub subsampling: Option<[(u8, u8); 2]>,
     /// Progressive, else baseline or extended.
     pub progressive: bool,
     /// Channels: 1 grey, 3 colour, 4 inks.
@@ -42,13 +42,15 @@ impl JpegHeader {
     /// "4:2:0" and the like.
     pub fn subsampling_name(&self) -> String {
         match self.subsampling {
-            (0, 0) => "none".to_owned(),
-            (1, 1) => "4:4:4".to_owned(),
-            (2, 1) => "4:2:2".to_owned(),
-            (2, 2) => "4:2:0".to_owned(),
-            (1, 2) => "4:4:0".to_owned(),
-            (4, 1) => "4:1:1".to_owned(),
-            (across, down) => format!("{across}x{down}"),
+            None => "none".to_owned(),
+            Some([(1, 1), (1, 1)]) => "4:4:4".to_owned(),
+            Some([(2, 1), (1, 1)]) => "4:2:2".to_owned(),
+            Some([(2, 1), (2, 1)]) => "4:2:0".to_owned(),
+            Some([(1, 1), (2, 1)]) => "4:4:0".to_owned(),
+            Some([(4, 1), (1, 1)]) => "4:1:1".to_owned(),
+            Some([(across, 1), (down, 1)]) => format!("{across}x{down}"),
+            // Chrominance is finer, or no whole number of times coarser.
+            Some([across, down]) => format!("{}:{} x {}:{}", across.0, across.1, down.0, down.1),
         }
     }
 }
@@ -100,10 +102,7 @@ impl JpegHeader {
         if let (3 | 4, Some(second)) = (channels, segment.get(9..12)) {
             let factors = |byte: u8| (byte >> 4, byte & 15);
             let (fine, coarse) = (factors(first[1]), factors(second[1]));
-            self.subsampling = match coarse {
-                (0, _) | (_, 0) => (0, 0),
-                (across, down) => (fine.0 / across, fine.1 / down),
-            };
+            self.subsampling = lowest(fine.0, coarse.0).zip(lowest(fine.1, coarse.1)).map(<[_; 2]>::from);
         }
         (first[2] < 4).then_some(usize::from(first[2]))
     }
@@ -125,6 +124,12 @@ impl JpegHeader {
             _ => metadata.other = true,
         }
     }
+}
+
+/// A ratio in lowest terms; none where a factor is 0.
+fn lowest(over: u8, under: u8) -> Option<(u8, u8)> {
+    let divisor = (1..=over.min(under)).rev().find(|divisor| over % divisor == 0 && under % divisor == 0)?;
+    Some((over / divisor, under / divisor))
 }
 
 /// Quantisation tables in zigzag order.

@@ -20,7 +20,7 @@ fn the_quality_is_the_one_it_was_written_with() {
     for wanted in 1..=100 {
         let header = read(&encoded(wanted)).unwrap();
         assert_eq!(header.quality, Some(wanted));
-        assert_eq!((header.subsampling, header.channels, header.bits), ((1, 1), 3, 8));
+        assert_eq!((header.subsampling_name().as_str(), header.channels, header.bits), ("4:4:4", 3, 8));
         numbers.push(header.tables);
     }
     numbers.sort_unstable();
@@ -61,6 +61,9 @@ fn frames_of_other_encoders() {
     assert_eq!(name(&[0x12, 0x11, 0x11]), "4:4:0");
     assert_eq!(name(&[0x41, 0x11, 0x11]), "4:1:1");
     assert_eq!(name(&[0x22, 0x22, 0x22]), "4:4:4");
+    assert_eq!(name(&[0x24, 0x11, 0x11]), "2x4");
+    assert_eq!(name(&[0x11, 0x22, 0x22]), "1:2 x 1:2", "chrominance is finer");
+    assert_eq!(name(&[0x31, 0x21, 0x21]), "3:2 x 1:1");
     assert_eq!(name(&[0x11]), "none");
     assert_eq!(name(&[0x22, 0x00, 0x00]), "none", "a factor of 0 is no factor");
     assert!(frame(0xc2, &[0x11]).progressive && !frame(0xc1, &[0x11]).progressive);

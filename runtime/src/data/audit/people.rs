@@ -10,8 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The people and videos that are known to have gone into a picture: its people, and its
 /// group unless that is only the file's name again.
 fn known(sample: &Sample) -> BTreeSet<&str> {
-    let stem = sample.path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-    let group = (sample.group != stem).then_some(sample.group.as_str());
+    let group = &sample.group;
+    // The name, with its ending where two differ in that alone, and folders before it.
+    let again = sample.path.ends_with(group) || sample.path.with_extension("").ends_with(group);
+    let group = (!again).then_some(group.as_str());
     sample.people.iter().map(String::as_str).chain(group).collect()
 }
 

@@ -67,7 +67,7 @@ fn misnamed_videos_are_passed_over() {
     for line in [
         "Celeb-real/id1_id2_0000.mp4: its name does not name 1 people (id0_0000, id0_id1_0000)",
         "Celeb-synthesis/id3_0000.mp4: its name does not name 2 people (id0_0000, id0_id1_0000)",
-        "YouTube-real/a.txt: not a video (mp4, avi, mov, mkv, webm, m4v)",
+        "YouTube-real/a.txt: not a video (mp4, avi, mov, mkv, webm, m4v, wmv, mpg, mpeg, ts, mts, m2ts, 3gp, flv, ogv)",
         "x: no folder of Celeb-DF",
     ] {
         assert!(skipped.iter().any(|found| found == line), "{line}: {skipped:#?}");

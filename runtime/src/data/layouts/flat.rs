@@ -2,7 +2,8 @@
 //! or what one generator made. It has no list and no splits; the user says what it is.
 
 use super::tree::{self, Step};
-use super::{Media, foreign};
+use super::{Choices, foreign};
+use crate::data::grouping::{self, Grouping, Place};
 use crate::data::manifest::{Label, Manifest, ManifestError, Sample, Split};
 use std::path::Path;
 
@@ -18,16 +19,16 @@ pub struct Flat {
 }
 
 impl Flat {
-    /// Every picture or video below `dir`. Each is a group of its own, called by its path
-    /// without the ending: nothing tells who is in it.
+    /// Every picture or video below `dir`, grouped by its name.
     ///
     /// # Errors
-    /// Where there is none.
-    pub fn read(&self, dir: &Path, media: Media) -> Result<Manifest, ManifestError> {
+    /// Where there is none, and names that allow for several groupings.
+    pub fn read(&self, dir: &Path, choices: &Choices) -> Result<Manifest, ManifestError> {
+        let media = choices.media;
         if !dir.is_dir() {
             return Err(ManifestError::Missing { path: dir.to_owned() });
         }
-        let (mut samples, mut skipped) = (Vec::new(), Vec::new());
+        let (mut samples, mut places, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
         tree::walk(dir, &mut skipped, |entry| {
             if entry.is_folder {
                 return Ok(Step::On);
@@ -35,22 +36,32 @@ impl Flat {
             if !entry.is_file || !media.holds(entry.path) {
                 return Ok(Step::Pass(foreign(media)));
             }
-            let name = entry.parts.join("/");
-            let group = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
-            samples.push(Sample::new(entry.path, self.label, &*self.subset, group, self.split));
+            let (&file, folders) = entry.parts.split_last().expect("an entry has a name");
+            let (above, folders) = (String::new(), folders.join("/"));
+            places.push(Place { label: self.label, above, folders, file: file.to_owned() });
+            samples.push(Sample::new(entry.path, self.label, &*self.subset, "", self.split));
             Ok(Step::On)
         })?;
         if samples.is_empty() {
             let expected = "pictures below it";
             return Err(ManifestError::Empty { path: dir.to_owned(), passed_over: skipped.len(), expected });
         }
-        Ok(Manifest::new(samples, skipped))
+        let grouped = grouping::group(dir, &places, choices.grouping, choices.media)?;
+        for (at, (sample, place)) in samples.iter_mut().zip(&places).enumerate() {
+            let group = &grouped.groups[at];
+            // There is one class: equal names in two folders have nothing to do with each other.
+            let apart =
+                !place.folders.is_empty() && !grouped.in_video[at] && choices.grouping != Grouping::File;
+            sample.group = if apart { format!("{}/{group}", place.folders) } else { group.clone() };
+        }
+        Ok(Manifest { rules: grouped.rules, ..Manifest::new(samples, skipped) })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::layouts::Media;
 
     #[test]
     fn everything_below_is_of_one_class() {
@@ -61,7 +72,7 @@ mod tests {
             std::fs::write(path, b"never opened").unwrap();
         }
         let flat = Flat { label: Label::Fake, split: Split::Test, subset: "diffusion".to_owned() };
-        let pictures = flat.read(dir.path(), Media::Pictures).unwrap();
+        let pictures = flat.read(dir.path(), &Choices::of(Media::Pictures)).unwrap();
         let groups: Vec<_> = pictures.samples.iter().map(|sample| sample.group.as_str()).collect();
         assert_eq!(groups, ["a", "more/b"]);
         assert!(
@@ -69,10 +80,13 @@ mod tests {
         );
         assert!(pictures.samples.iter().all(|sample| sample.subset == "diffusion"));
         assert_eq!(pictures.skipped.len(), 2, "{:?}", pictures.skipped);
-        assert_eq!(flat.read(dir.path(), Media::Videos).unwrap().samples.len(), 1);
+        assert_eq!(flat.read(dir.path(), &Choices::of(Media::Videos)).unwrap().samples.len(), 1);
         let empty = tempfile::tempdir().unwrap();
         assert!(
-            flat.read(empty.path(), Media::Pictures).unwrap_err().to_string().contains("holds no picture")
+            flat.read(empty.path(), &Choices::of(Media::Pictures))
+                .unwrap_err()
+                .to_string()
+                .contains("holds no picture")
         );
     }
 }

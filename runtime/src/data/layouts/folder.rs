@@ -2,7 +2,8 @@
 //! beside it that names the person or video of each file.
 
 use super::tree::{self, Entry, Step};
-use super::{Layout, Media, foreign, lists};
+use super::{Choices, Layout, Media, foreign, lists};
+use crate::data::grouping::{self, Place};
 use crate::data::manifest::{Label, Manifest, ManifestError, Sample, Split};
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -16,8 +17,8 @@ const OWN: [&str; 4] = ["split.csv", "manifest.csv", "landmarks.json", "boxes.cs
 
 /// `{train,val,test}/{real,fake}/…`. The first folder below `real` or `fake` is the
 /// subset, else the class name is. The group is `split.csv`'s target (for reals
-/// and fakes the person in the picture's place), else the file's stem; its target and
-/// donor are the people in the picture.
+/// and fakes the person in the picture's place), and its target and donor are the people
+/// in the picture; without that list it is what [`grouping`] makes of the names.
 pub(super) struct Folder;
 
 impl Layout for Folder {
@@ -34,11 +35,19 @@ impl Layout for Folder {
     }
 
     fn read(&self, dir: &Path, media: Media) -> Result<Manifest, ManifestError> {
+        self.read_as(dir, &Choices::of(media))
+    }
+
+    fn read_as(&self, dir: &Path, choices: &Choices) -> Result<Manifest, ManifestError> {
         let groups = Groups::read(&dir.join("split.csv"))?;
-        let mut found = Found { dir, media, groups, samples: Vec::new() };
+        let mut found = Found { dir, choices, groups, samples: Vec::new(), places: Vec::new() };
         let mut skipped = Vec::new();
         tree::walk(dir, &mut skipped, |entry| found.visit(entry))?;
         found.into_manifest(skipped)
+    }
+
+    fn groups_by_name(&self) -> bool {
+        true
     }
 }
 
@@ -50,9 +59,11 @@ fn named<T: std::str::FromStr>(name: &OsStr) -> Option<T> {
 /// What the walk has found so far.
 struct Found<'a> {
     dir: &'a Path,
-    media: Media,
+    choices: &'a Choices,
     groups: Option<Groups>,
     samples: Vec<Sample>,
+    /// Where each sample lies, where no list says its group.
+    places: Vec<Place>,
 }
 
 impl Found<'_> {
@@ -74,19 +85,23 @@ impl Found<'_> {
         let (Ok(split), Ok(label)) = (split.parse::<Split>(), label.parse::<Label>()) else {
             return pass("not in a real or fake folder");
         };
-        if !entry.is_file || !self.media.holds(entry.path) {
-            return Ok(Step::Pass(foreign(self.media)));
+        if !entry.is_file || !self.choices.media.holds(entry.path) {
+            return Ok(Step::Pass(foreign(self.choices.media)));
         }
         let (group, people) = match &mut self.groups {
             Some(groups) => groups.take(split, label, &entry.parts[2..].join("/"))?,
-            None => (file.rsplit_once('.').map_or(file, |(stem, _)| stem).to_owned(), Vec::new()),
+            None => {
+                let (above, folders, file) = (String::new(), nested.join("/"), file.to_owned());
+                self.places.push(Place { label, above, folders, file });
+                Default::default()
+            }
         };
         let subset = nested.first().map_or_else(|| label.name(), |&first| first);
         self.samples.push(Sample::new(entry.path, label, subset, group, split).showing(people));
         Ok(Step::On)
     }
 
-    fn into_manifest(self, mut skipped: Vec<String>) -> Result<Manifest, ManifestError> {
+    fn into_manifest(mut self, mut skipped: Vec<String>) -> Result<Manifest, ManifestError> {
         for (split, label, file) in self.groups.iter().flat_map(Groups::missing) {
             skipped.push(format!("{split}/{label}/{file}: in split.csv, but missing"));
         }
@@ -97,7 +112,16 @@ impl Found<'_> {
                 expected: EXPECTED,
             });
         }
-        Ok(Manifest::new(self.samples, skipped))
+        let mut rules = Vec::new();
+        if self.groups.is_none() {
+            let grouped = grouping::group(self.dir, &self.places, self.choices.grouping, self.choices.media)?;
+            for (at, (sample, place)) in self.samples.iter_mut().zip(&self.places).enumerate() {
+                sample.subset = grouped.subset(at, place);
+                sample.group.clone_from(&grouped.groups[at]);
+            }
+            rules = grouped.rules;
+        }
+        Ok(Manifest { rules, ..Manifest::new(self.samples, skipped) })
     }
 }
 

@@ -3,6 +3,7 @@
 //! a picture or a video. docs/datasets.md shows them all.
 
 mod celeb_df;
+mod classes;
 mod clips;
 mod dfdc;
 mod dfdcp;
@@ -16,6 +17,7 @@ mod tree;
 #[cfg(test)]
 mod trees;
 
+use super::grouping::Grouping;
 use super::manifest::{Manifest, ManifestError};
 use super::video::{JOURNAL, MANIFEST};
 use std::ffi::OsStr;
@@ -35,6 +37,37 @@ pub trait Layout: Sync {
     /// # Errors
     /// Where the folder holds none of them or contradicts its own lists.
     fn read(&self, dir: &Path, media: Media) -> Result<Manifest, ManifestError>;
+
+    /// The same where groups or splits that nobody published are made as `choices` say.
+    ///
+    /// # Errors
+    /// As [`Layout::read`].
+    fn read_as(&self, dir: &Path, choices: &Choices) -> Result<Manifest, ManifestError> {
+        self.read(dir, choices.media)
+    }
+
+    /// Whether it groups pictures by their names, so that the user may say how.
+    fn groups_by_name(&self) -> bool {
+        false
+    }
+}
+
+/// What is wanted of a data set, and how groups and splits are made that it does not name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Choices {
+    /// Its pictures or its videos.
+    pub media: Media,
+    /// The rule by which pictures are grouped.
+    pub grouping: Grouping,
+    /// Names the draw of splits.
+    pub seed: u64,
+}
+
+impl Choices {
+    /// The `media`, by the rules that hold where nothing is said.
+    pub fn of(media: Media) -> Self {
+        Self { media, grouping: Grouping::Auto, seed: 0 }
+    }
 }
 
 /// What a data set consists of, or what of it is wanted.
@@ -50,8 +83,11 @@ impl Media {
     /// Endings of their files' names, in lower case.
     pub fn extensions(self) -> &'static [&'static str] {
         match self {
-            Self::Pictures => &["jpg", "jpeg", "png", "bmp", "webp"],
-            Self::Videos => &["mp4", "avi", "mov", "mkv", "webm", "m4v"],
+            Self::Pictures => &["jpg", "jpeg", "jpe", "jfif", "png", "bmp", "webp", "gif", "tif", "tiff"],
+            Self::Videos => &[
+                "mp4", "avi", "mov", "mkv", "webm", "m4v", "wmv", "mpg", "mpeg", "ts", "mts", "m2ts", "3gp",
+                "flv", "ogv",
+            ],
         }
     }
 
@@ -76,17 +112,21 @@ fn foreign(media: Media) -> String {
 }
 
 /// Every layout there is; the first that recognises a folder reads it.
-pub const LAYOUTS: [&dyn Layout; 6] = [
+pub const LAYOUTS: [&dyn Layout; 7] = [
     &folder::Folder,
     &dffd::Dffd,
     &faceforensics::FaceForensics,
     &celeb_df::CelebDf,
     &dfdcp::Dfdcp,
     &dfdc::Dfdc,
+    GUESSED,
 ];
 
+/// The one that is recognised by words alone; a manifest in the folder goes before it.
+const GUESSED: &dyn Layout = &classes::Classes;
+
 /// What the layouts look like, for messages.
-const EXPECTED: &str = "{train,val,test}/{real,fake}/ with pictures below, or DFFD, FaceForensics++, Celeb-DF, \
+const EXPECTED: &str = "{train,val,test}/{real,fake}/ or real/ and fake/ with pictures below, or DFFD, FaceForensics++, Celeb-DF, \
 DFDC or its preview as they are published";
 
 /// The names of all layouts, for messages.
@@ -101,6 +141,15 @@ pub fn names() -> String {
 /// Where the folder is missing, no layout has that name or recognises the folder, where
 /// pictures are wanted and there are only videos, and as [`Layout::read`].
 pub fn read(dir: &Path, layout: &str, media: Media) -> Result<Manifest, ManifestError> {
+    read_as(dir, layout, &Choices::of(media))
+}
+
+/// The same, where what nobody published is made as `choices` say.
+///
+/// # Errors
+/// As [`read`], and a grouping for a layout that has its own.
+pub fn read_as(dir: &Path, layout: &str, choices: &Choices) -> Result<Manifest, ManifestError> {
+    let media = choices.media;
     let named = LAYOUTS.into_iter().find(|known| known.name() == layout);
     if named.is_none() && layout != "auto" {
         return Err(ManifestError::UnknownLayout { name: layout.to_owned(), known: names() });
@@ -114,7 +163,13 @@ pub fn read(dir: &Path, layout: &str, media: Media) -> Result<Manifest, Manifest
         expected: EXPECTED,
         known: names(),
     })?;
-    match layout.read(dir, media) {
+    if choices.grouping != Grouping::Auto && !layout.groups_by_name() {
+        return Err(ManifestError::Unclear {
+            path: dir.to_owned(),
+            reason: format!("the layout {} has groups of its own; leave --group out", layout.name()),
+        });
+    }
+    match layout.read_as(dir, choices) {
         Err(ManifestError::Empty { .. }) if media == Media::Pictures && count_videos(dir, layout) > 0 => {
             Err(ManifestError::OnlyVideos { path: dir.to_owned(), count: count_videos(dir, layout) })
         }
@@ -139,10 +194,11 @@ impl Manifest {
             if manifest.is_file() && path.join(JOURNAL).is_file() {
                 return Self::read(&manifest);
             }
-            match read(path, "auto", Media::Pictures) {
-                Err(ManifestError::Unrecognised { .. }) if manifest.is_file() => Self::read(&manifest),
-                read => read,
+            let published = |layout: &&dyn Layout| layout.name() != GUESSED.name() && layout.recognises(path);
+            if manifest.is_file() && !LAYOUTS.iter().any(published) {
+                return Self::read(&manifest);
             }
+            read(path, "auto", Media::Pictures)
         } else if path.exists() {
             Self::read(path)
         } else {

@@ -2,9 +2,11 @@
 //! passed over.
 
 use super::crop;
-use super::ffmpeg::{self, Ffmpeg, VideoError};
-use super::journal::{Entry, Journal, JournalError};
-use super::track;
+use super::cut::Look;
+use super::ffmpeg::{Ffmpeg, VideoError};
+use super::journal::{self, Entry, Journal, JournalError};
+use super::sampling::Frame;
+use super::track::{self, HOLD, Shown};
 use crate::data::face_detector::FaceDetector;
 use crate::data::manifest::{Manifest, ManifestError, Sample, Split};
 use crate::data::picture;
@@ -84,7 +86,9 @@ pub struct Extracted {
     pub pictures: usize,
     /// Crops at places where the face was not found in the frame itself.
     pub held: usize,
-    /// Frames that could not be decoded.
+    /// Frames that were looked at and do not show the video's face: nothing is cut out.
+    pub without_face: usize,
+    /// Frames that are damaged or missing: left out.
     pub lost: usize,
     /// Videos passed over, a line each with the reason.
     pub skipped: Vec<String>,
@@ -119,8 +123,9 @@ pub enum ExtractError {
     },
 }
 
-/// Extracts the main face of every video: frames equally spaced over it, the largest face
-/// followed through them, a square of `margin` times its box, resized to `size`. Writes
+/// Extracts the main face of every video: frames equally spaced over what it shows, the
+/// largest face followed through them, a square of `margin` times its box, resized to
+/// `size`. A frame that does not show it gives no crop. Writes
 /// the crops, the journal, manifest.csv and extract.json; the same videos give the same
 /// files, however often the call was killed and made again. `progress` is told from many
 /// threads how many videos of how many are done, and how many of these were passed over.
@@ -135,12 +140,25 @@ pub fn extract(
     let ffmpeg = Ffmpeg::find()?;
     let (journal, entries) = Journal::open(job.out, &job.settings())?;
     let journal = Mutex::new(journal);
-    let whole = |entry: &Entry| entry.files.iter().all(|file| job.out.join(file).is_file());
-    let mut finished: HashMap<String, Entry> =
-        entries.into_iter().filter(whole).map(|entry| (entry.video.clone(), entry)).collect();
     let names: Vec<String> = job.videos.iter().map(|video| job.name(video)).collect();
-    let asked: HashSet<&str> = names.iter().map(String::as_str).collect();
-    finished.retain(|name, _| asked.contains(name.as_str()));
+    let videos: HashMap<&str, &Path> =
+        names.iter().zip(job.videos).map(|(name, video)| (name.as_str(), video.path.as_path())).collect();
+    // A video that was replaced under its name is another one.
+    let same = |entry: &Entry| {
+        let now = || storage::sha256_of_file(videos.get(entry.video.as_str())?).ok();
+        entry.sha256.is_empty() || now().as_ref() == Some(&entry.sha256)
+    };
+    let whole = |entry: &Entry| entry.files.iter().all(|file| job.out.join(file).is_file());
+    let asked_for = |entry: &Entry| videos.contains_key(entry.video.as_str());
+    let (current, stale): (Vec<Entry>, Vec<Entry>) =
+        entries.into_par_iter().filter(asked_for).partition(|entry| whole(entry) && same(entry));
+    let kept: HashSet<&String> = current.iter().flat_map(|entry| &entry.files).collect();
+    for mut entry in stale {
+        entry.files.retain(|file| !kept.contains(file));
+        journal::remove_crops(job.out, &entry)?;
+    }
+    let mut finished: HashMap<String, Entry> =
+        current.into_iter().map(|entry| (entry.video.clone(), entry)).collect();
     let before = finished.len();
     let folders = folders(&names);
     let (done, failed) = (AtomicUsize::new(before), AtomicUsize::new(0));
@@ -181,6 +199,7 @@ pub fn extract(
         before,
         pictures: manifest.samples.len(),
         held: entries.iter().map(|entry| entry.held).sum(),
+        without_face: entries.iter().map(|entry| entry.without_face).sum(),
         lost: entries.iter().map(|entry| entry.lost).sum(),
         skipped,
         ffmpeg: ffmpeg.version().to_owned(),
@@ -206,7 +225,10 @@ impl Extract<'_> {
     /// What decides the crops, as the journal's first line.
     fn settings(&self) -> String {
         let Self { frames, size, margin, format, .. } = self;
-        serde_json::json!({ "frames": frames, "size": size, "margin": margin, "format": format }).to_string()
+        let settings = serde_json::json!({
+            "frames": frames, "size": size, "margin": margin, "format": format, "hold_seconds": HOLD,
+        });
+        settings.to_string()
     }
 
     /// The video's path below the data set's folder, with slashes.
@@ -226,23 +248,18 @@ impl Extract<'_> {
         folder: &str,
     ) -> Result<Result<Entry, String>, StorageError> {
         let sample = &self.videos[index];
-        let wanted = self.frames.of(sample.split);
-        let read = || -> Result<_, VideoError> {
-            let numbers = ffmpeg::spaced(ffmpeg.frame_count(&sample.path)?, wanted);
-            let frames = ffmpeg.frames(&sample.path, &numbers)?;
-            Ok((numbers, frames))
-        };
-        let (numbers, frames) = match read() {
-            Ok(read) => read,
+        let sampled = match ffmpeg.sample(&sample.path, self.frames.of(sample.split)) {
+            Ok(sampled) => sampled,
             Err(error) => return Ok(Err(error.to_string())),
         };
-        let faces: Vec<_> = frames.iter().map(|frame| detector.faces(frame)).collect();
-        let Some(track) = track::main_face(&faces) else {
+        let (frames, lost) = (sampled.frames, sampled.lost);
+        let Some(track) = track::main_face(&shown(detector, &frames)) else {
             return Ok(Err(format!("no face is found in any of its {} frames", frames.len())));
         };
         let mut files = Vec::with_capacity(frames.len());
-        for ((frame, face), number) in frames.iter().zip(&track.boxes).zip(&numbers) {
-            let crop = picture::prepare(&crop::square(frame, face, self.margin), self.size);
+        for (Frame { number, picture, .. }, face) in frames.iter().zip(&track.boxes) {
+            let Some(face) = face else { continue };
+            let crop = picture::prepare(&crop::square(picture, face, self.margin), self.size);
             let (bytes, ending) = match self.format {
                 FileFormat::Png => (picture::encode_png(&crop), "png"),
                 FileFormat::Jpeg(quality) => (picture::encode_jpeg(&crop, quality), "jpg"),
@@ -252,10 +269,22 @@ impl Extract<'_> {
             files.push(file);
         }
         let Sample { label, subset, group, split, people, .. } = sample.clone();
-        let lost = numbers.len() - files.len();
-        let held = track.held;
-        Ok(Ok(Entry { video: name.to_owned(), label, subset, group, split, people, files, held, lost }))
+        let (video, held, without_face) = (name.to_owned(), track.held, frames.len() - files.len());
+        let sha256 = storage::sha256_of_file(&sample.path)?;
+        Ok(Ok(Entry { video, label, subset, group, split, people, files, held, without_face, lost, sha256 }))
     }
+}
+
+/// The faces of the frames, and where there are cuts.
+fn shown(detector: &mut FaceDetector, frames: &[Frame]) -> Vec<Shown> {
+    let mut before: Option<Look> = None;
+    let shown = |frame: &Frame| {
+        let look = Look::of(&frame.picture);
+        let after_cut = before.as_ref().is_some_and(|before| before.cut_to(&look));
+        before = Some(look);
+        Shown { faces: detector.faces(&frame.picture), seconds: frame.seconds, after_cut }
+    };
+    frames.iter().map(shown).collect()
 }
 
 #[cfg(test)]

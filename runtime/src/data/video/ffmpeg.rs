@@ -14,8 +14,8 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(600);
 /// The most pixels a frame may have, as ffmpeg takes the number: 8192 x 8192.
 const MAX_PIXELS: &str = "67108864";
-/// The longest message of theirs that is kept, in bytes.
-const MESSAGE: u64 = 4096;
+/// How much of what they say is kept, in bytes: in a search for damage a line a frame.
+const MESSAGE: u64 = 16 << 20;
 
 /// Why a video gives no frames.
 #[derive(Debug, thiserror::Error)]
@@ -73,67 +73,62 @@ impl Ffmpeg {
         &self.version
     }
 
-    /// How many frames the first video stream of the file `path` has, counted without
-    /// decoding them.
-    ///
-    /// # Errors
-    /// No video, a damaged one, or one that takes too long.
-    pub fn frame_count(&self, path: &Path) -> Result<usize, VideoError> {
+    /// Runs ffprobe on the first video stream of the file `path` with `entries` to show: what
+    /// it prints, a line an entry.
+    pub(super) fn probe(&self, path: &Path, entries: &str) -> Result<String, VideoError> {
         let mut arguments: Vec<OsString> =
-            ["-v", "error", "-select_streams", "V:0", "-count_packets", "-show_entries"]
-                .map(Into::into)
-                .into();
-        arguments.extend(["stream=nb_read_packets", "-of", "csv=p=0"].map(Into::into));
-        arguments.extend(["-protocol_whitelist", "file"].map(Into::into));
+            ["-v", "error", "-select_streams", "V:0", "-show_entries", entries].map(Into::into).into();
+        arguments.extend(["-of", "compact=p=0", "-protocol_whitelist", "file"].map(Into::into));
         arguments.push(local(path));
         let mut text = String::new();
         run("ffprobe", &arguments, |out| out.read_to_string(&mut text).map(|_| ()))?;
-        let count = text.trim().trim_end_matches(',').parse::<usize>().ok().filter(|&count| count > 0);
-        count.ok_or_else(|| VideoError::Unreadable { reason: "it has no frames".to_owned() })
+        Ok(text)
     }
 
-    /// The frames of those numbers (ascending, from 0) in the file `path`, upright. A
-    /// video whose end cannot be decoded gives fewer.
-    ///
-    /// # Errors
-    /// As [`Ffmpeg::frame_count`], and frames over the limits of [`picture`].
-    pub fn frames(&self, path: &Path, numbers: &[usize]) -> Result<Vec<RgbImage>, VideoError> {
-        let chosen: Vec<String> = numbers.iter().map(|number| format!("eq(n\\,{number})")).collect();
+    /// Runs ffmpeg on the first video stream of the file `path`: `before` are options of the
+    /// input, `after` of the output, `read` is given what it writes. The frames keep the
+    /// stream's own timestamps. Gives what it says, each line with its level.
+    pub(super) fn decode(
+        &self,
+        path: &Path,
+        before: &[&str],
+        after: &[&str],
+        read: impl FnOnce(&mut dyn Read) -> io::Result<()>,
+    ) -> Result<Vec<String>, VideoError> {
         let mut arguments: Vec<OsString> =
-            ["-nostdin", "-v", "error", "-threads", "1", "-protocol_whitelist", "file,pipe"]
-                .map(Into::into)
-                .into();
+            ["-nostdin", "-hide_banner", "-nostats", "-threads", "1", "-copyts"].map(Into::into).into();
         // Refused by the decoder, before it takes the memory.
-        arguments.extend(["-max_pixels", MAX_PIXELS, "-i"].map(Into::into));
+        arguments.extend(["-protocol_whitelist", "file,pipe", "-max_pixels", MAX_PIXELS].map(Into::into));
+        arguments.extend(before.iter().map(Into::into));
+        arguments.push("-i".into());
         arguments.push(local(path));
-        arguments.extend(["-map", "0:V:0", "-an", "-sn", "-vf"].map(Into::into));
-        arguments.push(format!("select={}", chosen.join("+")).into());
-        // Without the last frame's number ffmpeg would decode to the end.
-        let count = numbers.len().to_string();
-        arguments.extend(["-vsync", "passthrough", "-frames:v", &count].map(Into::into));
-        arguments.extend(["-c:v", "bmp", "-pix_fmt", "bgr24", "-f", "image2pipe", "pipe:1"].map(Into::into));
-        let mut frames: Vec<Result<RgbImage, PictureError>> = Vec::new();
-        run("ffmpeg", &arguments, |out| {
-            while let Some(file) = next_bmp(out)? {
-                frames.push(picture::decode(&file, Path::new("frame")));
-            }
-            Ok(())
-        })?;
-        if frames.is_empty() {
-            return Err(VideoError::Unreadable { reason: "none of its frames can be decoded".to_owned() });
+        arguments.extend(["-map", "0:V:0", "-an", "-sn", self.every_frame(), "passthrough"].map(Into::into));
+        arguments.extend(after.iter().map(Into::into));
+        run("ffmpeg", &arguments, read)
+    }
+
+    /// The option that keeps ffmpeg from dropping and doubling frames: `-vsync` up to 5.0,
+    /// and its successor since, where it is known.
+    fn every_frame(&self) -> &'static str {
+        let number = self.version.split_whitespace().nth(2).unwrap_or_default();
+        let mut parts = number.trim_start_matches('n').split(|at: char| !at.is_ascii_digit());
+        let mut part = || parts.next().and_then(|part| part.parse::<u32>().ok());
+        match (part(), part()) {
+            (Some(major), minor) if (major, minor.unwrap_or(0)) < (5, 1) => "-vsync",
+            _ => "-fps_mode",
         }
-        Ok(frames.into_iter().collect::<Result<_, _>>()?)
     }
 }
 
-/// The numbers of `n` frames equally spaced over a video of `count`: the middles of `n`
-/// equal parts, so that neither a black first frame nor a missing last one counts. All of
-/// them where there are no more than `n`.
-pub(super) fn spaced(count: usize, n: usize) -> Vec<usize> {
-    if count <= n {
-        return (0..count).collect();
+/// The pictures in a stream of BMP files.
+pub(super) fn pictures(
+    out: &mut dyn Read,
+    frames: &mut Vec<Result<RgbImage, PictureError>>,
+) -> io::Result<()> {
+    while let Some(file) = next_bmp(out)? {
+        frames.push(picture::decode(&file, Path::new("frame")));
     }
-    (0..n).map(|part| (2 * part + 1) * count / (2 * n)).collect()
+    Ok(())
 }
 
 /// A path that no program takes for an option, a pattern or an address.
@@ -165,12 +160,12 @@ fn next_bmp(out: &mut dyn Read) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(file))
 }
 
-/// Runs a program to its end, what it prints given to `read`.
+/// Runs a program to its end, what it prints given to `read`: the lines of what it says.
 fn run(
     program: &'static str,
     arguments: &[OsString],
     read: impl FnOnce(&mut dyn Read) -> io::Result<()>,
-) -> Result<(), VideoError> {
+) -> Result<Vec<String>, VideoError> {
     let failed = |error: io::Error| VideoError::Program { program, reason: error.to_string() };
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -197,14 +192,28 @@ fn run(
         if too_long {
             return Err(VideoError::TooLong);
         }
-        let first =
-            message.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default().to_owned();
+        let lines: Vec<String> =
+            message.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect();
         let unreadable = |reason: String| VideoError::Unreadable { reason };
         if !ended.map_err(failed)? {
-            return Err(unreadable(if first.is_empty() { format!("{program} failed") } else { first }));
+            let failed = || format!("{program} failed");
+            return Err(unreadable(
+                lines.iter().find(|line| is_error(line)).map_or_else(failed, |line| said(line)),
+            ));
         }
-        result.map_err(|error| unreadable(error.to_string()))
+        result.map_err(|error| unreadable(error.to_string()))?;
+        Ok(lines)
     })
+}
+
+/// Whether a line of theirs tells of a failure, as far as levels are printed.
+pub(super) fn is_error(line: &str) -> bool {
+    !["[warning]", "[info]"].iter().any(|level| line.contains(level))
+}
+
+/// A line of theirs without its level.
+fn said(line: &str) -> String {
+    ["[error] ", "[fatal] ", "[panic] "].iter().fold(line.to_owned(), |line, level| line.replace(level, ""))
 }
 
 /// Waits until all output is read, or kills the program when patience is over: whether it
@@ -222,14 +231,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_are_equally_spaced() {
-        assert_eq!(spaced(100, 4), [12, 37, 62, 87]);
-        assert_eq!(spaced(3, 8), [0, 1, 2]);
-        assert_eq!(spaced(8, 8), [0, 1, 2, 3, 4, 5, 6, 7]);
-        for (count, n) in [(9, 8), (301, 32), (1000, 7)] {
-            let frames = spaced(count, n);
-            assert!(frames.len() == n && frames.windows(2).all(|pair| pair[0] < pair[1]));
-            assert!(frames[n - 1] < count);
+    fn the_option_fits_the_version() {
+        let of =
+            |version: &str| Ffmpeg { version: format!("ffmpeg version {version} Copyright") }.every_frame();
+        for old in ["4.2.7-0ubuntu0.1", "4.4", "5.0.1", "n4.3.1"] {
+            assert_eq!(of(old), "-vsync", "{old}");
+        }
+        for new in
+            ["5.1.9-0+deb12u1", "6.0", "n7.1", "7.0.2-static", "N-118000-g1234", "2024-05-01-git-x", ""]
+        {
+            assert_eq!(of(new), "-fps_mode", "{new}");
         }
     }
 

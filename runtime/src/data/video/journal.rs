@@ -1,6 +1,7 @@
 //! What an extraction has finished, a line a video: what a later call goes on from.
 
 use crate::data::manifest::{Label, Sample, Split};
+use crate::differing::differing;
 use crate::storage::{self, StorageError};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
@@ -25,8 +26,14 @@ pub(super) struct Entry {
     pub files: Vec<String>,
     /// Frames in which the face was not found and its place taken from the others.
     pub held: usize,
-    /// Frames that could not be decoded.
+    /// Frames that were looked at and do not show the face.
+    #[serde(default)]
+    pub without_face: usize,
+    /// Frames that are damaged or missing.
     pub lost: usize,
+    /// The SHA-256 of the video's file; empty in journals of versions that knew it by its name.
+    #[serde(default)]
+    pub sha256: String,
 }
 
 impl Entry {
@@ -47,12 +54,12 @@ pub enum JournalError {
     #[error(transparent)]
     Storage(#[from] StorageError),
     /// It was begun with other settings.
-    #[error("{}: was begun with other settings ({was}); use those, or begin anew with --force", path.display())]
+    #[error("{}: was begun with other settings: {difference}; use those of then, or begin anew with --force", path.display())]
     OtherSettings {
         /// The journal.
         path: PathBuf,
-        /// Those of then.
-        was: String,
+        /// Every setting that differs, with both values.
+        difference: String,
     },
     /// It is none.
     #[error("{}: line {line} cannot be understood: {reason}; begin anew with --force", path.display())]
@@ -88,7 +95,8 @@ impl Journal {
             let mut lines = text.lines();
             let was = lines.next().unwrap_or(settings);
             if was != settings {
-                return Err(JournalError::OtherSettings { path, was: was.to_owned() });
+                let difference = difference(was, settings);
+                return Err(JournalError::OtherSettings { path, difference });
             }
             for (index, line) in lines.enumerate() {
                 let entry = serde_json::from_str(line).map_err(|error| JournalError::Damaged {
@@ -131,12 +139,19 @@ pub fn forget(folder: &Path) -> Result<(), JournalError> {
     let text = String::from_utf8_lossy(&storage::read(&path)?).into_owned();
     // A damaged line has no crops that could be told from somebody else's files.
     let entries = text.lines().skip(1).filter_map(|line| serde_json::from_str::<Entry>(line).ok());
-    let gone = |path: PathBuf| match fs::remove_file(&path) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(StorageError::Write { path, source }),
-        _ => Ok(()),
-    };
-    for file in entries.flat_map(|entry| entry.files) {
-        let below = Path::new(&file);
+    for entry in entries {
+        remove_crops(folder, &entry)?;
+    }
+    Ok(gone(path)?)
+}
+
+/// Removes the crops of `entry` and the folders that are empty then.
+///
+/// # Errors
+/// A file cannot be removed.
+pub(super) fn remove_crops(folder: &Path, entry: &Entry) -> Result<(), StorageError> {
+    for file in &entry.files {
+        let below = Path::new(file);
         let plain = below.components().all(|part| matches!(part, Component::Normal(_)));
         if !plain {
             continue;
@@ -146,7 +161,21 @@ pub fn forget(folder: &Path) -> Result<(), JournalError> {
         let parents = below.ancestors().skip(1).filter(|parent| !parent.as_os_str().is_empty());
         parents.take_while(|parent| fs::remove_dir(folder.join(parent)).is_ok()).for_each(drop);
     }
-    Ok(gone(path)?)
+    Ok(())
+}
+
+fn gone(path: PathBuf) -> Result<(), StorageError> {
+    match fs::remove_file(&path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(StorageError::Write { path, source }),
+        _ => Ok(()),
+    }
+}
+
+/// In what two heads differ.
+fn difference(was: &str, settings: &str) -> String {
+    let parsed = |text: &str| serde_json::from_str(text).ok();
+    let named = parsed(was).zip(parsed(settings)).and_then(|(was, now)| differing(&was, &now));
+    named.unwrap_or_else(|| format!("they were {was}"))
 }
 
 fn line(entry: &Entry) -> String {
@@ -167,7 +196,9 @@ mod tests {
             people: vec!["000".to_owned(), "003".to_owned()],
             files: vec!["a/1.png".to_owned()],
             held: 0,
+            without_face: 2,
             lost: 1,
+            sha256: String::new(),
         }
     }
 
@@ -215,7 +246,7 @@ mod tests {
             Err(error) => error.to_string(),
         };
         assert_eq!(says("{\"size\":64}"), "");
-        assert!(says("{\"size\":96}").contains("other settings ({\"size\":64})"));
+        assert!(says("{\"size\":96}").contains("other settings: size was 64 and is 96;"));
         std::fs::write(folder.path().join(JOURNAL), "{\"size\":64}\n{\"video\":3}\n").unwrap();
         assert!(says("{\"size\":64}").contains("line 2 cannot be understood"));
     }

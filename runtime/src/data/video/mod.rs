@@ -2,12 +2,16 @@
 //! square around it, pictures and a manifest. Which videos there are is the layouts' work.
 
 mod crop;
+mod cut;
 mod extract;
 mod ffmpeg;
 mod journal;
+mod sampling;
 mod track;
 
 pub use crop::square;
 pub use extract::{Extract, ExtractError, Extracted, FileFormat, Frames, MANIFEST, SUMMARY, extract};
 pub use ffmpeg::{Ffmpeg, VideoError};
 pub use journal::{JOURNAL, forget};
+pub use sampling::{Frame, Sampled};
+pub use track::HOLD;

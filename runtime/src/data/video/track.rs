@@ -11,23 +11,38 @@ const DISTANCE: f32 = 0.75;
 /// … and in either case neither is this many times as wide as the other.
 const GROWTH: f32 = 1.8;
 
+/// The longest time from a frame in which the face was not found to those before and after
+/// it in which it was, in seconds: over that its place is not taken from them.
+pub const HOLD: f64 = 0.5;
+
+/// What is known of a frame.
+pub(super) struct Shown {
+    /// Its faces, in any order.
+    pub faces: Vec<FaceBox>,
+    /// When it is shown, in seconds; none where the video does not tell.
+    pub seconds: Option<f64>,
+    /// Whether it belongs to another shot than the frame before it.
+    pub after_cut: bool,
+}
+
 /// The place of the main face in each frame.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Track {
-    /// One box a frame.
-    pub boxes: Vec<FaceBox>,
-    /// Frames in which the face was not found and its place is taken from the others.
+    /// A box for each frame that shows it.
+    pub boxes: Vec<Option<FaceBox>>,
+    /// Of these, frames in which it was not found and its place is taken from the others.
     pub held: usize,
 }
 
-/// The main face of a video whose frames show `faces` (each frame's, in any order): of all
-/// faces that can be followed from frame to frame the one whose sides are the longest in
-/// sum, so that a large false alarm in one frame does not win. Between two frames in which it is found its place is interpolated, before the
-/// first and after the last it is held. None where there is no face at all.
-pub(super) fn main_face(faces: &[Vec<FaceBox>]) -> Option<Track> {
+/// The main face of a video of `frames`: of all faces that can be followed from frame to
+/// frame the one whose sides are the longest in sum, so that a large false alarm in one
+/// frame does not win. Between two frames in which it is found, neither more than [`HOLD`]
+/// away and both of the same shot, its place is interpolated; anywhere else a frame in which
+/// it is not found does not show it. None where there is no face at all.
+pub(super) fn main_face(frames: &[Shown]) -> Option<Track> {
     let mut tracks: Vec<Vec<(usize, FaceBox)>> = Vec::new();
-    for (frame, found) in faces.iter().enumerate() {
-        let mut free: Vec<FaceBox> = found.clone();
+    for (number, frame) in frames.iter().enumerate() {
+        let mut free: Vec<FaceBox> = frame.faces.clone();
         // The larger track chooses first.
         tracks.sort_by(|a, b| length(b).total_cmp(&length(a)));
         for track in &mut tracks {
@@ -36,16 +51,17 @@ pub(super) fn main_face(faces: &[Vec<FaceBox>]) -> Option<Track> {
                 .filter(|&index| one_face(&last, &free[index]))
                 .max_by(|&a, &b| last.overlap(&free[a]).total_cmp(&last.overlap(&free[b])));
             if let Some(index) = nearest {
-                track.push((frame, free.remove(index)));
+                track.push((number, free.remove(index)));
             }
         }
-        tracks.extend(free.into_iter().map(|face| vec![(frame, face)]));
+        tracks.extend(free.into_iter().map(|face| vec![(number, face)]));
     }
     // Of equals the first, so that the same faces give the same track.
     let main =
         tracks.into_iter().reduce(|best, other| if length(&other) > length(&best) { other } else { best })?;
-    let held = faces.len() - main.len();
-    Some(Track { boxes: (0..faces.len()).map(|frame| place(&main, frame)).collect(), held })
+    let boxes: Vec<_> = (0..frames.len()).map(|frame| place(&main, frame, frames)).collect();
+    let held = boxes.iter().flatten().count() - main.len();
+    Some(Track { boxes, held })
 }
 
 fn length(track: &[(usize, FaceBox)]) -> f32 {
@@ -59,16 +75,19 @@ fn one_face(before: &FaceBox, after: &FaceBox) -> bool {
     near && (1.0 / GROWTH..=GROWTH).contains(&ratio)
 }
 
-/// Where the face of `track` is in `frame`.
-fn place(track: &[(usize, FaceBox)], frame: usize) -> FaceBox {
-    let after = track.partition_point(|(at, _)| *at < frame);
-    match (after.checked_sub(1).map(|before| track[before]), track.get(after)) {
-        (Some((from, before)), Some(&(to, after))) => {
-            before.towards(&after, (frame - from) as f32 / (to - from) as f32)
-        }
-        (Some((_, nearest)), None) | (None, Some(&(_, nearest))) => nearest,
-        (None, None) => unreachable!("a track has a face"),
+/// Where the face of `track` is in the frame `number`, if it can be told.
+fn place(track: &[(usize, FaceBox)], number: usize, frames: &[Shown]) -> Option<FaceBox> {
+    let after = track.partition_point(|(at, _)| *at < number);
+    let &(to, next) = track.get(after)?;
+    if to == number {
+        return Some(next);
     }
+    let &(from, last) = &track[after.checked_sub(1)?];
+    let time = |frame: usize| frames[frame].seconds;
+    let (start, now, end) = (time(from)?, time(number)?, time(to)?);
+    let near = now - start <= HOLD && end - now <= HOLD;
+    let one_shot = frames[from + 1..=to].iter().all(|frame| !frame.after_cut);
+    (near && one_shot && end > start).then(|| last.towards(&next, ((now - start) / (end - start)) as f32))
 }
 
 #[cfg(test)]
@@ -79,32 +98,59 @@ mod tests {
         FaceBox { left, top: 10.0, right: left + side, bottom: 10.0 + side }
     }
 
+    /// Frames that show `faces`, `apart` seconds after one another.
+    fn shown(faces: Vec<Vec<FaceBox>>, apart: f64) -> Vec<Shown> {
+        let frame = |(number, faces)| Shown { faces, seconds: Some(number as f64 * apart), after_cut: false };
+        faces.into_iter().enumerate().map(frame).collect()
+    }
+
+    fn lefts(frames: &[Shown]) -> (Vec<Option<f32>>, usize) {
+        let track = main_face(frames).unwrap();
+        (track.boxes.iter().map(|face| face.map(|face| face.left)).collect(), track.held)
+    }
+
     #[test]
     fn the_largest_face_is_followed_past_false_alarms() {
-        let faces = [
+        let faces = vec![
             vec![face(100.0, 40.0), face(0.0, 30.0)],
             vec![face(6.0, 30.0), face(110.0, 40.0)],
             vec![face(300.0, 90.0), face(118.0, 42.0)],
             vec![face(125.0, 41.0)],
         ];
-        let track = main_face(&faces).unwrap();
-        assert_eq!(track.boxes, [face(100.0, 40.0), face(110.0, 40.0), face(118.0, 42.0), face(125.0, 41.0)]);
-        assert_eq!(track.held, 0);
+        let track = main_face(&shown(faces, 3.0)).unwrap();
+        let wanted = [face(100.0, 40.0), face(110.0, 40.0), face(118.0, 42.0), face(125.0, 41.0)];
+        assert_eq!((track.boxes, track.held), (wanted.map(Some).to_vec(), 0));
     }
 
     #[test]
-    fn gaps_are_bridged_and_ends_held() {
-        let faces = [vec![], vec![face(10.0, 40.0)], vec![], vec![], vec![face(34.0, 40.0)], vec![]];
-        let track = main_face(&faces).unwrap();
-        let lefts: Vec<f32> = track.boxes.iter().map(|face| face.left).collect();
-        assert_eq!((lefts.as_slice(), track.held), ([10.0, 10.0, 18.0, 26.0, 34.0, 34.0].as_slice(), 4));
+    fn gaps_are_bridged_over_a_short_time_and_ends_are_not_held() {
+        let found = || vec![vec![], vec![face(10.0, 40.0)], vec![], vec![], vec![face(34.0, 40.0)], vec![]];
+        let all = [None, Some(10.0), Some(18.0), Some(26.0), Some(34.0), None];
+        assert_eq!(lefts(&shown(found(), 0.25)), (all.to_vec(), 2));
+        // Two steps of 0.3 s are too far, from either side.
+        let only = [None, Some(10.0), None, None, Some(34.0), None];
+        assert_eq!(lefts(&shown(found(), 0.3)), (only.to_vec(), 0));
+        let mut timeless = shown(found(), 0.1);
+        timeless.iter_mut().for_each(|frame| frame.seconds = None);
+        assert_eq!(lefts(&timeless), (only.to_vec(), 0));
+    }
+
+    #[test]
+    fn no_place_is_held_past_a_cut() {
+        let found = || vec![vec![face(10.0, 40.0)], vec![], vec![], vec![face(34.0, 40.0)], vec![]];
+        for cut in 0..5 {
+            let mut frames = shown(found(), 0.1);
+            frames[cut].after_cut = true;
+            let held = if (1..=3).contains(&cut) { 0 } else { 2 };
+            assert_eq!(lefts(&frames).1, held, "{cut}");
+        }
     }
 
     #[test]
     fn a_cut_starts_another_face_and_nothing_is_none() {
-        let faces = [vec![face(0.0, 40.0)], vec![face(500.0, 40.0)], vec![face(505.0, 40.0)]];
-        assert_eq!(main_face(&faces).unwrap().boxes[2], face(505.0, 40.0));
-        assert_eq!(main_face(&[Vec::new(), Vec::new()]), None);
+        let faces = vec![vec![face(0.0, 40.0)], vec![face(500.0, 40.0)], vec![face(505.0, 40.0)]];
+        assert_eq!(lefts(&shown(faces, 0.1)), (vec![None, Some(500.0), Some(505.0)], 0));
+        assert_eq!(main_face(&shown(vec![Vec::new(), Vec::new()], 0.1)), None);
         assert_eq!(main_face(&[]), None);
     }
 }

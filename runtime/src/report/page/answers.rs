@@ -1,9 +1,10 @@
 //! The answer of every comparison, in words: which way it went, by how much, and
 //! whether it can be trusted.
 
-use super::super::numbers::{counted, difference};
+use super::super::numbers::{counted, difference, p_value};
 use super::super::{BASELINE, Comparison, Report, attack_key};
 use super::{Answer, Mark};
+use crate::metrics::paired::Verdict;
 
 /// The key of the attack in `robust_accuracy[key]`.
 fn robust_key(metric: &str) -> Option<&str> {
@@ -68,15 +69,49 @@ pub(super) fn headline(report: &Report, arm: &str) -> Option<String> {
     ))
 }
 
+/// The smallest difference that the pictures and people of a comparison could have shown, in
+/// words; none in reports of versions that did not tell.
+pub fn could_have_shown(one: &Comparison) -> Option<String> {
+    let (pictures, groups) = (one.pictures?, one.groups?);
+    let points = is_share(&one.metric);
+    let unit = if points { " points" } else { "" };
+    let write = |value: f64| difference(value, points).trim_start_matches('+').to_owned();
+    let alone = groups == pictures;
+    let these = counted(pictures, "picture");
+    let these = if alone { these } else { format!("{these} of {groups} people or videos") };
+    let Some(least) = one.detectable else {
+        return Some(format!("{these} are too few to show any difference"));
+    };
+    let pictures = one.detectable_pictures.filter(|_| !alone);
+    let pictures = pictures
+        .map_or_else(String::new, |pictures| format!("; {} if each showed another person", write(pictures)));
+    Some(format!("{these} could have shown a difference of at least {}{unit}{pictures}", write(least)))
+}
+
+/// What the verdict and p come from.
+fn test(one: &Comparison) -> String {
+    let Some(p) = one.p else { return String::new() };
+    let name = match one.test.as_deref() {
+        Some("mcnemar") => " by McNemar's exact test",
+        Some("sign-flip") => " by the exact sign-flip test over people or videos",
+        Some("bootstrap") => " by the bootstrap over people or videos",
+        _ => "",
+    };
+    let p = p_value(p);
+    let sign = if p.starts_with('<') { "" } else { "= " };
+    format!(", p {sign}{p}{name}")
+}
+
 pub(super) fn answer(report: &Report, one: &Comparison) -> Answer {
     let points = is_share(&one.metric);
     let unit = if points { " points" } else { "" };
     let write = |value| difference(value, points);
-    let holds = if one.low <= 0.0 && one.high >= 0.0 {
+    let holds = if one.verdict == Verdict::NoEffect.words() {
         "the interval holds zero"
     } else {
         "the interval leaves zero out"
     };
+    let least = could_have_shown(one).map_or_else(String::new, |least| format!("; {least}"));
     let mark = comparison_mark(report, one);
     let doubt = match mark {
         Mark::Unreliable => "; unreliable, a check of the attack failed",
@@ -86,10 +121,11 @@ pub(super) fn answer(report: &Report, one: &Comparison) -> Answer {
         subject: format!("{}: {} against {}", subject(&one.metric), one.arm, one.against),
         verdict: verdict(one, mark),
         reason: format!(
-            "{holds}: {}{unit}, 95 % interval {} to {}{doubt}",
+            "{holds}: {}{unit}, 95 % interval {} to {}{}{least}{doubt}",
             write(one.difference),
             write(one.low),
-            write(one.high)
+            write(one.high),
+            test(one)
         ),
         mark,
     }

@@ -60,18 +60,27 @@ fn comparisons(report: &Report) -> Table {
             plain(difference(one.difference, points) + unit),
             plain(format!("{} to {}{unit}", difference(one.low, points), difference(one.high, points))),
             plain(one.p.map_or_else(|| "–".to_owned(), p_value)),
+            plain(one.detectable.map_or_else(
+                || "–".to_owned(),
+                |least| difference(least, points).trim_start_matches('+').to_owned() + unit,
+            )),
             Cell { text: verdict(one, mark), detail: None, mark },
         ]
     };
-    let mut columns =
-        columns(&["Figure", "Arm", "Against", "Difference", "95 % interval", "p", "Verdict"], 3);
-    columns[6].numeric = false;
+    let mut columns = columns(
+        &["Figure", "Arm", "Against", "Difference", "95 % interval", "p", "Could be shown", "Verdict"],
+        3,
+    );
+    columns[7].numeric = false;
     Table {
         name: "comparisons",
         title: "Against the baseline",
-        note: "Paired over the same pictures, averaged over the seeds both have. The interval is a bootstrap \
-            over people or videos and decides the verdict. p is McNemar's for accuracies of a single seed (which \
-            takes pictures as independent) and the bootstrap's otherwise. pt = percentage points."
+        note: "Paired over the same pictures, averaged over the seeds both have. The verdict is that of p (below \
+            0.05): of accuracies McNemar's exact test, or the sign-flip test over people or videos where these \
+            have several pictures or there are several seeds; of the AUC the paired bootstrap over them. The \
+            interval is Newcombe's for paired shares, with as many pictures as the people or videos are worth, and \
+            the bootstrap's for the AUC. Could be shown: the smallest true difference that had four chances in \
+            five to be called one; what is smaller may be there unseen. pt = percentage points."
             .to_owned(),
         columns,
         rows: report.comparisons.iter().map(row).collect(),
@@ -162,7 +171,7 @@ fn by_group(report: &Report) -> Table {
 fn by_subset(report: &Report) -> Table {
     let mut rows = Vec::new();
     for arm in &report.arms {
-        for (subset, part) in &arm.eval.by_subset {
+        for (subset, part) in arm.eval.proper_subsets() {
             rows.push(vec![
                 plain(subset.clone()),
                 plain(who(arm)),

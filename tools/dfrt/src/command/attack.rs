@@ -27,11 +27,13 @@ pub use radius::{Radii, radii};
 pub use white_box::WhiteBox;
 
 use super::reading::with_reading;
-use crate::dataset::{Classes, Dataset};
+use crate::dataset::{self, Classes, Dataset};
 use crate::failure;
+use crate::lock::Lock;
 use crate::model::Model;
 use crate::output;
 use crate::place;
+use crate::threshold;
 use anyhow::{Context, Result, bail};
 use argh::FromArgs;
 #[cfg(not(feature = "train"))]
@@ -39,12 +41,13 @@ use black_box::BlackBox;
 #[cfg(not(feature = "train"))]
 use case::Case;
 use case::TapeFile;
-use dfrt_runtime::attack::Goal;
+use dfrt_runtime::attack::contents::Contents;
+use dfrt_runtime::attack::{Goal, NormError};
 use dfrt_runtime::attack::dossier::Dossier;
 use dfrt_runtime::attack::gates;
 use dfrt_runtime::attack::judge::Judgement;
 use dfrt_runtime::attack::result::AttackReport;
-use dfrt_runtime::attack::sweep::Sweep;
+use dfrt_runtime::attack::sweep::{RADIUS, Sweep, radii_in};
 use dfrt_runtime::attack::threat::{Norm, Threat};
 use dfrt_runtime::data::manifest::{Label, Split};
 use dfrt_runtime::detector::session::TractOracle;
@@ -93,6 +96,10 @@ pub struct Attack {
     /// train, val or test (default test)
     #[argh(option)]
     split: Option<Split>,
+    /// logit above which a picture is called fake (default: the model's own, else 0); p:0.7
+    /// says a probability, auto:VAL takes the best one on the val split of that data set
+    #[argh(option, from_str_fn(crate::threshold::choice))]
+    threshold: Option<threshold::Choice>,
     /// radius, or several: 1,2,4,8. In linf in 1/255 (default 8); in l2 a length of pixels in
     /// [0, 1] (default 3 at 224 px, in proportion to the side, at least 0.5). 128/255 means
     /// that in both
@@ -148,7 +155,8 @@ pub struct Attack {
     /// such a file, whose answers go before the model's: the same search again
     #[argh(option)]
     replay: Option<PathBuf>,
-    /// folder for the results (default MODEL-METHOD-NORM-EPS)
+    /// folder for the results (default MODEL-METHOD-NORM-EPS, and what else is asked for: -queries-300,
+    /// -seed-1, …)
     #[argh(option)]
     out: Option<PathBuf>,
     /// go on with what an interrupted attack left in the folder
@@ -183,19 +191,6 @@ pub const OWN: [&str; 10] = [
     "plots",
 ];
 
-/// The beginning of the name of a radius's folder.
-const RADIUS: &str = "eps-";
-
-/// The folders of the radii of a sweep in `out`; none where it holds one attack.
-pub fn radii_in(out: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(out).into_iter().flatten().flatten().map(|entry| entry.path());
-    let named =
-        |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(RADIUS));
-    let mut folders: Vec<PathBuf> = entries.filter(named).collect();
-    folders.sort();
-    folders
-}
-
 fn goal(name: &str) -> Result<Goal, String> {
     match name {
         "nearest" => Ok(Goal::Nearest),
@@ -220,24 +215,22 @@ struct Workbench<'a> {
 impl Attack {
     /// Does it.
     pub fn run(self) -> Result<()> {
-        super::use_threads(self.threads)?;
         self.check()?;
+        super::use_threads(self.threads)?;
         let model = Model::find(&self.model)?;
-        if let Some(out) = &self.out {
-            self.check_free(out)?;
-        }
+        // Before the work where it is known, and else as soon as it is.
+        let named = self.out.as_deref().map(|out| self.begin(out)).transpose()?;
         let detector = model.load_as(&self.asked())?;
         let threats = radius::threats(&self.eps.0, self.norm, detector.info().res)?;
         let out = self.out.clone().unwrap_or_else(|| self.usual_folder(&model, &threats));
-        self.check_free(&out)?;
+        let _lock = named.map_or_else(|| self.begin(&out), Ok)?;
+        self.check_radii(&out, &threats)?;
         let metadata = detector.metadata();
         let split = self.split.or(metadata.and_then(|known| known.split)).unwrap_or(Split::Test);
         let classes = self.only.map_or(Classes::Any, Classes::Only);
         let data = Dataset::open_classes(self.data.as_deref(), metadata, split, classes, self.limit)?;
-        if metadata.is_none() {
-            output::note("note: the model names no threshold; logits above 0 are taken to say fake");
-        }
-        let oracle = TractOracle::new(detector);
+        let mut oracle = TractOracle::new(detector);
+        threshold::settle(&mut oracle, &model, self.threshold.as_ref(), &[&data.chosen])?;
         let surrogate = self
             .surrogate
             .as_deref()
@@ -260,12 +253,6 @@ impl Attack {
         }
     }
 
-    /// The folder where none is named.
-    fn usual_folder(&self, model: &Model, threats: &[Threat]) -> PathBuf {
-        let class = self.only.map_or_else(String::new, |label| format!("-{label}"));
-        format!("{}-{}{class}", model.stem(), plan::folder(self.method, threats)).into()
-    }
-
     /// At one radius.
     fn once(&self, bench: &Workbench<'_>, threat: Threat, out: &Path) -> Result<()> {
         let deadline = self.time_budget.map(|budget| Instant::now() + budget);
@@ -284,6 +271,7 @@ impl Attack {
             let share = |end: Instant| Instant::now() + end.saturating_duration_since(Instant::now()) / left;
             output::note(format!("-- {}", threat.both_ways()));
             let folder = out.join(format!("{RADIUS}{}", threat.in_names()));
+            let _lock = Lock::of(&folder)?;
             let judgement = self.judged(bench, threat, &folder, end.map(share))?;
             if place == 0 {
                 let skipped = &judgement.report.skipped;
@@ -376,6 +364,7 @@ impl Attack {
         for radius in &self.eps.0 {
             radius.threat(self.norm)?;
         }
+        dataset::check_limit(self.limit, self.only.map_or(Classes::Any, Classes::Only))?;
         let numbers = [
             ("--steps", self.steps),
             ("--restarts", self.restarts),
@@ -383,9 +372,10 @@ impl Attack {
             ("--queries", self.queries.map(|queries| queries.min(1) as usize)),
         ];
         if let Some((name, _)) = numbers.into_iter().find(|(_, value)| *value == Some(0)) {
-            bail!("{name} 0: nothing would be tried; ask for at least 1");
+            return Err(failure::usage(format!("{name} 0: nothing would be tried; ask for at least 1")));
         }
         self.check_tape()?;
+        self.check_norm()?;
         let any = |is: fn(Method) -> bool| self.methods().into_iter().any(is);
         let gradients = any(Method::needs_gradients);
         let idle = [
@@ -404,16 +394,51 @@ impl Attack {
         Ok(())
     }
 
+    /// Attacks that search balls of one norm alone.
+    fn check_norm(&self) -> Result<()> {
+        let Choice::One(method) = self.method else { return Ok(()) };
+        match method.searches().filter(|norm| *norm != self.norm) {
+            Some(searches) => Err(failure::usage(NormError { method: method.name(), searches })),
+            None => Ok(()),
+        }
+    }
+
     fn check_tape(&self) -> Result<()> {
         let Some(path) = self.tape.as_ref().or(self.replay.as_ref()) else { return Ok(()) };
         let one = matches!(self.method, Choice::One(method) if !method.needs_gradients());
         if !one || self.eps.0.len() > 1 {
-            bail!(
+            return Err(failure::usage(format!(
                 "{}: a tape is of one attack without gradients at one radius; leave it out, or name such a --method and one --eps",
                 path.display()
-            );
+            )));
         }
         Ok(())
+    }
+
+    /// The folder where none is named: its name holds whatever is not the default, so that
+    /// other settings are other folders.
+    fn usual_folder(&self, model: &Model, threats: &[Threat]) -> PathBuf {
+        let surrogate = self.surrogate.as_deref().map(Path::file_stem).map(Option::unwrap_or_default);
+        let settings = [
+            ("only", self.only.map(|label| label.to_string())),
+            ("surrogate", surrogate.map(|name| name.to_string_lossy().into_owned())),
+            ("split", self.split.filter(|split| *split != Split::Test).map(|split| split.to_string())),
+            ("queries", self.queries.map(|queries| queries.to_string())),
+            ("schedule", self.schedule.map(|schedule| schedule.name().to_owned())),
+            ("steps", self.steps.map(|steps| steps.to_string())),
+            ("restarts", self.restarts.map(|restarts| restarts.to_string())),
+            ("seed", (self.seed != 0).then(|| self.seed.to_string())),
+        ];
+        let named = |(name, value): (&str, Option<String>)| Some(format!("-{name}-{}", value?));
+        let settings: String = settings.into_iter().filter_map(named).collect();
+        format!("{}-{}{settings}", model.stem(), plan::folder(self.method, threats)).into()
+    }
+
+    /// Takes the folder, where it is free.
+    fn begin(&self, out: &Path) -> Result<Lock> {
+        let lock = Lock::of(out)?;
+        self.check_free(out)?;
+        Ok(lock)
     }
 
     /// What an earlier attack, at one radius or several, left in `out`.
@@ -436,13 +461,49 @@ impl Attack {
 
     /// The judge refuses a folder that holds an attack; this does so before any work.
     fn check_free(&self, out: &Path) -> Result<()> {
-        if self.resume || self.force || place::is_free(out)? || self.taken(out).is_empty() {
+        if self.resume {
+            return self.check_same(out);
+        }
+        if self.force || place::is_free(out)? || self.taken(out).is_empty() {
             return Ok(());
         }
         bail!(
             "{}: holds an attack already; pass --resume to go on with it, --force to replace it, or choose another --out",
             out.display()
         )
+    }
+
+    /// A folder is gone on with that holds what this makes, and nothing besides.
+    fn check_same(&self, out: &Path) -> Result<()> {
+        let this = match (self.eps.0.len(), self.method) {
+            (2.., _) => Contents::Sweep,
+            (_, Choice::One(_)) => Contents::Attack,
+            _ => Contents::Suite,
+        };
+        if let Some(other) = Contents::of(out).into_iter().find(|other| *other != this) {
+            bail!(
+                "{}: holds {other}, and this would be {this}; choose another --out, or pass --force to replace it",
+                out.display()
+            );
+        }
+        Ok(())
+    }
+
+    /// A sweep is gone on with at all of its radii.
+    fn check_radii(&self, out: &Path, threats: &[Threat]) -> Result<()> {
+        if !self.resume || threats.len() < 2 {
+            return Ok(());
+        }
+        let folder = |threat: &Threat| out.join(format!("{RADIUS}{}", threat.in_names()));
+        let asked: Vec<PathBuf> = threats.iter().map(folder).collect();
+        match radii_in(out).into_iter().find(|folder| !asked.contains(folder)) {
+            Some(left) => bail!(
+                "{}: is of a radius that --eps does not name; name it, too, choose another --out, or pass --force to \
+                 replace all",
+                left.display()
+            ),
+            None => Ok(()),
+        }
     }
 }
 

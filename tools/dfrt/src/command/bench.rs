@@ -85,11 +85,11 @@ pub struct Bench {
     /// with --model: measured runs a thread (default 100)
     #[argh(option)]
     runs: Option<usize>,
-    /// with --train: efficientnet-b0 (default), efficientnet-lite0 or efficientnet-tiny
+    /// with --train: efficientnet-b0 (default) to -b7, efficientnet-lite0 or efficientnet-tiny
     #[argh(option)]
     arch: Option<String>,
-    /// with --train and --loading: side of the network's input in pixels, a multiple of 32 (default
-    /// 224); with --model: the same of a file of another program that leaves it open
+    /// with --train and --loading: side of the network's input in pixels, a multiple of 32 or a
+    /// published one (default: the architecture's, 224 with --loading); with --model: the same of a file of another program that leaves it open
     #[argh(option)]
     res: Option<usize>,
     /// with --train: a step of baseline (default) or gr, or an attack's step, input-gradient
@@ -160,7 +160,7 @@ impl Bench {
         let model: &[&str] = &["--model"];
         let (train, gpu): (&[&str], &[&str]) = (&["--train"], &["--train", "--ceilings"]);
         let loading: &[&str] = &["--loading"];
-        let options: [(&str, bool, &[&str]); 22] = [
+        let options: [(&str, bool, &[&str]); 25] = [
             ("--threads", self.threads.is_some(), &["--model", "--loading"]),
             ("--runs", self.runs.is_some(), model),
             ("--square", self.square, model),
@@ -178,10 +178,13 @@ impl Bench {
             ("--profile", self.profile, train),
             ("--device", self.device.is_some(), gpu),
             ("--layout", self.layout.is_some(), model),
+            ("--preprocess", self.preprocess.is_some(), model),
+            ("--channels", self.channels.is_some(), model),
             ("--range", self.range.is_some(), model),
             ("--mean", self.mean.is_some(), model),
             ("--std", self.std.is_some(), model),
             ("--output", self.output.is_some(), model),
+            ("--output-name", self.output_name.is_some(), model),
             ("--fake-index", self.fake_index.is_some(), model),
         ];
         for (option, given, with) in options {
@@ -198,6 +201,17 @@ impl Bench {
         }
         if self.loading && self.data.is_none() {
             return Err(wrong("--loading needs --data"));
+        }
+        let counts = [
+            ("--threads", self.threads),
+            ("--batch", self.batch),
+            ("--runs", self.runs),
+            ("--epochs", self.epochs),
+            ("--steps", self.steps),
+            ("--queries", self.queries.map(|queries| queries.min(1) as usize)),
+        ];
+        if let Some((option, _)) = counts.into_iter().find(|(_, count)| *count == Some(0)) {
+            return Err(wrong(format!("{option} 0: nothing would be timed; ask for at least 1")));
         }
         Ok(())
     }

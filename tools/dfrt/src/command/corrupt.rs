@@ -1,11 +1,13 @@
 //! `dfrt corrupt`: a detector on pictures made worse without an adversary.
 
 use super::reading::with_reading;
-use crate::dataset::Dataset;
+use crate::dataset::{self, Dataset};
+use crate::lock::Lock;
 use crate::model::Model;
 use crate::output::{self, Lines};
 use crate::place;
 use crate::progress::Task;
+use crate::threshold;
 use anyhow::{Result, bail};
 use argh::FromArgs;
 use dfrt_runtime::data::corruption::Corruption;
@@ -41,6 +43,10 @@ pub struct Corrupt {
     /// train, val or test (default test)
     #[argh(option)]
     split: Option<Split>,
+    /// logit above which a picture is called fake (default: the model's own, else 0); p:0.7
+    /// says a probability, auto:VAL takes the best one on the val split of that data set
+    #[argh(option, from_str_fn(crate::threshold::choice))]
+    threshold: Option<threshold::Choice>,
     /// corruptions, a list of jpeg, gaussian-noise, gaussian-blur, pixelate, contrast, resize
     /// (default: all)
     #[argh(option, from_str_fn(kinds))]
@@ -89,22 +95,32 @@ const OWN: [&str; 3] = ["corrupt.json", "corrupt.csv", "plots"];
 impl Corrupt {
     /// Does it.
     pub fn run(self) -> Result<()> {
+        dataset::check_limit(self.limit, dataset::Classes::Any)?;
         super::use_threads(self.threads)?;
         let model = Model::find(&self.model)?;
         let out = self.out.clone().unwrap_or_else(|| format!("{}-corrupt", model.stem()).into());
+        let _lock = Lock::of(&out)?;
         if !self.force && !place::is_free(&out)? && OWN.iter().any(|name| out.join(name).exists()) {
             bail!(
                 "{}: holds results already; choose another --out, or replace them with --force",
                 out.display()
             );
         }
-        let oracle = TractOracle::new(model.load_as(&self.asked())?);
-        let detector = oracle.detector();
-        let metadata = detector.metadata();
+        let mut oracle = TractOracle::new(model.load_as(&self.asked())?);
+        let metadata = oracle.detector().metadata();
         let split = self.split.or(metadata.and_then(|known| known.split)).unwrap_or(Split::Test);
-        let data = Dataset::open(self.data.as_deref(), metadata, split, self.limit)?;
-        let (info, threshold) = (model.info(detector), detector.threshold());
-        let subject = Subject { model: &info, data: &data.name, split, threshold, seed: self.seed };
+        let data = Dataset::open_subsets(self.data.as_deref(), metadata, split, &[], self.limit)?;
+        threshold::settle(&mut oracle, &model, self.threshold.as_ref(), &[&data.chosen])?;
+        let detector = oracle.detector();
+        let info = model.info(detector);
+        let subject = Subject {
+            model: &info,
+            data: &data.name,
+            split,
+            threshold: detector.threshold(),
+            threshold_from: Some(detector.threshold_source()),
+            seed: self.seed,
+        };
         let all = Kinds(Corruption::ALL.to_vec());
         let kinds = &self.only.as_ref().unwrap_or(&all).0;
         let task = Task::new("corrupted");
@@ -127,7 +143,9 @@ fn table(found: &Corrupted, out: &Path) -> String {
     let mut lines = Lines::default();
     let mut add = |name: &str, accuracy: Vec<Option<Estimate>>, auc: Vec<Option<Estimate>>| {
         lines.add(format!("{name}: accuracy"), row(&accuracy, output::percent));
-        lines.add(format!("{name}: AUC"), row(&auc, |value| format!("{value:.3}")));
+        if found.undefined.is_none() {
+            lines.add(format!("{name}: AUC"), row(&auc, |value| format!("{value:.3}")));
+        }
     };
     add("clean", vec![found.clean.accuracy], vec![found.clean.auc]);
     for kind in &found.corruptions {
@@ -138,13 +156,17 @@ fn table(found: &Corrupted, out: &Path) -> String {
             metrics().map(|metrics| metrics.auc).collect(),
         );
     }
+    let undefined = found.undefined.as_ref().map_or_else(String::new, |reason| format!("\n{reason}"));
+    let source = found.threshold_from.as_ref().map_or_else(String::new, |source| format!(" ({source})"));
     format!(
-        "{} on {} ({}): {} real, {} fake; levels 1 to 5, intervals in corrupt.json\n{lines}\nwritten to {}",
+        "{} on {} ({}): {} real, {} fake, threshold {:.4}{source}; levels 1 to 5, intervals in corrupt.json\n{lines}{undefined}\n\
+        written to {}",
         found.model.path,
         data.path,
         data.split,
         data.n_real,
         data.n_fake,
+        found.threshold,
         out.display()
     )
 }

@@ -48,6 +48,7 @@ fn written(out: &Path, manifest: &Manifest) -> serde_json::Value {
         "parts": manifest.summary().parts,
         "skipped": manifest.skipped.len(),
         "skipped_files": manifest.skipped,
+        "rules": manifest.rules,
         "sha256": manifest.sha256(),
     })
 }

@@ -3,11 +3,12 @@
 mod across;
 
 use super::reading::with_reading;
-use crate::dataset::Dataset;
+use crate::dataset::{self, Dataset};
 use crate::model::Model;
 use crate::output::{self, Lines};
 use crate::place;
 use crate::progress::Task;
+use crate::threshold;
 use anyhow::Result;
 use argh::FromArgs;
 use dfrt_runtime::attack::judge;
@@ -28,7 +29,8 @@ with_reading! {
     example = "{command_name} --model gr.onnx --data faces --out eval.json\n\
     {command_name} --model gr.onnx --data ffpp.csv --data celeb-df.csv --data dfdc.csv --out across.json",
     note = "Beside eval.json it writes scores.csv, the logit of every picture (beside NAME.json, \
-    NAME-scores.csv). Intervals are bootstrapped over persons or videos. Several --data are one table: \
+    NAME-scores.csv). Intervals are bootstrapped over persons or videos. Of pictures of one class alone \
+    there are accuracy, rates, log loss and calibration. Several --data are one table: \
     NAME.json holds `evaluations`, NAME.csv a line for each data set, its videos and its subsets."
 )]
 pub struct Eval {
@@ -45,6 +47,10 @@ pub struct Eval {
     /// subsets to measure on, a,b,…; a class of which none is named stays whole
     #[argh(option)]
     test_subsets: Vec<String>,
+    /// logit above which a picture is called fake (default: the model's own, else 0); p:0.7
+    /// says a probability, auto:VAL takes the best one on the val split of that data set
+    #[argh(option, from_str_fn(crate::threshold::choice))]
+    threshold: Option<threshold::Choice>,
     /// file for the result; without it the result is printed only
     #[argh(option)]
     out: Option<PathBuf>,
@@ -69,6 +75,7 @@ pub struct Eval {
 impl Eval {
     /// Does it.
     pub fn run(self) -> Result<()> {
+        dataset::check_limit(self.limit, dataset::Classes::Any)?;
         super::use_threads(self.threads)?;
         if self.data.len() > 1 {
             return self.across();
@@ -78,11 +85,12 @@ impl Eval {
             place::file(&scores_path(out), self.force)?;
         }
         let model = Model::find(&self.model)?;
-        let oracle = TractOracle::new(model.load_as(&self.asked())?);
+        let mut oracle = TractOracle::new(model.load_as(&self.asked())?);
         let metadata = oracle.detector().metadata();
         let split = self.split.or(metadata.and_then(|known| known.split)).unwrap_or(Split::Test);
         let data = self.data.first().map(PathBuf::as_path);
         let data = Dataset::open_subsets(data, metadata, split, &self.subsets(), self.limit)?;
+        threshold::settle(&mut oracle, &model, self.threshold.as_ref(), &[&data.chosen])?;
         let (evaluation, scores) = evaluate(&model, &oracle, &data)?;
         if let Some(out) = &self.out {
             save(out, &evaluation, &scores)?;
@@ -119,8 +127,15 @@ fn upside_down(evaluation: &Evaluation) -> bool {
 /// split, as an attack's is.
 pub fn evaluate(model: &Model, oracle: &TractOracle, data: &Dataset) -> Result<(Evaluation, Vec<Score>)> {
     let info = model.info(oracle.detector());
-    let threshold = oracle.detector().threshold();
-    let subject = Subject { model: &info, data: &data.name, split: data.split, threshold, seed: 0 };
+    let detector = oracle.detector();
+    let subject = Subject {
+        model: &info,
+        data: &data.name,
+        split: data.split,
+        threshold: detector.threshold(),
+        threshold_from: Some(detector.threshold_source()),
+        seed: 0,
+    };
     let task = Task::new("evaluated");
     let progress = |done, total| task.set(done, total, "");
     let (evaluation, mut scores) = evaluate::evaluate(oracle, &data.chosen, &subject, &progress)?;
@@ -149,18 +164,38 @@ fn scores_path(out: &Path) -> PathBuf {
 fn table(evaluation: &Evaluation, out: Option<&Path>) -> String {
     let data = &evaluation.data;
     let mut text = format!(
-        "{} on {} ({}): {} real, {} fake, threshold {:.4}\n",
-        evaluation.model.path, data.path, data.split, data.n_real, data.n_fake, evaluation.threshold
+        "{} on {} ({}): {} real, {} fake, threshold {:.4}{}\n",
+        evaluation.model.path,
+        data.path,
+        data.split,
+        data.n_real,
+        data.n_fake,
+        evaluation.threshold,
+        evaluation.threshold_from.as_ref().map_or_else(String::new, |source| format!(" ({source})"))
     );
     let mut lines = Lines::default();
-    for (name, estimate) in figures(&evaluation.metrics) {
+    let one_class = evaluation.undefined.is_some();
+    for (name, estimate) in
+        figures(&evaluation.metrics).into_iter().filter(|(_, it)| it.is_some() || !one_class)
+    {
         lines.add(name, estimate.map_or_else(|| "undefined".to_owned(), |estimate| plain(&estimate)));
     }
-    for (subset, part) in evaluation.by_subset.iter().filter(|_| evaluation.by_subset.len() > 1) {
+    let rates = &evaluation.rates;
+    for (name, rate) in
+        [("reals called real", rates.true_negative_rate), ("fakes called fake", rates.true_positive_rate)]
+    {
+        if let Some(rate) = rate {
+            lines.add(name, plain(&rate));
+        }
+    }
+    for (subset, part) in evaluation.proper_subsets().filter(|_| !one_class) {
         let auc = part.metrics.auc.map_or_else(|| "undefined".to_owned(), |auc| plain(&auc));
         lines.add(format!("AUC of {subset}"), auc);
     }
     text.push_str(&lines.to_string());
+    if let Some(reason) = &evaluation.undefined {
+        text.push_str(&format!("\n{reason}"));
+    }
     if let Some(out) = out {
         text.push_str(&format!("\nwritten to {} and {}", out.display(), scores_path(out).display()));
     }

@@ -9,6 +9,7 @@ pub mod devices;
 pub mod eval;
 pub mod export;
 pub mod import;
+pub mod inspect;
 mod reading;
 pub mod report;
 pub mod selftest;
@@ -58,6 +59,8 @@ pub enum Command {
     Import(import::Import),
     /// `dfrt export`
     Export(export::Export),
+    /// `dfrt inspect`
+    Inspect(inspect::Inspect),
     /// `dfrt eval`
     Eval(eval::Eval),
     /// `dfrt attack`
@@ -85,6 +88,7 @@ impl Command {
             Self::Train(command) => command.run(),
             Self::Import(command) => command.run(),
             Self::Export(command) => command.run(),
+            Self::Inspect(command) => command.run(),
             Self::Eval(command) => command.run(),
             Self::Attack(command) => command.run(),
             Self::Corrupt(command) => command.run(),
@@ -162,7 +166,7 @@ pub fn listed(options: &[String]) -> Vec<String> {
 pub fn use_threads(threads: Option<usize>) -> Result<()> {
     let Some(threads) = threads else { return Ok(()) };
     if threads == 0 {
-        anyhow::bail!("--threads 0: nothing would run; ask for at least 1");
+        return Err(failure::usage("--threads 0: nothing would run; ask for at least 1"));
     }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
     pool.map_err(|error| anyhow::anyhow!("--threads {threads}: {error}; ask for fewer"))

@@ -22,6 +22,14 @@ macro_rules! with_reading {
             /// a file of another program: where its channels stand, nchw or nhwc
             #[argh(option)]
             layout: Option<dfrt_runtime::detector::reading::Layout>,
+            /// such a file: how its pixels go in, where the file does not show it: imagenet (0 to 1,
+            /// ImageNet's mean and deviation), half (-1 to 1), none (0 to 1 as they are) or caffe
+            /// (0 to 255, blue first, means subtracted)
+            #[argh(option)]
+            preprocess: Option<dfrt_runtime::detector::asked::Preprocess>,
+            /// such a file: the order in which its channels go in, rgb or bgr
+            #[argh(option)]
+            channels: Option<dfrt_runtime::detector::reading::Channels>,
             /// such a file: what black and white are in its input, 0-1, 0-255 or -1-1
             #[argh(option)]
             range: Option<dfrt_runtime::detector::reading::Range>,
@@ -34,22 +42,28 @@ macro_rules! with_reading {
             /// such a file: what its output is, logit or probability
             #[argh(option)]
             output: Option<dfrt_runtime::detector::reading::Output>,
-            /// such a file: the class that is fake, 0 or 1 (of one output: 0 where a high one
-            /// means real)
+            /// such a file: the output to read, where it has several
+            #[argh(option)]
+            output_name: Option<String>,
+            /// such a file: the class that is fake, counted from 0 (of one output: 0 where a high
+            /// one means real)
             #[argh(option)]
             fake_index: Option<usize>,
         }
 
         impl $command {
             /// What is said about a file of another program.
-            fn asked(&self) -> dfrt_runtime::detector::reading::Asked {
-                dfrt_runtime::detector::reading::Asked {
+            fn asked(&self) -> dfrt_runtime::detector::asked::Asked {
+                dfrt_runtime::detector::asked::Asked {
                     res: self.res,
                     layout: self.layout,
+                    preprocess: self.preprocess,
+                    channels: self.channels,
                     range: self.range,
                     mean: self.mean.map(|mean| mean.0),
                     std: self.std.map(|std| std.0),
                     output: self.output,
+                    output_name: self.output_name.clone(),
                     fake_index: self.fake_index,
                 }
             }

@@ -59,10 +59,11 @@ pub struct Study {
     /// pictures a split, balanced over the classes, the same ones each time
     #[argh(option)]
     pub limit: Option<usize>,
-    /// efficientnet-b0 (default), efficientnet-lite0 or efficientnet-tiny
+    /// efficientnet-b0 (default) to -b7, efficientnet-lite0 or efficientnet-tiny
     #[argh(option)]
     pub arch: Option<String>,
-    /// side of the input in pixels, a multiple of 32 (default 224)
+    /// side of the input in pixels, a multiple of 32 or a published one (default: the
+    /// architecture's, 224 of efficientnet-b0)
     #[argh(option)]
     pub res: Option<usize>,
     /// passes over the training pictures (default 20)
@@ -80,6 +81,19 @@ pub struct Study {
     /// weights to start from, as dfrt train takes them
     #[argh(option)]
     pub init: Option<PathBuf>,
+    /// key of a checkpoint under which the network lies, such as state_dict_ema (default: the only
+    /// one with a network that is no moving average)
+    #[argh(option)]
+    pub key: Option<String>,
+    /// what stands before the network's names, such as model.backbone. (default: the only one)
+    #[argh(option)]
+    pub prefix: Option<String>,
+    /// put a fresh last layer in the place of the file's
+    #[argh(switch)]
+    pub new_head: bool,
+    /// conventions of the weights' family, as dfrt train takes them
+    #[argh(option)]
+    pub family: Option<String>,
     /// gr: outputs of which features.i are perturbed (default 0,1,2)
     #[argh(option, from_str_fn(super::train::taps))]
     pub taps: Option<Taps>,
@@ -124,12 +138,15 @@ impl Study {
 mod running {
     use super::Study;
     use crate::command::attack::Radii;
+    use crate::lock::Lock;
     use crate::study::settings::StudySettings;
     use crate::study::{self, conclusion};
     use crate::{conventions, failure, network, output, place, training};
     use anyhow::{Result, bail};
+    use dfrt_runtime::differing::differing;
     use dfrt_trainer::gpu::engine::Engine;
-    use dfrt_trainer::model::import::Source;
+    use dfrt_trainer::model::arch::Architecture;
+    use dfrt_trainer::model::import::{Choices, Source};
 
     impl Study {
         /// Does it.
@@ -140,7 +157,8 @@ mod running {
                 ));
             }
             let mut settings = self.settings()?;
-            settings.check()?;
+            settings.check().map_err(|error| failure::usage(format!("{error:#}")))?;
+            let _lock = Lock::of(&self.out)?;
             if !self.resume && !self.force && !place::is_free(&self.out)? {
                 bail!(
                     "{}: exists already; pass --resume to go on with it, --force to replace it, or choose another --out",
@@ -178,7 +196,8 @@ mod running {
                 return Err(failure::usage("--data is missing; see `dfrt study --help`"));
             }
             if let Some(init) = settings.train.init.clone() {
-                conventions::settle(&mut settings.train, &Source::open(&init)?)?;
+                let source = Source::open(&init, &settings.train.checkpoint)?;
+                conventions::settle(&mut settings.train, &source)?;
             }
             if self.resume && earlier.exists() {
                 let begun = StudySettings::read(&earlier)?;
@@ -186,8 +205,9 @@ mod running {
                 settings.train.micro_batch = settings.train.micro_batch.or(begun.train.micro_batch);
                 if begun != settings {
                     bail!(
-                        "{}: the study was begun with other settings; leave the options out, or choose another --out",
-                        earlier.display()
+                        "{}: the study was begun with other settings: {}; leave the options out, or choose another --out",
+                        earlier.display(),
+                        difference(&begun, &settings)
                     );
                 }
             }
@@ -219,7 +239,26 @@ mod running {
             if let Some(init) = &self.init {
                 train.init = Some(place::absolute(init)?);
             }
-            put(&mut train.arch, &self.arch);
+            if let Some(arch) = &self.arch {
+                train.arch.clone_from(arch);
+                if self.config.is_none() && !self.resume {
+                    train.res = Architecture::named(arch)?.res;
+                }
+            }
+            let choices = Choices {
+                key: self.key.clone(),
+                prefix: self.prefix.clone(),
+                new_head: self.new_head,
+                ..Choices::default()
+            };
+            if train.init.is_none() && choices != Choices::default() {
+                return Err(failure::usage(
+                    "--key, --prefix and --new-head are of the file of --init, which is missing",
+                ));
+            }
+            conventions::choose(&mut train.checkpoint, choices)?;
+            let asked = conventions::asked(&train.arch, self.family.as_deref(), None, None, None, None)?;
+            train.conventions = asked.or(train.conventions);
             put(&mut train.res, &self.res);
             put(&mut train.epochs, &self.epochs);
             put(&mut train.batch, &self.batch);
@@ -240,6 +279,15 @@ mod running {
             settings.train.micro_batch = smaller;
         }
         Ok(())
+    }
+
+    /// Every setting that differs.
+    fn difference(then: &StudySettings, now: &StudySettings) -> String {
+        let fields = |settings| match serde_json::to_value(settings) {
+            Ok(serde_json::Value::Object(fields)) => fields,
+            _ => serde_json::Map::new(),
+        };
+        differing(&fields(then), &fields(now)).unwrap_or_default()
     }
 
     fn put<T: Clone>(place: &mut T, value: &Option<T>) {

@@ -36,13 +36,14 @@ pub struct Train {
     /// folder of the RUN
     #[argh(option)]
     pub out: PathBuf,
-    /// efficientnet-b0 (default), efficientnet-lite0 or efficientnet-tiny
+    /// efficientnet-b0 (default) to -b7, efficientnet-lite0 or efficientnet-tiny
     #[argh(option)]
     pub arch: Option<String>,
     /// baseline (default) or gr
     #[argh(option)]
     pub method: Option<String>,
-    /// side of the network's input in pixels, a multiple of 32 (default 224)
+    /// side of the network's input in pixels, a multiple of 32 or a published one (default: the
+    /// architecture's, 224 of efficientnet-b0)
     #[argh(option)]
     pub res: Option<usize>,
     /// passes over the training pictures (default 20)
@@ -59,14 +60,36 @@ pub struct Train {
     pub seed: Option<u64>,
     /// weights to start from: safetensors, a PyTorch file (.pth, .pt, .bin; no code in it is run),
     /// ONNX that dfrt exported, or a RUN; names as torchvision, timm or efficientnet-pytorch give
-    /// them; a last layer of another size is replaced
+    /// them; a last layer of more than two outputs needs --new-head
     #[argh(option)]
     pub init: Option<PathBuf>,
-    /// conventions of the weights' family: torchvision, timm, timm-ra4, tf, tf-ap or lite
-    /// (default: what the file says or its names imply, else the architecture's)
+    /// key of a checkpoint under which the network lies, such as state_dict_ema (default: the only
+    /// one with a network that is no moving average)
+    #[argh(option)]
+    pub key: Option<String>,
+    /// what stands before the network's names, such as model.backbone. (default: the only one)
+    #[argh(option)]
+    pub prefix: Option<String>,
+    /// name of the last layer, where it is not the network's usual one: fc, last_layer, net._fc
+    /// (default: the only layer that gives one logit or two)
+    #[argh(option)]
+    pub head: Option<String>,
+    /// which of two logits is the fake's: 1 (default) or 0; 0 of one logit turns its sign
+    #[argh(option)]
+    pub fake_index: Option<usize>,
+    /// put a fresh last layer in the place of the file's
+    #[argh(switch)]
+    pub new_head: bool,
+    /// tensors beside the network that no logit depends on, by what their names begin with, a,b,…
+    #[argh(option)]
+    pub leave_out: Vec<String>,
+    /// conventions of the weights' family: torchvision, timm, timm-ra4, tf, tf-ap,
+    /// efficientnet-pytorch, deepfakebench or lite (default: what the file says or its names
+    /// imply; without --init the architecture's)
     #[argh(option)]
     pub family: Option<String>,
-    /// how convolutions meet the border: symmetric, or same (tf_* weights)
+    /// how convolutions meet the border: symmetric, same (tf_* weights), static-same
+    /// (efficientnet_pytorch) or static-same-bare-stem (DeepfakeBench)
     #[argh(option)]
     pub padding: Option<String>,
     /// epsilon of the batch-norms (1e-5; 1e-3 for tf_* weights)

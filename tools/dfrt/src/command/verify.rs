@@ -1,24 +1,30 @@
 //! `dfrt verify`: an attack's folder checked again.
 
-use super::attack;
+use crate::failure;
 use crate::model::Model;
 use crate::output::{self, Lines};
 use anyhow::{Result, bail};
 use argh::FromArgs;
-use dfrt_runtime::attack::dossier::Dossier;
+use dfrt_runtime::attack::contents::Contents;
+use dfrt_runtime::attack::dossier::{Dossier, DossierError};
+use dfrt_runtime::attack::sweep;
 use dfrt_runtime::attack::verify::{self, VerifyError, VerifyReport};
-use dfrt_runtime::detector::reading::Asked;
+use dfrt_runtime::detector::asked::Asked;
 use dfrt_runtime::detector::session::TractOracle;
+use dfrt_runtime::report::tables;
 use std::path::{Path, PathBuf};
 
 /// decode the saved adversarial pictures again and check distance, decision, hashes
-/// and the figures of attack.json
+/// and every figure of attack.json and sweep.json
 #[derive(FromArgs)]
 #[argh(
     subcommand,
     name = "verify",
     help_triggers("-h", "--help", "help"),
     example = "{command_name} gr-square-linf-8",
+    note = "Figures are recomputed from the pictures, samples.csv and journal.csv, those of a suite from its \
+    stages, those of several radii from each. What the folder holds no trace of (seconds, what an attack found \
+    out about the model before it began) is listed as unchecked.",
     error_code(1, "Something does not hold.")
 )]
 pub struct Verify {
@@ -28,6 +34,9 @@ pub struct Verify {
     /// the model that was attacked (default: the one that attack.json names)
     #[argh(option)]
     model: Option<PathBuf>,
+    /// tape of the attack, against which its queries are counted
+    #[argh(option)]
+    tape: Option<PathBuf>,
     /// print the result as JSON
     #[argh(switch)]
     json: bool,
@@ -36,20 +45,34 @@ pub struct Verify {
 impl Verify {
     /// Of several radii all together.
     fn verified(&self) -> Result<VerifyReport> {
-        let radii = attack::radii_in(&self.folder);
+        if let [first, second, ..] = Contents::of(&self.folder)[..] {
+            let folder = self.folder.clone();
+            return Err(DossierError::Mixed { folder, first, second }.into());
+        }
+        let radii = sweep::radii_in(&self.folder);
         if radii.is_empty() {
-            return self.verified_in(&self.folder);
+            let mut found = self.verified_in(&self.folder)?;
+            if let Some(tape) = &self.tape {
+                found.mismatches.extend(verify::tape(&self.folder, tape)?);
+            }
+            return Ok(found);
+        }
+        if let Some(tape) = &self.tape {
+            return Err(failure::usage(format!(
+                "--tape {}: is of one attack, and {} holds several; name the folder of one",
+                tape.display(),
+                self.folder.display()
+            )));
         }
         let mut all = VerifyReport::default();
         for folder in radii {
-            let named = |line: String| format!("{}: {line}", folder.display());
-            let found = self.verified_in(&folder)?;
-            all.samples += found.samples;
-            all.pictures += found.pictures;
-            all.successes += found.successes;
-            all.mismatches.extend(found.mismatches.into_iter().map(named));
-            all.close.extend(found.close.into_iter().map(named));
+            let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            all.add(&name, self.verified_in(&folder)?);
         }
+        let (wrong, sweep) = verify::sweep(&self.folder)?;
+        all.mismatches.extend(wrong);
+        let table = std::fs::read(self.folder.join("sweep.csv")).unwrap_or_default();
+        all.mismatches.extend(line_differences("sweep.csv", &table, &tables::sweep(&sweep)));
         Ok(all)
     }
 
@@ -81,10 +104,14 @@ impl Verify {
             lines.add("successes that hold", report.successes.to_string());
             lines.add("mismatches", report.mismatches.len().to_string());
             lines.add("too close to call", report.close.len().to_string());
+            lines.add("unchecked", report.unchecked.len().to_string());
             output::say(format!("{}\n{lines}", self.folder.display()))?;
         }
         for line in report.mismatches.iter().chain(&report.close) {
             output::note(format!("  {line}"));
+        }
+        for line in &report.unchecked {
+            output::note(format!("  unchecked: {line}"));
         }
         if report.passed() {
             return Ok(());
@@ -95,4 +122,22 @@ impl Verify {
             report.mismatches.len()
         )
     }
+}
+
+/// The lines in which two texts differ.
+fn line_differences(file: &str, found: &[u8], expected: &[u8]) -> Vec<String> {
+    let (found, expected) = (String::from_utf8_lossy(found), String::from_utf8_lossy(expected));
+    let (mut found, mut expected) = (found.lines(), expected.lines());
+    let mut wrong = Vec::new();
+    for number in 1.. {
+        match (found.next(), expected.next()) {
+            (None, None) => break,
+            (one, other) if one == other => {}
+            (one, other) => {
+                let shown = |line: Option<&str>| line.unwrap_or("nothing").to_owned();
+                wrong.push(format!("{file}: line {number} is {}, recomputed {}", shown(one), shown(other)));
+            }
+        }
+    }
+    wrong
 }

@@ -3,7 +3,7 @@
 
 use crate::output;
 use dfrt_runtime::metrics::Estimate;
-use dfrt_runtime::report::{Report, attack_key};
+use dfrt_runtime::report::{Report, attack_key, could_have_shown, p_value};
 use dfrt_trainer::gpu::device::DeviceInfo;
 use serde_json::{Value, json};
 use std::time::SystemTime;
@@ -54,14 +54,16 @@ pub fn table(report: &Report) -> String {
     let mut text = aligned(&rows);
     for comparison in &report.comparisons {
         text.push_str(&format!(
-            "\n{} against {}, {}: {:+.3} ({:+.3} to {:+.3}): {}",
+            "\n{} against {}, {}: {:+.3} ({:+.3} to {:+.3}){}: {}{}",
             comparison.arm,
             comparison.against,
             comparison.metric,
             comparison.difference,
             comparison.low,
             comparison.high,
-            comparison.verdict
+            comparison.p.map_or_else(String::new, |p| format!(", p {}", p_value(p))),
+            comparison.verdict,
+            could_have_shown(comparison).map_or_else(String::new, |least| format!("; {least}"))
         ));
     }
     text

@@ -7,12 +7,15 @@ pub mod settings;
 use crate::command::attack::{BlackBox, Case, Plan, WhiteBox};
 use crate::command::eval;
 use crate::dataset::Dataset;
+use crate::lock::Lock;
 use crate::model::Model;
 use crate::network;
 use crate::output;
 use crate::training::Watch;
 use anyhow::{Context, Result};
+use dfrt_runtime::attack::dossier::Dossier;
 use dfrt_runtime::attack::gates;
+use dfrt_runtime::attack::journal::Journal;
 use dfrt_runtime::attack::result::AttackReport;
 use dfrt_runtime::data::manifest::{self, Split};
 use dfrt_runtime::detector::evaluate::Evaluation;
@@ -95,6 +98,7 @@ impl<'a> Study<'a> {
     fn arm(&self, name: &str, seed: u64) -> Result<Arm> {
         let run = folder(name, seed);
         let at = self.out.join(&run);
+        let _lock = Lock::of(&at)?;
         self.train(name, seed, &at).with_context(|| format!("{name}, seed {seed}"))?;
         let model = Model::find(&at)?;
         let oracle = TractOracle::new(model.load()?);
@@ -123,7 +127,9 @@ impl<'a> Study<'a> {
 
     fn evaluate(&self, model: &Model, oracle: &TractOracle, at: &Path) -> Result<Evaluation> {
         let path = at.join(EVALUATION);
-        if let Some(evaluation) = found(&path) {
+        if let Some(evaluation) = found::<Evaluation>(&path)
+            && evaluation.model.sha256 == model.info(oracle.detector()).sha256
+        {
             return Ok(evaluation);
         }
         let (evaluation, scores) = eval::evaluate(model, oracle, &self.test)?;
@@ -140,9 +146,16 @@ impl<'a> Study<'a> {
         at: &Path,
     ) -> Result<AttackReport> {
         let path = at.join(ATTACKS).join(plan.folder());
-        if let Some(report) = found(&path.join(ATTACK)) {
+        if let Some(report) = found(&path.join(ATTACK))
+            && of_an_earlier_version(&path)
+        {
+            output::note(format!(
+                "note: {}: was made by an earlier version: whether its pictures have changed is not known",
+                path.display()
+            ));
             return Ok(report);
         }
+        let _lock = Lock::of(&path)?;
         output::note(format!("-- {}", plan.folder()));
         let data = &self.attacked;
         let case = Case { model, oracle, data, folder: &path, resume: true, deadline: None, tape: None };
@@ -173,6 +186,12 @@ pub fn run_folders(settings: &StudySettings) -> Vec<String> {
 
 fn folder(name: &str, seed: u64) -> String {
     format!("{name}-seed{seed}")
+}
+
+/// Whether the journal of the attack in `folder` is one that cannot be gone on with.
+fn of_an_earlier_version(folder: &Path) -> bool {
+    let journal = Journal::read(&Dossier::new(folder));
+    journal.is_ok_and(|journal| journal.is_some_and(|journal| journal.settings.is_none()))
 }
 
 /// What an earlier session has finished; a broken file is made again.

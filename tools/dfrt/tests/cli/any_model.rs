@@ -1,5 +1,6 @@
-//! Files of other programs at the command line: what is guessed is told and recorded,
-//! what is said is obeyed, and `dfrt verify` reads a file as the attack did.
+//! Files of other programs at the command line: what they prove is used and recorded, what
+//! they leave open is asked for, what is said is obeyed, and `dfrt verify` reads a file as
+//! the attack did.
 
 use crate::dfrt;
 use crate::workshop::{RES, Ran, ended, faces, folder, json, model, plain, program};
@@ -13,8 +14,10 @@ use std::path::{Path, PathBuf};
 
 pub fn trials() -> Vec<Trial> {
     vec![
-        plain("any_model/guesses_are_told_and_recorded", guesses_are_told_and_recorded),
-        plain("any_model/what_is_said_is_not_guessed", what_is_said_is_not_guessed),
+        plain("any_model/what_is_proved_is_recorded", what_is_proved_is_recorded),
+        plain("any_model/what_is_said_is_obeyed", what_is_said_is_obeyed),
+        plain("any_model/what_is_open_is_asked_in_one_line", what_is_open_is_asked_in_one_line),
+        plain("any_model/inspect_shows_what_is_known_and_asked", inspect_shows_what_is_known_and_asked),
         plain("any_model/the_class_of_fakes", the_class_of_fakes),
         plain("any_model/verify_reads_as_the_attack_did", verify_reads_as_the_attack_did),
         plain("any_model/the_bench_reads_it_too", the_bench_reads_it_too),
@@ -69,33 +72,73 @@ fn logits(out: &Path) -> Vec<f32> {
     table.lines().skip(1).map(|line| line.rsplit(',').next().unwrap().parse().unwrap()).collect()
 }
 
-fn guesses_are_told_and_recorded() {
+fn what_is_proved_is_recorded() {
     let ran = eval(&foreign(2), &folder().join("eval.json"), &[]);
-    for option in ["--layout", "--range", "--mean and --std", "--output", "--fake-index"] {
-        let line = ran.err.lines().filter(|line| line.contains("foreign.onnx: ") && line.contains(option));
-        assert_eq!(line.filter(|line| line.starts_with("note: ")).count(), 1, "{option}: {ran:?}");
-    }
+    let notes: Vec<&str> = ran.err.lines().filter(|line| line.starts_with("note: ")).collect();
+    assert!(matches!(notes[..], [line] if line.contains("foreign.onnx: fake-index 1")), "{ran:?}");
     let reading = &ran.json()["model"]["reading"];
     let expected = serde_json::json!({
-        "layout": "nchw", "range": "0-1", "mean": [0.0, 0.0, 0.0], "std": [1.0, 1.0, 1.0],
+        "layout": "nchw", "channels": "rgb", "range": "0-1", "mean": [0.0, 0.0, 0.0], "std": [1.0, 1.0, 1.0],
         "output": "logit", "outputs": 2, "fake_index": 1,
     });
     assert_eq!(*reading, expected);
 }
 
-fn what_is_said_is_not_guessed() {
+fn what_is_said_is_obeyed() {
     let foreign = foreign(1);
-    let [guessed, said, other] = [(); 3].map(|()| folder().join("eval.json"));
-    eval(&foreign, &guessed, &[]).done();
+    let [found, said, other] = [(); 3].map(|()| folder().join("eval.json"));
+    eval(&foreign, &found, &[]).done();
     let ran = eval(&foreign, &said, &WHOLE);
     assert!(!ran.err.contains("changes"), "{ran:?}");
     ran.done();
-    assert_eq!(logits(&guessed), logits(&said));
-    let more = ["--range", "-1-1", "--mean", "-0.5, 0, 0.5", "--std", "0.5,0.6,0.7"];
+    assert_eq!(logits(&found), logits(&said));
+    let more = ["--range", "-1-1", "--mean", "-0.5, 0, 0.5", "--std", "0.5,0.6,0.7", "--channels", "bgr"];
     let evaluation = eval(&foreign, &other, &more).json();
     assert_eq!(evaluation["model"]["reading"]["range"], "-1-1");
+    assert_eq!(evaluation["model"]["reading"]["channels"], "bgr");
     assert_eq!(evaluation["model"]["reading"]["mean"], serde_json::json!([-0.5, 0.0, 0.5]));
-    assert_ne!(logits(&guessed), logits(&other));
+    assert_ne!(logits(&found), logits(&other));
+}
+
+/// The mean brightness times a factor, with nothing before it that would tell a range.
+fn brightness(factor: f32) -> PathBuf {
+    let path = folder().join("bright.onnx");
+    std::fs::write(&path, crate::bright::model(factor, RES)).unwrap();
+    path
+}
+
+fn what_is_open_is_asked_in_one_line() {
+    let out = folder().join("eval.json");
+    let bare = brightness(20.0);
+    eval(&bare, &out, &[])
+        .failed(1, &["bright.onnx", "--preprocess imagenet", "--mean and --std", "dfrt inspect"]);
+    with("bench", &bare, &["--runs", "2", "--json"]).json();
+    eval(&bare, &out, &["--preprocess", "half", "--output", "logit"]).done();
+    let weak = brightness(0.5);
+    let way = ["--preprocess", "none"];
+    eval(&weak, &out, &way).failed(1, &["look like probabilities", "--output logit", "--output probability"]);
+    eval(&weak, &out, &[&way[..], &["--mean", "0,0,0"]].concat())
+        .failed(1, &["--preprocess none says all of --mean"]);
+    eval(&weak, &out, &["--preprocess", "keras"]).failed(2, &["imagenet, half, none, caffe"]);
+    assert!(out.exists());
+}
+
+fn inspect_shows_what_is_known_and_asked() {
+    let bare = brightness(20.0);
+    let found = dfrt!["inspect", &bare, "--json"].json();
+    assert_eq!(found["own"], false);
+    assert_eq!(found["questions"][0]["part"], "pixels");
+    assert_eq!(found["options"], serde_json::json!(["--preprocess imagenet"]));
+    let ran = dfrt!["inspect", &bare];
+    for words in ["proved", "ASKED", "--preprocess caffe", "dfrt eval --model", "nchw"] {
+        assert!(ran.out.contains(words), "{words}: {ran:?}");
+    }
+    ran.done();
+    let found = dfrt!["inspect", &bare, "--preprocess", "none", "--json"].json();
+    assert_eq!(found["questions"], serde_json::json!([]));
+    let own = dfrt!["inspect", model()];
+    assert!(own.out.contains("exported by dfrt") && own.out.contains("threshold"), "{own:?}");
+    own.done();
 }
 
 fn the_class_of_fakes() {
@@ -125,7 +168,7 @@ fn verify_reads_as_the_attack_did() {
     assert_eq!(report["model"]["reading"]["fake_index"], 0);
     assert!(report["n_clean_correct"].as_u64().unwrap() > 0, "something was attacked: {report}");
     let ran = dfrt!["verify", &out];
-    assert!(!ran.err.contains("changes"), "nothing is guessed: {ran:?}");
+    assert!(!ran.err.contains("changes"), "all is recorded: {ran:?}");
     ran.done();
     dfrt!["verify", &out, "--model", &foreign, "--json"].json();
     let changed = foreign.with_file_name("changed.onnx");
@@ -142,7 +185,6 @@ fn verify_reads_as_the_attack_did() {
 fn the_bench_reads_it_too() {
     let runs = ["--runs", "2", "--json"];
     let ran = with("bench", &foreign(2), &runs);
-    assert!(ran.err.contains("--fake-index changes it"), "{ran:?}");
     assert_eq!(ran.json()["reading"]["outputs"], 2);
     let ran = with("bench", &foreign(1), &[&runs[..], &WHOLE, &["--res", "32"]].concat());
     assert!(!ran.err.contains("changes"), "{ran:?}");
@@ -171,7 +213,8 @@ fn options_that_cannot_be() {
     eval("--output", "score").failed(2, &["score", "logit, probability"]);
     eval("--mean", "0.5,0.5").failed(2, &["no three numbers"]);
     eval("--std", "0,1,1").failed(1, &["foreign.onnx", "--std"]);
-    eval("--fake-index", "2").failed(1, &["foreign.onnx", "--fake-index 2"]);
+    eval("--fake-index", "2").failed(1, &["foreign.onnx", "--fake-index 0 to 1"]);
+    eval("--output-name", "score").failed(1, &["foreign.onnx", "no output \"score\""]);
     eval("--layout", "nhwc").failed(1, &["foreign.onnx", "[?, 3, 32, 32], not nhwc"]);
     with("attack", &foreign, &["--method", "square", "--layout", "nhwc"]).failed(1, &["not nhwc"]);
 }

@@ -119,7 +119,7 @@ fn a_manifest_of_one_class() {
 fn what_cannot_be_audited() {
     dfrt!["data", "audit", folder().join("absent")].failed(1, &["absent", "no such file"]);
     dfrt!["data", "audit", folder()].failed(1, &["no known layout"]);
-    dfrt!["data", "audit", faces(), "--limit", "1"].failed(1, &["--limit 1"]);
+    dfrt!["data", "audit", faces(), "--limit", "1"].failed(2, &["--limit 1"]);
     dfrt!["data", "audit", faces(), "--out", folder()].failed(1, &["is a folder"]);
     dfrt!["data", "audit"].failed(2, &[]);
 }

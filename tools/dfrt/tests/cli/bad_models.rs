@@ -72,7 +72,12 @@ fn foreign() -> PathBuf {
 fn a_model_of_another_program() {
     let foreign = foreign();
     dfrt!["eval", "--model", &foreign].failed(1, &["names no data set", "--data"]);
-    let evaluation = dfrt!["eval", "--model", &foreign, "--data", faces(), "--json"].json();
+    // Drawn weights say next to nothing, so its logits all lie in [0, 1].
+    dfrt!["eval", "--model", &foreign, "--data", faces()]
+        .failed(1, &["look like probabilities", "--output logit"]);
+    let logit = ["--output", "logit"];
+    let evaluation =
+        dfrt!["eval", "--model", &foreign, "--data", faces(), "--json", logit[0], logit[1]].json();
     assert_eq!(
         (evaluation["model"]["arch"].as_str(), evaluation["threshold"].as_f64()),
         (Some("unknown"), Some(0.0))
@@ -89,7 +94,9 @@ fn a_model_of_another_program() {
         "--data",
         faces(),
         "--out",
-        &out
+        &out,
+        logit[0],
+        logit[1]
     ];
     assert!(ran.err.contains("names no threshold"), "{ran:?}");
     ran.done();

@@ -40,7 +40,7 @@ fn synth_keeps_what_is_there() {
     };
     synth("--json", "12").failed(1, &["faces", "--force"]);
     assert_eq!(bytes(out.join("split.csv")), before);
-    synth("--force", "3").failed(1, &["--count 3"]);
+    synth("--force", "3").failed(2, &["--count 3"]);
     assert_eq!(bytes(out.join("split.csv")), before, "nothing is removed before the new set is whole");
     synth("--force", "12").done();
     assert_ne!(bytes(out.join("split.csv")), before);
@@ -52,8 +52,8 @@ fn synth_keeps_what_is_there() {
 
 fn synth_refuses_what_cannot_be_drawn() {
     let out = folder().join("set");
-    dfrt!["data", "synth", "--out", &out, "--count", "2"].failed(1, &["--count 2", "12"]);
-    dfrt!["data", "synth", "--out", &out, "--size", "0"].failed(1, &["--size 0", "32"]);
+    dfrt!["data", "synth", "--out", &out, "--count", "2"].failed(2, &["--count 2", "12"]);
+    dfrt!["data", "synth", "--out", &out, "--size", "0"].failed(2, &["--size 0", "32"]);
     assert!(!out.exists());
     let file = folder().join("file");
     std::fs::write(&file, "").unwrap();
@@ -109,7 +109,7 @@ fn a_folder_of_one_class() {
     let model = crate::workshop::model();
     let alone = ["all 6 pictures are fake", "add real pictures"];
     dfrt!["eval", "--model", model, "--data", &out].failed(1, &alone);
-    dfrt!["data", "index", &portraits, "--split", "val", "--out", &out, "--force"].failed(1, &["--label"]);
+    dfrt!["data", "index", &portraits, "--split", "val", "--out", &out, "--force"].failed(2, &["--label"]);
     // Reals alone in a layout: what self-blended images need.
     let reals = copied(faces());
     for split in ["train", "val", "test"] {
@@ -139,7 +139,7 @@ fn several_are_joined() {
     std::fs::write(&lie, format!("{header}\n{}\n", fake.replace(",fake,", ",real,"))).unwrap();
     dfrt!["data", "join", faces(), &lie, "--out", &out, "--force"].failed(1, &["is fake in", "and real in"]);
     dfrt!["data", "join", faces(), "--out", &out].failed(1, &["both.csv", "--force"]);
-    dfrt!["data", "join", "--out", folder().join("none.csv")].failed(1, &["no data set is named"]);
+    dfrt!["data", "join", "--out", folder().join("none.csv")].failed(2, &["no data set is named"]);
 }
 
 fn folders_that_are_no_data_set() {

@@ -19,6 +19,11 @@ pub fn trials() -> Vec<Trial> {
     vec![
         ffmpeg("extract/videos_become_crops_of_their_faces", videos_become_crops_of_their_faces),
         ffmpeg("extract/a_killed_extraction_goes_on", a_killed_extraction_goes_on),
+        ffmpeg("extract/only_what_is_shown_counts", only_what_is_shown_counts),
+        ffmpeg("extract/frames_without_a_face_give_no_crop", frames_without_a_face_give_no_crop),
+        ffmpeg("extract/damaged_frames_are_lost", damaged_frames_are_lost),
+        ffmpeg("extract/pixels_are_made_square", pixels_are_made_square),
+        ffmpeg("extract/every_common_container_is_read", every_common_container_is_read),
         ffmpeg("extract/an_earlier_extraction_stays", an_earlier_extraction_stays),
         ffmpeg("extract/crops_train_a_detector_by_their_manifest", crops_are_a_data_set),
         plain("extract/without_ffmpeg_it_says_how_to_get_it", without_ffmpeg_it_says_how_to_get_it),
@@ -29,35 +34,237 @@ pub fn trials() -> Vec<Trial> {
 const WIDTH: u32 = 320;
 const HEIGHT: u32 = 240;
 
-/// Writes a video of `frames` frames; `face` of them show one, which moves.
-fn film(path: &Path, person: Option<u64>, frames: u32) {
+/// A drawn face of 160 x 160.
+fn face(person: u64) -> RgbImage {
+    let who = Person::draw(&mut stream(5, &["person".into(), person.into()]));
+    let how = Shot::draw(&mut stream(5, &["shot".into(), person.into()]));
+    photograph(&who, &how, 160, &mut stream(5, &["noise".into(), person.into()])).picture
+}
+
+/// Writes a video of `frames` frames of 320 x 240, 25 a second, each drawn by `draw`; a key
+/// frame every 20.
+fn record(path: &Path, frames: u32, options: &[&str], draw: impl Fn(u32) -> RgbImage) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let face = person.map(|person| {
-        let who = Person::draw(&mut stream(5, &["person".into(), person.into()]));
-        let how = Shot::draw(&mut stream(5, &["shot".into(), person.into()]));
-        photograph(&who, &how, 160, &mut stream(5, &["noise".into(), person.into()])).picture
-    });
     let size = format!("{WIDTH}x{HEIGHT}");
     let mut child = Command::new("ffmpeg")
         .args([
             "-nostdin", "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", &size, "-r", "25",
         ])
-        .args(["-i", "pipe:0", "-c:v", "mpeg4", "-q:v", "3", "-f", "mp4"])
+        .args(["-i", "pipe:0", "-q:v", "3", "-g", "20"])
+        .args(options)
         .arg(path)
         .stdin(Stdio::piped())
         .spawn()
         .unwrap();
     let mut sink = child.stdin.take().unwrap();
-    for frame in 0..frames {
-        let mut picture = RgbImage::from_pixel(WIDTH, HEIGHT, Rgb([70, 90, 110]));
-        if let Some(face) = &face {
-            let way = i64::from(frame * 120 / frames);
-            imageops::overlay(&mut picture, face, 20 + way, 30);
-        }
-        sink.write_all(picture.as_raw()).unwrap();
-    }
+    (0..frames).for_each(|frame| sink.write_all(draw(frame).as_raw()).unwrap());
     drop(sink);
     assert!(child.wait().unwrap().success());
+}
+
+/// Writes a video of `frames` frames in MPEG-4; a person's face moves through it.
+fn film(path: &Path, person: Option<u64>, frames: u32) {
+    let face = person.map(face);
+    record(path, frames, &["-c:v", "mpeg4", "-f", "mp4"], |frame| {
+        let mut picture = RgbImage::from_pixel(WIDTH, HEIGHT, Rgb([70, 90, 110]));
+        if let Some(face) = &face {
+            imageops::overlay(&mut picture, face, i64::from(20 + frame * 120 / frames), 30);
+        }
+        picture
+    });
+}
+
+/// A test set of one real film, made by `write` under the name `name`, and one fake; and
+/// what the extraction of `frames` frames a film says, with the real one's crops.
+fn extracted(
+    name: &str,
+    frames: usize,
+    write: impl Fn(&Path),
+) -> (serde_json::Value, Vec<(String, RgbImage)>) {
+    let (root, out) = (folder().join("set"), folder().join("crops"));
+    let film_of_it = root.join("test/real").join(name);
+    std::fs::create_dir_all(film_of_it.parent().unwrap()).unwrap();
+    write(&film_of_it);
+    film(&root.join("test/fake/other.mp4"), Some(9), 10);
+    let frames = frames.to_string();
+    // Wide enough to show the ground around the drawn face.
+    let said = dfrt![
+        "data",
+        "extract",
+        &root,
+        "--out",
+        &out,
+        "--test-frames",
+        &frames,
+        "--size",
+        "96",
+        "--margin",
+        "2.4",
+        "--json"
+    ]
+    .json();
+    let crops = contents(&out.join("test/real")).into_keys().map(|name| {
+        let picture = picture::open(&out.join("test/real").join(&name)).unwrap();
+        (name.file_stem().unwrap().to_string_lossy().into_owned(), picture)
+    });
+    (said, crops.collect())
+}
+
+/// A picture whose ground tells the frame's number: a grey of 40 + 4 levels a frame.
+fn numbered(face: &RgbImage, frame: u32) -> RgbImage {
+    let grey = (40 + 4 * frame) as u8;
+    let mut picture = RgbImage::from_pixel(WIDTH, HEIGHT, Rgb([grey; 3]));
+    imageops::overlay(&mut picture, face, 80, 40);
+    picture
+}
+
+fn ffmpeg_copies(from: &Path, to: &Path, options: &[&str]) {
+    let mut command = Command::new("ffmpeg");
+    command.args(["-nostdin", "-v", "error", "-y"]).args(options).arg("-i").arg(from);
+    assert!(command.args(["-c", "copy"]).arg(to).status().unwrap().success());
+}
+
+fn only_what_is_shown_counts() {
+    let face = face(5);
+    // Cut at 1.2 s without decoding: ten frames of the second key frame's part are in the
+    // file and before its edit list, 20 are shown.
+    let (said, crops) = extracted("cut.mp4", 10, |path| {
+        let whole = path.with_file_name("whole.mkv");
+        record(&whole, 50, &["-c:v", "mpeg4"], |frame| numbered(&face, frame));
+        ffmpeg_copies(&whole, path, &["-ss", "1.2"]);
+        std::fs::remove_file(&whole).unwrap();
+    });
+    assert_eq!((&said["lost"], &said["without_face"]), (&0.into(), &0.into()), "{said}");
+    let numbers: Vec<&str> = crops.iter().map(|(name, _)| name.as_str()).collect();
+    let shown = 20;
+    let wanted: Vec<String> = (0..10).map(|part| format!("{:06}", (2 * part + 1) * shown / 20)).collect();
+    assert_eq!(numbers, wanted);
+    // The corner of a crop is ground: the frames are those from the 30th on.
+    for (place, (name, crop)) in crops.iter().enumerate() {
+        let frame = f64::from(crop.get_pixel(1, 1).0[1]) - 40.0;
+        let expected = 4.0 * (30.0 + (2.0 * place as f64 + 1.0));
+        assert!((frame - expected).abs() < 4.0, "{name}: {frame} not {expected}");
+    }
+}
+
+fn frames_without_a_face_give_no_crop() {
+    let face = face(6);
+    let ground = |grey: u8| RgbImage::from_pixel(WIDTH, HEIGHT, Rgb([grey, grey / 2, 90]));
+    // 8 s: a face from second 2 to 4, covered for 0.2 s there; then another scene.
+    let draw = |frame: u32| {
+        let mut picture = ground(if frame < 100 { 120 } else { 30 });
+        if (50..100).contains(&frame) {
+            imageops::overlay(&mut picture, &face, 80, 40);
+        }
+        if (70..75).contains(&frame) {
+            imageops::overlay(&mut picture, &RgbImage::from_pixel(100, 110, Rgb([120, 60, 90])), 110, 65);
+        }
+        picture
+    };
+    let (said, crops) = extracted("clip.mp4", 40, |path| record(path, 200, &["-c:v", "mpeg4"], draw));
+    // Frames 2, 7, 12, …: ten of the 40 lie in those two seconds, one of them at 72.
+    let numbers: Vec<&str> = crops.iter().map(|(name, _)| name.as_str()).collect();
+    let wanted: Vec<String> = (0..10).map(|part| format!("{:06}", 52 + 5 * part)).collect();
+    assert_eq!(numbers, wanted);
+    assert_eq!(
+        (&said["held"], &said["without_face"], &said["lost"]),
+        (&1.into(), &30.into(), &0.into()),
+        "{said}"
+    );
+    // Four frames lie 2 s apart: nothing is held.
+    let (said, crops) = extracted("clip.mp4", 4, |path| record(path, 200, &["-c:v", "mpeg4"], draw));
+    assert_eq!((crops.len(), &said["held"], &said["without_face"]), (1, &0.into(), &3.into()), "{said}");
+}
+
+fn damaged_frames_are_lost() {
+    let face = face(7);
+    for (name, options) in [
+        ("mpeg4.mp4", ["-c:v", "mpeg4", "-bf", "0"]),
+        ("h264.mp4", ["-c:v", "libx264", "-bf", "2"]),
+        ("mpeg2.mpg", ["-c:v", "mpeg2video", "-bf", "0"]),
+        ("mjpeg.avi", ["-c:v", "mjpeg", "-bf", "0"]),
+    ] {
+        let has = |encoder: &str| {
+            let said = Command::new("ffmpeg").args(["-v", "error", "-encoders"]).output().unwrap().stdout;
+            String::from_utf8_lossy(&said).contains(encoder)
+        };
+        if !has(options[1]) {
+            continue;
+        }
+        let noise = |frame: u32| {
+            let mut picture = numbered(&face, frame / 2);
+            for (x, y, pixel) in picture.enumerate_pixels_mut().filter(|(x, y, _)| *x < 60 || *y > 210) {
+                let value = (x * 7919 + y * 104_729 + frame * 1_299_709) % 251;
+                pixel.0 = [value as u8, (value / 2) as u8, 100];
+            }
+            picture
+        };
+        let whole = |path: &Path| record(path, 80, &options, noise);
+        let (said, sound) = extracted(name, 80, whole);
+        assert_eq!(said["lost"], 0, "{name}: {said}");
+        let (said, crops) = extracted(name, 80, |path| {
+            whole(path);
+            let mut file = bytes(path);
+            let middle = file.len() * 45 / 100;
+            file[middle..middle + 600]
+                .iter_mut()
+                .enumerate()
+                .for_each(|(at, byte)| *byte = (at * 73 + 11) as u8);
+            std::fs::write(path, file).unwrap();
+        });
+        let lost = said["lost"].as_u64().unwrap();
+        // Something is lost, and not more than two groups of pictures.
+        assert!((1..=40).contains(&lost), "{name}: {said}");
+        let sound: BTreeMap<_, _> = sound.into_iter().collect();
+        assert!(crops.len() >= 40, "{name}: {}", crops.len());
+        for (number, crop) in crops {
+            assert_eq!(sound[&number], crop, "{name}: frame {number} is as it was");
+        }
+    }
+}
+
+fn pixels_are_made_square() {
+    // Half as many columns, each pixel twice as wide: the face is found, and is no narrower.
+    let face = face(8);
+    let mut wide = RgbImage::from_pixel(2 * WIDTH, HEIGHT, Rgb([70, 90, 110]));
+    imageops::overlay(&mut wide, &face, 240, 40);
+    let narrow = imageops::resize(&wide, WIDTH, HEIGHT, imageops::FilterType::Triangle);
+    let shape = |aspect: &'static str, picture: &RgbImage| {
+        let options = ["-c:v", "mpeg4", "-vf", aspect];
+        let (said, crops) = extracted("still.mp4", 2, |path| record(path, 10, &options, |_| picture.clone()));
+        assert_eq!(crops.len(), 2, "{said}");
+        crops[0].1.clone()
+    };
+    let squeezed = shape("setsar=2", &narrow);
+    let mut plain = RgbImage::from_pixel(WIDTH, HEIGHT, Rgb([70, 90, 110]));
+    imageops::overlay(&mut plain, &face, 80, 40);
+    let plain = shape("setsar=1", &plain);
+    let apart =
+        squeezed.as_raw().iter().zip(plain.as_raw()).map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>();
+    assert!(apart / (plain.as_raw().len() as f64) < 12.0, "{apart}");
+}
+
+fn every_common_container_is_read() {
+    let face = face(3);
+    for (name, codec) in [
+        ("a.3gp", "mpeg4"),
+        ("b.mpg", "mpeg1video"),
+        ("c.ts", "mpeg2video"),
+        ("d.wmv", "wmv2"),
+        ("e.avi", "mpeg4"),
+        ("f.mkv", "mpeg4"),
+        ("g.flv", "flv"),
+    ] {
+        let (said, crops) =
+            extracted(name, 6, |path| record(path, 24, &["-c:v", codec], |frame| numbered(&face, frame)));
+        assert_eq!((crops.len(), &said["lost"]), (6, &0.into()), "{name}: {said}");
+        for (place, (number, crop)) in crops.iter().enumerate() {
+            let frame = 2 + 4 * place;
+            assert_eq!(*number, format!("{frame:06}"), "{name}");
+            let ground = f64::from(crop.get_pixel(1, 1).0[1]);
+            assert!((ground - (40.0 + 4.0 * frame as f64)).abs() < 4.0, "{name}, {number}: {ground}");
+        }
+    }
 }
 
 /// Eight videos in the folder layout, among them one that is none, one without a face and
@@ -188,7 +395,7 @@ fn an_earlier_extraction_stays() {
     extract(&small).done();
     let before = contents(&out);
     extract(&small).failed(1, &["crops", "--resume", "--force"]);
-    extract(&["--size", "64", "--resume"]).failed(1, &["other settings", "\"size\":48", "--force"]);
+    extract(&["--size", "64", "--resume"]).failed(1, &["other settings", "size was 48 and is 64", "--force"]);
     assert_eq!(contents(&out), before);
     std::fs::write(out.join("mine.txt"), "mine").unwrap();
     let jpeg = ["--frames", "1", "--test-frames", "1", "--size", "48", "--format", "jpg", "--force"];
@@ -231,7 +438,7 @@ fn settings_out_of_range() {
     let out = folder().join("crops");
     let root = folder();
     let says = |option: &str, value: &str| {
-        dfrt!["data", "extract", &root, "--out", &out, option, value].failed(1, &[option, value]);
+        dfrt!["data", "extract", &root, "--out", &out, option, value].failed(2, &[option, value]);
     };
     for (option, value) in [
         ("--size", "8"),
@@ -244,8 +451,8 @@ fn settings_out_of_range() {
         says(option, value);
     }
     dfrt!["data", "extract", &root, "--out", &out, "--format", "jpg", "--quality", "0"]
-        .failed(1, &["--quality 0"]);
+        .failed(2, &["--quality 0"]);
     dfrt!["data", "extract", &root, "--out", &out, "--resume", "--force"]
-        .failed(1, &["--resume and --force"]);
+        .failed(2, &["--resume and --force"]);
     assert!(!out.exists());
 }

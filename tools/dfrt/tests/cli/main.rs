@@ -10,16 +10,20 @@ mod attacking;
 mod auditing;
 mod bad_models;
 mod bad_pictures;
+mod bright;
 mod corrupting;
 mod data;
 mod extracting;
 mod forging;
 mod importing;
 mod indexing;
+mod listing;
 mod measuring;
+mod records;
 mod resuming;
 mod studying;
 mod suites;
+mod thresholds;
 mod training;
 mod usage;
 
@@ -34,6 +38,7 @@ fn all() -> Vec<Trial> {
         data::trials(),
         extracting::trials(),
         indexing::trials(),
+        listing::trials(),
         forging::trials(),
         auditing::trials(),
         training::trials(),
@@ -42,8 +47,10 @@ fn all() -> Vec<Trial> {
         measuring::trials(),
         attacking::trials(),
         suites::trials(),
+        records::trials(),
         corrupting::trials(),
         studying::trials(),
+        thresholds::trials(),
         any_model::trials(),
         bad_models::trials(),
         bad_pictures::trials(),

@@ -126,7 +126,7 @@ fn a_limit_is_balanced() {
     let limited = |limit: &str| dfrt!["eval", "--model", model(), "--limit", limit, "--json"];
     let four = limited("4").json();
     assert_eq!((four["data"]["n_real"].as_u64(), four["data"]["n_fake"].as_u64()), (Some(2), Some(2)));
-    limited("1").failed(1, &["--limit 1"]);
+    limited("1").failed(2, &["--limit 1"]);
     let out = folder().join("eval.json");
     dfrt!["eval", "--model", model(), "--limit", "4", "--out", &out].done();
     let whole = folder().join("eval.json");
@@ -143,7 +143,7 @@ fn a_limit_is_balanced() {
 fn threads_change_nothing() {
     let on = |threads: &str| dfrt!["eval", "--model", model(), "--threads", threads, "--json"];
     assert_eq!(on("1").json(), on("3").json());
-    on("0").failed(1, &["--threads 0"]);
+    on("0").failed(2, &["--threads 0"]);
 }
 
 fn data_that_is_not_there() {
@@ -191,7 +191,7 @@ fn bench_measures() {
 
 fn bench_counts_of_zero() {
     for option in ["--runs", "--threads", "--batch"] {
-        dfrt!["bench", "--model", model(), option, "0"].failed(1, &[option]);
+        dfrt!["bench", "--model", model(), option, "0"].failed(2, &[option]);
     }
 }
 
@@ -270,10 +270,10 @@ fn bench_loading_that_cannot_be_timed() {
         dfrt!["bench", "--train", option, "1"].failed(2, &[option, "needs --loading"]);
     }
     let loading = |option: &str, value: &str| dfrt!["bench", "--loading", "--data", faces(), option, value];
-    loading("--res", "100").failed(1, &["100", "multiple of 32"]);
-    loading("--batch", "0").failed(1, &["batch = 0"]);
-    loading("--epochs", "0").failed(1, &["epochs = 0"]);
-    loading("--threads", "0").failed(1, &["--threads 0"]);
+    loading("--res", "100").failed(2, &["100", "multiple of 32"]);
+    loading("--batch", "0").failed(2, &["batch = 0"]);
+    loading("--epochs", "0").failed(2, &["epochs = 0"]);
+    loading("--threads", "0").failed(2, &["--threads 0"]);
     let absent = folder().join("absent");
     dfrt!["bench", "--loading", "--data", &absent].failed(1, &["absent", "no such file or folder"]);
 }

@@ -17,6 +17,7 @@ pub fn trials() -> Vec<Trial> {
         gpu("resume/a_run_without_a_checkpoint_begins_anew", a_run_without_a_checkpoint_begins_anew),
         gpu("resume/other_settings_are_refused", other_settings_are_refused),
         gpu("resume/a_damaged_checkpoint_is_refused", a_damaged_checkpoint_is_refused),
+        gpu("resume/another_data_set_is_refused", another_data_set_is_refused),
         #[cfg(target_os = "linux")]
         gpu("resume/a_full_disk_costs_no_checkpoint", a_full_disk_costs_no_checkpoint),
     ]
@@ -150,6 +151,16 @@ fn a_damaged_checkpoint_is_refused() {
     let best = bytes(run.join("best.safetensors"));
     std::fs::write(run.join("last.safetensors"), best).unwrap();
     dfrt!["train", "--out", &run, "--resume"].failed(1, &["last.safetensors", "other settings"]);
+}
+
+fn another_data_set_is_refused() {
+    let (data, run) = (copied(faces()), folder().join("run"));
+    train(&data, &run, &["--epochs", "1"]).done();
+    std::fs::remove_file(run.join("summary.json")).unwrap();
+    let real = data.join("train/real");
+    let gone = std::fs::read_dir(real).unwrap().next().unwrap().unwrap().path();
+    std::fs::remove_file(gone).unwrap();
+    dfrt!["train", "--out", &run, "--resume"].failed(1, &["last.safetensors", "the data set has changed"]);
 }
 
 /// In the middle of the run the system stops letting files grow beyond 1 MB: less

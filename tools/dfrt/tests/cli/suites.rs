@@ -135,7 +135,7 @@ fn what_has_no_tape() {
     let tape = folder().join("t");
     let option = ["--tape", tape.to_str().unwrap()];
     for (method, more) in [("suite-black", &[][..]), ("pgd", &[]), ("square", &["--eps", "1,2"])] {
-        attack(model(), method, &out, &[&option[..], more].concat()).failed(1, &["a tape is of one attack"]);
+        attack(model(), method, &out, &[&option[..], more].concat()).failed(2, &["a tape is of one attack"]);
     }
     assert!(!tape.exists() && !out.exists());
 }
@@ -201,7 +201,7 @@ fn a_surrogates_gradients() {
     );
     assert!(report["params"]["surrogate"].as_str().unwrap().contains(surrogate));
     dfrt!["verify", &out].done();
-    attack(model(), "fab", &folder().join("x"), &options).failed(1, &["fab", "mi-fgsm"]);
+    attack(model(), "fab", &folder().join("x"), &options).failed(2, &["fab", "mi-fgsm"]);
     let out = folder().join("suite");
     let options = ["--eps", "1", "--surrogate", surrogate, "--queries", "10", "--json"];
     let report = attack(model(), "suite-black", &out, &options).json();

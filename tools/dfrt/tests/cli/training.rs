@@ -212,7 +212,7 @@ fn a_run_is_replaced_by_force_alone() {
     let before = bytes(out.join("model.onnx"));
     train(faces(), &out, &["--epochs", "1", "--seed", "5"])
         .failed(1, &["exists already", "--force", "--resume"]);
-    train(faces(), &out, &["--force", "--res", "33"]).failed(1, &["resolution 33"]);
+    train(faces(), &out, &["--force", "--res", "33"]).failed(2, &["resolution 33"]);
     train(&folder(), &out, &["--force"]).failed(1, &["no known layout"]);
     assert_eq!(bytes(out.join("model.onnx")), before, "a mistake costs no earlier run");
     train(faces(), &out, &["--epochs", "1", "--seed", "5", "--force"]).done();
@@ -276,7 +276,7 @@ fn a_batch_in_parts() {
     assert!(config.contains("micro-batch = "), "{config}");
     assert_eq!(short.len(), whole.len());
     let out = folder().join("run");
-    train(faces(), &out, &["--micro-batch", "0"]).failed(1, &["micro-batch = 0"]);
+    train(faces(), &out, &["--micro-batch", "0"]).failed(2, &["micro-batch = 0"]);
 }
 
 fn the_largest_batch_that_fits() {
@@ -328,13 +328,13 @@ fn a_fixed_batch() {
         evaluation["metrics"]["accuracy"]["value"].as_f64().unwrap()
     };
     assert_eq!(of(&out), of(trained()));
-    dfrt!["export", trained(), "--out", folder().join("none.onnx"), "--batch", "0"].failed(1, &["--batch 0"]);
+    dfrt!["export", trained(), "--out", folder().join("none.onnx"), "--batch", "0"].failed(2, &["--batch 0"]);
 }
 
 fn settings_that_cannot_be_used() {
     let out = folder().join("run");
     let bad = |option: &str, value: &str, words: &[&str]| {
-        train(faces(), &out, &[option, value]).failed(1, words);
+        train(faces(), &out, &[option, value]).failed(2, words);
     };
     bad("--res", "0", &["resolution 0", "multiple of 32"]);
     bad("--res", "100", &["resolution 100", "multiple of 32"]);
@@ -345,9 +345,9 @@ fn settings_that_cannot_be_used() {
     bad("--lr", "-1", &["lr = -1"]);
     bad("--limit", "1", &["limit = 1"]);
     bad("--checkpoint-steps", "0", &["checkpoint-steps = 0"]);
-    train(faces(), &out, &["--method", "gr", "--taps", "0,99"]).failed(1, &["taps [0, 99]"]);
-    train(faces(), &out, &["--method", "gr", "--r", "-1"]).failed(1, &["r = -1"]);
-    train(faces(), &out, &["--method", "gr", "--alpha", "2"]).failed(1, &["alpha = 2"]);
+    train(faces(), &out, &["--method", "gr", "--taps", "0,99"]).failed(2, &["taps [0, 99]"]);
+    train(faces(), &out, &["--method", "gr", "--r", "-1"]).failed(2, &["r = -1"]);
+    train(faces(), &out, &["--method", "gr", "--alpha", "2"]).failed(2, &["alpha = 2"]);
     assert!(!out.exists(), "a run that never began leaves nothing");
 }
 

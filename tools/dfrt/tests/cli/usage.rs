@@ -1,7 +1,7 @@
 //! Help, exit codes of wrong usage, and what becomes of results that nobody reads.
 
 use crate::dfrt;
-use crate::workshop::{self, folder, plain, program};
+use crate::workshop::{self, ended, folder, gpu, plain, program};
 use libtest_mimic::Trial;
 use std::process::Stdio;
 
@@ -13,12 +13,17 @@ pub fn trials() -> Vec<Trial> {
         plain("usage/options_that_exclude_each_other", options_that_exclude_each_other),
         plain("usage/names_that_are_not_unicode", names_that_are_not_unicode),
         plain("usage/a_reader_that_goes_away", a_reader_that_goes_away),
+        plain("usage/what_is_out_of_range_is_wrong_usage", what_is_out_of_range_is_wrong_usage),
+        plain("usage/nowhere_to_write_is_told_before_the_work", nowhere_to_write_is_told_before_the_work),
+        #[cfg(target_os = "linux")]
+        plain("usage/full_disks_behind_the_streams", full_disks_behind_the_streams),
+        gpu("usage/a_drivers_layers_are_silent", a_drivers_layers_are_silent),
     ]
 }
 
-const COMMANDS: [&str; 13] = [
-    "devices", "data", "train", "import", "export", "eval", "attack", "corrupt", "verify", "bench", "report",
-    "study", "selftest",
+const COMMANDS: [&str; 14] = [
+    "devices", "data", "train", "import", "export", "inspect", "eval", "attack", "corrupt", "verify",
+    "bench", "report", "study", "selftest",
 ];
 
 fn every_command_helps_with_an_example() {
@@ -44,6 +49,18 @@ fn the_overview_lists_every_command() {
         assert!(help.contains(&format!("\n  {command} ")), "{command} is not in {help}");
     }
     assert_eq!(dfrt!["--version"].done().trim(), concat!("dfrt ", env!("CARGO_PKG_VERSION")));
+}
+
+/// Mesa's device-select layer prints errors of its own where there is no session.
+fn a_drivers_layers_are_silent() {
+    for session in [None, Some(folder())] {
+        let mut devices = program();
+        devices.args(["devices", "--json"]).env_remove("XDG_RUNTIME_DIR").env_remove("NODEVICE_SELECT");
+        devices.envs(session.iter().map(|folder| ("XDG_RUNTIME_DIR", folder)));
+        let ran = ended(devices);
+        assert!(ran.err.lines().all(|line| line.starts_with("warning: ")), "{session:?}: {ran:?}");
+        assert!(ran.json().as_array().is_some_and(|devices| !devices.is_empty()));
+    }
 }
 
 fn wrong_usage_is_exit_2() {
@@ -80,6 +97,92 @@ fn options_that_exclude_each_other() {
     dfrt!["attack", "--model", "m", "--method", "square", "--tape", "t", "--replay", "t"].failed(2, &both);
     dfrt!["train", "--data", "d", "--out", "r", "--resume", "--force"].failed(2, &both);
     dfrt!["train", "--data", "d", "--out", "r", "--flip", "--no-flip"].failed(2, &both);
+}
+
+fn what_is_out_of_range_is_wrong_usage() {
+    let out = folder().join("out");
+    let out = out.to_str().unwrap();
+    for line in [
+        "attack --model m --method square --eps 0.5",
+        "attack --model m --method square --eps 300",
+        "attack --model m --method square --norm l2 --eps -1",
+        "attack --model m --method square --queries 0",
+        "attack --model m --method square --limit 1",
+        "attack --model m --method square --threads 0",
+        "attack --model m --method rays --norm l2",
+        "attack --model m --method boundary",
+        "attack --model m --method pgd --tape t",
+        "attack --model m --method square --eps 1,2 --tape t",
+        "attack --model m --method square --resume --force",
+        "train --data d --out OUT --resume --force",
+        "train --data d --out OUT --res 33",
+        "train --data d --out OUT --epochs 0",
+        "study --data d --out OUT --resume --force",
+        "study --data d --out OUT --seeds 1,1",
+        "study --data d --out OUT --attacks magic",
+        "study --data d --out OUT --attack-limit 1",
+        "study --data d --out OUT --eps 0.5",
+        "data extract d --out OUT --resume --force",
+        "data extract d --out OUT --size 9",
+        "data extract d --out OUT --frames 0",
+        "data synth --out OUT --size 9",
+        "data synth --out OUT --count 3",
+        "data forge d --method swap --out OUT --size 9",
+        "data forge d --method swap --out OUT --per-photo 0",
+        "data index d --split val --out OUT",
+        "data join --out OUT",
+        "data audit d --limit 1",
+        "data audit d --threads 0",
+        "eval --model m --limit 1",
+        "eval --model m --threads 0",
+        "corrupt --model m --limit 1",
+        "corrupt --model m --threads 0",
+        "bench --model m --runs 0",
+        "bench --model m --batch 0",
+        "bench --loading --data d --res 33",
+        "bench --train --res 33",
+        "export d --out OUT.onnx --batch 0",
+        "import d --out OUT --threshold NaN",
+        "selftest --only frobnicate",
+    ] {
+        let arguments: Vec<_> = line.split(' ').map(|word| word.replace("OUT", out).into()).collect();
+        let ran = workshop::run(&arguments);
+        assert_eq!(ran.code, Some(2), "{line}: {ran:?}");
+        ran.failed(2, &[]);
+    }
+    assert!(!std::path::Path::new(out).exists());
+}
+
+fn nowhere_to_write_is_told_before_the_work() {
+    let file = folder().join("file");
+    std::fs::write(&file, "mine").unwrap();
+    let below = |name: &str| file.join(name);
+    // Nothing of it is there: whoever looked at the data or the model first would say so.
+    dfrt!["eval", "--model", "m", "--out", below("eval.json")].failed(1, &["eval.json", "--out"]);
+    dfrt!["bench", "--model", "m", "--out", below("b.json")].failed(1, &["b.json", "--out"]);
+    dfrt!["attack", "--model", workshop::model(), "--method", "square", "--data", "d", "--out", below("a")]
+        .failed(1, &["file/a", "--out"]);
+    dfrt!["corrupt", "--model", workshop::model(), "--data", "d", "--out", below("c")]
+        .failed(1, &["file/c", "--out"]);
+    dfrt!["train", "--data", "d", "--out", below("t")].failed(1, &["file/t", "--out"]);
+    dfrt!["study", "--data", "d", "--out", below("s")].failed(1, &["file/s", "--out"]);
+    dfrt!["data", "extract", "d", "--out", below("x")].failed(1, &["file/x", "--out"]);
+    dfrt!["data", "forge", "d", "--method", "swap", "--out", below("f")].failed(1, &["file/f", "--out"]);
+    dfrt!["data", "index", "d", "--out", below("i.csv")].failed(1, &["i.csv", "--out"]);
+}
+
+#[cfg(target_os = "linux")]
+fn full_disks_behind_the_streams() {
+    let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = program();
+    command.args(["--help"]).stdout(full());
+    let ran = workshop::ended(command);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.err.starts_with("error: standard output: cannot be written"), "{ran:?}");
+    assert!(ran.err.contains("No space left"), "{ran:?}");
+    let mut command = program();
+    command.args(["eval", "--model", "m", "--limit", "some"]).stderr(full());
+    assert_eq!(workshop::ended(command).code, Some(2), "nobody hears it, but it is wrong usage");
 }
 
 #[cfg(unix)]

@@ -24,3 +24,13 @@ pub struct StateDict {
     /// one in another; `None` where the file's dict is the state itself.
     pub found_in: Option<String>,
 }
+
+/// A state that a file holds, as its names and shapes alone tell it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listed {
+    /// The key under which it lies; see [`StateDict::found_in`]. Empty where the file is
+    /// the state itself.
+    pub key: String,
+    /// The shapes of its tensors by name.
+    pub shapes: BTreeMap<String, Vec<usize>>,
+}

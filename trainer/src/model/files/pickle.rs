@@ -18,7 +18,7 @@ pub const MAX_STEPS: usize = 1 << 21;
 
 /// A value's place in its [`Pickle`]. Values refer to each other by it, so that a
 /// list may hold itself, as Python's may.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Id(u32);
 
 /// A value of a pickle. Text and bytes are the file's own.

@@ -5,26 +5,25 @@
 
 mod archive;
 mod entry;
+mod facts;
 mod number;
 #[cfg(test)]
-mod save;
+pub(in crate::model) mod save;
 mod stream;
 #[cfg(test)]
 mod tests;
 
+use super::Listed;
 use super::StateDict;
 use super::pickle::{Id, Pickle, PickleError, Value, printable};
 use archive::Archive;
 use entry::{Content, Entries};
-use std::collections::BTreeMap;
+pub use facts::Facts;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// The keys under which checkpoints keep a network's state, the likeliest first.
-const WRAPPERS: [&str; 7] =
-    ["state_dict", "model_state_dict", "model", "net", "state_dict_ema", "model_ema", "ema"];
-
 /// How many wrappers may lie in one another.
-const WRAPPED: usize = 2;
+const WRAPPED: usize = 4;
 
 /// What a zip archive begins with.
 const ZIP_MAGIC: &[u8] = b"PK\x03\x04";
@@ -99,7 +98,7 @@ pub enum TorchFileError {
         class: String,
     },
     /// It holds no tensors by name.
-    #[error("{}: holds {found}: no tensors by name, neither there nor under a key like `state_dict`; {SAVE}", file.display())]
+    #[error("{}: holds {found}: no tensors by name, neither there nor under a key of it; {SAVE}", file.display())]
     NoState {
         /// The file.
         file: PathBuf,
@@ -125,6 +124,16 @@ pub enum TorchFileError {
         name: String,
         /// torch's name of the type.
         found: String,
+    },
+    /// There is no state under the key that was asked for.
+    #[error("{}: has no tensors under the key `{key}`; --key may be {known}", file.display())]
+    NoKey {
+        /// The file.
+        file: PathBuf,
+        /// What was asked for.
+        key: String,
+        /// The keys that there are, in words.
+        known: String,
     },
     /// The tensors hold too many numbers.
     #[error("{}: tensor `{name}` {shape:?} takes the file over {limit} numbers; {SAVE} of the network alone, its tensors made contiguous", file.display())]
@@ -153,34 +162,87 @@ pub fn is_torch(bytes: &[u8]) -> bool {
     bytes.starts_with(ZIP_MAGIC) || pickle || bytes.starts_with(stream::MAGIC_IN_DIGITS)
 }
 
-/// Reads the tensors of a file of torch.save, given its contents; `path` is for
-/// messages. f64, f16 and bf16 numbers become f32, f64 rounded to the nearest.
-pub fn read(path: &Path, bytes: &[u8]) -> Result<StateDict, TorchFileError> {
-    let (pickle, storages) = if bytes.starts_with(ZIP_MAGIC) {
-        let mut archive = Archive::open(path, bytes)?;
-        (archive.pickle()?, Storages::Archive(archive))
-    } else if is_torch(bytes) {
-        let (pickle, sections) = stream::read(path, bytes)?;
-        (pickle, Storages::Stream(sections))
-    } else {
-        let found = "neither a zip archive nor a pickle".to_owned();
-        return Err(TorchFileError::NotTorch { file: path.to_owned(), found });
-    };
-    let Some((dict, keys)) = find_state(&pickle, pickle.root(), WRAPPED) else {
-        return Err(no_state(path, &pickle));
-    };
-    let found_in = (!keys.is_empty()).then(|| keys.join("."));
-    let limit = bytes.len().saturating_add(MAX_SHARED).min(MAX_NUMBERS);
-    let mut entries = Entries::new(path, &pickle, storages, limit);
-    let mut state = StateDict { found_in, ..StateDict::default() };
-    for (name, value) in latest(path, &pickle, dict)? {
-        match entries.read(&name, value)? {
-            Content::Tensor(tensor) => drop(state.tensors.insert(name, tensor)),
-            Content::Integers(values) => drop(state.integers.insert(name, values)),
-            Content::Plain => state.ignored.push(name),
+/// A file of torch.save, its object understood, and no tensor read yet.
+pub struct Checkpoint<'a> {
+    file: PathBuf,
+    pickle: Pickle<'a>,
+    storages: Storages<'a>,
+    /// The most numbers that are read.
+    limit: usize,
+    /// The dicts with tensors, with the keys that lead to them.
+    states: Vec<(String, Id)>,
+}
+
+impl<'a> Checkpoint<'a> {
+    /// Understands a file, given its contents; `path` is for messages.
+    ///
+    /// # Errors
+    /// What torch.save did not write, what is damaged, and what holds no tensors by name.
+    pub fn open(path: &Path, bytes: &'a [u8]) -> Result<Self, TorchFileError> {
+        let (pickle, storages) = if bytes.starts_with(ZIP_MAGIC) {
+            let mut archive = Archive::open(path, bytes)?;
+            (archive.pickle()?, Storages::Archive(archive))
+        } else if is_torch(bytes) {
+            let (pickle, sections) = stream::read(path, bytes)?;
+            (pickle, Storages::Stream(sections))
+        } else {
+            let found = "neither a zip archive nor a pickle".to_owned();
+            return Err(TorchFileError::NotTorch { file: path.to_owned(), found });
+        };
+        let mut states = Vec::new();
+        find_states(&pickle, pickle.root(), "", WRAPPED, &mut BTreeSet::new(), &mut states);
+        if states.is_empty() {
+            return Err(no_state(path, &pickle));
         }
+        let limit = bytes.len().saturating_add(MAX_SHARED).min(MAX_NUMBERS);
+        Ok(Self { file: path.to_owned(), pickle, storages, limit, states })
     }
-    Ok(state)
+
+    /// The states in it: every dict with tensors by name, outer ones first.
+    pub fn states(&self) -> Vec<Listed> {
+        let listed = |(key, dict): &(String, Id)| {
+            let Value::Dict(pairs) = self.pickle.get(*dict) else { unreachable!("states are dicts") };
+            let tensor = |&(name, value): &(Id, Id)| match *self.pickle.get(name) {
+                Value::Text(name) if name.len() <= MAX_NAME => {
+                    Some((name.to_owned(), entry::shape(&self.pickle, value)?))
+                }
+                _ => None,
+            };
+            Listed { key: key.clone(), shapes: pairs.iter().filter_map(tensor).collect() }
+        };
+        self.states.iter().map(listed).collect()
+    }
+
+    /// What the file says of how its network was made and trained.
+    pub fn facts(&self) -> Facts {
+        Facts::of(&self.pickle)
+    }
+
+    /// Reads the tensors of the state under `key` ("" for the object itself). f64, f16
+    /// and bf16 numbers become f32, f64 rounded to the nearest.
+    ///
+    /// # Errors
+    /// No state there, and tensors that cannot be read.
+    pub fn read(self, key: &str) -> Result<StateDict, TorchFileError> {
+        let Some(&(_, dict)) = self.states.iter().find(|(known, _)| known == key) else {
+            let known: Vec<String> =
+                self.states.iter().map(|(key, _)| format!("`{}`", printable(key))).collect();
+            let (file, key) = (self.file, printable(key));
+            return Err(TorchFileError::NoKey { file, key, known: known.join(" or ") });
+        };
+        let found_in = (!key.is_empty()).then(|| key.to_owned());
+        let mut state = StateDict { found_in, ..StateDict::default() };
+        let Value::Dict(pairs) = self.pickle.get(dict) else { unreachable!("states are dicts") };
+        let mut entries = Entries::new(&self.file, &self.pickle, self.storages, self.limit);
+        for (name, value) in latest(&self.file, &self.pickle, pairs)? {
+            match entries.read(&name, value)? {
+                Content::Tensor(tensor) => drop(state.tensors.insert(name, tensor)),
+                Content::Integers(values) => drop(state.integers.insert(name, values)),
+                Content::Plain => state.ignored.push(name),
+            }
+        }
+        Ok(state)
+    }
 }
 
 /// A dict's entries by name, the last of each as Python has it.
@@ -211,33 +273,49 @@ enum Storages<'a> {
     Stream(BTreeMap<&'a str, &'a [u8]>),
 }
 
-/// A state's entries, and the keys that lead to it.
-type Found<'p> = (&'p [(Id, Id)], Vec<&'static str>);
-
-/// The first dict with tensors under the usual keys, or else `at` itself.
-fn find_state<'p>(pickle: &'p Pickle<'_>, at: Id, deeper: usize) -> Option<Found<'p>> {
-    let Value::Dict(entries) = pickle.get(at) else { return None };
-    if deeper > 0 {
-        let inner = WRAPPERS.iter().find_map(|&key| {
-            let (entries, mut keys) = find_state(pickle, pickle.entry(at, key)?, deeper - 1)?;
-            keys.insert(0, key);
-            Some((entries, keys))
-        });
-        if inner.is_some() {
-            return inner;
+/// Adds the dicts with tensors by name from `at` on, each once.
+fn find_states(
+    pickle: &Pickle<'_>,
+    at: Id,
+    key: &str,
+    deeper: usize,
+    seen: &mut BTreeSet<Id>,
+    found: &mut Vec<(String, Id)>,
+) {
+    let Value::Dict(pairs) = pickle.get(at) else { return };
+    if !seen.insert(at) {
+        return;
+    }
+    let named: Vec<(&str, Id)> = pairs
+        .iter()
+        .filter_map(|&(name, value)| match *pickle.get(name) {
+            Value::Text(name) => Some((name, value)),
+            _ => None,
+        })
+        .collect();
+    if named.iter().any(|&(_, value)| entry::is_tensor(pickle, value)) {
+        found.push((key.to_owned(), at));
+    }
+    if deeper == 0 {
+        return;
+    }
+    for (name, value) in named {
+        if name.len() <= MAX_NAME && matches!(pickle.get(value), Value::Dict(_)) {
+            let key = if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") };
+            find_states(pickle, value, &key, deeper - 1, seen, found);
         }
     }
-    let named_tensor = |&(key, value): &(Id, Id)| {
-        matches!(pickle.get(key), Value::Text(_)) && entry::is_tensor(pickle, value)
-    };
-    entries.iter().any(named_tensor).then_some((entries, Vec::new()))
 }
 
 /// Says what a file without a state holds instead.
 fn no_state(path: &Path, pickle: &Pickle<'_>) -> TorchFileError {
     let root = pickle.root();
-    let wrapped = WRAPPERS.iter().filter_map(|key| pickle.entry(root, key));
-    let class = std::iter::once(root).chain(wrapped).find_map(|id| module_class(pickle, id));
+    let inside = match pickle.get(root) {
+        Value::Dict(pairs) => pairs.as_slice(),
+        _ => &[],
+    };
+    let inside = inside.iter().map(|&(_, value)| value);
+    let class = std::iter::once(root).chain(inside).find_map(|id| module_class(pickle, id));
     let file = path.to_owned();
     match class {
         Some(class) => TorchFileError::Module { file, class: printable(&class) },

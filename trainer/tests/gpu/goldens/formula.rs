@@ -48,7 +48,9 @@ struct Constants {
 
 fn constants(arch: &str) -> Constants {
     match arch {
-        "efficientnet-b0" => Constants { classifier: 4.0, gamma: (0.7, 0.3), beta: (1.0, 0.3) },
+        "efficientnet-b0" | "efficientnet-b4" => {
+            Constants { classifier: 4.0, gamma: (0.7, 0.3), beta: (1.0, 0.3) }
+        }
         "efficientnet-lite0" => Constants { classifier: 6.0, gamma: (1.5, 0.5), beta: (3.0, 0.3) },
         other => panic!("there are no goldens of {other}"),
     }

@@ -15,7 +15,7 @@ use dfrt_trainer::train::settings::Settings;
 use libtest_mimic::{Failed, Trial};
 
 /// The golden files of this subject.
-pub const CASES: [&str; 3] = ["b0_64", "b0_224", "lite0_96"];
+pub const CASES: [&str; 4] = ["b0_64", "b0_224", "b4_64", "lite0_96"];
 
 /// Weights move by little more than float32 tells apart, so that PyTorch's own error
 /// there is above [`LIMIT`]. A decay left out is seen under this one too.

@@ -35,7 +35,7 @@ pub fn trials() -> Vec<Trial> {
 pub fn windows([n, h, w, ci, co, kernel, stride]: [usize; 7], padding: Padding) -> (graph::Window, Window) {
     let slow = match padding {
         Symmetric => Window::symmetric(n, h, w, ci, co, kernel, stride),
-        Same => Window::same(n, h, w, ci, co, kernel, stride),
+        _ => Window::same(n, h, w, ci, co, kernel, stride),
     };
     (graph::Window::new(h, w, kernel, stride, padding), slow)
 }

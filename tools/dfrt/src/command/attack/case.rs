@@ -15,6 +15,7 @@ use dfrt_runtime::detector::session::TractOracle;
 use dfrt_runtime::random;
 use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// Pictures that a suite under a time budget takes through all its attacks before it
@@ -126,6 +127,7 @@ impl Case<'_> {
         work(&Trial {
             threat,
             threshold: detector.threshold(),
+            threshold_from: Some(detector.threshold_source()),
             model: &self.model.info(detector),
             data: &self.data.name,
             split: self.data.split,
@@ -138,9 +140,9 @@ impl Case<'_> {
     }
 }
 
-/// Says how far the attack in hand is.
+/// Says how far the attack in hand is; and once, what of an earlier run does not hold.
 #[derive(Default)]
-struct Speaker(Mutex<Option<(Task, Instant)>>);
+struct Speaker(Mutex<Option<(Task, Instant)>>, AtomicBool);
 
 impl Speaker {
     /// From now on the attack in hand is `name`.
@@ -149,11 +151,18 @@ impl Speaker {
         // The bar of the one before ends before the next begins.
         task.take();
         *task = Some((Task::new(name.to_owned()), Instant::now()));
+        self.1.store(false, Ordering::Relaxed);
     }
 
     fn say(&self, at: Progress) {
         let task = self.0.lock().expect("no holder panics");
         let Some((task, start)) = task.as_ref() else { return };
+        if at.changed > 0 && !self.1.swap(true, Ordering::Relaxed) {
+            output::note(format!(
+                "note: {} pictures have changed since, or are damaged: they are attacked anew",
+                at.changed
+            ));
+        }
         let robust = (at.attacked - at.successes) as f64 / at.done.max(1) as f64;
         let spent = (at.queries - at.queries_before) as f64;
         let pace = spent / start.elapsed().as_secs_f64().max(1e-3);

@@ -149,6 +149,15 @@ impl Method {
         }
     }
 
+    /// The one norm whose balls it searches; none where it searches both.
+    pub fn searches(self) -> Option<Norm> {
+        match self {
+            Self::SignHunter | Self::Rays => Some(Norm::Linf),
+            Self::Boundary => Some(Norm::L2),
+            _ => None,
+        }
+    }
+
     /// Whether it needs gradients, and so a GPU.
     pub fn needs_gradients(self) -> bool {
         matches!(

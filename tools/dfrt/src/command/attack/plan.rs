@@ -17,6 +17,17 @@ pub enum Schedule {
     Published,
 }
 
+impl Schedule {
+    /// Its name at the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Autoattack => "autoattack",
+            Self::Rescaled => "rescaled",
+            Self::Published => "published",
+        }
+    }
+}
+
 pub fn schedule(name: &str) -> Result<Schedule, String> {
     match name {
         "autoattack" => Ok(Schedule::Autoattack),

@@ -2,6 +2,7 @@
 
 use super::method::Method;
 use super::plan::Plan;
+use crate::failure;
 use crate::model::Model;
 use crate::network;
 use anyhow::{Result, bail};
@@ -139,11 +140,11 @@ impl<'a> WhiteBox<'a> {
     pub fn attack(&self, plan: &Plan) -> Result<Box<dyn Attack + '_>> {
         match &self.surrogate {
             None => self.checked(plan, true),
-            Some(_) if !plan.method.transfers() => bail!(
+            Some(_) if !plan.method.transfers() => Err(failure::usage(format!(
                 "--surrogate: {} looks for the smallest change that crosses on the surrogate, which says little \
                 about another model; take mi-fgsm, pgd, fgsm, apgd-ce or apgd-margin",
                 plan.method.name()
-            ),
+            ))),
             Some(name) => Ok(Box::new(Transfer::new(self.checked(plan, false)?, name.clone()))),
         }
     }

@@ -6,7 +6,7 @@ use crate::output::{self, Lines};
 use anyhow::Result;
 use dfrt_runtime::attack::bench as search;
 use dfrt_runtime::detector::bench;
-use dfrt_runtime::detector::session::{Detector, TractOracle};
+use dfrt_runtime::detector::session::TractOracle;
 use std::path::Path;
 
 impl Bench {
@@ -15,8 +15,7 @@ impl Bench {
         let found = Model::find(model)?;
         let [threads, batch, runs] = [(self.threads, 1), (self.batch, 1), (self.runs, 100)]
             .map(|(given, usual)| given.unwrap_or(usual));
-        let told = |detector: &Detector| found.tell_guesses(detector);
-        let bench = bench::bench_as(&found.onnx, &self.asked(), &told, threads, batch, runs)?;
+        let bench = bench::bench_as(&found.onnx, &self.asked(), threads, batch, runs)?;
         self.tell(&bench, || format!("{} on {}\n{}", found.given.display(), bench.cpu, table(&bench)))
     }
 

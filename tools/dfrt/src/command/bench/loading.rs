@@ -31,6 +31,7 @@ impl Bench {
             },
             ..usual
         };
+        settings.check().map_err(failure::usage)?;
         let allowance = match self.cache_mb {
             Some(mb) => Arc::new(Allowance::new(mb.saturating_mul(1 << 20))),
             None => Allowance::of_this_process(),

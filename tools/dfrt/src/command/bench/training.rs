@@ -9,6 +9,7 @@ use dfrt_trainer::bench::ceilings::{self, Ceilings};
 use dfrt_trainer::bench::profile::{Bound, KernelTime};
 use dfrt_trainer::bench::step::{self, StepBench};
 use dfrt_trainer::bench::{Settings, Work};
+use dfrt_trainer::model::arch::Architecture;
 use dfrt_trainer::train::settings::Settings as Training;
 use std::fmt::Write as _;
 
@@ -24,14 +25,17 @@ impl Bench {
         }
         let usual = Training::default();
         let work = Work::named(self.method.as_deref().unwrap_or(usual.method.name()));
+        let arch = self.arch.clone().unwrap_or(usual.arch);
         let settings = Settings {
-            arch: self.arch.clone().unwrap_or(usual.arch),
-            res: self.res.unwrap_or(usual.res),
+            res: self.res.unwrap_or(Architecture::named(&arch)?.res),
+            arch,
             batch: self.batch.unwrap_or(usual.batch),
             work: work.map_err(failure::usage)?,
             steps: self.steps,
             profile: self.profile,
         };
+        let (arch, res, batch) = (settings.arch.clone(), settings.res, settings.batch);
+        Training { arch, res, batch, ..Training::default() }.check().map_err(failure::usage)?;
         let bench = step::measure(network::engine(self.device)?, &settings)?;
         self.tell(&bench, || text(&bench))
     }

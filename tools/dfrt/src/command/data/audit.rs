@@ -1,6 +1,7 @@
 //! `dfrt data audit`: what about a data set would make a detector's figures wrong.
 
 use crate::command;
+use crate::dataset;
 use crate::output::{self, Lines};
 use crate::place;
 use crate::progress::Task;
@@ -54,14 +55,13 @@ const SHOWN: usize = 3;
 impl AuditSet {
     /// Does it.
     pub fn run(self) -> Result<()> {
+        dataset::check_limit(self.limit, dataset::Classes::Any)?;
         command::use_threads(self.threads)?;
         if let Some(out) = &self.out {
             place::file(out, self.force)?;
         }
-        if let Some(limit @ 0..2) = self.limit {
-            bail!("--limit {limit}: too few; give 2 or more, to have both classes");
-        }
         let manifest = Manifest::of(&self.data)?;
+        output::ruled(&self.data.display().to_string(), &manifest.rules);
         let task = Task::new("audited");
         let name = self.data.display().to_string();
         let found = audit::audit(&name, &manifest, self.limit, &|done, total| task.set(done, total, ""));

@@ -1,5 +1,7 @@
 //! `dfrt data extract`: videos become face crops.
 
+use crate::failure;
+use crate::lock::Lock;
 use crate::output::{self, Lines};
 use crate::place;
 use crate::progress::Task;
@@ -7,7 +9,9 @@ use anyhow::{Result, bail};
 use argh::FromArgs;
 use dfrt_runtime::data::layouts::{self, Media};
 use dfrt_runtime::data::manifest;
-use dfrt_runtime::data::video::{self, Extract, Extracted, FileFormat, Frames, JOURNAL, MANIFEST, SUMMARY};
+use dfrt_runtime::data::video::{
+    self, Extract, Extracted, FileFormat, Frames, HOLD, JOURNAL, MANIFEST, SUMMARY,
+};
 use std::path::PathBuf;
 
 /// The sides a crop may have, in pixels.
@@ -15,8 +19,8 @@ const SIZES: std::ops::RangeInclusive<usize> = 32..=2048;
 /// The most frames that are taken of a video: they are in memory together.
 const MOST_FRAMES: usize = 256;
 
-/// cut the faces out of videos: equally spaced frames, the largest face followed through
-/// them, a square around it, pictures and a manifest
+/// cut the faces out of videos: equally spaced frames of what is shown, the largest face
+/// followed through them, a square around it, pictures and a manifest
 #[derive(FromArgs)]
 #[argh(
     subcommand,
@@ -24,8 +28,9 @@ const MOST_FRAMES: usize = 256;
     help_triggers("-h", "--help", "help"),
     example = "{command_name} FaceForensics++ --out faces --size 299",
     note = "Needs ffmpeg. The crops lie below OUT as their videos lie below the folder, with manifest.csv \
-    (a crop's group is its video) and extract.json. A video that cannot be used is listed and passed over. \
-    After a kill, --resume goes on where it stopped."
+    (a crop's group is its video) and extract.json. A frame that does not show the face, or is damaged, gives \
+    no crop and is counted. A video that cannot be used is listed and passed over. After a kill, --resume goes \
+    on where it stopped."
 )]
 pub struct Options {
     /// folder of the data set, in a layout that `data index` knows
@@ -75,10 +80,12 @@ pub struct Options {
 impl Options {
     /// Does it.
     pub fn run(self) -> Result<()> {
-        crate::command::use_threads(self.threads)?;
         let format = self.checked()?;
+        crate::command::use_threads(self.threads)?;
+        let _lock = Lock::of(&self.out)?;
         let found = layouts::read(&self.folder, &self.layout, Media::Videos)?;
         output::passed_over(&format!("entries of {}", self.folder.display()), &found.skipped, None);
+        output::ruled(&self.folder.display().to_string(), &found.rules);
         let videos = match self.limit {
             Some(limit) => manifest::Split::ALL
                 .iter()
@@ -112,28 +119,32 @@ impl Options {
     }
 
     fn checked(&self) -> Result<FileFormat> {
+        fn wrong<T>(what: impl std::fmt::Display) -> Result<T> {
+            Err(failure::usage(what))
+        }
         if !SIZES.contains(&self.size) {
-            bail!("--size {}: choose a side from {} to {} pixels", self.size, SIZES.start(), SIZES.end());
+            let (least, most) = (SIZES.start(), SIZES.end());
+            return wrong(format!("--size {}: choose a side from {least} to {most} pixels", self.size));
         }
         for (option, frames) in [("frames", self.frames), ("test-frames", self.test_frames)] {
             if !(1..=MOST_FRAMES).contains(&frames) {
-                bail!("--{option} {frames}: choose 1 to {MOST_FRAMES} frames a video");
+                return wrong(format!("--{option} {frames}: choose 1 to {MOST_FRAMES} frames a video"));
             }
         }
         if !(0.5..=4.0).contains(&self.margin) {
-            bail!("--margin {}: choose 0.5 to 4 sides of the face's box", self.margin);
+            return wrong(format!("--margin {}: choose 0.5 to 4 sides of the face's box", self.margin));
         }
         if self.limit == Some(0) {
-            bail!("--limit 0: nothing would be extracted; give 1 or more");
+            return wrong("--limit 0: nothing would be extracted; give 1 or more");
         }
         if self.resume && self.force {
-            bail!("--resume and --force: one goes on, the other begins anew; give one of them");
+            return wrong("--resume and --force exclude each other; see `dfrt data extract --help`");
         }
         match self.format.as_str() {
             "png" => Ok(FileFormat::Png),
             "jpg" | "jpeg" if (1..=100).contains(&self.quality) => Ok(FileFormat::Jpeg(self.quality)),
-            "jpg" | "jpeg" => bail!("--quality {}: choose 1 to 100", self.quality),
-            other => bail!("--format {other}: is neither png nor jpg"),
+            "jpg" | "jpeg" => wrong(format!("--quality {}: choose 1 to 100", self.quality)),
+            other => wrong(format!("--format {other}: is neither png nor jpg")),
         }
     }
 
@@ -158,7 +169,7 @@ impl Options {
 
     fn table(&self, extracted: &Extracted) -> String {
         let mut lines = Lines::default();
-        let Extracted { videos, finished, before, pictures, held, lost, .. } = extracted;
+        let Extracted { videos, finished, before, pictures, held, without_face, lost, .. } = extracted;
         let earlier =
             if *before > 0 { format!(", {before} of them by an earlier call") } else { String::new() };
         lines.add("videos", format!("{finished} of {videos}{earlier}"));
@@ -166,11 +177,14 @@ impl Options {
         if *held > 0 {
             lines.add(
                 "face not found",
-                format!("in {held} frames: cut out where the frames around them have it"),
+                format!("in {held} frames: cut out where frames within {HOLD} s before and after have it"),
             );
         }
+        if *without_face > 0 {
+            lines.add("frames left out", format!("{without_face}, which do not show the video's face"));
+        }
         if *lost > 0 {
-            lines.add("frames lost", format!("{lost}, which could not be decoded"));
+            lines.add("frames lost", format!("{lost}, which are damaged or missing"));
         }
         format!("{lines}\nwritten to {}", self.out.join(MANIFEST).display())
     }

@@ -8,9 +8,10 @@ use anyhow::{Context, Result, bail};
 use argh::FromArgs;
 use dfrt_runtime::data::face::FaceBox;
 use dfrt_runtime::data::face_detector::FaceDetector;
+use dfrt_runtime::data::grouping::Grouping;
 use dfrt_runtime::data::landmarks::BOXES;
-use dfrt_runtime::data::layouts::Media;
 use dfrt_runtime::data::layouts::flat::Flat;
+use dfrt_runtime::data::layouts::{Choices, Media};
 use dfrt_runtime::data::manifest::{Label, Split};
 use dfrt_runtime::data::picture;
 use dfrt_runtime::storage;
@@ -54,9 +55,10 @@ impl Faces {
         command::use_threads(self.threads)?;
         let out = self.out.clone().unwrap_or_else(|| self.folder.join(BOXES));
         place::file(&out, self.force)?;
-        // Class and split are nobody's business here.
+        // Class, split and group are nobody's business here.
         let all = Flat { label: Label::Real, split: Split::Train, subset: String::new() };
-        let photographs = all.read(&self.folder, Media::Pictures)?.samples;
+        let choices = Choices { grouping: Grouping::File, ..Choices::of(Media::Pictures) };
+        let photographs = all.read(&self.folder, &choices)?.samples;
         let task = Task::new("searched");
         let done = AtomicUsize::new(0);
         let found: Vec<Result<(String, FaceBox), String>> = photographs

@@ -72,6 +72,7 @@ impl Forge {
     /// Does it.
     pub fn run(self) -> Result<()> {
         let order = self.order()?;
+        order.check().map_err(failure::usage)?;
         let forged = whole::make(&self.out, &forged::PARTS, self.force, |out| {
             let task = Task::new("forged");
             Ok(order.make(&self.photos, out, &|done, total| task.set(done, total, ""))?)

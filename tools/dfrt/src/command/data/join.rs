@@ -1,5 +1,6 @@
 //! `dfrt data join`: several data sets as one manifest.
 
+use crate::failure;
 use crate::output;
 use crate::place;
 use anyhow::{Result, bail};
@@ -38,13 +39,14 @@ impl Join {
     /// Does it.
     pub fn run(self) -> Result<()> {
         if self.data.is_empty() {
-            bail!("no data set is named; give manifests or folders to join");
+            return Err(failure::usage("no data set is named; give manifests or folders to join"));
         }
         place::file(&self.out, self.force)?;
         let (mut samples, mut skipped) = (Vec::new(), Vec::new());
         for given in &self.data {
             let (name, path) = named(given);
             let data = Manifest::of(&path)?;
+            output::ruled(&path.display().to_string(), &data.rules);
             skipped.extend(data.skipped.iter().map(|line| format!("{}: {line}", path.display())));
             samples.extend(data.samples.into_iter().map(|sample| prefixed(sample, name)));
         }

@@ -1,12 +1,13 @@
 //! `dfrt data synth`: the drawn demo set.
 
 use super::whole;
+use crate::failure;
 use crate::output;
 use crate::progress::Task;
 use anyhow::Result;
 use argh::FromArgs;
 use dfrt_runtime::data::manifest::Summary;
-use dfrt_runtime::data::synth;
+use dfrt_runtime::data::synth::{self, SynthError};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -47,6 +48,13 @@ const DRAWN: [&str; 5] = ["train", "val", "test", "split.csv", "manifest.csv"];
 impl Synth {
     /// Does it.
     pub fn run(self) -> Result<()> {
+        let Self { count, size, .. } = self;
+        if count < synth::MIN_COUNT {
+            return Err(failure::usage(SynthError::Count { count }));
+        }
+        if !synth::SIZES.contains(&size) {
+            return Err(failure::usage(SynthError::Size { size }));
+        }
         let out = self.out.display();
         let summary = whole::make(&self.out, &DRAWN, self.force, |out| self.draw(out))?;
         let (pictures, skipped) = (whole::total(&summary), summary.skipped);

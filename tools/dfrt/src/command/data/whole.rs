@@ -1,5 +1,6 @@
 //! Data sets that replace an earlier one only when they are whole.
 
+use crate::lock::Lock;
 use crate::place;
 use anyhow::{Context, Result, bail};
 use dfrt_runtime::data::manifest::{Label, Split, Summary};
@@ -14,6 +15,7 @@ use std::path::Path;
 /// The folder is occupied, by other things even, or cannot be replaced; as `make`.
 pub fn make<T>(out: &Path, parts: &[&str], force: bool, make: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
     let shown = out.display();
+    let _lock = Lock::beside(out)?;
     if place::is_free(out)? {
         return make(out);
     }

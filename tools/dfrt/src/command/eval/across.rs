@@ -2,11 +2,13 @@
 
 use super::{Eval, plain};
 use crate::dataset::Dataset;
+use crate::failure;
 use crate::model::Model;
 use crate::output;
 use crate::place;
-use anyhow::{Result, bail};
-use dfrt_runtime::data::manifest::Split;
+use crate::threshold;
+use anyhow::Result;
+use dfrt_runtime::data::manifest::{Sample, Split};
 use dfrt_runtime::detector::evaluate::{CrossEvaluation, Evaluation, write_scores};
 use dfrt_runtime::detector::session::TractOracle;
 use dfrt_runtime::metrics::{Estimate, Metrics};
@@ -21,13 +23,15 @@ impl Eval {
             self.make_room(out)?;
         }
         let model = Model::find(&self.model)?;
-        let oracle = TractOracle::new(model.load_as(&self.asked())?);
+        let mut oracle = TractOracle::new(model.load_as(&self.asked())?);
         let metadata = oracle.detector().metadata();
         let split = self.split.or(metadata.and_then(|known| known.split)).unwrap_or(Split::Test);
         // All are opened before any is measured: a mistake in the last costs no hours.
         let subsets = self.subsets();
         let open = |path: &PathBuf| Dataset::open_subsets(Some(path), None, split, &subsets, self.limit);
         let data = self.data.iter().map(open).collect::<Result<Vec<_>>>()?;
+        let measured: Vec<&[Sample]> = data.iter().map(|data| &data.chosen[..]).collect();
+        threshold::settle(&mut oracle, &model, self.threshold.as_ref(), &measured)?;
         let mut evaluations = Vec::with_capacity(data.len());
         for (index, data) in data.iter().enumerate() {
             output::note(format!("== {}", data.name));
@@ -39,8 +43,12 @@ impl Eval {
             evaluations.push(evaluation);
         }
         let detector = oracle.detector();
-        let cross =
-            CrossEvaluation { model: model.info(detector), threshold: detector.threshold(), evaluations };
+        let cross = CrossEvaluation {
+            model: model.info(detector),
+            threshold: detector.threshold(),
+            threshold_from: Some(detector.threshold_source().clone()),
+            evaluations,
+        };
         if let Some(out) = &self.out {
             storage::write(&table_path(out), &tables::across(&cross))?;
             storage::write(out, (serde_json::to_string_pretty(&cross)? + "\n").as_bytes())?;
@@ -50,10 +58,10 @@ impl Eval {
 
     fn make_room(&self, out: &Path) -> Result<()> {
         if table_path(out) == out {
-            bail!(
+            return Err(failure::usage(format!(
                 "{}: the result is JSON, and a table is written beside it as .csv; name it .json",
                 out.display()
-            );
+            )));
         }
         let scores = (0..self.data.len()).map(|index| scores_path(out, index));
         scores.chain([out.to_owned(), table_path(out)]).try_for_each(|path| place::file(&path, self.force))
@@ -72,9 +80,10 @@ impl Eval {
             text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
             text.push('\n');
         }
-        text.push_str(
-            "in brackets: 95 % intervals over persons or videos; the threshold is the validation's",
-        );
+        text.push_str("in brackets: 95 % intervals over persons or videos");
+        if let Some(source) = &cross.threshold_from {
+            text.push_str(&format!("; the threshold is {source}"));
+        }
         if let Some(out) = &self.out {
             text.push_str(&format!("\nwritten to {} and {}", out.display(), table_path(out).display()));
         }
@@ -93,7 +102,7 @@ fn scores_path(out: &Path, index: usize) -> PathBuf {
     out.with_file_name(format!("{stem}-{}-scores.csv", index + 1))
 }
 
-/// A data set and, where it has several, its subsets.
+/// A data set and those of its subsets that are not the whole again.
 fn lines(evaluation: &Evaluation) -> Vec<[String; 7]> {
     let line = |part: &str, [real, fake]: [usize; 2], metrics: &Metrics, videos: Option<Estimate>| {
         let cell =
@@ -105,9 +114,7 @@ fn lines(evaluation: &Evaluation) -> Vec<[String; 7]> {
     };
     let counts = [evaluation.data.n_real, evaluation.data.n_fake];
     let mut lines = vec![line("all", counts, &evaluation.metrics, evaluation.by_group.metrics.auc)];
-    if evaluation.by_subset.len() > 1 {
-        let subsets = evaluation.by_subset.iter();
-        lines.extend(subsets.map(|(name, part)| line(name, [part.n_real, part.n_fake], &part.metrics, None)));
-    }
+    let subsets = evaluation.proper_subsets();
+    lines.extend(subsets.map(|(name, part)| line(name, [part.n_real, part.n_fake], &part.metrics, None)));
     lines
 }

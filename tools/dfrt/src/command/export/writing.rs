@@ -33,7 +33,9 @@ impl Export {
     fn onnx(&self) -> Result<()> {
         place::file(&self.out, self.force)?;
         if self.batch == Some(0) {
-            bail!("--batch 0: no picture would fit; ask for at least 1, or leave it out for any number");
+            return Err(failure::usage(
+                "--batch 0: no picture would fit; ask for at least 1, or leave it out for any number",
+            ));
         }
         let Imported { graph, weights, metadata } = self.model()?;
         outcome::export(&self.out, &graph, &weights, &metadata, self.batch)?;

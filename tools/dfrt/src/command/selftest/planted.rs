@@ -222,6 +222,7 @@ impl Pictures {
         work(Trial {
             threat,
             threshold: 0.0,
+            threshold_from: None,
             model: &model,
             data: "planted",
             split: Split::Test,

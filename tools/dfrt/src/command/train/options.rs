@@ -6,6 +6,8 @@ use crate::failure;
 use crate::output;
 use crate::place;
 use anyhow::Result;
+use dfrt_trainer::model::arch::Architecture;
+use dfrt_trainer::model::import::Choices;
 use dfrt_trainer::train::settings::Settings;
 
 impl Train {
@@ -24,7 +26,29 @@ impl Train {
         if let Some(init) = &self.init {
             settings.init = Some(place::absolute(init)?);
         }
+        if let Some(arch) = &self.arch {
+            settings.arch.clone_from(arch);
+            // A config says both; else the architecture's own side is meant.
+            if self.config.is_none() && !self.resume {
+                settings.res = Architecture::named(arch)?.res;
+            }
+        }
+        let choices = Choices {
+            key: self.key.clone(),
+            prefix: self.prefix.clone(),
+            head: self.head.clone(),
+            fake_index: self.fake_index,
+            new_head: self.new_head,
+            leave_out: crate::command::listed(&self.leave_out),
+        };
+        if settings.init.is_none() && choices != Choices::default() {
+            return Err(failure::usage(
+                "--key, --prefix, --head, --fake-index, --new-head and --leave-out are of the file of --init, which is missing",
+            ));
+        }
+        conventions::choose(&mut settings.checkpoint, choices)?;
         let asked = conventions::asked(
+            &settings.arch,
             self.family.as_deref(),
             self.padding.as_deref(),
             self.bn_eps,
@@ -32,7 +56,6 @@ impl Train {
             self.std.map(|std| std.0),
         );
         settings.conventions = asked?.or(settings.conventions);
-        put(&mut settings.arch, &self.arch);
         put(&mut settings.res, &self.res);
         put(&mut settings.epochs, &self.epochs);
         if let Some(Batch::Of(batch)) = self.batch {

@@ -3,6 +3,7 @@
 use super::{Batch, RUN_FILES, Train};
 use crate::conventions;
 use crate::failure;
+use crate::lock::Lock;
 use crate::network;
 use crate::output::{self, Lines};
 use crate::place;
@@ -22,6 +23,7 @@ impl Train {
         if self.resume && self.force {
             return Err(failure::usage("--resume and --force exclude each other; see `dfrt train --help`"));
         }
+        let _lock = Lock::of(&self.out)?;
         let mut settings = if self.resume { self.resumed()? } else { self.begun()? };
         if self.resume
             && let Some(outcome) = finished(&self.out)
@@ -29,7 +31,7 @@ impl Train {
             output::note(format!("note: {} is finished already", self.out.display()));
             return self.tell(&outcome);
         }
-        settings.check()?;
+        settings.check().map_err(failure::usage)?;
         // Training opens these again; asked here, a mistake costs no earlier RUN.
         dataset::check(&settings)?;
         let engine = network::engine(self.device)?;
@@ -65,7 +67,8 @@ impl Train {
             return Err(failure::usage("--data is missing; see `dfrt train --help`"));
         }
         if let Some(init) = settings.init.clone() {
-            conventions::settle(&mut settings, &Source::open(&init)?)?;
+            let source = Source::open(&init, &settings.checkpoint)?;
+            conventions::settle(&mut settings, &source)?;
         }
         Ok(settings)
     }

@@ -121,6 +121,11 @@ impl<'p, 'a> Entries<'p, 'a> {
     }
 }
 
+/// A tensor's shape; none for anything else, and where its description is malformed.
+pub(super) fn shape(pickle: &Pickle<'_>, id: Id) -> Option<Vec<usize>> {
+    naturals(pickle, *rebuilt(pickle, id)?.get(2)?)
+}
+
 /// Whether a value is a tensor, be it of a kind that is read or not.
 pub(super) fn is_tensor(pickle: &Pickle<'_>, id: Id) -> bool {
     let Value::Made { by, .. } = *pickle.get(id) else { return false };

@@ -2,6 +2,8 @@
 
 use super::super::pickle::assembler::Assembler;
 use super::stream::MAGIC;
+use crate::model::weights::Tensor;
+use std::collections::BTreeMap;
 use std::io::{Cursor, Write};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
@@ -116,4 +118,77 @@ pub(super) fn header(little_endian: bool) -> Vec<u8> {
         Assembler::new().raw(b"}").text("little_endian").raw(order).raw(b"s").finish(),
     ]
     .concat()
+}
+
+/// A dict in the making, as programs save their checkpoints.
+#[derive(Default)]
+pub(in crate::model) struct Object {
+    pickle: Vec<u8>,
+    /// The storages' bytes, by place.
+    storages: Vec<Vec<u8>>,
+}
+
+impl Object {
+    /// Adds opcodes.
+    fn add(&mut self, write: impl FnOnce(&mut Assembler)) {
+        let mut assembler = Assembler::new();
+        write(&mut assembler);
+        let bytes = assembler.finish();
+        // Without the protocol before and the end behind.
+        self.pickle.extend(&bytes[2..bytes.len() - 1]);
+    }
+
+    /// A text under a key.
+    pub(in crate::model) fn text(&mut self, key: &str, text: &str) {
+        self.add(|object| {
+            object.text(key).text(text);
+        });
+    }
+
+    /// A `Namespace` of integers under "args".
+    pub(in crate::model) fn args(&mut self, values: &[(&str, i64)]) {
+        self.add(|object| {
+            object.text("args").global("argparse", "Namespace").raw(b")\x81}(");
+            for &(name, value) in values {
+                object.text(name).int(value);
+            }
+            object.raw(b"ub");
+        });
+    }
+
+    /// A state under a key, every tensor of a storage of its own.
+    pub(in crate::model) fn state(&mut self, key: &str, tensors: &BTreeMap<String, Tensor>) {
+        self.add(|object| {
+            object.text(key).global("collections", "OrderedDict").raw(b")R(");
+        });
+        for (name, tensor) in tensors {
+            let place = self.storages.len().to_string();
+            let shape: Vec<i64> = tensor.shape.iter().map(|&size| size as i64).collect();
+            let strides: Vec<i64> = (0..shape.len()).map(|axis| shape[axis + 1..].iter().product()).collect();
+            self.add(|object| {
+                object.text(name).global("torch._utils", "_rebuild_tensor_v2").raw(b"((").text("storage");
+                object
+                    .global("torch", "FloatStorage")
+                    .text(&place)
+                    .text("cpu")
+                    .int(tensor.values.len() as i64);
+                object.raw(b"tQ").int(0).ints(&shape).ints(&strides);
+                object.raw(b"\x89").global("collections", "OrderedDict").raw(b")RtR");
+            });
+            self.storages.push(tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect());
+        }
+        self.add(|object| {
+            object.raw(b"u");
+        });
+    }
+
+    /// The file, in the newer format.
+    pub(in crate::model) fn file(&self) -> Vec<u8> {
+        let pickle = [b"\x80\x02}(".as_slice(), &self.pickle, b"u."].concat();
+        let mut records =
+            vec![("data.pkl".to_owned(), pickle.as_slice()), ("byteorder".to_owned(), b"little")];
+        let storages = self.storages.iter().enumerate();
+        records.extend(storages.map(|(place, bytes)| (format!("data/{place}"), bytes.as_slice())));
+        archive_of(&records)
+    }
 }

@@ -1,13 +1,20 @@
 use super::super::pickle::assembler::Assembler;
 use super::save::{Saved, Storage, archive, archive_of, floats, header, state, stream, whole};
-use super::{MAX_SHARED, StateDict, TorchFileError, is_torch, read};
+use super::{Checkpoint, Facts, MAX_SHARED, StateDict, TorchFileError, is_torch};
 use crate::model::weights::Tensor;
 use half::{bf16, f16};
 use proptest::prelude::*;
 use std::path::Path;
 
+fn checkpoint(bytes: &[u8]) -> Result<Checkpoint<'_>, TorchFileError> {
+    Checkpoint::open(Path::new("net.pt"), bytes)
+}
+
+/// The last state of a file.
 fn open(bytes: &[u8]) -> Result<StateDict, TorchFileError> {
-    read(Path::new("net.pt"), bytes)
+    let file = checkpoint(bytes)?;
+    let last = file.states().pop().expect("an open file has states");
+    file.read(&last.key)
 }
 
 /// The error's message, which is one line that names the file.
@@ -123,42 +130,66 @@ fn numbers_of_every_type() {
     }
 }
 
-#[test]
-fn the_state_is_found_under_the_usual_keys() {
+/// An archive of a dict with a state under each key.
+fn wrapped(keys: &[&str]) -> Vec<u8> {
     let (tensors, storages) = sample();
-    let wrapped = |keys: &[&str]| {
-        let mut object = Assembler::new();
-        object.raw(b"}(").text("epoch").int(3);
-        for key in keys {
-            object.text(key).state(&tensors);
-        }
-        archive(&object.raw(b"u").finish(), &storages)
-    };
-    for (keys, found_in) in [
-        (vec!["state_dict"], "state_dict"),
-        (vec!["ema"], "ema"),
-        (vec!["net", "model"], "model"),
-        (vec!["state_dict_ema", "model", "state_dict"], "state_dict"),
-    ] {
-        let expected = StateDict { found_in: Some(found_in.to_owned()), ..sample_state() };
-        assert_eq!(open(&wrapped(&keys)).unwrap(), expected, "{keys:?}");
+    let mut object = Assembler::new();
+    object.raw(b"}(").text("epoch").int(3);
+    for key in keys {
+        object.text(key).state(&tensors);
     }
-    let mut nested = Assembler::new();
-    nested.raw(b"}").text("model").raw(b"}").text("state_dict").state(&tensors).raw(b"ss");
-    let found = open(&archive(&nested.finish(), &storages)).unwrap();
-    assert_eq!(found.found_in.as_deref(), Some("model.state_dict"));
-    let message = refused(&wrapped(&["weights"]));
-    assert!(message.contains("a dict of 2 with the keys [`epoch`, `weights`]"), "{message}");
+    archive(&object.raw(b"u").finish(), &storages)
 }
 
 #[test]
-fn a_wrapper_of_options_is_passed_over() {
+fn every_state_is_listed_with_its_key() {
+    let (tensors, storages) = sample();
+    let listed = |file: &[u8]| -> Vec<String> {
+        checkpoint(file).unwrap().states().into_iter().map(|state| state.key).collect()
+    };
+    assert_eq!(listed(&wrapped(&["weights", "state_dict_ema"])), ["weights", "state_dict_ema"]);
+    let mut nested = Assembler::new();
+    nested.raw(b"}").text("model").raw(b"}(").text("width").int(1);
+    nested.text("state_dict").state(&tensors).raw(b"us");
+    let nested = archive(&nested.finish(), &storages);
+    assert_eq!(listed(&nested), ["model.state_dict"]);
+    let shapes = &checkpoint(&nested).unwrap().states()[0].shapes;
+    assert_eq!((&shapes["weight"], &shapes["count"]), (&vec![2, 3], &vec![]));
+    let flat = archive(&state(&tensors), &storages);
+    assert_eq!(listed(&flat), [""]);
+}
+
+#[test]
+fn a_state_is_read_by_its_key() {
+    let file = wrapped(&["net", "ema"]);
+    for key in ["net", "ema"] {
+        let expected = StateDict { found_in: Some(key.to_owned()), ..sample_state() };
+        assert_eq!(checkpoint(&file).unwrap().read(key).unwrap(), expected);
+    }
+    let message = checkpoint(&file).unwrap().read("model").unwrap_err().to_string();
+    assert!(message.ends_with("no tensors under the key `model`; --key may be `net` or `ema`"), "{message}");
+}
+
+#[test]
+fn arch_and_args_are_told() {
     let (tensors, storages) = sample();
     let mut object = Assembler::new();
-    object.raw(b"}(").text("model").raw(b"}").text("width").int(1).raw(b"s");
-    object.text("ema").state(&tensors).raw(b"u");
-    let found = open(&archive(&object.finish(), &storages)).unwrap();
-    assert_eq!(found.found_in.as_deref(), Some("ema"));
+    object.raw(b"}(").text("arch").text("tf_efficientnet_b4_ns");
+    object.text("args").global("argparse", "Namespace").raw(b")\x81}(");
+    object.text("model").text("another").text("img_size").int(380).text("bn_eps").raw(b"G");
+    object.raw(&0.002_f64.to_be_bytes()).text("mean").raw(b"](").raw(b"G").raw(&0.5_f64.to_be_bytes());
+    object.raw(b"K\x01K\x00e").text("std").raw(b"Nub").text("state_dict").state(&tensors).raw(b"u");
+    let file = archive(&object.finish(), &storages);
+    let expected = Facts {
+        arch: Some("tf_efficientnet_b4_ns".to_owned()),
+        settings: true,
+        bn_eps: Some(0.002),
+        mean: Some([0.5, 1.0, 0.0]),
+        std: None,
+        res: Some(380),
+    };
+    assert_eq!(checkpoint(&file).unwrap().facts(), expected);
+    assert_eq!(checkpoint(&wrapped(&["model"])).unwrap().facts(), Facts::default());
 }
 
 #[test]

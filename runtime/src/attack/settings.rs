@@ -1,0 +1,85 @@
+//! What must not change between an attack and its continuation, as the first line of its
+//! journal holds it. Which pictures are judged may change: more of them later is no other
+//! attack, and a picture is known by its content, not by its name.
+
+use super::Attack;
+use super::judge::Trial;
+use crate::differing::differing;
+use serde_json::{Map, Value, json};
+
+/// The settings of an attack on trial.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings(Map<String, Value>);
+
+impl Settings {
+    /// Those of `attack` under what `trial` says.
+    pub fn of(attack: &dyn Attack, trial: &Trial<'_>) -> Self {
+        let settings = json!({
+            "method": attack.name(),
+            "params": attack.parameters(),
+            "norm": trial.threat.norm,
+            "eps_255": trial.threat.eps_255,
+            "threshold": trial.threshold,
+            "model": trial.model.sha256,
+            "res": trial.model.res,
+            "reading": trial.model.reading,
+            "split": trial.split,
+            "data": trial.data,
+        });
+        // As they come back from a file, whatever a reader does with a number's last digit.
+        Self::parse(&settings.to_string()).expect("an object that was just written")
+    }
+
+    /// The settings in a line of a journal; none where it holds no such object.
+    pub fn parse(line: &str) -> Option<Self> {
+        match serde_json::from_str(line) {
+            Ok(Value::Object(settings)) => Some(Self(settings)),
+            _ => None,
+        }
+    }
+
+    /// As one line.
+    pub fn line(&self) -> String {
+        Value::Object(self.0.clone()).to_string()
+    }
+
+    /// The setting `name`; null where there is none.
+    pub fn get(&self, name: &str) -> &Value {
+        self.0.get(name).unwrap_or(&Value::Null)
+    }
+
+    /// Every setting in which `now` differs, with both values; none where nothing does.
+    /// The name of the data set is no setting: its pictures are known by their content.
+    pub fn difference(&self, now: &Self) -> Option<String> {
+        let named = |settings: &Self| {
+            let mut settings = settings.0.clone();
+            settings.remove("data");
+            settings
+        };
+        differing(&named(self), &named(now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Settings {
+        Settings::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_data_set_under_another_name_may_be_the_same() {
+        let then = parsed(r#"{"params":{"seed":0},"data":"faces"}"#);
+        assert_eq!(then.difference(&parsed(r#"{"params":{"seed":0},"data":"moved/faces"}"#)), None);
+        let now = parsed(r#"{"params":{"seed":1},"data":"faces"}"#);
+        assert_eq!(then.difference(&now).unwrap(), "seed was 0 and is 1");
+    }
+
+    #[test]
+    fn a_line_comes_back_as_it_was() {
+        let settings = parsed(r#"{"threshold":-0.11999297142028809,"params":{"p":0.1}}"#);
+        assert_eq!(parsed(&settings.line()), settings);
+        assert_eq!(Settings::parse("f2b6538b7084ce29"), None, "a hash, as earlier versions wrote it");
+    }
+}

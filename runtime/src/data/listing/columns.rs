@@ -1,0 +1,143 @@
+//! Which column of a list is what, by the names that are usual.
+
+use super::Asked;
+
+/// Columns with the pictures' paths, those with whole paths first.
+const PATH: [&str; 16] = [
+    "path",
+    "filepath",
+    "file_path",
+    "image_path",
+    "img_path",
+    "frame_path",
+    "picture",
+    "image",
+    "img",
+    "filename",
+    "file_name",
+    "image_name",
+    "img_name",
+    "file",
+    "fname",
+    "name",
+];
+/// Columns with the labels, those in words first.
+pub(super) const LABEL: [&str; 17] = [
+    "label_str",
+    "label_name",
+    "class_name",
+    "label",
+    "labels",
+    "class",
+    "target",
+    "is_fake",
+    "fake",
+    "is_deepfake",
+    "deepfake",
+    "is_real",
+    "real",
+    "ground_truth",
+    "gt",
+    "y",
+    "category",
+];
+const SPLIT: [&str; 4] = ["split", "partition", "phase", "set"];
+const GROUP: [&str; 17] = [
+    "group",
+    "video",
+    "video_id",
+    "video_name",
+    "videoname",
+    "clip",
+    "clip_id",
+    "sequence",
+    "sequence_id",
+    "person",
+    "person_id",
+    "subject",
+    "subject_id",
+    "identity",
+    "identity_id",
+    "actor",
+    "source_video",
+];
+const SUBSET: [&str; 9] = [
+    "subset",
+    "method",
+    "manipulation",
+    "generator",
+    "technique",
+    "source",
+    "dataset",
+    "model",
+    "manipulation_type",
+];
+
+/// The places of what was found.
+#[derive(Debug)]
+pub(super) struct Columns {
+    /// Of the paths.
+    pub path: usize,
+    /// Of labels, the better first.
+    pub labels: Vec<usize>,
+    /// Of the splits.
+    pub split: Option<usize>,
+    /// Of the videos or persons.
+    pub group: Option<usize>,
+    /// Of the subsets.
+    pub subset: Option<usize>,
+}
+
+/// As the lists above write it.
+pub(super) fn plain(name: &str) -> String {
+    name.trim().to_lowercase().replace([' ', '-'], "_")
+}
+
+fn first(names: &csv::StringRecord, known: &[&str]) -> Option<usize> {
+    known.iter().find_map(|known| names.iter().position(|name| plain(name) == *known))
+}
+
+fn called(names: &csv::StringRecord, column: &str) -> Option<usize> {
+    names.iter().position(|name| name.trim() == column)
+}
+
+/// The column of the paths.
+pub(super) fn path(names: &csv::StringRecord, asked: &Asked) -> Option<usize> {
+    match &asked.path_column {
+        Some(column) => called(names, column),
+        None => first(names, &PATH),
+    }
+}
+
+impl Columns {
+    /// Finds them among `names`.
+    ///
+    /// # Errors
+    /// No column of paths, or none of a name that was asked for.
+    pub fn of(names: &csv::StringRecord, asked: &Asked) -> Result<Self, String> {
+        let there = || names.iter().map(str::trim).collect::<Vec<_>>().join(", ");
+        let absent = |option: &str, column: &str| {
+            format!("{option} {column}: there is no such column; there are {}", there())
+        };
+        let path = path(names, asked).ok_or_else(|| match &asked.path_column {
+            Some(column) => absent("--path-column", column),
+            None => format!(
+                "no column is known for one of paths (path, filename, image, …); its columns are {}; name it with \
+                --path-column, or write a first line with the columns' names",
+                there()
+            ),
+        })?;
+        let labels = match &asked.label_column {
+            Some(column) => vec![called(names, column).ok_or_else(|| absent("--label-column", column))?],
+            None => LABEL.iter().filter_map(|known| first(names, &[known])).collect(),
+        };
+        let other = |at: &usize| *at != path && !labels.contains(at);
+        Ok(Self {
+            path,
+            split: first(names, &SPLIT).filter(other),
+            group: first(names, &GROUP).filter(other),
+            subset: first(names, &SUBSET).filter(other),
+            labels,
+        })
+    }
+}

@@ -1,0 +1,213 @@
+//! What the labels of a list mean: what they say in words, what the column's name says of 0
+//! and 1, what the pictures' folders agree on, or what the user says.
+
+use super::columns::{self, Columns};
+use super::{Asked, Row};
+use crate::data::manifest::Label;
+use crate::data::naming;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Columns in which yes means fake.
+const YES_IS_FAKE: [&str; 4] = ["is_fake", "fake", "is_deepfake", "deepfake"];
+/// Columns in which yes means real.
+const YES_IS_REAL: [&str; 2] = ["is_real", "real"];
+
+/// The labels of all rows, and how they were understood.
+pub(super) struct Labelled {
+    /// A row each.
+    pub labels: Vec<Label>,
+    /// In words.
+    pub rule: String,
+}
+
+/// Reads the labels of `rows`, whose pictures are called `paths`.
+///
+/// # Errors
+/// Where they are not there, or nothing proves what they mean: why, and what to say.
+pub(super) fn read(
+    names: &csv::StringRecord,
+    columns: &Columns,
+    rows: &[Row],
+    paths: &[&str],
+    asked: &Asked,
+) -> Result<Labelled, String> {
+    if let Some(label) = asked.label {
+        return Ok(Labelled { labels: vec![label; rows.len()], rule: format!("all are said to be {label}") });
+    }
+    let of_folders: Option<Vec<Label>> = paths.iter().map(|path| folder(path)).collect();
+    // One class in all paths may be the name of a folder far above the data set.
+    let of_folders = of_folders.filter(|labels| labels.iter().any(|label| *label != labels[0]));
+    let told = !asked.fake.is_empty() || !asked.real.is_empty();
+    let Some(&first) = columns.labels.first() else {
+        return match of_folders {
+            Some(labels) if !told => {
+                Ok(Labelled { labels, rule: "labels are those of the pictures' folders".into() })
+            }
+            _ => Err(format!(
+                "no column is known for one of labels; its columns are {}; name it with --label-column, or say \
+                --label real or fake where all pictures are that",
+                names.iter().map(str::trim).collect::<Vec<_>>().join(", ")
+            )),
+        };
+    };
+    let column = |at: usize| Column {
+        name: names[at].trim(),
+        values: rows.iter().map(|row| plain(&row.fields[at])).collect(),
+    };
+    let all: Vec<Column<'_>> = columns.labels.iter().map(|&at| column(at)).collect();
+    if let Some((row, _)) = rows.iter().zip(&all[0].values).find(|(_, value)| value.is_empty()) {
+        return Err(format!("line {}: the field {:?} is empty; correct that line", row.line, &names[first]));
+    }
+    if told {
+        let holds = |column: &&Column<'_>| {
+            asked.fake.iter().chain(&asked.real).all(|value| column.values.contains(&plain(value)))
+        };
+        return all.iter().find(holds).unwrap_or(&all[0]).said(asked);
+    }
+    for column in &all {
+        if let Some(labelled) = column.in_words().or_else(|| column.by_its_name()) {
+            return Ok(labelled);
+        }
+    }
+    of_folders.and_then(|folders| all[0].as_folders(&folders)).ok_or_else(|| all[0].question())
+}
+
+struct Column<'a> {
+    name: &'a str,
+    values: Vec<String>,
+}
+
+impl Column<'_> {
+    fn distinct(&self) -> BTreeSet<&str> {
+        self.values.iter().map(String::as_str).collect()
+    }
+
+    fn of(&self, meaning: &BTreeMap<&str, Label>, why: &str) -> Labelled {
+        let labels = self.values.iter().map(|value| meaning[value.as_str()]).collect();
+        let said = |label: Label| {
+            let values: Vec<&str> =
+                meaning.iter().filter(|(_, of)| **of == label).map(|(value, _)| *value).collect();
+            (!values.is_empty()).then(|| format!("{} {label}", short(&values)))
+        };
+        let said: Vec<String> = [Label::Real, Label::Fake].into_iter().filter_map(said).collect();
+        Labelled {
+            labels,
+            rule: format!("labels are from the column {:?}: {}{why}", self.name, said.join(", ")),
+        }
+    }
+
+    /// `real`, `FAKE`, `original`, …
+    fn in_words(&self) -> Option<Labelled> {
+        let meaning: Option<BTreeMap<&str, Label>> =
+            self.distinct().into_iter().map(|value| Some((value, naming::class(value)?))).collect();
+        Some(self.of(&meaning?, ""))
+    }
+
+    /// 0 and 1, yes and no of a column that says what yes means.
+    fn by_its_name(&self) -> Option<Labelled> {
+        let name = columns::plain(self.name);
+        let yes = match &*name {
+            name if YES_IS_FAKE.contains(&name) => Label::Fake,
+            name if YES_IS_REAL.contains(&name) => Label::Real,
+            _ => return None,
+        };
+        let meaning = self.distinct().into_iter().map(|value| match value {
+            "1" | "true" | "yes" => Some((value, yes)),
+            "0" | "false" | "no" => Some((value, yes.other())),
+            _ => None,
+        });
+        Some(self.of(&meaning.collect::<Option<_>>()?, ""))
+    }
+
+    /// As the pictures' folders say, where these agree on every label.
+    fn as_folders(&self, folders: &[Label]) -> Option<Labelled> {
+        let mut meaning: BTreeMap<&str, Label> = BTreeMap::new();
+        for (value, label) in self.values.iter().zip(folders) {
+            if *meaning.entry(value).or_insert(*label) != *label {
+                return None;
+            }
+        }
+        Some(self.of(&meaning, ", as the folders of all pictures say"))
+    }
+
+    /// As the user says.
+    fn said(&self, asked: &Asked) -> Result<Labelled, String> {
+        let distinct = self.distinct();
+        let mut meaning: BTreeMap<&str, Label> = BTreeMap::new();
+        let options =
+            [("--fake-label", &asked.fake, Label::Fake), ("--real-label", &asked.real, Label::Real)];
+        for (option, values, label) in options {
+            for value in values {
+                let known = distinct.get(plain(value).as_str()).ok_or_else(|| {
+                    let all: Vec<&str> = distinct.iter().copied().collect();
+                    format!(
+                        "{option} {value}: no line has that in {:?}; there are {}",
+                        self.name,
+                        short(&all)
+                    )
+                })?;
+                if meaning.insert(known, label).is_some_and(|earlier| earlier != label) {
+                    return Err(format!("{value} is said to be real and fake; leave one of them out"));
+                }
+            }
+        }
+        let rest = match (asked.fake.is_empty(), asked.real.is_empty()) {
+            (false, true) => Some(Label::Real),
+            (true, false) => Some(Label::Fake),
+            _ => None,
+        };
+        for value in distinct {
+            if meaning.contains_key(value) {
+                continue;
+            }
+            let label = rest.ok_or_else(|| {
+                format!(
+                    "{value:?} of the column {:?} is neither among --fake-label nor --real-label",
+                    self.name
+                )
+            })?;
+            meaning.insert(value, label);
+        }
+        Ok(self.of(&meaning, ", as said"))
+    }
+
+    /// What is asked where nothing proves it.
+    fn question(&self) -> String {
+        let distinct: Vec<&str> = self.distinct().into_iter().collect();
+        let binary = distinct.iter().all(|value| ["0", "1"].contains(value));
+        let ways = match distinct[..] {
+            _ if binary => "say --fake-label 1 or --fake-label 0".to_owned(),
+            [one] => format!("say --fake-label {one} or --real-label {one}"),
+            [one, other] => format!("say --fake-label {one} or --fake-label {other}"),
+            _ => "name those that are fake with --fake-label A,B,…, or the real ones with --real-label"
+                .to_owned(),
+        };
+        format!(
+            "the labels in the column {:?} are {}, and nothing proves which are fake; {ways}",
+            self.name,
+            short(&distinct)
+        )
+    }
+}
+
+/// The class of the innermost folder of `path` that says one.
+fn folder(path: &str) -> Option<Label> {
+    let mut parts = path.rsplit(['/', '\\']);
+    parts.next();
+    parts.find_map(naming::class)
+}
+
+/// Without case, and 1.0 as 1.
+fn plain(value: &str) -> String {
+    let value = value.trim().to_lowercase();
+    match value.parse::<f64>() {
+        Ok(number) if number.fract() == 0.0 && number.abs() < 1e9 => format!("{}", number as i64),
+        _ => value,
+    }
+}
+
+/// At most eight of them in words.
+fn short(values: &[&str]) -> String {
+    let shown = values.iter().take(8).copied().collect::<Vec<_>>().join(", ");
+    if values.len() > 8 { format!("{shown} and {} more", values.len() - 8) } else { shown }
+}

@@ -1,0 +1,262 @@
+use super::*;
+use proptest::prelude::*;
+use std::path::Path;
+
+/// A folder with the list `text` and the `pictures` that it names.
+fn set(text: &[u8], pictures: &[&str]) -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    for picture in pictures {
+        let path = dir.path().join(picture);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, b"never opened").unwrap();
+    }
+    let list = dir.path().join("list.csv");
+    std::fs::write(&list, text).unwrap();
+    (dir, list)
+}
+
+fn read_with(text: &str, pictures: &[&str], asked: &Asked) -> Result<Manifest, ManifestError> {
+    let (_dir, list) = set(text.as_bytes(), pictures);
+    read(&list, asked)
+}
+
+fn labels(manifest: &Manifest) -> Vec<&str> {
+    manifest.samples.iter().map(|sample| sample.label.name()).collect()
+}
+
+#[track_caller]
+fn says(text: &str, pictures: &[&str], asked: &Asked, expected: &[&str]) {
+    let message = read_with(text, pictures, asked).unwrap_err().to_string();
+    expected.iter().for_each(|word| assert!(message.contains(word), "{word:?} is not in {message}"));
+}
+
+const TWO: [&str; 2] = ["a.png", "b.png"];
+
+#[test]
+fn usual_columns_and_labels_in_words_are_known() {
+    let lists = [
+        "filename,label\na.png,real\nb.png,FAKE\n",
+        "Label;Image Path\nOriginal;a.png\nmanipulated;b.png\n",
+        "img_path\tclass\na.png\tnature\nb.png\tai\n",
+        ",original_path,id,label,label_str,path\n0,/x/a,1,1,real,a.png\n1,/x/b,2,0,fake,b.png\n",
+        "file,is_fake\na.png,0\nb.png,1\n",
+        "file,is_real\na.png,True\nb.png,False\n",
+        "file,Is Fake\na.png,0.0\nb.png,1.0\n",
+    ];
+    for list in lists {
+        let manifest = read_with(list, &TWO, &Asked::default()).unwrap();
+        assert_eq!(labels(&manifest), ["real", "fake"], "{list}");
+        assert!(
+            manifest.rules.iter().any(|rule| rule.contains("labels are from the column")),
+            "{:?}",
+            manifest.rules
+        );
+    }
+    let mark = [
+        &[0xff, 0xfe][..],
+        &"path;label\na.png;real\nb.png;fake\n".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>(),
+    ]
+    .concat();
+    let (_dir, list) = set(&mark, &TWO);
+    assert_eq!(labels(&read(&list, &Asked::default()).unwrap()), ["real", "fake"]);
+}
+
+#[test]
+fn numbers_are_asked_for_unless_folders_prove_them() {
+    let numbers = "filename,label\na.png,0\nb.png,1\n";
+    says(
+        numbers,
+        &TWO,
+        &Asked::default(),
+        &["\"label\" are 0, 1", "nothing proves", "--fake-label 1 or --fake-label 0"],
+    );
+    let fake = |labels: &[&str]| Asked {
+        fake: labels.iter().map(|&label| label.to_owned()).collect(),
+        ..Asked::default()
+    };
+    assert_eq!(labels(&read_with(numbers, &TWO, &fake(&["1"])).unwrap()), ["real", "fake"]);
+    assert_eq!(labels(&read_with(numbers, &TWO, &fake(&["0"])).unwrap()), ["fake", "real"]);
+    says(numbers, &TWO, &fake(&["2"]), &["--fake-label 2", "there are 0, 1"]);
+    // Of many labels those that are left over are the other class.
+    let many = "filename,target\na.png,0\nb.png,6\n";
+    let real = Asked { real: vec!["0".to_owned()], ..Asked::default() };
+    assert_eq!(labels(&read_with(many, &TWO, &real).unwrap()), ["real", "fake"]);
+    let both = Asked { real: vec!["0".to_owned()], ..fake(&["5"]) };
+    says(many, &TWO, &both, &["--fake-label 5", "there are 0, 6"]);
+    says(
+        "filename,label\na.png,x\nb.png,y\n",
+        &TWO,
+        &Asked::default(),
+        &["--fake-label x or --fake-label y"],
+    );
+
+    let (real, fake) = ("test/real/a.png", "test/fake/b.png");
+    let proved = format!("path,label\n{real},1\n{fake},0\n");
+    let manifest = read_with(&proved, &[real, fake], &Asked::default()).unwrap();
+    assert_eq!(labels(&manifest), ["fake", "real"], "in the order of the paths");
+    assert!(
+        manifest.rules[1].contains("0 fake") || manifest.rules[1].contains("1 real"),
+        "{:?}",
+        manifest.rules
+    );
+    let contradicted = format!("path,label\n{real},1\n{fake},1\n");
+    says(&contradicted, &[real, fake], &Asked::default(), &["nothing proves"]);
+    // A folder around all of it proves nothing.
+    let around = "path,label\nai/set/a.png,0\nai/set/b.png,1\n";
+    says(around, &["ai/set/a.png", "ai/set/b.png"], &Asked::default(), &["nothing proves"]);
+    let unlabelled = format!("path\n{real}\n{fake}\n");
+    assert_eq!(labels(&read_with(&unlabelled, &[real, fake], &Asked::default()).unwrap()), ["fake", "real"]);
+    says("path\na.png\nb.png\n", &TWO, &Asked::default(), &["--label-column", "--label real or fake"]);
+    let all = Asked { label: Some(Label::Fake), split: Some(Split::Test), ..Asked::default() };
+    let manifest = read_with("path\na.png\nb.png\n", &TWO, &all).unwrap();
+    assert_eq!((labels(&manifest), manifest.split(Split::Test).len()), (vec!["fake", "fake"], 2));
+}
+
+#[test]
+fn paths_are_looked_for_where_they_may_be() {
+    let text = "path,label\nreal\\a.png,real\nfake\\b.png,fake\n";
+    let manifest = read_with(text, &["real/a.png", "fake/b.png"], &Asked::default()).unwrap();
+    assert!(
+        manifest
+            .samples
+            .iter()
+            .all(|sample| sample.path.components().count() > 2 && sample.path.is_absolute())
+    );
+    assert_eq!(labels(&manifest), ["fake", "real"]);
+    #[cfg(unix)]
+    {
+        // A name may hold a backslash there.
+        let manifest = read_with(text, &["real\\a.png", "fake/b.png"], &Asked::default()).unwrap();
+        assert!(manifest.samples.iter().any(|sample| sample.path.ends_with("real\\a.png")));
+    }
+    let (dir, list) = set(b"path,label\na.png,real\nb.png,fake\n", &["pictures/a.png", "pictures/b.png"]);
+    let message = read(&list, &Asked::default()).unwrap_err().to_string();
+    assert!(message.contains("none of its 2 pictures") && message.contains("--root"), "{message}");
+    let root = Asked { root: Some(dir.path().join("pictures")), ..Asked::default() };
+    assert_eq!(read(&list, &root).unwrap().samples.len(), 2);
+
+    let some = read_with(
+        "path,label\na.png,real\nb.png,fake\ngone.png,fake\nfilm.mp4,fake\n",
+        &["a.png", "b.png", "film.mp4"],
+        &Asked::default(),
+    )
+    .unwrap();
+    assert_eq!(some.skipped, ["film.mp4: a video, no picture", "gone.png: in the list, but missing"]);
+    says(
+        "path,label\na.png,real\n../b.png,fake\n",
+        &TWO,
+        &Asked::default(),
+        &["line 3", "climbs out", "--climb"],
+    );
+}
+
+#[test]
+fn what_contradicts_itself_is_refused() {
+    let twice =
+        read_with("path,label\na.png,real\na.png,real\nb.png,fake\n", &TWO, &Asked::default()).unwrap();
+    assert_eq!(
+        (twice.samples.len(), &twice.skipped[..]),
+        (2, &["line 3: stands on line 2 already".to_owned()][..])
+    );
+    says(
+        "path,label\na.png,real\na.png,fake\n",
+        &TWO,
+        &Asked::default(),
+        &["line 3", "fake here and real on line 2"],
+    );
+    says("path,label\na.png,real\n,fake\n", &TWO, &Asked::default(), &["line 3", "names no picture"]);
+    says("path,label\na.png,real\nb.png,\n", &TWO, &Asked::default(), &["line 3", "\"label\" is empty"]);
+    says("a.png,real\nb.png,fake\n", &TWO, &Asked::default(), &["--path-column", "a.png, real"]);
+    says("path,label\n", &TWO, &Asked::default(), &["holds no picture"]);
+    says("", &TWO, &Asked::default(), &["is empty"]);
+    let column = |name: &str| Asked { path_column: Some(name.to_owned()), ..Asked::default() };
+    says(
+        "path,label\na.png,real\n",
+        &TWO,
+        &column("where"),
+        &["--path-column where", "there are path, label"],
+    );
+    let columns = Asked { label_column: Some("y?".to_owned()), ..column("where") };
+    let manifest = read_with("where;y?\na.png;fake\nb.png;real\n", &TWO, &columns).unwrap();
+    assert_eq!(labels(&manifest), ["fake", "real"]);
+}
+
+#[test]
+fn splits_and_groups_are_the_lists_or_made() {
+    let text = "path,label,split,video_id,method\na.png,real,train,v1,\nb.png,fake,Testing,v1,swap\n";
+    let manifest = read_with(text, &TWO, &Asked::default()).unwrap();
+    let of = |sample: &Sample| (sample.split, sample.group.clone(), sample.subset.clone());
+    let expected = [(Split::Train, "v1", "real"), (Split::Test, "v1", "swap")];
+    let expected = expected.map(|(split, group, subset)| (split, group.to_owned(), subset.to_owned()));
+    assert_eq!(manifest.samples.iter().map(of).collect::<Vec<_>>(), expected);
+    says("path,label,split\na.png,real,exam\n", &TWO, &Asked::default(), &["line 2", "exam"]);
+
+    // The list's name, and nothing.
+    let (dir, list) = set(b"path,label\na.png,real\nb.png,fake\n", &TWO);
+    let made = read(&list, &Asked::default()).unwrap();
+    assert!(made.rules.last().unwrap().contains("--seed 0"), "{:?}", made.rules);
+    let valid = dir.path().join("valid.csv");
+    std::fs::copy(&list, &valid).unwrap();
+    assert_eq!(read(&valid, &Asked::default()).unwrap().split(Split::Val).len(), 2);
+
+    // The folders, where all of them say one.
+    let (first, second) = ("train/a.png", "test\\b.png");
+    let text = format!("path,label\n{first},real\n{second},fake\n");
+    let manifest = read_with(&text, &["train/a.png", "test/b.png"], &Asked::default()).unwrap();
+    assert_eq!([Split::Train, Split::Test].map(|split| manifest.split(split).len()), [1, 1]);
+
+    // Frames of videos, by their folders.
+    let pictures: Vec<String> =
+        (0..24).map(|place| format!("clip_{}/{}.png", place / 4, place % 4)).collect();
+    let lines: String = pictures
+        .iter()
+        .enumerate()
+        .map(|(place, path)| format!("{path},{}\n", ["real", "fake"][place / 12]))
+        .collect();
+    let names: Vec<&str> = pictures.iter().map(String::as_str).collect();
+    let manifest = read_with(&format!("image,target\n{lines}"), &names, &Asked::default()).unwrap();
+    let groups: std::collections::BTreeSet<&str> =
+        manifest.samples.iter().map(|sample| sample.group.as_str()).collect();
+    assert_eq!(groups.len(), 6, "{groups:?}");
+    assert_eq!(manifest.samples[0].subset, "real");
+}
+
+#[test]
+fn manifests_are_told_from_other_lists() {
+    assert!(is_manifest(b"path,label,subset,group,split\n"));
+    assert!(is_manifest(b"split;path;label;group;subset;people\n"));
+    assert!(!is_manifest(b"path,label\n"));
+    assert!(!is_manifest(b""));
+    assert!(matches!(read(Path::new("/no/such.csv"), &Asked::default()), Err(ManifestError::Missing { .. })));
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_end_in_a_manifest_or_a_line(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        if let Err(error) = parse(Path::new("list.csv"), &bytes, &Asked::default()) {
+            prop_assert!(!error.to_string().is_empty());
+        }
+    }
+
+    #[test]
+    fn mutated_lists_end_in_a_manifest_or_a_line(
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),
+        wide in any::<bool>(),
+    ) {
+        let text = "filename;label;split;video\nreal\\a_1.png;0;train;v\nfake/a_frame2.png;1;val;w\n";
+        let mut bytes: Vec<u8> = match wide {
+            true => text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+            false => text.into(),
+        };
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        let all = Asked { label: Some(Label::Real), ..Asked::default() };
+        for asked in [Asked::default(), all] {
+            if let Err(error) = parse(Path::new("list.csv"), &bytes, &asked) {
+                prop_assert!(!error.to_string().is_empty());
+            }
+        }
+    }
+}

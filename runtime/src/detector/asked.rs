@@ -1,0 +1,174 @@
+//! What a user says about a file of another program, so that nothing about it is guessed.
+
+use super::reading::{Channels, Layout, Output, Range, Reading, named};
+use std::fmt;
+use std::str::FromStr;
+
+/// ImageNet's channel means and deviations, pixels in \[0, 1\]: torchvision's, and most of timm's.
+pub(super) const IMAGENET: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
+/// Caffe's channel means, red first, pixels in \[0, 255\].
+pub(super) const CAFFE: [f32; 3] = [123.68, 116.779, 103.939];
+
+/// The usual ways of bringing pixels into a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preprocess {
+    /// Pixels in \[0, 1\], ImageNet's mean and deviation: torchvision, most of timm.
+    Imagenet,
+    /// From -1 to 1: Keras's `tf` mode, mean and deviation 0.5.
+    Half,
+    /// From 0 to 1 as they are.
+    None,
+    /// From 0 to 255, blue first, Caffe's means subtracted: Keras's ResNet and VGG.
+    Caffe,
+}
+
+named!(Preprocess, "preprocess", [Imagenet = "imagenet", Half = "half", None = "none", Caffe = "caffe"]);
+
+/// What goes into a graph.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Pixels {
+    pub channels: Channels,
+    pub range: Range,
+    pub mean: [f32; 3],
+    pub std: [f32; 3],
+}
+
+impl Pixels {
+    /// Pixels in `range` with nothing done to them.
+    pub fn as_they_are(range: Range) -> Self {
+        Self { channels: Channels::Rgb, range, mean: [0.0; 3], std: [1.0; 3] }
+    }
+}
+
+impl Preprocess {
+    /// All of them, the likeliest first.
+    pub const ALL: [Self; 4] = [Self::Imagenet, Self::Half, Self::None, Self::Caffe];
+
+    /// What it means.
+    pub(super) fn pixels(self) -> Pixels {
+        let unit = Pixels::as_they_are(Range::Unit);
+        match self {
+            Self::Imagenet => Pixels { mean: IMAGENET.0, std: IMAGENET.1, ..unit },
+            Self::Half => Pixels { mean: [0.5; 3], std: [0.5; 3], ..unit },
+            Self::None => unit,
+            Self::Caffe => {
+                Pixels { channels: Channels::Bgr, range: Range::Bytes, mean: CAFFE, std: [1.0; 3] }
+            }
+        }
+    }
+
+    /// What it does and who does so, for messages.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Imagenet => {
+                "0 to 1, mean 0.485,0.456,0.406, std 0.229,0.224,0.225: torchvision, most of timm"
+            }
+            Self::Half => "-1 to 1: Keras's Xception and MobileNet, timm with mean and std 0.5",
+            Self::None => {
+                "0 to 1 as they are: Keras with rescale=1/255, or normalisation folded into the weights"
+            }
+            Self::Caffe => "0 to 255, blue first, mean 103.939,116.779,123.68: Keras's ResNet and VGG",
+        }
+    }
+}
+
+/// What the user says about a foreign file; what is left open is proved by the file, probed
+/// or asked for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Asked {
+    /// Side of the input in pixels, where the file leaves it open.
+    pub res: Option<usize>,
+    /// Where the channels stand.
+    pub layout: Option<Layout>,
+    /// How pixels go in, by the name of a usual way; excludes the next four.
+    pub preprocess: Option<Preprocess>,
+    /// In which order the channels go in.
+    pub channels: Option<Channels>,
+    /// What black and white are.
+    pub range: Option<Range>,
+    /// Channel means (red, green, blue) in the units of the range.
+    pub mean: Option<[f32; 3]>,
+    /// Channel deviations in the units of the range.
+    pub std: Option<[f32; 3]>,
+    /// What the output's numbers are.
+    pub output: Option<Output>,
+    /// The output to read, where the file has several.
+    pub output_name: Option<String>,
+    /// Which class is fake. Of one number, 1 says that a high one means fake and 0 that it
+    /// means real.
+    pub fake_index: Option<usize>,
+}
+
+impl Asked {
+    /// Asks for what a result recorded, so that nothing is probed or asked again.
+    pub fn recorded(reading: &Reading, res: usize) -> Self {
+        Self {
+            res: Some(res),
+            layout: Some(reading.layout),
+            preprocess: None,
+            channels: Some(reading.channels),
+            range: Some(reading.range),
+            mean: Some(reading.mean),
+            std: Some(reading.std),
+            output: Some(reading.output),
+            output_name: reading.output_name.clone(),
+            fake_index: Some(reading.fake_index),
+        }
+    }
+
+    /// The first option that says how numbers are read, by its name at the command
+    /// line; a file that dfrt exported needs none.
+    pub(super) fn first_of_reading(&self) -> Option<&'static str> {
+        let given = [
+            ("--layout", self.layout.is_some()),
+            ("--preprocess", self.preprocess.is_some()),
+            ("--channels", self.channels.is_some()),
+            ("--range", self.range.is_some()),
+            ("--mean", self.mean.is_some()),
+            ("--std", self.std.is_some()),
+            ("--output", self.output.is_some()),
+            ("--output-name", self.output_name.is_some()),
+            ("--fake-index", self.fake_index.is_some()),
+        ];
+        given.into_iter().find(|(_, given)| *given).map(|(name, _)| name)
+    }
+
+    /// What cannot be meant, in a line.
+    pub(super) fn fault(&self) -> Option<String> {
+        let beside = [
+            ("--channels", self.channels.is_some()),
+            ("--range", self.range.is_some()),
+            ("--mean", self.mean.is_some()),
+            ("--std", self.std.is_some()),
+        ];
+        if let (Some(preprocess), Some((name, _))) =
+            (self.preprocess, beside.into_iter().find(|(_, given)| *given))
+        {
+            return Some(format!("--preprocess {preprocess} says all of {name}; give one of the two"));
+        }
+        let numbers = self.mean.into_iter().chain(self.std).flatten();
+        if numbers.into_iter().any(|number| !number.is_finite()) {
+            return Some("--mean and --std take finite numbers".to_owned());
+        }
+        if self.std.is_some_and(|std| std.iter().any(|&value| value <= 0.0)) {
+            return Some("--std divides, so its three numbers must be above 0".to_owned());
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_usual_way_says_all_by_itself() {
+        let both = Asked { preprocess: Some(Preprocess::Half), mean: Some([0.5; 3]), ..Asked::default() };
+        assert!(both.fault().unwrap().contains("--mean"));
+        assert!(Asked { mean: None, ..both }.fault().is_none());
+        for way in Preprocess::ALL {
+            assert_eq!(way.to_string().parse(), Ok(way));
+        }
+        assert!("tf".parse::<Preprocess>().unwrap_err().contains("imagenet, half, none, caffe"));
+    }
+}

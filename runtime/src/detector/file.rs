@@ -1,0 +1,102 @@
+//! An ONNX file as it lies on the disk: read with the weights beside it, checked, and brought
+//! to what tract runs.
+
+use super::external;
+use super::metadata::Metadata;
+use super::rewrite;
+use super::session::SessionError;
+use super::signature::{self, SignatureError};
+use super::tract;
+use super::weights;
+use crate::storage;
+use std::path::Path;
+use tract_onnx::pb::{GraphProto, ModelProto};
+
+/// How a pointer of Git's large-file storage begins.
+const LFS_POINTER: &[u8] = b"version https://git-lfs";
+
+/// A checked file.
+pub(super) struct OnnxFile {
+    /// Its graph, in 32-bit floats and with its weights inside.
+    pub proto: ModelProto,
+    /// What it says about itself; none for a foreign file.
+    pub metadata: Option<Metadata>,
+    /// The hash of the file and of those beside it.
+    pub sha256: String,
+    /// Whether it held half floats.
+    pub widened: bool,
+}
+
+impl OnnxFile {
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// What is wrong with it, on one line.
+    pub fn read(path: &Path) -> Result<Self, SessionError> {
+        let mut bytes = storage::read(path)?;
+        let mut proto = parse(path, &bytes)?;
+        let metadata = read_metadata(path, &proto)?;
+        let beside = external::bring_in(path, &mut proto)
+            .map_err(|source| SessionError::External { path: path.to_owned(), source })?;
+        beside.into_values().for_each(|file| bytes.extend(file));
+        let wrong = |source| SessionError::Signature { path: path.to_owned(), source };
+        if let Some(graph) = &proto.graph {
+            signature::check_whole(graph).map_err(wrong)?;
+            weights::check(graph).map_err(wrong)?;
+        }
+        let widened = rewrite::widen(&mut proto);
+        if let Some(graph) = proto.graph.as_mut() {
+            rewrite::settle_batch_norms(graph).map_err(|node| wrong(SignatureError::Training(node)))?;
+        }
+        Ok(Self { proto, metadata, sha256: storage::sha256(&bytes), widened })
+    }
+
+    /// Its graph; [`parse`] has seen to it that there is one.
+    pub fn graph(&self) -> &GraphProto {
+        self.proto.graph.as_ref().expect("a file without a graph is refused")
+    }
+
+    /// The same, to be changed.
+    pub fn graph_mut(&mut self) -> &mut GraphProto {
+        self.proto.graph.as_mut().expect("a file without a graph is refused")
+    }
+
+    /// The version of ONNX's own operator set that it is written in.
+    pub fn opset(&self) -> i64 {
+        let own = |domain: &str| domain.is_empty() || domain == "ai.onnx";
+        let sets = self.proto.opset_import.iter();
+        sets.filter(|set| own(&set.domain)).map(|set| set.version).max().unwrap_or(0)
+    }
+
+    /// The program that wrote it, and the operator set: "pytorch 2.9.0, operator set 17".
+    pub fn producer(&self) -> String {
+        let whole = format!("{} {}", self.proto.producer_name, self.proto.producer_version);
+        let named = if whole.trim().is_empty() { "unknown" } else { whole.trim() };
+        format!("{named}, operator set {}", self.opset())
+    }
+}
+
+fn parse(path: &Path, bytes: &[u8]) -> Result<ModelProto, SessionError> {
+    let wrong = |reason: &str| SessionError::NotOnnx { path: path.to_owned(), reason: reason.to_owned() };
+    if bytes.is_empty() {
+        return Err(wrong("the file is empty"));
+    }
+    if bytes.starts_with(LFS_POINTER) {
+        return Err(SessionError::Pointer { path: path.to_owned() });
+    }
+    let proto = tract::read(bytes).map_err(|_| wrong("the file is of another kind or was cut short"))?;
+    let nodes = proto.graph.as_ref().map_or(0, |graph| graph.node.len());
+    if nodes == 0 {
+        return Err(wrong("it holds no graph"));
+    }
+    if proto.opset_import.is_empty() {
+        return Err(wrong("it names no operator set, so it was probably cut short"));
+    }
+    Ok(proto)
+}
+
+fn read_metadata(path: &Path, proto: &ModelProto) -> Result<Option<Metadata>, SessionError> {
+    let pairs = proto.metadata_props.iter();
+    Metadata::from_pairs(pairs.map(|pair| (pair.key.as_str(), pair.value.as_str())))
+        .map_err(|source| SessionError::Metadata { path: path.to_owned(), source })
+}

@@ -1,0 +1,73 @@
+//! What is known of a model's file: what it proves, what a probe showed, what only the user
+//! can say, and the options that settle it.
+
+use super::asked::Asked;
+use super::metadata::Metadata;
+use super::session::{Detector, SessionError};
+use super::settle::{Fact, Question, Source};
+use serde::Serialize;
+use std::path::Path;
+
+/// The object of `dfrt inspect --json`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Inspection {
+    /// The file as the user named it.
+    pub path: String,
+    /// SHA-256 of the file, followed by those beside it that hold weights.
+    pub sha256: String,
+    /// The file in MB of 10^6 bytes.
+    pub megabytes: f64,
+    /// `efficientnet-b0`, …; "unknown" for a foreign file.
+    pub arch: String,
+    /// Whether dfrt exported it, so that it says itself how it is read.
+    pub own: bool,
+    /// Where each part of the reading comes from.
+    pub facts: Vec<Fact>,
+    /// What is open.
+    pub questions: Vec<Question>,
+    /// Options that settle what is open, with the likeliest answers; empty where nothing is.
+    pub options: Vec<String>,
+}
+
+/// Inspects the file at `path` under what the user says about it.
+///
+/// # Errors
+/// A file that cannot be run however it is read, as [`Detector::load_unsettled`].
+pub fn inspect(path: &Path, asked: &Asked) -> Result<Inspection, SessionError> {
+    let detector = Detector::load_unsettled(path, 1, asked)?;
+    let (facts, questions) = match detector.metadata() {
+        Some(metadata) => (own_facts(metadata), Vec::new()),
+        None => (detector.facts().to_vec(), detector.questions().to_vec()),
+    };
+    let first = |question: &Question| question.answers.first().map(|(option, _)| option.clone());
+    Ok(Inspection {
+        path: path.display().to_string(),
+        sha256: detector.info().sha256.clone(),
+        megabytes: std::fs::metadata(path).map_or(0.0, |file| file.len() as f64 / 1e6),
+        arch: detector.info().arch.clone(),
+        own: detector.metadata().is_some(),
+        facts,
+        options: questions.iter().filter_map(first).collect(),
+        questions,
+    })
+}
+
+/// What a file of ours says about itself.
+fn own_facts(metadata: &Metadata) -> Vec<Fact> {
+    let why = "its metadata, written by `dfrt export`";
+    let fact = |part, value: String| Fact { part, value, source: Source::Proved, why: why.to_owned() };
+    let mut facts = vec![
+        fact("arch", metadata.arch.clone()),
+        fact("side", format!("{} px", metadata.res)),
+        fact("pixels", "0-1, normalised inside".to_owned()),
+        fact("output", "logit, positive for fake".to_owned()),
+        fact("threshold", metadata.threshold.to_string()),
+    ];
+    let optional = [
+        ("method", metadata.method.clone()),
+        ("seed", metadata.seed.map(|seed| seed.to_string())),
+        ("data", metadata.data_path.clone()),
+    ];
+    facts.extend(optional.into_iter().filter_map(|(part, value)| Some(fact(part, value?))));
+    facts
+}

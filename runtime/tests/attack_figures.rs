@@ -1,0 +1,163 @@
+//! Every figure of an attack's folder is recomputed, and an interrupted attack goes on by
+//! the contents of its pictures: on a model whose answers are known.
+
+mod attack_planted;
+
+use attack_planted::{Planted, judged, ladder, levelled, linear, linf, on_trial};
+use dfrt_runtime::attack::judge::{Judgement, Subject, Trial, judge};
+use dfrt_runtime::attack::random_noise::RandomNoise;
+use dfrt_runtime::attack::square::{Square, SquareSettings};
+use dfrt_runtime::attack::suite::Suite;
+use dfrt_runtime::attack::sweep::{FILE, Sweep};
+use dfrt_runtime::attack::verify;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+fn square<'a>(oracle: &'a Planted<fn(&[f32]) -> f32>, seed: u64) -> Square<'a> {
+    Square::new(oracle, linf(4), 0.0, SquareSettings { queries: 40, seed, ..SquareSettings::default() })
+}
+
+const ORACLE: Planted<fn(&[f32]) -> f32> = Planted(linear);
+
+/// An attack on six fakes and six reals in `out`.
+fn attacked(folder: &Path) -> (Vec<Subject>, PathBuf) {
+    let subjects = ladder(folder, 6);
+    let out = folder.join("out");
+    judged(&square(&ORACLE, 0), &ORACLE, &subjects, linf(4), Some((&out, false))).unwrap();
+    (subjects, out)
+}
+
+fn complaints(out: &Path) -> String {
+    verify::verify_with(out, &ORACLE).unwrap().mismatches.join("\n")
+}
+
+/// What is said once the figure at `pointer` of the JSON file `path` is `value`.
+fn falsified(path: &Path, pointer: &str, value: Value, check: impl FnOnce() -> String) -> String {
+    let whole = std::fs::read(path).unwrap();
+    let mut object: Value = serde_json::from_slice(&whole).unwrap();
+    let place = object.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer}"));
+    assert_ne!(*place, value, "{pointer}");
+    *place = value;
+    std::fs::write(path, object.to_string()).unwrap();
+    let found = check();
+    std::fs::write(path, whole).unwrap();
+    found
+}
+
+#[test]
+fn a_false_figure_is_named_with_the_right_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, out) = attacked(folder.path());
+    assert_eq!(complaints(&out), "");
+    let path = out.join("attack.json");
+    for (pointer, value, words) in [
+        ("/n", json!(13), "attack.json: n is 13, recomputed 12"),
+        ("/auc", json!(0.999), "attack.json: auc is 0.999, recomputed"),
+        ("/robust_accuracy", json!(0.99), "attack.json: robust_accuracy is 0.99, recomputed"),
+        ("/intervals/robust_accuracy/low", json!(0.8), "intervals.robust_accuracy.low is 0.8, recomputed"),
+        ("/fake_to_real/attack_success_rate", json!(0.77), "fake_to_real.attack_success_rate is 0.77"),
+        ("/queries/total", json!(1), "attack.json: queries.total is 1, recomputed"),
+        ("/lost_to_rounding", json!(99), "lost_to_rounding is 99, recomputed"),
+        ("/gates", json!([]), "attack.json: gate within-ball is missing"),
+        ("/gates/1/passed", json!(false), "gate finite is failed (0), recomputed passed (0)"),
+        ("/unreliable", json!(true), "attack.json: unreliable is true, recomputed false"),
+        ("/data/n_real", json!(9999), "data.n_real is 9999, recomputed 6"),
+        ("/params/queries", json!(5000), "params.queries is 5000, journal.csv has 40"),
+        ("/data/path", json!("elsewhere"), "data.path is elsewhere, journal.csv has ladder"),
+    ] {
+        let found = falsified(&path, pointer, value, || complaints(&out));
+        assert!(found.contains(words), "{words:?} is not in {found}");
+    }
+    assert_eq!(complaints(&out), "");
+    std::fs::remove_file(out.join("journal.csv")).unwrap();
+    let report = verify::verify_with(&out, &ORACLE).unwrap();
+    assert!(report.passed() && report.unchecked[0].contains("journal.csv is missing"), "{report:?}");
+}
+
+#[test]
+fn samples_csv_must_be_what_the_journal_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, out) = attacked(folder.path());
+    let path = out.join("samples.csv");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let line = text.lines().nth(1).unwrap();
+    let mut fields: Vec<&str> = line.split(',').collect();
+    fields[5] = "39999";
+    std::fs::write(&path, text.replace(line, &fields.join(","))).unwrap();
+    let found = complaints(&out);
+    assert!(found.contains("sample 0: queries is 39999, journal.csv has"), "{found}");
+    assert!(found.contains("attack.json: queries.total is"), "{found}");
+}
+
+#[test]
+fn a_suite_and_a_sweep_follow_from_their_parts() {
+    let folder = tempfile::tempdir().unwrap();
+    let subjects = ladder(folder.path(), 6);
+    let noise = RandomNoise::new(&ORACLE, linf(4), 0.0, 3, 0);
+    let suite = |out: &Path| -> Judgement {
+        on_trial(linf(4), |trial| {
+            let mut suite = Suite::new(&ORACLE, &subjects, Trial { out: Some(out), ..trial });
+            suite.stage(&square(&ORACLE, 0)).unwrap();
+            suite.stage(&noise).unwrap();
+            suite.finish("suite", 0).unwrap()
+        })
+    };
+    let out = folder.path().join("sweep");
+    let report = suite(&out.join("eps-4")).report;
+    assert_eq!(complaints(&out.join("eps-4")), "");
+    for (pointer, value, words) in [
+        ("/stages/0/n_broken", json!(77), "attack.json: stages[square].n_broken is 77, recomputed"),
+        ("/stages", json!([]), "stages/square: attack.json names no such stage"),
+        ("/gates", json!([]), "gate beats-noise is missing"),
+        ("/params/square/queries", json!(5000), "params.square.queries is 5000, recomputed 40"),
+        ("/queries/mean", json!(0.5), "queries.mean is 0.5, recomputed"),
+    ] {
+        let check = || complaints(&out.join("eps-4"));
+        let found = falsified(&out.join("eps-4/attack.json"), pointer, value, check);
+        assert!(found.contains(words), "{words:?} is not in {found}");
+    }
+    let stage = out.join("eps-4/stages/square/attack.json");
+    let found = falsified(&stage, "/auc", json!(0.5001), || complaints(&out.join("eps-4")));
+    assert!(found.contains("stages/square: attack.json: auc is 0.5001, recomputed"), "{found}");
+    let sweep = Sweep::of(vec![report]);
+    std::fs::write(out.join(FILE), serde_json::to_string(&sweep).unwrap()).unwrap();
+    let of_sweep = || verify::sweep(&out).unwrap().0.join("\n");
+    assert_eq!(of_sweep(), "");
+    let found = falsified(&out.join(FILE), "/points/0/robust_accuracy", json!(0.99), of_sweep);
+    assert!(found.contains("sweep.json: points[4.0].robust_accuracy is 0.99, recomputed"), "{found}");
+    let found = falsified(&out.join(FILE), "/gates/0/passed", json!(false), of_sweep);
+    assert!(found.contains("sweep.json: gates[falls-with-epsilon].passed is false"), "{found}");
+    std::fs::copy(out.join("eps-4/attack.json"), out.join("attack.json")).unwrap();
+    let mixed = verify::verify_with(&out, &ORACLE).unwrap_err().to_string();
+    assert!(mixed.contains("holds two results"), "{mixed}");
+}
+
+#[test]
+fn a_picture_is_known_by_its_content() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut subjects, out) = attacked(folder.path());
+    let resumed = |subjects: &[Subject], data: &str| {
+        on_trial(linf(4), |trial| {
+            let trial = Trial { out: Some(&out), resume: true, data, ..trial };
+            judge(&square(&ORACLE, 0), &ORACLE, subjects, &trial)
+        })
+    };
+    let before = resumed(&subjects, "ladder").unwrap();
+    // Moved, under another name: the same picture.
+    let moved = folder.path().join("moved.png");
+    std::fs::rename(&subjects[2].sample.path, &moved).unwrap();
+    subjects[2].sample.path = moved.clone();
+    let after = resumed(&subjects, "elsewhere").unwrap();
+    assert_eq!(after.report.queries, before.report.queries);
+    assert_eq!(after.samples[2].path, moved.to_str().unwrap());
+    assert_eq!((after.report.data.path.as_str(), complaints(&out)), ("elsewhere", String::new()));
+    // Replaced under its name: another one, attacked anew.
+    levelled(40).save(&moved).unwrap();
+    let replaced = resumed(&subjects, "elsewhere").unwrap();
+    assert!((replaced.samples[2].clean_logit - 39.5).abs() < 1e-3, "{:?}", replaced.samples[2]);
+    assert!(!replaced.samples[2].success && complaints(&out).is_empty());
+    // Other pictures under another name of the data set are another data set.
+    levelled(41).save(&moved).unwrap();
+    let error = resumed(&subjects, "others").unwrap_err().to_string();
+    assert!(error.contains("on other pictures") && error.contains("--data"), "{error}");
+}

@@ -1,0 +1,84 @@
+//! `dfrt inspect`: what a model's file proves, what was probed, and what must be said.
+
+use super::reading::with_reading;
+use crate::model::Model;
+use crate::output;
+use anyhow::Result;
+use argh::FromArgs;
+use dfrt_runtime::detector::inspect::{self, Inspection};
+use dfrt_runtime::detector::settle::Source;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+with_reading! {
+/// show how a detector's file is read: what it proves, what a probe showed, what must be said
+#[derive(FromArgs)]
+#[argh(
+    subcommand,
+    name = "inspect",
+    help_triggers("-h", "--help", "help"),
+    example = "{command_name} theirs.onnx\n\
+    {command_name} theirs.onnx --preprocess imagenet --json",
+    note = "The options that say how a file is read are those of eval, attack, corrupt and bench; given here, they \
+    are checked against the file. No picture is read."
+)]
+pub struct Inspect {
+    /// an .onnx file or a RUN
+    #[argh(positional)]
+    model: PathBuf,
+    /// print the result as JSON
+    #[argh(switch)]
+    json: bool,
+    /// side of the input in pixels, where the file leaves it open
+    #[argh(option)]
+    res: Option<usize>,
+}
+}
+
+impl Inspect {
+    /// Does it.
+    pub fn run(self) -> Result<()> {
+        let model = Model::find(&self.model)?;
+        let mut found = inspect::inspect(&model.onnx, &self.asked())?;
+        found.path = model.given.display().to_string();
+        if self.json { output::json(&found) } else { output::say(words(&found)) }
+    }
+}
+
+fn words(found: &Inspection) -> String {
+    let kind = if found.own { "exported by dfrt" } else { "of another program" };
+    let mut text =
+        format!("{}: {:.2} MB, {kind}, SHA-256 {}", found.path, found.megabytes, &found.sha256[..16]);
+    let mut line = |source: &str, part: &str, rest: String| {
+        // Writing to a text cannot fail.
+        let _ = write!(text, "\n  {source:7} {part:12} {rest}");
+    };
+    for fact in &found.facts {
+        let source = match fact.source {
+            Source::Said => "said",
+            Source::Proved => "proved",
+            Source::Beside => "beside",
+            Source::Probed => "probed",
+            Source::Custom => "custom",
+        };
+        line(source, fact.part, format!("{}: {}", fact.value, fact.why));
+    }
+    for question in &found.questions {
+        line("ASKED", question.part, format!("{}; say one of", question.unknown));
+        let width = question.answers.iter().map(|(option, _)| option.len()).max().unwrap_or(0);
+        for (option, means) in &question.answers {
+            line("", "", format!("{option:width$}  {means}"));
+        }
+    }
+    if found.questions.is_empty() {
+        text.push_str("\nEverything is known: dfrt eval and dfrt attack need no more options.");
+    } else {
+        let _ = write!(
+            text,
+            "\nWith the likeliest answers:\n  dfrt eval --model {} {} --data …",
+            found.path,
+            found.options.join(" ")
+        );
+    }
+    text
+}

@@ -1,0 +1,286 @@
+//! One writer a folder: a file beside or among the results says which process writes
+//! there. It is locked as long as that process runs, so that the lock of a killed one is
+//! known to be stale at once, and it goes when the work ends, in whichever way.
+
+use crate::output;
+use crate::place;
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// The file's name within a folder of results.
+pub const LOCK: &str = ".dfrt.lock";
+
+/// The right to write into a folder, until it is dropped.
+#[derive(Debug)]
+pub struct Lock {
+    path: PathBuf,
+    file: File,
+    /// Folders that were made for it, the deepest first; they go again where nothing is written.
+    made: Vec<PathBuf>,
+}
+
+/// Who writes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Holder {
+    process: u32,
+    host: String,
+    since: String,
+}
+
+impl Holder {
+    fn this() -> Self {
+        let since = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+        Self { process: std::process::id(), host: host(), since }
+    }
+
+    fn words(&self) -> String {
+        format!("process {} on {}, since {}", self.process, self.host, self.since)
+    }
+}
+
+impl Lock {
+    /// Takes the folder `out`, which is created where it is missing.
+    ///
+    /// # Errors
+    /// Another process writes there, or nothing can be written there.
+    pub fn of(out: &Path) -> Result<Self> {
+        place::is_free(out)?;
+        let made = create(out, out)?;
+        match take(&out.join(LOCK), out) {
+            Ok(file) => Ok(Self { path: out.join(LOCK), file, made }),
+            Err(error) => {
+                remove_empty(&made);
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes the folder `out`, which is put in its place when it is whole: the file lies
+    /// beside it.
+    ///
+    /// # Errors
+    /// As [`Lock::of`].
+    pub fn beside(out: &Path) -> Result<Self> {
+        let whole = place::absolute(out)?;
+        let parent = whole.parent().unwrap_or(&whole).to_owned();
+        let made = create(&parent, out)?;
+        let name = whole.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let path = parent.join(format!(".{name}{LOCK}"));
+        match take(&path, out) {
+            Ok(file) => Ok(Self { path, file, made }),
+            Err(error) => {
+                remove_empty(&made);
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // What another process has put in its place is not ours.
+        if is_at(&self.file, &self.path) {
+            let _ = fs::remove_file(&self.path);
+        }
+        remove_empty(&self.made);
+    }
+}
+
+/// Creates `folder`, for `out`, and gives what was made, the deepest first.
+fn create(folder: &Path, out: &Path) -> Result<Vec<PathBuf>> {
+    let missing = folder.ancestors().filter(|one| !one.as_os_str().is_empty());
+    let missing: Vec<PathBuf> = missing.take_while(|one| !one.exists()).map(Path::to_owned).collect();
+    fs::create_dir_all(folder).with_context(|| unwritable(out))?;
+    Ok(missing)
+}
+
+fn remove_empty(folders: &[PathBuf]) {
+    // Each fails as long as something is in it.
+    folders.iter().take_while(|folder| fs::remove_dir(folder).is_ok()).for_each(drop);
+}
+
+fn unwritable(out: &Path) -> String {
+    format!("{}: cannot be written; check its permissions or choose another --out", out.display())
+}
+
+/// The file at `path`, open, locked and signed.
+fn take(path: &Path, out: &Path) -> Result<File> {
+    loop {
+        let (mut file, fresh) = open(path).with_context(|| unwritable(out))?;
+        let locked = match file.try_lock() {
+            Ok(()) => true,
+            Err(TryLockError::WouldBlock) => return refuse(path, out, read(&mut file).as_ref(), true),
+            // A file system without locks: then the file alone tells.
+            Err(TryLockError::Error(_)) => false,
+        };
+        // Its holder may have ended, and removed it, between the two.
+        if locked && !is_at(&file, path) {
+            continue;
+        }
+        match read(&mut file) {
+            None if fresh || locked => {}
+            Some(left) if left.host == host() && (locked || !runs(left.process)) => output::note(format!(
+                "note: {}: {} was ended before its work was; its lock is taken over",
+                out.display(),
+                left.words()
+            )),
+            left => return refuse(path, out, left.as_ref(), false),
+        }
+        sign(&mut file).with_context(|| unwritable(out))?;
+        return Ok(file);
+    }
+}
+
+/// The file and whether it is new.
+fn open(path: &Path) -> io::Result<(File, bool)> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    match options.clone().create_new(true).open(path) {
+        Ok(file) => Ok((file, true)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            // It may be gone again by now.
+            Ok((options.create(true).truncate(false).open(path)?, false))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn read(file: &mut File) -> Option<Holder> {
+    let mut text = String::new();
+    file.rewind().ok()?;
+    file.read_to_string(&mut text).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+fn sign(file: &mut File) -> io::Result<()> {
+    let text = serde_json::to_string(&Holder::this()).map_err(io::Error::other)?;
+    file.set_len(0)?;
+    file.rewind()?;
+    writeln!(file, "{text}")?;
+    file.sync_data()
+}
+
+/// `runs`: it is known that the holder still does.
+fn refuse<T>(path: &Path, out: &Path, holder: Option<&Holder>, runs: bool) -> Result<T> {
+    let who = holder.map_or_else(|| "another process".to_owned(), Holder::words);
+    let shown = out.display();
+    match runs {
+        true => bail!("{shown}: is being written by {who}; wait until it has ended, or choose another --out"),
+        false => bail!(
+            "{shown}: is being written by {who}; choose another --out, or, where that process has ended, remove {}",
+            path.display()
+        ),
+    }
+}
+
+/// Whether `file` is what lies at `path`.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let place = |found: &fs::Metadata| (found.dev(), found.ino());
+    matches!((file.metadata(), fs::metadata(path)), (Ok(one), Ok(other)) if place(&one) == place(&other))
+}
+
+/// Whether there is something at `path`: an open file is not replaced there.
+#[cfg(not(unix))]
+fn is_at(_: &File, path: &Path) -> bool {
+    path.exists()
+}
+
+/// Whether the process `id` of this host runs, as far as can be told.
+fn runs(id: u32) -> bool {
+    let processes = Path::new("/proc");
+    !processes.join("self").exists() || processes.join(id.to_string()).exists()
+}
+
+/// The name of this machine.
+fn host() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let named = || std::env::var("COMPUTERNAME").or_else(|_| std::env::var("HOSTNAME")).ok();
+    let asked = || {
+        let output = std::process::Command::new("hostname").output().ok()?;
+        String::from_utf8(output.stdout).ok()
+    };
+    let name = name.or_else(named).or_else(asked).unwrap_or_default().trim().to_owned();
+    if name.is_empty() { "an unnamed host".to_owned() } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn left_by(out: &Path, host: &str) {
+        let holder = Holder { process: 7, host: host.to_owned(), since: "2026-01-01T00:00:00Z".to_owned() };
+        fs::create_dir_all(out).unwrap();
+        fs::write(out.join(LOCK), serde_json::to_string(&holder).unwrap()).unwrap();
+    }
+
+    #[test]
+    fn a_folder_has_one_writer_and_keeps_no_trace_of_it() {
+        let root = tempfile::tempdir().unwrap();
+        let out = root.path().join("a/b");
+        let lock = Lock::of(&out).unwrap();
+        let second = Lock::of(&out).unwrap_err().to_string();
+        assert!(second.contains("being written by process") && second.contains("--out"), "{second}");
+        assert!(second.contains(&std::process::id().to_string()), "{second}");
+        assert!(place::is_free(&out).unwrap(), "the lock is no result");
+        drop(lock);
+        assert!(!root.path().join("a").exists(), "nothing was written, nothing stays");
+        let lock = Lock::of(&out).unwrap();
+        fs::write(out.join("result"), b"").unwrap();
+        drop(lock);
+        assert_eq!(fs::read_dir(&out).unwrap().count(), 1);
+        drop(Lock::of(&out).unwrap());
+        assert!(out.join("result").exists());
+    }
+
+    #[test]
+    fn a_set_that_is_made_beside_its_place_has_one_writer_too() {
+        let root = tempfile::tempdir().unwrap();
+        let out = root.path().join("set");
+        let lock = Lock::beside(&out).unwrap();
+        assert!(Lock::beside(&out).is_err() && Lock::beside(&root.path().join("other")).is_ok());
+        assert!(!out.exists());
+        drop(lock);
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_taken_over() {
+        let root = tempfile::tempdir().unwrap();
+        left_by(root.path(), &host());
+        let lock = Lock::of(root.path()).unwrap();
+        let text = fs::read_to_string(root.path().join(LOCK)).unwrap();
+        let holder: Holder = serde_json::from_str(&text).unwrap();
+        assert_eq!(holder.process, std::process::id());
+        drop(lock);
+        // Killed before it had signed.
+        fs::write(root.path().join(LOCK), b"").unwrap();
+        assert!(Lock::of(root.path()).is_ok());
+    }
+
+    #[test]
+    fn nobody_knows_whether_a_process_elsewhere_runs() {
+        let root = tempfile::tempdir().unwrap();
+        left_by(root.path(), "elsewhere");
+        let error = Lock::of(root.path()).unwrap_err().to_string();
+        assert!(error.contains("process 7 on elsewhere") && error.contains("remove"), "{error}");
+        assert!(error.contains(LOCK), "{error}");
+        assert!(root.path().join(LOCK).exists(), "it is not ours");
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_written_is_told() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("file");
+        fs::write(&file, b"").unwrap();
+        assert!(Lock::of(&file).unwrap_err().to_string().contains("is a file"));
+        let below = Lock::of(&file.join("sub")).unwrap_err().to_string();
+        assert!(below.contains("--out"), "{below}");
+        assert!(Lock::beside(&file.join("sub")).is_err());
+    }
+}

@@ -1,0 +1,164 @@
+//! The last layer of a detector from elsewhere: programs give it names of their own, and
+//! two logits where dfrt has one.
+
+use super::super::graph::Graph;
+use super::super::weights::{Tensor, WeightsError};
+use super::{Head, ImportError, Source};
+
+/// A linear layer of a file that could be the last one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Layer {
+    /// Its name in the file: "fc", "backbone.last_layer".
+    pub name: String,
+    /// How many numbers it gives.
+    pub outputs: usize,
+}
+
+impl Layer {
+    /// The names of its weight and bias.
+    pub fn tensors(&self) -> [String; 2] {
+        ["weight", "bias"].map(|field| format!("{}.{field}", self.name))
+    }
+}
+
+/// The last layer that a file gives to a network of one logit or some classes.
+#[derive(Clone, Debug)]
+pub(super) struct Taken {
+    pub head: Head,
+    pub layer: Layer,
+    /// [outputs, channels].
+    pub weight: Tensor,
+    /// \[outputs\].
+    pub bias: Tensor,
+}
+
+impl Source {
+    /// The linear layers that read a network's `channels` features.
+    pub(super) fn layers(&self, channels: usize) -> Vec<Layer> {
+        let layer = |(name, tensor): (&String, &Tensor)| match tensor.shape[..] {
+            [outputs, inputs] if inputs == channels => {
+                Some(Layer { name: name.strip_suffix(".weight")?.to_owned(), outputs })
+            }
+            _ => None,
+        };
+        self.state.tensors.iter().filter(|(name, _)| !self.is_of_another(name)).filter_map(layer).collect()
+    }
+
+    /// Whether a tensor belongs to another network of the same state.
+    pub(super) fn is_of_another(&self, name: &str) -> bool {
+        let own = if name.starts_with(&self.prefix) { self.prefix.len() } else { 0 };
+        self.other_prefixes.iter().any(|other| other.len() > own && name.starts_with(other))
+    }
+
+    /// The last layer that is kept; none where a fresh one is asked for. `own` is its name
+    /// under the file's scheme.
+    pub(super) fn head(&self, graph: &Graph, own: &str) -> Result<Option<Taken>, ImportError> {
+        if self.choices.new_head {
+            return Ok(None);
+        }
+        let layers = self.layers(graph.architecture.head);
+        let layer = match &self.choices.head {
+            Some(asked) => self.asked_head(&layers, asked)?,
+            None => self.only_head(graph, &layers, own)?,
+        };
+        self.taken(graph, layer).map(Some)
+    }
+
+    fn asked_head(&self, layers: &[Layer], asked: &str) -> Result<Layer, ImportError> {
+        let asked = asked.strip_suffix(".weight").unwrap_or(asked);
+        let inside = format!("{}{asked}", self.prefix);
+        let behind = format!(".{asked}");
+        let exact = layers.iter().find(|layer| layer.name == asked || layer.name == inside);
+        let mut ending = layers.iter().filter(|layer| layer.name.ends_with(&behind));
+        match (exact, ending.next(), ending.next()) {
+            (Some(layer), ..) | (None, Some(layer), None) => Ok(layer.clone()),
+            _ => Err(ImportError::NoHead {
+                path: self.path.clone(),
+                asked: asked.to_owned(),
+                known: listing(layers),
+            }),
+        }
+    }
+
+    /// The one layer with as many outputs as a detector has, whatever its name.
+    fn only_head(&self, graph: &Graph, layers: &[Layer], own: &str) -> Result<Layer, ImportError> {
+        let fits = |layer: &&Layer| match graph.outputs() {
+            1 => (1..=2).contains(&layer.outputs),
+            outputs => layer.outputs == outputs,
+        };
+        let fitting: Vec<Layer> = layers.iter().filter(fits).cloned().collect();
+        match fitting.as_slice() {
+            [layer] => Ok(layer.clone()),
+            [] => {
+                let layer = layers.iter().find(|layer| layer.name == own).or(layers.first());
+                let found = match layer {
+                    Some(layer) => {
+                        format!("its last layer `{}` has {} outputs", layer.name, layer.outputs)
+                    }
+                    None => {
+                        format!("no layer of it reads the network's {} features", graph.architecture.head)
+                    }
+                };
+                Err(ImportError::NeedsNewHead { path: self.path.clone(), found })
+            }
+            several => Err(ImportError::Heads { path: self.path.clone(), layers: listing(several) }),
+        }
+    }
+
+    /// A layer's numbers, as one logit where it has two.
+    fn taken(&self, graph: &Graph, layer: Layer) -> Result<Taken, ImportError> {
+        let channels = graph.architecture.head;
+        let [weight, name] = layer.tensors();
+        let weight = self.state.tensors[&weight].clone();
+        let none = || Tensor { shape: vec![layer.outputs], values: vec![0.0; layer.outputs] };
+        let bias = self.state.tensors.get(&name).cloned().unwrap_or_else(none);
+        if bias.shape != [layer.outputs] {
+            let (file, found, expected) = (self.path.clone(), bias.shape, vec![layer.outputs]);
+            let advice = "--head names another layer, --new-head takes a fresh one".to_owned();
+            return Err(WeightsError::Misshapen { file, name, found, expected, advice }.into());
+        }
+        let fake = self.choices.fake_index;
+        if let Some(fake) = fake.filter(|&fake| fake >= layer.outputs.max(2)) {
+            let (path, outputs) = (self.path.clone(), layer.outputs);
+            return Err(ImportError::FakeIndex { path, fake, outputs });
+        }
+        match (layer.outputs, graph.outputs()) {
+            (2, 1) => {
+                let fake = fake.unwrap_or(1);
+                let head = Head::Merged { outputs: 2, fake_index: fake };
+                let difference = |values: &[f32], length: usize| {
+                    let (first, second) = values.split_at(length);
+                    let (fake, real) = if fake == 1 { (second, first) } else { (first, second) };
+                    fake.iter().zip(real).map(|(fake, real)| fake - real).collect::<Vec<f32>>()
+                };
+                let weight =
+                    Tensor { shape: vec![1, channels], values: difference(&weight.values, channels) };
+                let bias = Tensor { shape: vec![1], values: difference(&bias.values, 1) };
+                Ok(Taken { head, layer, weight, bias })
+            }
+            // One logit that is high for real.
+            (1, 1) if fake == Some(0) => {
+                let negated = |tensor: &Tensor| Tensor {
+                    shape: tensor.shape.clone(),
+                    values: tensor.values.iter().map(|value| -value).collect(),
+                };
+                let head = Head::Merged { outputs: 1, fake_index: 0 };
+                Ok(Taken { head, weight: negated(&weight), bias: negated(&bias), layer })
+            }
+            (found, wanted) if found == wanted => Ok(Taken { head: Head::Kept, layer, weight, bias }),
+            (outputs, _) => {
+                let found = format!("`{}` has {outputs} outputs", layer.name);
+                Err(ImportError::NeedsNewHead { path: self.path.clone(), found })
+            }
+        }
+    }
+}
+
+/// "`fc` [1], `classifier` [1000]".
+fn listing(layers: &[Layer]) -> String {
+    if layers.is_empty() {
+        return "none".to_owned();
+    }
+    let told = |layer: &Layer| format!("`{}` with {} outputs", layer.name, layer.outputs);
+    layers.iter().map(told).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,223 @@
+//! What a checkpoint's own `arch` and `args` prove of its network, and what its names imply.
+
+use super::super::arch::Architecture;
+use super::super::conventions::{Conventions, Family};
+use super::super::files::torch::Facts;
+use super::super::names::Scheme;
+use super::{ImportError, Source};
+
+/// What a checkpoint states.
+#[derive(Clone, Debug, Default)]
+pub struct Stated {
+    /// The architecture.
+    pub arch: Option<&'static Architecture>,
+    /// Side of the pictures in pixels.
+    pub res: Option<usize>,
+    /// Conventions that other ones would contradict.
+    conventions: Conventions,
+    /// Conventions that its maker's name for the network goes with, though others could
+    /// have been asked for.
+    likely: Conventions,
+    /// Who says so: "arch `tf_efficientnet_b4_ns`".
+    by: String,
+}
+
+/// A network as timm names it.
+#[derive(Clone, Copy, Debug)]
+struct Made<'a> {
+    arch: &'static Architecture,
+    /// Whether its weights came from TensorFlow.
+    tf: bool,
+    /// Which weights: "ns_jft_in1k", "ap", or nothing.
+    tag: &'a str,
+}
+
+impl<'a> Made<'a> {
+    fn of(name: &'a str) -> Option<Self> {
+        let name = name.rsplit('/').next()?;
+        let (tf, rest) = match name.strip_prefix("tf_") {
+            Some(rest) => (true, rest),
+            None => (false, name),
+        };
+        let rest = rest.strip_prefix("efficientnet")?.strip_prefix(['_', '-'])?;
+        let (size, tag) = rest.split_once(['.', '_']).unwrap_or((rest, ""));
+        let known =
+            ["", "ns", "ap", "aa", "ra", "ra2", "ra4", "ft", "sw", "in1k", "in12k", "in21k", "untrained"];
+        // Others, like `_pruned` and `_gn`, are other networks.
+        known.contains(&tag.split('_').next()?).then_some(())?;
+        let arch = Architecture::named(&format!("efficientnet-{size}")).ok()?;
+        Some(Self { arch, tf, tag })
+    }
+
+    /// timm's conventions; mean and deviation only where they are the same for all
+    /// weights of that name.
+    fn conventions(self) -> Conventions {
+        let half = self.tag.starts_with("ap") || self.tag.starts_with("ra4");
+        let lite = self.arch.squeeze.is_none();
+        let family = match (self.tf, half || (self.tf && lite)) {
+            (true, false) => "tf",
+            (true, true) => "tf-ap",
+            (false, false) => "timm",
+            (false, true) => "timm-ra4",
+        };
+        let all = Family::named(family).expect("a family").conventions(self.arch);
+        // timm has changed which weights `efficientnet_b1` stands for.
+        let open = !self.tf && self.tag.is_empty() && self.arch.name == "efficientnet-b1";
+        if open { Conventions { mean: None, std: None, ..all } } else { all }
+    }
+}
+
+impl Stated {
+    /// What `facts` prove of a network under a scheme's names.
+    pub(super) fn of(facts: &Facts, scheme: Scheme) -> Self {
+        let made = facts.arch.as_deref().and_then(Made::of);
+        let own = Conventions { padding: None, bn_eps: facts.bn_eps, mean: facts.mean, std: facts.std };
+        let by_name = match (scheme, made) {
+            (Scheme::Timm, Some(made)) => made.conventions(),
+            _ => Conventions::default(),
+        };
+        let sure = Conventions { mean: None, std: None, ..by_name };
+        // With its settings there, what they leave open was the network's own.
+        let (conventions, likely) =
+            if facts.settings { (own.or(by_name), by_name) } else { (own.or(sure), by_name) };
+        let by = match (&facts.arch, made) {
+            (Some(name), Some(_)) => format!("arch `{name}`"),
+            _ => "args".to_owned(),
+        };
+        Self { arch: made.map(|made| made.arch), res: facts.res, conventions, likely, by }
+    }
+
+    /// Whether something that is asked for is another.
+    fn contradicted(&self, asked: Conventions) -> Option<String> {
+        let list = |values: [f32; 3]| values.map(|value| value.to_string()).join(",");
+        let sentence = |option: &str, own: String, asked: String| {
+            format!("its {} says {option} {own}, but {asked} is asked for (--{option} or --family)", self.by)
+        };
+        let differ = |a: f32, b: f32| (a - b).abs() > 1e-6 * b.abs().max(1e-3);
+        let own = self.conventions;
+        if let (Some(own), Some(asked)) = (own.padding, asked.padding)
+            && own != asked
+        {
+            return Some(sentence("padding", own.to_string(), asked.to_string()));
+        }
+        if let (Some(own), Some(asked)) = (own.bn_eps, asked.bn_eps)
+            && differ(own, asked)
+        {
+            return Some(sentence("bn-eps", own.to_string(), asked.to_string()));
+        }
+        for (option, own, asked) in [("mean", own.mean, asked.mean), ("std", own.std, asked.std)] {
+            if let (Some(own), Some(asked)) = (own, asked)
+                && own.iter().zip(asked).any(|(&own, asked)| differ(own, asked))
+            {
+                return Some(sentence(option, list(own), list(asked)));
+            }
+        }
+        None
+    }
+}
+
+impl Source {
+    /// All conventions of the network: what is asked for, what the file states, and what
+    /// its names imply.
+    ///
+    /// # Errors
+    /// An architecture or a convention that is asked for and that the file contradicts,
+    /// and one that nothing tells.
+    pub fn settle(
+        &self,
+        asked: Conventions,
+        architecture: &Architecture,
+    ) -> Result<Conventions, ImportError> {
+        let contradicts = |what| ImportError::Contradicts { path: self.path.clone(), what };
+        if let Some(own) = self.stated.arch.filter(|own| own.name != architecture.name) {
+            let (by, name) = (&self.stated.by, architecture.name);
+            let what = format!("its {by} is {}, but {name} is asked for (--arch)", own.name);
+            return Err(contradicts(what));
+        }
+        if let Some(what) = self.stated.contradicted(asked) {
+            return Err(contradicts(what));
+        }
+        let told = asked.or(self.stated.conventions).or(self.stated.likely).or(self.conventions);
+        let found = told.or(self.implied(architecture));
+        if found.padding.is_some() && found.bn_eps.is_some() && found.mean.is_some() && found.std.is_some() {
+            return Ok(found);
+        }
+        Err(ImportError::Conventions { path: self.path.clone(), question: self.question(found) })
+    }
+
+    /// What the names tell. torchvision has one family; EfficientNet-PyTorch's weights came
+    /// from TensorFlow, but what a program around it does to pixels is its own affair.
+    fn implied(&self, architecture: &Architecture) -> Conventions {
+        let of = |name: &str| Family::named(name).expect("a family").conventions(architecture);
+        match self.scheme {
+            Scheme::Torchvision => of("torchvision"),
+            Scheme::Timm => Conventions::default(),
+            Scheme::EfficientNetPytorch if self.is_deepfakebench() => {
+                Conventions { bn_eps: of("deepfakebench").bn_eps, ..Conventions::default() }
+            }
+            Scheme::EfficientNetPytorch => {
+                let all = of(if architecture.squeeze.is_some() { "efficientnet-pytorch" } else { "lite" });
+                let bare = self.prefix.split('.').all(|part| ["", "module", "_orig_mod"].contains(&part));
+                if bare { all } else { Conventions { mean: None, std: None, ..all } }
+            }
+        }
+    }
+
+    /// Whether it is laid out as DeepfakeBench's `efficientnetb4`, whose stem is another.
+    fn is_deepfakebench(&self) -> bool {
+        let outer = self.prefix.strip_suffix("efficientnet.");
+        outer.is_some_and(|outer| self.state.tensors.contains_key(&format!("{outer}last_layer.weight")))
+    }
+
+    /// Asks for what is open.
+    fn question(&self, found: Conventions) -> String {
+        const PIXELS: &str = "--mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 (ImageNet's), \
+            --mean 0.5,0.5,0.5 --std 0.5,0.5,0.5, or --mean 0,0,0 --std 1,1,1 (pixels as they are)";
+        if self.scheme == Scheme::Timm && found.padding.is_none() {
+            return "timm's names do not tell tf_efficientnet_* from efficientnet_*; say --family timm \
+                (efficientnet_*), tf (tf_efficientnet_*), timm-ra4 or tf-ap (so, with mean and deviation 0.5), \
+                or --padding, --bn-eps, --mean and --std"
+                .to_owned();
+        }
+        if self.is_deepfakebench() && found.padding.is_none() {
+            return "it is laid out as DeepfakeBench's efficientnetb4, whose stem has no border: say --family \
+                deepfakebench if it is one, else --family efficientnet-pytorch, or --padding, --mean and --std"
+                .to_owned();
+        }
+        format!("nothing in it tells what becomes of pixels first: say {PIXELS}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timms_names_are_understood() {
+        let of = |name| Made::of(name).map(|made| (made.arch.name, made.tf, made.tag));
+        assert_eq!(of("tf_efficientnet_b4_ns"), Some(("efficientnet-b4", true, "ns")));
+        assert_eq!(of("tf_efficientnet_b7.ap_in1k"), Some(("efficientnet-b7", true, "ap_in1k")));
+        assert_eq!(of("timm/efficientnet_b0.ra4_e3600_r224_in1k").unwrap().0, "efficientnet-b0");
+        assert_eq!(of("efficientnet-b4"), Some(("efficientnet-b4", false, "")));
+        assert_eq!(of("tf_efficientnet_lite0"), Some(("efficientnet-lite0", true, "")));
+        for other in
+            ["resnet50", "efficientnet_b1_pruned", "efficientnet_b0_gn", "efficientnet_b9", "tf_", ""]
+        {
+            assert_eq!(of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn conventions_follow_the_name() {
+        let of = |name| {
+            let all = Made::of(name).unwrap().conventions();
+            (all.padding.unwrap().name(), all.bn_eps.unwrap(), all.mean.map(|mean| mean[0]))
+        };
+        assert_eq!(of("tf_efficientnet_b4_ns"), ("same", 1e-3, Some(0.485)));
+        assert_eq!(of("tf_efficientnet_b4_ap"), ("same", 1e-3, Some(0.5)));
+        assert_eq!(of("efficientnet_b4"), ("symmetric", 1e-5, Some(0.485)));
+        assert_eq!(of("efficientnet_b0.ra4_e3600_r224_in1k"), ("symmetric", 1e-5, Some(0.5)));
+        assert_eq!(of("tf_efficientnet_lite0"), ("same", 1e-3, Some(0.5)));
+        assert_eq!(of("efficientnet_b1"), ("symmetric", 1e-5, None));
+    }
+}
