@@ -108,7 +108,8 @@ pub struct CrossEvaluation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold_from: Option<ThresholdSource>,
     /// One a data set, in the order asked for.
-    pub evaluations: Vec<Evaluation>,}
+    pub evaluations: Vec<Evaluation>,
+}
 
 /// Shares of each class called rightly at the threshold; none of a class without pictures.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -211,9 +211,15 @@ fn radii_of_l2_are_lengths_of_pixels() {
         ended(command_in(command, &folder)).done()
     };
     for (options, out, eps, eps_255, words) in [
-        (&[][..], "gr-square-l2-0.5", 0.5, 127.5, "0.5 (127.5/255)"),
-        (&["--eps", "1"], "gr-square-l2-1", 1.0, 255.0, "1 (255/255)"),
-        (&["--eps", "128/255"], "gr-square-l2-0.501961", 128.0 / 255.0, 128.0, "0.501961 (128/255)"),
+        (&[][..], "gr-square-l2-0.5-queries-5", 0.5, 127.5, "0.5 (127.5/255)"),
+        (&["--eps", "1"], "gr-square-l2-1-queries-5", 1.0, 255.0, "1 (255/255)"),
+        (
+            &["--eps", "128/255"],
+            "gr-square-l2-0.501961-queries-5",
+            128.0 / 255.0,
+            128.0,
+            "0.501961 (128/255)",
+        ),
     ] {
         let table = attack(options);
         assert!(table.contains(words), "{words} is not in {table}");
@@ -274,7 +280,8 @@ fn one_class_alone() {
     let report = ended(command_in(command, &folder)).json();
     assert_eq!((&report["data"]["n_real"], &report["data"]["n_fake"]), (&0.into(), &6.into()));
     assert!(report["auc"].is_null() && report["real_to_fake"]["robust_accuracy"].is_null(), "{report}");
-    dfrt!["verify", folder.join("gr-square-linf-8-fake"), "--model", folder.join("gr.onnx")].done();
+    dfrt!["verify", folder.join("gr-square-linf-8-only-fake-queries-5"), "--model", folder.join("gr.onnx")]
+        .done();
     // The pictures are those of an attack on both classes.
     let both = folder.join("both");
     attack(model(), "square", &both, &["--queries", "5"]).done();
@@ -283,7 +290,7 @@ fn one_class_alone() {
         let fake = text.lines().find(|line| line.contains(",fake,")).unwrap();
         fake.split(',').take(8).map(str::to_owned).collect::<Vec<_>>()
     };
-    assert_eq!(line(&folder.join("gr-square-linf-8-fake")), line(&both));
+    assert_eq!(line(&folder.join("gr-square-linf-8-only-fake-queries-5")), line(&both));
     attack(model(), "square", &folder.join("x"), &["--only", "both"]).failed(2, &["neither real nor fake"]);
 }
 
