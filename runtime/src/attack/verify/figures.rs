@@ -17,6 +17,7 @@ use crate::data::manifest::Split;
 use crate::detector::oracle::{Oracle, OracleError};
 use crate::storage;
 use image::RgbImage;
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 
@@ -65,7 +66,7 @@ pub(super) fn check(
         }
         object
     };
-    let expected = serde_json::to_value(&expected).expect("plain values");
+    let expected = as_written(&expected);
     differences("attack.json", "", &plain(raw), &plain(expected), &mut found.mismatches);
     Ok(())
 }
@@ -279,6 +280,12 @@ impl Recount<'_> {
         compare("attack.json", "", &of(self.report), &of(stage), &has, &mut wrong);
         wrong
     }
+}
+
+/// The JSON of `object` as a file of it reads: 32-bit floats have their shortest digits there.
+pub(super) fn as_written(object: &impl Serialize) -> Value {
+    let text = serde_json::to_string(object).expect("plain values");
+    serde_json::from_str(&text).expect("JSON that was just written")
 }
 
 /// A line of samples.csv against the same in `source`.

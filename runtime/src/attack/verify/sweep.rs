@@ -1,7 +1,7 @@
 //! sweep.json, recomputed from the attacks at its radii.
 
 use super::VerifyError;
-use super::figures::differences;
+use super::figures::{as_written, differences};
 use crate::attack::dossier::{Dossier, DossierError, garbled};
 use crate::attack::sweep::{FILE, Sweep, radii_in};
 use crate::storage;
@@ -27,6 +27,6 @@ pub fn sweep(folder: &Path) -> Result<(Vec<String>, Sweep), VerifyError> {
     let bytes = storage::read(&path).map_err(DossierError::from)?;
     let found = serde_json::from_slice(&bytes).map_err(|error| garbled(&path, &error.to_string()))?;
     let mut wrong = Vec::new();
-    differences(FILE, "", &found, &serde_json::to_value(&expected).expect("plain values"), &mut wrong);
+    differences(FILE, "", &found, &as_written(&expected), &mut wrong);
     Ok((wrong, expected))
 }

@@ -75,7 +75,9 @@ fn logits(out: &Path) -> Vec<f32> {
 fn what_is_proved_is_recorded() {
     let ran = eval(&foreign(2), &folder().join("eval.json"), &[]);
     let notes: Vec<&str> = ran.err.lines().filter(|line| line.starts_with("note: ")).collect();
-    assert!(matches!(notes[..], [line] if line.contains("foreign.onnx: fake-index 1")), "{ran:?}");
+    let [class, threshold] = notes[..] else { panic!("{ran:?}") };
+    assert!(class.contains("foreign.onnx: fake-index 1"), "{class}");
+    assert!(threshold.contains("names no threshold"), "{threshold}");
     let reading = &ran.json()["model"]["reading"];
     let expected = serde_json::json!({
         "layout": "nchw", "channels": "rgb", "range": "0-1", "mean": [0.0, 0.0, 0.0], "std": [1.0, 1.0, 1.0],
@@ -109,17 +111,17 @@ fn brightness(factor: f32) -> PathBuf {
 
 fn what_is_open_is_asked_in_one_line() {
     let out = folder().join("eval.json");
-    let bare = brightness(20.0);
-    eval(&bare, &out, &[])
-        .failed(1, &["bright.onnx", "--preprocess imagenet", "--mean and --std", "dfrt inspect"]);
-    with("bench", &bare, &["--runs", "2", "--json"]).json();
-    eval(&bare, &out, &["--preprocess", "half", "--output", "logit"]).done();
-    let weak = brightness(0.5);
+    let (bare, weak) = (brightness(20.0), brightness(0.5));
     let way = ["--preprocess", "none"];
     eval(&weak, &out, &way).failed(1, &["look like probabilities", "--output logit", "--output probability"]);
     eval(&weak, &out, &[&way[..], &["--mean", "0,0,0"]].concat())
         .failed(1, &["--preprocess none says all of --mean"]);
     eval(&weak, &out, &["--preprocess", "keras"]).failed(2, &["imagenet, half, none, caffe"]);
+    assert!(!out.exists());
+    eval(&bare, &out, &[])
+        .failed(1, &["bright.onnx", "--preprocess imagenet", "--mean and --std", "dfrt inspect"]);
+    with("bench", &bare, &["--runs", "2", "--json"]).json();
+    eval(&bare, &out, &["--preprocess", "half", "--output", "logit"]).done();
     assert!(out.exists());
 }
 

@@ -311,6 +311,9 @@ fn every_figure_of_suites_and_sweeps() {
         is_found(&out, "eps-6: stages/square: attack.json: auc is 0.5001, recomputed");
     });
     let sweep = out.join("sweep.json");
+    // Of so small a model it may be either.
+    let otherwise = json!(crate::workshop::json(&sweep)["unreliable"] != json!(true));
+    let unreliable = format!("sweep.json: unreliable is {otherwise}");
     for (pointer, value, words) in [
         (
             "/points/1/robust_accuracy",
@@ -318,7 +321,7 @@ fn every_figure_of_suites_and_sweeps() {
             "sweep.json: points[6.0].robust_accuracy is 0.99, recomputed",
         ),
         ("/gates/0/passed", json!(false), "sweep.json: gates[falls-with-epsilon].passed is false"),
-        ("/unreliable", json!(true), "sweep.json: unreliable is true"),
+        ("/unreliable", otherwise, &unreliable),
         ("/points", json!([]), "sweep.json: points is a list of 0, recomputed a list of 2"),
     ] {
         falsified(&sweep, pointer, &value, || is_found(&out, words));

@@ -146,5 +146,5 @@ fn planted_attacks_are_found() {
     let checks = checks.json();
     assert!(!checks.as_array().unwrap().is_empty());
     assert!(checks.as_array().unwrap().iter().all(|check| check["passed"] == true), "{checks}");
-    assert_eq!(dfrt!["selftest", "--only", "no such check"].code, Some(1));
+    assert_eq!(dfrt!["selftest", "--only", "no such check"].code, Some(2));
 }
