@@ -70,7 +70,9 @@ def line(case, judgement, around):
     off = "" if judgement.off_by is None else f"{judgement.off_by:.1e}"
     options = " ".join(case.options) if judgement.outcome == "asked" else ""
     cells = [case.name, case.what, judgement.outcome, judgement.said, options, off, *around]
-    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+    # Of a message the beginning shows what it is about.
+    short = [f"{text[:117]}..." if len(text) > 120 else text for text in map(str, cells)]
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in short) + " |"
 
 
 def main():

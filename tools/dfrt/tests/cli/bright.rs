@@ -39,11 +39,11 @@ pub fn model(factor: f32, res: usize) -> Vec<u8> {
             node("Relu", &["grey"], "bent"),
             node("GlobalAveragePool", &["bent"], "mean"),
             node("Flatten", &["mean"], "flat"),
-            node("Mul", &["flat", "factor"], "score"),
+            node("MatMul", &["flat", "factor"], "score"),
         ],
         initializer: vec![
             tensor("thirds", &[1, 3, 1, 1], &[1.0 / 3.0; 3]),
-            tensor("factor", &[1], &[factor]),
+            tensor("factor", &[1, 1], &[factor]),
         ],
         input: vec![value("pixels", &[None, Some(3), Some(res), Some(res)])],
         output: vec![value("score", &[None, Some(1)])],
