@@ -49,7 +49,7 @@ mod tests {
         let then = json!({"method": "square", "params": {"seed": 0, "queries": 60}, "eps": 8});
         assert_eq!(differing(then.clone(), then.clone()), None);
         let now = json!({"method": "square", "params": {"seed": 1, "queries": 60}, "eps": 4});
-        assert_eq!(differing(then.clone(), now).unwrap(), "eps was 8 and is 4; seed was 0 and is 1");
+        assert_eq!(differing(then.clone(), now).unwrap(), "seed was 0 and is 1; eps was 8 and is 4");
         let more = json!({"method": "square", "params": {"seed": 0, "queries": 60, "p": 0.8}, "eps": 8});
         assert_eq!(differing(then.clone(), more.clone()).unwrap(), "p was not set and is 0.8");
         assert_eq!(differing(more, then).unwrap(), "p was 0.8 and is not set");

@@ -24,6 +24,7 @@ pub struct Dataset {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Classes {
     /// Both, for a figure that needs both.
+    #[cfg_attr(not(feature = "train"), allow(dead_code, reason = "studies alone need both"))]
     Both,
     /// Those that there are.
     Any,
@@ -37,6 +38,7 @@ impl Dataset {
     ///
     /// # Errors
     /// As [`Dataset::open_subsets`], and pictures of one class alone.
+    #[cfg(feature = "train")]
     pub fn open(
         data: Option<&Path>,
         metadata: Option<&Metadata>,
@@ -49,7 +51,7 @@ impl Dataset {
     /// The same of the `classes` that are wanted, in whatever number there is of them.
     ///
     /// # Errors
-    /// As [`Dataset::open`], but for one class that is enough.
+    /// As [`Dataset::open_subsets`].
     pub fn open_classes(
         data: Option<&Path>,
         metadata: Option<&Metadata>,

@@ -1,0 +1,236 @@
+//! What the output is: logits, probabilities by any operators, several classes and outputs.
+
+use crate::detector_fixture::{RES, integer, integers, node, plainly, tensor, value};
+use crate::disguise::{
+    Disguise, ENDS, Folder, disguised, ended, logits, noise, plain, plain_logits, refusal_at,
+};
+use dfrt_runtime::detector::asked::Asked;
+use dfrt_runtime::detector::asked::Preprocess;
+use dfrt_runtime::detector::oracle::Oracle;
+use dfrt_runtime::detector::reading::Output;
+use dfrt_runtime::detector::reading::Reading;
+use dfrt_runtime::detector::session::Detector;
+use dfrt_runtime::detector::session::TractOracle;
+
+#[test]
+fn a_closing_sigmoid_or_softmax_is_read_before_it() {
+    let expected = plain_logits();
+    let folder = Folder::new();
+    let open = Asked { preprocess: Some(Preprocess::None), ..Asked::default() };
+    for (output, outputs, shape, fake_index) in ENDS {
+        let reading = Reading { output, outputs, fake_index, ..Reading::plain() };
+        let path = folder.model(&disguised(&reading, shape, false));
+        let asked = Asked { fake_index: Some(fake_index), ..open.clone() };
+        let detector = Detector::load_as(&path, 2, &asked).unwrap();
+        let closing =
+            (output == Output::Probability).then_some(if outputs == 1 { "Sigmoid" } else { "Softmax" });
+        assert_eq!(detector.reading().logits_before.as_deref(), closing, "{shape:?}");
+        assert_eq!(detector.reading().output, Output::Logit);
+        for (found, expected) in logits(&path, &asked).iter().zip(&expected) {
+            assert!(
+                (found - expected).abs() < 2e-6 * expected.abs().max(1.0),
+                "{shape:?}: {found}, {expected}"
+            );
+        }
+        // The same once more from what was recorded.
+        let again = Detector::load_as(&path, 2, &Asked::recorded(detector.reading(), RES)).unwrap();
+        assert_eq!(again.reading(), detector.reading());
+        if output == Output::Probability {
+            let deployed = Asked { output: Some(Output::Probability), ..asked };
+            assert_eq!(Detector::load_as(&path, 2, &deployed).unwrap().reading().logits_before, None);
+        }
+    }
+}
+
+#[test]
+fn probabilities_are_found_whatever_operators_made_them() {
+    let expected = plain_logits();
+    let folder = Folder::new();
+    let open = Asked { preprocess: Some(Preprocess::None), ..Asked::default() };
+    type End = (&'static str, fn(&mut Disguise), usize);
+    let ends: [End; 9] = [
+        ("p * 1", |end| end.with("Mul", &[1.0]), 1),
+        ("p + 0", |end| end.with("Add", &[0.0]), 1),
+        ("p / 1", |end| end.with("Div", &[1.0]), 1),
+        (
+            "clipped",
+            |end| {
+                end.tensors.push(tensor("least", &[], vec![1e-6]));
+                end.tensors.push(tensor("most", &[], vec![1.0 - 1e-6]));
+                end.then("Clip", &["least", "most"], vec![]);
+            },
+            1,
+        ),
+        (
+            "1 - p",
+            |end| {
+                end.tensors.push(tensor("one", &[1, 1, 1, 1], vec![1.0]));
+                let value = end.value.clone();
+                end.nodes.push(node("Sub", &["one", &value], "other", vec![]));
+                end.value = "other".to_owned();
+            },
+            0,
+        ),
+        (
+            "[1 - p, p]",
+            |end| {
+                end.tensors.push(tensor("one", &[1, 1, 1, 1], vec![1.0]));
+                let value = end.value.clone();
+                end.nodes.push(node("Sub", &["one", &value], "other", vec![]));
+                end.nodes.push(node("Concat", &["other", &value], "both", vec![integer("axis", 1)]));
+                end.value = "both".to_owned();
+            },
+            1,
+        ),
+        (
+            "mean of two",
+            |end| {
+                let value = end.value.clone();
+                end.nodes.push(node("Add", &[&value, &value], "sum", vec![]));
+                end.value = "sum".to_owned();
+                end.with("Div", &[2.0]);
+            },
+            1,
+        ),
+        ("1 / (1 + exp(-z))", |_| (), 1),
+        ("exp / sum", |_| (), 1),
+    ];
+    for (name, more, fake_index) in ends {
+        let mut end = Disguise::new("logit");
+        end.reshape(&[-1, 1, 1, 1]);
+        match name {
+            "1 / (1 + exp(-z))" => {
+                end.then("Neg", &[], vec![]);
+                end.then("Exp", &[], vec![]);
+                end.with("Add", &[1.0]);
+                let value = end.value.clone();
+                end.tensors.push(tensor("one", &[1, 1, 1, 1], vec![1.0]));
+                end.nodes.push(node("Div", &["one", &value], "p", vec![]));
+                end.value = "p".to_owned();
+            }
+            "exp / sum" => {
+                end.tensors.push(tensor("halves", &[1, 2, 1, 1], vec![-0.5, 0.5]));
+                end.then("Mul", &["halves"], vec![]);
+                end.then("Exp", &[], vec![]);
+                let value = end.value.clone();
+                let axes = vec![integers("axes", &[1]), integer("keepdims", 1)];
+                end.nodes.push(node("ReduceMean", &[&value], "sum", axes));
+                end.nodes.push(node("Add", &["sum", "sum"], "total", vec![]));
+                end.nodes.push(node("Div", &[&value, "total"], "p", vec![]));
+                end.value = "p".to_owned();
+            }
+            _ => end.then("Sigmoid", &[], vec![]),
+        }
+        more(&mut end);
+        let path = folder.model(&ended(end, &[None, None, None, None]));
+        let asked = Asked { fake_index: Some(fake_index), ..open.clone() };
+        let detector = Detector::load_as(&path, 2, &asked).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(detector.reading().output, Output::Probability, "{name}");
+        for (found, expected) in logits(&path, &asked).iter().zip(&expected) {
+            assert!((found - expected).abs() < 1e-3, "{name}: {found}, not {expected}");
+        }
+        let said = Asked { output: Some(Output::Logit), ..asked.clone() };
+        if name.contains("exp") {
+            // Operators that do not tell leave the user the last word.
+            assert_eq!(Detector::load_as(&path, 1, &said).unwrap().reading().output, Output::Logit, "{name}");
+        } else {
+            assert!(refusal_at(&path, &said).contains("contradicts"), "{name}");
+        }
+    }
+}
+
+/// docs/any_detector.md gives this figure: beyond it a deployed sigmoid says no more.
+#[test]
+fn tracts_sigmoid_ends_at_a_logit_of_14_6() {
+    let folder = Folder::new();
+    let mut end = Disguise::new("logit");
+    end.reshape(&[-1, 1, 1, 1]);
+    end.with("Mul", &[100.0]);
+    end.with("Add", &[80.0]);
+    end.then("Sigmoid", &[], vec![]);
+    let path = folder.model(&ended(end, &[None, None, None, None]));
+    let sure = logits(&path, &Asked { output: None, ..plainly() });
+    let deployed = logits(&path, &Asked { output: Some(Output::Probability), ..plainly() });
+    let ends: Vec<(f32, f32)> =
+        sure.into_iter().zip(deployed).filter(|(sure, _)| sure.abs() > 30.0).collect();
+    assert!(ends.iter().any(|(sure, _)| *sure > 0.0) && ends.iter().any(|(sure, _)| *sure < 0.0), "{ends:?}");
+    for (sure, deployed) in ends {
+        assert!((13.8..15.5).contains(&(deployed * sure.signum())), "{sure} became {deployed}");
+    }
+}
+
+#[test]
+fn where_graph_and_probe_disagree_it_is_asked() {
+    let folder = Folder::new();
+    let open = Asked { preprocess: Some(Preprocess::None), ..Asked::default() };
+    // A logit that stays between 0 and 1, and a probability in percent.
+    let mut weak = Disguise::new("logit");
+    weak.with("Mul", &[0.01]);
+    weak.with("Add", &[0.5]);
+    let mut percent = Disguise::new("logit");
+    percent.then("Sigmoid", &[], vec![]);
+    percent.with("Mul", &[100.0]);
+    for (end, words) in [(weak, "look like probabilities"), (percent, "is no probability")] {
+        let path = folder.model(&ended(end, &[None, None, None, None]));
+        let text = refusal_at(&path, &open);
+        assert!(text.contains(words) && text.contains("--output logit"), "{text}");
+        let said = Asked { output: Some(Output::Logit), ..open.clone() };
+        assert_eq!(Detector::load_as(&path, 1, &said).unwrap().reading().output, Output::Logit);
+    }
+}
+
+#[test]
+fn of_several_classes_the_fake_one_is_asked_for() {
+    let folder = Folder::new();
+    let open = Asked { preprocess: Some(Preprocess::None), ..Asked::default() };
+    for closing in [None, Some("Softmax"), Some("LogSoftmax")] {
+        let mut end = Disguise::new("logit");
+        end.tensors.push(tensor("spread", &[1, 3], vec![1.0, -0.5, 0.25]));
+        end.tensors.push(tensor("shift", &[3], vec![0.5, 0.0, -0.25]));
+        end.then("Gemm", &["spread", "shift"], vec![]);
+        if let Some(operator) = closing {
+            end.then(operator, &[], vec![integer("axis", 1)]);
+        }
+        let path = folder.model(&ended(end, &[None, Some(3)]));
+        let text = refusal_at(&path, &open);
+        assert!(text.contains("3 numbers a picture") && text.contains("--fake-index 0 to 2"), "{text}");
+        assert!(refusal_at(&path, &Asked { fake_index: Some(3), ..open.clone() }).contains("class 3"));
+        for fake in 0..3 {
+            let found = logits(&path, &Asked { fake_index: Some(fake), ..open.clone() });
+            for (found, logit) in found.iter().zip(plain_logits()) {
+                let z = [logit + 0.5, -0.5 * logit, 0.25 * logit - 0.25].map(f64::from);
+                let others: f64 = (0..3).filter(|&it| it != fake).map(|it| z[it].exp()).sum();
+                let expected = z[fake] - others.ln();
+                assert!(
+                    (f64::from(*found) - expected).abs() < 1e-4,
+                    "{closing:?} {fake}: {found}, not {expected}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn of_several_outputs_one_is_named() {
+    let folder = Folder::new();
+    let mut model = plain();
+    model.graph.as_mut().unwrap().output.push(value("flat", &[None, Some(8)]));
+    let path = folder.model(&model);
+    let text = refusal_at(&path, &plainly());
+    assert!(text.contains("2 outputs: logit, flat") && text.contains("--output-name"), "{text}");
+    let named = Asked { output_name: Some("logit".to_owned()), ..plainly() };
+    assert_eq!(logits(&path, &named), plain_logits());
+    let recorded = Detector::load_as(&path, 1, &named).unwrap().reading().clone();
+    assert_eq!(logits(&path, &Asked::recorded(&recorded, RES)), plain_logits());
+    let text = refusal_at(&path, &Asked { output_name: Some("score".to_owned()), ..plainly() });
+    assert!(text.contains("no output \"score\"") && text.contains("logit, flat"), "{text}");
+}
+
+#[test]
+fn logits_read_as_probabilities_are_refused_when_asked() {
+    let folder = Folder::new();
+    let asked = Asked { output: Some(Output::Probability), ..plainly() };
+    let oracle = TractOracle::new(Detector::load_as(&folder.model(&plain()), 1, &asked).unwrap());
+    let text = oracle.logits(&noise(5)).unwrap_err().to_string();
+    assert!(text.contains("foreign.onnx") && text.contains("--output logit"), "{text}");
+}
