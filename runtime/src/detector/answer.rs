@@ -47,6 +47,8 @@ pub(super) enum Says {
     Logit(String),
     /// Numbers behind the sigmoid or softmax named.
     Probability(String),
+    /// Logarithms of probabilities, of the operator named.
+    LogProbability(String),
     /// Decisions of the operator named, and no scores.
     Label(String),
     /// None of these: the operator named may do anything.
@@ -72,8 +74,7 @@ fn of_value(wires: &Wires<'_>, value: &str, depth: usize) -> Option<Says> {
     let inputs = || node.input.iter().filter_map(|name| of_value(wires, name, depth - 1)).collect::<Vec<_>>();
     match operator {
         _ if BOUNDED.contains(&operator) => Some(Says::Probability(named())),
-        // Of all classes it is the logits but for one number, which drops out.
-        "LogSoftmax" => Some(Says::Logit(named())),
+        "LogSoftmax" => Some(Says::LogProbability(named())),
         _ if DECIDE.contains(&operator) => Some(Says::Label(named())),
         "Constant" | "ConstantOfShape" => None,
         // Its scale and zero point are numbers of the whole batch, as constants for one picture.
@@ -82,9 +83,38 @@ fn of_value(wires: &Wires<'_>, value: &str, depth: usize) -> Option<Says> {
         _ if LINEAR.contains(&operator) => Some(Says::Logit(named())),
         "GlobalAveragePool" => of_value(wires, node.input.first()?, depth - 1),
         _ if MOVERS.contains(&operator) => of_value(wires, node.input.first()?, depth - 1),
+        // One logit of several is no decision: it says nothing of the others.
+        "Gather" | "GatherElements" | "GatherND" | "Slice" | "Split"
+            if wide(wires, node.input.first()?, depth - 1) =>
+        {
+            Some(Says::Unknown(named()))
+        }
         _ if PICK.contains(&operator) || CALCULATE.contains(&operator) => combined(operator, inputs()),
         _ => Some(Says::Unknown(named())),
     }
+}
+
+/// Whether `value` are the numbers of a linear layer that gives several.
+fn wide(wires: &Wires<'_>, value: &str, depth: usize) -> bool {
+    let Some(node) = wires.maker(value).filter(|_| depth > 0) else { return false };
+    let operator = node.op_type.as_str();
+    let dims = |place: usize| Some(wires.constant(node.input.get(place)?)?.dims);
+    let count = match operator {
+        "Gemm" => {
+            let turned = integer(node, "transB") == Some(1);
+            dims(1).and_then(|dims| dims.get(usize::from(!turned)).copied())
+        }
+        "MatMul" => dims(1).and_then(|dims| dims.last().copied()),
+        "Conv" => dims(1).and_then(|dims| dims.first().copied()),
+        "Add" | "Mul" | "Sub" | "Div" => {
+            return node.input.iter().any(|name| wide(wires, name, depth - 1));
+        }
+        _ if MOVERS.contains(&operator) || operator == "Transpose" => {
+            return node.input.first().is_some_and(|name| wide(wires, name, depth - 1));
+        }
+        _ => None,
+    };
+    count.is_some_and(|count| count > 1)
 }
 
 fn combined(operator: &str, inputs: Vec<Says>) -> Option<Says> {
@@ -97,6 +127,11 @@ fn combined(operator: &str, inputs: Vec<Says>) -> Option<Says> {
     }
     if let Some(label) = inputs.iter().find(|says| matches!(says, Says::Label(_))) {
         return Some(label.clone());
+    }
+    let logarithm = inputs.iter().find(|says| matches!(says, Says::LogProbability(_)));
+    if let Some(logarithm) = logarithm {
+        let picked = PICK.contains(&operator);
+        return Some(if picked { logarithm.clone() } else { Says::Unknown(operator.to_owned()) });
     }
     if let Some(unknown) = inputs.iter().find(|says| matches!(says, Says::Unknown(_))) {
         return Some(match operator {

@@ -133,6 +133,17 @@ impl Asked {
         given.into_iter().find(|(_, given)| *given).map(|(name, _)| name)
     }
 
+    /// The first option that says how pixels are scaled, by its name at the command line.
+    pub(super) fn first_of_pixels(&self) -> Option<&'static str> {
+        let given = [
+            ("--preprocess", self.preprocess.is_some()),
+            ("--range", self.range.is_some_and(|range| range != Range::Bytes)),
+            ("--mean", self.mean.is_some_and(|mean| mean != [0.0; 3])),
+            ("--std", self.std.is_some_and(|std| std != [1.0; 3])),
+        ];
+        given.into_iter().find(|(_, given)| *given).map(|(name, _)| name)
+    }
+
     /// What cannot be meant, in a line.
     pub(super) fn fault(&self) -> Option<String> {
         let beside = [

@@ -40,6 +40,11 @@ impl<'a> Wires<'a> {
         self.makers.get(value).copied()
     }
 
+    /// Whether a node of `operator` is there.
+    pub fn has(&self, operator: &str) -> bool {
+        self.graph.node.iter().any(|node| node.op_type == operator)
+    }
+
     /// The nodes in an order in which each comes after those that make what it takes. Some
     /// converters append theirs at the end of the file.
     pub fn ordered(&self) -> Vec<&'a NodeProto> {

@@ -3,7 +3,7 @@
 //! file itself tells what range it takes, in which order the channels come, and whether
 //! normalisation is inside.
 
-use super::graph::{Constant, Wires, attribute, integer, list};
+use super::graph::{Constant, MOVERS, Wires, attribute, integer, list};
 use std::collections::HashMap;
 use tract_onnx::pb::NodeProto;
 
@@ -23,6 +23,9 @@ const IN_THE_PLANE: [&str; 9] = [
 const RELABEL: [&str; 3] = ["Cast", "CastLike", "Dropout"];
 /// Operators that bring each picture to its own mean and deviation, channel by channel.
 const STANDARDISE: [&str; 2] = ["InstanceNormalization", "MeanVarianceNormalization"];
+/// Reductions that move with a picture's brightness, so that a picture less one of them is the
+/// same at every brightness.
+const LEVEL: [&str; 5] = ["ReduceMean", "ReduceMax", "ReduceMin", "GlobalAveragePool", "GlobalMaxPool"];
 /// Operators that make a few numbers of a whole picture.
 const REDUCE: [&str; 9] = [
     "ReduceMean",
@@ -69,10 +72,8 @@ pub(super) struct Channel {
 /// What the pixels are where the network begins.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Begin {
-    /// They come as they are, and nothing calculates with them before.
+    /// They come as they are.
     Bare,
-    /// Operators are there that normalise, with means of 0 and deviations of 1.
-    Untouched,
     /// Each of the input's channels, in its order, as `scale * pixel + offset`.
     Affine([Channel; 3]),
     /// A batch-norm comes first: means and deviations of what it was trained on.
@@ -109,10 +110,10 @@ pub(super) struct Found {
 enum State {
     /// Pixels, with their channels on `axis` (none where they are in single planes).
     Pixels { axis: Option<usize>, channels: Vec<Channel>, statistics: Option<([f64; 3], [f64; 3])> },
-    /// Numbers of a whole picture.
-    Statistic,
-    /// Pixels without their picture's own mean or deviation.
-    Standardised,
+    /// Numbers of a whole picture; `level` where they move with its brightness.
+    Statistic { level: bool },
+    /// Pixels less a level of their picture (`centred`), divided by a width of it (`scaled`).
+    Relative { centred: bool, scaled: bool },
     /// Anything else that was made of the pixels.
     Other(String),
 }
@@ -158,7 +159,7 @@ impl Walk<'_> {
         let made = self.made(node, &taken);
         match made {
             Some(states) => {
-                let new = |state: &State| matches!(state, State::Pixels { .. } | State::Standardised);
+                let new = |state: &State| matches!(state, State::Pixels { .. } | State::Relative { .. });
                 if states.iter().any(new) && !matches!(operator, "Identity" | "Cast" | "Dropout") {
                     self.operators.push(operator.to_owned());
                 }
@@ -168,7 +169,7 @@ impl Walk<'_> {
             }
             None => {
                 for (_, state) in taken {
-                    if !matches!(state, State::Statistic) {
+                    if !matches!(state, State::Statistic { .. }) {
                         self.ends.push((operator.to_owned(), state));
                     }
                 }
@@ -186,10 +187,14 @@ impl Walk<'_> {
             return None;
         }
         if REDUCE.contains(&operator) {
-            return all(if self.over_the_plane(node, taken) { State::Statistic } else { other(operator) });
+            let level = LEVEL.contains(&operator) && matches!(taken, [(_, State::Pixels { .. })]);
+            let whole = self.over_the_plane(node, taken);
+            return all(if whole { State::Statistic { level } } else { other(operator) });
         }
         match taken {
-            [(0, State::Pixels { .. })] if STANDARDISE.contains(&operator) => all(State::Standardised),
+            [(0, State::Pixels { .. })] if STANDARDISE.contains(&operator) => {
+                all(State::Relative { centred: true, scaled: true })
+            }
             [(0, State::Pixels { axis, channels, statistics })] => {
                 self.of_pixels(node, *axis, channels, *statistics)
             }
@@ -228,7 +233,7 @@ impl Walk<'_> {
             }
             // Beside the pixels it gives the scale that it found for them.
             "DynamicQuantizeLinear" => {
-                let mut made = vec![State::Statistic; outputs];
+                let mut made = vec![State::Statistic { level: false }; outputs];
                 made.first_mut().into_iter().for_each(|first| *first = same.clone());
                 Some(made)
             }
@@ -259,7 +264,6 @@ impl Walk<'_> {
                 }
                 one(other(operator))
             }
-            _ if STANDARDISE.contains(&operator) => one(State::Standardised),
             _ if BEND.contains(&operator) => one(other(operator)),
             _ => None,
         }
@@ -279,37 +283,27 @@ impl Walk<'_> {
     fn of_several(&mut self, node: &NodeProto, taken: &[(usize, State)]) -> Option<Vec<State>> {
         let operator = node.op_type.as_str();
         let all = |state: State| Some(vec![state; node.output.len()]);
-        let statistic = |state: &State| matches!(state, State::Statistic);
-        let whole = |state: &State| matches!(state, State::Pixels { .. } | State::Standardised);
-        if taken.iter().all(|(_, state)| statistic(state)) {
-            return all(State::Statistic);
-        }
-        if operator == "Concat" {
-            return all(self.joined(node, taken));
-        }
-        if let [(_, State::Standardised)] = taken {
-            // A constant scale or shift keeps it; a convolution does not come here.
-            if operator == "DynamicQuantizeLinear" {
-                return all(State::Standardised);
+        let moves =
+            IN_THE_PLANE.contains(&operator) || RELABEL.contains(&operator) || MOVERS.contains(&operator);
+        match taken {
+            [(_, State::Statistic { level })] if moves => all(State::Statistic { level: *level }),
+            _ if taken.iter().all(|(_, state)| matches!(state, State::Statistic { .. })) => {
+                all(State::Statistic { level: false })
             }
-            let keeps = ["Add", "Sub", "Mul", "Div", "Transpose", "Clip", "Reshape"].contains(&operator)
-                || IN_THE_PLANE.contains(&operator)
-                || RELABEL.contains(&operator);
-            return match operator {
-                _ if keeps => all(State::Standardised),
-                _ if BEND.contains(&operator) => all(other(operator)),
-                _ => None,
-            };
+            _ if operator == "Concat" => all(self.joined(node, taken)),
+            [(_, relative @ State::Relative { .. })] => {
+                // A constant scale or shift keeps it; a convolution does not come here.
+                let keeps = ["Add", "Sub", "Mul", "Div", "Transpose", "Clip", "DynamicQuantizeLinear"];
+                match operator {
+                    _ if moves || keeps.contains(&operator) => all(relative.clone()),
+                    _ if BEND.contains(&operator) => all(other(operator)),
+                    _ => None,
+                }
+            }
+            [(_, one), (_, two)] => all(relative(operator, one, two).unwrap_or_else(|| other(operator))),
+            [(_, State::Other(_))] => None,
+            _ => all(other(operator)),
         }
-        let pair = taken.len() == 2 && ["Sub", "Div", "Mul", "Add"].contains(&operator);
-        if pair && taken.iter().any(|(_, state)| statistic(state)) {
-            let of_pixels = taken.iter().any(|(_, state)| whole(state));
-            return all(if of_pixels { State::Standardised } else { other(operator) });
-        }
-        if let [(_, State::Other(_))] = taken {
-            return None;
-        }
-        all(other(operator))
     }
 
     fn clip(&mut self, node: &NodeProto, channels: &[Channel]) {
@@ -401,9 +395,9 @@ impl Walk<'_> {
     }
 
     fn joined(&self, node: &NodeProto, taken: &[(usize, State)]) -> State {
-        let standardised = |state: &State| matches!(state, State::Standardised);
+        let standardised = |state: &State| matches!(state, State::Relative { centred: true, scaled: true });
         if taken.iter().all(|(_, state)| standardised(state)) {
-            return State::Standardised;
+            return State::Relative { centred: true, scaled: true };
         }
         let along = integer(node, "axis").unwrap_or(0);
         let (mut all, mut at) = (Vec::new(), None);
@@ -423,11 +417,7 @@ impl Walk<'_> {
     fn found(self) -> Option<Found> {
         let (first, _) = self.ends.first()?.clone();
         let begins: Vec<Begin> = self.ends.iter().map(|(operator, state)| begin(operator, state)).collect();
-        let calculates = |operator: &String| {
-            ["Add", "Sub", "Mul", "Div", "BatchNormalization"].contains(&operator.as_str())
-        };
         let begin = match &begins[..] {
-            [Begin::Bare] if self.operators.iter().any(calculates) => Begin::Untouched,
             [first, rest @ ..] if rest.iter().all(|other| other == first) => first.clone(),
             _ => Begin::Unknown(format!("{} branches that take them differently", begins.len())),
         };
@@ -438,6 +428,28 @@ impl Walk<'_> {
         let convolves = self.ends.iter().any(|(operator, _)| CONVOLVE.contains(&operator.as_str()));
         let (operators, clipped) = (self.operators, self.clipped);
         Some(Found { begin, operators, first, clipped, convolves, channels_second })
+    }
+}
+
+/// Pixels less a level of their picture, or divided by a width of it.
+fn relative(operator: &str, one: &State, two: &State) -> Option<State> {
+    let known = |state: &State| match state {
+        State::Pixels { .. } => Some((false, false)),
+        State::Relative { centred, scaled } => Some((*centred, *scaled)),
+        _ => None,
+    };
+    let ((centred, scaled), statistic, first) = match (known(one), known(two)) {
+        (Some(found), None) => (found, two, true),
+        (None, Some(found)) => (found, one, false),
+        _ => return None,
+    };
+    let State::Statistic { level } = statistic else { return None };
+    match operator {
+        "Sub" if *level => Some(State::Relative { centred: true, scaled }),
+        "Div" if first => Some(State::Relative { centred, scaled: true }),
+        // By a width's reciprocal; a level would scale the wrong way.
+        "Mul" if !*level => Some(State::Relative { centred, scaled: true }),
+        _ => None,
     }
 }
 
@@ -456,8 +468,9 @@ fn begin(operator: &str, state: &State) -> Begin {
                 _ => Begin::Unknown(operator.to_owned()),
             }
         }
-        State::Standardised => Begin::Standardised,
-        State::Statistic => Begin::Unknown(operator.to_owned()),
+        State::Relative { centred: true, scaled: true } => Begin::Standardised,
+        // Its own mean alone leaves the scale open, its own width alone the middle.
+        State::Relative { .. } | State::Statistic { .. } => Begin::Unknown(operator.to_owned()),
         State::Other(operator) => Begin::Unknown(operator.clone()),
     }
 }

@@ -204,15 +204,14 @@ impl Detector {
         let res = asked.res.or(beside.res.as_ref().map(|(res, _)| *res).filter(|_| leaves_size_open(&file)));
         let signature = Signature::of(&file.proto, batch.max(1), res, asked.layout).map_err(wrong)?;
         let wires = Wires::of(file.graph());
+        if signature.batch > 1 && wires.has("DynamicQuantizeLinear") {
+            return Err(wrong(SignatureError::Together(signature.batch)));
+        }
         let axis = if signature.layout == Layout::Nchw { 1 } else { 3 };
         let walked = pixels::walk(&wires, &signature.input, axis);
         let output = file.graph().output.first().map(|output| output.name.clone()).unwrap_or_default();
         let says = answer::says(&wires, &output);
         let linear = answer::is_linear(&wires, &output);
-        if let answer::Says::Label(operator) = &says {
-            let labels = format!("labels ({operator}) and no scores");
-            return Err(wrong(SignatureError::Output(labels)));
-        }
         let cut = answer::closing(&wires, &output, file.opset())
             .filter(|_| asked.output != Some(Output::Probability));
         if let Some(closing) = &cut {
@@ -220,6 +219,9 @@ impl Detector {
         }
         let plan = planned(path, &file, &signature)?;
         let outputs = signature.outputs(&plan).map_err(wrong)?;
+        if let Some(what) = settle::no_score(&says, outputs) {
+            return Err(wrong(SignatureError::Output(what)));
+        }
         let mut facts = shape_facts(&file, &signature, asked, &beside, output_name.as_deref());
         let mut questions = Vec::new();
         let mut settled = |found: Result<Fact, Question>| match found {

@@ -72,6 +72,9 @@ pub(super) fn pixels(
     beside: &Beside,
     linear: bool,
 ) -> Result<(Pixels, Fact), Question> {
+    if signature.element == Element::Byte && asked.first_of_pixels().is_some() {
+        return Err(bytes_alone());
+    }
     let proof = proof(signature, walked);
     let told = |pixels: Pixels, source, why: String| {
         let pixels = Pixels { channels: asked.channels.unwrap_or(pixels.channels), ..pixels };
@@ -102,6 +105,14 @@ pub(super) fn pixels(
         }
         (Proof::Open(why), None) => Err(which_preprocessing(why)),
     }
+}
+
+/// An input of 8-bit numbers has no place for a mean or another scale.
+fn bytes_alone() -> Question {
+    let unknown = "its input takes 8-bit numbers, so pixels go in as they are, from 0 to 255".to_owned();
+    let answers =
+        vec![("nothing".to_owned(), "leave --preprocess, --range, --mean and --std out".to_owned())];
+    Question { part: "pixels", unknown, answers }
 }
 
 fn which_preprocessing(why: String) -> Question {
@@ -196,10 +207,6 @@ fn proof(signature: &Signature, walked: Option<&Found>) -> Proof {
                 "its first operator is a batch-norm over pixels that were normalised before it".to_owned(),
             ),
         },
-        Begin::Untouched => inside(
-            Range::Unit,
-            format!("it normalises inside the graph ({}), by 0 and 1", shortened(&found.operators)),
-        ),
         Begin::Bare => Proof::Open(format!(
             "its graph shows no normalisation (its first operator{through} is {first}), so how pixels go in is not known"
         )),
@@ -306,6 +313,17 @@ pub(super) struct Evidence<'a> {
     pub outputs: usize,
 }
 
+/// What an output gives that is no score which could be read, however it is asked for.
+pub(super) fn no_score(says: &Says, outputs: usize) -> Option<String> {
+    match says {
+        Says::Label(operator) => Some(format!("labels ({operator}) and no scores")),
+        Says::LogProbability(operator) if outputs == 1 => {
+            Some(format!("the logarithm of one class's probability ({operator}) and not all of them"))
+        }
+        _ => None,
+    }
+}
+
 /// What the output's numbers are.
 pub(super) fn output(asked: &Asked, evidence: &Evidence<'_>) -> Result<(Output, Fact), Question> {
     let told =
@@ -350,8 +368,14 @@ pub(super) fn output(asked: &Asked, evidence: &Evidence<'_>) -> Result<(Output, 
         (Says::Logit(operator), true) => Err(which_output(format!(
             "its last operator is {operator}, as of a logit, but its numbers look like probabilities: {numbers}"
         ))),
-        // A session refuses these before; nothing that could be said would make scores of them.
-        (Says::Label(operator), _) => Err(which_output(format!("its output is decided by {operator}"))),
+        // Of all classes they are the logits but for one number, which drops out.
+        (Says::LogProbability(operator), _) if evidence.outputs > 1 => {
+            told(Output::Logit, Source::Proved, format!("its last operator is {operator}, and {numbers}"))
+        }
+        // A detector is not made of these; see [`no_score`].
+        (Says::Label(operator) | Says::LogProbability(operator), _) => {
+            Err(which_output(format!("its output is made by {operator}")))
+        }
         (Says::Unknown(operator), inside) => {
             let bounds = if inside { ", and only for usual pixels" } else { "" };
             Err(which_output(format!(

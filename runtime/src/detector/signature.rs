@@ -49,6 +49,11 @@ pub enum SignatureError {
         "is in training mode: its batch-norm {0:?} normalises each batch by itself, so that a picture's score would depend on the others; export it in evaluation mode (PyTorch: model.eval())"
     )]
     Training(String),
+    /// Numbers are quantised over a whole batch.
+    #[error(
+        "quantises each batch of {0} as a whole, so that a picture's score would depend on the others; export it with an open batch, or one of 1"
+    )]
+    Together(usize),
     /// The file does not say where the channels stand, and its graph does not tell.
     #[error(
         "leaves open where its input's channels stand ({0}); say with --layout nchw (PyTorch) or --layout nhwc (Keras)"

@@ -4,19 +4,12 @@ use crate::detector_fixture::{RES, bytes, integer, integers, node, plainly, tens
 use dfrt_runtime::data::batch::Batch;
 use dfrt_runtime::detector::asked::Asked;
 use dfrt_runtime::detector::oracle::Oracle;
-use dfrt_runtime::detector::reading::Layout;
-use dfrt_runtime::detector::reading::Output;
-use dfrt_runtime::detector::reading::Range;
-use dfrt_runtime::detector::reading::Reading;
-use dfrt_runtime::detector::session::Detector;
-use dfrt_runtime::detector::session::TractOracle;
+use dfrt_runtime::detector::reading::{Layout, Output, Range, Reading};
+use dfrt_runtime::detector::session::{Detector, TractOracle};
 use dfrt_runtime::random;
 use rand::RngExt;
-use std::path::Path;
-use std::path::PathBuf;
-use tract_onnx::pb::ModelProto;
-use tract_onnx::pb::NodeProto;
-use tract_onnx::pb::TensorProto;
+use std::path::{Path, PathBuf};
+use tract_onnx::pb::{ModelProto, NodeProto, TensorProto};
 
 pub const SEED: u64 = 21;
 pub const IMAGENET: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);

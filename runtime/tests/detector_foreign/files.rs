@@ -2,24 +2,21 @@
 
 use crate::detector_fixture::{RES, integer, node, plainly, tensor, tiny, value};
 use crate::disguise::{
-    Disguise, Folder, SEED, behind, ended, logits, plain, plain_logits, refusal, refusal_at, shape_tensor,
+    Disguise, Folder, SEED, behind, ended, logits, noise, plain, plain_logits, refusal, refusal_at,
+    shape_tensor,
 };
 use dfrt_runtime::detector::asked::Asked;
 use dfrt_runtime::detector::evaluate::ModelInfo;
 use dfrt_runtime::detector::metadata::Metadata;
-use dfrt_runtime::detector::reading::Layout;
-use dfrt_runtime::detector::reading::Output;
-use dfrt_runtime::detector::reading::Range;
-use dfrt_runtime::detector::reading::Reading;
-use dfrt_runtime::detector::session::Detector;
+use dfrt_runtime::detector::oracle::Oracle;
+use dfrt_runtime::detector::reading::{Layout, Output, Range, Reading};
+use dfrt_runtime::detector::session::{Detector, TractOracle};
 use std::path::Path;
-use tract_onnx::pb::StringStringEntryProto;
-use tract_onnx::pb::TensorShapeProto;
-use tract_onnx::pb::ValueInfoProto;
 use tract_onnx::pb::tensor_proto::DataLocation;
 use tract_onnx::pb::tensor_shape_proto::Dimension;
 use tract_onnx::pb::tensor_shape_proto::dimension::Value as DimensionValue;
 use tract_onnx::pb::type_proto::Value as Type;
+use tract_onnx::pb::{NodeProto, StringStringEntryProto, TensorShapeProto, ValueInfoProto};
 
 #[test]
 fn a_file_of_ours_is_read_as_it_says() {
@@ -210,6 +207,40 @@ fn a_batch_norm_in_training_mode_is_folded_over_weights_and_refused_over_picture
 }
 
 #[test]
+fn what_quantises_a_batch_as_a_whole_takes_one_picture_at_a_time() {
+    let mut quantised = plain();
+    let graph = quantised.graph.as_mut().unwrap();
+    let three = NodeProto {
+        output: ["small", "scale", "zero"].map(str::to_owned).to_vec(),
+        ..node("DynamicQuantizeLinear", &["pixels"], "small", vec![])
+    };
+    let float = |from: &str, to: &str| NodeProto {
+        name: to.to_owned(),
+        ..node("Cast", &[from], to, vec![integer("to", 1)])
+    };
+    let back = [
+        float("small", "numbers"),
+        float("zero", "black"),
+        node("Sub", &["numbers", "black"], "shifted", vec![]),
+        node("Mul", &["shifted", "scale"], "large", vec![]),
+    ];
+    graph.node[0].input[0] = "large".to_owned();
+    graph.node.splice(0..0, std::iter::once(three).chain(back));
+    let folder = Folder::new();
+    let path = folder.model(&quantised);
+    for (found, expected) in logits_one_by_one(&path).iter().zip(plain_logits()) {
+        assert!((found - expected).abs() < 0.05, "{found}, not {expected}");
+    }
+    quantised.graph.as_mut().unwrap().input[0] = value("pixels", &[Some(4), Some(3), Some(RES), Some(RES)]);
+    let text = refusal(&quantised, &plainly());
+    assert!(text.contains("batch of 4") && text.contains("open batch"), "{text}");
+}
+
+fn logits_one_by_one(path: &Path) -> Vec<f32> {
+    TractOracle::new(Detector::load_as(path, 1, &plainly()).unwrap()).logits(&noise(5)).unwrap()
+}
+
+#[test]
 fn a_pointer_is_named_as_one() {
     let folder = Folder::new();
     let path = folder.0.path().join("foreign.onnx");
@@ -236,6 +267,8 @@ fn other_types_and_shapes_of_the_input_are_taken() {
     let reading = Detector::load_as(&path, 1, &Asked { output: Some(Output::Logit), ..Asked::default() });
     assert_eq!(reading.unwrap().reading().range, Range::Bytes);
     near(&path, &Asked::default(), 0.02);
+    let halves = Asked { mean: Some([0.5; 3]), ..Asked::default() };
+    assert!(refusal_at(&path, &halves).contains("takes 8-bit numbers"));
     // Half floats, of the input and of every weight.
     let mut half = plain();
     let graph = half.graph.as_mut().unwrap();

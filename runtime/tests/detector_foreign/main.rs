@@ -12,9 +12,7 @@ mod pixels;
 use crate::detector_fixture::RES;
 use crate::disguise::{ENDS, Folder, IMAGENET, NONE, disguised, logits, plain_logits};
 use dfrt_runtime::detector::asked::Asked;
-use dfrt_runtime::detector::reading::Layout;
-use dfrt_runtime::detector::reading::Range;
-use dfrt_runtime::detector::reading::Reading;
+use dfrt_runtime::detector::reading::{Layout, Range, Reading};
 use dfrt_runtime::detector::session::Detector;
 
 /// A mean and a deviation a channel.

@@ -2,15 +2,13 @@
 
 use crate::detector_fixture::{RES, integer, integers, node, plainly, tensor, value};
 use crate::disguise::{
-    Disguise, ENDS, Folder, disguised, ended, logits, noise, plain, plain_logits, refusal_at,
+    Disguise, ENDS, Folder, disguised, ended, logits, noise, plain, plain_logits, refusal_at, shape_tensor,
 };
-use dfrt_runtime::detector::asked::Asked;
-use dfrt_runtime::detector::asked::Preprocess;
+use dfrt_runtime::detector::asked::{Asked, Preprocess};
 use dfrt_runtime::detector::oracle::Oracle;
-use dfrt_runtime::detector::reading::Output;
-use dfrt_runtime::detector::reading::Reading;
-use dfrt_runtime::detector::session::Detector;
-use dfrt_runtime::detector::session::TractOracle;
+use dfrt_runtime::detector::reading::{Output, Reading};
+use dfrt_runtime::detector::session::{Detector, TractOracle};
+use tract_onnx::pb::TensorProto;
 
 #[test]
 fn a_closing_sigmoid_or_softmax_is_read_before_it() {
@@ -208,6 +206,32 @@ fn of_several_classes_the_fake_one_is_asked_for() {
             }
         }
     }
+}
+
+#[test]
+fn one_of_several_scores_is_no_decision() {
+    let folder = Folder::new();
+    let open = Asked { preprocess: Some(Preprocess::None), ..Asked::default() };
+    let picked = |closing: Option<&str>| {
+        let mut end = Disguise::new("logit");
+        end.tensors.push(tensor("spread", &[1, 2], vec![-3.0, 3.0]));
+        end.tensors.push(tensor("shift", &[2], vec![0.5, 3.5]));
+        end.then("Gemm", &["spread", "shift"], vec![]);
+        if let Some(operator) = closing {
+            end.then(operator, &[], vec![integer("axis", 1)]);
+        }
+        end.tensors.push(TensorProto { dims: vec![], ..shape_tensor("second", &[1]) });
+        end.then("Gather", &["second"], vec![integer("axis", 1)]);
+        folder.model(&ended(end, &[None]))
+    };
+    let text = refusal_at(&picked(None), &open);
+    assert!(text.contains("last operator is Gather") && text.contains("--output logit"), "{text}");
+    let text =
+        refusal_at(&picked(Some("LogSoftmax")), &Asked { output: Some(Output::Logit), ..open.clone() });
+    assert!(text.contains("the logarithm of one class's probability (LogSoftmax)"), "{text}");
+    // Of a softmax one probability is all there is to know.
+    let detector = Detector::load_as(&picked(Some("Softmax")), 1, &open).unwrap();
+    assert_eq!(detector.reading().output, Output::Probability);
 }
 
 #[test]

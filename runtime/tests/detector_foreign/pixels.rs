@@ -4,13 +4,8 @@ use crate::detector_fixture::{integer, integers, node, plainly, tensor};
 use crate::disguise::{
     Disguise, Folder, IMAGENET, NONE, behind, logits, plain, plain_logits, refusal, refusal_at, shape_tensor,
 };
-use dfrt_runtime::detector::asked::Asked;
-use dfrt_runtime::detector::asked::Preprocess;
-use dfrt_runtime::detector::reading::Channels;
-use dfrt_runtime::detector::reading::Layout;
-use dfrt_runtime::detector::reading::Output;
-use dfrt_runtime::detector::reading::Range;
-use dfrt_runtime::detector::reading::Reading;
+use dfrt_runtime::detector::asked::{Asked, Preprocess};
+use dfrt_runtime::detector::reading::{Channels, Layout, Output, Range, Reading};
 use dfrt_runtime::detector::session::Detector;
 use dfrt_runtime::detector::settle::Source;
 use tract_onnx::pb::NodeProto;
@@ -181,14 +176,35 @@ fn a_wrapper_that_brings_each_picture_to_its_own_scale_needs_no_more() {
 }
 
 #[test]
-fn an_idle_normalisation_and_a_plane_take_pixels_as_they_are() {
+fn a_picture_s_own_mean_alone_or_width_alone_leaves_the_scale_open() {
+    let all = |operator: &str, to: &str| NodeProto {
+        name: to.to_owned(),
+        ..node(operator, &["input"], to, vec![integers("axes", &[1, 2, 3]), integer("keepdims", 1)])
+    };
+    let asked = Asked { output: Some(Output::Logit), ..Asked::default() };
+    let fronts = [
+        vec![all("ReduceMean", "mean"), node("Sub", &["input", "mean"], "made", vec![])],
+        vec![all("ReduceMax", "most"), node("Div", &["input", "most"], "made", vec![])],
+        // A gate.
+        vec![all("ReduceMean", "mean"), node("Mul", &["input", "mean"], "made", vec![])],
+    ];
+    for nodes in fronts {
+        let mut front = Disguise::new("input");
+        let operators: Vec<String> = nodes.iter().map(|node| node.op_type.clone()).collect();
+        front.nodes.extend(nodes);
+        front.value = "made".to_owned();
+        let text = refusal(&behind(front, Layout::Nchw, "any"), &asked);
+        assert!(text.contains("--preprocess imagenet"), "{operators:?}: {text}");
+    }
+}
+
+#[test]
+fn a_plane_takes_pixels_as_they_are_and_an_idle_operator_proves_nothing() {
     let folder = Folder::new();
     let asked = Asked { output: Some(Output::Logit), ..Asked::default() };
     let mut idle = Disguise::new("input");
     idle.with("Sub", &[0.0, 0.0, 0.0]);
-    let path = folder.model(&behind(idle, Layout::Nchw, "any"));
-    let detector = Detector::load_as(&path, 1, &asked).unwrap();
-    assert_eq!(detector.reading(), &Reading::plain());
+    assert!(refusal(&behind(idle, Layout::Nchw, "any"), &asked).contains("--preprocess"));
     // Without its ReLU the model is a plane.
     let mut plane = plain();
     let graph = plane.graph.as_mut().unwrap();

@@ -2,10 +2,11 @@
 
 use crate::output;
 use anyhow::{Result, bail};
+use dfrt_runtime::data::manifest::{Label, Sample};
 use dfrt_runtime::detector::asked::Asked;
 use dfrt_runtime::detector::evaluate::ModelInfo;
 use dfrt_runtime::detector::session::{Detector, SessionError};
-use dfrt_runtime::detector::settle::Source;
+use dfrt_runtime::detector::settle::{Fact, Source};
 use std::path::{Path, PathBuf};
 
 /// The file of a RUN that is deployed.
@@ -60,14 +61,15 @@ impl Model {
         Detector::load(&self.onnx, 1)
     }
 
-    /// The same with what the user says about a file of another program; what only custom
-    /// speaks for is told.
+    /// The same with what the user says about a file of another program; what only custom or
+    /// a file beside it speaks for is told.
     ///
     /// # Errors
     /// As [`Model::load`], and a reading that the file cannot have or leaves open.
     pub fn load_as(&self, asked: &Asked) -> Result<Detector, SessionError> {
         let detector = Detector::load_as(&self.onnx, 1, asked)?;
-        for fact in detector.facts().iter().filter(|fact| fact.source == Source::Custom) {
+        let told = [Source::Custom, Source::Beside];
+        for fact in detector.facts().iter().filter(|fact| told.contains(&fact.source)) {
             let (part, value, why) = (fact.part, &fact.value, &fact.why);
             let option = if part == "pixels" { "preprocess" } else { part };
             output::note(format!(
@@ -76,6 +78,25 @@ impl Model {
             ));
         }
         Ok(detector)
+    }
+
+    /// Which class is fake must be said where only custom speaks for it and no data of both
+    /// classes would show it wrong.
+    ///
+    /// # Errors
+    /// Each of `measured` is of one class, and the file does not name its classes.
+    pub fn check_classes(&self, detector: &Detector, measured: &[&[Sample]]) -> Result<()> {
+        let custom = |fact: &Fact| fact.part == "fake-index" && fact.source == Source::Custom;
+        let Some(fact) = detector.facts().iter().find(|fact| custom(fact)) else { return Ok(()) };
+        let of = |samples: &[Sample], label| samples.iter().any(|sample| sample.label == label);
+        if measured.iter().any(|samples| of(samples, Label::Real) && of(samples, Label::Fake)) {
+            return Ok(());
+        }
+        bail!(
+            "{}: {}, and pictures of one class cannot show whether that is so; say --fake-index 1, or --fake-index 0 where it is the other way round",
+            self.given.display(),
+            fact.why
+        )
     }
 
     /// The model as results name it: under the name the user gave.

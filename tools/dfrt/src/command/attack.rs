@@ -230,6 +230,7 @@ impl Attack {
         let classes = self.only.map_or(Classes::Any, Classes::Only);
         let data = Dataset::open_classes(self.data.as_deref(), metadata, split, classes, self.limit)?;
         let mut oracle = TractOracle::new(detector);
+        model.check_classes(oracle.detector(), &[&data.chosen])?;
         threshold::settle(&mut oracle, &model, self.threshold.as_ref(), &[&data.chosen])?;
         let surrogate = self
             .surrogate

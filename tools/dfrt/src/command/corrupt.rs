@@ -110,6 +110,7 @@ impl Corrupt {
         let metadata = oracle.detector().metadata();
         let split = self.split.or(metadata.and_then(|known| known.split)).unwrap_or(Split::Test);
         let data = Dataset::open_subsets(self.data.as_deref(), metadata, split, &[], self.limit)?;
+        model.check_classes(oracle.detector(), &[&data.chosen])?;
         threshold::settle(&mut oracle, &model, self.threshold.as_ref(), &[&data.chosen])?;
         let detector = oracle.detector();
         let info = model.info(detector);

@@ -90,6 +90,7 @@ impl Eval {
         let split = self.split.or(metadata.and_then(|known| known.split)).unwrap_or(Split::Test);
         let data = self.data.first().map(PathBuf::as_path);
         let data = Dataset::open_subsets(data, metadata, split, &self.subsets(), self.limit)?;
+        model.check_classes(oracle.detector(), &[&data.chosen])?;
         threshold::settle(&mut oracle, &model, self.threshold.as_ref(), &[&data.chosen])?;
         let (evaluation, scores) = evaluate(&model, &oracle, &data)?;
         if let Some(out) = &self.out {

@@ -19,6 +19,7 @@ pub fn trials() -> Vec<Trial> {
         plain("any_model/what_is_open_is_asked_in_one_line", what_is_open_is_asked_in_one_line),
         plain("any_model/inspect_shows_what_is_known_and_asked", inspect_shows_what_is_known_and_asked),
         plain("any_model/the_class_of_fakes", the_class_of_fakes),
+        plain("any_model/one_class_alone_needs_the_fake_one_named", one_class_alone_needs_the_fake_one_named),
         plain("any_model/verify_reads_as_the_attack_did", verify_reads_as_the_attack_did),
         plain("any_model/the_bench_reads_it_too", the_bench_reads_it_too),
         plain("any_model/a_file_of_ours_says_itself", a_file_of_ours_says_itself),
@@ -154,6 +155,36 @@ fn the_class_of_fakes() {
         let turned: Vec<f32> = first.iter().map(|logit| -logit).collect();
         assert_eq!(second, turned);
         assert!(second.iter().any(|&logit| logit != 0.0));
+    }
+}
+
+/// Labels of both classes would show an order that is wrong; those of one do not.
+fn one_class_alone_needs_the_fake_one_named() {
+    for outputs in [1, 2] {
+        let foreign = foreign(outputs);
+        let attack = |more: &[&str]| {
+            let mut attack = program();
+            attack.args([
+                "attack",
+                "--method",
+                "random-noise",
+                "--queries",
+                "3",
+                "--only",
+                "fake",
+                "--model",
+            ]);
+            attack
+                .arg(&foreign)
+                .arg("--data")
+                .arg(faces())
+                .arg("--out")
+                .arg(folder().join("attack"))
+                .args(more);
+            ended(attack)
+        };
+        attack(&[]).failed(1, &["foreign.onnx", "taken to say fake", "--fake-index 0"]);
+        attack(&["--fake-index", "1"]).done();
     }
 }
 

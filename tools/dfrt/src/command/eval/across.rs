@@ -31,6 +31,7 @@ impl Eval {
         let open = |path: &PathBuf| Dataset::open_subsets(Some(path), None, split, &subsets, self.limit);
         let data = self.data.iter().map(open).collect::<Result<Vec<_>>>()?;
         let measured: Vec<&[Sample]> = data.iter().map(|data| &data.chosen[..]).collect();
+        model.check_classes(oracle.detector(), &measured)?;
         threshold::settle(&mut oracle, &model, self.threshold.as_ref(), &measured)?;
         let mut evaluations = Vec::with_capacity(data.len());
         for (index, data) in data.iter().enumerate() {
