@@ -7,9 +7,10 @@
 use super::distances::MinimalDistance;
 use super::dossier::{self, Dossier, DossierError, Side};
 use super::gates;
-use super::journal::{Earlier, Entry, Finding, Journal, Source};
+use super::journal::{Entry, Finding, Journal, Source};
 use super::ledger::Spent;
 use super::result::{AttackReport, Gate, SampleResult};
+use super::resumption;
 use super::settings::Settings;
 use super::summary::{self, Summary};
 use super::tape::{self, Tape};
@@ -21,7 +22,7 @@ use crate::data::picture::{self, PictureError};
 use crate::detector::evaluate::ModelInfo;
 use crate::detector::oracle::{Oracle, OracleError};
 use crate::detector::threshold::ThresholdSource;
-use crate::{random, storage};
+use crate::random;
 use image::RgbImage;
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -234,7 +235,7 @@ impl<'a> Court<'a> {
             Some(folder) => {
                 let (dossier, settings) = (Dossier::new(folder), Settings::of(attack, trial));
                 let found = Journal::earlier(&dossier, &settings, trial.resume)?;
-                (earlier, changed) = still_true(&dossier, found, subjects, trial.data)?;
+                (earlier, changed) = resumption::still_true(&dossier, found, subjects, trial.data)?;
                 let journal = Journal::begin(&dossier, &settings, &earlier)?;
                 Some((dossier, journal))
             }
@@ -355,7 +356,7 @@ impl<'a> Court<'a> {
     fn clean<'s>(&self, subjects: &[&'s Subject]) -> Result<Vec<Clean<'s>>, JudgeError> {
         let load = |subject: &&Subject| {
             let kept = self.record.is_some();
-            let sha256 = if kept { content(&subject.sample.path) } else { String::new() };
+            let sha256 = if kept { resumption::content(&subject.sample.path) } else { String::new() };
             Ok((self.load(subject)?, Source { sha256 }))
         };
         let loaded: Vec<Result<_, PictureError>> = subjects.par_iter().map(load).collect();
@@ -609,68 +610,10 @@ fn untouched(clean: &Clean<'_>) -> SampleResult {
         linf_255: 0,
         l2: 0.0,
         seconds: 0.0,
-        path: shown(clean.subject),
+        path: resumption::shown(clean.subject),
         clean_sha256: String::new(),
         adv_sha256: String::new(),
         attack: String::new(),
         distance: None,
     }
-}
-
-fn shown(subject: &Subject) -> String {
-    subject.sample.path.to_string_lossy().into_owned()
-}
-
-/// Of what an earlier run found, that which is still true: the entries of `subjects` whose
-/// pictures are the same to the byte and were saved as they lie there, and those of other
-/// pictures; and how many are not.
-fn still_true(
-    dossier: &Dossier,
-    earlier: Earlier,
-    subjects: &[Subject],
-    data: &str,
-) -> Result<(Vec<Entry>, usize), DossierError> {
-    let subjects: HashMap<u64, &Subject> = subjects.iter().map(|subject| (subject.id, subject)).collect();
-    let same_data = earlier.settings.is_none_or(|settings| settings.get("data").as_str() == Some(data));
-    let checked: Vec<(Entry, bool)> = earlier
-        .entries
-        .into_par_iter()
-        .map(|mut entry| {
-            let Some(subject) = subjects.get(&entry.result.id) else { return Ok((entry, true)) };
-            let now = content(&subject.sample.path);
-            let same = !now.is_empty() && now == entry.source.sha256;
-            if !same && !same_data {
-                return Err(DossierError::OtherPictures {
-                    folder: dossier.folder().to_owned(),
-                    id: subject.id,
-                    was: entry.result.path,
-                    is: shown(subject),
-                });
-            }
-            let holds = same && entry.result.label == subject.sample.label && is_saved(dossier, &entry);
-            // It may have been moved.
-            entry.result.path = shown(subject);
-            Ok((entry, holds))
-        })
-        .collect::<Result<_, _>>()?;
-    let all = checked.len();
-    let kept: Vec<Entry> = checked.into_iter().filter(|(_, holds)| *holds).map(|(entry, _)| entry).collect();
-    let changed = all - kept.len();
-    Ok((kept, changed))
-}
-
-/// Whether an entry's pictures lie there as they were saved.
-fn is_saved(dossier: &Dossier, entry: &Entry) -> bool {
-    let Entry { result, finding, .. } = entry;
-    let saved = |side, sha256: &str| {
-        let path = dossier.picture_path(side, result.id);
-        storage::sha256_of_file(&path).is_ok_and(|found| found == sha256)
-    };
-    !finding.attacked
-        || saved(Side::Clean, &result.clean_sha256) && saved(Side::Adversarial, &result.adv_sha256)
-}
-
-/// The hash of a picture's file; empty where it cannot be read.
-fn content(path: &Path) -> String {
-    storage::sha256_of_file(path).unwrap_or_default()
 }

@@ -14,6 +14,7 @@ pub mod judge;
 pub mod ledger;
 pub mod random_noise;
 pub mod result;
+mod resumption;
 mod rounding;
 pub mod schedule;
 pub mod score;
