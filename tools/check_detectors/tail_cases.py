@@ -84,7 +84,7 @@ def of_tails(fitter):
     yield case("log-softmax", "LogSoftmax", two, lambda z: torch.log_softmax(z, 1), read=two_logits)
     yield case("logit-of-probability", "Sigmoid, log(p / (1 - p))", one, tails.logit_of_probability, options=LOGIT)
     yield case("gated", "a logit times a Sigmoid", two, tails.gated, options=LOGIT)
-    yield case("log-sigmoid", "log of a Sigmoid", one, lambda z: torch.log(sigmoid(z)), refused=r"log|--output")
+    yield case("log-sigmoid", "log of a Sigmoid", one, lambda z: torch.log(sigmoid(z)), refused=r"operator is Log,")
     yield case(
         "three-logits", "three logits, the last fake", three, read=class_of_logits(2), options=["--fake-index", "2"]
     )
@@ -122,14 +122,49 @@ def of_tails(fitter):
         read=two_probabilities,
         options=PROBABILITY,
     )
-    yield case("percent", "Sigmoid times 100", one, lambda z: 100 * sigmoid(z), refused=r"probabilit|percent|--output")
-    yield case("arg-max", "ArgMax: hard labels", two, lambda z: z.argmax(1), refused=r"label|ArgMax|I64")
+    yield case("percent", "Sigmoid times 100", one, lambda z: 100 * sigmoid(z), refused=r"Mul, which gives a multiple of a probability")
+    yield case(
+        "softmax-max",
+        "the largest of two probabilities",
+        two,
+        lambda z: tails.softmax(z).amax(1),
+        refused=r"the largest or smallest of several numbers",
+    )
+    yield case(
+        "softmax-difference",
+        "the difference of two probabilities",
+        two,
+        lambda z: tails.softmax(z)[:, 1] - tails.softmax(z)[:, 0],
+        refused=r"Sub, which gives the difference of two probabilities",
+    )
+    yield case(
+        "softmax-linear",
+        "a linear layer over a Softmax",
+        two,
+        lambda z: F.linear(tails.softmax(z), torch.tensor([[-0.5, 0.5]])),
+        refused=r"mixes the numbers behind a Softmax",
+    )
+    yield case(
+        "pooled-gather",
+        "Conv to two, GlobalAveragePool, Gather of class 1",
+        tails.PooledPlaces(heads.SubDiv(), fitter.small(imagenet, 2)),
+        lambda z: z[:, 1],
+        refused=r"takes some of a linear layer's numbers",
+    )
+    yield case(
+        "threshold",
+        "1 where a probability is above one half",
+        one,
+        lambda z: torch.where(sigmoid(z) > 0.5, 1.0, 0.0),
+        refused=r"nothing but 0 and 1",
+    )
+    yield case("arg-max", "ArgMax: hard labels", two, lambda z: z.argmax(1), refused=r"which are labels")
     yield case(
         "arg-max-float",
         "ArgMax, Cast: hard labels",
         two,
         lambda z: z.argmax(1).float(),
-        refused=r"label|ArgMax|--output",
+        refused=r"labels \(ArgMax\)",
     )
     with_features = tails.WithFeatures(heads.SubDiv(), core)
     yield torch_case(

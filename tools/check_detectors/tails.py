@@ -53,6 +53,21 @@ class Places(nn.Module):
         return self.head(self.body(self.normal(given)).mean((2, 3), keepdim=True))
 
 
+class PooledPlaces(nn.Module):
+    """A convolution in place of the linear layer, pooled afterwards: N x K."""
+
+    def __init__(self, normal, core):
+        super().__init__()
+        self.normal, self.body = normal, core.body
+        self.head = nn.Conv2d(64, core.head.out_features, 1)
+        with torch.no_grad():
+            self.head.weight.copy_(core.head.weight[:, :, None, None])
+            self.head.bias.copy_(core.head.bias)
+
+    def forward(self, given):
+        return self.head(self.body(self.normal(given))).mean((2, 3))
+
+
 class Rooted(nn.Module):
     """A root before the linear layer: no number where one feature is below `least`."""
 

@@ -14,7 +14,7 @@ pub mod landmarks;
 pub mod layouts;
 pub mod listing;
 pub mod manifest;
-mod naming;
+pub(crate) mod naming;
 mod noise;
 pub mod pack;
 pub mod photographs;

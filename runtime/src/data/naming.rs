@@ -94,7 +94,7 @@ fn is_number(word: &str) -> bool {
 
 /// The class that `name` means (`0_real`, `fake_images`, `training_real`, `nature`, `AI`),
 /// or none where it says both, or anything else.
-pub(super) fn class(name: &str) -> Option<Label> {
+pub(crate) fn class(name: &str) -> Option<Label> {
     let mut found = None;
     for word in words(name) {
         let said = class_word(&word);

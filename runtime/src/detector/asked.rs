@@ -116,6 +116,24 @@ impl Asked {
         }
     }
 
+    /// The same as words at the command line: "--preprocess", "imagenet".
+    pub fn words(&self) -> Vec<String> {
+        let list = |values: [f32; 3]| values.map(|value| value.to_string()).join(",");
+        let given = [
+            ("--res", self.res.map(|it| it.to_string())),
+            ("--layout", self.layout.map(|it| it.to_string())),
+            ("--preprocess", self.preprocess.map(|it| it.to_string())),
+            ("--channels", self.channels.map(|it| it.to_string())),
+            ("--range", self.range.map(|it| it.to_string())),
+            ("--mean", self.mean.map(list)),
+            ("--std", self.std.map(list)),
+            ("--output", self.output.map(|it| it.to_string())),
+            ("--output-name", self.output_name.clone()),
+            ("--fake-index", self.fake_index.map(|it| it.to_string())),
+        ];
+        given.into_iter().filter_map(|(name, value)| Some([name.to_owned(), value?])).flatten().collect()
+    }
+
     /// The first option that says how numbers are read, by its name at the command
     /// line; a file that dfrt exported needs none.
     pub(super) fn first_of_reading(&self) -> Option<&'static str> {

@@ -12,8 +12,8 @@ use std::path::Path;
 pub(super) struct Beside {
     /// How pixels go in, and the file that says so.
     pub pixels: Option<(Pixels, String)>,
-    /// Which class is fake, and the file that says so.
-    pub fake_index: Option<(usize, String)>,
+    /// The names of the classes in their order, and the file that holds them.
+    pub names: Option<(Vec<String>, String)>,
     /// The side of the input in pixels, and the file that says so.
     pub res: Option<(usize, String)>,
 }
@@ -33,8 +33,8 @@ pub(super) fn read(path: &Path) -> Beside {
         let part = own.unwrap_or(&config);
         let named = |it| (it, name.to_owned());
         found.pixels = found.pixels.or_else(|| pixels(part).map(named));
-        let classes = || fake_index(&config).or_else(|| fake_index(part));
-        found.fake_index = found.fake_index.or_else(|| classes().map(|it| (it, name.to_owned())));
+        let classes = || names(&config).or_else(|| names(part));
+        found.names = found.names.or_else(|| classes().map(|it| (it, name.to_owned())));
         found.res = found.res.or_else(|| side(part).map(|it| (it, name.to_owned())));
     }
     found
@@ -67,27 +67,19 @@ fn pixels(config: &Value) -> Option<Pixels> {
     Some(Pixels { channels: Channels::Rgb, range, mean, std })
 }
 
-/// The class whose name says fake, of two or more whose names are known.
-fn fake_index(config: &Value) -> Option<usize> {
-    let names: Vec<(usize, String)> = match (config.get("id2label"), config.get("label_names")) {
-        (Some(Value::Object(names)), _) => names
-            .iter()
-            .map(|(index, name)| Some((index.parse().ok()?, name.as_str()?.to_lowercase())))
-            .collect::<Option<_>>()?,
-        (_, Some(Value::Array(names))) => names
-            .iter()
-            .enumerate()
-            .map(|(index, name)| Some((index, name.as_str()?.to_lowercase())))
-            .collect::<Option<_>>()?,
+/// The names of two or more classes, in their order.
+fn names(config: &Value) -> Option<Vec<String>> {
+    let text = |name: &Value| name.as_str().map(str::to_owned);
+    let names: Vec<String> = match (config.get("id2label"), config.get("label_names")) {
+        (Some(Value::Object(names)), _) => {
+            (0..names.len()).map(|index| text(names.get(&index.to_string())?)).collect::<Option<_>>()?
+        }
+        (_, Some(Value::Array(names))) => names.iter().map(text).collect::<Option<_>>()?,
         _ => return None,
     };
-    const FAKE: [&str; 8] =
-        ["fake", "deepfake", "artificial", "ai", "synthetic", "generated", "manipulated", "ai-generated"];
-    let mut fakes = names.iter().filter(|(_, name)| FAKE.contains(&name.trim()));
-    match (fakes.next(), fakes.next()) {
-        (Some((index, _)), None) => Some(*index),
-        _ => None,
-    }
+    // What Hugging Face writes where nobody named them.
+    let numbered = names.iter().enumerate().all(|(index, name)| *name == format!("LABEL_{index}"));
+    (names.len() > 1 && !numbered).then_some(names)
 }
 
 fn side(config: &Value) -> Option<usize> {
@@ -126,7 +118,8 @@ mod tests {
             "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "label_names": ["fake", "real"]}}"#;
         let found = of("config.json", text);
         assert_eq!(found.pixels.unwrap().0, Pixels { mean: IMAGENET.0, std: IMAGENET.1, ..unit });
-        assert_eq!((found.res.unwrap().0, found.fake_index.unwrap().0), (224, 0));
+        assert_eq!(found.res.unwrap().0, 224);
+        assert_eq!(found.names.unwrap().0, ["fake", "real"]);
         let raw = of("preprocessor_config.json", r#"{"do_normalize": false, "do_rescale": false}"#);
         assert_eq!(raw.pixels.unwrap().0.range, Range::Bytes);
     }
@@ -139,11 +132,13 @@ mod tests {
             r#"{"image_mean": [0.5], "image_std": [0.5]}"#,
             r#"{"image_mean": [0.5, 0.5, 0.5], "image_std": [0, 0.5, 0.5]}"#,
             r#"{"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5], "rescale_factor": 0.5}"#,
-            r#"{"id2label": {"0": "cat", "1": "dog"}}"#,
-            r#"{"id2label": {"0": "fake", "1": "deepfake"}}"#,
+            r#"{"id2label": {"0": "LABEL_0", "1": "LABEL_1"}}"#,
+            r#"{"id2label": {"0": "fake", "2": "real"}}"#,
+            r#"{"label_names": ["fake"]}"#,
         ] {
             assert_eq!(of("preprocessor_config.json", text), Beside::default(), "{text}");
         }
-        assert_eq!(of("config.json", r#"{"id2label": {"0": "Fake", "1": "Real"}}"#).fake_index.unwrap().0, 0);
+        let named = of("config.json", r#"{"id2label": {"1": "Real", "0": "Fake"}}"#).names.unwrap();
+        assert_eq!(named, (vec!["Fake".to_owned(), "Real".to_owned()], "config.json".to_owned()));
     }
 }

@@ -12,9 +12,6 @@ use crate::storage;
 use std::path::Path;
 use tract_onnx::pb::{GraphProto, ModelProto};
 
-/// How a pointer of Git's large-file storage begins.
-const LFS_POINTER: &[u8] = b"version https://git-lfs";
-
 /// A checked file.
 pub(super) struct OnnxFile {
     /// Its graph, in 32-bit floats and with its weights inside.
@@ -42,10 +39,10 @@ impl OnnxFile {
         let wrong = |source| SessionError::Signature { path: path.to_owned(), source };
         if let Some(graph) = &proto.graph {
             signature::check_whole(graph).map_err(wrong)?;
-            weights::check(graph).map_err(wrong)?;
         }
         let widened = rewrite::widen(&mut proto);
         if let Some(graph) = proto.graph.as_mut() {
+            weights::check(graph).map_err(wrong)?;
             rewrite::settle_batch_norms(graph).map_err(|node| wrong(SignatureError::Training(node)))?;
         }
         Ok(Self { proto, metadata, sha256: storage::sha256(&bytes), widened })
@@ -81,7 +78,7 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<ModelProto, SessionError> {
     if bytes.is_empty() {
         return Err(wrong("the file is empty"));
     }
-    if bytes.starts_with(LFS_POINTER) {
+    if storage::is_lfs_pointer(bytes) {
         return Err(SessionError::Pointer { path: path.to_owned() });
     }
     let proto = tract::read(bytes).map_err(|_| wrong("the file is of another kind or was cut short"))?;

@@ -25,7 +25,8 @@ pub struct Inspection {
     pub facts: Vec<Fact>,
     /// What is open.
     pub questions: Vec<Question>,
-    /// Options that settle what is open, with the likeliest answers; empty where nothing is.
+    /// The options that were given and those that settle what is open, with the likeliest
+    /// answers; empty where an answer's value has to come from the user.
     pub options: Vec<String>,
 }
 
@@ -39,7 +40,8 @@ pub fn inspect(path: &Path, asked: &Asked) -> Result<Inspection, SessionError> {
         Some(metadata) => (own_facts(metadata), Vec::new()),
         None => (detector.facts().to_vec(), detector.questions().to_vec()),
     };
-    let first = |question: &Question| question.answers.first().map(|(option, _)| option.clone());
+    let answers: Option<Vec<String>> = questions.iter().map(likeliest).collect();
+    let given = asked.words();
     Ok(Inspection {
         path: path.display().to_string(),
         sha256: detector.info().sha256.clone(),
@@ -47,9 +49,14 @@ pub fn inspect(path: &Path, asked: &Asked) -> Result<Inspection, SessionError> {
         arch: detector.info().arch.clone(),
         own: detector.metadata().is_some(),
         facts,
-        options: questions.iter().filter_map(first).collect(),
+        options: answers.map_or_else(Vec::new, |answers| given.into_iter().chain(answers).collect()),
         questions,
     })
+}
+
+/// The words of the likeliest answer, where they are complete.
+fn likeliest(question: &Question) -> Option<String> {
+    question.answers.first().filter(|answer| answer.complete).map(|answer| answer.pass.clone())
 }
 
 /// What a file of ours says about itself.

@@ -3,29 +3,23 @@
 //! file itself tells what range it takes, in which order the channels come, and whether
 //! normalisation is inside.
 
+mod channels;
+mod statistic;
+
+pub(super) use channels::Channel;
+
 use super::graph::{Constant, MOVERS, Wires, attribute, integer, list};
+use statistic::Statistic;
 use std::collections::HashMap;
 use tract_onnx::pb::NodeProto;
 
 /// Operators that move pixels in the plane or average them, which keeps them what they are.
-const IN_THE_PLANE: [&str; 9] = [
-    "Resize",
-    "Upsample",
-    "Pad",
-    "AveragePool",
-    "MaxPool",
-    "CenterCropPad",
-    "QuantizeLinear",
-    "DequantizeLinear",
-    "Identity",
-];
+const IN_THE_PLANE: [&str; 7] =
+    ["Resize", "Pad", "AveragePool", "MaxPool", "QuantizeLinear", "DequantizeLinear", "Identity"];
 /// Operators that relabel numbers.
 const RELABEL: [&str; 3] = ["Cast", "CastLike", "Dropout"];
 /// Operators that bring each picture to its own mean and deviation, channel by channel.
 const STANDARDISE: [&str; 2] = ["InstanceNormalization", "MeanVarianceNormalization"];
-/// Reductions that move with a picture's brightness, so that a picture less one of them is the
-/// same at every brightness.
-const LEVEL: [&str; 5] = ["ReduceMean", "ReduceMax", "ReduceMin", "GlobalAveragePool", "GlobalMaxPool"];
 /// Operators that make a few numbers of a whole picture.
 const REDUCE: [&str; 9] = [
     "ReduceMean",
@@ -56,18 +50,7 @@ const BEND: [&str; 14] = [
     "DFT",
 ];
 /// Operators that the network begins with; what they take must have its channels second.
-const CONVOLVE: [&str; 4] = ["Conv", "ConvInteger", "QLinearConv", "FusedConv"];
-
-/// What one channel is of the pixels.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Channel {
-    /// The input's channel.
-    pub of: usize,
-    /// Its factor.
-    pub scale: f64,
-    /// What is added after that.
-    pub offset: f64,
-}
+const CONVOLVE: [&str; 3] = ["Conv", "ConvInteger", "QLinearConv"];
 
 /// What the pixels are where the network begins.
 #[derive(Clone, Debug, PartialEq)]
@@ -110,18 +93,18 @@ pub(super) struct Found {
 enum State {
     /// Pixels, with their channels on `axis` (none where they are in single planes).
     Pixels { axis: Option<usize>, channels: Vec<Channel>, statistics: Option<([f64; 3], [f64; 3])> },
-    /// Numbers of a whole picture; `level` where they move with its brightness.
-    Statistic { level: bool },
+    /// Numbers of a whole picture.
+    Statistic(Statistic),
     /// Pixels less a level of their picture (`centred`), divided by a width of it (`scaled`).
     Relative { centred: bool, scaled: bool },
-    /// Anything else that was made of the pixels.
-    Other(String),
+    /// Anything else that was made of the pixels, by the operator that made it; `relative`
+    /// where brightness had been taken off before.
+    Other { operator: String, relative: bool },
 }
 
 /// Walks from `input`, whose channels are on `axis`; none where nothing takes it.
 pub(super) fn walk(wires: &Wires<'_>, input: &str, axis: usize) -> Option<Found> {
-    let whole = (0..3).map(|of| Channel { of, scale: 1.0, offset: 0.0 }).collect();
-    let start = State::Pixels { axis: Some(axis), channels: whole, statistics: None };
+    let start = State::Pixels { axis: Some(axis), channels: Channel::as_they_come(), statistics: None };
     let mut walk = Walk {
         wires,
         values: HashMap::from([(input.to_owned(), start)]),
@@ -142,6 +125,15 @@ struct Walk<'a> {
     clipped: Option<(f64, f64)>,
     /// Where the network begins: the operator and what it takes.
     ends: Vec<(String, State)>,
+}
+
+impl State {
+    fn statistic(&self) -> Option<Statistic> {
+        match self {
+            Self::Statistic(statistic) => Some(*statistic),
+            _ => None,
+        }
+    }
 }
 
 impl Walk<'_> {
@@ -169,7 +161,7 @@ impl Walk<'_> {
             }
             None => {
                 for (_, state) in taken {
-                    if !matches!(state, State::Statistic { .. }) {
+                    if !matches!(state, State::Statistic(_)) {
                         self.ends.push((operator.to_owned(), state));
                     }
                 }
@@ -187,9 +179,13 @@ impl Walk<'_> {
             return None;
         }
         if REDUCE.contains(&operator) {
-            let level = LEVEL.contains(&operator) && matches!(taken, [(_, State::Pixels { .. })]);
             let whole = self.over_the_plane(node, taken);
-            return all(if whole { State::Statistic { level } } else { other(operator) });
+            let [(_, of)] = taken else { return all(other(operator)) };
+            return all(if whole {
+                State::Statistic(statistic::reduced(operator, of))
+            } else {
+                other(operator)
+            });
         }
         match taken {
             [(0, State::Pixels { .. })] if STANDARDISE.contains(&operator) => {
@@ -203,7 +199,7 @@ impl Walk<'_> {
                 let first = node.input.first().and_then(|name| self.wires.constant(name));
                 let made = first
                     .filter(|_| *place == 1)
-                    .and_then(|constant| calculated(operator, channels, *axis, &constant, false));
+                    .and_then(|constant| channels::calculated(operator, channels, *axis, &constant, false));
                 Some(vec![made.map_or_else(|| other(operator), |channels| pixels(*axis, channels)); outputs])
             }
             _ => self.of_several(node, taken),
@@ -228,12 +224,12 @@ impl Walk<'_> {
         match operator {
             "Add" | "Sub" | "Mul" | "Div" => {
                 let by = constant(1)?;
-                one(calculated(operator, channels, axis, &by, true)
+                one(channels::calculated(operator, channels, axis, &by, true)
                     .map_or_else(|| other(operator), |channels| pixels(axis, channels)))
             }
             // Beside the pixels it gives the scale that it found for them.
             "DynamicQuantizeLinear" => {
-                let mut made = vec![State::Statistic { level: false }; outputs];
+                let mut made = vec![State::Statistic(Statistic::Other); outputs];
                 made.first_mut().into_iter().for_each(|first| *first = same.clone());
                 Some(made)
             }
@@ -285,23 +281,32 @@ impl Walk<'_> {
         let all = |state: State| Some(vec![state; node.output.len()]);
         let moves =
             IN_THE_PLANE.contains(&operator) || RELABEL.contains(&operator) || MOVERS.contains(&operator);
+        let statistics: Option<Vec<Statistic>> = taken.iter().map(|(_, state)| state.statistic()).collect();
+        if let Some(statistics) = statistics {
+            let constant_first = taken[0].0 > 0;
+            let made = if moves {
+                statistics[0]
+            } else {
+                statistic::calculated(operator, &statistics, constant_first)
+            };
+            return all(State::Statistic(made));
+        }
         match taken {
-            [(_, State::Statistic { level })] if moves => all(State::Statistic { level: *level }),
-            _ if taken.iter().all(|(_, state)| matches!(state, State::Statistic { .. })) => {
-                all(State::Statistic { level: false })
-            }
             _ if operator == "Concat" => all(self.joined(node, taken)),
             [(_, relative @ State::Relative { .. })] => {
                 // A constant scale or shift keeps it; a convolution does not come here.
                 let keeps = ["Add", "Sub", "Mul", "Div", "Transpose", "Clip", "DynamicQuantizeLinear"];
                 match operator {
                     _ if moves || keeps.contains(&operator) => all(relative.clone()),
-                    _ if BEND.contains(&operator) => all(other(operator)),
+                    _ if BEND.contains(&operator) => all(bent(operator)),
                     _ => None,
                 }
             }
-            [(_, one), (_, two)] => all(relative(operator, one, two).unwrap_or_else(|| other(operator))),
-            [(_, State::Other(_))] => None,
+            [(_, State::Relative { .. }), (_, State::Relative { .. })] => all(bent(operator)),
+            [(_, one), (_, two)] => {
+                all(statistic::relative(operator, one, two).unwrap_or_else(|| other(operator)))
+            }
+            [(_, State::Other { .. })] => None,
             _ => all(other(operator)),
         }
     }
@@ -338,18 +343,16 @@ impl Walk<'_> {
         let ([Some(scale), Some(shift), Some(mean), Some(variance)], 3) = (numbers, channels.len()) else {
             return other("BatchNormalization");
         };
-        let std: [f64; 3] = std::array::from_fn(|place| (variance[place] + epsilon).sqrt());
-        let plain = |(place, channel): (usize, &Channel)| {
-            channel.of == place && channel.scale == 1.0 && channel.offset == 0.0
-        };
-        let statistics = channels.iter().enumerate().all(plain).then_some((mean, std));
-        let normal = channels.iter().enumerate().map(|(place, channel)| {
-            let factor = scale[place] / std[place];
-            Channel {
-                of: channel.of,
-                scale: channel.scale * factor,
-                offset: (channel.offset - mean[place]) * factor + shift[place],
+        let std = variance.map(|variance| (variance + epsilon).sqrt());
+        let places = channels.iter().enumerate();
+        let normal = places.map(|(at, channel)| channel.normalised(mean[at], scale[at] / std[at], shift[at]));
+        // What it was trained on is known where the pixels come as they are, in any order.
+        let statistics = channels.iter().all(Channel::is_bare).then(|| {
+            let mut by_input = ([0.0; 3], [1.0; 3]);
+            for (at, channel) in channels.iter().enumerate() {
+                (by_input.0[channel.of], by_input.1[channel.of]) = (mean[at], std[at]);
             }
+            by_input
         });
         State::Pixels { axis, channels: normal.collect(), statistics }
     }
@@ -361,7 +364,8 @@ impl Walk<'_> {
         if !is_axis(along, axis) {
             return pixels(Some(axis), channels.to_vec());
         }
-        let picked: Option<Vec<Channel>> = indices.numbers.iter().map(|&at| picked(channels, at)).collect();
+        let picked: Option<Vec<Channel>> =
+            indices.numbers.iter().map(|&at| channels::picked(channels, at)).collect();
         // One index alone takes the axis away.
         let axis = (!indices.dims.is_empty()).then_some(axis);
         picked.map_or_else(|| other("Gather"), |channels| pixels(axis, channels))
@@ -381,16 +385,7 @@ impl Walk<'_> {
         else {
             return other("Slice");
         };
-        let count = channels.len() as i64;
-        let from_end = |at: i64| if at < 0 { at.saturating_add(count) } else { at };
-        let mut kept = Vec::new();
-        let (mut at, backwards) = (from_end(start), step < 0);
-        let end = if backwards { from_end(end).max(-1) } else { from_end(end).min(count) };
-        at = at.clamp(if backwards { -1 } else { 0 }, if backwards { count - 1 } else { count });
-        while step != 0 && ((backwards && at > end) || (!backwards && at < end)) {
-            kept.extend(channels.get(at as usize).copied());
-            at += step;
-        }
+        let kept = channels::sliced(channels, start, end, step);
         if kept.is_empty() { other("Slice") } else { pixels(axis, kept) }
     }
 
@@ -431,47 +426,24 @@ impl Walk<'_> {
     }
 }
 
-/// Pixels less a level of their picture, or divided by a width of it.
-fn relative(operator: &str, one: &State, two: &State) -> Option<State> {
-    let known = |state: &State| match state {
-        State::Pixels { .. } => Some((false, false)),
-        State::Relative { centred, scaled } => Some((*centred, *scaled)),
-        _ => None,
-    };
-    let ((centred, scaled), statistic, first) = match (known(one), known(two)) {
-        (Some(found), None) => (found, two, true),
-        (None, Some(found)) => (found, one, false),
-        _ => return None,
-    };
-    let State::Statistic { level } = statistic else { return None };
-    match operator {
-        "Sub" if *level => Some(State::Relative { centred: true, scaled }),
-        "Div" if first => Some(State::Relative { centred, scaled: true }),
-        // By a width's reciprocal; a level would scale the wrong way.
-        "Mul" if !*level => Some(State::Relative { centred, scaled: true }),
-        _ => None,
-    }
-}
-
 fn begin(operator: &str, state: &State) -> Begin {
     match state {
         State::Pixels { statistics: Some((mean, std)), .. } => Begin::Statistics { mean: *mean, std: *std },
         State::Pixels { channels, .. } => {
-            let bare = |channel: &Channel| channel.scale == 1.0 && channel.offset == 0.0;
             let mut by_input: [Option<Channel>; 3] = [None; 3];
             for channel in channels {
                 by_input[channel.of] = Some(*channel);
             }
             match by_input {
-                _ if channels.iter().all(bare) => Begin::Bare,
+                _ if channels.iter().all(Channel::is_bare) => Begin::Bare,
                 [Some(red), Some(green), Some(blue)] => Begin::Affine([red, green, blue]),
                 _ => Begin::Unknown(operator.to_owned()),
             }
         }
         State::Relative { centred: true, scaled: true } => Begin::Standardised,
         // Its own mean alone leaves the scale open, its own width alone the middle.
-        State::Relative { .. } | State::Statistic { .. } => Begin::Unknown(operator.to_owned()),
-        State::Other(operator) => Begin::Unknown(operator.clone()),
+        State::Relative { .. } | State::Statistic(_) => Begin::Unknown(operator.to_owned()),
+        State::Other { operator, .. } => Begin::Unknown(operator.clone()),
     }
 }
 
@@ -479,8 +451,13 @@ fn pixels(axis: Option<usize>, channels: Vec<Channel>) -> State {
     State::Pixels { axis, channels, statistics: None }
 }
 
+/// What bends pixels whose brightness was taken off: squares of it, say.
+fn bent(operator: &str) -> State {
+    State::Other { operator: operator.to_owned(), relative: true }
+}
+
 fn other(operator: &str) -> State {
-    State::Other(operator.to_owned())
+    State::Other { operator: operator.to_owned(), relative: false }
 }
 
 /// Pixels are at most of rank 5 here; an axis from the end is of rank 4.
@@ -488,60 +465,7 @@ fn is_axis(named: i64, axis: usize) -> bool {
     named == axis as i64 || named + 4 == axis as i64
 }
 
-fn picked(channels: &[Channel], at: f64) -> Option<Channel> {
-    let at = if at < 0.0 { at + channels.len() as f64 } else { at };
-    channels.get(at as usize).copied()
-}
-
 fn shifted(axis: usize, axes: &[i64], more: bool) -> usize {
     let before = axes.iter().filter(|&&at| at >= 0 && (at as usize) <= axis).count();
     if more { axis + before } else { axis.saturating_sub(before) }
-}
-
-/// The channels after an operator with a constant; `pixels_first` says which is the left
-/// operand.
-fn calculated(
-    operator: &str,
-    channels: &[Channel],
-    axis: Option<usize>,
-    by: &Constant,
-    pixels_first: bool,
-) -> Option<Vec<Channel>> {
-    let numbers = per_channel(by, channels.len(), axis)?;
-    let change = |(channel, number): (&Channel, f64)| {
-        let Channel { of, scale, offset } = *channel;
-        let (scale, offset) = match (operator, pixels_first) {
-            ("Add", _) => (scale, offset + number),
-            ("Mul", _) => (scale * number, offset * number),
-            ("Sub", true) => (scale, offset - number),
-            ("Sub", false) => (-scale, number - offset),
-            ("Div", true) => (scale / number, offset / number),
-            _ => return None,
-        };
-        (scale.is_finite() && offset.is_finite()).then_some(Channel { of, scale, offset })
-    };
-    channels.iter().zip(numbers).map(change).collect()
-}
-
-/// A constant's number for each channel: one for all, one each, or the mean over a picture.
-fn per_channel(by: &Constant, channels: usize, axis: Option<usize>) -> Option<Vec<f64>> {
-    let count = by.numbers.len();
-    if count == 1 {
-        return Some(vec![by.numbers[0]; channels]);
-    }
-    if count == channels {
-        return Some(by.numbers.clone());
-    }
-    if channels == 0 || count == 0 || !count.is_multiple_of(channels) {
-        return None;
-    }
-    // A mean picture.
-    let area = count / channels;
-    let last = axis.is_some_and(|axis| axis + 1 >= by.dims.len().max(2));
-    let mean = |channel: usize| -> f64 {
-        let numbers = by.numbers.iter().enumerate();
-        let own = |place: usize| if last { place % channels == channel } else { place / area == channel };
-        numbers.filter(|(place, _)| own(*place)).map(|(_, number)| number).sum::<f64>() / area as f64
-    };
-    Some((0..channels).map(mean).collect())
 }

@@ -25,6 +25,8 @@ pub(super) struct Answers {
     /// Whether they can be probabilities: all in \[0, 1\], and those of several classes
     /// with a sum of 1.
     pub probabilities: bool,
+    /// Whether nothing but 0 and 1 was answered.
+    pub whole: bool,
 }
 
 /// Runs a model on one batch and gives its raw numbers.
@@ -65,7 +67,8 @@ fn ask<E>(
     wanted: usize,
     draw: impl Fn(usize) -> Vec<f32>,
 ) -> Result<Answers, E> {
-    let mut found = Answers { pictures: 0, low: f32::INFINITY, high: f32::NEG_INFINITY, probabilities: true };
+    let (low, high) = (f32::INFINITY, f32::NEG_INFINITY);
+    let mut found = Answers { pictures: 0, low, high, probabilities: true, whole: true };
     while found.pictures < wanted && found.probabilities {
         let values: Vec<f32> = (0..batch).flat_map(|place| draw(found.pictures + place)).collect();
         let numbers = run(&values)?;
@@ -78,6 +81,7 @@ fn ask<E>(
             found.low = of_one.iter().copied().fold(found.low, f32::min);
             found.high = of_one.iter().copied().fold(found.high, f32::max);
             let inside = of_one.iter().all(|number| (-ROUNDING..=1.0 + ROUNDING).contains(number));
+            found.whole &= of_one.iter().all(|&number| number == 0.0 || number == 1.0);
             found.probabilities &= inside && (outputs == 1 || (sum - 1.0).abs() <= ROUNDING);
         }
         found.pictures += batch;
@@ -143,6 +147,7 @@ mod tests {
         assert!(!logit.probabilities && logit.pictures == 2, "black stops it: {logit:?}");
         assert!(answers(2, |values| vec![mean(values), 1.0 - mean(values)]).probabilities);
         assert!(!answers(2, |values| vec![mean(values), mean(values)]).probabilities);
+        assert!(!one.whole && answers(1, |values| vec![(mean(values) + 0.5).floor()]).whole);
         assert!(answers(1, |_| vec![f32::NAN]).probabilities, "no number says nothing");
     }
 

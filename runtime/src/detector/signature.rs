@@ -54,6 +54,11 @@ pub enum SignatureError {
         "quantises each batch of {0} as a whole, so that a picture's score would depend on the others; export it with an open batch, or one of 1"
     )]
     Together(usize),
+    /// The same where the caller asked for several pictures a run.
+    #[error(
+        "quantises each batch as a whole, so that a picture's score would depend on the others; run it with one picture at a time instead of {0}"
+    )]
+    OneByOne(usize),
     /// The file does not say where the channels stand, and its graph does not tell.
     #[error(
         "leaves open where its input's channels stand ({0}); say with --layout nchw (PyTorch) or --layout nhwc (Keras)"
@@ -103,6 +108,8 @@ pub(super) struct Signature {
     pub declared: String,
     /// Pictures a run.
     pub batch: usize,
+    /// Whether the file fixes that number.
+    pub fixed: bool,
     /// Side of a picture in pixels.
     pub res: usize,
     /// Where the channels stand.
@@ -166,8 +173,8 @@ impl Signature {
             (Some(size), _) | (None, Some(size)) => size,
             (None, None) => return Err(SignatureError::OpenSize),
         };
-        let batch = images.unwrap_or(batch);
-        Ok(Self { input: input.name.clone(), element, declared, batch, res, layout })
+        let (fixed, batch) = (images.is_some(), images.unwrap_or(batch));
+        Ok(Self { input: input.name.clone(), element, declared, batch, fixed, res, layout })
     }
 
     /// The input's shape.

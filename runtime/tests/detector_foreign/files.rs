@@ -120,7 +120,9 @@ fn weights_beside_the_file_are_brought_in() {
     split.graph.as_mut().unwrap().initializer.iter_mut().for_each(|tensor| {
         tensor.external_data[0].value = "./weights.data".to_owned();
     });
-    logits(&folder.model(&split), &plainly());
+    beside[20] ^= 1;
+    std::fs::write(&data, &beside).unwrap();
+    assert_eq!(logits(&folder.model(&split), &plainly()), expected);
     for location in ["../weights.data", "/etc/hostname", ""] {
         let tensor = &mut split.graph.as_mut().unwrap().initializer[0];
         tensor.external_data[0].value = location.to_owned();
@@ -231,6 +233,8 @@ fn what_quantises_a_batch_as_a_whole_takes_one_picture_at_a_time() {
     for (found, expected) in logits_one_by_one(&path).iter().zip(plain_logits()) {
         assert!((found - expected).abs() < 0.05, "{found}, not {expected}");
     }
+    let text = Detector::load_as(&path, 8, &plainly()).unwrap_err().to_string();
+    assert!(text.contains("one picture at a time instead of 8"), "{text}");
     quantised.graph.as_mut().unwrap().input[0] = value("pixels", &[Some(4), Some(3), Some(RES), Some(RES)]);
     let text = refusal(&quantised, &plainly());
     assert!(text.contains("batch of 4") && text.contains("open batch"), "{text}");

@@ -168,7 +168,7 @@ fn where_graph_and_probe_disagree_it_is_asked() {
     let mut percent = Disguise::new("logit");
     percent.then("Sigmoid", &[], vec![]);
     percent.with("Mul", &[100.0]);
-    for (end, words) in [(weak, "look like probabilities"), (percent, "is no probability")] {
+    for (end, words) in [(weak, "look like probabilities"), (percent, "a multiple of a probability")] {
         let path = folder.model(&ended(end, &[None, None, None, None]));
         let text = refusal_at(&path, &open);
         assert!(text.contains(words) && text.contains("--output logit"), "{text}");
@@ -225,13 +225,98 @@ fn one_of_several_scores_is_no_decision() {
         folder.model(&ended(end, &[None]))
     };
     let text = refusal_at(&picked(None), &open);
-    assert!(text.contains("last operator is Gather") && text.contains("--output logit"), "{text}");
+    assert!(
+        text.contains("Gather, which takes some of a linear layer's numbers")
+            && text.contains("--output logit"),
+        "{text}"
+    );
     let text =
         refusal_at(&picked(Some("LogSoftmax")), &Asked { output: Some(Output::Logit), ..open.clone() });
     assert!(text.contains("the logarithm of one class's probability (LogSoftmax)"), "{text}");
     // Of a softmax one probability is all there is to know.
     let detector = Detector::load_as(&picked(Some("Softmax")), 1, &open).unwrap();
     assert_eq!(detector.reading().output, Output::Probability);
+}
+
+/// The value with one number, whatever its rank.
+fn by(end: &mut Disguise, operator: &str, number: f32) {
+    let name = format!("{}.{operator}.by", end.value);
+    end.tensors.push(tensor(&name, &[], vec![number]));
+    end.then(operator, &[&name], vec![]);
+}
+
+/// [N, 1] logits as those of two classes that stand apart by 6.
+fn two_classes(end: &mut Disguise) {
+    end.tensors.push(tensor("spread", &[1, 2], vec![-3.0, 3.0]));
+    end.tensors.push(tensor("shift", &[2], vec![0.5, 3.5]));
+    end.then("Gemm", &["spread", "shift"], vec![]);
+}
+
+#[test]
+fn what_stands_for_no_class_is_asked_about_whatever_its_numbers() {
+    let folder = Folder::new();
+    let open = Asked { preprocess: Some(Preprocess::None), ..Asked::default() };
+    // Each stays within [0, 1] on all pictures, as a probability does.
+    type Tail = fn(&mut Disguise);
+    let tails: [(&str, Tail); 5] = [
+        ("the largest or smallest", |end| {
+            two_classes(end);
+            end.then("Softmax", &[], vec![integer("axis", 1)]);
+            end.then("ReduceMax", &[], vec![integers("axes", &[1]), integer("keepdims", 1)]);
+        }),
+        ("mixes the numbers behind a Softmax", |end| {
+            two_classes(end);
+            end.then("Softmax", &[], vec![integer("axis", 1)]);
+            end.tensors.push(tensor("difference", &[2, 1], vec![-0.5, 0.5]));
+            end.then("MatMul", &["difference"], vec![]);
+        }),
+        ("nothing but 0 and 1", |end| {
+            end.then("Sigmoid", &[], vec![]);
+            by(end, "Sub", 0.5);
+            by(end, "Mul", 1e30);
+            end.then("Tanh", &[], vec![]);
+            end.then("Relu", &[], vec![]);
+            // Rounding may miss 1 by its last place.
+            end.tensors.push(tensor("most", &[], vec![0.5]));
+            end.then("Min", &["most"], vec![]);
+            by(end, "Div", 0.5);
+        }),
+        ("a multiple of a probability", |end| {
+            end.then("Sigmoid", &[], vec![]);
+            by(end, "Div", 0.5);
+        }),
+        ("takes some of a linear layer's numbers", |end| {
+            // The weights' width is not written down where the product is made.
+            end.tensors.push(tensor("spread", &[2, 1], vec![-3.0, 3.0]));
+            end.nodes.push(node("Transpose", &["spread"], "turned", vec![]));
+            end.then("MatMul", &["turned"], vec![]);
+            end.tensors.push(shape_tensor("second", &[1]));
+            end.then("Gather", &["second"], vec![integer("axis", 1)]);
+        }),
+    ];
+    for (words, tail) in tails {
+        let mut end = Disguise::new("logit");
+        tail(&mut end);
+        let path = folder.model(&ended(end, &[None, None]));
+        let text = refusal_at(&path, &open);
+        assert!(text.contains(words) && text.contains("pass --output logit"), "{words}: {text}");
+        let passed = Asked { output: Some(Output::Logit), ..open.clone() };
+        assert_eq!(Detector::load_as(&path, 1, &passed).unwrap().reading().output, Output::Logit);
+    }
+}
+
+#[test]
+fn one_number_of_a_layer_that_gives_one_is_its_logit() {
+    let folder = Folder::new();
+    let open = Asked { preprocess: Some(Preprocess::None), ..Asked::default() };
+    let mut end = Disguise::new("logit");
+    end.tensors.push(tensor("same", &[1, 1], vec![1.0]));
+    end.then("MatMul", &["same"], vec![]);
+    by(&mut end, "Add", 0.0);
+    end.tensors.push(shape_tensor("first", &[0]));
+    end.then("Gather", &["first"], vec![integer("axis", 1)]);
+    let path = folder.model(&ended(end, &[None, None]));
+    assert_eq!(logits(&path, &open), plain_logits());
 }
 
 #[test]

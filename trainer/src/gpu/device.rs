@@ -85,17 +85,17 @@ impl DeviceInfo {
         self.kind == "software"
     }
 
-    /// The major version of Mesa whose software driver this is, where it is older than one
-    /// known to be about twice as fast.
+    /// The major version of Mesa whose software driver this is, where it is one that was
+    /// measured to be about half as fast as version 25 (22 and before).
     pub fn slow_mesa(&self) -> Option<u32> {
         let (_, rest) = self.driver.split_once("Mesa ")?;
         let major: u32 = rest.split('.').next()?.parse().ok()?;
-        (self.is_software() && major < FAST_MESA).then_some(major)
+        (self.is_software() && major <= SLOW_MESA).then_some(major)
     }
 }
 
-/// Since this major version Mesa's software driver is about twice as fast as 22 was.
-const FAST_MESA: u32 = 25;
+/// The last major version of Mesa whose software driver was measured to be slow.
+const SLOW_MESA: u32 = 22;
 
 /// An opened device.
 #[derive(Debug)]
@@ -244,6 +244,7 @@ mod tests {
         };
         assert_eq!(device("software", "llvmpipe Mesa 22.3.6 (LLVM 15.0.6)").slow_mesa(), Some(22));
         assert_eq!(device("software", "llvmpipe Mesa 25.0.7-2~bpo12+1 (LLVM 19.1.4)").slow_mesa(), None);
+        assert_eq!(device("software", "llvmpipe Mesa 24.2.8").slow_mesa(), None, "nobody measured it");
         assert_eq!(device("discrete", "radv Mesa 22.3.6").slow_mesa(), None);
         assert_eq!(device("software", "SwiftShader 5.0").slow_mesa(), None);
     }

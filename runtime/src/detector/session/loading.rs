@@ -96,7 +96,10 @@ impl Detector {
         let signature = Signature::of(&file.proto, batch.max(1), res, asked.layout).map_err(wrong)?;
         let wires = Wires::of(file.graph());
         if signature.batch > 1 && wires.has("DynamicQuantizeLinear") {
-            return Err(wrong(SignatureError::Together(signature.batch)));
+            return Err(wrong(match signature.fixed {
+                true => SignatureError::Together(signature.batch),
+                false => SignatureError::OneByOne(signature.batch),
+            }));
         }
         let axis = if signature.layout == Layout::Nchw { 1 } else { 3 };
         let walked = pixels::walk(&wires, &signature.input, axis);
@@ -123,8 +126,13 @@ impl Detector {
         let way = settle::pixels(asked, &signature, walked.as_ref(), &beside, linear);
         // Whether the answers are probabilities can be seen under any usual way.
         let pixels = way.as_ref().map_or_else(|_| Preprocess::Imagenet.pixels(), |(pixels, _)| *pixels);
+        let (channels, order) = settle::channels(asked, walked.as_ref(), &pixels);
+        let known = way.is_ok();
         settled(way.map(|(_, fact)| fact));
-        reading.channels = pixels.channels;
+        if known || order.source != Source::Custom {
+            settled(Ok(order));
+        }
+        reading.channels = channels;
         (reading.range, reading.mean, reading.std) = (pixels.range, pixels.mean, pixels.std);
         let info = info(path, &file, "unknown", signature.res, Some(reading.clone()));
         let mut detector = Self {

@@ -6,7 +6,7 @@ use crate::output;
 use anyhow::Result;
 use argh::FromArgs;
 use dfrt_runtime::detector::inspect::{self, Inspection};
-use dfrt_runtime::detector::settle::Source;
+use dfrt_runtime::detector::settle::{Answer, Source};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -64,15 +64,15 @@ fn words(found: &Inspection) -> String {
         line(source, fact.part, format!("{}: {}", fact.value, fact.why));
     }
     for question in &found.questions {
-        line("ASKED", question.part, format!("{}; say one of", question.unknown));
-        let width = question.answers.iter().map(|(option, _)| option.len()).max().unwrap_or(0);
-        for (option, means) in &question.answers {
-            line("", "", format!("{option:width$}  {means}"));
+        line("ASKED", question.part, format!("{}; one of", question.unknown));
+        let width = question.answers.iter().map(|answer| answer.pass.len()).max().unwrap_or(0);
+        for Answer { pass, means, .. } in &question.answers {
+            line("", "", format!("{pass:width$}  {means}"));
         }
     }
     if found.questions.is_empty() {
         text.push_str("\nEverything is known: dfrt eval and dfrt attack need no more options.");
-    } else {
+    } else if !found.options.is_empty() {
         let _ = write!(
             text,
             "\nWith the likeliest answers:\n  dfrt eval --model {} {} --data …",

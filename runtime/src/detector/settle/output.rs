@@ -1,0 +1,259 @@
+//! What the output's numbers are, and which class is fake.
+
+use super::{Answer, Fact, Question, Source, fact};
+use crate::data::manifest::Label;
+use crate::data::naming;
+use crate::detector::answer::{Closing, Says};
+use crate::detector::asked::Asked;
+use crate::detector::beside::Beside;
+use crate::detector::probe::Answers;
+use crate::detector::reading::Output;
+
+/// What is known of an output.
+pub(in crate::detector) struct Evidence<'a> {
+    /// What its operators say.
+    pub says: &'a Says,
+    /// The closing operator that was cut off.
+    pub cut: Option<&'a Closing>,
+    /// What it answered to drawn pictures, where it was asked.
+    pub answers: Option<&'a Answers>,
+    /// Whether it stays bounded far beyond white and black, where that was asked.
+    pub bounded: Option<bool>,
+    /// Numbers a picture.
+    pub outputs: usize,
+}
+
+/// What an output gives that is no score which could be read, however it is asked for.
+pub(in crate::detector) fn no_score(says: &Says, outputs: usize) -> Option<String> {
+    match says {
+        Says::Label(operator) => Some(format!("labels ({operator}) and no scores")),
+        Says::LogProbability(operator) if outputs == 1 => {
+            Some(format!("the logarithm of one class's probability ({operator}) and not all of them"))
+        }
+        _ => None,
+    }
+}
+
+/// What the output's numbers are.
+pub(in crate::detector) fn output(
+    asked: &Asked,
+    evidence: &Evidence<'_>,
+) -> Result<(Output, Fact), Question> {
+    let told =
+        |output: Output, source, why: String| Ok((output, fact("output", output.to_string(), source, why)));
+    let numbers = evidence.answers.map(span).unwrap_or_default();
+    if let Some(closing) = evidence.cut {
+        let operator = &closing.operator;
+        if operator == "Sigmoid" && evidence.outputs > 1 && asked.output.is_none() {
+            return Err(which_output(format!(
+                "its {} outputs stand behind sigmoids of their own, so they are not the probabilities of one choice",
+                evidence.outputs
+            )));
+        }
+        let source = if asked.output.is_some() { Source::Said } else { Source::Proved };
+        return told(Output::Logit, source, format!("read before the closing {operator}, where it is exact"));
+    }
+    if let Some(output) = asked.output {
+        let inside = evidence.answers.is_some_and(|answers| answers.probabilities);
+        if let (Output::Logit, true, Says::Probability(operator)) = (output, inside, evidence.says) {
+            return Err(which_output(format!(
+                "--output logit contradicts the file: its numbers stand behind a {operator} and are probabilities ({numbers})"
+            )));
+        }
+        return told(output, Source::Said, format!("--output {output}"));
+    }
+    let inside = evidence.answers.is_some_and(|answers| answers.probabilities);
+    match (evidence.says, inside) {
+        (Says::Probability(operator), true) => {
+            told(Output::Probability, Source::Proved, format!("it stands behind a {operator}, and {numbers}"))
+        }
+        (Says::Logit(operator), false) => {
+            told(Output::Logit, Source::Proved, format!("its last operator is {operator}, and {numbers}"))
+        }
+        // What is only ever 0 or 1 may be a decision.
+        (Says::Unknown(operator), true) if evidence.answers.is_some_and(|answers| answers.whole) => {
+            Err(which_output(format!(
+                "whether its output is a probability or a decision is not known: its last operator is {operator}, and drawn pictures give nothing but 0 and 1"
+            )))
+        }
+        (Says::Unknown(operator), true) if evidence.bounded != Some(false) => told(
+            Output::Probability,
+            Source::Probed,
+            format!("its last operator, {operator}, does not tell, but {numbers}"),
+        ),
+        (Says::Probability(operator), false) => Err(which_output(format!(
+            "its output stands behind a {operator}, but is no probability: {numbers}"
+        ))),
+        (Says::Logit(operator), true) => Err(which_output(format!(
+            "its last operator is {operator}, as of a logit, but its numbers look like probabilities: {numbers}"
+        ))),
+        // Of all classes they are the logits but for one number, which drops out.
+        (Says::LogProbability(operator), _) if evidence.outputs > 1 => {
+            told(Output::Logit, Source::Proved, format!("its last operator is {operator}, and {numbers}"))
+        }
+        (Says::Open(what), _) => Err(which_output(format!("its output is made by {what}"))),
+        // A detector is not made of these; see [`no_score`].
+        (Says::Label(operator) | Says::LogProbability(operator), _) => {
+            Err(which_output(format!("its output is made by {operator}")))
+        }
+        (Says::Unknown(operator), inside) => {
+            let bounds = if inside { ", and only for usual pixels" } else { "" };
+            Err(which_output(format!(
+                "whether its output is a logit or a probability is not known: its last operator is {operator}, and {numbers}{bounds}"
+            )))
+        }
+    }
+}
+
+fn span(answers: &Answers) -> String {
+    let Answers { pictures, low, high, probabilities, .. } = answers;
+    if low > high {
+        return "drawn pictures give no numbers".to_owned();
+    }
+    let sums = if *probabilities { "in [0, 1]" } else { "not all in [0, 1] with a sum of 1" };
+    let found = if low == high { format!("{low:.3}") } else { format!("{low:.3} to {high:.3}") };
+    match pictures {
+        1 => format!("a drawn picture gives {found}, {sums}"),
+        _ => format!("{pictures} drawn pictures give {found}, {sums}"),
+    }
+}
+
+fn which_output(unknown: String) -> Question {
+    let answers = vec![
+        Answer::new("--output logit", "above 0, or the largest, says fake"),
+        Answer::new("--output probability", "from 0 to 1, above one half says fake"),
+    ];
+    Question { part: "output", unknown, answers }
+}
+
+/// Which class is fake.
+pub(in crate::detector) fn fake_index(
+    asked: &Asked,
+    beside: &Beside,
+    outputs: usize,
+) -> Result<(usize, Fact), Question> {
+    let classes = outputs.max(2);
+    let asking = |unknown: String| Question {
+        part: "fake-index",
+        unknown,
+        answers: vec![Answer::advice(
+            format!("--fake-index 0 to {}", classes - 1),
+            "the number of the class that is fake",
+        )],
+    };
+    let told =
+        |index: usize, source, why: String| Ok((index, fact("fake-index", index.to_string(), source, why)));
+    if let Some(index) = asked.fake_index {
+        return match index < classes {
+            true => told(index, Source::Said, "--fake-index".to_owned()),
+            false => Err(asking(format!("class {index} is none of its {classes} classes"))),
+        };
+    }
+    // Other names are those of another head.
+    if let Some((names, file)) = beside.names.as_ref().filter(|(names, _)| names.len() == classes) {
+        let listed: Vec<String> =
+            names.iter().enumerate().map(|(index, name)| format!("{index} {name}")).collect();
+        let listed = listed.join(", ");
+        return match fake_of(names) {
+            Some(index) => {
+                told(index, Source::Beside, format!("{file} beside it names its classes {listed}"))
+            }
+            None => Err(asking(format!(
+                "which of its classes is fake is not known: {file} beside it names them {listed}"
+            ))),
+        };
+    }
+    match outputs {
+        1 => told(1, Source::Custom, "a high output is taken to say fake".to_owned()),
+        2 => told(1, Source::Custom, "of its two outputs the second is taken to say fake".to_owned()),
+        _ => {
+            Err(asking(format!("it gives {outputs} numbers a picture, and which class is fake is not known")))
+        }
+    }
+}
+
+/// The class that is fake by the classes' names: of two the one that says so, or whose other
+/// says real; of more only where all others say real.
+fn fake_of(names: &[String]) -> Option<usize> {
+    let labels: Vec<Option<Label>> = names.iter().map(|name| naming::class(name)).collect();
+    let at = |wanted: Label| {
+        let mut found = labels.iter().enumerate().filter(|(_, label)| **label == Some(wanted));
+        let first = found.next().map(|(index, _)| index);
+        (first, found.count() + usize::from(first.is_some()))
+    };
+    match (at(Label::Fake), at(Label::Real)) {
+        ((Some(index), 1), (_, reals)) if reals + 1 == names.len() || names.len() == 2 => Some(index),
+        ((None, _), (Some(real), 1)) if names.len() == 2 => Some(1 - real),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn graph_and_probe_must_agree_about_the_output() {
+        let answers =
+            |probabilities| Answers { pictures: 8, low: 0.0, high: 1.0, probabilities, whole: false };
+        let says =
+            [Says::Logit("Gemm".into()), Says::Probability("Softmax".into()), Says::Unknown("Div".into())];
+        let settled = |says: &Says, inside: bool, bounded: Option<bool>, asked: Option<Output>| {
+            let answers = answers(inside);
+            let evidence = Evidence { says, cut: None, answers: Some(&answers), bounded, outputs: 1 };
+            output(&Asked { output: asked, ..Asked::default() }, &evidence)
+                .map(|(output, _)| output)
+                .map_err(|it| it.line())
+        };
+        assert_eq!(settled(&says[0], false, None, None), Ok(Output::Logit));
+        assert_eq!(settled(&says[1], true, None, None), Ok(Output::Probability));
+        assert_eq!(settled(&says[2], true, Some(true), None), Ok(Output::Probability));
+        for (place, inside, bounded) in
+            [(0, true, None), (1, false, None), (2, false, None), (2, true, Some(false))]
+        {
+            let line = settled(&says[place], inside, bounded, None).unwrap_err();
+            assert!(line.contains("--output logit") && line.contains("--output probability"), "{line}");
+        }
+        assert_eq!(settled(&says[0], true, None, Some(Output::Logit)), Ok(Output::Logit));
+        assert!(settled(&says[1], true, None, Some(Output::Logit)).unwrap_err().contains("contradicts"));
+    }
+
+    #[test]
+    fn what_is_no_score_of_one_class_is_always_asked_about() {
+        let ask = |says: &Says, answers: &Answers| {
+            let evidence =
+                Evidence { says, cut: None, answers: Some(answers), bounded: Some(true), outputs: 1 };
+            output(&Asked::default(), &evidence).unwrap_err().line()
+        };
+        let inside = Answers { pictures: 8, low: 0.5, high: 1.0, probabilities: true, whole: false };
+        assert!(ask(&Says::Open("TopK, which gives the largest".into()), &inside).contains("TopK"));
+        let whole = Answers { whole: true, ..inside };
+        assert!(ask(&Says::Unknown("Where".into()), &whole).contains("decision"));
+    }
+
+    #[test]
+    fn names_of_classes_tell_which_is_fake_or_are_asked_about() {
+        let of = |names: &[&str], outputs: usize| {
+            let names = names.iter().map(|&name| name.to_owned()).collect();
+            let beside = Beside { names: Some((names, "config.json".to_owned())), ..Beside::default() };
+            fake_index(&Asked::default(), &beside, outputs)
+                .map(|(index, fact)| (index, fact.source))
+                .map_err(|question| question.line())
+        };
+        assert_eq!(of(&["Real", "Fake"], 2), Ok((1, Source::Beside)));
+        assert_eq!(of(&["Fake", "Real"], 1), Ok((0, Source::Beside)), "one number stands for the second");
+        assert_eq!(of(&["faceswap", "real"], 2), Ok((0, Source::Beside)));
+        assert_eq!(of(&["real", "original", "fake"], 3), Ok((2, Source::Beside)));
+        // ImageNet's names beside a head of two.
+        assert_eq!(of(&["tench", "goldfish", "shark"], 2), Ok((1, Source::Custom)));
+        for (names, outputs) in [
+            (vec!["cat", "dog"], 2),
+            (vec!["fake", "deepfake"], 2),
+            (vec!["real", "deepfakes", "face2face"], 3),
+        ] {
+            let line = of(&names, outputs).unwrap_err();
+            assert!(line.contains(&format!("0 {}, 1 {}", names[0], names[1])), "{line}");
+            assert!(line.contains("pass --fake-index 0 to"), "{line}");
+        }
+    }
+}
