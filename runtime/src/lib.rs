@@ -10,6 +10,7 @@ pub mod data;
 pub mod detector;
 pub mod differing;
 pub mod metrics;
+mod names;
 pub mod random;
 pub mod report;
 pub mod storage;

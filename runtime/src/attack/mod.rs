@@ -1,6 +1,7 @@
 //! Attacks propose, the judge decides. See [`Attack`] for the contract.
 
 pub mod bench;
+pub mod catalog;
 pub mod contents;
 pub mod decision;
 pub mod distances;
@@ -12,6 +13,7 @@ mod inquiry;
 pub mod journal;
 pub mod judge;
 pub mod ledger;
+pub mod models;
 pub mod random_noise;
 pub mod result;
 mod resumption;

@@ -1,6 +1,8 @@
 //! How large Square's windows are at each step (Andriushchenko et al. 2020,
 //! section 3 and appendix; AutoAttack's unscaled variant).
 
+use super::threat::Norm;
+use crate::names::named;
 use serde::{Deserialize, Serialize};
 
 /// The steps, of 10,000, after which the share of changed pixels halves.
@@ -14,6 +16,31 @@ pub enum Pace {
     Scaled,
     /// As in AutoAttack: at those steps whatever the budget.
     Unscaled,
+}
+
+/// How square's windows begin and shrink, by the names of the usual ways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Windows {
+    /// AutoAttack's, at its query numbers whatever the budget.
+    Autoattack,
+    /// The same stretched to the budget, as AutoAttack's code can, too.
+    Rescaled,
+    /// The paper's.
+    Published,
+}
+
+named!(Windows, "schedule", [Autoattack = "autoattack", Rescaled = "rescaled", Published = "published"]);
+
+impl Windows {
+    /// The share of pixels at the start in balls of `norm`, and how it falls.
+    pub(super) fn start(self, norm: Norm) -> (f64, Pace) {
+        match (self, norm) {
+            (Self::Autoattack, _) => (0.8, Pace::Unscaled),
+            (Self::Rescaled, _) => (0.8, Pace::Scaled),
+            (Self::Published, Norm::Linf) => (0.05, Pace::Scaled),
+            (Self::Published, Norm::L2) => (0.1, Pace::Scaled),
+        }
+    }
 }
 
 /// The share p of pixels that a window covers, falling over the steps.

@@ -3,6 +3,7 @@
 //! and projections of pictures are computed in integers; the float projection
 //! serves attacks between their steps, never the judge's verdict.
 
+use crate::names::named;
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,8 @@ pub enum Norm {
     /// Euclidean length over all 3 * H * W values.
     L2,
 }
+
+named!(Norm, "norm", [Linf = "linf", L2 = "l2"]);
 
 /// A norm and a radius.
 #[derive(Clone, Copy, Debug, PartialEq)]

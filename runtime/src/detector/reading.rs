@@ -2,9 +2,8 @@
 //! output says about a picture. Everything else in this crate sees one logit,
 //! positive for fake, and the reading alone knows how a file gave it.
 
+use crate::names::named;
 use serde::{Deserialize, Serialize};
-use std::fmt;
-use std::str::FromStr;
 
 /// The largest 32-bit float below 1: where a probability of 1 is put, so that its
 /// logit is finite (16.64).
@@ -58,34 +57,6 @@ pub enum Output {
     /// Numbers in \[0, 1\], after a sigmoid or a softmax.
     Probability,
 }
-
-/// Gives an enum its names: `Display`, `FromStr` with a line that lists them.
-macro_rules! named {
-    ($type:ident, $what:literal, [$($variant:ident = $name:literal),+]) => {
-        impl fmt::Display for $type {
-            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.write_str(match self { $(Self::$variant => $name),+ })
-            }
-        }
-
-        impl FromStr for $type {
-            type Err = String;
-
-            fn from_str(name: &str) -> Result<Self, String> {
-                match name {
-                    $($name => Ok(Self::$variant),)+
-                    _ => Err(format!(
-                        concat!($what, " {:?} is unknown; choose one of {}"),
-                        name,
-                        [$($name),+].join(", ")
-                    )),
-                }
-            }
-        }
-    };
-}
-
-pub(super) use named;
 
 named!(Channels, "channels", [Rgb = "rgb", Bgr = "bgr"]);
 named!(Layout, "layout", [Nchw = "nchw", Nhwc = "nhwc"]);

@@ -36,8 +36,8 @@ pub fn warn_if_software(device: &DeviceInfo) {
     }
 }
 
-/// The network of `model` on the device: of a RUN its best.safetensors, of an ONNX
-/// file that dfrt exported the weights inside.
+/// The network of `model` on the device, as it is deployed: of a RUN its best.safetensors, of
+/// an ONNX file that dfrt exported the weights inside, batch-norms folded.
 ///
 /// # Errors
 /// A foreign ONNX file, weights that do not fit, a device that fails.
@@ -50,7 +50,7 @@ pub fn resident(model: &Model, engine: Arc<Engine>) -> Result<Resident> {
         }
         None => exported(model)?,
     };
-    Ok(Resident::new(engine, graph, &weights)?)
+    Ok(Resident::deployed(engine, graph, &weights)?)
 }
 
 fn exported(model: &Model) -> Result<(Graph, Weights)> {

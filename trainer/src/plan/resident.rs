@@ -21,6 +21,8 @@ pub struct Resident {
     pub layout: Arc<Layout>,
     params: Buffer,
     running: Buffer,
+    /// Whether its batch-norms are folded into its convolutions.
+    folded: bool,
 }
 
 impl Resident {
@@ -29,14 +31,24 @@ impl Resident {
         let layout = Layout::new(&graph);
         let params = engine.upload(names::PARAMS, &layout.pack(&graph, weights))?;
         let running = engine.upload(names::RUNNING, &layout.pack_running(weights))?;
-        Ok(Self { engine, graph: Arc::new(graph), layout: Arc::new(layout), params, running })
+        let (graph, layout) = (Arc::new(graph), Arc::new(layout));
+        Ok(Self { engine, graph, layout, params, running, folded: false })
     }
 
-    /// The same network with its batch-norms folded into its convolutions, in memory of
-    /// its own, for plans with running statistics.
+    /// Brings `weights` to the device with the batch-norms folded into the convolutions, for
+    /// plans with running statistics alone.
+    pub fn deployed(engine: Arc<Engine>, graph: Graph, weights: &Weights) -> Result<Self, GpuError> {
+        let folded = weights.folded(&graph);
+        Ok(Self { folded: true, ..Self::new(engine, graph, &folded)? })
+    }
+
+    /// The same network with its batch-norms folded into its convolutions, for plans with
+    /// running statistics: itself where they are, or else one in memory of its own.
     pub fn folded(&self) -> Result<Self, GpuError> {
-        let folded = self.weights(0)?.folded(&self.graph);
-        Self::new(Arc::clone(&self.engine), Graph::clone(&self.graph), &folded)
+        if self.folded {
+            return Ok(self.clone());
+        }
+        Self::deployed(Arc::clone(&self.engine), Graph::clone(&self.graph), &self.weights(0)?)
     }
 
     /// Replaces the weights on the device.

@@ -2,9 +2,10 @@
 
 use super::scene::{Scene, compare, require};
 use super::{Check, Fault, Finding};
+use crate::attack::pgd::Pgd;
 use crate::gpu::engine::Engine;
-use crate::pgd::{Pgd, Settings};
 use crate::reference::network::{Mode, Network};
+use dfrt_runtime::attack::gradient::steps::StepSettings;
 use dfrt_runtime::attack::threat::{Norm, Threat};
 use dfrt_runtime::attack::{Attack, Target};
 use dfrt_runtime::data::manifest::Label;
@@ -43,7 +44,7 @@ fn fgsm(engine: &Arc<Engine>) -> Finding {
     let targets = targets(&scene);
     let threat = threat(Norm::Linf, 8.0)?;
     // A batch that the targets do not fill evenly.
-    let attack = Pgd::new("fgsm", &scene.network, 2, threat, Settings::fgsm(threat))?;
+    let attack = Pgd::new("fgsm", &scene.network, 2, threat, StepSettings::fgsm(threat))?;
     let proposals = attack.propose(&targets)?;
     let state = scene.state();
     let network = Network { graph: scene.graph(), state: &state, mode: Mode::Eval, perturbation: None };
@@ -75,7 +76,7 @@ fn descends(engine: &Arc<Engine>, norm: Norm, eps_255: f64) -> Finding {
     let scene = Scene::new(engine, "efficientnet-tiny", 32, 3)?;
     let targets = targets(&scene);
     let threat = threat(norm, eps_255)?;
-    let attack = Pgd::new("pgd", &scene.network, 3, threat, Settings::pgd(threat, 10, 2, 0))?;
+    let attack = Pgd::new("pgd", &scene.network, 3, threat, StepSettings::pgd(threat, 10, 2, 0))?;
     let proposals = attack.propose(&targets)?;
     let state = scene.state();
     let network = Network { graph: scene.graph(), state: &state, mode: Mode::Eval, perturbation: None };

@@ -4,9 +4,9 @@
 use super::scene::{Found, Scene, compare, compare_gradients, require};
 use super::{Check, Fault, Finding};
 use crate::arms::{Method, step};
+use crate::attack::gpu_oracle::GpuOracle;
 use crate::evaluator::Evaluator;
 use crate::gpu::engine::Engine;
-use crate::gpu_oracle::GpuOracle;
 use crate::plan::names;
 use crate::plan::pass::Activations;
 use crate::reference::batch_norm::Moments;

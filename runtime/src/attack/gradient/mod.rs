@@ -17,6 +17,7 @@ mod landing;
 mod line;
 pub mod momentum;
 pub mod opponent;
+pub mod steps;
 pub mod transfer;
 
 #[cfg(doc)]

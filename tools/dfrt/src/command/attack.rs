@@ -1,30 +1,19 @@
 //! `dfrt attack`: attacks a model and has the judge decide.
 
-mod black_box;
 mod case;
-mod method;
-mod plan;
-mod radius;
 #[cfg(feature = "train")]
-mod white_box;
+mod networks;
 #[cfg(not(feature = "train"))]
 #[path = "attack/no_gradients.rs"]
-mod white_box;
+mod networks;
+mod radius;
 mod words;
 
 #[cfg(feature = "train")]
-pub use black_box::BlackBox;
-#[cfg(feature = "train")]
 pub use case::Case;
-pub use method::Method;
-#[cfg(feature = "train")]
-pub use plan::Plan;
-pub use plan::norm;
 #[cfg(feature = "train")]
 pub use radius::Radius;
 pub use radius::{Radii, radii};
-#[cfg(feature = "train")]
-pub use white_box::WhiteBox;
 
 use super::reading::with_reading;
 use crate::dataset::{self, Classes, Dataset};
@@ -37,15 +26,16 @@ use crate::threshold;
 use anyhow::{Context, Result, bail};
 use argh::FromArgs;
 #[cfg(not(feature = "train"))]
-use black_box::BlackBox;
-#[cfg(not(feature = "train"))]
 use case::Case;
 use case::TapeFile;
+use dfrt_runtime::attack::catalog::{self, Choice, Method, Plan};
 use dfrt_runtime::attack::contents::Contents;
 use dfrt_runtime::attack::dossier::Dossier;
 use dfrt_runtime::attack::gates;
 use dfrt_runtime::attack::judge::Judgement;
+use dfrt_runtime::attack::models::{BlackBox, BuildError, Models};
 use dfrt_runtime::attack::result::AttackReport;
+use dfrt_runtime::attack::schedule::Windows;
 use dfrt_runtime::attack::sweep::{RADIUS, Sweep, radii_in};
 use dfrt_runtime::attack::threat::{Norm, Threat};
 use dfrt_runtime::attack::{Goal, NormError};
@@ -54,13 +44,9 @@ use dfrt_runtime::detector::session::TractOracle;
 use dfrt_runtime::report::plots::distances;
 use dfrt_runtime::report::{grid, sweep};
 use dfrt_runtime::storage;
-use method::Choice;
-#[cfg(not(feature = "train"))]
-use plan::Plan;
-use plan::{Schedule, schedule};
+use networks::Networks;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use white_box::Networks;
 
 with_reading! {
 /// attack a model, judge what survives as 8-bit PNG, and report robust accuracy
@@ -106,7 +92,7 @@ pub struct Attack {
     #[argh(option, default = "Radii::default()", from_str_fn(radii))]
     eps: Radii,
     /// linf or l2 (default linf)
-    #[argh(option, default = "Norm::Linf", from_str_fn(norm))]
+    #[argh(option, default = "Norm::Linf")]
     norm: Norm,
     /// what fab, cw, deepfool, boundary, hop-skip-jump and rays are after: nearest (default),
     /// the shortest change, whose distances are reported, or inside, which stops at the
@@ -119,8 +105,8 @@ pub struct Attack {
     /// square's window sizes: rescaled (default: AutoAttack's, from 80 % of the picture,
     /// stretched to the budget), autoattack (the same at its query numbers) or published
     /// (from 5 %, L2 10 %, stretched to the budget)
-    #[argh(option, from_str_fn(schedule))]
-    schedule: Option<Schedule>,
+    #[argh(option)]
+    schedule: Option<Windows>,
     /// gradient steps (default: pgd and mi-fgsm 10, deepfool 50, apgd and fab 100, cw 1000)
     #[argh(option)]
     steps: Option<usize>,
@@ -204,12 +190,12 @@ fn time(text: &str) -> Result<Duration, String> {
         .map_err(|error| format!("{text:?} is no time like 90s, 30m or 2h: {error}"))
 }
 
-/// What everything is made of: the model, the pictures, and the networks to follow.
+/// What everything is made of: the model, the pictures, and what attacks may see of it.
 struct Workbench<'a> {
     model: &'a Model,
     oracle: &'a TractOracle,
     data: &'a Dataset,
-    networks: &'a Networks,
+    models: &'a Models<'a>,
 }
 
 impl Attack {
@@ -232,22 +218,23 @@ impl Attack {
         let mut oracle = TractOracle::new(detector);
         model.check_classes(oracle.detector(), &[&data.chosen])?;
         threshold::settle(&mut oracle, &model, self.threshold.as_ref(), &[&data.chosen])?;
-        let surrogate = self
-            .surrogate
-            .as_deref()
-            .filter(|_| self.method.any(Method::needs_gradients) || self.method == Choice::SuiteBlack);
+        let gradients = self.methods().iter().any(Method::needs_gradients);
+        let surrogate = self.surrogate.as_deref().filter(|_| gradients);
+        // On a surrogate a suite without gradients makes its transfer alone.
         let own = match self.method {
-            Choice::Suite => true,
             Choice::One(method) => method.needs_gradients() && surrogate.is_none(),
-            Choice::SuiteBlack => false,
+            Choice::Suite(_) => self.method.methods(self.norm).iter().any(Method::needs_gradients),
         };
-        let own = own.then_some((&model, oracle.detector().threshold()));
-        let needs = (data.chosen.len(), oracle.detector().info().res);
-        let networks = Networks::open(own, surrogate, self.device, needs)?;
+        let threshold = oracle.detector().threshold();
+        let own = own.then_some((&model, threshold));
+        let batch = self.batch.unwrap_or(catalog::BATCH).min(data.chosen.len()).max(1);
+        let networks = Networks::open(own, surrogate, self.device, (batch, oracle.detector().info().res))?;
+        let black = BlackBox::new(&oracle, threshold);
+        let models = Models { black, own: networks.own, surrogate: networks.surrogate };
         if self.force {
             self.clear(&out)?;
         }
-        let bench = Workbench { model: &model, oracle: &oracle, data: &data, networks: &networks };
+        let bench = Workbench { model: &model, oracle: &oracle, data: &data, models: &models };
         match threats[..] {
             [threat] => self.once(&bench, threat, &out),
             _ => self.swept(&bench, &threats, &out),
@@ -304,11 +291,9 @@ impl Attack {
             deadline,
             tape: tape.or(self.replay.as_deref().map(TapeFile::Play)),
         };
-        let black = BlackBox::new(bench.oracle, bench.oracle.detector().threshold());
-        let white = bench.networks.boxes(self.batch.unwrap_or(self.plan(Method::Pgd, threat).batch))?;
-        let attack = |plan: &Plan| match plan.method.needs_gradients() {
-            true => white.attack(plan),
-            false => black.attack(plan),
+        let attack = |plan: &Plan| match bench.models.attack(plan) {
+            Err(error @ (BuildError::Norm(_) | BuildError::NoTransfer { .. })) => Err(failure::usage(error)),
+            built => Ok(built?),
         };
         let plans: Vec<Plan> = self.methods().into_iter().map(|method| self.plan(method, threat)).collect();
         let judgement = match self.method {
@@ -324,32 +309,25 @@ impl Attack {
         Ok(judgement)
     }
 
-    /// The attacks to be made, in their order; in a suite a surrogate's goes before the
-    /// searches.
+    /// The attacks to be made, in their order.
     fn methods(&self) -> Vec<Method> {
-        let mut methods = self.method.methods(self.norm);
-        if self.surrogate.is_some() && !matches!(self.method, Choice::One(_)) {
-            let searches = methods.iter().position(|method| !method.needs_gradients());
-            methods.insert(searches.unwrap_or(methods.len()), Method::MiFgsm);
+        match self.surrogate {
+            Some(_) => self.method.methods_with_surrogate(self.norm),
+            None => self.method.methods(self.norm),
         }
-        methods
     }
 
     fn plan(&self, method: Method, threat: Threat) -> Plan {
         let plan = Plan::new(method, threat);
-        // A suite's budget is not that of its floor.
-        let floor = method == Method::RandomNoise && self.method != Choice::One(method);
+        let suite = matches!(self.method, Choice::Suite(_));
         Plan {
-            queries: self.queries.filter(|_| !floor),
-            schedule: self.schedule.unwrap_or(plan.schedule),
+            // A suite's budget is not that of its floor.
+            queries: self.queries.filter(|_| !(suite && method.floor)),
+            windows: self.schedule.unwrap_or(plan.windows),
             steps: self.steps,
             restarts: self.restarts,
-            batch: self.batch.unwrap_or(plan.batch),
             seed: self.seed,
-            goal: match self.method {
-                Choice::One(_) => self.goal.unwrap_or(Goal::Nearest),
-                Choice::Suite | Choice::SuiteBlack => Goal::Inside,
-            },
+            goal: if suite { Goal::Inside } else { self.goal.unwrap_or(Goal::Nearest) },
             ..plan
         }
     }
@@ -377,14 +355,14 @@ impl Attack {
         }
         self.check_tape()?;
         self.check_norm()?;
-        let any = |is: fn(Method) -> bool| self.methods().into_iter().any(is);
+        let any = |is: fn(&Method) -> bool| self.methods().iter().any(is);
         let gradients = any(Method::needs_gradients);
         let idle = [
             ("--queries", self.queries.is_some() && !any(|method| !method.needs_gradients())),
-            ("--schedule", self.schedule.is_some() && !any(|method| method == Method::Square)),
-            ("--steps", self.steps.is_some() && !any(Method::has_steps)),
-            ("--restarts", self.restarts.is_some() && !any(Method::has_restarts)),
-            ("--goal", self.goal.is_some() && !matches!(self.method, Choice::One(one) if one.has_goal())),
+            ("--schedule", self.schedule.is_some() && !any(|method| method.has_windows)),
+            ("--steps", self.steps.is_some() && !any(|method| method.has_steps)),
+            ("--restarts", self.restarts.is_some() && !any(|method| method.has_restarts)),
+            ("--goal", self.goal.is_some() && !matches!(self.method, Choice::One(one) if one.has_goal)),
             ("--batch", self.batch.is_some() && !gradients),
             ("--device", self.device.is_some() && !gradients),
             ("--surrogate", self.surrogate.is_some() && !gradients),
@@ -398,9 +376,11 @@ impl Attack {
     /// Attacks that search balls of one norm alone.
     fn check_norm(&self) -> Result<()> {
         let Choice::One(method) = self.method else { return Ok(()) };
-        match method.searches().filter(|norm| *norm != self.norm) {
-            Some(searches) => Err(failure::usage(NormError { method: method.name(), searches })),
-            None => Ok(()),
+        match method.norms {
+            [searches] if *searches != self.norm => {
+                Err(failure::usage(NormError { method: method.name, searches: *searches }))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -425,14 +405,14 @@ impl Attack {
             ("surrogate", surrogate.map(|name| name.to_string_lossy().into_owned())),
             ("split", self.split.filter(|split| *split != Split::Test).map(|split| split.to_string())),
             ("queries", self.queries.map(|queries| queries.to_string())),
-            ("schedule", self.schedule.map(|schedule| schedule.name().to_owned())),
+            ("schedule", self.schedule.map(|schedule| schedule.to_string())),
             ("steps", self.steps.map(|steps| steps.to_string())),
             ("restarts", self.restarts.map(|restarts| restarts.to_string())),
             ("seed", (self.seed != 0).then(|| self.seed.to_string())),
         ];
         let named = |(name, value): (&str, Option<String>)| Some(format!("-{name}-{}", value?));
         let settings: String = settings.into_iter().filter_map(named).collect();
-        format!("{}-{}{settings}", model.stem(), plan::folder(self.method, threats)).into()
+        format!("{}-{}{settings}", model.stem(), self.method.folder(threats)).into()
     }
 
     /// Takes the folder, where it is free.

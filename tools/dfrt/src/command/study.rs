@@ -42,7 +42,7 @@ pub struct Study {
     #[argh(option, from_str_fn(super::attack::radii))]
     pub eps: Option<super::attack::Radii>,
     /// linf or l2 (default linf)
-    #[argh(option, from_str_fn(super::attack::norm))]
+    #[argh(option)]
     pub norm: Option<dfrt_runtime::attack::threat::Norm>,
     /// steps of pgd (default 10)
     #[argh(option)]

@@ -4,7 +4,7 @@
 pub mod conclusion;
 pub mod settings;
 
-use crate::command::attack::{BlackBox, Case, Plan, WhiteBox};
+use crate::command::attack::Case;
 use crate::command::eval;
 use crate::dataset::Dataset;
 use crate::lock::Lock;
@@ -13,17 +13,19 @@ use crate::network;
 use crate::output;
 use crate::training::Watch;
 use anyhow::{Context, Result};
+use dfrt_runtime::attack::catalog::{self, Plan};
 use dfrt_runtime::attack::dossier::Dossier;
 use dfrt_runtime::attack::gates;
 use dfrt_runtime::attack::journal::Journal;
+use dfrt_runtime::attack::models::{BlackBox, Models, WhiteBox};
 use dfrt_runtime::attack::result::AttackReport;
 use dfrt_runtime::data::manifest::{self, Split};
 use dfrt_runtime::detector::evaluate::Evaluation;
 use dfrt_runtime::detector::session::TractOracle;
 use dfrt_runtime::report::{self, Arm, Extras, Report, Written};
 use dfrt_runtime::storage;
+use dfrt_trainer::attack::device::GpuDevice;
 use dfrt_trainer::gpu::engine::Engine;
-use dfrt_trainer::plan::resident::Resident;
 use dfrt_trainer::train::dataset;
 use dfrt_trainer::train::outcome::Outcome;
 use dfrt_trainer::train::run::{self, files};
@@ -104,9 +106,14 @@ impl<'a> Study<'a> {
         let oracle = TractOracle::new(model.load()?);
         let eval = self.evaluate(&model, &oracle, &at)?;
         let network = network::resident(&model, Arc::clone(&self.engine))?;
+        // One device for all attacks.
+        let batch = catalog::BATCH.min(self.attacked.chosen.len()).max(1);
+        let threshold = oracle.detector().threshold();
+        let own = WhiteBox::new(GpuDevice::new(&network, batch)?, threshold, None);
+        let models = Models { black: BlackBox::new(&oracle, threshold), own: Some(own), surrogate: None };
         let mut attacks = Vec::new();
         for plan in self.settings.attacks()? {
-            attacks.push(self.attack(&model, &oracle, &network, &plan, &at)?);
+            attacks.push(self.attack(&model, &oracle, &models, &plan, &at)?);
         }
         add_gates(&mut attacks);
         Ok(Arm { name: name.to_owned(), seed, run, eval, attacks })
@@ -141,7 +148,7 @@ impl<'a> Study<'a> {
         &self,
         model: &Model,
         oracle: &TractOracle,
-        network: &Resident,
+        models: &Models<'_>,
         plan: &Plan,
         at: &Path,
     ) -> Result<AttackReport> {
@@ -159,14 +166,7 @@ impl<'a> Study<'a> {
         output::note(format!("-- {}", plan.folder()));
         let data = &self.attacked;
         let case = Case { model, oracle, data, folder: &path, resume: true, deadline: None, tape: None };
-        let threshold = oracle.detector().threshold();
-        let judgement = if plan.method.needs_gradients() {
-            let batch = plan.batch.min(data.chosen.len()).max(1);
-            let white = WhiteBox::new(network, threshold, batch, None)?;
-            case.judge(white.attack(plan)?.as_ref(), plan.threat)?
-        } else {
-            case.judge(BlackBox::new(oracle, threshold).attack(plan)?.as_ref(), plan.threat)?
-        };
+        let judgement = case.judge(models.attack(plan)?.as_ref(), plan.threat)?;
         Ok(judgement.report)
     }
 

@@ -1,7 +1,8 @@
 //! The settings of a study: what study.toml holds.
 
-use crate::command::attack::{Method as AttackMethod, Plan, Radius};
+use crate::command::attack::Radius;
 use anyhow::{Context, Result, bail};
+use dfrt_runtime::attack::catalog::{self, Plan};
 use dfrt_runtime::attack::threat::{Norm, Threat};
 use dfrt_trainer::arms::Method;
 use dfrt_trainer::arms::gradient_regularization::GradientRegularization;
@@ -149,13 +150,12 @@ impl StudySettings {
         let mut plans = Vec::new();
         for threat in self.threats()? {
             for name in &self.attacks {
-                let method: AttackMethod = name.parse().map_err(anyhow::Error::msg)?;
-                let plan = Plan::new(method, threat);
-                let queries = method.has_budget().then_some(self.queries);
+                let method: catalog::Method = name.parse()?;
+                let queries = (!method.needs_gradients() && !method.floor).then_some(self.queries);
                 // Of PGD as ever; the others have their own.
-                let pgd = method == AttackMethod::Pgd;
+                let pgd = method.name == "pgd";
                 let (steps, restarts) = (pgd.then_some(self.steps), pgd.then_some(self.restarts));
-                plans.push(Plan { queries, steps, restarts, ..plan });
+                plans.push(Plan { queries, steps, restarts, ..Plan::new(method, threat) });
             }
         }
         Ok(plans)

@@ -1,12 +1,12 @@
 //! One model, one data set, one folder: what attacks are judged on, and how far they are.
 
-use super::plan::Plan;
 use crate::dataset::Dataset;
 use crate::model::Model;
 use crate::output;
 use crate::progress::Task;
 use anyhow::Result;
 use dfrt_runtime::attack::Attack;
+use dfrt_runtime::attack::catalog::Plan;
 use dfrt_runtime::attack::judge::{self, Judgement, Progress, Subject, Trial};
 use dfrt_runtime::attack::suite::Suite;
 use dfrt_runtime::attack::tape::{Header, Tape};

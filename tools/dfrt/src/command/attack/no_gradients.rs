@@ -1,13 +1,18 @@
 //! In the place of the networks on a GPU, in a build without training.
 
-use super::plan::Plan;
 use crate::model::Model;
 use anyhow::Result;
-use dfrt_runtime::attack::Attack;
+use dfrt_runtime::attack::models::WhiteBox;
 use std::path::Path;
 
 /// None.
-pub struct Networks;
+#[derive(Default)]
+pub struct Networks {
+    /// None.
+    pub own: Option<WhiteBox<'static>>,
+    /// None.
+    pub surrogate: Option<WhiteBox<'static>>,
+}
 
 impl Networks {
     /// Succeeds where none is needed.
@@ -21,30 +26,8 @@ impl Networks {
         _: (usize, usize),
     ) -> Result<Self> {
         match (own, surrogate) {
-            (None, None) => Ok(Self),
+            (None, None) => Ok(Self::default()),
             _ => Err(crate::command::no_training("attack by gradients")),
         }
-    }
-
-    /// None either.
-    ///
-    /// # Errors
-    /// Never.
-    #[allow(clippy::unnecessary_wraps, reason = "as where there is a GPU")]
-    pub fn boxes(&self, _: usize) -> Result<Boxes> {
-        Ok(Boxes)
-    }
-}
-
-/// None.
-pub struct Boxes;
-
-impl Boxes {
-    /// Says that it cannot be done.
-    ///
-    /// # Errors
-    /// Always.
-    pub fn attack(&self, plan: &Plan) -> Result<Box<dyn Attack>> {
-        Err(crate::command::no_training(&format!("attack --method {}", plan.method.name())))
     }
 }

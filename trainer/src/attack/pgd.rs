@@ -5,14 +5,15 @@
 //! gradient is a positive multiple of it, so sign and direction are the same, but
 //! the margin's does not vanish in f32 on a confident logit.
 
+use crate::attack::gpu_oracle::{channels_first, channels_last, label_values};
 use crate::gpu::device::GpuError;
 use crate::gpu::engine::{Buffer, Executable};
 use crate::gpu::recording::Recording;
-use crate::gpu_oracle::{channels_first, channels_last, label_values};
 use crate::ops::perturbation::{self, Shape};
 use crate::plan::resident::Resident;
 use crate::plan::{evaluation, input_gradient, names};
 use dfrt_runtime::attack::gates;
+use dfrt_runtime::attack::gradient::steps::StepSettings;
 use dfrt_runtime::attack::result::Gate;
 use dfrt_runtime::attack::threat::{Norm, Threat};
 use dfrt_runtime::attack::{Attack, GradientCount, Proposal, Target};
@@ -23,33 +24,6 @@ use rand::RngExt;
 use serde_json::{Map, Value, json};
 use std::sync::Mutex;
 
-/// How many steps, how long, from where.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Settings {
-    /// Gradient steps.
-    pub steps: usize,
-    /// Length of a step in 1/255.
-    pub step_255: f64,
-    /// Whether to start from a random point of the ball.
-    pub random_start: bool,
-    /// Starts; the one that ends with the lowest margin counts.
-    pub restarts: usize,
-    /// Of the random starts.
-    pub seed: u64,
-}
-
-impl Settings {
-    /// One step of the whole radius from the picture itself.
-    pub fn fgsm(threat: Threat) -> Self {
-        Self { steps: 1, step_255: threat.eps_255, random_start: false, restarts: 1, seed: 0 }
-    }
-
-    /// `steps` steps of 2/255 at 8/255 and of a quarter of the radius elsewhere.
-    pub fn pgd(threat: Threat, steps: usize, restarts: usize, seed: u64) -> Self {
-        Self { steps, step_255: threat.eps_255 / 4.0, random_start: true, restarts, seed }
-    }
-}
-
 /// FGSM or PGD against a network on the GPU.
 #[derive(Debug)]
 pub struct Pgd {
@@ -57,7 +31,7 @@ pub struct Pgd {
     network: Resident,
     batch: usize,
     threat: Threat,
-    settings: Settings,
+    settings: StepSettings,
     buffers: Mutex<Buffers>,
     step: Executable,
     score: Executable,
@@ -90,7 +64,7 @@ impl Pgd {
         network: &Resident,
         batch: usize,
         threat: Threat,
-        settings: Settings,
+        settings: StepSettings,
     ) -> Result<Self, GpuError> {
         let network = network.folded()?;
         let engine = &network.engine;

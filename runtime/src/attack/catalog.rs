@@ -1,0 +1,537 @@
+//! The attacks by their names, one row each: what an attack may see, which norms it
+//! searches, what can be set, and how it is built. Suites are lists of rows. A new attack
+//! is a file of its own and a row here.
+
+use super::decision::boundary::{Boundary, BoundarySettings};
+use super::decision::hop_skip_jump::{HopSkipJump, HopSkipJumpSettings};
+use super::decision::rays::{Rays, RaysSettings};
+use super::gradient::apgd::{Apgd, ApgdSettings};
+use super::gradient::carlini_wagner::{CarliniWagner, CarliniWagnerSettings};
+use super::gradient::deep_fool::{DeepFool, DeepFoolSettings};
+use super::gradient::fab::{Fab, FabSettings};
+use super::gradient::momentum::{Momentum, MomentumSettings};
+use super::gradient::opponent::Opponent;
+use super::gradient::steps::StepSettings;
+use super::random_noise::RandomNoise;
+use super::schedule::Windows;
+use super::score::nes::{Nes, NesSettings};
+use super::score::sign_hunter::{SignHunter, SignHunterSettings};
+use super::score::simba::{Basis, Simba, SimbaSettings};
+use super::score::spsa::{Spsa, SpsaSettings};
+use super::square::{Square, SquareSettings};
+use super::threat::{Norm, Threat};
+use super::{Attack, Goal, NormError};
+use crate::detector::oracle::{AttackLoss, DecisionOracle, Oracle};
+use std::fmt;
+use std::ops::Deref;
+use std::str::FromStr;
+
+/// Queries of an attack without gradients, where nothing else is asked for: Square's.
+const QUERIES: u64 = 5000;
+/// Pictures at once on the GPU, where nothing else is asked for.
+pub const BATCH: usize = 16;
+const BOTH: &[Norm] = &[Norm::Linf, Norm::L2];
+
+/// What an attack may see of the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// The logit of every picture that it asks for.
+    Logits,
+    /// Its label alone.
+    Labels,
+    /// Gradients, and so the network's weights on a device.
+    Gradients,
+}
+
+/// A row of the catalog.
+#[derive(Clone, Copy)]
+pub struct Row {
+    /// The attack's name at the command line and in results.
+    pub name: &'static str,
+    /// What it may see.
+    pub access: Access,
+    /// The norms whose balls it searches.
+    pub norms: &'static [Norm],
+    /// Queries a picture where nothing else is asked for; 0 with gradients.
+    pub queries: u64,
+    /// Whether its number of gradient steps can be set.
+    pub has_steps: bool,
+    /// Whether its number of random starts can be set.
+    pub has_restarts: bool,
+    /// Whether it looks for the shortest change over the threshold, see [`Goal`].
+    pub has_goal: bool,
+    /// Whether it has windows whose schedule can be set.
+    pub has_windows: bool,
+    /// Whether what it makes on one model is worth trying on another: it goes as far as the
+    /// ball allows, not only just across the threshold.
+    pub transfers: bool,
+    /// Whether it is the floor that any attack has to beat, with a budget of its own.
+    pub floor: bool,
+    pub(super) build: Build,
+}
+
+/// How an attack is built from what it may see.
+#[derive(Clone, Copy)]
+pub(super) enum Build {
+    Logits(for<'a> fn(Scored<'a>, &Plan) -> Built<'a>),
+    Labels(for<'a> fn(&'a dyn DecisionOracle, &Plan) -> Built<'a>),
+    Gradients(for<'a> fn(Opponent<'a>, &Descent<'_>) -> Box<dyn Attack + 'a>),
+    /// One whose steps a device makes by itself.
+    Steps(fn(&Plan) -> StepSettings),
+}
+
+pub(super) type Built<'a> = Result<Box<dyn Attack + 'a>, NormError>;
+
+/// A model that gives logits.
+#[derive(Clone, Copy)]
+pub struct Scored<'a> {
+    /// The model.
+    pub oracle: &'a dyn Oracle,
+    /// Its logit above this says fake.
+    pub threshold: f32,
+}
+
+/// A plan for an attack by gradients.
+pub(super) struct Descent<'a> {
+    pub plan: &'a Plan,
+    /// Whether a picture that has crossed is left alone.
+    pub stop_early: bool,
+}
+
+impl Descent<'_> {
+    fn steps(&self, usual: usize) -> usize {
+        self.plan.steps.unwrap_or(usual)
+    }
+
+    fn restarts(&self, usual: usize) -> usize {
+        self.plan.restarts.unwrap_or(usual)
+    }
+}
+
+/// An attack of the catalog.
+#[derive(Clone, Copy)]
+pub struct Method(pub(super) &'static Row);
+
+impl Method {
+    /// All of them: those by logits, by labels, by gradients.
+    pub fn all() -> impl Iterator<Item = Self> {
+        CATALOG.iter().map(Self)
+    }
+
+    /// Whether it needs gradients, and so a device that holds the network.
+    pub fn needs_gradients(&self) -> bool {
+        self.access == Access::Gradients
+    }
+}
+
+impl Deref for Method {
+    type Target = Row;
+
+    fn deref(&self) -> &Row {
+        self.0
+    }
+}
+
+impl PartialEq for Method {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl fmt::Debug for Method {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.name)
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.name)
+    }
+}
+
+impl FromStr for Method {
+    type Err = UnknownMethod;
+
+    fn from_str(name: &str) -> Result<Self, UnknownMethod> {
+        Self::all().find(|method| method.name == name).ok_or_else(|| UnknownMethod(name.to_owned()))
+    }
+}
+
+/// A name that no attack and no suite has.
+#[derive(Debug, thiserror::Error)]
+#[error("method {0:?} is unknown; choose one of {names}", names = names())]
+pub struct UnknownMethod(String);
+
+fn names() -> String {
+    let attacks = CATALOG.iter().map(|row| row.name);
+    attacks.chain(SUITES.iter().map(|suite| suite.name)).collect::<Vec<_>>().join(", ")
+}
+
+/// Attacks of which each picture's worst case counts, in their order. They end with plain
+/// noise: what it still breaks shows that the others failed.
+#[derive(Debug)]
+pub struct SuiteRow {
+    /// Its name at the command line and in results.
+    pub name: &'static str,
+    linf: &'static [&'static str],
+    l2: &'static [&'static str],
+}
+
+static SUITES: [SuiteRow; 2] = [
+    // AutoAttack's way for two classes, where its DLR loss is undefined and the margin
+    // stands for it.
+    SuiteRow {
+        name: "suite",
+        linf: &["apgd-ce", "apgd-margin", "fab", "square", "random-noise"],
+        l2: &["apgd-ce", "apgd-margin", "fab", "square", "random-noise"],
+    },
+    // Searches of different kinds, by logits and by labels.
+    SuiteRow {
+        name: "suite-black",
+        linf: &["square", "sign-hunter", "rays", "random-noise"],
+        l2: &["square", "simba-dct", "hop-skip-jump", "random-noise"],
+    },
+];
+
+/// One attack or a suite.
+#[derive(Clone, Copy, Debug)]
+pub enum Choice {
+    /// One attack.
+    One(Method),
+    /// A suite of them.
+    Suite(&'static SuiteRow),
+}
+
+impl Choice {
+    /// The name at the command line and in results.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::One(method) => method.0.name,
+            Self::Suite(suite) => suite.name,
+        }
+    }
+
+    /// The attacks in their order for balls of `norm`.
+    pub fn methods(self, norm: Norm) -> Vec<Method> {
+        let names = match (self, norm) {
+            (Self::One(method), _) => return vec![method],
+            (Self::Suite(suite), Norm::Linf) => suite.linf,
+            (Self::Suite(suite), Norm::L2) => suite.l2,
+        };
+        names.iter().map(|name| name.parse().expect("suites name rows of the catalog")).collect()
+    }
+
+    /// The same where a surrogate's gradients can be followed, too: a suite then tries the
+    /// attack that transfers best before its searches.
+    pub fn methods_with_surrogate(self, norm: Norm) -> Vec<Method> {
+        let mut methods = self.methods(norm);
+        if let Self::Suite(_) = self {
+            let searches = methods.iter().position(|method| !method.needs_gradients());
+            methods.insert(searches.unwrap_or(methods.len()), transferred());
+        }
+        methods
+    }
+
+    /// The name of the folder of its results at one radius or several: "square-linf-8",
+    /// "square-l2-0.5", "suite-linf-1-2-4".
+    ///
+    /// # Panics
+    /// There is no radius.
+    pub fn folder(self, threats: &[Threat]) -> String {
+        let norm = threats.first().expect("a radius").norm;
+        let radii: Vec<String> = threats.iter().map(Threat::in_names).collect();
+        format!("{}-{norm}-{}", self.name(), radii.join("-"))
+    }
+}
+
+impl FromStr for Choice {
+    type Err = UnknownMethod;
+
+    fn from_str(name: &str) -> Result<Self, UnknownMethod> {
+        match SUITES.iter().find(|suite| suite.name == name) {
+            Some(suite) => Ok(Self::Suite(suite)),
+            None => name.parse().map(Self::One),
+        }
+    }
+}
+
+/// What a suite makes on a surrogate: the attack whose pictures transfer best.
+pub(super) fn transferred() -> Method {
+    "mi-fgsm".parse().expect("a row of the catalog")
+}
+
+/// An attack and how hard it tries.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Plan {
+    /// The attack.
+    pub method: Method,
+    /// The norm and radius.
+    pub threat: Threat,
+    /// Queries a picture; none for the method's own.
+    pub queries: Option<u64>,
+    /// How the windows of square shrink.
+    pub windows: Windows,
+    /// Gradient steps; none for the method's own.
+    pub steps: Option<usize>,
+    /// Random starts; none for the method's own.
+    pub restarts: Option<usize>,
+    /// Of all draws.
+    pub seed: u64,
+    /// What a search for the shortest change is after.
+    pub goal: Goal,
+}
+
+impl Plan {
+    /// The attack with everything at its default; one that looks for the shortest change
+    /// goes on to its end.
+    pub fn new(method: Method, threat: Threat) -> Self {
+        Self {
+            method,
+            threat,
+            queries: None,
+            windows: Windows::Rescaled,
+            steps: None,
+            restarts: None,
+            seed: 0,
+            goal: Goal::Nearest,
+        }
+    }
+
+    /// The name of its folder within a study: "square-linf-8".
+    pub fn folder(&self) -> String {
+        Choice::One(self.method).folder(&[self.threat])
+    }
+
+    fn budget(&self) -> u64 {
+        self.queries.unwrap_or(self.method.queries)
+    }
+}
+
+/// A row with no options; the others say how they differ.
+const PLAIN: Row = Row {
+    name: "",
+    access: Access::Logits,
+    norms: BOTH,
+    queries: QUERIES,
+    has_steps: false,
+    has_restarts: false,
+    has_goal: false,
+    has_windows: false,
+    transfers: false,
+    floor: false,
+    build: Build::Logits(random_noise),
+};
+const BY_LABELS: Row = Row { access: Access::Labels, has_goal: true, ..PLAIN };
+const BY_GRADIENTS: Row = Row { access: Access::Gradients, queries: 0, has_steps: true, ..PLAIN };
+
+static CATALOG: [Row; 18] = [
+    // By logits.
+    Row { name: "square", has_windows: true, build: Build::Logits(square), ..PLAIN },
+    Row { name: "simba", build: Build::Logits(|model, plan| simba(model, plan, Basis::Pixel)), ..PLAIN },
+    Row { name: "simba-dct", build: Build::Logits(|model, plan| simba(model, plan, Basis::Dct)), ..PLAIN },
+    Row {
+        name: "nes",
+        build: Build::Logits(|model, plan| {
+            let settings = NesSettings { queries: plan.budget(), seed: plan.seed, ..NesSettings::default() };
+            Ok(Box::new(Nes::new(model.oracle, plan.threat, model.threshold, settings)))
+        }),
+        ..PLAIN
+    },
+    Row {
+        name: "spsa",
+        build: Build::Logits(|model, plan| {
+            let settings =
+                SpsaSettings { queries: plan.budget(), seed: plan.seed, ..SpsaSettings::default() };
+            Ok(Box::new(Spsa::new(model.oracle, plan.threat, model.threshold, settings)))
+        }),
+        ..PLAIN
+    },
+    Row {
+        name: "sign-hunter",
+        norms: &[Norm::Linf],
+        build: Build::Logits(|model, plan| {
+            let settings = SignHunterSettings { queries: plan.budget() };
+            Ok(Box::new(SignHunter::new(model.oracle, plan.threat, model.threshold, settings)?))
+        }),
+        ..PLAIN
+    },
+    Row { name: "random-noise", queries: 100, floor: true, ..PLAIN },
+    // By labels.
+    Row {
+        name: "rays",
+        norms: &[Norm::Linf],
+        build: Build::Labels(|model, plan| {
+            let settings =
+                RaysSettings { queries: plan.budget(), goal: plan.goal, ..RaysSettings::default() };
+            Ok(Box::new(Rays::new(model, plan.threat, settings)?))
+        }),
+        ..BY_LABELS
+    },
+    Row {
+        name: "hop-skip-jump",
+        build: Build::Labels(|model, plan| {
+            let plain = HopSkipJumpSettings::default();
+            let (queries, seed, goal) = (plan.budget(), plan.seed, plan.goal);
+            let settings = HopSkipJumpSettings { queries, seed, goal, ..plain };
+            Ok(Box::new(HopSkipJump::new(model, plan.threat, settings)))
+        }),
+        ..BY_LABELS
+    },
+    Row {
+        name: "boundary",
+        norms: &[Norm::L2],
+        build: Build::Labels(|model, plan| {
+            let plain = BoundarySettings::default();
+            let (queries, seed, goal) = (plan.budget(), plan.seed, plan.goal);
+            let settings = BoundarySettings { queries, seed, goal, ..plain };
+            Ok(Box::new(Boundary::new(model, plan.threat, settings)?))
+        }),
+        ..BY_LABELS
+    },
+    // By gradients.
+    Row {
+        name: "fgsm",
+        has_steps: false,
+        transfers: true,
+        build: Build::Steps(|plan| StepSettings::fgsm(plan.threat)),
+        ..BY_GRADIENTS
+    },
+    Row {
+        name: "pgd",
+        has_restarts: true,
+        transfers: true,
+        build: Build::Steps(|plan| {
+            let (steps, restarts) = (plan.steps.unwrap_or(10), plan.restarts.unwrap_or(1));
+            StepSettings::pgd(plan.threat, steps, restarts, plan.seed)
+        }),
+        ..BY_GRADIENTS
+    },
+    Row {
+        name: "mi-fgsm",
+        transfers: true,
+        build: Build::Gradients(|opponent, descent| {
+            let plain = MomentumSettings::default();
+            let settings = MomentumSettings { steps: descent.steps(plain.steps), ..plain };
+            Box::new(Momentum::new(opponent, settings))
+        }),
+        ..BY_GRADIENTS
+    },
+    Row {
+        name: "apgd-ce",
+        has_restarts: true,
+        transfers: true,
+        build: Build::Gradients(|opponent, descent| apgd(opponent, descent, AttackLoss::CrossEntropy)),
+        ..BY_GRADIENTS
+    },
+    Row {
+        name: "apgd-margin",
+        has_restarts: true,
+        transfers: true,
+        build: Build::Gradients(|opponent, descent| apgd(opponent, descent, AttackLoss::Margin)),
+        ..BY_GRADIENTS
+    },
+    Row {
+        name: "fab",
+        has_restarts: true,
+        has_goal: true,
+        build: Build::Gradients(|opponent, descent| {
+            let plain = FabSettings::default();
+            let (steps, restarts) = (descent.steps(plain.steps), descent.restarts(plain.restarts));
+            let Plan { seed, goal, .. } = *descent.plan;
+            Box::new(Fab::new(opponent, FabSettings { steps, restarts, seed, goal, ..plain }))
+        }),
+        ..BY_GRADIENTS
+    },
+    Row {
+        name: "cw",
+        has_goal: true,
+        build: Build::Gradients(|opponent, descent| {
+            let plain = CarliniWagnerSettings::default();
+            let (steps, goal) = (descent.steps(plain.steps), descent.plan.goal);
+            Box::new(CarliniWagner::new(opponent, CarliniWagnerSettings { steps, goal, ..plain }))
+        }),
+        ..BY_GRADIENTS
+    },
+    Row {
+        name: "deepfool",
+        has_goal: true,
+        build: Build::Gradients(|opponent, descent| {
+            let plain = DeepFoolSettings::default();
+            let (steps, goal) = (descent.steps(plain.steps), descent.plan.goal);
+            Box::new(DeepFool::new(opponent, DeepFoolSettings { steps, goal, ..plain }))
+        }),
+        ..BY_GRADIENTS
+    },
+];
+
+fn square<'a>(model: Scored<'a>, plan: &Plan) -> Built<'a> {
+    let (p, pace) = plan.windows.start(plan.threat.norm);
+    let settings = SquareSettings { queries: plan.budget(), p, pace, seed: plan.seed };
+    Ok(Box::new(Square::new(model.oracle, plan.threat, model.threshold, settings)))
+}
+
+fn simba<'a>(model: Scored<'a>, plan: &Plan, basis: Basis) -> Built<'a> {
+    let settings =
+        SimbaSettings { queries: plan.budget(), basis, seed: plan.seed, ..SimbaSettings::default() };
+    Ok(Box::new(Simba::new(model.oracle, plan.threat, model.threshold, settings)))
+}
+
+fn random_noise<'a>(model: Scored<'a>, plan: &Plan) -> Built<'a> {
+    Ok(Box::new(RandomNoise::new(model.oracle, plan.threat, model.threshold, plan.budget(), plan.seed)))
+}
+
+fn apgd<'a>(opponent: Opponent<'a>, descent: &Descent<'_>, loss: AttackLoss) -> Box<dyn Attack + 'a> {
+    let plain = ApgdSettings::new(loss);
+    let (steps, restarts) = (descent.steps(plain.steps), descent.restarts(plain.restarts));
+    let (seed, stop_early) = (descent.plan.seed, descent.stop_early);
+    Box::new(Apgd::new(opponent, ApgdSettings { steps, restarts, seed, stop_early, ..plain }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_come_back() {
+        for method in Method::all() {
+            assert_eq!(method.name.parse::<Method>().unwrap(), method);
+            assert_eq!(Method::all().filter(|other| *other == method).count(), 1, "{method}");
+            assert!(!method.norms.is_empty(), "{method}");
+        }
+        for suite in &SUITES {
+            let found: Choice = suite.name.parse().unwrap();
+            for norm in [Norm::Linf, Norm::L2] {
+                let methods = found.methods(norm);
+                assert!(methods.last().unwrap().floor, "{}", suite.name);
+                assert!(methods.iter().all(|method| method.norms.contains(&norm)), "{}", suite.name);
+                assert_eq!(found.methods_with_surrogate(norm).len(), methods.len() + 1);
+            }
+        }
+        let error = "pdg".parse::<Choice>().unwrap_err().to_string();
+        assert!(
+            error.contains("\"pdg\"") && error.contains("square, ") && error.ends_with("suite, suite-black"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn folders_are_named_by_attack_norm_and_radii() {
+        let at = |norm, eps| Threat::new(norm, eps).unwrap();
+        let square: Choice = "square".parse().unwrap();
+        assert_eq!(square.folder(&[at(Norm::Linf, 8.0)]), "square-linf-8");
+        assert_eq!(square.folder(&[at(Norm::L2, 127.5)]), "square-l2-0.5");
+        assert_eq!(square.folder(&[at(Norm::Linf, 1.0), at(Norm::Linf, 2.0)]), "square-linf-1-2");
+    }
+
+    #[test]
+    fn what_can_be_set_fits_what_is_seen() {
+        for method in Method::all() {
+            let gradients = method.needs_gradients();
+            assert_eq!(gradients, matches!(method.build, Build::Gradients(_) | Build::Steps(_)), "{method}");
+            assert_eq!(method.access == Access::Labels, matches!(method.build, Build::Labels(_)), "{method}");
+            assert_eq!(gradients, method.queries == 0, "{method}");
+            assert!(gradients || !(method.has_steps || method.has_restarts || method.transfers), "{method}");
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! A network on the GPU as the attacks of the catalog need it.
+
+use super::gpu_oracle::GpuOracle;
+use super::pgd::Pgd;
+use crate::gpu::device::GpuError;
+use crate::plan::resident::Resident;
+use dfrt_runtime::attack::Attack;
+use dfrt_runtime::attack::gradient::steps::{Device, StepSettings};
+use dfrt_runtime::attack::threat::Threat;
+use dfrt_runtime::detector::oracle::{GradientOracle, OracleError};
+
+/// The network and its gradients, made once for any number of attacks.
+#[derive(Debug)]
+pub struct GpuDevice {
+    network: Resident,
+    gradients: GpuOracle,
+}
+
+impl GpuDevice {
+    /// `network` with the weights that it has now, `batch` pictures at a time.
+    ///
+    /// # Errors
+    /// A device that fails or has too little memory.
+    pub fn new(network: &Resident, batch: usize) -> Result<Self, GpuError> {
+        let network = network.folded()?;
+        Ok(Self { gradients: GpuOracle::new(&network, batch)?, network })
+    }
+}
+
+impl Device for GpuDevice {
+    fn gradients(&self) -> &dyn GradientOracle {
+        &self.gradients
+    }
+
+    fn batch(&self) -> usize {
+        self.gradients.batch()
+    }
+
+    fn steps<'a>(
+        &'a self,
+        name: &'static str,
+        threat: Threat,
+        settings: StepSettings,
+    ) -> Result<Box<dyn Attack + 'a>, OracleError> {
+        let pgd = Pgd::new(name, &self.network, self.batch(), threat, settings);
+        Ok(Box::new(pgd.map_err(|error| OracleError(error.to_string()))?))
+    }
+}
