@@ -236,7 +236,24 @@ fn pictures_that_are_done_leave_the_batch() {
 }
 
 #[test]
-fn walls_at_0_and_1_are_kept_and_made_up_for() {
+fn a_search_that_goes_on_tells_when_it_landed() {
+    let target = target(5, Label::Fake);
+    for (norm, closest) in [(Norm::Linf, 3.5), (Norm::L2, 70.0)] {
+        let oracle = Planted::new(Linear::at_distance(&target, norm, closest));
+        let of = |goal| attacks(&oracle, threat(norm, 12.0 * closest), 1, goal);
+        for (on, first) in of(Goal::Nearest).iter().zip(&of(Goal::Inside)) {
+            let found = |attack: &dyn Attack| proposed(attack, std::slice::from_ref(&target)).remove(0);
+            let (name, on, first) = (on.name(), found(&**on), found(&**first));
+            let expected = matches!(name, "fab" | "cw").then_some(first.queries);
+            assert_eq!(on.landed_after, expected, "{name}");
+            assert_eq!(on.values, first.values, "{name}");
+            assert_eq!(on.queries > first.queries, expected.is_some(), "{name} goes on");
+        }
+    }
+}
+
+#[test]
+fn the_bounds_0_and_1_are_kept_and_made_up_for() {
     for byte in [0, 255] {
         let picture = RgbImage::from_pixel(RES as u32, RES as u32, image::Rgb([byte; 3]));
         let target = Target { id: 0, label: Label::Fake, picture };

@@ -8,7 +8,7 @@ use dfrt_runtime::attack::decision::rays::{Rays, RaysSettings};
 use dfrt_runtime::attack::judge::Judgement;
 use dfrt_runtime::attack::ledger::Counted;
 use dfrt_runtime::attack::random_noise::RandomNoise;
-use dfrt_runtime::attack::result::AttackReport;
+use dfrt_runtime::attack::result::{AttackReport, SampleResult};
 use dfrt_runtime::attack::square::{Square, SquareSettings};
 use dfrt_runtime::attack::suite::Suite;
 use dfrt_runtime::attack::threat::{Norm, Threat};
@@ -554,5 +554,27 @@ fn samples_csv_begins_with_the_promised_columns() {
     let text = std::fs::read_to_string(out.join("samples.csv")).unwrap();
     let columns = "id,label,clean_logit,adv_logit,success,queries,linf_255,l2,seconds,";
     assert!(text.starts_with(columns), "{text}");
+    assert!(text.lines().next().unwrap().ends_with(",queries_to_success"), "{text}");
     assert_eq!(text.lines().count(), 3);
+}
+
+#[test]
+fn a_samples_csv_without_the_queries_to_success_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let subjects = ladder(folder.path(), 1);
+    let out = folder.path().join("out");
+    judged(&best(1.0, 1), &Planted(linear), &subjects, linf(1), Some((&out, false))).unwrap();
+    let dossier = Dossier::new(&out);
+    let now = dossier.samples().unwrap();
+    assert!(now.iter().any(|sample| sample.success && sample.queries_to_success == Some(sample.queries)));
+    let text = std::fs::read_to_string(dossier.samples_path()).unwrap();
+    let without: String =
+        text.lines().map(|line| format!("{}\n", line.rsplit_once(',').unwrap().0)).collect();
+    std::fs::write(dossier.samples_path(), without).unwrap();
+    let earlier = dossier.samples().unwrap();
+    assert!(earlier.iter().all(|sample| sample.queries_to_success.is_none()));
+    let until = |samples: &[SampleResult]| -> Vec<u64> {
+        samples.iter().map(SampleResult::queries_until_turned).collect()
+    };
+    assert_eq!(until(&earlier), until(&now), "what it cost in all stands for it");
 }

@@ -300,6 +300,7 @@ mod tests {
             intervals: Tally::default().intervals(),
             auc: None,
             queries: summary.queries,
+            queries_to_success: None,
             certified_8bit: 0,
             lost_to_rounding: 0,
             minimal_distance: None,

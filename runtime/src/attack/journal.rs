@@ -189,6 +189,7 @@ mod tests {
             adv_sha256: String::new(),
             attack: "square".to_owned(),
             distance: (id == 3).then_some(0.1 + 0.2),
+            queries_to_success: None,
         };
         let finding = Finding { attacked: true, excess_255: f64::INFINITY, ..Finding::default() };
         Entry { result, finding, source: Source { sha256: "cd".to_owned() } }

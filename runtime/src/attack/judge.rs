@@ -527,6 +527,7 @@ impl<'a> Court<'a> {
                 adv_sha256: exhibit.adv_sha256,
                 attack: self.attack.name().to_owned(),
                 distance: self.shortest(proposal, crossed(eight).then_some(distance)),
+                queries_to_success: crossed(eight).then(|| until_success(proposal)),
                 ..untouched(clean)
             },
             finding: Finding {
@@ -592,6 +593,11 @@ fn settle(proposals: &mut [Proposal], spent: Spent) -> bool {
     claimed != spent.queries
 }
 
+/// The queries until the picture that was proposed was found.
+fn until_success(proposal: &Proposal) -> u64 {
+    proposal.landed_after.map_or(proposal.queries, |after| after.min(proposal.queries))
+}
+
 /// The entry of a picture that was classified wrongly before.
 fn missed(clean: &Clean<'_>) -> Entry {
     let non_finite = u32::from(!clean.logit.is_finite());
@@ -615,5 +621,6 @@ fn untouched(clean: &Clean<'_>) -> SampleResult {
         adv_sha256: String::new(),
         attack: String::new(),
         distance: None,
+        queries_to_success: None,
     }
 }

@@ -54,6 +54,10 @@ pub struct Proposal {
     /// Forward (and gradient) evaluations of the model that this picture cost.
     /// The judge's own count goes before it where there is one.
     pub queries: u64,
+    /// How many of them had been spent when the 8-bit picture that is proposed was found to
+    /// cross, of a search that goes on after it; none where the search ends with it, or
+    /// knows of none.
+    pub landed_after: Option<u64>,
     /// How healthy the gradients were; all zero for an attack that uses none.
     pub gradients: GradientCount,
     /// The length of the shortest change that crossed, in floats and whatever the radius,

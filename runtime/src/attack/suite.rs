@@ -154,9 +154,10 @@ fn meet(worst: &mut Entry, next: Entry, threshold: f32) {
     let worse = new.success || !old.success && left(new) < left(old);
     let queries = old.queries + new.queries;
     let seconds = old.seconds + new.seconds;
+    let to_success = new.queries_to_success.map(|spent| old.queries + spent);
     let (a, b) = (worst.finding, next.finding);
     if worse {
-        worst.result = next.result;
+        worst.result = SampleResult { queries_to_success: to_success, ..next.result };
     }
     (worst.result.queries, worst.result.seconds) = (queries, seconds);
     worst.finding = Finding {
@@ -253,6 +254,7 @@ mod tests {
             adv_sha256: String::new(),
             attack: attack.to_owned(),
             distance: None,
+            queries_to_success: success.then_some(7),
         };
         let finding = Finding { attacked: true, ..Finding::default() };
         Entry { result, finding, source: Source::default() }
@@ -271,6 +273,7 @@ mod tests {
             meet(&mut worst, second, 0.0);
             assert_eq!((worst.result.attack.as_str(), worst.result.success), (kept, won));
             assert_eq!((worst.result.queries, worst.result.seconds), (20, 2.0), "both were paid");
+            assert_eq!(worst.result.queries_to_success, won.then_some(17));
         }
     }
 }

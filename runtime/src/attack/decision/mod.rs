@@ -54,7 +54,9 @@ impl<'a> Field<'a> {
             let queries = state.inquiry.spent();
             let distance = state.nearest.as_ref().map(|nearest| nearest.distance);
             let distance = distance.filter(|_| self.goal == Goal::Nearest);
-            Ok(Proposal { values: state.proposal(), queries, distance, ..Proposal::default() })
+            let landed_after = state.landed.as_ref().map(|landed| landed.after);
+            let values = state.proposal();
+            Ok(Proposal { values, queries, landed_after, distance, ..Proposal::default() })
         };
         targets.iter().map(propose).collect()
     }
@@ -66,13 +68,20 @@ struct Crossing {
     distance: f64,
 }
 
+/// An 8-bit picture within the ball that crosses.
+struct Landed {
+    values: Vec<f32>,
+    /// Queries spent when it was found.
+    after: u64,
+}
+
 /// One picture's search, the nearest crossing so far, and the first 8-bit picture within
 /// the ball that crosses.
 struct Search<'a> {
     inquiry: Inquiry<'a, dyn DecisionOracle + 'a>,
     goal: Goal,
     nearest: Option<Crossing>,
-    landed: Option<Vec<f32>>,
+    landed: Option<Landed>,
 }
 
 impl<'a> Search<'a> {
@@ -93,7 +102,7 @@ impl<'a> Search<'a> {
     /// picture.
     fn proposal(self) -> Vec<f32> {
         match (self.landed, self.nearest) {
-            (Some(landed), _) => landed,
+            (Some(landed), _) => landed.values,
             (None, Some(nearest)) => self.inquiry.rounded(&nearest.values),
             (None, None) => self.inquiry.clean,
         }
@@ -166,8 +175,8 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    fn keep(&mut self, landed: Vec<f32>) -> Result<(), Stop> {
-        self.landed = Some(landed);
+    fn keep(&mut self, values: Vec<f32>) -> Result<(), Stop> {
+        self.landed = Some(Landed { values, after: self.inquiry.spent() });
         match self.goal {
             Goal::Inside => Err(Stop::Over),
             Goal::Nearest => Ok(()),

@@ -56,6 +56,8 @@ struct Desk {
     logits: Answers,
     /// The length of the shortest change that crossed.
     shortest: Option<f64>,
+    /// Queries when the 8-bit picture that is to be proposed was found.
+    landed_after: Option<u64>,
 }
 
 impl<'a> Line<'a> {
@@ -91,9 +93,16 @@ impl<'a> Line<'a> {
     /// The proposal of `values`, with what this picture cost.
     pub fn proposal(&self, values: Vec<f32>) -> Proposal {
         let desk = self.desk();
-        let never_differed = desk.losses.never_differed() && !desk.logits.differed();
-        let (queries, gradients, distance) = (desk.queries, desk.gradients, desk.shortest);
-        Proposal { values, queries, gradients, distance, never_differed }
+        let never_differed = together(desk.losses.never_differed(), desk.logits.never_differed());
+        let (queries, landed_after) = (desk.queries, desk.landed_after);
+        let (gradients, distance) = (desk.gradients, desk.shortest);
+        Proposal { values, queries, landed_after, gradients, distance, never_differed }
+    }
+
+    /// Puts on record that the 8-bit picture to be proposed is found.
+    pub fn landed(&self) {
+        let mut desk = self.desk();
+        desk.landed_after = Some(desk.queries);
     }
 
     /// Puts on record that a change of length `distance` crossed.
