@@ -5,6 +5,8 @@ mod attack_planted;
 
 use attack_planted::{Planted, RES, judged, ladder, levelled, linear, linf, on_trial, subjects, weight};
 use dfrt_runtime::attack::decision::rays::{Rays, RaysSettings};
+use dfrt_runtime::attack::dossier::Dossier;
+use dfrt_runtime::attack::gradient::transfer::Transfer;
 use dfrt_runtime::attack::judge::Judgement;
 use dfrt_runtime::attack::ledger::Counted;
 use dfrt_runtime::attack::random_noise::RandomNoise;
@@ -274,8 +276,9 @@ fn a_saturated_probability_is_no_robustness() {
     let found = gate(&saturated, "answers-differ");
     assert!(!found.passed && found.value > 0.5 && saturated.unreliable, "{found:?}");
     assert!(found.reason.contains("before its sigmoid") && found.reason.contains("by labels"));
-    // One answer cannot differ from itself.
-    assert!(gate(&report(&steep, 1), "answers-differ").passed);
+    // Of one answer nobody knows.
+    let once = report(&steep, 1);
+    assert!(once.gates.iter().all(|gate| gate.name != "answers-differ"), "{:?}", once.gates);
 }
 
 #[test]
@@ -300,6 +303,14 @@ fn a_suite_is_informed_where_any_of_its_attacks_is() {
     let seeing = suite(&[&square, &rays, &noise]);
     assert_eq!((seeing.robust_accuracy, gate(&seeing, "answers-differ").value), (1.0, 0.0));
     assert!(!seeing.unreliable, "{:?}", seeing.gates);
+    // What a surrogate answers shows nothing of the model under attack.
+    let surrogate = Planted(linear);
+    let crafting = Square::new(&surrogate, linf(2), 0.0, settings(60, 0));
+    let transfer = Transfer::new(Box::new(crafting), "surrogate.onnx");
+    let alone = judged(&transfer, &hard, &subjects, linf(2), None).unwrap().report;
+    assert_eq!(gate(&alone, "answers-differ").value, 0.0, "its own search had many");
+    let beside = suite(&[&transfer, &square, &noise]);
+    assert_eq!((beside.robust_accuracy, gate(&beside, "answers-differ").value), (1.0, 1.0));
 }
 
 #[test]

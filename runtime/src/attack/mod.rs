@@ -63,9 +63,10 @@ pub struct Proposal {
     /// The length of the shortest change that crossed, in floats and whatever the radius,
     /// in the norm that [`Attack::measures`] names; none where no change did.
     pub distance: Option<f64>,
-    /// Whether the losses and logits that the gradients came with were several and all
-    /// the same. For an attack without gradients the ledger knows.
-    pub never_differed: bool,
+    /// Whether the losses and logits that the search saw were all the same; none where it
+    /// saw fewer than two, or does not look. For an attack without gradients the ledger
+    /// knows.
+    pub never_differed: Option<bool>,
 }
 
 /// What an attack that looks for the shortest change over the threshold is after.

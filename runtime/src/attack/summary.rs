@@ -181,13 +181,11 @@ impl Summary {
 /// the `subjects` tell the classes apart the right way round at all; that is left out where
 /// it hangs on their groups and they are not there.
 pub fn outcome_gates(entries: &[Entry], subjects: Option<&[Subject]>, threshold: f32) -> Vec<Gate> {
-    let standing = || entries.iter().filter(|entry| entry.finding.attacked && !entry.result.success);
-    let uninformed = standing().filter(|entry| entry.finding.never_differed).count();
+    let standing = entries.iter().filter(|entry| entry.finding.attacked && !entry.result.success);
+    let searches: Vec<Option<bool>> = standing.map(|entry| entry.finding.never_differed).collect();
     let lost = entries.iter().filter(|entry| entry.finding.lost_to_rounding).count();
-    let mut gates = vec![
-        gates::answers_differ(uninformed, standing().count()),
-        gates::survives_rounding(lost, entries.len()),
-    ];
+    let mut gates: Vec<Gate> = gates::answers_differ(&searches).into_iter().collect();
+    gates.push(gates::survives_rounding(lost, entries.len()));
     gates.extend(clean_auc(entries, subjects, threshold));
     gates
 }
