@@ -146,6 +146,28 @@ fn nothing_succeeds_on_a_constant_model_and_the_budget_is_spent_exactly() {
 }
 
 #[test]
+fn noise_of_no_radius_is_the_picture_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let subjects = ladder(folder.path(), 2);
+    // The least change turns every picture over.
+    let asked = AtomicU32::new(0);
+    let oracle = Planted(|values: &[f32]| {
+        asked.fetch_add(1, Ordering::Relaxed);
+        linear(values)
+    });
+    for threat in [linf(0), Threat::l2(0.0).unwrap()] {
+        let noise = RandomNoise::new(&oracle, threat, 0.0, 50, 0);
+        let before = asked.load(Ordering::Relaxed);
+        let Judgement { report, samples, .. } = judged(&noise, &oracle, &subjects, threat, None).unwrap();
+        assert_eq!((report.robust_accuracy, report.queries.total), (report.clean_accuracy, 0));
+        assert!(samples.iter().all(|sample| sample.linf_255 == 0 && !sample.success), "{samples:?}");
+        assert!(!report.unreliable, "{:?}", report.gates);
+        // The judge alone: each picture clean, twice for determinism, in floats and in 8 bits.
+        assert!(asked.load(Ordering::Relaxed) - before <= 5 * 4);
+    }
+}
+
+#[test]
 fn square_finds_the_corner_that_a_model_reads() {
     let folder = tempfile::tempdir().unwrap();
     let subjects = subjects(folder.path(), &[(Label::Fake, levelled(0)), (Label::Fake, levelled(0))]);
