@@ -153,23 +153,22 @@ impl<'a> Search<'a> {
         if distance > eps || self.landed.is_some() {
             return Ok(());
         }
-        let threat = self.inquiry.threat;
-        let itself = self.inquiry.rounded(values);
-        let mut others = match threat.norm {
-            _ if itself == values => Vec::new(),
-            Norm::Linf => vec![self.inquiry.rounded(&ray(self.clean(), values, eps / distance.max(1e-12)))],
-            Norm::L2 => {
-                let others = threat.other_roundings(&self.inquiry.target.picture, values);
-                others.iter().map(planes).collect()
-            }
-        };
-        others.retain(|other| *other != itself);
-        for other in others {
+        let (threat, clean) = (self.inquiry.threat, &self.inquiry.target.picture);
+        let plain = threat.round(clean, values);
+        let itself = planes(&plain);
+        if itself == values {
+            return self.keep(itself);
+        }
+        let further = ray(self.clean(), values, eps / distance.max(1e-12));
+        let edge = (threat.norm == Norm::Linf).then(|| threat.round(clean, &further));
+        let edge = edge.filter(|edge| *edge != plain);
+        for other in edge.into_iter().chain(threat.other_roundings(clean, values, &plain)) {
+            let other = planes(&other);
             if self.sides(other.clone())?[0] {
                 return self.keep(other);
             }
         }
-        if itself == values || self.sides(itself.clone())?[0] {
+        if self.sides(itself.clone())?[0] {
             return self.keep(itself);
         }
         Ok(())

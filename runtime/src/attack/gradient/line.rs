@@ -135,11 +135,12 @@ impl<'a> Line<'a> {
     /// values: what the judge will ask.
     pub async fn survivor(&self, values: &[f32]) -> Option<Vec<f32>> {
         let clean = &self.target.picture;
-        let plain = planes(&self.threat.round(clean, values));
-        if self.crosses(&plain).await {
-            return Some(plain);
+        let plain = self.threat.round(clean, values);
+        let rounded = planes(&plain);
+        if self.crosses(&rounded).await {
+            return Some(rounded);
         }
-        for other in self.threat.other_roundings(clean, values) {
+        for other in self.threat.other_roundings(clean, values, &plain) {
             let other = planes(&other);
             if self.crosses(&other).await {
                 return Some(other);
