@@ -23,6 +23,16 @@ pub enum Choice {
     Auto(PathBuf),
 }
 
+impl Choice {
+    /// The choice in a folder's name: "0.7", "p0.6", "auto-val".
+    pub fn in_names(&self) -> String {
+        match self {
+            Self::Logit(_, text) => text.replace(':', ""),
+            Self::Auto(data) => format!("auto-{}", data.file_stem().unwrap_or_default().to_string_lossy()),
+        }
+    }
+}
+
 /// Understands `0.7`, `p:0.6` and `auto:VAL`.
 pub fn choice(text: &str) -> Result<Choice, String> {
     let usual = "give a logit (0.7), a probability (p:0.6) or validation data (auto:val.csv)";

@@ -420,9 +420,13 @@ impl Attack {
     /// other settings are other folders.
     fn usual_folder(&self, model: &Model, threats: &[Threat]) -> PathBuf {
         let surrogate = self.surrogate.as_deref().map(Path::file_stem).map(Option::unwrap_or_default);
+        let has_goal = matches!(self.method, Choice::One(method) if method.has_goal());
+        let inside = has_goal && self.goal == Some(Goal::Inside);
         let settings = [
             ("only", self.only.map(|label| label.to_string())),
             ("surrogate", surrogate.map(|name| name.to_string_lossy().into_owned())),
+            ("threshold", self.threshold.as_ref().map(threshold::Choice::in_names)),
+            ("goal", inside.then(|| "inside".to_owned())),
             ("split", self.split.filter(|split| *split != Split::Test).map(|split| split.to_string())),
             ("queries", self.queries.map(|queries| queries.to_string())),
             ("schedule", self.schedule.map(|schedule| schedule.name().to_owned())),
