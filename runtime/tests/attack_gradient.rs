@@ -257,7 +257,7 @@ fn the_bounds_0_and_1_are_kept_and_made_up_for() {
     for byte in [0, 255] {
         let picture = RgbImage::from_pixel(RES as u32, RES as u32, image::Rgb([byte; 3]));
         let target = Target { id: 0, label: Label::Fake, picture };
-        // Only weights that lead away from the wall can be followed.
+        // Only weights that lead away from the bound can be followed.
         let free = |weight: &f64| if byte == 0 { *weight < 0.0 } else { *weight > 0.0 };
         let weights = Linear::with_margin(&target, 1.0, 0.0).weights;
         let weights: Vec<f64> = weights.into_iter().filter(free).collect();
@@ -266,14 +266,14 @@ fn the_bounds_0_and_1_are_kept_and_made_up_for() {
             let oracle = Planted::new(Linear::with_margin(&target, 1.0, margin));
             let found = nearest("fab", &oracle, norm, &target);
             assert!((0.9999..1.005).contains(&(found / closest)), "{found} of {closest}");
-            // DeepFool does not know of the wall, and nears the boundary by halves.
+            // DeepFool does not know of the bound, and nears the boundary by halves.
             let found = nearest("deepfool", &oracle, norm, &target);
             assert!((0.9999..1.03).contains(&(found / closest)), "{found} of {closest}");
             for attack in attacks(&oracle, threat(norm, eps), 1, Goal::Inside) {
                 let proposal = &proposed(&*attack, std::slice::from_ref(&target))[0];
                 assert!(proposal.values.iter().all(|value| (0.0..=1.0).contains(value)));
                 let success = succeeds(&oracle, threat(norm, eps), &target, proposal);
-                // MI-FGSM's L2 steps are as long as the radius together, and lose to the wall.
+                // MI-FGSM's L2 steps are as long as the radius together, and lose to the bound.
                 let excused = attack.name() == "cw" || attack.name() == "mi-fgsm" && norm == Norm::L2;
                 assert!(success || excused, "{} from {byte}", attack.name());
             }

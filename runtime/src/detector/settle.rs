@@ -47,7 +47,7 @@ pub struct Question {
     pub part: &'static str,
     /// What is not known, and why.
     pub unknown: String,
-    /// What can be said, an option and what it means each, the likeliest first.
+    /// What can be passed, an option and what it means each, the likeliest first.
     pub answers: Vec<(String, String)>,
 }
 
@@ -56,7 +56,7 @@ impl Question {
     pub fn line(&self) -> String {
         let answers: Vec<String> =
             self.answers.iter().map(|(option, means)| format!("{option} ({means})")).collect();
-        format!("{}; say {}", self.unknown, answers.join(", or "))
+        format!("{}; pass {}", self.unknown, answers.join(", or "))
     }
 }
 

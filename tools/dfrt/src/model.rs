@@ -93,7 +93,7 @@ impl Model {
             return Ok(());
         }
         bail!(
-            "{}: {}, and pictures of one class cannot show whether that is so; say --fake-index 1, or --fake-index 0 where it is the other way round",
+            "{}: {}, and pictures of one class cannot show whether that is so; pass --fake-index 1, or --fake-index 0 where it is the other way round",
             self.given.display(),
             fact.why
         )

@@ -69,7 +69,7 @@ pub fn settle(
         None => {
             if *oracle.detector().threshold_source() == ThresholdSource::Default {
                 output::note(format!(
-                    "note: {}: names no threshold; logits above 0 are taken to say fake; say others with --threshold X, \
+                    "note: {}: names no threshold; logits above 0 are taken as fake; pass others with --threshold X, \
                     p:0.6 or auto:VAL",
                     model.given.display()
                 ));

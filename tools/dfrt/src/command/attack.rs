@@ -520,7 +520,7 @@ fn warn_of_the_classes<'a>(reports: impl IntoIterator<Item = &'a AttackReport>) 
     if let Some(report) = reports.into_iter().find(wrong) {
         let guessed = report.model.reading.as_ref().is_some_and(|reading| reading.fake_index == 1);
         let advice = match guessed {
-            true => "if the file's classes are fake, real, say --fake-index 0",
+            true => "if the file's classes are fake, real, pass --fake-index 0",
             false => "look whether its labels are the wrong way round",
         };
         output::note(format!("warning: the AUC on clean pictures is below one half: {advice}"));

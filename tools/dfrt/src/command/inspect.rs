@@ -64,7 +64,7 @@ fn words(found: &Inspection) -> String {
         line(source, fact.part, format!("{}: {}", fact.value, fact.why));
     }
     for question in &found.questions {
-        line("ASKED", question.part, format!("{}; say one of", question.unknown));
+        line("ASKED", question.part, format!("{}; pass one of", question.unknown));
         let width = question.answers.iter().map(|(option, _)| option.len()).max().unwrap_or(0);
         for (option, means) in &question.answers {
             line("", "", format!("{option:width$}  {means}"));
