@@ -348,6 +348,13 @@ fn searches_by_label_measure_the_distance_and_still_land_within_the_ball() {
             Norm::Linf => attacks.push(Box::new(Rays::new(&labels, threat, rays).unwrap())),
             Norm::L2 => attacks.push(Box::new(Boundary::new(&labels, threat, walk).unwrap())),
         }
+        let until_inside = |name: &str| -> Vec<Option<u64>> {
+            let attacks = from_labels(&labels, threat, queries, 0);
+            let attack = attacks.iter().find(|attack| attack.name() == name).unwrap();
+            let samples = judged(attack.as_ref(), &oracle, &subjects, threat, None).unwrap().samples;
+            assert!(samples.iter().all(|sample| sample.queries_to_success == Some(sample.queries)));
+            samples.iter().map(|sample| sample.queries_to_success).collect()
+        };
         for attack in attacks {
             let name = attack.name().to_owned();
             let Judgement { report, samples, .. } =
@@ -361,6 +368,13 @@ fn searches_by_label_measure_the_distance_and_still_land_within_the_ball() {
                 assert!(sample.distance.unwrap() * 255.0 <= turned + 1e-9, "{name}: nearer than what landed");
                 assert!(sample.queries > 5000 || name == "rays", "{name} goes on after it landed");
             }
+            // It lands with the query that ends the same search for a success alone.
+            let first = until_inside(&name);
+            let landed: Vec<_> = samples.iter().map(|sample| sample.queries_to_success).collect();
+            assert_eq!(landed, first, "{name}");
+            let until = report.queries_to_success.unwrap();
+            assert_eq!(until.mean, landed.iter().flatten().sum::<u64>() as f64 / 2.0);
+            assert!(until.p90 < report.queries.median, "{name}: {until:?}, {:?}", report.queries);
             let found = report.minimal_distance.unwrap();
             assert_eq!((found.norm, found.n, found.n_found), (threat.norm, 2, 2));
             let mean = (samples[0].distance.unwrap() + samples[1].distance.unwrap()) / 2.0;

@@ -236,11 +236,28 @@ fn pictures_that_are_done_leave_the_batch() {
 }
 
 #[test]
-fn walls_at_0_and_1_are_kept_and_made_up_for() {
+fn a_search_that_goes_on_tells_when_it_landed() {
+    let target = target(5, Label::Fake);
+    for (norm, closest) in [(Norm::Linf, 3.5), (Norm::L2, 70.0)] {
+        let oracle = Planted::new(Linear::at_distance(&target, norm, closest));
+        let of = |goal| attacks(&oracle, threat(norm, 12.0 * closest), 1, goal);
+        for (on, first) in of(Goal::Nearest).iter().zip(&of(Goal::Inside)) {
+            let found = |attack: &dyn Attack| proposed(attack, std::slice::from_ref(&target)).remove(0);
+            let (name, on, first) = (on.name(), found(&**on), found(&**first));
+            let expected = matches!(name, "fab" | "cw").then_some(first.queries);
+            assert_eq!(on.landed_after, expected, "{name}");
+            assert_eq!(on.values, first.values, "{name}");
+            assert_eq!(on.queries > first.queries, expected.is_some(), "{name} goes on");
+        }
+    }
+}
+
+#[test]
+fn the_bounds_0_and_1_are_kept_and_made_up_for() {
     for byte in [0, 255] {
         let picture = RgbImage::from_pixel(RES as u32, RES as u32, image::Rgb([byte; 3]));
         let target = Target { id: 0, label: Label::Fake, picture };
-        // Only weights that lead away from the wall can be followed.
+        // Only weights that lead away from the bound can be followed.
         let free = |weight: &f64| if byte == 0 { *weight < 0.0 } else { *weight > 0.0 };
         let weights = Linear::with_margin(&target, 1.0, 0.0).weights;
         let weights: Vec<f64> = weights.into_iter().filter(free).collect();
@@ -249,14 +266,14 @@ fn walls_at_0_and_1_are_kept_and_made_up_for() {
             let oracle = Planted::new(Linear::with_margin(&target, 1.0, margin));
             let found = nearest("fab", &oracle, norm, &target);
             assert!((0.9999..1.005).contains(&(found / closest)), "{found} of {closest}");
-            // DeepFool does not know of the wall, and nears the boundary by halves.
+            // DeepFool does not know of the bound, and nears the boundary by halves.
             let found = nearest("deepfool", &oracle, norm, &target);
             assert!((0.9999..1.03).contains(&(found / closest)), "{found} of {closest}");
             for attack in attacks(&oracle, threat(norm, eps), 1, Goal::Inside) {
                 let proposal = &proposed(&*attack, std::slice::from_ref(&target))[0];
                 assert!(proposal.values.iter().all(|value| (0.0..=1.0).contains(value)));
                 let success = succeeds(&oracle, threat(norm, eps), &target, proposal);
-                // MI-FGSM's L2 steps are as long as the radius together, and lose to the wall.
+                // MI-FGSM's L2 steps are as long as the radius together, and lose to the bound.
                 let excused = attack.name() == "cw" || attack.name() == "mi-fgsm" && norm == Norm::L2;
                 assert!(success || excused, "{} from {byte}", attack.name());
             }

@@ -5,10 +5,12 @@ mod attack_planted;
 
 use attack_planted::{Planted, RES, judged, ladder, levelled, linear, linf, on_trial, subjects, weight};
 use dfrt_runtime::attack::decision::rays::{Rays, RaysSettings};
+use dfrt_runtime::attack::dossier::Dossier;
+use dfrt_runtime::attack::gradient::transfer::Transfer;
 use dfrt_runtime::attack::judge::Judgement;
 use dfrt_runtime::attack::ledger::Counted;
 use dfrt_runtime::attack::random_noise::RandomNoise;
-use dfrt_runtime::attack::result::AttackReport;
+use dfrt_runtime::attack::result::{AttackReport, SampleResult};
 use dfrt_runtime::attack::square::{Square, SquareSettings};
 use dfrt_runtime::attack::suite::Suite;
 use dfrt_runtime::attack::threat::{Norm, Threat};
@@ -144,6 +146,28 @@ fn nothing_succeeds_on_a_constant_model_and_the_budget_is_spent_exactly() {
 }
 
 #[test]
+fn noise_of_no_radius_is_the_picture_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let subjects = ladder(folder.path(), 2);
+    // The least change turns every picture over.
+    let asked = AtomicU32::new(0);
+    let oracle = Planted(|values: &[f32]| {
+        asked.fetch_add(1, Ordering::Relaxed);
+        linear(values)
+    });
+    for threat in [linf(0), Threat::l2(0.0).unwrap()] {
+        let noise = RandomNoise::new(&oracle, threat, 0.0, 50, 0);
+        let before = asked.load(Ordering::Relaxed);
+        let Judgement { report, samples, .. } = judged(&noise, &oracle, &subjects, threat, None).unwrap();
+        assert_eq!((report.robust_accuracy, report.queries.total), (report.clean_accuracy, 0));
+        assert!(samples.iter().all(|sample| sample.linf_255 == 0 && !sample.success), "{samples:?}");
+        assert!(!report.unreliable, "{:?}", report.gates);
+        // The judge alone: each picture clean, twice for determinism, in floats and in 8 bits.
+        assert!(asked.load(Ordering::Relaxed) - before <= 5 * 4);
+    }
+}
+
+#[test]
 fn square_finds_the_corner_that_a_model_reads() {
     let folder = tempfile::tempdir().unwrap();
     let subjects = subjects(folder.path(), &[(Label::Fake, levelled(0)), (Label::Fake, levelled(0))]);
@@ -274,8 +298,9 @@ fn a_saturated_probability_is_no_robustness() {
     let found = gate(&saturated, "answers-differ");
     assert!(!found.passed && found.value > 0.5 && saturated.unreliable, "{found:?}");
     assert!(found.reason.contains("before its sigmoid") && found.reason.contains("by labels"));
-    // One answer cannot differ from itself.
-    assert!(gate(&report(&steep, 1), "answers-differ").passed);
+    // Of one answer nobody knows.
+    let once = report(&steep, 1);
+    assert!(once.gates.iter().all(|gate| gate.name != "answers-differ"), "{:?}", once.gates);
 }
 
 #[test]
@@ -300,6 +325,14 @@ fn a_suite_is_informed_where_any_of_its_attacks_is() {
     let seeing = suite(&[&square, &rays, &noise]);
     assert_eq!((seeing.robust_accuracy, gate(&seeing, "answers-differ").value), (1.0, 0.0));
     assert!(!seeing.unreliable, "{:?}", seeing.gates);
+    // What a surrogate answers shows nothing of the model under attack.
+    let surrogate = Planted(linear);
+    let crafting = Square::new(&surrogate, linf(2), 0.0, settings(60, 0));
+    let transfer = Transfer::new(Box::new(crafting), "surrogate.onnx");
+    let alone = judged(&transfer, &hard, &subjects, linf(2), None).unwrap().report;
+    assert_eq!(gate(&alone, "answers-differ").value, 0.0, "its own search had many");
+    let beside = suite(&[&transfer, &square, &noise]);
+    assert_eq!((beside.robust_accuracy, gate(&beside, "answers-differ").value), (1.0, 1.0));
 }
 
 #[test]
@@ -554,5 +587,27 @@ fn samples_csv_begins_with_the_promised_columns() {
     let text = std::fs::read_to_string(out.join("samples.csv")).unwrap();
     let columns = "id,label,clean_logit,adv_logit,success,queries,linf_255,l2,seconds,";
     assert!(text.starts_with(columns), "{text}");
+    assert!(text.lines().next().unwrap().ends_with(",queries_to_success"), "{text}");
     assert_eq!(text.lines().count(), 3);
+}
+
+#[test]
+fn a_samples_csv_without_the_queries_to_success_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let subjects = ladder(folder.path(), 1);
+    let out = folder.path().join("out");
+    judged(&best(1.0, 1), &Planted(linear), &subjects, linf(1), Some((&out, false))).unwrap();
+    let dossier = Dossier::new(&out);
+    let now = dossier.samples().unwrap();
+    assert!(now.iter().any(|sample| sample.success && sample.queries_to_success == Some(sample.queries)));
+    let text = std::fs::read_to_string(dossier.samples_path()).unwrap();
+    let without: String =
+        text.lines().map(|line| format!("{}\n", line.rsplit_once(',').unwrap().0)).collect();
+    std::fs::write(dossier.samples_path(), without).unwrap();
+    let earlier = dossier.samples().unwrap();
+    assert!(earlier.iter().all(|sample| sample.queries_to_success.is_none()));
+    let until = |samples: &[SampleResult]| -> Vec<u64> {
+        samples.iter().map(SampleResult::queries_until_turned).collect()
+    };
+    assert_eq!(until(&earlier), until(&now), "what it cost in all stands for it");
 }

@@ -4,7 +4,7 @@
 
 use dfrt_runtime::attack::distances::MinimalDistance;
 use dfrt_runtime::attack::result::{
-    AttackReport, Direction, Gate, QueryStatistics, RateIntervals, SampleResult,
+    AttackReport, Direction, Gate, QueryStatistics, RateIntervals, SampleResult, SuccessStatistics,
 };
 use dfrt_runtime::attack::threat::{Norm, Threat};
 use dfrt_runtime::data::manifest::{Label, Split};
@@ -134,6 +134,7 @@ fn samples(scores: &[ScoreLine], plan: &Plan, arm: usize, seed: u64) -> Vec<Samp
             attack: String::new(),
             // The search stands for one that measures, too.
             distance: (success && plan.cost.is_none()).then(|| queries as f64 / 100_000.0),
+            queries_to_success: success.then_some(queries),
         }
     };
     scores.iter().enumerate().map(sample).collect()
@@ -168,6 +169,17 @@ fn gates(doubtful: bool) -> Vec<Gate> {
     ]
 }
 
+fn to_success(samples: &[SampleResult]) -> Option<SuccessStatistics> {
+    let mut counts: Vec<u64> = samples.iter().filter_map(|sample| sample.queries_to_success).collect();
+    counts.sort_unstable();
+    let n = counts.len();
+    (n > 0).then(|| SuccessStatistics {
+        mean: counts.iter().sum::<u64>() as f64 / n as f64,
+        median: counts[n / 2] as f64,
+        p90: counts[n * 9 / 10] as f64,
+    })
+}
+
 fn attack(samples: &[SampleResult], plan: &Plan, doubtful: bool) -> AttackReport {
     let (all, turned) = direction(samples, |_| true);
     let (n, right) = (all.n, all.n_clean_correct);
@@ -200,6 +212,7 @@ fn attack(samples: &[SampleResult], plan: &Plan, doubtful: bool) -> AttackReport
             p90: queries[n * 9 / 10] as f64,
             total,
         },
+        queries_to_success: to_success(samples),
         certified_8bit: turned,
         lost_to_rounding: 2,
         minimal_distance: plan.cost.is_none().then(|| {

@@ -133,6 +133,7 @@ mod tests {
             adv_sha256: String::new(),
             attack: "cw".to_owned(),
             distance,
+            queries_to_success: None,
         }
     }
 

@@ -11,7 +11,7 @@ pub const EXCESS_TOLERANCE_255: f64 = 0.01;
 pub const MARGIN: f64 = 0.002;
 /// The robust accuracy that may be left at 64/255.
 pub const LEFT_AT_64: f64 = 0.01;
-/// The share of the pictures left standing whose search may have heard one answer only.
+/// The share of the pictures left standing whose search may have been given one answer only.
 pub const UNINFORMED: f64 = 0.1;
 /// The share of all pictures whose success rounding to 8 bits may have undone.
 pub const LOST: f64 = 0.02;
@@ -87,18 +87,24 @@ pub fn counted(miscounted: usize, attacked: usize) -> Gate {
     )
 }
 
-/// The searches for the pictures left `standing` learned something: of `uninformed` of
-/// them every answer was the same. The value is their share.
-pub fn answers_differ(uninformed: usize, standing: usize) -> Gate {
-    let share = uninformed as f64 / standing.max(1) as f64;
-    Gate::new(
+/// The searches for the pictures left standing learned something: for each in `searches`
+/// whether its answers were all the same, where that was measured. The value is the share of
+/// those that were. None where there are such pictures and it was measured of none.
+pub fn answers_differ(searches: &[Option<bool>]) -> Option<Gate> {
+    let measured = || searches.iter().flatten();
+    if measured().next().is_none() && !searches.is_empty() {
+        return None;
+    }
+    let uninformed = measured().filter(|never_differed| **never_differed).count();
+    let share = uninformed as f64 / measured().count().max(1) as f64;
+    Some(Gate::new(
         ANSWERS_DIFFER,
         share <= UNINFORMED,
         share,
-        "of these pictures left standing the search heard the same answer every time (a saturated probability, hard \
-        labels, no change that crosses): it learned nothing, so that they stand is no robustness; let the file give \
-        the logit before its sigmoid or softmax, or attack by labels (rays in linf, hop-skip-jump, boundary in l2)",
-    )
+        "of these pictures left standing the search was given the same answer every time (a saturated probability, \
+        hard labels, no change that crosses): it learned nothing, so that they stand is no robustness; let the file \
+        give the logit before its sigmoid or softmax, or attack by labels (rays in linf, hop-skip-jump, boundary in l2)",
+    ))
 }
 
 /// Few successes were `lost` to rounding, of `n` pictures. The value is their share.
@@ -300,6 +306,7 @@ mod tests {
             intervals: Tally::default().intervals(),
             auc: None,
             queries: summary.queries,
+            queries_to_success: None,
             certified_8bit: 0,
             lost_to_rounding: 0,
             minimal_distance: None,
@@ -361,9 +368,16 @@ mod tests {
 
     #[test]
     fn a_tenth_may_be_uninformed_and_a_fiftieth_lost() {
-        assert!(answers_differ(0, 0).passed && answers_differ(1, 10).passed);
-        let one = answers_differ(2, 19);
-        assert!(!one.passed && one.reason.contains("by labels"), "{one:?}");
+        let searches = |uninformed: usize, informed: usize, unknown: usize| {
+            let several = |search, count| std::iter::repeat_n(search, count);
+            let searches = several(Some(true), uninformed).chain(several(Some(false), informed));
+            answers_differ(&searches.chain(several(None, unknown)).collect::<Vec<_>>())
+        };
+        assert!(searches(0, 0, 0).unwrap().passed && searches(1, 9, 0).unwrap().passed);
+        let two = searches(2, 17, 0).unwrap();
+        assert!(!two.passed && two.reason.contains("by labels"), "{two:?}");
+        assert_eq!(searches(2, 2, 96).unwrap().value, 0.5, "of those that are known");
+        assert_eq!(searches(0, 0, 3), None, "nobody looked");
         assert!(survives_rounding(2, 100).passed && !survives_rounding(3, 100).passed);
         assert!(clean_auc(0.4, 0.5).passed && !clean_auc(0.4, 0.499).passed);
     }

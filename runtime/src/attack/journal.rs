@@ -56,9 +56,9 @@ pub struct Finding {
     pub excess_255: f64,
     /// The attack's own count of queries differs from the ledger's.
     pub miscounted: bool,
-    /// The answers to its search, more than one, were all the same.
+    /// The answers to its search were all the same; none where that was not measured.
     #[serde(default)]
-    pub never_differed: bool,
+    pub never_differed: Option<bool>,
     /// Gradients the attack saw.
     pub gradients_evaluated: u64,
     /// Of these zero.
@@ -189,6 +189,7 @@ mod tests {
             adv_sha256: String::new(),
             attack: "square".to_owned(),
             distance: (id == 3).then_some(0.1 + 0.2),
+            queries_to_success: None,
         };
         let finding = Finding { attacked: true, excess_255: f64::INFINITY, ..Finding::default() };
         Entry { result, finding, source: Source { sha256: "cd".to_owned() } }

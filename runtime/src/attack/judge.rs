@@ -314,22 +314,22 @@ impl<'a> Court<'a> {
             pending.sort_by_key(|subject| random::key(0, &["time budget".into(), subject.id.into()]));
         }
         let in_time = || self.trial.deadline.is_none_or(|end| Instant::now() < end);
-        let hear = |chunk: &[&Subject]| match in_time() {
-            true => self.hear(chunk, subjects.len()),
+        let decide = |chunk: &[&Subject]| match in_time() {
+            true => self.together(chunk, subjects.len()),
             false => Ok(Vec::new()),
         };
-        let heard: Result<Vec<_>, _> = match self.attack.batch() {
+        let judged: Result<Vec<_>, _> = match self.attack.batch() {
             // One after the other in their order, a thread each.
-            0 | 1 => pending.chunks(1).par_bridge().map(hear).collect(),
-            size => pending.chunks(size).map(hear).collect(),
+            0 | 1 => pending.chunks(1).par_bridge().map(decide).collect(),
+            size => pending.chunks(size).map(decide).collect(),
         };
-        entries.extend(heard?.into_iter().flatten());
+        entries.extend(judged?.into_iter().flatten());
         entries.sort_by_key(|entry| entry.result.id);
         Ok(entries)
     }
 
     /// Judges a few subjects together and puts what was found on record.
-    fn hear(&self, subjects: &[&Subject], total: usize) -> Result<Vec<Entry>, JudgeError> {
+    fn together(&self, subjects: &[&Subject], total: usize) -> Result<Vec<Entry>, JudgeError> {
         let start = Instant::now();
         let clean = self.clean(subjects)?;
         let threshold = self.trial.threshold as f32;
@@ -449,7 +449,8 @@ impl<'a> Court<'a> {
     }
 
     /// The 8-bit picture of every proposal: its rounding, or, where that loses a crossing
-    /// (`floats` are the logits before), another that keeps it.
+    /// (`floats` are the logits before), another that keeps it. The model is asked for all
+    /// proposals together, and for a further picture of those alone that need one.
     fn rounded(
         &self,
         clean: &[Clean<'_>],
@@ -457,31 +458,36 @@ impl<'a> Court<'a> {
         floats: &[f32],
     ) -> Result<Vec<RgbImage>, JudgeError> {
         let threat = self.trial.threat;
-        let mut rounded = Vec::with_capacity(clean.len());
-        for ((clean, proposal), &float) in clean.iter().zip(proposals).zip(floats) {
-            let plain = threat.round(&clean.picture, &proposal.values);
-            let in_doubt = threat.norm == Norm::L2 && self.crossed(clean, float);
-            let kept = match in_doubt && !self.crosses(clean, &plain)? {
-                true => self.kept(clean, threat.other_roundings(&clean.picture, &proposal.values))?,
-                false => None,
+        let round =
+            |(clean, proposal): (&Clean<'_>, &Proposal)| threat.round(&clean.picture, &proposal.values);
+        let plain: Vec<RgbImage> = clean.par_iter().zip(proposals).map(round).collect();
+        let mut kept: Vec<Option<RgbImage>> = vec![None; plain.len()];
+        let in_doubt = |&at: &usize| threat.norm == Norm::L2 && self.crossed(&clean[at], floats[at]);
+        let doubtful: Vec<usize> = (0..plain.len()).filter(in_doubt).collect();
+        let logits = self.ask(doubtful.iter().map(|&at| planes(&plain[at])))?;
+        let lost = doubtful.into_iter().zip(logits).filter(|&(at, logit)| !self.crossed(&clean[at], logit));
+        let mut lost: Vec<_> = lost
+            .map(|(at, _)| {
+                (at, threat.other_roundings(&clean[at].picture, &proposals[at].values, &plain[at]))
+            })
+            .collect();
+        while !lost.is_empty() {
+            let next = |(at, mut others): (usize, _)| {
+                let picture: RgbImage = Iterator::next(&mut others)?;
+                Some((at, others, picture))
             };
-            rounded.push(kept.unwrap_or(plain));
-        }
-        Ok(rounded)
-    }
-
-    /// The first of `others` that crosses.
-    fn kept(&self, clean: &Clean<'_>, others: Vec<RgbImage>) -> Result<Option<RgbImage>, JudgeError> {
-        for other in others {
-            if self.crosses(clean, &other)? {
-                return Ok(Some(other));
+            let tried: Vec<_> = lost.into_iter().filter_map(next).collect();
+            let logits = self.ask(tried.iter().map(|(_, _, picture)| planes(picture)))?;
+            lost = Vec::new();
+            for ((at, others, picture), logit) in tried.into_iter().zip(logits) {
+                match self.crossed(&clean[at], logit) {
+                    true => kept[at] = Some(picture),
+                    false => lost.push((at, others)),
+                }
             }
         }
-        Ok(None)
-    }
-
-    fn crosses(&self, clean: &Clean<'_>, picture: &RgbImage) -> Result<bool, JudgeError> {
-        Ok(self.crossed(clean, self.ask(std::iter::once(planes(picture)))?[0]))
+        drop(lost);
+        Ok(kept.into_iter().zip(plain).map(|(kept, plain)| kept.unwrap_or(plain)).collect())
     }
 
     fn crossed(&self, clean: &Clean<'_>, logit: f32) -> bool {
@@ -527,6 +533,7 @@ impl<'a> Court<'a> {
                 adv_sha256: exhibit.adv_sha256,
                 attack: self.attack.name().to_owned(),
                 distance: self.shortest(proposal, crossed(eight).then_some(distance)),
+                queries_to_success: crossed(eight).then(|| until_success(proposal)),
                 ..untouched(clean)
             },
             finding: Finding {
@@ -592,6 +599,11 @@ fn settle(proposals: &mut [Proposal], spent: Spent) -> bool {
     claimed != spent.queries
 }
 
+/// The queries until the picture that was proposed was found.
+fn until_success(proposal: &Proposal) -> u64 {
+    proposal.landed_after.map_or(proposal.queries, |after| after.min(proposal.queries))
+}
+
 /// The entry of a picture that was classified wrongly before.
 fn missed(clean: &Clean<'_>) -> Entry {
     let non_finite = u32::from(!clean.logit.is_finite());
@@ -615,5 +627,6 @@ fn untouched(clean: &Clean<'_>) -> SampleResult {
         adv_sha256: String::new(),
         attack: String::new(),
         distance: None,
+        queries_to_success: None,
     }
 }

@@ -26,7 +26,7 @@ struct Account {
 /// The answers to a search, as far as it matters whether they ever differed: to the bit,
 /// since a saturated probability and a label repeat exactly.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Answers {
+pub struct Answers {
     first: Option<u64>,
     count: u64,
     differed: bool,
@@ -39,14 +39,18 @@ impl Answers {
         self.differed |= *self.first.get_or_insert(bits) != bits;
     }
 
-    /// Whether there were several, and all the same.
-    pub fn never_differed(&self) -> bool {
-        self.count > 1 && !self.differed
+    /// Whether they were all the same; none where there were not several to compare.
+    pub fn never_differed(&self) -> Option<bool> {
+        (self.count > 1).then_some(!self.differed)
     }
+}
 
-    /// Whether any was unlike another.
-    pub fn differed(&self) -> bool {
-        self.differed
+/// Whether two sets of answers never differed, each within itself; what was not measured
+/// says nothing.
+pub fn together(one: Option<bool>, other: Option<bool>) -> Option<bool> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one && other),
+        (one, other) => one.or(other),
     }
 }
 
@@ -55,10 +59,10 @@ impl Answers {
 pub struct Spent {
     /// Logits, gradients and labels.
     pub queries: u64,
-    /// Whether the scope was of one picture and its logits or labels, more than one,
-    /// were all the same. Gradients are no part of it: a batch of them tells no picture
-    /// from another, so that their attacks say it themselves.
-    pub never_differed: bool,
+    /// Whether the logits or labels were all the same; none where the scope was of several
+    /// pictures or there were fewer than two answers. Gradients are no part of it: a batch
+    /// of them tells no picture from another, so that their attacks say it themselves.
+    pub never_differed: Option<bool>,
 }
 
 /// Runs `work`, which may ask for `pictures` pictures, and says how many logits
@@ -81,12 +85,12 @@ pub fn audited<T>(pictures: usize, work: impl FnOnce() -> T) -> (T, Spent) {
     let _outer = Outer(OPEN.replace(Some(account)));
     let result = work();
     let account = OPEN.get().unwrap_or(account);
-    let never_differed = account.pictures == 1 && account.answers.never_differed();
+    let never_differed = account.answers.never_differed().filter(|_| account.pictures == 1);
     (result, Spent { queries: account.spent, never_differed })
 }
 
 /// Keeps `answers`, by their bits, for the scope that is open.
-fn heard(answers: impl Iterator<Item = u64>) {
+fn take(answers: impl Iterator<Item = u64>) {
     if let Some(mut account) = OPEN.get() {
         answers.for_each(|bits| account.answers.take(bits));
         OPEN.set(Some(account));
@@ -136,7 +140,7 @@ impl<O: Oracle + ?Sized> Oracle for Counted<'_, O> {
     fn logits(&self, batch: &Batch) -> Result<Vec<f32>, OracleError> {
         self.charge(batch.len())?;
         let logits = tape::logits(batch, || self.oracle.logits(batch))?;
-        heard(logits.iter().map(|logit| u64::from(logit.to_bits())));
+        take(logits.iter().map(|logit| u64::from(logit.to_bits())));
         Ok(logits)
     }
 
@@ -149,7 +153,7 @@ impl<O: DecisionOracle + ?Sized> DecisionOracle for Counted<'_, O> {
     fn decisions(&self, batch: &Batch) -> Result<Vec<Option<Label>>, OracleError> {
         self.charge(batch.len())?;
         let labels = tape::labels(batch, || self.oracle.decisions(batch))?;
-        heard(labels.iter().map(|label| label.map_or(2, |label| u64::from(label == Label::Fake))));
+        take(labels.iter().map(|label| label.map_or(2, |label| u64::from(label == Label::Fake))));
         Ok(labels)
     }
 
@@ -242,7 +246,7 @@ mod tests {
         let counted = Counted::new(&Bright, None);
         let labels = Decisions::new(&Bright, 0.5);
         let labels = Counted::new(&labels, None);
-        let heard = |pictures, levels: &[f32], by_label: bool| {
+        let asked = |pictures, levels: &[f32], by_label: bool| {
             let values = levels.iter().flat_map(|&level| [level; 3]).collect();
             let batch = Batch { res: 1, values };
             let ask = || match by_label {
@@ -251,12 +255,13 @@ mod tests {
             };
             audited(pictures, ask).1.never_differed
         };
-        assert!(heard(1, &[0.25, 0.25, 0.25], false));
-        assert!(!heard(1, &[0.25, 0.25, 0.26], false));
-        assert!(heard(1, &[0.25, 0.26], true) && !heard(1, &[0.25, 0.75], true));
-        assert!(heard(1, &[f32::NAN, f32::NAN], true));
-        assert!(!heard(1, &[0.25], false), "one answer says nothing");
-        assert!(!heard(2, &[0.25, 0.25], false), "they may be of two pictures");
+        assert_eq!(asked(1, &[0.25, 0.25, 0.25], false), Some(true));
+        assert_eq!(asked(1, &[0.25, 0.25, 0.26], false), Some(false));
+        assert_eq!(asked(1, &[0.25, 0.26], true), Some(true));
+        assert_eq!(asked(1, &[0.25, 0.75], true), Some(false));
+        assert_eq!(asked(1, &[f32::NAN, f32::NAN], true), Some(true));
+        assert_eq!(asked(1, &[0.25], false), None, "one answer says nothing");
+        assert_eq!(asked(2, &[0.25, 0.25], false), None, "they may be of two pictures");
     }
 
     #[test]

@@ -56,14 +56,19 @@ pub struct Proposal {
     /// Forward (and gradient) evaluations of the model that this picture cost.
     /// The judge's own count goes before it where there is one.
     pub queries: u64,
+    /// How many of them had been spent when the 8-bit picture that is proposed was found to
+    /// cross, of a search that goes on after it; none where the search ends with it, or
+    /// knows of none.
+    pub landed_after: Option<u64>,
     /// How healthy the gradients were; all zero for an attack that uses none.
     pub gradients: GradientCount,
     /// The length of the shortest change that crossed, in floats and whatever the radius,
     /// in the norm that [`Attack::measures`] names; none where no change did.
     pub distance: Option<f64>,
-    /// Whether the losses and logits that the gradients came with were several and all
-    /// the same. For an attack without gradients the ledger knows.
-    pub never_differed: bool,
+    /// Whether the losses and logits that the search saw were all the same; none where it
+    /// saw fewer than two, or does not look. For an attack without gradients the ledger
+    /// knows.
+    pub never_differed: Option<bool>,
 }
 
 /// What an attack that looks for the shortest change over the threshold is after.

@@ -44,6 +44,9 @@ pub struct AttackReport {
     pub auc: Option<f64>,
     /// What it cost.
     pub queries: QueryStatistics,
+    /// What the successes cost; none without any, or in results of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queries_to_success: Option<SuccessStatistics>,
     /// Successes that survive as 8-bit PNG, read back and asked again.
     pub certified_8bit: usize,
     /// Successes in floats that 8-bit rounding undid (not counted as successes).
@@ -134,6 +137,19 @@ pub struct QueryStatistics {
     pub total: u64,
 }
 
+/// Queries until a picture was turned over, over those that were. A search for the
+/// shortest change goes on after that, at a cost that [`QueryStatistics`] has and this has
+/// not.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SuccessStatistics {
+    /// Mean.
+    pub mean: f64,
+    /// Median.
+    pub median: f64,
+    /// 90th percentile.
+    pub p90: f64,
+}
+
 /// A check on whether the figure can be believed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Gate {
@@ -181,6 +197,18 @@ pub struct SampleResult {
     /// values in \[0, 1\], whatever the radius; none where there was none, or no such attack.
     #[serde(default)]
     pub distance: Option<f64>,
+    /// Queries spent when the picture that turned it over was found; none where nothing did,
+    /// and in results of earlier versions.
+    #[serde(default)]
+    pub queries_to_success: Option<u64>,
+}
+
+impl SampleResult {
+    /// Queries until the picture was turned over: in a result of an earlier version, which
+    /// does not tell, all that were spent.
+    pub fn queries_until_turned(&self) -> u64 {
+        self.queries_to_success.unwrap_or(self.queries)
+    }
 }
 
 impl AttackReport {

@@ -27,23 +27,30 @@ impl Threat {
         }
     }
 
-    /// What else may stand for `values` where that picture does not do what they did:
-    /// in L2 the pictures that go farthest their way within the radius, and within their
-    /// own length. None in Linf.
-    pub fn other_roundings(&self, clean: &RgbImage, values: &[f32]) -> Vec<RgbImage> {
-        if self.norm == Norm::Linf {
-            return Vec::new();
-        }
-        let changes = changes_255(clean, values);
+    /// What else may stand for `values` where `plain`, their [`Threat::round`], does not do
+    /// what they did: in L2 the pictures that go farthest their way within the radius, and
+    /// within their own length. None in Linf. Each is made when it is asked for.
+    pub fn other_roundings<'a>(
+        &self,
+        clean: &'a RgbImage,
+        values: &[f32],
+        plain: &'a RgbImage,
+    ) -> impl Iterator<Item = RgbImage> + use<'a> {
+        let changes = match self.norm {
+            Norm::Linf => Vec::new(),
+            Norm::L2 => changes_255(clean, values),
+        };
         let own = length(&changes);
-        let mut others = vec![farthest(clean, &changes, self.eps_255)];
-        if own < self.eps_255 {
-            others.push(farthest(clean, &changes, own));
-        }
-        let plain = self.round_l2(clean, &changes);
-        others.retain(|picture| *picture != plain);
-        others.dedup();
-        others
+        let radii = match self.norm {
+            Norm::Linf => [None, None],
+            Norm::L2 => [Some(self.eps_255), Some(own).filter(|own| *own < self.eps_255)],
+        };
+        let mut before = None;
+        radii.into_iter().flatten().filter_map(move |radius| {
+            let other = farthest(clean, &changes, radius);
+            let new = other != *plain && before.as_ref() != Some(&other);
+            new.then(|| before.insert(other).clone())
+        })
     }
 
     /// The picture that goes farthest along `direction` (in the order of the picture's
@@ -93,17 +100,22 @@ fn farthest(clean: &RgbImage, direction: &[f64], radius_255: f64) -> RgbImage {
     if largest > 0.0 {
         // At the first scale nothing moves; at the second one value alone is too long.
         let (mut low, mut high) = (0.0, (radius_255 + 1.0) / largest);
-        // Walls may leave room for longer scales; beyond this every value with a gain
-        // worth its level has come to its own.
+        // Values that reach 0 or 255 may leave room for longer scales; beyond this every
+        // value with a gain worth its level has reached it.
         while cost(high) <= budget && high * largest < 1e9 {
             (low, high) = (high, 2.0 * high);
         }
         for _ in 0..40 {
             let middle = 0.5 * (low + high);
-            if cost(middle) <= budget {
+            let left = budget - cost(middle);
+            if left >= 0.0 {
                 low = middle;
             } else {
                 high = middle;
+            }
+            // Costs are whole numbers: nothing more can be bought.
+            if (0.0..1.0).contains(&left) {
+                break;
             }
         }
         (0..levels.len()).for_each(|at| levels[at] = level(low, at));
@@ -121,23 +133,29 @@ fn farthest(clean: &RgbImage, direction: &[f64], radius_255: f64) -> RgbImage {
 fn spend(levels: &mut [f64], gains: &[f64], rooms: &[f64], budget: f64) {
     let mut left = budget - levels.iter().map(|level| level * level).sum::<f64>();
     let price = |level: f64| 2.0 * level + 1.0;
-    let mut open: Vec<usize> =
-        (0..levels.len()).filter(|&at| gains[at] > 0.0 && levels[at] < rooms[at]).collect();
+    let mut open: Vec<usize> = (0..levels.len())
+        .filter(|&at| gains[at] > 0.0 && levels[at] < rooms[at] && price(levels[at]) <= left)
+        .collect();
+    let worth: Vec<f64> = gains.iter().zip(&*levels).map(|(gain, &level)| gain / price(level)).collect();
     // Equal ones in an order that leaves no corner of the picture before another.
     let spread = |at: usize| (at as u32).wrapping_mul(2_654_435_761);
-    open.sort_by(|&a, &b| {
-        let worth = |at: usize| gains[at] / price(levels[at]);
-        worth(b).total_cmp(&worth(a)).then(spread(a).cmp(&spread(b)))
-    });
-    for at in open {
-        let price = price(levels[at]);
-        if price <= left {
-            levels[at] += 1.0;
-            left -= price;
+    let order = |&a: &usize, &b: &usize| worth[b].total_cmp(&worth[a]).then(spread(a).cmp(&spread(b)));
+    // The best are looked for, not all put in order: mostly a few use up what is left.
+    let (mut rest, mut best) = (&mut open[..], left.max(1.0) as usize);
+    while left >= 1.0 && !rest.is_empty() {
+        if best < rest.len() {
+            rest.select_nth_unstable_by(best, order);
         }
-        if left < 1.0 {
-            break;
+        let (next, later) = rest.split_at_mut(best.min(rest.len()));
+        next.sort_unstable_by(order);
+        for &mut at in next {
+            let price = price(levels[at]);
+            if price <= left {
+                levels[at] += 1.0;
+                left -= price;
+            }
         }
+        (rest, best) = (later, 2 * best);
     }
 }
 
@@ -179,8 +197,8 @@ mod tests {
         RgbImage::from_raw(side, side, bytes).unwrap()
     }
 
-    /// A value's wish, from 0 to 1, that looks random.
-    fn wish(at: usize) -> f64 {
+    /// How far a value is to move, from 0 to 1, that looks random.
+    fn change(at: usize) -> f64 {
         f64::from((at as u32 + 1).wrapping_mul(2_654_435_761) >> 16) / 65536.0 + 1e-3
     }
 
@@ -217,18 +235,18 @@ mod tests {
         // A tenth of a level a value in the mean: plain rounding keeps nothing of it.
         let clean = picture(vec![100; 3 * 1024]);
         let threat = Threat::new(Norm::L2, 6.0).unwrap();
-        let wishes: Vec<f64> = (0..3 * 1024).map(wish).collect();
-        let scale = 6.0 / length(&wishes);
+        let direction: Vec<f64> = (0..3 * 1024).map(change).collect();
+        let scale = 6.0 / length(&direction);
         let plane = 1024;
         let values: Vec<f32> = (0..3 * plane)
-            .map(|at| ((100.0 + scale * wishes[at % plane * 3 + at / plane]) / 255.0) as f32)
+            .map(|at| ((100.0 + scale * direction[at % plane * 3 + at / plane]) / 255.0) as f32)
             .collect();
         assert_eq!(threat.round(&clean, &values), clean);
-        let others = threat.other_roundings(&clean, &values);
+        let others: Vec<_> = threat.other_roundings(&clean, &values, &clean).collect();
         let distance = Distance::between(&clean, &others[0]);
         assert_eq!((distance.linf_255, distance.squares_255), (1, 36), "the whole radius, in single levels");
-        let mut order: Vec<usize> = (0..wishes.len()).collect();
-        order.sort_by(|&a, &b| wishes[b].total_cmp(&wishes[a]));
+        let mut order: Vec<usize> = (0..direction.len()).collect();
+        order.sort_by(|&a, &b| direction[b].total_cmp(&direction[a]));
         for (place, at) in order.into_iter().enumerate() {
             let expected = if place < 36 { 101 } else { 100 };
             assert_eq!(others[0].as_raw()[at], expected, "place {place}");
@@ -256,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn walls_turn_the_radius_to_values_with_room() {
+    fn the_radius_goes_to_values_that_have_not_reached_0_or_255() {
         let clean = picture(vec![255, 100, 0]);
         let threat = Threat::new(Norm::L2, 4.0).unwrap();
         let found = threat.farthest_along(&clean, &[5.0, 1.0, -5.0]);
@@ -266,7 +284,31 @@ mod tests {
     }
 
     #[test]
-    fn equal_wishes_are_spread_over_the_picture() {
+    fn single_levels_are_bought_in_the_order_of_their_worth() {
+        // All levels and budgets against a list in order.
+        let gains: Vec<f64> = (0..200).map(change).collect();
+        let before: Vec<f64> = (0..200).map(|at| f64::from(at % 4)).collect();
+        let rooms: Vec<f64> = (0..200).map(|at| if at % 11 == 0 { 1.0 } else { 9.0 }).collect();
+        let spent = before.iter().map(|level| level * level).sum::<f64>();
+        for left in [0.0, 1.0, 2.5, 6.0, 7.0, 40.0, 300.0, 5000.0] {
+            let mut found = before.clone();
+            spend(&mut found, &gains, &rooms, spent + left);
+            let price = |at: usize| 2.0 * before[at] + 1.0;
+            let mut order: Vec<usize> = (0..200).collect();
+            order.sort_by(|&a, &b| (gains[b] / price(b)).total_cmp(&(gains[a] / price(a))));
+            let (mut expected, mut rest) = (before.clone(), left);
+            for at in order {
+                if before[at] < rooms[at] && price(at) <= rest {
+                    expected[at] += 1.0;
+                    rest -= price(at);
+                }
+            }
+            assert_eq!(found, expected, "{left}");
+        }
+    }
+
+    #[test]
+    fn equal_gains_are_spread_over_the_picture() {
         let clean = picture(vec![100; 3 * 256]);
         let threat = Threat::new(Norm::L2, 8.0).unwrap();
         let found = threat.farthest_along(&clean, &[1.0; 3 * 256]);
@@ -298,7 +340,8 @@ mod tests {
         ) {
             let clean = picture(bytes);
             let threat = Threat::new(Norm::L2, f64::from(eps)).unwrap();
-            for other in threat.other_roundings(&clean, &values) {
+            let plain = threat.round(&clean, &values);
+            for other in threat.other_roundings(&clean, &values, &plain) {
                 prop_assert!(threat.contains(Distance::between(&clean, &other)));
             }
             let along = changes_255(&clean, &values);

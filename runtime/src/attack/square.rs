@@ -228,17 +228,26 @@ impl Search<'_> {
     /// each. The judge has the last word where no query is left.
     fn survivor(&mut self, values: &[f32]) -> Result<Option<Vec<f32>>, OracleError> {
         let (threat, clean) = (self.square.threat, &self.target.picture);
-        let stands = std::iter::once(threat.round(clean, values));
-        for stand in stands.chain(threat.other_roundings(clean, values)) {
-            if self.exhausted() {
-                break;
-            }
-            let stand = planes(&stand);
-            if self.ask(stand.clone())?.crossed {
+        let plain = threat.round(clean, values);
+        if let Some(stand) = self.stands(&plain)? {
+            return Ok(Some(stand));
+        }
+        for other in threat.other_roundings(clean, values, &plain) {
+            if let Some(stand) = self.stands(&other)? {
                 return Ok(Some(stand));
             }
         }
         Ok(None)
+    }
+
+    /// The values of `picture` where a query is left and it crosses.
+    fn stands(&mut self, picture: &RgbImage) -> Result<Option<Vec<f32>>, OracleError> {
+        if self.exhausted() {
+            return Ok(None);
+        }
+        let values = planes(picture);
+        let crossed = self.ask(values.clone())?.crossed;
+        Ok(crossed.then_some(values))
     }
 
     /// The start: five by five tiles, each a pseudo-Gaussian with a sign a channel.

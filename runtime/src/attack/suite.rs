@@ -6,8 +6,10 @@
 
 use super::dossier::{Dossier, Side};
 use super::gates;
+use super::gradient::transfer;
 use super::journal::{Entry, Finding, Source};
 use super::judge::{self, JudgeError, Judgement, Subject, Trial};
+use super::ledger;
 use super::result::{Gate, SampleResult, Stage};
 use super::summary::{self, Summary};
 use super::{Attack, margin};
@@ -96,8 +98,12 @@ pub(super) struct Worst {
 impl Worst {
     /// Adds an attack that was made on what the earlier ones left.
     pub fn add(&mut self, judgement: Judgement, threshold: f32) {
+        let of_surrogate = judgement.report.method == transfer::NAME;
         for (sample, finding) in judgement.samples.iter().zip(&judgement.findings) {
-            let entry = Entry { result: sample.clone(), finding: *finding, source: Source::default() };
+            // Another model's answers do not show that this one's can lead a search.
+            let never_differed = finding.never_differed.filter(|_| !of_surrogate);
+            let finding = Finding { never_differed, ..*finding };
+            let entry = Entry { result: sample.clone(), finding, source: Source::default() };
             match self.entries.get_mut(&sample.id) {
                 Some(worst) => meet(worst, entry, threshold),
                 None => drop(self.entries.insert(sample.id, entry)),
@@ -154,9 +160,10 @@ fn meet(worst: &mut Entry, next: Entry, threshold: f32) {
     let worse = new.success || !old.success && left(new) < left(old);
     let queries = old.queries + new.queries;
     let seconds = old.seconds + new.seconds;
+    let to_success = new.queries_to_success.map(|spent| old.queries + spent);
     let (a, b) = (worst.finding, next.finding);
     if worse {
-        worst.result = next.result;
+        worst.result = SampleResult { queries_to_success: to_success, ..next.result };
     }
     (worst.result.queries, worst.result.seconds) = (queries, seconds);
     worst.finding = Finding {
@@ -165,7 +172,7 @@ fn meet(worst: &mut Entry, next: Entry, threshold: f32) {
         non_finite: a.non_finite + b.non_finite,
         excess_255: a.excess_255.max(b.excess_255),
         miscounted: a.miscounted || b.miscounted,
-        never_differed: a.never_differed && b.never_differed,
+        never_differed: ledger::together(a.never_differed, b.never_differed),
         gradients_evaluated: a.gradients_evaluated + b.gradients_evaluated,
         gradients_zero: a.gradients_zero + b.gradients_zero,
         gradients_non_finite: a.gradients_non_finite + b.gradients_non_finite,
@@ -253,6 +260,7 @@ mod tests {
             adv_sha256: String::new(),
             attack: attack.to_owned(),
             distance: None,
+            queries_to_success: success.then_some(7),
         };
         let finding = Finding { attacked: true, ..Finding::default() };
         Entry { result, finding, source: Source::default() }
@@ -271,6 +279,7 @@ mod tests {
             meet(&mut worst, second, 0.0);
             assert_eq!((worst.result.attack.as_str(), worst.result.success), (kept, won));
             assert_eq!((worst.result.queries, worst.result.seconds), (20, 2.0), "both were paid");
+            assert_eq!(worst.result.queries_to_success, won.then_some(17));
         }
     }
 }

@@ -3,7 +3,9 @@
 use super::gates;
 use super::journal::Entry;
 use super::judge::{Subject, Trial};
-use super::result::{AttackReport, Direction, Gate, QueryStatistics, RateIntervals, SampleResult};
+use super::result::{
+    AttackReport, Direction, Gate, QueryStatistics, RateIntervals, SampleResult, SuccessStatistics,
+};
 use super::{GradientCount, is_right};
 use crate::data::manifest::Label;
 use crate::detector::evaluate::DataInfo;
@@ -99,6 +101,8 @@ pub struct Summary {
     pub auc: Option<f64>,
     /// What it cost.
     pub queries: QueryStatistics,
+    /// What the successes cost.
+    pub queries_to_success: Option<SuccessStatistics>,
     /// Successes in floats that rounding undid.
     pub lost_to_rounding: usize,
     /// The checks on this attack alone.
@@ -119,6 +123,7 @@ impl Summary {
             real_to_fake: tally(Some(Label::Real)).direction(),
             auc: ranking::auc(&logits, &labels),
             queries: queries(entries),
+            queries_to_success: queries_to_success(entries),
             lost_to_rounding: lost.count(),
             gates,
         }
@@ -152,6 +157,7 @@ impl Summary {
             intervals: all.intervals(),
             auc: self.auc,
             queries: self.queries,
+            queries_to_success: self.queries_to_success,
             certified_8bit: all.successes,
             lost_to_rounding: self.lost_to_rounding,
             minimal_distance: None,
@@ -175,13 +181,11 @@ impl Summary {
 /// the `subjects` tell the classes apart the right way round at all; that is left out where
 /// it hangs on their groups and they are not there.
 pub fn outcome_gates(entries: &[Entry], subjects: Option<&[Subject]>, threshold: f32) -> Vec<Gate> {
-    let standing = || entries.iter().filter(|entry| entry.finding.attacked && !entry.result.success);
-    let uninformed = standing().filter(|entry| entry.finding.never_differed).count();
+    let standing = entries.iter().filter(|entry| entry.finding.attacked && !entry.result.success);
+    let searches: Vec<Option<bool>> = standing.map(|entry| entry.finding.never_differed).collect();
     let lost = entries.iter().filter(|entry| entry.finding.lost_to_rounding).count();
-    let mut gates = vec![
-        gates::answers_differ(uninformed, standing().count()),
-        gates::survives_rounding(lost, entries.len()),
-    ];
+    let mut gates: Vec<Gate> = gates::answers_differ(&searches).into_iter().collect();
+    gates.push(gates::survives_rounding(lost, entries.len()));
     gates.extend(clean_auc(entries, subjects, threshold));
     gates
 }
@@ -206,14 +210,23 @@ fn clean_auc(entries: &[Entry], subjects: Option<&[Subject]>, threshold: f32) ->
 fn queries(entries: &[Entry]) -> QueryStatistics {
     let attacked = entries.iter().filter(|entry| entry.finding.attacked);
     let counts: Vec<u64> = attacked.map(|entry| entry.result.queries).collect();
+    let SuccessStatistics { mean, median, p90 } = statistics(&counts);
+    QueryStatistics { mean, median, p90, total: counts.iter().sum() }
+}
+
+/// None without successes, or where an earlier version did not keep what they cost.
+fn queries_to_success(entries: &[Entry]) -> Option<SuccessStatistics> {
+    let counts: Vec<u64> = entries.iter().filter_map(|entry| entry.result.queries_to_success).collect();
+    (!counts.is_empty()).then(|| statistics(&counts))
+}
+
+fn statistics(counts: &[u64]) -> SuccessStatistics {
     let mut sorted: Vec<f64> = counts.iter().map(|&count| count as f64).collect();
     sorted.sort_by(f64::total_cmp);
-    let total = counts.iter().sum();
-    QueryStatistics {
-        mean: total as f64 / counts.len().max(1) as f64,
+    SuccessStatistics {
+        mean: counts.iter().sum::<u64>() as f64 / counts.len().max(1) as f64,
         median: quantile(&sorted, 0.5),
         p90: quantile(&sorted, 0.9),
-        total,
     }
 }
 

@@ -26,7 +26,7 @@ pub enum SignatureError {
     )]
     Output(String),
     /// Several outputs, of which the user must name one.
-    #[error("has {} outputs: {}; say with --output-name which one to read", .0.len(), .0.join(", "))]
+    #[error("has {} outputs: {}; name the one to read with --output-name", .0.len(), .0.join(", "))]
     Outputs(Vec<String>),
     /// The user named an output that is not there.
     #[error("has no output {asked:?}; --output-name may be one of {}", .there.join(", "))]
@@ -61,11 +61,13 @@ pub enum SignatureError {
     OneByOne(usize),
     /// The file does not say where the channels stand, and its graph does not tell.
     #[error(
-        "leaves open where its input's channels stand ({0}); say with --layout nchw (PyTorch) or --layout nhwc (Keras)"
+        "leaves open where its input's channels stand ({0}); pass --layout nchw (PyTorch) or --layout nhwc (Keras)"
     )]
     OpenLayout(String),
     /// The file leaves the size open and nobody said it.
-    #[error("leaves its input's size open; say with --res how many pixels its pictures have")]
+    #[error(
+        "leaves its input's size open; pass --res with the side of its pictures in pixels, such as --res 224"
+    )]
     OpenSize,
     /// The size asked for is not the file's.
     #[error("takes pictures of {file} px, not {asked} px; its metadata or --res is wrong")]

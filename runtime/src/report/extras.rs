@@ -345,6 +345,7 @@ mod tests {
             adv_sha256: String::new(),
             attack: String::new(),
             distance: None,
+            queries_to_success: None,
         }
     }
 

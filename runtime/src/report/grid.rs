@@ -99,7 +99,7 @@ fn words(sample: &SampleResult) -> Vec<String> {
     vec![
         format!("{}: {verdict}", sample.id),
         format!("logit {:.2} to {:.2}", sample.clean_logit, sample.adv_logit),
-        format!("{} queries, by {}", sample.queries, sample.attack),
+        format!("{} queries, by {}", sample.queries_until_turned(), sample.attack),
         format!("Linf {}/255, L2 {:.2}", sample.linf_255, sample.l2),
     ]
 }

@@ -192,7 +192,8 @@ fn example(out: &mut String, gallery: &Gallery, row: &GalleryRow) {
         (true, true) => "turned over",
         (true, false) => "withstood",
     };
-    let queries = if sample.queries == 1 { "query" } else { "queries" };
+    let spent = sample.queries_until_turned();
+    let queries = if spent == 1 { "query" } else { "queries" };
     let _ = writeln!(
         out,
         "</div><figcaption>{}: {} picture {}, logit {} → {}, <strong>{outcome}</strong> with {} {queries}</figcaption></figure>",
@@ -201,7 +202,7 @@ fn example(out: &mut String, gallery: &Gallery, row: &GalleryRow) {
         sample.id,
         logit(sample.clean_logit),
         logit(sample.adv_logit),
-        count(sample.queries as f64)
+        count(spent as f64)
     );
 }
 

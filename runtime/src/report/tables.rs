@@ -45,6 +45,18 @@ fn radius(attack: &AttackReport) -> [String; 2] {
     [attack.eps_255.to_string(), attack.threat().plain().to_string()]
 }
 
+/// The columns of [`to_success`].
+const TO_SUCCESS: [&str; 3] =
+    ["queries_to_success_mean", "queries_to_success_median", "queries_to_success_p90"];
+
+/// Queries until success, over the successes; empty without any.
+fn to_success(attack: &AttackReport) -> [String; 3] {
+    let found = attack.queries_to_success.as_ref();
+    found.map_or_else(Default::default, |found| {
+        [found.mean, found.median, found.p90].map(|value| value.to_string())
+    })
+}
+
 /// A line a radius of `sweep`.
 pub fn sweep(sweep: &Sweep) -> Vec<u8> {
     let mut header = words(&["method", "norm", "eps_255", "eps", "n", "n_clean_correct"]);
@@ -52,6 +64,7 @@ pub fn sweep(sweep: &Sweep) -> Vec<u8> {
     header.extend(three_titles("robust_accuracy"));
     header.extend(three_titles("attack_success_rate"));
     header.extend(words(&["auc", "queries_mean", "queries_median", "queries_total", "unreliable"]));
+    header.extend(TO_SUCCESS.map(str::to_owned));
     let mut lines = vec![header];
     for point in &sweep.points {
         let mut line = words(&[&point.method, norm_name(point.norm)]);
@@ -64,6 +77,7 @@ pub fn sweep(sweep: &Sweep) -> Vec<u8> {
         line.push(number(point.auc));
         line.extend([queries.mean.to_string(), queries.median.to_string(), queries.total.to_string()]);
         line.push(point.unreliable.to_string());
+        line.extend(to_success(point));
         lines.push(line);
     }
     table(lines)
@@ -160,6 +174,7 @@ fn attacks(report: &Report) -> Vec<u8> {
         "failed_gates",
         "seconds",
     ]));
+    header.extend(TO_SUCCESS.map(str::to_owned));
     let mut lines = vec![header];
     for arm in &report.arms {
         for attack in &arm.attacks {
@@ -194,6 +209,7 @@ fn attack_cells(attack: &AttackReport) -> Vec<String> {
         failed.join(";"),
         attack.seconds.to_string(),
     ]);
+    line.extend(to_success(attack));
     line
 }
 

@@ -100,7 +100,7 @@ impl Linear {
     }
 
     /// The same with the shortest way over the threshold `distance` long, in 1/255
-    /// and as long as no wall is met.
+    /// and as long as no bound is met.
     pub fn at_distance(target: &Target, norm: Norm, distance: f64) -> Self {
         let model = Self::with_margin(target, 1.0, 0.0);
         let margin = distance / 255.0 * dual(norm, &model.weights);

@@ -23,6 +23,16 @@ pub enum Choice {
     Auto(PathBuf),
 }
 
+impl Choice {
+    /// The choice in a folder's name: "0.7", "p0.6", "auto-val".
+    pub fn in_names(&self) -> String {
+        match self {
+            Self::Logit(_, text) => text.replace(':', ""),
+            Self::Auto(data) => format!("auto-{}", data.file_stem().unwrap_or_default().to_string_lossy()),
+        }
+    }
+}
+
 /// Understands `0.7`, `p:0.6` and `auto:VAL`.
 pub fn choice(text: &str) -> Result<Choice, String> {
     let usual = "give a logit (0.7), a probability (p:0.6) or validation data (auto:val.csv)";
@@ -59,7 +69,7 @@ pub fn settle(
         None => {
             if *oracle.detector().threshold_source() == ThresholdSource::Default {
                 output::note(format!(
-                    "note: {}: names no threshold; logits above 0 are taken to say fake; say others with --threshold X, \
+                    "note: {}: names no threshold; logits above 0 are taken as fake; pass others with --threshold X, \
                     p:0.6 or auto:VAL",
                     model.given.display()
                 ));

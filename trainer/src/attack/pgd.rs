@@ -14,6 +14,7 @@ use crate::plan::resident::Resident;
 use crate::plan::{evaluation, input_gradient, names};
 use dfrt_runtime::attack::gates;
 use dfrt_runtime::attack::gradient::steps::StepSettings;
+use dfrt_runtime::attack::ledger::{Answers, together};
 use dfrt_runtime::attack::result::Gate;
 use dfrt_runtime::attack::threat::{Norm, Threat};
 use dfrt_runtime::attack::{Attack, GradientCount, Proposal, Target};
@@ -54,6 +55,8 @@ struct Outcome {
     pictures: Batch,
     margins: Vec<f32>,
     gradients: Vec<GradientCount>,
+    /// The logits before the first and the last step, \[2\] (one step: \[1\]) a picture.
+    before: Vec<Vec<f32>>,
 }
 
 impl Pgd {
@@ -101,19 +104,23 @@ impl Pgd {
         engine.write(&buffers.adversarial, 0, &channels_last(&self.first_point(&clean, targets, restart)));
         engine.write(&buffers.labels, 0, &label_values(&labels));
         let mut gradients = vec![GradientCount::default(); targets.len()];
+        let mut before = vec![Vec::new(); targets.len()];
         for step in 0..steps {
             engine.run(&self.step)?;
-            // The first and the last gradient are looked at; the others stay on the GPU.
+            // The first and the last gradient and logit are looked at; the others stay on the GPU.
             if step == 0 || step + 1 == steps {
                 let norms = engine.read(&buffers.norms, 0, targets.len())?;
                 gradients.iter_mut().zip(norms).for_each(|(count, norm)| tally(count, norm));
+                let logits = engine.read(&buffers.logits, 0, targets.len())?;
+                before.iter_mut().zip(logits).for_each(|(before, logit)| before.push(logit));
             }
         }
         engine.run(&self.score)?;
         let logits = engine.read(&buffers.logits, 0, targets.len())?;
         let margins = labels.iter().zip(logits).map(|(label, logit)| label.sign() * logit).collect();
         let values = engine.read(&buffers.adversarial, 0, 4 * targets.len() * res * res)?;
-        Ok(Outcome { pictures: channels_first(&values, res, targets.len()), margins, gradients })
+        let pictures = channels_first(&values, res, targets.len());
+        Ok(Outcome { pictures, margins, gradients, before })
     }
 
     /// Where the steps begin: the pictures, or a random point of each one's ball.
@@ -207,10 +214,15 @@ impl Attack for Pgd {
         let mut proposals = Vec::with_capacity(targets.len());
         for targets in targets.chunks(self.batch) {
             let mut best: Vec<(f32, Proposal)> = Vec::new();
+            // Each among their like: two plans may round one logit differently.
+            let (mut before, mut after) =
+                (vec![Answers::default(); targets.len()], vec![Answers::default(); targets.len()]);
             for restart in 0..self.settings.restarts.max(1) {
                 let outcome = self.start(targets, restart, self.settings.steps);
                 let outcome = outcome.map_err(|error| OracleError(error.to_string()))?;
                 for (index, &margin) in outcome.margins.iter().enumerate() {
+                    outcome.before[index].iter().for_each(|logit| before[index].take(logit.to_bits().into()));
+                    after[index].take(margin.to_bits().into());
                     let queries = self.settings.steps as u64 + 1;
                     let values = outcome.pictures.picture(index).to_vec();
                     let gradients = outcome.gradients[index];
@@ -221,7 +233,11 @@ impl Attack for Pgd {
                     }
                 }
             }
-            proposals.extend(best.into_iter().map(|(_, proposal)| proposal));
+            let seen = before.iter().zip(&after);
+            proposals.extend(best.into_iter().zip(seen).map(|((_, proposal), (before, after))| {
+                let never_differed = together(before.never_differed(), after.never_differed());
+                Proposal { never_differed, ..proposal }
+            }));
         }
         Ok(proposals)
     }

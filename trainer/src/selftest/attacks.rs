@@ -46,6 +46,8 @@ fn fgsm(engine: &Arc<Engine>) -> Finding {
     // A batch that the targets do not fill evenly.
     let attack = Pgd::new("fgsm", &scene.network, 2, threat, StepSettings::fgsm(threat))?;
     let proposals = attack.propose(&targets)?;
+    let unknown = proposals.iter().all(|proposal| proposal.never_differed.is_none());
+    require(unknown, "one step cannot tell whether answers differ")?;
     let state = scene.state();
     let network = Network { graph: scene.graph(), state: &state, mode: Mode::Eval, perturbation: None };
     let pixels = scene.pixels();
@@ -78,6 +80,8 @@ fn descends(engine: &Arc<Engine>, norm: Norm, eps_255: f64) -> Finding {
     let threat = threat(norm, eps_255)?;
     let attack = Pgd::new("pgd", &scene.network, 3, threat, StepSettings::pgd(threat, 10, 2, 0))?;
     let proposals = attack.propose(&targets)?;
+    let informed = proposals.iter().all(|proposal| proposal.never_differed == Some(false));
+    require(informed, "the logits of ten steps count as all the same")?;
     let state = scene.state();
     let network = Network { graph: scene.graph(), state: &state, mode: Mode::Eval, perturbation: None };
     let before = network.forward(&scene.pixels());

@@ -54,7 +54,9 @@ impl<'a> Field<'a> {
             let queries = state.inquiry.spent();
             let distance = state.nearest.as_ref().map(|nearest| nearest.distance);
             let distance = distance.filter(|_| self.goal == Goal::Nearest);
-            Ok(Proposal { values: state.proposal(), queries, distance, ..Proposal::default() })
+            let landed_after = state.landed.as_ref().map(|landed| landed.after);
+            let values = state.proposal();
+            Ok(Proposal { values, queries, landed_after, distance, ..Proposal::default() })
         };
         targets.iter().map(propose).collect()
     }
@@ -66,13 +68,20 @@ struct Crossing {
     distance: f64,
 }
 
+/// An 8-bit picture within the ball that crosses.
+struct Landed {
+    values: Vec<f32>,
+    /// Queries spent when it was found.
+    after: u64,
+}
+
 /// One picture's search, the nearest crossing so far, and the first 8-bit picture within
 /// the ball that crosses.
 struct Search<'a> {
     inquiry: Inquiry<'a, dyn DecisionOracle + 'a>,
     goal: Goal,
     nearest: Option<Crossing>,
-    landed: Option<Vec<f32>>,
+    landed: Option<Landed>,
 }
 
 impl<'a> Search<'a> {
@@ -93,7 +102,7 @@ impl<'a> Search<'a> {
     /// picture.
     fn proposal(self) -> Vec<f32> {
         match (self.landed, self.nearest) {
-            (Some(landed), _) => landed,
+            (Some(landed), _) => landed.values,
             (None, Some(nearest)) => self.inquiry.rounded(&nearest.values),
             (None, None) => self.inquiry.clean,
         }
@@ -144,30 +153,29 @@ impl<'a> Search<'a> {
         if distance > eps || self.landed.is_some() {
             return Ok(());
         }
-        let threat = self.inquiry.threat;
-        let itself = self.inquiry.rounded(values);
-        let mut others = match threat.norm {
-            _ if itself == values => Vec::new(),
-            Norm::Linf => vec![self.inquiry.rounded(&ray(self.clean(), values, eps / distance.max(1e-12)))],
-            Norm::L2 => {
-                let others = threat.other_roundings(&self.inquiry.target.picture, values);
-                others.iter().map(planes).collect()
-            }
-        };
-        others.retain(|other| *other != itself);
-        for other in others {
+        let (threat, clean) = (self.inquiry.threat, &self.inquiry.target.picture);
+        let plain = threat.round(clean, values);
+        let itself = planes(&plain);
+        if itself == values {
+            return self.keep(itself);
+        }
+        let further = ray(self.clean(), values, eps / distance.max(1e-12));
+        let edge = (threat.norm == Norm::Linf).then(|| threat.round(clean, &further));
+        let edge = edge.filter(|edge| *edge != plain);
+        for other in edge.into_iter().chain(threat.other_roundings(clean, values, &plain)) {
+            let other = planes(&other);
             if self.sides(other.clone())?[0] {
                 return self.keep(other);
             }
         }
-        if itself == values || self.sides(itself.clone())?[0] {
+        if self.sides(itself.clone())?[0] {
             return self.keep(itself);
         }
         Ok(())
     }
 
-    fn keep(&mut self, landed: Vec<f32>) -> Result<(), Stop> {
-        self.landed = Some(landed);
+    fn keep(&mut self, values: Vec<f32>) -> Result<(), Stop> {
+        self.landed = Some(Landed { values, after: self.inquiry.spent() });
         match self.goal {
             Goal::Inside => Err(Stop::Over),
             Goal::Nearest => Ok(()),

@@ -32,7 +32,7 @@ impl Default for DeepFoolSettings {
 /// boundary in the threat's norm, without the box (p = 2, and the paper's section 3
 /// for p = infinity); the first point that crosses is the end.
 ///
-/// Unlike the published code, points stay in the box: what a wall takes from a step,
+/// Unlike the published code, points stay in the box: what the bounds 0 and 1 take from a step,
 /// the next ones make up for. Its 1e-4 that is added to every step is left out.
 pub struct DeepFool<'a> {
     opponent: Opponent<'a>,
@@ -55,7 +55,7 @@ fn step(line: &Line<'_>, reached: &[f32], look: &Look) -> Option<Vec<f32>> {
         Norm::Linf => sum_of_sizes(&look.gradient),
         Norm::L2 => length(norm, &look.gradient),
     };
-    // Measured at the look, the overshoot would pass for progress: where a wall
+    // Measured at the look, the overshoot would pass for progress: where a bound
     // shortens every step, the points would come to rest before the boundary.
     let reach = (line.margin(look) + climbed(reached, look)) / slope;
     // The look's gradient is that of the loss, so it leads over the threshold.

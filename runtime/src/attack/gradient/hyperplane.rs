@@ -40,7 +40,7 @@ pub(super) fn step_onto(norm: Norm, from: &[f32], normal: &[f32], offset: f64) -
             break;
         }
         stopped_before = Some(stopped);
-        // Every value that counts has come to its wall: the corner.
+        // Every value that counts has reached 0 or 1: the corner.
         reach = if slope > 0.0 { (offset.abs() - gained).max(0.0) / slope } else { f64::MAX };
     }
     let step = |(&from, &normal): (&f32, &f32)| {

@@ -45,6 +45,9 @@ impl Nearest {
     pub async fn land(&mut self, line: &Line<'_>, values: &[f32], goal: Goal) -> Option<Vec<f32>> {
         if self.survivor.is_none() && line.inside(values) {
             self.survivor = line.survivor(values).await;
+            if self.survivor.is_some() {
+                line.landed();
+            }
         }
         self.survivor.clone().filter(|_| goal == Goal::Inside)
     }

@@ -1,6 +1,6 @@
 //! One picture's line to the model: its questions, its answers and its account.
 
-use crate::attack::ledger::Answers;
+use crate::attack::ledger::{Answers, together};
 use crate::attack::threat::Threat;
 use crate::attack::{GradientCount, Proposal, Target, is_right, planes};
 use crate::data::manifest::Label;
@@ -56,6 +56,8 @@ struct Desk {
     logits: Answers,
     /// The length of the shortest change that crossed.
     shortest: Option<f64>,
+    /// Queries when the 8-bit picture that is to be proposed was found.
+    landed_after: Option<u64>,
 }
 
 impl<'a> Line<'a> {
@@ -91,9 +93,16 @@ impl<'a> Line<'a> {
     /// The proposal of `values`, with what this picture cost.
     pub fn proposal(&self, values: Vec<f32>) -> Proposal {
         let desk = self.desk();
-        let never_differed = desk.losses.never_differed() && !desk.logits.differed();
-        let (queries, gradients, distance) = (desk.queries, desk.gradients, desk.shortest);
-        Proposal { values, queries, gradients, distance, never_differed }
+        let never_differed = together(desk.losses.never_differed(), desk.logits.never_differed());
+        let (queries, landed_after) = (desk.queries, desk.landed_after);
+        let (gradients, distance) = (desk.gradients, desk.shortest);
+        Proposal { values, queries, landed_after, gradients, distance, never_differed }
+    }
+
+    /// Puts on record that the 8-bit picture to be proposed is found.
+    pub fn landed(&self) {
+        let mut desk = self.desk();
+        desk.landed_after = Some(desk.queries);
     }
 
     /// Puts on record that a change of length `distance` crossed.
@@ -126,11 +135,12 @@ impl<'a> Line<'a> {
     /// values: what the judge will ask.
     pub async fn survivor(&self, values: &[f32]) -> Option<Vec<f32>> {
         let clean = &self.target.picture;
-        let plain = planes(&self.threat.round(clean, values));
-        if self.crosses(&plain).await {
-            return Some(plain);
+        let plain = self.threat.round(clean, values);
+        let rounded = planes(&plain);
+        if self.crosses(&rounded).await {
+            return Some(rounded);
         }
-        for other in self.threat.other_roundings(clean, values) {
+        for other in self.threat.other_roundings(clean, values, &plain) {
             let other = planes(&other);
             if self.crosses(&other).await {
                 return Some(other);

@@ -5,8 +5,11 @@ use crate::attack::{Attack, Proposal, Target};
 use crate::detector::oracle::OracleError;
 use serde_json::{Map, Value, json};
 
-/// An attack on a surrogate, whose proposals a judge puts to another model. Queries
-/// and gradients of its proposals are those of the surrogate; the model that is
+/// The name of every transfer.
+pub const NAME: &str = "transfer";
+
+/// An attack on a surrogate, whose proposals a judge puts to another model. Queries,
+/// gradients and whether answers differed are those of the surrogate; the model that is
 /// judged sees none before the verdict.
 ///
 /// An attack that stops at the threshold transfers badly: give it settings that take
@@ -26,7 +29,7 @@ impl<'a> Transfer<'a> {
 
 impl Attack for Transfer<'_> {
     fn name(&self) -> &str {
-        "transfer"
+        NAME
     }
 
     fn parameters(&self) -> Map<String, Value> {

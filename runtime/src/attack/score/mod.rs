@@ -127,17 +127,23 @@ impl<'a> Search<'a> {
     /// The first 8-bit picture that stands for the best candidate, which crosses, and
     /// crosses too; free where the candidate is one, a query each else.
     fn survivor(&mut self) -> Result<Option<Vec<f32>>, Stop> {
-        let rounded = self.inquiry.rounded(&self.best);
-        if rounded == self.best {
+        let (threat, clean) = (self.inquiry.threat, &self.inquiry.target.picture);
+        let plain = threat.round(clean, &self.best);
+        let rounded = planes(&plain);
+        if rounded == self.best || self.crosses_at(&rounded)? {
             return Ok(Some(rounded));
         }
-        let others = self.inquiry.threat.other_roundings(&self.inquiry.target.picture, &self.best);
-        for stand in std::iter::once(rounded).chain(others.iter().map(planes)) {
-            let logit = self.ask(stand.clone())?[0];
-            if self.crosses(logit) {
-                return Ok(Some(stand));
+        for other in threat.other_roundings(clean, &self.best, &plain) {
+            let other = planes(&other);
+            if self.crosses_at(&other)? {
+                return Ok(Some(other));
             }
         }
         Ok(None)
+    }
+
+    fn crosses_at(&mut self, values: &[f32]) -> Result<bool, Stop> {
+        let logit = self.ask(values.to_vec())?[0];
+        Ok(self.crosses(logit))
     }
 }

@@ -176,9 +176,9 @@ impl Column<'_> {
         let distinct: Vec<&str> = self.distinct().into_iter().collect();
         let binary = distinct.iter().all(|value| ["0", "1"].contains(value));
         let ways = match distinct[..] {
-            _ if binary => "say --fake-label 1 or --fake-label 0".to_owned(),
-            [one] => format!("say --fake-label {one} or --real-label {one}"),
-            [one, other] => format!("say --fake-label {one} or --fake-label {other}"),
+            _ if binary => "pass --fake-label 1 or --fake-label 0".to_owned(),
+            [one] => format!("pass --fake-label {one} or --real-label {one}"),
+            [one, other] => format!("pass --fake-label {one} or --fake-label {other}"),
             _ => "name those that are fake with --fake-label A,B,…, or the real ones with --real-label"
                 .to_owned(),
         };

@@ -216,7 +216,9 @@ fn attack_row(arm: &Arm, attack: &AttackReport) -> Vec<Cell> {
     let mut trained = plain(arm.name.clone());
     trained.detail = Some(format!("seed {}", arm.seed));
     let mut queries = plain(count(attack.queries.median));
-    queries.detail = Some(format!("p90 {}", count(attack.queries.p90)));
+    let until = attack.queries_to_success.as_ref();
+    let until = until.map(|found| format!("; {} until turned over", count(found.median)));
+    queries.detail = Some(format!("p90 {}{}", count(attack.queries.p90), until.unwrap_or_default()));
     let mut certified = plain(attack.certified_8bit.to_string());
     if attack.lost_to_rounding > 0 {
         certified.detail = Some(format!("{} lost", attack.lost_to_rounding));

@@ -1,11 +1,11 @@
-//! The share of pictures turned over against the queries spent.
+//! The share of pictures turned over against the queries that it took.
 
 use super::{Key, Plot, as_percent, chart, colour, drawn, headed, line};
 use crate::attack::result::SampleResult;
 use crate::report::compare::was_right;
 use crate::report::{Arm, Extras, Report, ReportError};
 
-/// Queries spent on the turned pictures, rising, and how many could be turned.
+/// Queries until the turned pictures were, rising, and how many could be turned.
 #[derive(Default)]
 pub(super) struct Spent {
     queries: Vec<u64>,
@@ -17,7 +17,8 @@ impl Spent {
     /// Adds an attack's `samples`, decided at `threshold`.
     pub(super) fn add(&mut self, samples: &[SampleResult], threshold: f32) {
         self.of += samples.iter().filter(|sample| was_right(sample, threshold)).count();
-        self.queries.extend(samples.iter().filter(|sample| sample.success).map(|sample| sample.queries));
+        self.queries
+            .extend(samples.iter().filter(|sample| sample.success).map(SampleResult::queries_until_turned));
         self.queries.sort_unstable();
         self.most = samples.iter().map(|sample| sample.queries).fold(self.most, u64::max);
     }
@@ -79,4 +80,36 @@ pub(super) fn staircases(
         Ok(())
     })?;
     Ok(Some(plot))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::manifest::Label;
+
+    #[test]
+    fn a_picture_counts_from_its_success_on_not_from_the_end_of_its_search() {
+        let sample = |queries_to_success| SampleResult {
+            id: 0,
+            label: Label::Fake,
+            clean_logit: 1.0,
+            adv_logit: -1.0,
+            success: true,
+            queries: 5000,
+            linf_255: 8,
+            l2: 1.0,
+            seconds: 0.0,
+            path: String::new(),
+            clean_sha256: String::new(),
+            adv_sha256: String::new(),
+            attack: "rays".to_owned(),
+            distance: Some(0.01),
+            queries_to_success,
+        };
+        let mut spent = Spent::default();
+        spent.add(&[sample(Some(300)), sample(None), sample(Some(20))], 0.0);
+        // A result of an earlier version does not tell: what it cost in all.
+        assert_eq!(spent.queries, [20, 300, 5000]);
+        assert_eq!((spent.of, spent.most), (3, 5000));
+    }
 }

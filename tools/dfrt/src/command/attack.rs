@@ -400,9 +400,13 @@ impl Attack {
     /// other settings are other folders.
     fn usual_folder(&self, model: &Model, threats: &[Threat]) -> PathBuf {
         let surrogate = self.surrogate.as_deref().map(Path::file_stem).map(Option::unwrap_or_default);
+        let has_goal = matches!(self.method, Choice::One(method) if method.has_goal());
+        let inside = has_goal && self.goal == Some(Goal::Inside);
         let settings = [
             ("only", self.only.map(|label| label.to_string())),
             ("surrogate", surrogate.map(|name| name.to_string_lossy().into_owned())),
+            ("threshold", self.threshold.as_ref().map(threshold::Choice::in_names)),
+            ("goal", inside.then(|| "inside".to_owned())),
             ("split", self.split.filter(|split| *split != Split::Test).map(|split| split.to_string())),
             ("queries", self.queries.map(|queries| queries.to_string())),
             ("schedule", self.schedule.map(|schedule| schedule.to_string())),
@@ -496,7 +500,7 @@ fn warn_of_the_classes<'a>(reports: impl IntoIterator<Item = &'a AttackReport>) 
     if let Some(report) = reports.into_iter().find(wrong) {
         let guessed = report.model.reading.as_ref().is_some_and(|reading| reading.fake_index == 1);
         let advice = match guessed {
-            true => "if the file's classes are fake, real, say --fake-index 0",
+            true => "if the file's classes are fake, real, pass --fake-index 0",
             false => "look whether its labels are the wrong way round",
         };
         output::note(format!("warning: the AUC on clean pictures is below one half: {advice}"));

@@ -99,7 +99,7 @@ impl Eval {
         output::passed_over("unreadable pictures", &evaluation.skipped, self.out.as_deref());
         if self.fake_index.is_none() && upside_down(&evaluation) {
             output::note(
-                "note: the AUC is below one half: if the file's classes are fake, real, say --fake-index 0",
+                "note: the AUC is below one half: if the file's classes are fake, real, pass --fake-index 0",
             );
         }
         if self.json {

@@ -137,7 +137,7 @@ impl Study {
 #[cfg(feature = "train")]
 mod running {
     use super::Study;
-    use crate::command::attack::Radii;
+    use crate::command::attack::{Radii, Radius};
     use crate::lock::Lock;
     use crate::study::settings::StudySettings;
     use crate::study::{self, conclusion};
@@ -192,6 +192,7 @@ mod running {
                 None => StudySettings::default(),
             };
             self.apply(&mut settings)?;
+            self.check_units(&settings)?;
             if settings.train.data.as_os_str().is_empty() {
                 return Err(failure::usage("--data is missing; see `dfrt study --help`"));
             }
@@ -212,6 +213,17 @@ mod running {
                 }
             }
             Ok(settings)
+        }
+
+        /// The radii as they were written, here or in the file of `--config`. An earlier
+        /// study's were checked when it began.
+        fn check_units(&self, settings: &StudySettings) -> Result<()> {
+            let radii: Vec<Radius> = match (&self.eps, &self.config) {
+                (Some(Radii(radii)), _) => radii.clone(),
+                (None, Some(_)) => settings.eps.iter().copied().map(Radius::Number).collect(),
+                (None, None) => Vec::new(),
+            };
+            radii.iter().try_for_each(|radius| radius.check_unit(settings.norm, settings.train.res))
         }
 
         fn apply(&self, settings: &mut StudySettings) -> Result<()> {

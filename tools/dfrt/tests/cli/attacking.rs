@@ -114,7 +114,7 @@ fn every_search() {
     for method in searches {
         let out = folder().join("attack");
         let ball = if method == "boundary" {
-            ["--norm", "l2", "--eps", "3.5"]
+            ["--norm", "l2", "--eps", "900/255"]
         } else {
             ["--norm", "linf", "--eps", "64"]
         };

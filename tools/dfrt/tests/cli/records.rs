@@ -92,7 +92,10 @@ fn other_settings_are_other_folders() {
     std::fs::copy(model(), at.join("m.onnx")).unwrap();
     let attack = |more: &[&str]| {
         let mut command = program();
-        command.current_dir(&at).args(["attack", "--model", "m.onnx", "--method", "square", "--limit", "4"]);
+        command.current_dir(&at).args(["attack", "--model", "m.onnx", "--limit", "4"]);
+        if !more.contains(&"--method") {
+            command.args(["--method", "square"]);
+        }
         ended({
             command.args(more);
             command
@@ -103,11 +106,17 @@ fn other_settings_are_other_folders() {
     attack(&["--queries", "3", "--seed", "1"]);
     attack(&["--queries", "4", "--schedule", "published"]);
     attack(&["--queries", "3", "--eps", "2,4"]);
+    attack(&["--queries", "3", "--threshold", "p:0.6"]);
+    attack(&["--method", "rays", "--queries", "3", "--goal", "inside"]);
+    attack(&["--method", "rays", "--queries", "3", "--goal", "nearest"]);
     for name in [
         "m-square-linf-8-queries-3",
         "m-square-linf-8-queries-3-seed-1",
         "m-square-linf-8-queries-4-schedule-published",
         "m-square-linf-2-4-queries-3",
+        "m-square-linf-8-threshold-p0.6-queries-3",
+        "m-rays-linf-8-goal-inside-queries-3",
+        "m-rays-linf-8-queries-3",
     ] {
         assert!(at.join(name).is_dir(), "{name}");
     }

@@ -49,7 +49,7 @@ fn consistent(report: &Value, out: &Path) {
 fn without_gradients_in_both_norms() {
     let norms = [
         (["--norm", "linf", "--eps", "60"], &["square", "sign-hunter", "rays", "random-noise"]),
-        (["--norm", "l2", "--eps", "2.75"], &["square", "simba-dct", "hop-skip-jump", "random-noise"]),
+        (["--norm", "l2", "--eps", "700/255"], &["square", "simba-dct", "hop-skip-jump", "random-noise"]),
     ];
     for (norm, stages) in norms {
         let out = folder().join("suite");

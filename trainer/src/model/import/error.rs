@@ -76,7 +76,7 @@ pub enum ImportError {
         known: String,
     },
     /// Several layers could be the last one.
-    #[error("{}: several layers could be the last: {layers}; say which with --head", path.display())]
+    #[error("{}: several layers could be the last: {layers}; name one with --head", path.display())]
     Heads {
         /// The file.
         path: PathBuf,
@@ -102,7 +102,7 @@ pub enum ImportError {
         outputs: usize,
     },
     /// Tensors that a detector's program may use, and an EfficientNet does not.
-    #[error("{}: holds {names} beside the network, and its program may give other logits for it; say --leave-out NAME if it does not, or --new-head to take the network alone", path.display())]
+    #[error("{}: holds {names} beside the network, and its program may give other logits for it; pass --leave-out NAME if it does not, or --new-head to take the network alone", path.display())]
     Strangers {
         /// The file.
         path: PathBuf,

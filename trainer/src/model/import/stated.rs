@@ -174,17 +174,17 @@ impl Source {
         const PIXELS: &str = "--mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 (ImageNet's), \
             --mean 0.5,0.5,0.5 --std 0.5,0.5,0.5, or --mean 0,0,0 --std 1,1,1 (pixels as they are)";
         if self.scheme == Scheme::Timm && found.padding.is_none() {
-            return "timm's names do not tell tf_efficientnet_* from efficientnet_*; say --family timm \
+            return "timm's names do not tell tf_efficientnet_* from efficientnet_*; pass --family timm \
                 (efficientnet_*), tf (tf_efficientnet_*), timm-ra4 or tf-ap (so, with mean and deviation 0.5), \
                 or --padding, --bn-eps, --mean and --std"
                 .to_owned();
         }
         if self.is_deepfakebench() && found.padding.is_none() {
-            return "it is laid out as DeepfakeBench's efficientnetb4, whose stem has no border: say --family \
+            return "it is laid out as DeepfakeBench's efficientnetb4, whose stem has no border: pass --family \
                 deepfakebench if it is one, else --family efficientnet-pytorch, or --padding, --mean and --std"
                 .to_owned();
         }
-        format!("nothing in it tells what becomes of pixels first: say {PIXELS}")
+        format!("nothing in it tells what becomes of pixels first: pass {PIXELS}")
     }
 }
 

@@ -6,9 +6,10 @@ use crate::failure;
 use anyhow::Result;
 use dfrt_runtime::attack::threat::{Norm, Threat};
 
-/// A plain L2 radius beyond this is taken for one that was meant in 1/255: published ones
-/// end at about 5.
-const LONGEST: f64 = 8.0;
+/// A plain L2 radius of more than this many usual ones ([`Threat::usual`]) is taken for one
+/// that was meant in 1/255. Four of them are about as long as 8/255 in every value of the
+/// picture: 3 at 64 px, 12 at 224 px. Published radii end at about 2 at 32 px and 5 at 224.
+const FAR: f64 = 4.0;
 
 /// A radius as it was written.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,7 +49,7 @@ impl Radius {
     /// The threat model of this radius.
     ///
     /// # Errors
-    /// A radius that 8-bit pictures do not have, or that was hardly meant.
+    /// A radius that 8-bit pictures do not have.
     pub fn threat(self, norm: Norm) -> Result<Threat> {
         let threat = match (norm, self) {
             (Norm::Linf, Self::Number(eps)) if eps > 0.0 && eps < 1.0 => {
@@ -59,18 +60,28 @@ impl Radius {
                 )));
             }
             (Norm::Linf, Self::Number(eps) | Self::Of255(eps)) => Threat::new(norm, eps),
-            (Norm::L2, Self::Number(eps)) if eps > LONGEST && eps.is_finite() => {
-                return Err(failure::usage(format!(
-                    "--eps {eps} with l2 is a length of pixels in [0, 1], far beyond published radii (0.5, 1, 3); write \
-                    {eps}/255 for {:.4}, or {}/255 where {eps} is meant",
-                    eps / 255.0,
-                    255.0 * eps
-                )));
-            }
             (Norm::L2, Self::Number(eps)) => Threat::l2(eps),
             (Norm::L2, Self::Of255(eps)) => Threat::new(norm, eps),
         };
         threat.map_err(|error| failure::usage(format!("--eps: {error}")))
+    }
+
+    /// Refuses a plain L2 radius that is far beyond what is usual for pictures of `res` px.
+    ///
+    /// # Errors
+    /// Such a radius.
+    pub fn check_unit(self, norm: Norm, res: usize) -> Result<()> {
+        let usual = Threat::usual(Norm::L2, res).plain();
+        match (norm, self) {
+            (Norm::L2, Self::Number(eps)) if eps > FAR * usual => Err(failure::usage(format!(
+                "--eps {eps} with l2 is a length of pixels in [0, 1], and {usual} is usual at {res} px; pass --eps \
+                {eps}/255 for {:.4}, a plain radius up to {}, or --eps {}/255 where {eps} is meant",
+                eps / 255.0,
+                FAR * usual,
+                255.0 * eps
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// The radius in the unit in which [`Radius::Number`] is of `norm`.
@@ -87,12 +98,17 @@ impl Radius {
 /// `res` px where none is named.
 ///
 /// # Errors
-/// As [`Radius::threat`].
+/// As [`Radius::threat`] and [`Radius::check_unit`].
 pub fn threats(radii: &[Radius], norm: Norm, res: usize) -> Result<Vec<Threat>> {
     if radii.is_empty() {
         return Ok(vec![Threat::usual(norm, res)]);
     }
-    let mut threats = radii.iter().map(|radius| radius.threat(norm)).collect::<Result<Vec<_>>>()?;
+    let threat = |radius: &Radius| {
+        let threat = radius.threat(norm)?;
+        radius.check_unit(norm, res)?;
+        Ok(threat)
+    };
+    let mut threats = radii.iter().map(threat).collect::<Result<Vec<_>>>()?;
     threats.sort_by(|a, b| a.eps_255.total_cmp(&b.eps_255));
     threats.dedup();
     Ok(threats)
@@ -122,7 +138,11 @@ mod tests {
         let refused = |text: &str, norm| threats(&radii(text).unwrap().0, norm, 224).unwrap_err();
         for (text, norm, words) in [
             ("0.03", Norm::Linf, "8/255"),
-            ("17", Norm::L2, "write 17/255 for 0.0667, or 4335/255 where 17 is meant"),
+            (
+                "17",
+                Norm::L2,
+                "pass --eps 17/255 for 0.0667, a plain radius up to 12, or --eps 4335/255 where 17",
+            ),
             ("0.003", Norm::L2, "below 1/255"),
             ("0.5/255", Norm::L2, "below 1/255"),
             ("300", Norm::Linf, "300/255"),
@@ -134,6 +154,23 @@ mod tests {
             assert!(error.is::<failure::Usage>(), "{text}");
             assert!(error.to_string().contains(words), "{error}");
         }
+    }
+
+    #[test]
+    fn what_is_too_long_in_l2_hangs_on_the_side() {
+        let taken = |text: &str, norm, res| threats(&radii(text).unwrap().0, norm, res).is_ok();
+        for (res, longest, too_long) in
+            [(32, "2", "2.1"), (64, "3", "1,2,4,8"), (224, "12", "12.5"), (299, "16", "17")]
+        {
+            assert!(taken(longest, Norm::L2, res) && !taken(too_long, Norm::L2, res), "{res}");
+            assert!(taken("8/255,4335/255", Norm::L2, res) && taken("1,2,4,8", Norm::Linf, res), "{res}");
+        }
+        let error = threats(&[Radius::Number(8.0)], Norm::L2, 64).unwrap_err().to_string();
+        assert!(error.contains("0.75 is usual at 64 px; pass --eps 8/255 for 0.0314"), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_list_of_radii_is_refused() {
         for text in ["", "x", "8/256", "1/2/255", "8,", "/255"] {
             assert!(radii(text).is_err(), "{text:?}");
         }

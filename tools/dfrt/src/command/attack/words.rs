@@ -55,6 +55,12 @@ pub fn attack(report: &AttackReport, out: &Path) -> String {
             output::thousands(queries.total)
         ),
     );
+    if let Some(found) = &report.queries_to_success {
+        lines.add(
+            "  until turned over",
+            format!("mean {:.0}, median {:.0}, 90 % within {:.0}", found.mean, found.median, found.p90),
+        );
+    }
     lines.add(
         "certified",
         format!(

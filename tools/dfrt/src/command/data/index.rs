@@ -124,7 +124,7 @@ impl Index {
         }
         if self.split.is_some() || self.subset.is_some() {
             return Err(usage(
-                "--split and --subset are for lists and for a folder of one class; say which with --label real or fake",
+                "--split and --subset are for lists and for a folder of one class; pass --label real or --label fake",
             ));
         }
         Ok(layouts::read_as(&self.folder, &self.layout, &self.choices())?)
