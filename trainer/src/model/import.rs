@@ -157,8 +157,7 @@ impl Source {
             return Err(ImportError::Keyless(path.to_owned()));
         }
         let flat = |state: StateDict, format| {
-            let shapes = state.tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shape.clone()));
-            let listed = Listed { key: String::new(), shapes: shapes.collect() };
+            let listed = Listed { key: String::new(), shapes: state.shapes() };
             let chosen = choosing::choose(path, &[listed], choices)?;
             Ok::<_, ImportError>(Self::new(path, sha256, format, (state, Facts::default()), chosen, choices))
         };

@@ -271,11 +271,46 @@ fn prefixes_are_found_and_idle_strangers_left_out() {
     let stranger = Tensor { shape: vec![1], values: vec![0.5] };
     foreign.tensors.insert("total_ops".to_owned(), stranger);
     foreign.tensors.insert("criterion.weight".to_owned(), Tensor { shape: vec![2], values: vec![1.0; 2] });
+    // The profiler thop leaves one in every module, the network's own among them.
+    foreign.tensors.insert(
+        "backbone._blocks.0._bn1.total_params".to_owned(),
+        Tensor { shape: vec![1], values: vec![0.0] },
+    );
+    foreign.counters.insert("n_averaged".to_owned(), 9);
     let source = foreign.opened().unwrap();
     assert_eq!(source.prefix, "backbone.");
+    assert_eq!(source.recognise().unwrap().name, "efficientnet-b0");
     let imported = source.weights(&single(&EFFICIENTNET_B0), 0).unwrap();
     assert_eq!(imported.weights, foreign.weights);
-    assert_eq!(imported.left_out, ["criterion.weight", "total_ops"]);
+    let idle = ["backbone._blocks.0._bn1.total_params", "criterion.weight", "n_averaged", "total_ops"];
+    assert_eq!(imported.left_out, idle);
+}
+
+#[test]
+fn a_lone_number_is_asked_about() {
+    // The power of a GeM pool, a temperature, a threshold of some layer, a scale.
+    for (name, shape) in [
+        ("pooling.p", vec![1]),
+        ("temperature", vec![]),
+        ("parametric.slope", vec![1]),
+        ("symmetric.w", vec![2]),
+    ] {
+        let mut foreign = Foreign::new(&EFFICIENTNET_TINY, Scheme::Timm, 1);
+        let values = vec![3.0; shape.iter().product()];
+        foreign.tensors.insert(name.to_owned(), Tensor { shape, values });
+        let refused = foreign.refused(&single(&EFFICIENTNET_TINY));
+        assert!(
+            refused.contains(&format!("holds `{name}` [")) && refused.contains("--leave-out"),
+            "{refused}"
+        );
+        let choices = Choices { leave_out: vec![name.to_owned()], ..Choices::default() };
+        assert_eq!(foreign.imported(&choices).unwrap().left_out, [name]);
+    }
+    // Integers, too: a mask of channels.
+    let mut foreign = Foreign::new(&EFFICIENTNET_TINY, Scheme::Timm, 1);
+    foreign.counters.insert("pruning.mask".to_owned(), 1);
+    let refused = foreign.refused(&single(&EFFICIENTNET_TINY));
+    assert!(refused.contains("holds `pruning.mask` [1] beside the network"), "{refused}");
 }
 
 #[test]
@@ -311,6 +346,7 @@ fn several_networks_are_listed_and_asked_for() {
     let tiny = Foreign::new(&EFFICIENTNET_TINY, Scheme::Timm, 1);
     let twice = |first: &'static str, second: &'static str| {
         let mut all = Foreign::new(&EFFICIENTNET_TINY, Scheme::Timm, 1);
+        all.counters.clear();
         all.tensors = tiny
             .tensors
             .iter()
