@@ -145,6 +145,12 @@ impl Conventions {
         }
     }
 
+    /// These, with what becomes of pixels left open.
+    #[must_use]
+    pub fn without_pixels(self) -> Self {
+        Self { mean: None, std: None, ..self }
+    }
+
     /// The architecture with these in the place of its own.
     pub fn applied(self, architecture: &Architecture) -> Architecture {
         Architecture {
