@@ -122,6 +122,8 @@ pub struct Imported {
     pub head: Head,
     /// The last layer's name in the file, where it was taken.
     pub head_name: Option<String>,
+    /// Whether that layer has no bias there, so that 0 was taken.
+    pub unbiased: bool,
     /// Entries of the network's state that the file holds, counters among them.
     pub found: usize,
     /// Counters of batches that the file lacks, which is no fault.

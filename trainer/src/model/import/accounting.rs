@@ -43,6 +43,7 @@ impl Source {
         let taken = self.head(graph, own)?;
         let head = taken.as_ref().map_or_else(|| self.replaced(graph, own), |taken| taken.head);
         let layer = taken.as_ref().map(|taken| taken.layer.clone());
+        let unbiased = taken.as_ref().is_some_and(|taken| !taken.biased);
         let made = match taken {
             Some(Taken { weight, bias, .. }) => [weight, bias],
             None => {
@@ -65,7 +66,8 @@ impl Source {
         let mut weights = Weights::from_tensors(graph, tensors, &origin)?;
         weights.batches_tracked = self.state.batches_tracked();
         let head_name = layer.map(|layer| layer.name);
-        Ok(Imported { weights, head, head_name, found, uncounted, entries: entries.len(), left_out })
+        let entries = entries.len();
+        Ok(Imported { weights, head, head_name, unbiased, found, uncounted, entries, left_out })
     }
 
     /// What a fresh last layer takes the place of.

@@ -259,8 +259,11 @@ fn a_head_is_asked_for_where_several_fit() {
 #[test]
 fn a_head_without_a_bias_has_one_of_zero() {
     let mut foreign = Foreign::new(&EFFICIENTNET_TINY, Scheme::Timm, 1);
+    assert!(!foreign.imported(&Choices::default()).unwrap().unbiased);
     foreign.tensors.remove("classifier.bias");
+    assert!(!foreign.imported(&new_head()).unwrap().unbiased);
     let imported = foreign.imported(&Choices::default()).unwrap();
+    assert!(imported.unbiased);
     assert_eq!((last(&imported).1, imported.found + 1), (0.0, imported.entries));
 }
 
