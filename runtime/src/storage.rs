@@ -128,6 +128,11 @@ pub fn read(path: &Path) -> Result<Vec<u8>, StorageError> {
     std::fs::read(path).map_err(|source| StorageError::Read { path: path.to_owned(), source })
 }
 
+/// Whether `bytes` are a pointer of Git's large-file storage, which stands for a file.
+pub fn is_lfs_pointer(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"version https://git-lfs.github.com/spec/")
+}
+
 /// The file's SHA-256 in lower-case hexadecimal.
 pub fn sha256_of_file(path: &Path) -> Result<String, StorageError> {
     let failed = |source| StorageError::Read { path: path.to_owned(), source };

@@ -5,7 +5,7 @@ use crate::failure;
 use crate::output;
 use anyhow::{Context, Result};
 use dfrt_trainer::model::arch::Architecture;
-use dfrt_trainer::model::conventions::{Conventions, Family};
+use dfrt_trainer::model::conventions::{Conventions, Family, listed};
 use dfrt_trainer::model::import::{Choices, Head, Imported, Source};
 use dfrt_trainer::train::settings::Settings;
 
@@ -118,13 +118,12 @@ pub fn told(source: &Source, imported: &Imported) -> String {
 /// The conventions that hold, for the user to compare with those of the weights' family.
 fn tell_used(settings: &Settings) -> Result<()> {
     let architecture = settings.conventions.applied(Architecture::named(&settings.arch).context("--arch")?);
-    let list = |values: [f32; 3]| values.map(|value| value.to_string()).join(",");
     output::note(format!(
         "padding {}, batch-norm eps {}, mean {}, std {} (--family changes them)",
         architecture.padding,
         architecture.bn_eps,
-        list(architecture.mean),
-        list(architecture.std)
+        listed(architecture.mean),
+        listed(architecture.std)
     ));
     Ok(())
 }

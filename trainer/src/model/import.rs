@@ -36,9 +36,6 @@ pub enum Format {
     Onnx,
 }
 
-/// What a Git LFS pointer, which stands for a file, begins with.
-const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
-
 /// What is asked for where a file leaves it open.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
@@ -148,7 +145,7 @@ impl Source {
             (false, _) => path,
         };
         let bytes = storage::read(path)?;
-        if bytes.starts_with(LFS_POINTER) {
+        if storage::is_lfs_pointer(&bytes) {
             return Err(ImportError::LfsPointer(path.to_owned()));
         }
         let sha256 = storage::sha256(&bytes);

@@ -1,7 +1,7 @@
 //! Every entry of a network's state taken from a file, and every tensor of the file
 //! accounted for.
 
-use super::super::arch::{ARCHITECTURES, Architecture};
+use super::super::arch::{self, Architecture};
 use super::super::files::weights_file;
 use super::super::graph::Graph;
 use super::super::names::{self, Content, Entry};
@@ -19,7 +19,7 @@ impl Source {
     /// the file does; a last layer that cannot be kept, or that nothing tells from others.
     pub fn weights(&self, graph: &Graph, seed: u64) -> Result<Imported, ImportError> {
         let entries = names::state_in(graph, self.scheme);
-        let last = graph.nodes.iter().find(|node| node.output == graph.logit).expect("a node makes it");
+        let last = graph.last_layer();
         let of_head = |content: Content| matches!(content, Content::Param(id) if last.params.contains(&id));
         let (mut tensors, mut found, mut uncounted) = (BTreeMap::new(), 0, 0);
         let (mut head_names, mut head_entries) = (Vec::new(), Vec::new());
@@ -152,8 +152,7 @@ impl Source {
             Some(found) if found.name != wanted => format!("the file fits --arch {}", found.name),
             Some(_) => "the file is of another version; save the state_dict again".to_owned(),
             None => {
-                let known = ARCHITECTURES.map(|architecture| architecture.name).join(", ");
-                format!("the file fits none of {known}: it is of another network, or not whole")
+                format!("the file fits none of {}: it is of another network, or not whole", arch::names())
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What a checkpoint's own `arch` and `args` prove of its network, and what its names imply.
 
 use super::super::arch::Architecture;
-use super::super::conventions::{Conventions, Family};
+use super::super::conventions::{Conventions, Family, HALF, IMAGENET, listed};
 use super::super::files::torch::Facts;
 use super::super::names::Scheme;
 use super::{ImportError, Source};
@@ -103,7 +103,6 @@ impl Stated {
 
     /// Whether something that is asked for is another.
     fn contradicted(&self, asked: Conventions) -> Option<String> {
-        let list = |values: [f32; 3]| values.map(|value| value.to_string()).join(",");
         let sentence = |option: &str, own: String, asked: String| {
             format!("its {} says {option} {own}, but {asked} is asked for (--{option} or --family)", self.by)
         };
@@ -123,7 +122,7 @@ impl Stated {
             if let (Some(own), Some(asked)) = (own, asked)
                 && own.iter().zip(asked).any(|(&own, asked)| differ(own, asked))
             {
-                return Some(sentence(option, list(own), list(asked)));
+                return Some(sentence(option, listed(own), listed(asked)));
             }
         }
         None
@@ -188,8 +187,6 @@ impl Source {
 
     /// Asks for what is open.
     fn question(&self, found: Conventions) -> String {
-        const PIXELS: &str = "--mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 (ImageNet's), \
-            --mean 0.5,0.5,0.5 --std 0.5,0.5,0.5, or --mean 0,0,0 --std 1,1,1 (pixels as they are)";
         if self.scheme == Scheme::Timm && found.padding.is_none() {
             return "timm's names do not tell tf_efficientnet_* from efficientnet_*; say --family timm \
                 (efficientnet_*), tf (tf_efficientnet_*), timm-ra4 or tf-ap (so, with mean and deviation 0.5), \
@@ -201,7 +198,13 @@ impl Source {
                 deepfakebench if it is one, else --family efficientnet-pytorch, or --padding, --mean and --std"
                 .to_owned();
         }
-        format!("nothing in it tells what becomes of pixels first: say {PIXELS}")
+        let pixels = |(mean, std)| format!("--mean {} --std {}", listed(mean), listed(std));
+        format!(
+            "nothing in it tells what becomes of pixels first: say {} (ImageNet's), {}, or {} (pixels as they are)",
+            pixels(IMAGENET),
+            pixels(HALF),
+            pixels(([0.0; 3], [1.0; 3])),
+        )
     }
 }
 
