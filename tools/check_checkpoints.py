@@ -93,6 +93,34 @@ class Fornet(nn.Module):
         return self.classifier(net._swish(net._bn1(net._conv_head(x))).mean((2, 3)))
 
 
+class Pooled(nn.Module):
+    """timm's network behind a GeM pool, whose power is one learned number."""
+
+    def __init__(self):
+        super().__init__()
+        self.backbone = timm.create_model("tf_efficientnet_b0", num_classes=0, global_pool="")
+        self.pooling = nn.Module()
+        self.pooling.p = nn.Parameter(torch.tensor([3.0]))
+        self.fc = nn.Linear(1280, 1)
+
+    def forward(self, x):
+        power = self.pooling.p
+        return self.fc(self.backbone(x).clamp(min=1e-6).pow(power).mean((2, 3)).pow(1 / power))
+
+
+class Scorer(nn.Module):
+    """torchvision's features inside another program's module, a head without a bias."""
+
+    def __init__(self):
+        super().__init__()
+        self.backbone = nn.Module()
+        self.backbone.features = torchvision.models.efficientnet_b0().features
+        self.score = nn.Linear(1280, 2, bias=False)
+
+    def forward(self, x):
+        return self.score(self.backbone.features(x).mean((2, 3)))
+
+
 def renamed(state, prefix):
     return {f"{prefix}{name}": value for name, value in state.items()}
 
@@ -159,6 +187,30 @@ CHECKPOINTS = [
         IMAGENET,
         ["--head", "classifier.1"],
     ),
+    (
+        "torchvision's features in another module, pixels as they are, no bias",
+        Scorer,
+        lambda m: renamed(m.state_dict(), "module."),
+        NONE,
+        ["--mean", "0,0,0", "--std", "1,1,1"],
+    ),
+    # Its own dict of settings says the mean; timm's name for the network alone would not.
+    (
+        "timm's tf_efficientnet_b0, a dict of settings with its mean",
+        lambda: timm.create_model("tf_efficientnet_b0", num_classes=1),
+        lambda m: {"config": {"model": "tf_efficientnet_b0", "mean": HALF[0], "std": HALF[1]}, "model": m.state_dict()},
+        HALF,
+        [],
+    ),
+    (
+        "timm's tf_efficientnet_b0, a dict of settings without one",
+        lambda: timm.create_model("tf_efficientnet_b0", num_classes=1),
+        lambda m: {"config": {"model": "tf_efficientnet_b0", "lr": 0.1}, "model": m.state_dict()},
+        NONE,
+        ["--mean", "0,0,0", "--std", "1,1,1"],
+    ),
+    # Another pool than the mean: nothing may make it right.
+    ("timm's tf_efficientnet_b0 behind GeM", Pooled, lambda m: m.state_dict(), IMAGENET, None),
     (
         "EfficientNet-PyTorch B7, bare",
         lambda: EfficientNet.from_name("efficientnet-b7", num_classes=2),

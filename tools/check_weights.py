@@ -3,9 +3,9 @@
 
     python tools/check_weights.py --dfrt target/release/dfrt
 
-For torchvision's efficientnet_b0, _b4 and _b5, timm's efficientnet_b0, tf_efficientnet_b0,
-tf_efficientnet_b4 and tf_efficientnet_lite0, and EfficientNet-PyTorch's B0 and B4, each with random weights and random
-running statistics: saves the state in the formats of torch.save and as safetensors,
+For torchvision's efficientnet_b0 to _b7, timm's efficientnet_b0, tf_efficientnet_b0, _b2, _b4,
+_b6 and _lite0, and EfficientNet-PyTorch's B0, B1, B3, B4, B5 and B7, each with random weights
+and random running statistics: saves the state in the formats of torch.save and as safetensors,
 imports each with `dfrt import`, exports it under the same names, loads that strictly into
 a fresh model of the same library and compares its logits; exports ONNX with any batch and
 a fixed one, lets onnx.checker see it, and compares onnxruntime's logits with PyTorch's.
@@ -16,6 +16,7 @@ Needs: pip install torch==2.15.0 torchvision==0.29.2 timm==1.0.31 onnx==1.23.2 \
 """
 
 import argparse
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -32,64 +33,51 @@ from safetensors.torch import load_file, save_file
 TOLERANCE = 1e-4
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 HALF = ([0.5] * 3, [0.5] * 3)
-# (name, how to make it, dfrt's architecture, side, names, family, mean and deviation)
+
+
+def of_torchvision(size, side, family="torchvision"):
+    """A row of MODELS."""
+    name = f"efficientnet_b{size}"
+    make = lambda: getattr(torchvision.models, name)(num_classes=1)
+    return f"torchvision {name}", make, (f"efficientnet-b{size}", side, "torchvision", family), IMAGENET
+
+
+def of_timm(name, arch, side, family, normalisation=IMAGENET):
+    """A row of MODELS."""
+    make = lambda: timm.create_model(name, num_classes=1)
+    return f"timm {name}", make, (f"efficientnet-{arch}", side, "timm", family), normalisation
+
+
+def of_package(size, side):
+    """A row of MODELS: EfficientNet-PyTorch, whose pads are those of the size's own side."""
+    arch = f"efficientnet-b{size}"
+    make = lambda: EfficientNet.from_name(arch, num_classes=1)
+    return f"EfficientNet-PyTorch B{size}", make, (arch, side, "efficientnet-pytorch", None), IMAGENET
+
+
+# (name, how to make it, (dfrt's architecture, side, names, family), mean and deviation)
 MODELS = [
-    (
-        "torchvision efficientnet_b0",
-        lambda: torchvision.models.efficientnet_b0(num_classes=1),
-        ("efficientnet-b0", 224, "torchvision", "torchvision"),
-        IMAGENET,
-    ),
-    (
-        "timm efficientnet_b0",
-        lambda: timm.create_model("efficientnet_b0", num_classes=1),
-        ("efficientnet-b0", 224, "timm", "timm-ra4"),
-        HALF,
-    ),
-    (
-        "timm tf_efficientnet_b0",
-        lambda: timm.create_model("tf_efficientnet_b0", num_classes=1),
-        ("efficientnet-b0", 96, "timm", "tf"),
-        IMAGENET,
-    ),
-    (
-        "timm tf_efficientnet_lite0",
-        lambda: timm.create_model("tf_efficientnet_lite0", num_classes=1),
-        ("efficientnet-lite0", 160, "timm", "tf-ap"),
-        HALF,
-    ),
-    (
-        "EfficientNet-PyTorch B0",
-        lambda: EfficientNet.from_name("efficientnet-b0", num_classes=1, image_size=224),
-        ("efficientnet-b0", 224, "efficientnet-pytorch", None),
-        IMAGENET,
-    ),
-    (
-        "torchvision efficientnet_b4",
-        lambda: torchvision.models.efficientnet_b4(num_classes=1),
-        ("efficientnet-b4", 380, "torchvision", None),
-        IMAGENET,
-    ),
+    of_torchvision(0, 224),
+    of_torchvision(1, 240),
+    of_torchvision(2, 260),
+    of_torchvision(3, 300),
+    of_torchvision(4, 380, None),
     # From B5 on torchvision has another epsilon.
-    (
-        "torchvision efficientnet_b5",
-        lambda: torchvision.models.efficientnet_b5(num_classes=1),
-        ("efficientnet-b5", 96, "torchvision", "torchvision"),
-        IMAGENET,
-    ),
-    (
-        "timm tf_efficientnet_b4",
-        lambda: timm.create_model("tf_efficientnet_b4", num_classes=1),
-        ("efficientnet-b4", 300, "timm", "tf"),
-        IMAGENET,
-    ),
-    # Its pads are those of 380 pixels, whatever the picture's side.
-    (
-        "EfficientNet-PyTorch B4",
-        lambda: EfficientNet.from_name("efficientnet-b4", num_classes=1),
-        ("efficientnet-b4", 256, "efficientnet-pytorch", None),
-        IMAGENET,
-    ),
+    of_torchvision(5, 96),
+    of_torchvision(6, 96),
+    of_torchvision(7, 96, None),
+    of_timm("efficientnet_b0", "b0", 224, "timm-ra4", HALF),
+    of_timm("tf_efficientnet_b0", "b0", 96, "tf"),
+    of_timm("tf_efficientnet_b2", "b2", 260, "tf"),
+    of_timm("tf_efficientnet_b4", "b4", 300, "tf"),
+    of_timm("tf_efficientnet_b6", "b6", 128, "tf"),
+    of_timm("tf_efficientnet_lite0", "lite0", 160, "tf-ap", HALF),
+    of_package(0, 224),
+    of_package(1, 256),
+    of_package(3, 256),
+    of_package(4, 256),
+    of_package(5, 128),
+    of_package(7, 96),
 ]
 
 
@@ -114,7 +102,8 @@ def shake(model, pictures):
         logits = model.eval()(pictures)
         linear = [module for module in model.modules() if isinstance(module, torch.nn.Linear)][-1]
         linear.weight /= logits.std()
-        linear.bias.copy_((linear.bias - logits.mean()) / logits.std())
+        if linear.bias is not None:
+            linear.bias.copy_((linear.bias - logits.mean()) / logits.std())
     return model
 
 
@@ -173,15 +162,18 @@ def check(dfrt, make, settings, normalisation, folder):
     model = shake(make(), (pixels - mean) / std)
     with torch.no_grad():
         expected = model((pixels - mean) / std)[:, 0]
-    exports = []
+    first, back = folder / "run", folder / "back.safetensors"
     for path in saved(model, folder):
-        out = folder / f"{path.stem}-run"
+        out = folder / f"{path.stem}-run" if first.exists() else first
         given = ["--family", family] if family else []
         run(dfrt, "import", path, "--arch", arch, "--res", res, "--out", out, *given)
-        back = folder / f"{path.stem}-back.safetensors"
+        back.unlink(missing_ok=True)
         run(dfrt, "export", out, "--out", back, "--names", names)
         require_equal(load_file(back), model.state_dict(), f"{path.name} there and back")
-        exports.append(out)
+        # B7's are 266 MB each.
+        path.unlink()
+        if out != first:
+            shutil.rmtree(out)
     fresh = make()
     fresh.load_state_dict(load_file(back), strict=True)
     with torch.no_grad():
@@ -191,13 +183,16 @@ def check(dfrt, make, settings, normalisation, folder):
     worst = 0.0
     for batch in ([], ["--batch", len(pixels)]):
         path = folder / f"batch{len(batch)}.onnx"
-        run(dfrt, "export", exports[0], "--out", path, *batch)
+        run(dfrt, "export", first, "--out", path, *batch)
         worst = max(worst, (onnx_logits(path, pixels) - expected).abs().max().item())
         twin, again = folder / f"again{len(batch)}", folder / f"again{len(batch)}.onnx"
         run(dfrt, "import", path, "--out", twin)
         run(dfrt, "export", twin, "--out", again, *batch)
         if path.read_bytes() != again.read_bytes():
             raise Failure("an exported file, imported and exported again, differs")
+        path.unlink()
+        again.unlink()
+        shutil.rmtree(twin)
     return worst, expected
 
 
@@ -221,7 +216,8 @@ def main():
         spread = f"logits {logits.min():.3f} to {logits.max():.3f}"
         print(
             f"{name} at {settings[1]} px: weights the same bits; onnxruntime within {worst:.1e} of PyTorch "
-            f"({spread}){'' if fine else ': FAILED'}"
+            f"({spread}){'' if fine else ': FAILED'}",
+            flush=True,
         )
     if failed:
         sys.exit(1)

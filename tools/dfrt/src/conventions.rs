@@ -5,7 +5,7 @@ use crate::failure;
 use crate::output;
 use anyhow::{Context, Result};
 use dfrt_trainer::model::arch::Architecture;
-use dfrt_trainer::model::conventions::{Conventions, Family};
+use dfrt_trainer::model::conventions::{Conventions, Family, listed};
 use dfrt_trainer::model::import::{Choices, Head, Imported, Source};
 use dfrt_trainer::train::settings::Settings;
 
@@ -78,9 +78,11 @@ pub fn told(source: &Source, imported: &Imported) -> String {
         Head::Kept => {
             imported.head_name.as_ref().map(|name| format!("; last layer {name}")).unwrap_or_default()
         }
-        Head::Merged { outputs: 1, .. } => "; its logit is turned, high for fake".to_owned(),
+        Head::Merged { outputs: 1, .. } => {
+            "; the logit of its last layer is turned, high for fake".to_owned()
+        }
         Head::Merged { fake_index, .. } => format!(
-            "; its two logits become one, {} minus {} (--fake-index changes it)",
+            "; the two logits of its last layer become one, {} minus {} (--fake-index changes it)",
             fake_index,
             1 - fake_index
         ),
@@ -89,6 +91,7 @@ pub fn told(source: &Source, imported: &Imported) -> String {
         }
         Head::Absent => "; it has no last layer: a fresh one is put there".to_owned(),
     };
+    let bias = if imported.unbiased { "; that layer has no bias there: 0 is taken" } else { "" };
     let left_out = match &imported.left_out[..] {
         [] => String::new(),
         [one] => format!("; {one} is left out"),
@@ -104,7 +107,7 @@ pub fn told(source: &Source, imported: &Imported) -> String {
     };
     let found_in = source.found_in.as_ref().map(|key| format!(" in its {key}")).unwrap_or_default();
     format!(
-        "{}: {} of {} entries under {}'s names{found_in}{uncounted}{head}{left_out}{others}",
+        "{}: {} of {} entries under {}'s names{found_in}{uncounted}{head}{bias}{left_out}{others}",
         source.path.display(),
         imported.found,
         imported.entries,
@@ -115,13 +118,12 @@ pub fn told(source: &Source, imported: &Imported) -> String {
 /// The conventions that hold, for the user to compare with those of the weights' family.
 fn tell_used(settings: &Settings) -> Result<()> {
     let architecture = settings.conventions.applied(Architecture::named(&settings.arch).context("--arch")?);
-    let list = |values: [f32; 3]| values.map(|value| value.to_string()).join(",");
     output::note(format!(
         "padding {}, batch-norm eps {}, mean {}, std {} (--family changes them)",
         architecture.padding,
         architecture.bn_eps,
-        list(architecture.mean),
-        list(architecture.std)
+        listed(architecture.mean),
+        listed(architecture.std)
     ));
     Ok(())
 }

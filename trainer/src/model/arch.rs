@@ -1,6 +1,6 @@
 //! The architectures, as tables to be read against the papers.
 
-use super::conventions::BadConvention;
+use super::conventions::{BYTES, BadConvention, IMAGENET};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -142,8 +142,8 @@ pub const EFFICIENTNET_B0: Architecture = Architecture {
     bn_eps: 1e-5,
     dropout: 0.2,
     drop_path: 0.2,
-    mean: [0.485, 0.456, 0.406],
-    std: [0.229, 0.224, 0.225],
+    mean: IMAGENET.0,
+    std: IMAGENET.1,
 };
 
 /// `channels` of B0 times `width` tenths, to the nearest multiple of 8, but at most a
@@ -199,8 +199,8 @@ pub const EFFICIENTNET_LITE0: Architecture = Architecture {
     squeeze: None,
     padding: Padding::Same,
     bn_eps: 1e-3,
-    mean: [127.0 / 255.0; 3],
-    std: [128.0 / 255.0; 3],
+    mean: BYTES.0,
+    std: BYTES.1,
     ..EFFICIENTNET_B0
 };
 
@@ -240,7 +240,8 @@ pub(crate) const LIGHT: [&Architecture; 4] =
 #[error("architecture `{0}` is unknown; choose one of {names}", names = names())]
 pub struct UnknownArchitecture(pub String);
 
-fn names() -> String {
+/// All names, for messages.
+pub(super) fn names() -> String {
     ARCHITECTURES.map(|architecture| architecture.name).join(", ")
 }
 

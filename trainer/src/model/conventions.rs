@@ -55,9 +55,12 @@ pub struct Family {
     std: [f32; 3],
 }
 
-const IMAGENET: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
-const HALF: ([f32; 3], [f32; 3]) = ([0.5; 3], [0.5; 3]);
-const BYTES: ([f32; 3], [f32; 3]) = ([127.0 / 255.0; 3], [128.0 / 255.0; 3]);
+/// Mean and deviation of ImageNet's pixels, per channel: torchvision, most of timm.
+pub(super) const IMAGENET: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
+/// Those that take pixels to [-1, 1].
+pub(super) const HALF: ([f32; 3], [f32; 3]) = ([0.5; 3], [0.5; 3]);
+/// Those of Google's Lite code: (byte - 127) / 128.
+pub(super) const BYTES: ([f32; 3], [f32; 3]) = ([127.0 / 255.0; 3], [128.0 / 255.0; 3]);
 
 const fn family(
     name: &'static str,
@@ -124,6 +127,11 @@ impl Family {
     }
 }
 
+/// Numbers of the channels as options have them: "0.485,0.456,0.406".
+pub fn listed(channels: [f32; 3]) -> String {
+    channels.map(|value| value.to_string()).join(",")
+}
+
 impl Conventions {
     /// Those of an architecture, all of them set.
     pub fn of(architecture: &Architecture) -> Self {
@@ -143,6 +151,12 @@ impl Conventions {
             mean: self.mean.or(others.mean),
             std: self.std.or(others.std),
         }
+    }
+
+    /// These, with what becomes of pixels left open.
+    #[must_use]
+    pub fn without_pixels(self) -> Self {
+        Self { mean: None, std: None, ..self }
     }
 
     /// The architecture with these in the place of its own.

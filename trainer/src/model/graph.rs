@@ -1,7 +1,7 @@
 //! An architecture expanded, once, into the list of nodes that forward,
 //! backward, the CPU reference, the weight names and the ONNX writer all walk.
 
-use super::arch::{Activation, Architecture, Padding};
+use super::arch::{ARCHITECTURES, Activation, Architecture, Padding};
 
 /// An intermediate result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,17 +37,18 @@ pub struct Window {
 }
 
 impl Window {
-    /// The window of a `kernel` x `kernel` convolution over h x w under a border rule;
-    /// h x w is also the size that a static rule was made for.
-    pub fn new(h: usize, w: usize, kernel: usize, stride: usize, padding: Padding) -> Self {
-        let pads = |size| match padding {
-            Padding::Symmetric => (kernel / 2, kernel / 2),
-            Padding::Same | Padding::StaticSame | Padding::StaticSameBareStem => same(size, kernel, stride),
-        };
-        Self::padded((h, w), kernel, stride, pads(h), pads(w))
+    /// A `kernel` x `kernel` convolution over h x w with kernel / 2 zeros on every side.
+    pub fn symmetric((h, w): (usize, usize), kernel: usize, stride: usize) -> Self {
+        let pads = (kernel / 2, kernel / 2);
+        Self::padded((h, w), kernel, stride, pads, pads)
     }
 
-    /// With given pads (before, after) along each axis.
+    /// The same with TensorFlow's SAME pads for h x w.
+    pub fn same((h, w): (usize, usize), kernel: usize, stride: usize) -> Self {
+        Self::padded((h, w), kernel, stride, same(h, kernel, stride), same(w, kernel, stride))
+    }
+
+    /// The same with given pads (before, after) along each axis.
     fn padded(
         (h, w): (usize, usize),
         kernel: usize,
@@ -225,11 +226,13 @@ pub struct Graph {
 #[error("resolution {0} cannot be used; choose a multiple of 32 from 32 up to 2048 (from 64 where the stem has no border), or one of {sides}", sides = sides())]
 pub struct BadResolution(pub usize);
 
-/// Sides that are no multiples of 32, but of 4: those that EfficientNets were published for.
-const PUBLISHED: [usize; 7] = [240, 260, 300, 380, 456, 528, 600];
+/// Sides that are no multiples of 32, but that EfficientNets were published for.
+fn published() -> impl Iterator<Item = usize> {
+    ARCHITECTURES.into_iter().map(|architecture| architecture.res).filter(|res| !res.is_multiple_of(32))
+}
 
 fn sides() -> String {
-    PUBLISHED.map(|side| side.to_string()).join(", ")
+    published().map(|side| side.to_string()).collect::<Vec<_>>().join(", ")
 }
 
 impl BadResolution {
@@ -238,7 +241,7 @@ impl BadResolution {
         // Without a border the last stride would find fewer pixels than its kernel has.
         let least = if padding == Padding::StaticSameBareStem { 64 } else { 32 };
         let multiple = res.is_multiple_of(32) && (least..=2048).contains(&res);
-        if multiple || PUBLISHED.contains(&res) { Ok(()) } else { Err(Self(res)) }
+        if multiple || published().any(|side| side == res) { Ok(()) } else { Err(Self(res)) }
     }
 }
 
@@ -284,6 +287,12 @@ impl Graph {
     /// Values that the network gives for one picture: 1 for a detector.
     pub fn outputs(&self) -> usize {
         self.extent(self.logit).len()
+    }
+
+    /// The linear layer that makes the logit.
+    pub fn last_layer(&self) -> &Node {
+        let made = self.nodes.iter().find(|node| node.output == self.logit);
+        made.expect("a node makes the logit")
     }
 
     /// The learned tensor of that torchvision name.
@@ -411,23 +420,22 @@ impl Graph {
 
     /// The window of the next spatial convolution, which reads `from`.
     fn window(&self, from: Extent, kernel: usize, stride: usize) -> Window {
-        let padding = self.architecture.padding;
         let spatial = self.nodes.iter().filter_map(|node| match node.op {
             Op::Convolution(window) | Op::Depthwise(window) => Some(window),
             _ => None,
         });
         let strides: Vec<usize> = spatial.map(|window| window.stride).collect();
-        let pads = match padding {
-            Padding::Symmetric | Padding::Same => {
-                return Window::new(from.h, from.w, kernel, stride, padding);
-            }
+        let extent = (from.h, from.w);
+        let pads = match self.architecture.padding {
+            Padding::Symmetric => return Window::symmetric(extent, kernel, stride),
+            Padding::Same => return Window::same(extent, kernel, stride),
             Padding::StaticSameBareStem if strides.is_empty() => (0, 0),
             Padding::StaticSame | Padding::StaticSameBareStem => {
                 let size = strides.iter().fold(self.architecture.res, |size, &stride| size.div_ceil(stride));
                 same(size, kernel, stride)
             }
         };
-        Window::padded((from.h, from.w), kernel, stride, pads, pads)
+        Window::padded(extent, kernel, stride, pads, pads)
     }
 
     fn batch_norm(&mut self, name: &str, x: ValueId, activation: Activation) -> ValueId {
@@ -489,7 +497,7 @@ impl Graph {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::arch::{ARCHITECTURES, EFFICIENTNET_B0, EFFICIENTNET_B4, EFFICIENTNET_TINY};
+    use crate::model::arch::{EFFICIENTNET_B0, EFFICIENTNET_B4, EFFICIENTNET_TINY};
 
     #[test]
     fn b0_has_the_published_size() {
@@ -579,9 +587,10 @@ mod tests {
 
     #[test]
     fn same_padding_puts_the_odd_pixel_last() {
-        let window = Window::new(96, 96, 3, 2, Padding::Same);
+        let window = Window::same((96, 95), 3, 2);
         assert_eq!((window.oh, window.pad_top, window.pad_bottom), (48, 0, 1));
-        let window = Window::new(7, 7, 5, 1, Padding::Same);
+        assert_eq!((window.ow, window.pad_left, window.pad_right), (48, 1, 1));
+        let window = Window::same((7, 7), 5, 1);
         assert_eq!((window.oh, window.pad_top, window.pad_bottom), (7, 2, 2));
     }
 }

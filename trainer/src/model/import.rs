@@ -36,9 +36,6 @@ pub enum Format {
     Onnx,
 }
 
-/// What a Git LFS pointer, which stands for a file, begins with.
-const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
-
 /// What is asked for where a file leaves it open.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
@@ -122,6 +119,8 @@ pub struct Imported {
     pub head: Head,
     /// The last layer's name in the file, where it was taken.
     pub head_name: Option<String>,
+    /// Whether that layer has no bias there, so that 0 was taken.
+    pub unbiased: bool,
     /// Entries of the network's state that the file holds, counters among them.
     pub found: usize,
     /// Counters of batches that the file lacks, which is no fault.
@@ -146,7 +145,7 @@ impl Source {
             (false, _) => path,
         };
         let bytes = storage::read(path)?;
-        if bytes.starts_with(LFS_POINTER) {
+        if storage::is_lfs_pointer(&bytes) {
             return Err(ImportError::LfsPointer(path.to_owned()));
         }
         let sha256 = storage::sha256(&bytes);
@@ -157,8 +156,7 @@ impl Source {
             return Err(ImportError::Keyless(path.to_owned()));
         }
         let flat = |state: StateDict, format| {
-            let shapes = state.tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shape.clone()));
-            let listed = Listed { key: String::new(), shapes: shapes.collect() };
+            let listed = Listed { key: String::new(), shapes: state.shapes() };
             let chosen = choosing::choose(path, &[listed], choices)?;
             Ok::<_, ImportError>(Self::new(path, sha256, format, (state, Facts::default()), chosen, choices))
         };

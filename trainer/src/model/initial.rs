@@ -1,6 +1,6 @@
 //! Initial weights, as torchvision's EfficientNet draws them, but for the last layer.
 
-use super::graph::{Graph, Op, ParamId, Parameter, Role};
+use super::graph::{Graph, ParamId, Parameter, Role};
 use super::weights::{Running, Weights};
 use dfrt_runtime::random::stream;
 use rand::RngExt;
@@ -19,7 +19,7 @@ impl Weights {
     /// torchvision takes ±1 / sqrt(features out), made for 1000 classes; for one
     /// logit that is ±1, and the first losses would be near 5.
     pub fn initial(graph: &Graph, seed: u64) -> Self {
-        let classifier = classifier_weight(graph);
+        let classifier = graph.last_layer().params[0];
         let draw = |(id, param)| initial_tensor(param, ParamId(id) == classifier, seed);
         let running = |channels| Running { mean: vec![0.0; channels], var: vec![1.0; channels] };
         Self {
@@ -28,14 +28,6 @@ impl Weights {
             batches_tracked: 0,
         }
     }
-}
-
-/// The weight of the layer that makes the logit.
-fn classifier_weight(graph: &Graph) -> ParamId {
-    let last = graph.nodes.iter().find(|node| node.output == graph.logit);
-    let last = last.expect("a node makes the logit");
-    assert_eq!(last.op, Op::Linear, "the logit is made by a linear layer");
-    last.params[0]
 }
 
 fn initial_tensor(param: &Parameter, is_classifier: bool, seed: u64) -> Vec<f32> {

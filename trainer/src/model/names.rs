@@ -19,6 +19,9 @@ pub enum Content {
     BatchesTracked,
 }
 
+/// torch's name of a batch-norm's counter of batches, in every scheme.
+pub const BATCHES_TRACKED: &str = "num_batches_tracked";
+
 /// One entry of the state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -120,7 +123,7 @@ fn statistics(graph: &Graph, index: usize, module: &str) -> [Entry; 3] {
     [
         entry("running_mean", vec![channels], Content::RunningMean(index)),
         entry("running_var", vec![channels], Content::RunningVar(index)),
-        entry("num_batches_tracked", vec![], Content::BatchesTracked),
+        entry(BATCHES_TRACKED, vec![], Content::BatchesTracked),
     ]
 }
 

@@ -17,6 +17,7 @@ pub fn trials() -> Vec<Trial> {
         plain("import/weights_for_other_programs_come_back", weights_for_other_programs_come_back),
         plain("import/conventions_of_a_family", conventions_of_a_family),
         plain("import/two_logits_become_one", two_logits_become_one),
+        plain("import/a_head_without_a_bias_is_told", a_head_without_a_bias_is_told),
         plain("import/a_fresh_head_is_asked_for", a_fresh_head_is_asked_for),
         plain("import/what_is_no_weight_is_refused", what_is_no_weight_is_refused),
         plain("import/bad_options", bad_options),
@@ -55,6 +56,25 @@ fn two_logits_become_one() {
     let other = imported(&file, &["--res", "32", "--fake-index", "0", "--head", "classifier"]);
     let auc = |run: &Path| evaluated(run)["auc"]["value"].as_f64().unwrap();
     assert!((auc(&run) + auc(&other) - 1.0).abs() < 1e-9, "the other class, the other order");
+}
+
+fn a_head_without_a_bias_is_told() {
+    let file = of_classes(1, |_| {});
+    let mut content = bytes(&file);
+    // The bias becomes a lone number of another name, which the logit may depend on.
+    let name = b"classifier.bias";
+    let at = content.windows(name.len()).position(|window| window == name).unwrap();
+    content[at..at + name.len()].copy_from_slice(b"temperature.all");
+    std::fs::write(&file, content).unwrap();
+    let out = folder().join("run");
+    dfrt!["import", &file, "--out", &out].failed(1, &["`temperature.all` [1]", "--leave-out"]);
+    let ran = dfrt!["import", &file, "--out", &out, "--leave-out", "temperature"];
+    assert!(
+        ran.err.contains("last layer classifier; that layer has no bias there: 0 is taken"),
+        "{}",
+        ran.err
+    );
+    ran.done();
 }
 
 fn a_fresh_head_is_asked_for() {

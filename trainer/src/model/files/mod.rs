@@ -8,6 +8,7 @@ pub mod pickle;
 pub mod torch;
 pub mod weights_file;
 
+use super::names::BATCHES_TRACKED;
 use super::weights::Tensor;
 use std::collections::BTreeMap;
 
@@ -23,6 +24,22 @@ pub struct StateDict {
     /// The key of the file's dict under which the state was, "model.state_dict" for
     /// one in another; `None` where the file's dict is the state itself.
     pub found_in: Option<String>,
+}
+
+impl StateDict {
+    /// The shapes of all tensors by name; of integers, whose shape is not kept, how many
+    /// there are.
+    pub fn shapes(&self) -> BTreeMap<String, Vec<usize>> {
+        let real = self.tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shape.clone()));
+        let integers = self.integers.iter().map(|(name, values)| (name.clone(), vec![values.len()]));
+        real.chain(integers).collect()
+    }
+
+    /// Training batches that the batch-norms have seen, the most that one says.
+    pub fn batches_tracked(&self) -> u64 {
+        let counters = self.integers.iter().filter(|(name, _)| name.ends_with(BATCHES_TRACKED));
+        counters.flat_map(|(_, values)| values).map(|&count| count.max(0) as u64).max().unwrap_or(0)
+    }
 }
 
 /// A state that a file holds, as its names and shapes alone tell it.

@@ -151,7 +151,7 @@ impl<'a> Pickle<'a> {
     /// The name of a class, a function or a made thing's class: "torch.Size".
     pub fn class_name(&self, id: Id) -> Option<String> {
         match *self.get(id) {
-            Value::Global { module, name } => Some(format!("{module}.{name}")),
+            Value::Global { .. } => self.global_name(id),
             Value::Made { by, with, .. } => match *self.get(by) {
                 // Protocols 0 and 1 make things through this function.
                 Value::Global { module: "copyreg" | "copy_reg", .. } => {
@@ -165,12 +165,12 @@ impl<'a> Pickle<'a> {
 
     /// The name of a global, which torch may also have put into a persistent id.
     fn global_name(&self, id: Id) -> Option<String> {
-        match *self.get(id) {
+        let named = match *self.get(id) {
+            Value::Persistent(reference) => *self.tuple(reference)?.get(1)?,
+            _ => id,
+        };
+        match *self.get(named) {
             Value::Global { module, name } => Some(format!("{module}.{name}")),
-            Value::Persistent(reference) => match *self.get(*self.tuple(reference)?.get(1)?) {
-                Value::Global { module, name } => Some(format!("{module}.{name}")),
-                _ => None,
-            },
             _ => None,
         }
     }

@@ -15,7 +15,7 @@ mod tests;
 
 use super::Listed;
 use super::StateDict;
-use super::pickle::{Id, Pickle, PickleError, Value, printable};
+use super::pickle::{self, Id, Pickle, PickleError, Value, printable};
 use archive::Archive;
 use entry::{Content, Entries};
 pub use facts::Facts;
@@ -149,6 +149,21 @@ pub enum TorchFileError {
     },
 }
 
+impl TorchFileError {
+    fn damaged(file: &Path, part: &str, reason: impl ToString) -> Self {
+        Self::Damaged { file: file.to_owned(), part: part.to_owned(), reason: reason.to_string() }
+    }
+}
+
+/// The pickle that a part of a file begins with.
+fn read_pickle<'a>(file: &Path, part: &str, bytes: &'a [u8]) -> Result<Pickle<'a>, TorchFileError> {
+    pickle::read(bytes).map_err(|source| TorchFileError::Pickle {
+        file: file.to_owned(),
+        part: part.to_owned(),
+        source,
+    })
+}
+
 /// What to do about a file that cannot be read.
 const SAVE: &str = "save it with torch.save(model.state_dict(), FILE)";
 
@@ -257,7 +272,7 @@ fn latest(
             Value::Text(name) if name.len() > MAX_NAME => {
                 let part = format!("the entry `{}`", printable(name));
                 let reason = format!("its name is longer than {MAX_NAME} bytes");
-                return Err(TorchFileError::Damaged { file: path.to_owned(), part, reason });
+                return Err(TorchFileError::damaged(path, &part, reason));
             }
             Value::Text(name) => name.to_owned(),
             _ => pickle.describe(key),

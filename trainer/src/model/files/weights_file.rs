@@ -80,6 +80,7 @@ pub fn save_in(
 /// accepted; anything else that does not fit is an error.
 pub fn load(path: &Path, graph: &Graph) -> Result<Loaded, WeightsError> {
     let File { state, metadata } = read(path, &storage::read(path)?)?;
+    let batches_tracked = state.batches_tracked();
     let (mut tensors, mut extras) = (BTreeMap::new(), BTreeMap::new());
     for (name, tensor) in state.tensors {
         match name.strip_prefix(EXTRA_PREFIX) {
@@ -89,8 +90,7 @@ pub fn load(path: &Path, graph: &Graph) -> Result<Loaded, WeightsError> {
     }
     let origin = Origin { file: path.to_owned(), arch: metadata.get(ARCH_KEY).cloned() };
     let mut weights = Weights::from_tensors(graph, tensors, &origin)?;
-    let counters = state.integers.values().flatten();
-    weights.batches_tracked = counters.map(|&count| count.max(0) as u64).max().unwrap_or(0);
+    weights.batches_tracked = batches_tracked;
     Ok(Loaded { weights, extras, metadata })
 }
 

@@ -1,12 +1,12 @@
 //! Every entry of a network's state taken from a file, and every tensor of the file
 //! accounted for.
 
-use super::super::arch::{ARCHITECTURES, Architecture};
+use super::super::arch::{self, Architecture};
 use super::super::files::weights_file;
 use super::super::graph::Graph;
 use super::super::names::{self, Content, Entry};
 use super::super::weights::{Origin, Tensor, Weights, WeightsError};
-use super::choosing::{self, BLOCKS};
+use super::choosing::{self, BLOCKS, is_counter};
 use super::head::{Layer, Taken};
 use super::{Head, ImportError, Imported, Source};
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +19,7 @@ impl Source {
     /// the file does; a last layer that cannot be kept, or that nothing tells from others.
     pub fn weights(&self, graph: &Graph, seed: u64) -> Result<Imported, ImportError> {
         let entries = names::state_in(graph, self.scheme);
-        let last = graph.nodes.iter().find(|node| node.output == graph.logit).expect("a node makes it");
+        let last = graph.last_layer();
         let of_head = |content: Content| matches!(content, Content::Param(id) if last.params.contains(&id));
         let (mut tensors, mut found, mut uncounted) = (BTreeMap::new(), 0, 0);
         let (mut head_names, mut head_entries) = (Vec::new(), Vec::new());
@@ -43,6 +43,7 @@ impl Source {
         let taken = self.head(graph, own)?;
         let head = taken.as_ref().map_or_else(|| self.replaced(graph, own), |taken| taken.head);
         let layer = taken.as_ref().map(|taken| taken.layer.clone());
+        let unbiased = taken.as_ref().is_some_and(|taken| !taken.biased);
         let made = match taken {
             Some(Taken { weight, bias, .. }) => [weight, bias],
             None => {
@@ -63,9 +64,10 @@ impl Source {
         let left_out = self.left_out(graph, &entries, layer.as_ref())?;
         let origin = Origin { file: self.path.clone(), arch: self.arch.clone() };
         let mut weights = Weights::from_tensors(graph, tensors, &origin)?;
-        weights.batches_tracked = self.batches_tracked();
+        weights.batches_tracked = self.state.batches_tracked();
         let head_name = layer.map(|layer| layer.name);
-        Ok(Imported { weights, head, head_name, found, uncounted, entries: entries.len(), left_out })
+        let entries = entries.len();
+        Ok(Imported { weights, head, head_name, unbiased, found, uncounted, entries, left_out })
     }
 
     /// What a fresh last layer takes the place of.
@@ -113,27 +115,24 @@ impl Source {
         let other_heads: BTreeSet<String> =
             self.layers(graph.architecture.head).iter().flat_map(Layer::tensors).collect();
         let (mut left_out, mut strangers) = (Vec::new(), Vec::new());
-        for (name, tensor) in &self.state.tensors {
+        for (name, shape) in self.state.shapes() {
             let extra = name.starts_with(weights_file::EXTRA_PREFIX);
-            if known.contains(name) || extra || self.is_of_another(name) {
+            if known.contains(&name) || extra || self.is_of_another(&name) {
                 continue;
             }
-            let inside = name.strip_prefix(&self.prefix).unwrap_or(name);
-            if name.starts_with(&self.prefix) && BLOCKS.iter().any(|root| inside.starts_with(root)) {
-                return Err(WeightsError::Unexpected {
-                    file: self.path.clone(),
-                    name: name.clone(),
-                    found: tensor.shape.clone(),
-                    advice: self.advice(graph),
-                }
-                .into());
+            let inside = name.strip_prefix(&self.prefix).unwrap_or(&name);
+            let among_own =
+                name.starts_with(&self.prefix) && BLOCKS.iter().any(|root| inside.starts_with(root));
+            if among_own && !is_counter(&name) {
+                let (file, advice) = (self.path.clone(), self.advice(graph));
+                return Err(WeightsError::Unexpected { file, name, found: shape, advice }.into());
             }
             let may_go = |begin: &String| name.starts_with(begin) || inside.starts_with(begin);
-            let idle = is_idle(name, tensor) || other_heads.contains(name);
+            let idle = is_counter(&name) || is_of_loss(&name) || other_heads.contains(&name);
             if !idle && !self.choices.leave_out.iter().any(may_go) {
-                strangers.push(format!("`{name}` {:?}", tensor.shape));
+                strangers.push(format!("`{name}` {shape:?}"));
             }
-            left_out.push(name.clone());
+            left_out.push(name);
         }
         if head.is_some() && !strangers.is_empty() {
             let names = match &strangers[..] {
@@ -146,12 +145,6 @@ impl Source {
         Ok(left_out)
     }
 
-    fn batches_tracked(&self) -> u64 {
-        let counters = self.state.integers.iter();
-        let counters = counters.filter(|(name, _)| name.ends_with("num_batches_tracked"));
-        counters.flat_map(|(_, values)| values).map(|&count| count.max(0) as u64).max().unwrap_or(0)
-    }
-
     /// What to do about tensors that do not fit `graph`.
     fn advice(&self, graph: &Graph) -> String {
         let wanted = graph.architecture.name;
@@ -159,21 +152,20 @@ impl Source {
             Some(found) if found.name != wanted => format!("the file fits --arch {}", found.name),
             Some(_) => "the file is of another version; save the state_dict again".to_owned(),
             None => {
-                let known = ARCHITECTURES.map(|architecture| architecture.name).join(", ");
-                format!("the file fits none of {known}: it is of another network, or not whole")
+                format!("the file fits none of {}: it is of another network, or not whole", arch::names())
             }
         }
     }
 
     /// The architecture whose every tensor but the last layer's the file holds.
     pub fn recognise(&self) -> Option<&'static Architecture> {
-        let shapes = self.state.tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shape.clone()));
-        choosing::recognise(&shapes.collect(), self.scheme, &self.prefix)
+        choosing::recognise(&self.state.shapes(), self.scheme, &self.prefix)
     }
 }
 
-/// Whether no logit can depend on a tensor: counters and weights of losses.
-fn is_idle(name: &str, tensor: &Tensor) -> bool {
-    let of_loss = |part: &str| ["loss", "criterion", "metric"].iter().any(|word| part.contains(word));
-    tensor.values.len() <= 1 || name.split('.').any(of_loss)
+/// Whether a tensor belongs to a loss or a measurement, which no logit depends on. Whole
+/// words only: "symmetric" holds "metric".
+fn is_of_loss(name: &str) -> bool {
+    const WORDS: [&str; 5] = ["loss", "losses", "criterion", "metric", "metrics"];
+    name.split(['.', '_']).any(|word| WORDS.contains(&word))
 }

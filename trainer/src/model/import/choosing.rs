@@ -4,7 +4,7 @@
 use super::super::arch::{ARCHITECTURES, Architecture};
 use super::super::files::Listed;
 use super::super::graph::Graph;
-use super::super::names::{self, Content, Scheme};
+use super::super::names::{self, BATCHES_TRACKED, Content, Scheme};
 use super::{Choices, ImportError};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -110,11 +110,19 @@ fn unnamed(path: &Path, listed: &[Listed], choices: &Choices) -> ImportError {
     ImportError::Names { path: path.to_owned(), count: shapes.len(), begins }
 }
 
+/// Whether a tensor counts what was done, by names that torch (batches of a batch-norm,
+/// models of an average) and the profiler thop give to nothing else. A lone number under
+/// any other name may be a temperature or the power of a pool.
+pub(super) fn is_counter(name: &str) -> bool {
+    const COUNTERS: [&str; 4] = [BATCHES_TRACKED, "n_averaged", "total_ops", "total_params"];
+    name.rsplit('.').next().is_some_and(|field| COUNTERS.contains(&field))
+}
+
 /// The architecture whose every tensor but the last layer's is there, and no more blocks.
 pub(super) fn recognise(shapes: &Shapes, scheme: Scheme, prefix: &str) -> Option<&'static Architecture> {
     let in_blocks = |name: &str| BLOCKS.iter().any(|root| name.starts_with(root));
     let own = shapes.keys().filter_map(|name| name.strip_prefix(prefix));
-    let held = own.filter(|name| in_blocks(name)).count();
+    let held = own.filter(|name| in_blocks(name) && !is_counter(name)).count();
     ARCHITECTURES.into_iter().find(|architecture| {
         let graph = Graph::new(architecture, 32).expect("a multiple of 32");
         let mut entries = names::state_in(&graph, scheme);

@@ -26,6 +26,8 @@ impl Layer {
 pub(super) struct Taken {
     pub head: Head,
     pub layer: Layer,
+    /// Whether the file has a bias of it; 0 took its place otherwise.
+    pub biased: bool,
     /// [outputs, channels].
     pub weight: Tensor,
     /// \[outputs\].
@@ -110,8 +112,10 @@ impl Source {
         let channels = graph.architecture.head;
         let [weight, name] = layer.tensors();
         let weight = self.state.tensors[&weight].clone();
-        let none = || Tensor { shape: vec![layer.outputs], values: vec![0.0; layer.outputs] };
-        let bias = self.state.tensors.get(&name).cloned().unwrap_or_else(none);
+        let zero = || Tensor { shape: vec![layer.outputs], values: vec![0.0; layer.outputs] };
+        let held = self.state.tensors.get(&name).cloned();
+        let biased = held.is_some();
+        let bias = held.unwrap_or_else(zero);
         if bias.shape != [layer.outputs] {
             let (file, found, expected) = (self.path.clone(), bias.shape, vec![layer.outputs]);
             let advice = "--head names another layer, --new-head takes a fresh one".to_owned();
@@ -134,7 +138,7 @@ impl Source {
                 let weight =
                     Tensor { shape: vec![1, channels], values: difference(&weight.values, channels) };
                 let bias = Tensor { shape: vec![1], values: difference(&bias.values, 1) };
-                Ok(Taken { head, layer, weight, bias })
+                Ok(Taken { head, layer, biased, weight, bias })
             }
             // One logit that is high for real.
             (1, 1) if fake == Some(0) => {
@@ -143,9 +147,9 @@ impl Source {
                     values: tensor.values.iter().map(|value| -value).collect(),
                 };
                 let head = Head::Merged { outputs: 1, fake_index: 0 };
-                Ok(Taken { head, weight: negated(&weight), bias: negated(&bias), layer })
+                Ok(Taken { head, weight: negated(&weight), bias: negated(&bias), layer, biased })
             }
-            (found, wanted) if found == wanted => Ok(Taken { head: Head::Kept, layer, weight, bias }),
+            (found, wanted) if found == wanted => Ok(Taken { head: Head::Kept, layer, biased, weight, bias }),
             (outputs, _) => {
                 let found = format!("`{}` has {outputs} outputs", layer.name);
                 Err(ImportError::NeedsNewHead { path: self.path.clone(), found })

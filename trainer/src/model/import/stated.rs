@@ -1,7 +1,7 @@
 //! What a checkpoint's own `arch` and `args` prove of its network, and what its names imply.
 
 use super::super::arch::Architecture;
-use super::super::conventions::{Conventions, Family};
+use super::super::conventions::{Conventions, Family, HALF, IMAGENET, listed};
 use super::super::files::torch::Facts;
 use super::super::names::Scheme;
 use super::{ImportError, Source};
@@ -13,11 +13,12 @@ pub struct Stated {
     pub arch: Option<&'static Architecture>,
     /// Side of the pictures in pixels.
     pub res: Option<usize>,
-    /// Conventions that other ones would contradict.
+    /// Its conventions.
     conventions: Conventions,
-    /// Conventions that its maker's name for the network goes with, though others could
-    /// have been asked for.
-    likely: Conventions,
+    /// Those of them that no option may contradict.
+    firm: Conventions,
+    /// Whether none may contradict the architecture.
+    arch_is_firm: bool,
     /// Who says so: "arch `tf_efficientnet_b4_ns`".
     by: String,
 }
@@ -63,7 +64,7 @@ impl<'a> Made<'a> {
         let all = Family::named(family).expect("a family").conventions(self.arch);
         // timm has changed which weights `efficientnet_b1` stands for.
         let open = !self.tf && self.tag.is_empty() && self.arch.name == "efficientnet-b1";
-        if open { Conventions { mean: None, std: None, ..all } } else { all }
+        if open { all.without_pixels() } else { all }
     }
 }
 
@@ -73,28 +74,40 @@ impl Stated {
         let made = facts.arch.as_deref().and_then(Made::of);
         let own = Conventions { padding: None, bn_eps: facts.bn_eps, mean: facts.mean, std: facts.std };
         let by_name = match (scheme, made) {
-            (Scheme::Timm, Some(made)) => made.conventions(),
+            (Scheme::Timm, Some(made)) => {
+                let all = made.conventions();
+                let (mean, std) = (all.mean.filter(|_| facts.own_mean), all.std.filter(|_| facts.own_std));
+                Conventions { mean, std, ..all }
+            }
             _ => Conventions::default(),
         };
-        let sure = Conventions { mean: None, std: None, ..by_name };
-        // With its settings there, what they leave open was the network's own.
-        let (conventions, likely) =
-            if facts.settings { (own.or(by_name), by_name) } else { (own.or(sure), by_name) };
         let by = match (&facts.arch, made) {
             (Some(name), Some(_)) => format!("arch `{name}`"),
             _ => "args".to_owned(),
         };
-        Self { arch: made.map(|made| made.arch), res: facts.res, conventions, likely, by }
+        // A dict of settings may be any program's: what the user says goes before it.
+        let firm = match (facts.options, facts.arch_is_firm) {
+            (true, _) => own.or(by_name),
+            (false, true) => by_name.without_pixels(),
+            (false, false) => Conventions::default(),
+        };
+        Self {
+            arch: made.map(|made| made.arch),
+            res: facts.res,
+            conventions: own.or(by_name),
+            firm,
+            arch_is_firm: facts.arch_is_firm,
+            by,
+        }
     }
 
     /// Whether something that is asked for is another.
     fn contradicted(&self, asked: Conventions) -> Option<String> {
-        let list = |values: [f32; 3]| values.map(|value| value.to_string()).join(",");
         let sentence = |option: &str, own: String, asked: String| {
             format!("its {} says {option} {own}, but {asked} is asked for (--{option} or --family)", self.by)
         };
         let differ = |a: f32, b: f32| (a - b).abs() > 1e-6 * b.abs().max(1e-3);
-        let own = self.conventions;
+        let own = self.firm;
         if let (Some(own), Some(asked)) = (own.padding, asked.padding)
             && own != asked
         {
@@ -109,7 +122,7 @@ impl Stated {
             if let (Some(own), Some(asked)) = (own, asked)
                 && own.iter().zip(asked).any(|(&own, asked)| differ(own, asked))
             {
-                return Some(sentence(option, list(own), list(asked)));
+                return Some(sentence(option, listed(own), listed(asked)));
             }
         }
         None
@@ -129,7 +142,8 @@ impl Source {
         architecture: &Architecture,
     ) -> Result<Conventions, ImportError> {
         let contradicts = |what| ImportError::Contradicts { path: self.path.clone(), what };
-        if let Some(own) = self.stated.arch.filter(|own| own.name != architecture.name) {
+        let other = self.stated.arch.filter(|own| own.name != architecture.name);
+        if let Some(own) = other.filter(|_| self.stated.arch_is_firm) {
             let (by, name) = (&self.stated.by, architecture.name);
             let what = format!("its {by} is {}, but {name} is asked for (--arch)", own.name);
             return Err(contradicts(what));
@@ -137,30 +151,32 @@ impl Source {
         if let Some(what) = self.stated.contradicted(asked) {
             return Err(contradicts(what));
         }
-        let told = asked.or(self.stated.conventions).or(self.stated.likely).or(self.conventions);
-        let found = told.or(self.implied(architecture));
+        // What is said of another network says nothing of this one.
+        let stated = if other.is_some() { Conventions::default() } else { self.stated.conventions };
+        let found = asked.or(stated).or(self.conventions).or(self.implied(architecture));
         if found.padding.is_some() && found.bn_eps.is_some() && found.mean.is_some() && found.std.is_some() {
             return Ok(found);
         }
         Err(ImportError::Conventions { path: self.path.clone(), question: self.question(found) })
     }
 
-    /// What the names tell. torchvision has one family; EfficientNet-PyTorch's weights came
-    /// from TensorFlow, but what a program around it does to pixels is its own affair.
+    /// What the names tell: the border rule and the epsilon of the library that made the
+    /// network; what becomes of pixels only where no other program stands around it, which
+    /// may do with them what it likes.
     fn implied(&self, architecture: &Architecture) -> Conventions {
         let of = |name: &str| Family::named(name).expect("a family").conventions(architecture);
-        match self.scheme {
+        let all = match self.scheme {
             Scheme::Torchvision => of("torchvision"),
             Scheme::Timm => Conventions::default(),
             Scheme::EfficientNetPytorch if self.is_deepfakebench() => {
-                Conventions { bn_eps: of("deepfakebench").bn_eps, ..Conventions::default() }
+                Conventions { padding: None, ..of("deepfakebench").without_pixels() }
             }
             Scheme::EfficientNetPytorch => {
-                let all = of(if architecture.squeeze.is_some() { "efficientnet-pytorch" } else { "lite" });
-                let bare = self.prefix.split('.').all(|part| ["", "module", "_orig_mod"].contains(&part));
-                if bare { all } else { Conventions { mean: None, std: None, ..all } }
+                of(if architecture.squeeze.is_some() { "efficientnet-pytorch" } else { "lite" })
             }
-        }
+        };
+        let bare = self.prefix.split('.').all(|part| ["", "module", "_orig_mod"].contains(&part));
+        if bare { all } else { all.without_pixels() }
     }
 
     /// Whether it is laid out as DeepfakeBench's `efficientnetb4`, whose stem is another.
@@ -171,8 +187,6 @@ impl Source {
 
     /// Asks for what is open.
     fn question(&self, found: Conventions) -> String {
-        const PIXELS: &str = "--mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 (ImageNet's), \
-            --mean 0.5,0.5,0.5 --std 0.5,0.5,0.5, or --mean 0,0,0 --std 1,1,1 (pixels as they are)";
         if self.scheme == Scheme::Timm && found.padding.is_none() {
             return "timm's names do not tell tf_efficientnet_* from efficientnet_*; pass --family timm \
                 (efficientnet_*), tf (tf_efficientnet_*), timm-ra4 or tf-ap (so, with mean and deviation 0.5), \
@@ -184,7 +198,13 @@ impl Source {
                 deepfakebench if it is one, else --family efficientnet-pytorch, or --padding, --mean and --std"
                 .to_owned();
         }
-        format!("nothing in it tells what becomes of pixels first: pass {PIXELS}")
+        let pixels = |(mean, std)| format!("--mean {} --std {}", listed(mean), listed(std));
+        format!(
+            "nothing in it tells what becomes of pixels first: pass {} (ImageNet's), {}, or {} (pixels as they are)",
+            pixels(IMAGENET),
+            pixels(HALF),
+            pixels(([0.0; 3], [1.0; 3])),
+        )
     }
 }
 

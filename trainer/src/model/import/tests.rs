@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::model::arch::{
-    Architecture, EFFICIENTNET_B0, EFFICIENTNET_B4, EFFICIENTNET_LITE0, EFFICIENTNET_TINY, LIGHT,
+    Architecture, EFFICIENTNET_B0, EFFICIENTNET_B4, EFFICIENTNET_LITE0, EFFICIENTNET_TINY, LIGHT, Padding,
 };
 use crate::model::conventions::Family;
-use crate::model::files::torch::save::Object;
+use crate::model::files::torch::save::{self, Object};
 use crate::model::graph::Graph;
 use crate::model::names;
 use crate::model::weights::Tensor;
@@ -259,8 +259,11 @@ fn a_head_is_asked_for_where_several_fit() {
 #[test]
 fn a_head_without_a_bias_has_one_of_zero() {
     let mut foreign = Foreign::new(&EFFICIENTNET_TINY, Scheme::Timm, 1);
+    assert!(!foreign.imported(&Choices::default()).unwrap().unbiased);
     foreign.tensors.remove("classifier.bias");
+    assert!(!foreign.imported(&new_head()).unwrap().unbiased);
     let imported = foreign.imported(&Choices::default()).unwrap();
+    assert!(imported.unbiased);
     assert_eq!((last(&imported).1, imported.found + 1), (0.0, imported.entries));
 }
 
@@ -271,11 +274,46 @@ fn prefixes_are_found_and_idle_strangers_left_out() {
     let stranger = Tensor { shape: vec![1], values: vec![0.5] };
     foreign.tensors.insert("total_ops".to_owned(), stranger);
     foreign.tensors.insert("criterion.weight".to_owned(), Tensor { shape: vec![2], values: vec![1.0; 2] });
+    // The profiler thop leaves one in every module, the network's own among them.
+    foreign.tensors.insert(
+        "backbone._blocks.0._bn1.total_params".to_owned(),
+        Tensor { shape: vec![1], values: vec![0.0] },
+    );
+    foreign.counters.insert("n_averaged".to_owned(), 9);
     let source = foreign.opened().unwrap();
     assert_eq!(source.prefix, "backbone.");
+    assert_eq!(source.recognise().unwrap().name, "efficientnet-b0");
     let imported = source.weights(&single(&EFFICIENTNET_B0), 0).unwrap();
     assert_eq!(imported.weights, foreign.weights);
-    assert_eq!(imported.left_out, ["criterion.weight", "total_ops"]);
+    let idle = ["backbone._blocks.0._bn1.total_params", "criterion.weight", "n_averaged", "total_ops"];
+    assert_eq!(imported.left_out, idle);
+}
+
+#[test]
+fn a_lone_number_is_asked_about() {
+    // The power of a GeM pool, a temperature, a threshold of some layer, a scale.
+    for (name, shape) in [
+        ("pooling.p", vec![1]),
+        ("temperature", vec![]),
+        ("parametric.slope", vec![1]),
+        ("symmetric.w", vec![2]),
+    ] {
+        let mut foreign = Foreign::new(&EFFICIENTNET_TINY, Scheme::Timm, 1);
+        let values = vec![3.0; shape.iter().product()];
+        foreign.tensors.insert(name.to_owned(), Tensor { shape, values });
+        let refused = foreign.refused(&single(&EFFICIENTNET_TINY));
+        assert!(
+            refused.contains(&format!("holds `{name}` [")) && refused.contains("--leave-out"),
+            "{refused}"
+        );
+        let choices = Choices { leave_out: vec![name.to_owned()], ..Choices::default() };
+        assert_eq!(foreign.imported(&choices).unwrap().left_out, [name]);
+    }
+    // Integers, too: a mask of channels.
+    let mut foreign = Foreign::new(&EFFICIENTNET_TINY, Scheme::Timm, 1);
+    foreign.counters.insert("pruning.mask".to_owned(), 1);
+    let refused = foreign.refused(&single(&EFFICIENTNET_TINY));
+    assert!(refused.contains("holds `pruning.mask` [1] beside the network"), "{refused}");
 }
 
 #[test]
@@ -311,6 +349,7 @@ fn several_networks_are_listed_and_asked_for() {
     let tiny = Foreign::new(&EFFICIENTNET_TINY, Scheme::Timm, 1);
     let twice = |first: &'static str, second: &'static str| {
         let mut all = Foreign::new(&EFFICIENTNET_TINY, Scheme::Timm, 1);
+        all.counters.clear();
         all.tensors = tiny
             .tensors
             .iter()
@@ -381,46 +420,87 @@ fn a_checkpoints_network_is_found_under_any_key() {
     assert!(unknown.ends_with("under the key `ema`; --key may be `net` or `model`"), "{unknown}");
 }
 
+/// A checkpoint with an `arch` beside the state, or none, and `args` as options or a dict.
+fn stating(arch: Option<&str>, options: bool, settings: &[(&str, Vec<u8>)]) -> Source {
+    let (_folder, path) = checkpoint(&["state_dict"], |object| {
+        if let Some(arch) = arch {
+            object.text("arch", arch);
+        }
+        object.settings("args", options, settings);
+    });
+    Source::open(&path, &Choices::default()).unwrap()
+}
+
+const ASKED_NOTHING: Conventions = Conventions { padding: None, bn_eps: None, mean: None, std: None };
+
+/// What is settled, or asked and refused.
+fn settled(source: &Source, asked: Conventions) -> Result<Conventions, String> {
+    source.settle(asked, &EFFICIENTNET_B0).map_err(|error| error.to_string())
+}
+
 #[test]
 fn a_checkpoints_own_arch_settles_conventions_or_contradicts() {
-    let of = |arch: &'static str, args: bool| {
-        let (folder, path) = checkpoint(&["state_dict"], |object| {
-            object.text("arch", arch);
-            if args {
-                object.args(&[("img_size", 260)]);
-            }
-        });
-        let source = Source::open(&path, &Choices::default()).unwrap();
-        drop(folder);
-        source
-    };
-    let none = Conventions::default();
-    let b0 = of("tf_efficientnet_b0_ns", true);
+    let open = [("mean", save::none()), ("std", save::none()), ("img_size", save::integer(260))];
+    let b0 = stating(Some("tf_efficientnet_b0_ns"), true, &open);
     assert_eq!(b0.stated.res, Some(260));
     let tf = Family::named("tf").unwrap().conventions(&EFFICIENTNET_B0);
-    assert_eq!(b0.settle(none, &EFFICIENTNET_B0).unwrap(), tf);
-    assert_eq!(b0.settle(tf, &EFFICIENTNET_B0).unwrap(), tf);
-    let refused =
-        |source: &Source, asked: Conventions| source.settle(asked, &EFFICIENTNET_B0).unwrap_err().to_string();
-    let timm = refused(&b0, Family::named("timm").unwrap().conventions(&EFFICIENTNET_B0));
+    assert_eq!(settled(&b0, ASKED_NOTHING).unwrap(), tf);
+    assert_eq!(settled(&b0, tf).unwrap(), tf);
+    let timm = settled(&b0, Family::named("timm").unwrap().conventions(&EFFICIENTNET_B0)).unwrap_err();
     assert!(
         timm.contains("arch `tf_efficientnet_b0_ns` says padding same, but symmetric is asked"),
         "{timm}"
     );
-    let half = Conventions { mean: Some([0.5; 3]), ..none };
-    assert!(refused(&b0, half).contains("says mean 0.485,0.456,0.406, but 0.5,0.5,0.5 is asked"));
-    // Without the settings of its training, mean and deviation are a guess that gives way.
-    assert_eq!(of("tf_efficientnet_b0_ns", false).settle(half, &EFFICIENTNET_B0).unwrap().mean, half.mean);
-    let arch = b0.settle(none, EFFICIENTNET_B4).unwrap_err().to_string();
+    let half = Conventions { mean: Some([0.5; 3]), ..ASKED_NOTHING };
+    let refused = settled(&b0, half).unwrap_err();
+    assert!(refused.contains("says mean 0.485,0.456,0.406, but 0.5,0.5,0.5 is asked"), "{refused}");
+    let arch = b0.settle(ASKED_NOTHING, EFFICIENTNET_B4).unwrap_err().to_string();
     assert!(arch.contains("is efficientnet-b0, but efficientnet-b4 is asked for (--arch)"), "{arch}");
     // Other networks' names settle nothing, and timm's names alone do not either.
-    let asked = of("resnet50", true).settle(none, &EFFICIENTNET_TINY).unwrap_err().to_string();
+    let resnet = stating(Some("resnet50"), true, &open);
+    let asked = settled(&resnet, ASKED_NOTHING).unwrap_err();
     assert!(asked.contains("--family timm") && asked.contains("tf_efficientnet_*"), "{asked}");
-    assert_eq!(of("resnet50", true).settle(tf, &EFFICIENTNET_TINY).unwrap(), tf);
+    assert_eq!(settled(&resnet, tf).unwrap(), tf);
 }
 
 #[test]
-fn names_of_efficientnet_pytorch_imply_its_conventions() {
+fn pixels_are_told_by_a_mean_and_a_deviation_alone() {
+    let arch = "tf_efficientnet_b0_ns";
+    let pixels = "what becomes of pixels first: say --mean";
+    let unsaid = [("img_size", save::integer(260))];
+    for options in [false, true] {
+        let silent = settled(&stating(Some(arch), options, &unsaid), ASKED_NOTHING).unwrap_err();
+        assert!(silent.contains(pixels), "{silent}");
+        // A mean alone leaves the deviation open, timm's `None` stands for the network's.
+        let mean = ("mean", save::channels([0.4, 0.5, 0.6]));
+        let half = settled(&stating(Some(arch), options, std::slice::from_ref(&mean)), ASKED_NOTHING);
+        assert!(half.unwrap_err().contains(pixels));
+        let both = settled(&stating(Some(arch), options, &[mean, ("std", save::none())]), ASKED_NOTHING);
+        let both = both.unwrap();
+        assert_eq!((both.mean, both.std), (Some([0.4, 0.5, 0.6]), Some([0.229, 0.224, 0.225])));
+    }
+}
+
+#[test]
+fn a_dict_of_settings_gives_way_to_what_is_asked_for() {
+    let said = [
+        ("model", [b"X\x0f\0\0\0".as_slice(), b"efficientnet_b0"].concat()),
+        ("mean", save::channels([0.4, 0.5, 0.6])),
+        ("std", save::channels([0.3, 0.3, 0.3])),
+    ];
+    let source = stating(None, false, &said);
+    let alone = settled(&source, ASKED_NOTHING).unwrap();
+    assert_eq!((alone.padding, alone.mean), (Some(Padding::Symmetric), Some([0.4, 0.5, 0.6])));
+    let tf = Family::named("tf").unwrap().conventions(&EFFICIENTNET_B0);
+    assert_eq!(settled(&source, tf).unwrap(), tf);
+    // What it says of another network is not taken for this one's.
+    let other = source.settle(ASKED_NOTHING, &EFFICIENTNET_TINY).unwrap_err().to_string();
+    assert!(other.contains("--family timm"), "{other}");
+    assert!(settled(&stating(None, true, &said), tf).unwrap_err().contains("says padding symmetric"));
+}
+
+#[test]
+fn names_of_a_bare_network_imply_its_conventions() {
     let none = Conventions::default();
     let of = |architecture: &'static Architecture, prefix: &str| {
         let foreign = Foreign::new(architecture, Scheme::EfficientNetPytorch, 1)
@@ -438,9 +518,16 @@ fn names_of_efficientnet_pytorch_imply_its_conventions() {
     );
     let timm = Foreign::new(&EFFICIENTNET_TINY, Scheme::Timm, 1).opened().unwrap();
     assert!(timm.settle(none, &EFFICIENTNET_TINY).unwrap_err().to_string().contains("--family timm"));
-    let torchvision = Foreign::new(&EFFICIENTNET_TINY, Scheme::Torchvision, 1).opened().unwrap();
-    let settled = torchvision.settle(none, &EFFICIENTNET_TINY).unwrap();
-    assert_eq!(settled, family("torchvision", &EFFICIENTNET_TINY));
+    let torchvision = |prefix: &str| {
+        let foreign = Foreign::new(&EFFICIENTNET_TINY, Scheme::Torchvision, 1);
+        let source = foreign.renamed(|name| format!("{prefix}{name}")).opened().unwrap();
+        source.settle(none, &EFFICIENTNET_TINY).map_err(|error| error.to_string())
+    };
+    for bare in ["", "_orig_mod.module."] {
+        assert_eq!(torchvision(bare).unwrap(), family("torchvision", &EFFICIENTNET_TINY));
+    }
+    let asked = torchvision("module.backbone.").unwrap_err();
+    assert!(asked.contains("what becomes of pixels first: say --mean 0.485,0.456,0.406"), "{asked}");
 }
 
 #[test]

@@ -33,11 +33,13 @@ pub fn trials() -> Vec<Trial> {
 
 /// The same geometry for both sides, each by its own rules.
 pub fn windows([n, h, w, ci, co, kernel, stride]: [usize; 7], padding: Padding) -> (graph::Window, Window) {
-    let slow = match padding {
-        Symmetric => Window::symmetric(n, h, w, ci, co, kernel, stride),
-        _ => Window::same(n, h, w, ci, co, kernel, stride),
-    };
-    (graph::Window::new(h, w, kernel, stride, padding), slow)
+    match padding {
+        Symmetric => (
+            graph::Window::symmetric((h, w), kernel, stride),
+            Window::symmetric(n, h, w, ci, co, kernel, stride),
+        ),
+        _ => (graph::Window::same((h, w), kernel, stride), Window::same(n, h, w, ci, co, kernel, stride)),
+    }
 }
 
 fn both_ways(bench: &mut Bench, (sizes, padding): Case) {

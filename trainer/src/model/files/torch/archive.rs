@@ -2,8 +2,8 @@
 //! `NAME/data/KEY` a storage's bytes, `NAME/byteorder` "little" or "big" (absent from
 //! older files, which are all little-endian). Records are stored, not compressed.
 
-use super::super::pickle::{self, Pickle, printable};
-use super::TorchFileError;
+use super::super::pickle::{Pickle, printable};
+use super::{TorchFileError, read_pickle};
 use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 use zip::read::ZipReadOptions;
@@ -25,7 +25,7 @@ impl<'a> Archive<'a> {
         let file = file.to_owned();
         let zip = match ZipArchive::new(Cursor::new(bytes)) {
             Ok(zip) => zip,
-            Err(error) => return Err(damaged(file, "the zip archive", error)),
+            Err(error) => return Err(TorchFileError::damaged(&file, "the zip archive", error)),
         };
         let prefix = zip.file_names_raw().find_map(|name| {
             let prefix = std::str::from_utf8(name).ok()?.strip_suffix("data.pkl")?;
@@ -48,11 +48,8 @@ impl<'a> Archive<'a> {
 
     /// The object that was saved.
     pub(super) fn pickle(&mut self) -> Result<Pickle<'a>, TorchFileError> {
-        pickle::read(self.record("data.pkl")?).map_err(|source| TorchFileError::Pickle {
-            file: self.file.clone(),
-            part: "the record `data.pkl`".to_owned(),
-            source,
-        })
+        let record = self.record("data.pkl")?;
+        read_pickle(&self.file, "the record `data.pkl`", record)
     }
 
     /// A storage's bytes, or nothing if there is no such storage.
@@ -74,11 +71,11 @@ impl<'a> Archive<'a> {
         let file = self.file.clone();
         let part = format!("the record `{}`", printable(name));
         let Some(index) = self.index(name) else {
-            return Err(damaged(file, &part, "it is missing"));
+            return Err(TorchFileError::damaged(&file, &part, "it is missing"));
         };
         let entry = match self.zip.by_index_data(index) {
             Ok(entry) => entry,
-            Err(error) => return Err(damaged(file, &part, error)),
+            Err(error) => return Err(TorchFileError::damaged(&file, &part, error)),
         };
         if entry.compression() != CompressionMethod::Stored || entry.encrypted() {
             return Err(TorchFileError::Packed { file, record: printable(name) });
@@ -87,15 +84,17 @@ impl<'a> Archive<'a> {
         let options = ZipReadOptions::new().ignore_crc32(entry.crc32() == 0);
         let size = usize::try_from(entry.size()).ok().filter(|&size| size <= self.unread);
         let Some(size) = size else {
-            return Err(damaged(file, &part, "it is longer than the file"));
+            return Err(TorchFileError::damaged(&file, &part, "it is longer than the file"));
         };
         self.unread -= size;
         match checked(&mut self.zip, index, options) {
             Ok(start) => {
                 let end = start.saturating_add(size);
-                self.bytes.get(start..end).ok_or_else(|| damaged(file, &part, "it ends after the file"))
+                self.bytes
+                    .get(start..end)
+                    .ok_or_else(|| TorchFileError::damaged(&file, &part, "it ends after the file"))
             }
-            Err(reason) => Err(damaged(file, &part, reason)),
+            Err(reason) => Err(TorchFileError::damaged(&file, &part, reason)),
         }
     }
 }
@@ -114,8 +113,4 @@ fn checked(
     }
     let start = entry.data_start().and_then(|start| usize::try_from(start).ok());
     start.ok_or_else(|| "its bytes are nowhere".to_owned())
-}
-
-fn damaged(file: PathBuf, part: &str, reason: impl ToString) -> TorchFileError {
-    TorchFileError::Damaged { file, part: part.to_owned(), reason: reason.to_string() }
 }

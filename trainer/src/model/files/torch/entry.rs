@@ -116,8 +116,7 @@ impl<'p, 'a> Entries<'p, 'a> {
     }
 
     fn damaged(&self, name: &str, reason: String) -> TorchFileError {
-        let part = format!("tensor `{}`", printable(name));
-        TorchFileError::Damaged { file: self.file.to_owned(), part, reason }
+        TorchFileError::damaged(self.file, &format!("tensor `{}`", printable(name)), reason)
     }
 }
 

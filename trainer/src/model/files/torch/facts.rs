@@ -14,8 +14,16 @@ const MAX_LEN: usize = 100;
 pub struct Facts {
     /// The network's name as its maker has it: "tf_efficientnet_b4_ns".
     pub arch: Option<String>,
-    /// Whether the settings of the training are there at all.
-    pub settings: bool,
+    /// Whether that name stands beside the state, or among the options of a program.
+    pub arch_is_firm: bool,
+    /// Whether the settings are the options that a program was run with (argparse's
+    /// `Namespace`), and no dict, which may say anything.
+    pub options: bool,
+    /// Whether the settings have a mean and leave it open: timm's `train.py` takes the
+    /// network's own then.
+    pub own_mean: bool,
+    /// The same of the deviation.
+    pub own_std: bool,
     /// The epsilon of the batch-norms that was asked for.
     pub bn_eps: Option<f32>,
     /// Channel means that pixels in \[0, 1\] lost.
@@ -30,12 +38,19 @@ impl Facts {
     /// Those of the object that was pickled.
     pub(super) fn of(pickle: &Pickle<'_>) -> Self {
         let root = pickle.root();
-        let settings = SETTINGS.iter().find_map(|key| dict(pickle, pickle.entry(root, key)?));
+        let found = SETTINGS.iter().find_map(|key| {
+            let id = pickle.entry(root, key)?;
+            Some((dict(pickle, id)?, pickle.class_name(id)))
+        });
+        let options = found.as_ref().is_some_and(|(_, class)| class.as_deref() == Some("argparse.Namespace"));
+        let settings = found.map(|(settings, _)| settings);
         let within = |keys: &[&str]| {
             let settings = settings?;
             keys.iter().find_map(|key| pickle.entry(settings, key))
         };
-        let arch = pickle.entry(root, "arch").or_else(|| within(&["model", "arch", "model_name", "encoder"]));
+        let beside = pickle.entry(root, "arch");
+        let arch = beside.or_else(|| within(&["model", "arch", "model_name", "encoder"]));
+        let open = |key: &str| within(&[key]).is_some_and(|id| *pickle.get(id) == Value::None);
         let side = |id| match *pickle.get(id) {
             Value::Int(side) => usize::try_from(side).ok(),
             _ => None,
@@ -50,10 +65,13 @@ impl Facts {
                 Value::Text(name) if name.len() <= MAX_LEN => Some(name.to_owned()),
                 _ => None,
             }),
-            settings: settings.is_some(),
+            arch_is_firm: beside.is_some() || options,
+            options,
+            own_mean: open("mean"),
+            own_std: open("std"),
             bn_eps: within(&["bn_eps"]).and_then(|id| real(pickle, id)),
-            mean: within(&["mean"]).and_then(|id| triple(pickle, id)),
-            std: within(&["std"]).and_then(|id| triple(pickle, id)),
+            mean: within(&["mean"]).and_then(|id| triple(pickle, id)).filter(of_unit_pixels),
+            std: within(&["std"]).and_then(|id| triple(pickle, id)).filter(of_unit_pixels),
             res: within(&["img_size", "image_size"])
                 .and_then(side)
                 .or_else(|| within(&["input_size"]).and_then(last)),
@@ -70,6 +88,11 @@ fn dict(pickle: &Pickle<'_>, id: Id) -> Option<Id> {
         }
         _ => None,
     }
+}
+
+/// Whether numbers are of pixels in \[0, 1\]; those of bytes are not told apart from others.
+fn of_unit_pixels(values: &[f32; 3]) -> bool {
+    values.iter().all(|value| (0.0..=1.0).contains(value))
 }
 
 fn real(pickle: &Pickle<'_>, id: Id) -> Option<f32> {

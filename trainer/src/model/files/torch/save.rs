@@ -120,6 +120,22 @@ pub(super) fn header(little_endian: bool) -> Vec<u8> {
     .concat()
 }
 
+/// The opcodes of `None`.
+pub(in crate::model) fn none() -> Vec<u8> {
+    b"N".to_vec()
+}
+
+/// Those of an integer.
+pub(in crate::model) fn integer(value: i64) -> Vec<u8> {
+    [b"\x8a\x08".as_slice(), &value.to_le_bytes()].concat()
+}
+
+/// Those of a tuple of one real number for each channel.
+pub(in crate::model) fn channels(values: [f64; 3]) -> Vec<u8> {
+    let numbers = values.map(|value| [b"G".as_slice(), &value.to_be_bytes()].concat()).concat();
+    [b"(".as_slice(), &numbers, b"t"].concat()
+}
+
 /// A dict in the making, as programs save their checkpoints.
 #[derive(Default)]
 pub(in crate::model) struct Object {
@@ -145,14 +161,18 @@ impl Object {
         });
     }
 
-    /// A `Namespace` of integers under "args".
-    pub(in crate::model) fn args(&mut self, values: &[(&str, i64)]) {
+    /// Settings under a key, as the values' opcodes: argparse's `Namespace`, or a dict.
+    pub(in crate::model) fn settings(&mut self, key: &str, options: bool, values: &[(&str, Vec<u8>)]) {
         self.add(|object| {
-            object.text("args").global("argparse", "Namespace").raw(b")\x81}(");
-            for &(name, value) in values {
-                object.text(name).int(value);
+            object.text(key);
+            if options {
+                object.global("argparse", "Namespace").raw(b")\x81");
             }
-            object.raw(b"ub");
+            object.raw(b"}(");
+            for (name, value) in values {
+                object.text(name).raw(value);
+            }
+            object.raw(if options { b"ub" } else { b"u" });
         });
     }
 

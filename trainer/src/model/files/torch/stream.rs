@@ -2,9 +2,9 @@
 //! protocol's version, a description of the machine, the object, the list of the
 //! storages' keys), and then for each key a count of elements (i64) and their bytes.
 
-use super::super::pickle::{self, Pickle, Value, printable};
-use super::TorchFileError;
+use super::super::pickle::{Pickle, Value, printable};
 use super::entry::StorageRef;
+use super::{TorchFileError, read_pickle};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -52,11 +52,7 @@ struct Stream<'a> {
 
 impl<'a> Stream<'a> {
     fn pickle(&mut self, part: &str) -> Result<Pickle<'a>, TorchFileError> {
-        let pickle = pickle::read(&self.bytes[self.at..]).map_err(|source| TorchFileError::Pickle {
-            file: self.file.clone(),
-            part: part.to_owned(),
-            source,
-        })?;
+        let pickle = read_pickle(&self.file, part, &self.bytes[self.at..])?;
         self.at += pickle.length();
         Ok(pickle)
     }
@@ -71,22 +67,24 @@ impl<'a> Stream<'a> {
             }
         }
         let Value::List(keys_in_order) = keys.get(keys.root()) else {
-            return Err(self.damaged("the list of storages", "it is no list".to_owned()));
+            return Err(TorchFileError::damaged(&self.file, "the list of storages", "it is no list"));
         };
         let mut sections = Sections::new();
         for &key in keys_in_order {
             let Value::Text(key) = *keys.get(key) else {
                 let reason = format!("it has {} for a key", keys.describe(key));
-                return Err(self.damaged("the list of storages", reason));
+                return Err(TorchFileError::damaged(&self.file, "the list of storages", reason));
             };
             let part = format!("the storage `{}`", printable(key));
             match element_sizes.get(key) {
                 Some(Ok(size)) => drop(sections.insert(key, self.section(&part, *size)?)),
                 Some(Err(class)) => {
                     let reason = format!("its class `{}` is unknown", printable(class));
-                    return Err(self.damaged(&part, reason));
+                    return Err(TorchFileError::damaged(&self.file, &part, reason));
                 }
-                None => return Err(self.damaged(&part, "the object has no tensor of it".to_owned())),
+                None => {
+                    return Err(TorchFileError::damaged(&self.file, &part, "the object has no tensor of it"));
+                }
             }
         }
         Ok(sections)
@@ -95,19 +93,15 @@ impl<'a> Stream<'a> {
     fn section(&mut self, part: &str, element_size: usize) -> Result<&'a [u8], TorchFileError> {
         let rest = &self.bytes[self.at..];
         let Some((count, rest)) = rest.split_first_chunk() else {
-            return Err(self.damaged(part, "the file ends before it".to_owned()));
+            return Err(TorchFileError::damaged(&self.file, part, "the file ends before it"));
         };
         let count = i64::from_le_bytes(*count);
         let length = usize::try_from(count).ok().and_then(|count| count.checked_mul(element_size));
         let Some(section) = length.and_then(|length| rest.get(..length)) else {
             let reason = format!("of its {count} elements, {} bytes are left in the file", rest.len());
-            return Err(self.damaged(part, reason));
+            return Err(TorchFileError::damaged(&self.file, part, reason));
         };
         self.at += size_of::<i64>() + section.len();
         Ok(section)
-    }
-
-    fn damaged(&self, part: &str, reason: String) -> TorchFileError {
-        TorchFileError::Damaged { file: self.file.clone(), part: part.to_owned(), reason }
     }
 }

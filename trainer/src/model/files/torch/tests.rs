@@ -182,7 +182,10 @@ fn arch_and_args_are_told() {
     let file = archive(&object.finish(), &storages);
     let expected = Facts {
         arch: Some("tf_efficientnet_b4_ns".to_owned()),
-        settings: true,
+        arch_is_firm: true,
+        options: true,
+        own_mean: false,
+        own_std: true,
         bn_eps: Some(0.002),
         mean: Some([0.5, 1.0, 0.0]),
         std: None,
@@ -190,6 +193,21 @@ fn arch_and_args_are_told() {
     };
     assert_eq!(checkpoint(&file).unwrap().facts(), expected);
     assert_eq!(checkpoint(&wrapped(&["model"])).unwrap().facts(), Facts::default());
+    // A dict of a program's own, and a mean of bytes.
+    let mut object = Assembler::new();
+    object.raw(b"}(").text("config").raw(b"}(").text("model").text("efficientnet_b0");
+    object
+        .text("mean")
+        .raw(b"](")
+        .int(124)
+        .int(117)
+        .int(104)
+        .raw(b"eu")
+        .text("net")
+        .state(&tensors)
+        .raw(b"u");
+    let expected = Facts { arch: Some("efficientnet_b0".to_owned()), ..Facts::default() };
+    assert_eq!(checkpoint(&archive(&object.finish(), &storages)).unwrap().facts(), expected);
 }
 
 #[test]
