@@ -1,49 +1,102 @@
-//! Splits for data sets that come without any: by group, so that nobody is trained on and
-//! tested, and by the groups' names, so that every disk has the same.
+//! Splits for data sets that come without any: by what may show the same face, so that nobody
+//! is trained on and tested, and by the groups' names, so that every disk has the same.
 
+use super::grouping::Grouping;
+use super::manifest::ManifestError;
+use super::parts::parts;
+use super::place::quoted;
 use super::sample::{Label, Sample, Split};
 use crate::random;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
-/// Of a hundred groups so many validate, and as many test.
+/// Of a hundred parts so many validate, and as many test.
 const HELD_OUT: usize = 15;
 
-/// Divides `samples` into train, val and test, about 70, 15 and 15 of a hundred groups of
-/// those with the same classes; of three such groups or more each split has one. The draw is
-/// keyed by `seed` and the group's name. Gives the rule in words.
-pub(super) fn divide(samples: &mut [Sample], seed: u64) -> String {
-    let mut classes: BTreeMap<&str, BTreeSet<Label>> = BTreeMap::new();
-    for sample in samples.iter() {
-        classes.entry(&sample.group).or_default().insert(sample.label);
+/// Divides `samples` of the data set `set` into train, val and test, about 70, 15 and 15 of a
+/// hundred [`parts`] of those with the same classes. The draw is keyed by `seed` and the name
+/// of the part's first group. Gives the rule in words.
+///
+/// # Errors
+/// Fewer parts than it takes for pictures of every class in every split.
+pub(super) fn divide(
+    set: &Path,
+    samples: &mut [Sample],
+    grouping: Grouping,
+    seed: u64,
+) -> Result<String, ManifestError> {
+    let parts: Vec<(String, Vec<usize>)> =
+        parts(samples, grouping).into_iter().map(|(name, places)| (name.to_owned(), places)).collect();
+    let mut strata: BTreeMap<BTreeSet<Label>, Vec<(u64, &[usize])>> = BTreeMap::new();
+    for (name, places) in &parts {
+        let classes = places.iter().map(|&place| samples[place].label).collect();
+        let drawn = random::key(seed, &["split".into(), name.as_str().into()]);
+        strata.entry(classes).or_default().push((drawn, places));
     }
-    let mut strata: BTreeMap<BTreeSet<Label>, Vec<(u64, &str)>> = BTreeMap::new();
-    for (group, classes) in classes {
-        let drawn = random::key(seed, &["split".into(), group.into()]);
-        strata.entry(classes).or_default().push((drawn, group));
-    }
-    let mut splits: BTreeMap<String, Split> = BTreeMap::new();
-    for mut groups in strata.into_values() {
-        groups.sort_unstable();
-        let [test, val] = held_out(groups.len());
-        for (place, (_, group)) in groups.into_iter().enumerate() {
+    // Where there are too few of a kind for every split, they are drawn together.
+    let (mut strata, few): (Vec<_>, Vec<_>) = strata.into_values().partition(|stratum| stratum.len() > 2);
+    strata.push(few.concat());
+    let mut counts = [0; 3];
+    for mut stratum in strata {
+        stratum.sort_unstable();
+        let [test, val] = held_out(stratum.len());
+        for (place, (_, members)) in stratum.into_iter().enumerate() {
             let split = match place {
                 _ if place < test => Split::Test,
                 _ if place < test + val => Split::Val,
                 _ => Split::Train,
             };
-            splits.insert(group.to_owned(), split);
+            counts[split as usize] += 1;
+            members.iter().for_each(|&member| samples[member].split = split);
         }
     }
-    for sample in samples {
-        sample.split = splits[&sample.group];
-    }
-    format!("no split is named: 70 % of the groups train, 15 % validate, 15 % test, drawn with --seed {seed}")
+    every_class_in_every_split(set, samples, &parts)?;
+    let groups = samples.iter().map(|sample| &*sample.group).collect::<BTreeSet<&str>>().len();
+    let from = match parts.len() {
+        same if same == groups => format!("{groups} groups"),
+        fewer => format!("{fewer} parts (of {groups} groups, those that share a name or a person joined)"),
+    };
+    let share = |split: Split| {
+        let pictures = samples.iter().filter(|sample| sample.split == split).count();
+        format!("{split} {} ({pictures} files)", counts[split as usize])
+    };
+    let shares = Split::ALL.map(share).join(", ");
+    Ok(format!("no split is named: {from} are drawn: {shares}; by dfrt data index --seed {seed}"))
 }
 
-/// How many of `groups` test, and how many validate.
-fn held_out(groups: usize) -> [usize; 2] {
-    let share = (groups * HELD_OUT + 50) / 100;
-    match groups {
+fn every_class_in_every_split(
+    set: &Path,
+    samples: &[Sample],
+    parts: &[(String, Vec<usize>)],
+) -> Result<(), ManifestError> {
+    let of = |label: Label| move |sample: &&Sample| sample.label == label;
+    for label in
+        [Label::Real, Label::Fake].into_iter().filter(|&label| samples.iter().any(|s| s.label == label))
+    {
+        let has = |split: &Split| samples.iter().filter(of(label)).any(|sample| sample.split == *split);
+        let Some(without) = Split::ALL.into_iter().find(|split| !has(split)) else { continue };
+        let holds = |(_, places): &&(String, Vec<usize>)| places.iter().any(|&at| samples[at].label == label);
+        let reason = match parts.iter().filter(holds).count() {
+            1 => format!("all {label} pictures share a group, name or person"),
+            count => {
+                format!("the {label} pictures are of only {count} parts that share no group, name or person")
+            }
+        };
+        let reason = format!(
+            "no split is named, and none can be drawn: {reason}, so that {without} would have none. Name the splits \
+            (folders train, val and test; in a list a column split), or say --split test to `dfrt data index {} \
+            --out manifest.csv`, and use that manifest",
+            quoted(set)
+        );
+        return Err(ManifestError::Unclear { path: set.to_owned(), reason });
+    }
+    Ok(())
+}
+
+/// How many of `parts` test, and how many validate.
+fn held_out(parts: usize) -> [usize; 2] {
+    let share = (parts * HELD_OUT + 50) / 100;
+    match parts {
         0 | 1 => [0, 0],
         2 => [1, 0],
         _ => [share.max(1); 2],
@@ -68,7 +121,7 @@ mod tests {
 
     fn divided(groups: usize, seed: u64) -> BTreeMap<String, Split> {
         let mut samples = samples(groups);
-        divide(&mut samples, seed);
+        divide(Path::new("set"), &mut samples, Grouping::Auto, seed).unwrap();
         let mut splits = BTreeMap::new();
         for sample in samples {
             let earlier = splits.insert(sample.group.clone(), sample.split);
@@ -84,8 +137,12 @@ mod tests {
         assert_eq!(Split::ALL.map(count), [700, 150, 150]);
         assert_eq!(divided(1000, 0), splits);
         assert_ne!(divided(1000, 1), splits);
-        let mut said = samples(10);
-        assert!(divide(&mut said, 7).ends_with("--seed 7"));
+        let rule = divide(Path::new("set"), &mut samples(20), Grouping::Auto, 7).unwrap();
+        assert_eq!(
+            rule,
+            "no split is named: 20 groups are drawn: train 14 (28 files), val 3 (6 files), test 3 (6 files); by dfrt \
+            data index --seed 7"
+        );
     }
 
     #[test]
@@ -96,12 +153,59 @@ mod tests {
                 Sample::new(format!("{place}.png"), label, "s", format!("{place}"), Split::Train)
             })
             .collect();
-        divide(&mut samples, 3);
+        divide(Path::new("set"), &mut samples, Grouping::Auto, 3).unwrap();
         for split in Split::ALL {
             let labels: BTreeSet<Label> =
                 samples.iter().filter(|sample| sample.split == split).map(|sample| sample.label).collect();
             assert_eq!(labels.len(), 2, "{split}");
         }
+    }
+
+    /// Originals `000` to `039`, and of each pair two swaps by two methods.
+    fn swaps() -> Vec<Sample> {
+        let original =
+            |n: usize| Sample::new(format!("r{n}.png"), Label::Real, "r", format!("{n:03}"), Split::Train);
+        let swap = |(n, method): (usize, &str)| {
+            let group = format!("{method}/{n:03}_{:03}", n ^ 1);
+            Sample::new(format!("{group}.png"), Label::Fake, method, group, Split::Train)
+        };
+        let methods = ["Deepfakes", "FaceSwap"];
+        let swaps = (0..40).flat_map(|n| methods.map(|method| (n, method))).map(swap);
+        (0..40).map(original).chain(swaps).collect()
+    }
+
+    #[test]
+    fn a_swap_and_its_original_are_never_in_two_splits() {
+        let mut samples = swaps();
+        let rule = divide(Path::new("set"), &mut samples, Grouping::Auto, 0).unwrap();
+        assert!(rule.contains("20 parts (of 120 groups") && rule.contains("train 14 (84 files)"), "{rule}");
+        let mut splits: BTreeMap<String, BTreeSet<Split>> = BTreeMap::new();
+        for sample in &samples {
+            for number in sample.group.rsplit('/').next().unwrap().split('_') {
+                splits.entry(number.to_owned()).or_default().insert(sample.split);
+            }
+        }
+        assert_eq!(splits.len(), 40);
+        assert!(splits.values().all(|splits| splits.len() == 1), "{splits:?}");
+    }
+
+    #[test]
+    fn too_few_parts_are_refused() {
+        // A chain of swaps: everybody shares a face with the next.
+        let chain = |n: usize| {
+            let group = format!("{n:03}_{:03}", n + 1);
+            Sample::new(format!("{n}.png"), Label::Fake, "s", group, Split::Train)
+        };
+        let says = |mut samples: Vec<Sample>, expected: &str| {
+            let error = divide(Path::new("my set"), &mut samples, Grouping::Auto, 0).unwrap_err().to_string();
+            assert!(
+                error.contains(expected) && error.contains("--split test to `dfrt data index 'my set'"),
+                "{error}"
+            );
+        };
+        says((0..30).map(chain).collect(), "all fake pictures share a group, name or person");
+        says(samples(4), "all fake pictures share a group");
+        says(samples(6), "the fake pictures are of only 2 parts");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Which pictures are of one video or person, where no list says it: by the folder that
-//! they lie in, or by how their names begin. Where names allow both a film and a set of
-//! single pictures, the rule is asked for; whatever was decided is said.
+//! they lie in, or by how their names begin. Where names prove neither a video nor single
+//! pictures, the rule is asked for; whatever was decided is said.
 
 use super::layouts::Media;
 use super::manifest::ManifestError;
@@ -8,14 +8,6 @@ use super::naming::{self, Frame};
 use super::sample::Label;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
-
-/// Numbered pictures in a folder, or behind a name, on average: up to so many they are taken
-/// for frames of a film whatever the number of films.
-const SHORT: usize = 100;
-/// The same where a class has at least [`MANY`] such folders or names.
-const LONG: usize = 1000;
-/// A folder of some generator's pictures is one of few, a video's one of many.
-const MANY: usize = 5;
 
 /// The rule by which pictures are grouped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,6 +55,12 @@ impl Place {
         self.file.rsplit_once('.').map_or(&*self.file, |(stem, _)| stem)
     }
 
+    /// The folders below its class's that tell it from others: not `frames` in `clip3/frames`.
+    pub fn telling_folders(&self) -> String {
+        let telling = self.folders.split('/').filter(|name| !name.is_empty() && !naming::is_idle(name));
+        telling.collect::<Vec<_>>().join("/")
+    }
+
     fn folder(&self) -> [&str; 2] {
         [&self.above, &self.folders]
     }
@@ -70,6 +68,12 @@ impl Place {
     /// The folder's own name.
     fn innermost(&self) -> &str {
         self.folders.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// `frame10`: it says that it is a frame, and not of which video.
+    fn is_bare_frame(&self) -> bool {
+        let stem = self.stem().to_ascii_lowercase();
+        self.frame() == Frame::Number && (stem.contains("frame") || stem.contains("frm"))
     }
 
     /// The frame that its name says it is; in `video_019` so is `video_019_0001`.
@@ -96,10 +100,11 @@ impl Grouped {
     /// The subset of picture `at`: the folders above and the first below its class's that is
     /// no video, else its class.
     pub fn subset(&self, at: usize, place: &Place) -> String {
-        let first = match place.folders.split_once('/') {
+        let folders = place.telling_folders();
+        let first = match folders.split_once('/') {
             Some((first, _)) => first,
             None if self.in_video[at] => "",
-            None => &place.folders,
+            None => &folders,
         };
         let named: Vec<&str> = [&*place.above, first].into_iter().filter(|name| !name.is_empty()).collect();
         if named.is_empty() { place.label.name().to_owned() } else { named.join("/") }
@@ -117,19 +122,19 @@ pub(super) fn group(
     grouping: Grouping,
     media: Media,
 ) -> Result<Grouped, ManifestError> {
-    let names = Names::of(places);
+    let telling: Vec<Place> =
+        places.iter().map(|place| Place { folders: place.telling_folders(), ..place.clone() }).collect();
+    let names = Names::of(&telling);
     let mut groups: Vec<String> = Vec::with_capacity(places.len());
     let mut counts = Counts::default();
-    let (mut films, mut beginnings) = (HashSet::new(), HashSet::new());
     let probed = (grouping, media) == (Grouping::Auto, Media::Pictures);
+    let films = if probed { films(&telling) } else { HashSet::new() };
     if probed {
-        films = self::films(set, places)?;
-        beginnings = self::beginnings(set, places, &films)?;
+        ask(set, &telling, &films)?;
     }
     let mut in_video = Vec::with_capacity(places.len());
-    for place in places {
-        let folder = place.folder();
-        let film = films.contains(&(place.label, folder));
+    for (whole, place) in places.iter().zip(&telling) {
+        let film = films.contains(&(place.label, place.folder()));
         let by = match (grouping, place.frame()) {
             (Grouping::File, _) => By::Itself,
             (Grouping::Folder, _) if !place.folders.is_empty() => By::Folder,
@@ -137,12 +142,12 @@ pub(super) fn group(
             (Grouping::Stem, frame) => match (frame, naming::behind(place.stem())) {
                 (Frame::Of(name), _) | (_, Some(name)) => By::Beginning(name),
                 (Frame::Number, None) if !place.folders.is_empty() => By::Folder,
-                _ => By::Name,
+                _ => naming::beginning(place.stem()).map_or(By::Name, By::Beginning),
             },
-            (Grouping::Auto, _) if film => By::Folder,
             (Grouping::Auto, Frame::Of(name)) if probed => By::Frame(name),
-            (Grouping::Auto, Frame::Behind(name)) if beginnings.contains(&(place.label, folder)) => {
-                By::Beginning(name)
+            (Grouping::Auto, _) if film => By::Folder,
+            (Grouping::Auto, Frame::Behind(_)) if probed => {
+                naming::numbered(place.stem()).map_or(By::Name, By::Beginning)
             }
             (Grouping::Auto, _) => By::Name,
         };
@@ -151,7 +156,7 @@ pub(super) fn group(
             By::Folder => joined(&[&place.above, &place.folders]),
             By::Frame(name) | By::Beginning(name) => joined(&[&place.above, name]),
             By::Name => joined(&[&place.above, names.of_place(place)]),
-            By::Itself => joined(&[&place.above, place.label.name(), &place.folders, names.of_place(place)]),
+            By::Itself => joined(&[&place.above, place.label.name(), &whole.folders, names.of_place(place)]),
         };
         counts.add(&by, &group);
         groups.push(group);
@@ -198,101 +203,92 @@ impl<'a> Names<'a> {
 
 type Folder<'a> = (Label, [&'a str; 2]);
 
-/// The folders below a class's whose pictures are numbered like the frames of a film.
-fn films<'a>(set: &Path, places: &'a [Place]) -> Result<HashSet<Folder<'a>>, ManifestError> {
-    let mut folders: BTreeMap<Folder<'_>, Numbered<'_>> = BTreeMap::new();
-    for place in places.iter().filter(|place| !place.folders.is_empty()) {
-        let folder = folders.entry((place.label, place.folder())).or_default();
-        folder.all += 1;
-        folder.name = place.innermost();
-        folder.numbered += usize::from(place.frame() == Frame::Number);
-        folder.told |=
-            place.stem().to_ascii_lowercase().contains("frame") || naming::is_video(place.innermost());
-    }
-    let mut films = HashSet::new();
-    for label in [Label::Real, Label::Fake] {
-        let numbered = folders.iter().filter(|((of, _), folder)| *of == label && folder.is_numbered());
-        let (told, untold): (Vec<_>, Vec<_>) = numbered.partition(|(_, folder)| folder.told);
-        films.extend(told.iter().map(|(key, _)| **key));
-        let pictures: usize = untold.iter().map(|(_, folder)| folder.all).sum();
-        if is_of_films(pictures, untold.len()) {
-            films.extend(untold.iter().map(|(key, _)| **key));
-        } else if let Some((_, folder)) = untold.first() {
-            let what = format!("{label}: the {pictures} pictures in {:?}", folder.name);
-            return Err(unclear(set, what, untold.len(), "folder", "folder"));
-        }
-    }
-    Ok(films)
-}
-
-#[derive(Default)]
-struct Numbered<'a> {
-    name: &'a str,
-    all: usize,
-    numbered: usize,
-    told: bool,
-}
-
-impl Numbered<'_> {
-    fn is_numbered(&self) -> bool {
-        self.all > 1 && 10 * self.numbered >= 9 * self.all
-    }
-}
-
-/// Whether `films` folders or names with `pictures` in all are films, of which the pictures
-/// are frames; else they may be anything.
-fn is_of_films(pictures: usize, films: usize) -> bool {
-    let most = if films >= MANY { LONG } else { SHORT };
-    films > 0 && pictures <= most * films
-}
-
-fn unclear(set: &Path, what: String, films: usize, noun: &str, rule: &str) -> ManifestError {
-    let others = match films {
-        1 => String::new(),
-        _ => format!(" and {} more like it", films - 1),
+/// The folders below a class's that are proved to be a video's: called like one, or like a
+/// part of one (`000` beside `000_003`), or with frames of no other video.
+fn films(places: &[Place]) -> HashSet<Folder<'_>> {
+    let innermost = || places.iter().map(Place::innermost).filter(|name| !name.is_empty());
+    let pairs: HashSet<&str> = innermost().filter(|name| naming::is_video(name)).collect();
+    let parts: HashSet<&str> = pairs.iter().flat_map(|name| name.split(['_', '-'])).collect();
+    let is_film = |place: &&Place| {
+        let name = place.innermost();
+        !name.is_empty() && (pairs.contains(name) || parts.contains(name) || place.is_bare_frame())
     };
-    let reason = format!(
-        "{what}{others} are numbered: frames of one video a {noun}, or single pictures? Say --group {rule} or \
-        --group file to `dfrt data index {} --out manifest.csv`, and use that manifest",
-        super::place::quoted(set)
-    );
-    ManifestError::Unclear { path: set.to_owned(), reason }
+    places.iter().filter(is_film).map(|place| (place.label, place.folder())).collect()
 }
 
-/// The folders in which several names stand before several numbers each: `x_10`, `x_11`,
-/// `y_10`, `y_11`.
-fn beginnings<'a>(
-    set: &Path,
-    places: &'a [Place],
-    films: &HashSet<Folder<'_>>,
-) -> Result<HashSet<Folder<'a>>, ManifestError> {
-    let mut folders: BTreeMap<Folder<'_>, (usize, BTreeMap<&str, usize>)> = BTreeMap::new();
-    for place in places {
-        let folder = (place.label, place.folder());
-        if films.contains(&folder) {
-            continue;
-        }
-        let (all, named) = folders.entry(folder).or_default();
-        *all += 1;
-        if let Frame::Behind(name) = place.frame() {
-            *named.entry(name).or_default() += 1;
+/// Asks for the rule where several pictures are numbered and nothing proves what the numbers
+/// count: pictures in a folder that is not one of `films`, behind a name, or by a frame's
+/// word alone.
+fn ask(set: &Path, places: &[Place], films: &HashSet<Folder<'_>>) -> Result<(), ManifestError> {
+    let mut folders: Numbered<'_, Folder<'_>> = Numbered::default();
+    let mut names: Numbered<'_, (&str, &str)> = Numbered::default();
+    let mut bare: Numbered<'_, Label> = Numbered::default();
+    for place in places.iter().filter(|place| !films.contains(&(place.label, place.folder()))) {
+        match place.frame() {
+            Frame::Of(_) => {}
+            Frame::Number if !place.folders.is_empty() => folders.add((place.label, place.folder()), place),
+            Frame::Number if place.is_bare_frame() => bare.add(place.label, place),
+            Frame::Behind(_) if naming::numbered(place.stem()).is_some() => {}
+            Frame::Number => {}
+            Frame::Behind(_) | Frame::Other => {
+                if let Some(name) = naming::beginning(place.stem()) {
+                    names.add((&place.above, name), place);
+                }
+            }
         }
     }
-    let mut found = HashSet::new();
-    for (folder, (all, named)) in folders {
-        let pictures: usize = named.values().sum();
-        let several = named.len() > 1 && named.values().any(|&count| count > 1);
-        if !several || 10 * pictures < 9 * all {
-            continue;
-        }
-        if !is_of_films(pictures, named.len()) {
-            let first = named.keys().next().expect("there are several");
-            let what = format!("{}: its {pictures} pictures called {first:?}", folder.0);
-            return Err(unclear(set, what, named.len(), "name", "stem"));
-        }
-        found.insert(folder);
+    let ways = |rule: &str, unit: &str| {
+        format!(
+            "Is each {unit} one video or person (--group {rule}), or is each picture on its own (--group file)?"
+        )
+    };
+    let question = if let Some((what, example)) = folders.several("folder") {
+        format!("{what} have only numbers for names ({example}). {}", ways("folder", "folder"))
+    } else if let Some((what, example)) = names.several("name") {
+        format!("{what} are numbered behind a name ({example}). {}", ways("stem", "name"))
+    } else if let Some((what, example)) = bare.several("class") {
+        format!(
+            "{what} are frames by their names, and no video is named ({example}). Put each video's into a folder of \
+            its own, or treat each picture on its own (--group file)?"
+        )
+    } else {
+        return Ok(());
+    };
+    let command = format!("`dfrt data index {} --out manifest.csv`", super::place::quoted(set));
+    let reason = format!("{question} Say it to {command}, and use that manifest");
+    Err(ManifestError::Unclear { path: set.to_owned(), reason })
+}
+
+/// Numbered pictures by what they may be frames of.
+struct Numbered<'a, Of> {
+    by: BTreeMap<Of, (&'a Place, BTreeSet<&'a str>)>,
+}
+
+impl<Of> Default for Numbered<'_, Of> {
+    fn default() -> Self {
+        Self { by: BTreeMap::new() }
     }
-    Ok(found)
+}
+
+impl<'a, Of: Ord> Numbered<'a, Of> {
+    fn add(&mut self, of: Of, place: &'a Place) {
+        self.by.entry(of).or_insert_with(|| (place, BTreeSet::new())).1.insert(place.stem());
+    }
+
+    /// How many there are where there are several of one, and the first as an example; one
+    /// picture each is its own group either way.
+    fn several(&self, unit: &str) -> Option<(String, String)> {
+        let several = || self.by.values().filter(|(_, names)| names.len() > 1);
+        let (first, _) = several().next()?;
+        let (count, pictures) = (several().count(), several().map(|(_, names)| names.len()).sum::<usize>());
+        let noun = match (count, unit) {
+            (1, unit) => unit.to_owned(),
+            (_, "class") => "classes".to_owned(),
+            (_, unit) => format!("{unit}s"),
+        };
+        let example = joined(&[first.innermost(), &first.file]);
+        Some((format!("{pictures} pictures of {count} {noun}"), format!("{}: {example}", first.label)))
+    }
 }
 
 /// How many pictures and groups each rule made.

@@ -49,16 +49,95 @@ fn a_word_for_frames_names_the_film() {
     assert_eq!(auto(&places), ["x", "x"]);
 }
 
+/// What is said of `places`, in the words `expected`.
+#[track_caller]
+fn asks(places: &[Place], expected: &[&str]) {
+    let message =
+        group(Path::new("my set"), places, Grouping::Auto, Media::Pictures).unwrap_err().to_string();
+    expected.iter().for_each(|word| assert!(message.contains(word), "{word:?} is not in {message}"));
+    assert!(
+        message.contains("--group file") && message.contains("`dfrt data index 'my set' --out"),
+        "{message}"
+    );
+}
+
 #[test]
-fn names_before_numbers_are_films_where_there_are_several() {
-    let films = ["a_1.png", "a_2.png", "b_1.png", "b_2.png"].map(|name| place(Fake, name));
-    assert_eq!(auto(&films), ["a", "a", "b", "b"]);
-    let one = ["img_1.png", "img_2.png", "img_3.png"].map(|name| place(Real, name));
-    assert_eq!(auto(&one), ["img_1", "img_2", "img_3"]);
-    let prefix = ["face_a_1.png", "face_a_2.png", "face_a_3.png"].map(|name| place(Real, name));
-    assert_eq!(auto(&prefix), ["face_a_1", "face_a_2", "face_a_3"]);
-    let alone = ["a_1.png", "b_2.png", "c_3.png"].map(|name| place(Real, name));
-    assert_eq!(auto(&alone), ["a_1", "b_2", "c_3"]);
+fn frames_beside_each_other_are_of_their_video() {
+    let names = [
+        "clip1frame10.png",
+        "clip1frame11.png",
+        "clip2_frame1.png",
+        "clip3_f7.png",
+        "clip3_f8.png",
+        "000_003_12.png",
+        "000_003_13.png",
+        "clip4_12_0.png",
+        "clip4_13_0.png",
+        "p0002_0.png",
+        "p0002_1.png",
+    ];
+    assert_eq!(
+        auto(&names.map(|name| place(Fake, name))),
+        [
+            "clip1", "clip1", "clip2", "clip3", "clip3", "000_003", "000_003", "clip4", "clip4", "p0002",
+            "p0002"
+        ]
+    );
+}
+
+#[test]
+fn names_before_numbers_are_asked_about() {
+    let alone = ["a_1.png", "b_2.png", "c_3.png", "d4.png", "e_5_0.png"].map(|name| place(Real, name));
+    assert_eq!(auto(&alone), ["a_1", "b_2", "c_3", "d4", "e_5_0"]);
+    let empty = ["img_1.png", "img_2.png", "real_1.png", "real_2.png", "seed1.png", "seed2.png"];
+    assert_eq!(auto(&empty.map(|name| place(Real, name)))[5], "seed2");
+    let unclear = [
+        &["a_1.png", "a_2.png", "b_1.png", "b_2.png"][..],
+        &["face_a_1.png", "face_a_2.png"],
+        // Most of them are called otherwise.
+        &["x_001.png", "x_002.png", "p.png", "q.png", "r.png", "s.png"],
+        // 12 may be a video or a frame.
+        &["name_12_0.png", "name_13_0.png"],
+        &["real_12_0.png", "real_12_1.png"],
+        &["alice1.png", "alice2.png"],
+        &["n01440764_1.png", "n01440764_2.png"],
+    ];
+    for names in unclear {
+        let places: Vec<Place> = names.iter().map(|name| place(Real, name)).collect();
+        asks(&places, &["are numbered behind a name", "--group stem"]);
+    }
+    let places = ["alice1.png", "alice2.png", "bob_1.png"].map(|name| place(Real, name));
+    assert_eq!(grouped(&places, Grouping::Stem).groups, ["alice", "alice", "bob"]);
+    asks(
+        &["frame1.png", "frame2.png"].map(|name| place(Fake, name)),
+        &["2 pictures of 1 class", "no video is named (fake: frame1.png)"],
+    );
+}
+
+#[test]
+fn folders_that_only_say_what_lies_in_them_are_no_videos() {
+    let mut places = Vec::new();
+    for below in ["swap/video_1/frames", "swap/video_1/faces", "swap/video_2/frames", "faces/video_3"] {
+        places.extend(numbered(Fake, 2, move |frame| format!("{below}/{frame:03}.png")));
+    }
+    let grouped = grouped(&places, Grouping::Auto);
+    let groups: BTreeSet<&str> = grouped.groups.iter().map(String::as_str).collect();
+    assert_eq!(groups.into_iter().collect::<Vec<_>>(), ["swap/video_1", "swap/video_2", "video_3"]);
+    assert_eq!(
+        (grouped.subset(0, &places[0]), grouped.subset(6, &places[6])),
+        ("swap".into(), "fake".into())
+    );
+    // Every file for itself has all of its folders in its name.
+    let files = self::grouped(&places, Grouping::File).groups;
+    assert_eq!(files.iter().collect::<BTreeSet<_>>().len(), places.len());
+}
+
+#[test]
+fn a_number_is_a_video_beside_swaps_of_it() {
+    let mut places = numbered(Real, 2, |frame| format!("000/{frame:04}.png"));
+    asks(&places, &["2 pictures of 1 folder have only numbers for names (real: 000/0000.png)"]);
+    places.extend(numbered(Fake, 2, |frame| format!("Deepfakes/000_003/{frame:04}.png")));
+    assert_eq!(auto(&places), ["000", "000", "Deepfakes/000_003", "Deepfakes/000_003"]);
 }
 
 #[test]
@@ -77,29 +156,17 @@ fn what_may_be_films_or_single_pictures_is_asked() {
         numbered(Fake, count, move |number| format!("{folder}/{number:05}.png"))
     };
     let large: Vec<Place> = generators.iter().flat_map(|folder| of(folder, 500)).collect();
-    let asks = |places: &[Place], expected: &[&str]| {
-        let message =
-            group(Path::new("my set"), places, Grouping::Auto, Media::Pictures).unwrap_err().to_string();
-        expected.iter().for_each(|word| assert!(message.contains(word), "{word:?} is not in {message}"));
-    };
-    asks(
-        &large,
-        &["fake: the 1000 pictures", "--group folder", "--group file", "`dfrt data index 'my set' --out"],
-    );
-    let flat =
-        ["a", "b"].iter().flat_map(|name| numbered(Real, 500, move |number| format!("{name}_{number}.png")));
-    asks(
-        &flat.collect::<Vec<_>>(),
-        &["real: its 1000 pictures called \"a\" and 1 more like it", "--group stem"],
-    );
+    asks(&large, &["1000 pictures of 2 folders", "(fake: diffusion/00000.png)", "--group folder"]);
+    // Neither their number nor that of the folders proves anything.
+    let few: Vec<Place> = generators.iter().flat_map(|folder| of(folder, 2)).collect();
+    asks(&few, &["4 pictures of 2 folders"]);
+    let films =
+        (0..20).flat_map(|film| numbered(Fake, 9, move |number| format!("f{film:03}/{number:05}.png")));
+    asks(&films.collect::<Vec<_>>(), &["180 pictures of 20 folders"]);
     let files = grouped(&large, Grouping::File);
     assert_eq!(files.groups.iter().collect::<BTreeSet<_>>().len(), 1000);
     assert_eq!(files.subset(0, &large[0]), "stylegan");
     assert_eq!(grouped(&large, Grouping::Folder).groups.iter().collect::<BTreeSet<_>>().len(), 2);
-    // Films are many, and long ones too.
-    let films =
-        (0..20).flat_map(|film| numbered(Fake, 500, move |number| format!("f{film:03}/{number:05}.png")));
-    assert_eq!(auto(&films.collect::<Vec<_>>()).iter().collect::<BTreeSet<_>>().len(), 20);
     // Names that are no numbers are no frames.
     let named =
         generators.iter().flat_map(|folder| numbered(Fake, 500, move |n| format!("{folder}/seed{n}x.png")));

@@ -5,15 +5,14 @@
 mod columns;
 mod labels;
 mod places;
+mod splits;
 
-use super::division;
 use super::grouping::{self, Grouping};
 use super::layouts::{Media, lists};
 use super::manifest::{Label, Manifest, ManifestError, Reach, Sample, Split};
-use super::naming;
 use super::table::Table;
 use columns::Columns;
-use places::Paths;
+use places::{Folded, Paths};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -112,14 +111,15 @@ pub fn parse(path: &Path, bytes: &[u8], asked: &Asked) -> Result<Manifest, Manif
     }
     let mut rules = vec![format!("paths are from the column {:?}", &table.names[columns.path])];
     let texts: Vec<&str> = rows.iter().map(|row| row.fields[columns.path].trim()).collect();
-    let labelled = labels::read(&table.names, &columns, &rows, &texts, asked).map_err(&unclear)?;
+    let folded = Folded::of(&texts).map_err(&unclear)?;
+    let labelled = labels::read(&table.names, &columns, &rows, &folded, asked).map_err(&unclear)?;
     rules.push(labelled.rule);
 
     let paths = Paths::of(path, &rows, &texts, asked)?;
-    let (mut skipped, mut samples, mut texts_kept) = (paths.skipped, Vec::new(), Vec::new());
+    let (mut skipped, mut samples) = (paths.skipped, Vec::new());
+    let (mut texts_kept, mut places_kept) = (Vec::new(), Vec::new());
     let mut seen: HashMap<PathBuf, (u64, Label)> = HashMap::new();
-    for (row, found, label) in rows.iter().zip(paths.found).zip(labelled.labels).map(|((a, b), c)| (a, b, c))
-    {
+    for (at, ((row, found), label)) in rows.iter().zip(paths.found).zip(labelled.labels).enumerate() {
         let Some(picture) = found else { continue };
         match seen.insert(picture.clone(), (row.line, label)) {
             Some((line, earlier)) if earlier != label => {
@@ -130,6 +130,7 @@ pub fn parse(path: &Path, bytes: &[u8], asked: &Asked) -> Result<Manifest, Manif
             None => {
                 samples.push(Sample::new(picture, label, "", "", Split::Train));
                 texts_kept.push(row);
+                places_kept.push(at);
             }
         }
     }
@@ -138,17 +139,27 @@ pub fn parse(path: &Path, bytes: &[u8], asked: &Asked) -> Result<Manifest, Manif
         return Err(ManifestError::Empty { path: path.to_owned(), passed_over: skipped.len(), expected });
     }
     let field = |row: &Row, column: Option<usize>| column.map(|at| row.fields[at].trim().to_owned());
-    let places = places::places(&samples);
+    let split_column = match asked.split {
+        None => splits::column(path, &texts_kept, &table.names, &columns)?,
+        Some(_) => None,
+    };
+    // A column `subset` that names splits names no subsets.
+    let subset_column = columns.subset.filter(|at| split_column.as_ref().is_none_or(|split| split.at != *at));
+    let places = places::places(&samples).map_err(&unclear)?;
     let asked_for_groups = asked.grouping != Grouping::Auto;
     let grouped = match columns.group {
         Some(_) if !asked_for_groups => None,
         _ => Some(grouping::group(path, &places, asked.grouping, Media::Pictures)?),
     };
     for (at, (sample, row)) in samples.iter_mut().zip(&texts_kept).enumerate() {
-        let named = field(row, columns.subset).filter(|subset| !subset.is_empty());
+        let named = field(row, subset_column).filter(|subset| !subset.is_empty());
         let below = || grouped.as_ref().map(|grouped| grouped.subset(at, &places[at]));
         let subset = asked.subset.clone().or(named).or_else(below);
         sample.subset = subset.unwrap_or_else(|| sample.label.name().to_owned());
+        for &at in &columns.people {
+            let people = row.fields[at].split(';').map(str::trim).filter(|person| !person.is_empty());
+            *sample = sample.clone().showing(people);
+        }
         sample.group = match &grouped {
             Some(grouped) => grouped.groups[at].clone(),
             None => field(row, columns.group).filter(|group| !group.is_empty()).unwrap_or_else(|| {
@@ -163,57 +174,12 @@ pub fn parse(path: &Path, bytes: &[u8], asked: &Asked) -> Result<Manifest, Manif
             rules.push(format!("groups are from the column {:?}", &table.names[at.unwrap_or_default()]))
         }
     }
-    rules.push(splits(path, &mut samples, &texts_kept, &table.names, &columns, asked)?);
+    let split_column = split_column.map(|column| {
+        let name = &table.names[column.at];
+        (column, name)
+    });
+    rules.push(splits::settle(path, &mut samples, split_column, &folded.only(&places_kept), asked)?);
     Ok(Manifest { rules, ..Manifest::new(samples, skipped) })
-}
-
-/// Settles the splits and gives the rule: what is said, the list's column, the folders of
-/// all pictures, the list's own name, or a draw.
-fn splits(
-    path: &Path,
-    samples: &mut [Sample],
-    rows: &[&Row],
-    names: &csv::StringRecord,
-    columns: &Columns,
-    asked: &Asked,
-) -> Result<String, ManifestError> {
-    let all =
-        |samples: &mut [Sample], split: Split| samples.iter_mut().for_each(|sample| sample.split = split);
-    if let Some(split) = asked.split {
-        all(samples, split);
-        return Ok(format!("all are put into {split}"));
-    }
-    if let Some(at) = columns.split {
-        let parsed: Vec<Result<Split, (u64, String)>> = rows
-            .iter()
-            .map(|row| row.fields[at].parse::<Split>().map_err(|reason| (row.line, reason)))
-            .collect();
-        let sure = names[at].trim().eq_ignore_ascii_case("split");
-        if parsed.iter().all(Result::is_ok) {
-            for (sample, split) in samples.iter_mut().zip(parsed.into_iter().flatten()) {
-                sample.split = split;
-            }
-            return Ok(format!("splits are from the column {:?}", &names[at]));
-        }
-        // A column called `set` may be about something else.
-        if let Some(Err((line, reason))) = parsed.into_iter().find(Result::is_err).filter(|_| sure) {
-            return Err(ManifestError::Line { path: path.to_owned(), line, reason });
-        }
-    }
-    let of_folders: Option<Vec<Split>> =
-        rows.iter().map(|row| places::split(row.fields[columns.path].trim())).collect();
-    if let Some(found) = of_folders {
-        for (sample, split) in samples.iter_mut().zip(found) {
-            sample.split = split;
-        }
-        return Ok("splits are those that the pictures' folders name".to_owned());
-    }
-    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-    if let Some((split, _)) = naming::split(stem) {
-        all(samples, split);
-        return Ok(format!("all are put into {split}, as the list is called; --split says otherwise"));
-    }
-    Ok(division::divide(samples, asked.seed))
 }
 
 #[cfg(test)]

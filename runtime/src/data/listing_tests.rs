@@ -20,6 +20,11 @@ fn read_with(text: &str, pictures: &[&str], asked: &Asked) -> Result<Manifest, M
     read(&list, asked)
 }
 
+/// What is said of lists about something else than splits, so that few pictures suffice.
+fn asked() -> Asked {
+    Asked { split: Some(Split::Test), ..Asked::default() }
+}
+
 fn labels(manifest: &Manifest) -> Vec<&str> {
     manifest.samples.iter().map(|sample| sample.label.name()).collect()
 }
@@ -44,7 +49,7 @@ fn usual_columns_and_labels_in_words_are_known() {
         "file,Is Fake\na.png,0.0\nb.png,1.0\n",
     ];
     for list in lists {
-        let manifest = read_with(list, &TWO, &Asked::default()).unwrap();
+        let manifest = read_with(list, &TWO, &asked()).unwrap();
         assert_eq!(labels(&manifest), ["real", "fake"], "{list}");
         assert!(
             manifest.rules.iter().any(|rule| rule.contains("labels are from the column")),
@@ -58,7 +63,7 @@ fn usual_columns_and_labels_in_words_are_known() {
     ]
     .concat();
     let (_dir, list) = set(&mark, &TWO);
-    assert_eq!(labels(&read(&list, &Asked::default()).unwrap()), ["real", "fake"]);
+    assert_eq!(labels(&read(&list, &asked()).unwrap()), ["real", "fake"]);
 }
 
 #[test]
@@ -67,32 +72,25 @@ fn numbers_are_asked_for_unless_folders_prove_them() {
     says(
         numbers,
         &TWO,
-        &Asked::default(),
+        &asked(),
         &["\"label\" are 0, 1", "nothing proves", "--fake-label 1 or --fake-label 0"],
     );
-    let fake = |labels: &[&str]| Asked {
-        fake: labels.iter().map(|&label| label.to_owned()).collect(),
-        ..Asked::default()
-    };
+    let fake =
+        |labels: &[&str]| Asked { fake: labels.iter().map(|&label| label.to_owned()).collect(), ..asked() };
     assert_eq!(labels(&read_with(numbers, &TWO, &fake(&["1"])).unwrap()), ["real", "fake"]);
     assert_eq!(labels(&read_with(numbers, &TWO, &fake(&["0"])).unwrap()), ["fake", "real"]);
     says(numbers, &TWO, &fake(&["2"]), &["--fake-label 2", "there are 0, 1"]);
     // Of many labels those that are left over are the other class.
     let many = "filename,target\na.png,0\nb.png,6\n";
-    let real = Asked { real: vec!["0".to_owned()], ..Asked::default() };
+    let real = Asked { real: vec!["0".to_owned()], ..asked() };
     assert_eq!(labels(&read_with(many, &TWO, &real).unwrap()), ["real", "fake"]);
     let both = Asked { real: vec!["0".to_owned()], ..fake(&["5"]) };
     says(many, &TWO, &both, &["--fake-label 5", "there are 0, 6"]);
-    says(
-        "filename,label\na.png,x\nb.png,y\n",
-        &TWO,
-        &Asked::default(),
-        &["--fake-label x or --fake-label y"],
-    );
+    says("filename,label\na.png,x\nb.png,y\n", &TWO, &asked(), &["--fake-label x or --fake-label y"]);
 
     let (real, fake) = ("test/real/a.png", "test/fake/b.png");
     let proved = format!("path,label\n{real},1\n{fake},0\n");
-    let manifest = read_with(&proved, &[real, fake], &Asked::default()).unwrap();
+    let manifest = read_with(&proved, &[real, fake], &asked()).unwrap();
     assert_eq!(labels(&manifest), ["fake", "real"], "in the order of the paths");
     assert!(
         manifest.rules[1].contains("0 fake") || manifest.rules[1].contains("1 real"),
@@ -100,14 +98,14 @@ fn numbers_are_asked_for_unless_folders_prove_them() {
         manifest.rules
     );
     let contradicted = format!("path,label\n{real},1\n{fake},1\n");
-    says(&contradicted, &[real, fake], &Asked::default(), &["nothing proves"]);
+    says(&contradicted, &[real, fake], &asked(), &["nothing proves"]);
     // A folder around all of it proves nothing.
     let around = "path,label\nai/set/a.png,0\nai/set/b.png,1\n";
-    says(around, &["ai/set/a.png", "ai/set/b.png"], &Asked::default(), &["nothing proves"]);
+    says(around, &["ai/set/a.png", "ai/set/b.png"], &asked(), &["nothing proves"]);
     let unlabelled = format!("path\n{real}\n{fake}\n");
-    assert_eq!(labels(&read_with(&unlabelled, &[real, fake], &Asked::default()).unwrap()), ["fake", "real"]);
-    says("path\na.png\nb.png\n", &TWO, &Asked::default(), &["--label-column", "--label real or fake"]);
-    let all = Asked { label: Some(Label::Fake), split: Some(Split::Test), ..Asked::default() };
+    assert_eq!(labels(&read_with(&unlabelled, &[real, fake], &asked()).unwrap()), ["fake", "real"]);
+    says("path\na.png\nb.png\n", &TWO, &asked(), &["--label-column", "--label real or fake"]);
+    let all = Asked { label: Some(Label::Fake), split: Some(Split::Test), ..asked() };
     let manifest = read_with("path\na.png\nb.png\n", &TWO, &all).unwrap();
     assert_eq!((labels(&manifest), manifest.split(Split::Test).len()), (vec!["fake", "fake"], 2));
 }
@@ -115,7 +113,7 @@ fn numbers_are_asked_for_unless_folders_prove_them() {
 #[test]
 fn paths_are_looked_for_where_they_may_be() {
     let text = "path,label\nreal\\a.png,real\nfake\\b.png,fake\n";
-    let manifest = read_with(text, &["real/a.png", "fake/b.png"], &Asked::default()).unwrap();
+    let manifest = read_with(text, &["real/a.png", "fake/b.png"], &asked()).unwrap();
     assert!(
         manifest
             .samples
@@ -126,50 +124,39 @@ fn paths_are_looked_for_where_they_may_be() {
     #[cfg(unix)]
     {
         // A name may hold a backslash there.
-        let manifest = read_with(text, &["real\\a.png", "fake/b.png"], &Asked::default()).unwrap();
+        let manifest = read_with(text, &["real\\a.png", "fake/b.png"], &asked()).unwrap();
         assert!(manifest.samples.iter().any(|sample| sample.path.ends_with("real\\a.png")));
     }
     let (dir, list) = set(b"path,label\na.png,real\nb.png,fake\n", &["pictures/a.png", "pictures/b.png"]);
-    let message = read(&list, &Asked::default()).unwrap_err().to_string();
+    let message = read(&list, &asked()).unwrap_err().to_string();
     assert!(message.contains("none of its 2 pictures") && message.contains("--root"), "{message}");
-    let root = Asked { root: Some(dir.path().join("pictures")), ..Asked::default() };
+    let root = Asked { root: Some(dir.path().join("pictures")), ..asked() };
     assert_eq!(read(&list, &root).unwrap().samples.len(), 2);
 
     let some = read_with(
         "path,label\na.png,real\nb.png,fake\ngone.png,fake\nfilm.mp4,fake\n",
         &["a.png", "b.png", "film.mp4"],
-        &Asked::default(),
+        &asked(),
     )
     .unwrap();
     assert_eq!(some.skipped, ["film.mp4: a video, no picture", "gone.png: in the list, but missing"]);
-    says(
-        "path,label\na.png,real\n../b.png,fake\n",
-        &TWO,
-        &Asked::default(),
-        &["line 3", "climbs out", "--climb"],
-    );
+    says("path,label\na.png,real\n../b.png,fake\n", &TWO, &asked(), &["line 3", "climbs out", "--climb"]);
 }
 
 #[test]
 fn what_contradicts_itself_is_refused() {
-    let twice =
-        read_with("path,label\na.png,real\na.png,real\nb.png,fake\n", &TWO, &Asked::default()).unwrap();
+    let twice = read_with("path,label\na.png,real\na.png,real\nb.png,fake\n", &TWO, &asked()).unwrap();
     assert_eq!(
         (twice.samples.len(), &twice.skipped[..]),
         (2, &["line 3: stands on line 2 already".to_owned()][..])
     );
-    says(
-        "path,label\na.png,real\na.png,fake\n",
-        &TWO,
-        &Asked::default(),
-        &["line 3", "fake here and real on line 2"],
-    );
-    says("path,label\na.png,real\n,fake\n", &TWO, &Asked::default(), &["line 3", "names no picture"]);
-    says("path,label\na.png,real\nb.png,\n", &TWO, &Asked::default(), &["line 3", "\"label\" is empty"]);
-    says("a.png,real\nb.png,fake\n", &TWO, &Asked::default(), &["--path-column", "a.png, real"]);
-    says("path,label\n", &TWO, &Asked::default(), &["holds no picture"]);
-    says("", &TWO, &Asked::default(), &["is empty"]);
-    let column = |name: &str| Asked { path_column: Some(name.to_owned()), ..Asked::default() };
+    says("path,label\na.png,real\na.png,fake\n", &TWO, &asked(), &["line 3", "fake here and real on line 2"]);
+    says("path,label\na.png,real\n,fake\n", &TWO, &asked(), &["line 3", "names no picture"]);
+    says("path,label\na.png,real\nb.png,\n", &TWO, &asked(), &["line 3", "\"label\" is empty"]);
+    says("a.png,real\nb.png,fake\n", &TWO, &asked(), &["--path-column", "a.png, real"]);
+    says("path,label\n", &TWO, &asked(), &["holds no picture"]);
+    says("", &TWO, &asked(), &["is empty"]);
+    let column = |name: &str| Asked { path_column: Some(name.to_owned()), ..asked() };
     says(
         "path,label\na.png,real\n",
         &TWO,
@@ -193,8 +180,14 @@ fn splits_and_groups_are_the_lists_or_made() {
 
     // The list's name, and nothing.
     let (dir, list) = set(b"path,label\na.png,real\nb.png,fake\n", &TWO);
-    let made = read(&list, &Asked::default()).unwrap();
-    assert!(made.rules.last().unwrap().contains("--seed 0"), "{:?}", made.rules);
+    let message = read(&list, &Asked::default()).unwrap_err().to_string();
+    assert!(message.contains("none can be drawn") && message.contains("--split test"), "{message}");
+    let names: Vec<String> = ('a'..='h').map(|name| format!("{name}.png")).collect();
+    let lines: String =
+        names.iter().enumerate().map(|(n, name)| format!("{name},{}\n", ["real", "fake"][n % 2])).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let made = read_with(&format!("path,label\n{lines}"), &names, &Asked::default()).unwrap();
+    assert!(made.rules.last().unwrap().contains("8 groups are drawn: train 4 (4 files)"), "{:?}", made.rules);
     let valid = dir.path().join("valid.csv");
     std::fs::copy(&list, &valid).unwrap();
     assert_eq!(read(&valid, &Asked::default()).unwrap().split(Split::Val).len(), 2);
@@ -219,6 +212,79 @@ fn splits_and_groups_are_the_lists_or_made() {
         manifest.samples.iter().map(|sample| sample.group.as_str()).collect();
     assert_eq!(groups.len(), 6, "{groups:?}");
     assert_eq!(manifest.samples[0].subset, "real");
+}
+
+/// Pairs of pictures `a.png` to `h.png`, real and fake, in a list with the columns `names` whose
+/// further fields are `more`.
+fn eight(names: &str, more: impl Fn(usize) -> String) -> Result<Manifest, ManifestError> {
+    let pictures: Vec<String> = ('a'..='h').map(|name| format!("{name}.png")).collect();
+    let line = |(at, name): (usize, &String)| format!("{name},{},{}\n", ["real", "fake"][at % 2], more(at));
+    let lines: String = pictures.iter().enumerate().map(line).collect();
+    let pictures: Vec<&str> = pictures.iter().map(String::as_str).collect();
+    read_with(&format!("path,label,{names}\n{lines}"), &pictures, &Asked::default())
+}
+
+#[test]
+fn persons_stay_in_one_split() {
+    let manifest = eight("video_id,person,source_id", |at| format!("v{at},{},{}", at / 2, at / 2)).unwrap();
+    assert_eq!((&*manifest.samples[2].group, &manifest.samples[2].people[..]), ("v2", &["1".to_owned()][..]));
+    for pair in manifest.samples.chunks(2) {
+        assert_eq!(pair[0].split, pair[1].split, "{pair:?}");
+    }
+    assert!(manifest.rules.last().unwrap().contains("4 parts (of 8 groups"), "{:?}", manifest.rules);
+    // Without videos the person is the group; of a swap both people count.
+    let alone = eight("identity", |at| format!("{}", at / 2)).unwrap();
+    assert_eq!((&*alone.samples[7].group, &alone.samples[7].people[..]), ("3", &["3".to_owned()][..]));
+    let one = eight("people", |at| format!("{at};{}", (at + 1) % 8)).unwrap_err().to_string();
+    assert!(one.contains("share a group, name or person"), "{one}");
+}
+
+#[test]
+fn named_splits_are_used_or_refused() {
+    let splits = |manifest: Manifest| {
+        Split::ALL.map(|split| manifest.samples.iter().filter(|sample| sample.split == split).count())
+    };
+    let cycled = |names: [&'static str; 4]| move |at: usize| names[at % 4].to_owned();
+    let columns = [
+        ("phase", ["train", "train", "dev", "test"], [4, 2, 2]),
+        ("usage", ["Training", "Training", "Testing", "Testing"], [4, 0, 4]),
+        ("subset", ["train", "train", "eval", "val"], [4, 2, 2]),
+    ];
+    for (name, values, expected) in columns {
+        let manifest = eight(name, cycled(values)).unwrap();
+        assert!(manifest.samples.iter().all(|sample| sample.subset == sample.label.name()), "{name}");
+        assert_eq!(splits(manifest), expected, "{name}");
+    }
+    let refused = [
+        ("partition", ["0", "0", "1", "2"], "\"0\" in the column \"partition\" is none of train, val, test"),
+        ("set", ["train", "extra", "train", "test"], "line 3: \"extra\""),
+        ("phase", ["train", "eval", "train", "eval"], "may be the split val or the split test"),
+    ];
+    for (name, values, expected) in refused {
+        let message = eight(name, cycled(values)).unwrap_err().to_string();
+        assert!(message.contains(expected), "{message}");
+    }
+    let message =
+        eight("split,phase", |at| format!("train,{}", ["val", "test"][at % 2])).unwrap_err().to_string();
+    assert!(message.contains("name different splits"), "{message}");
+    // A column of that name may be about something else.
+    assert!(eight("set", |_| "ffhq".to_owned()).unwrap().rules.last().unwrap().contains("are drawn"));
+
+    // Folders that name splits, of absolute paths too; never of some pictures alone.
+    let (dir, list) = set(b"", &["s/train/a.png", "s/test/b.png", "s/c.png"]);
+    let listed = |names: &[&str]| {
+        let line = |(at, name): (usize, &&str)| {
+            format!("{},{}\n", dir.path().join(name).display(), ["real", "fake"][at % 2])
+        };
+        let lines: String = names.iter().enumerate().map(line).collect();
+        std::fs::write(&list, format!("path,label\n{lines}")).unwrap();
+        read(&list, &Asked::default())
+    };
+    assert_eq!(splits(listed(&["s/train/a.png", "s/test/b.png"]).unwrap()), [1, 0, 1]);
+    let message = listed(&["s/train/a.png", "s/test/b.png", "s/c.png"]).unwrap_err().to_string();
+    assert!(message.contains("the folders of 2 of 3 pictures name a split"), "{message}");
+    let message = listed(&["s/test/b.png"]).unwrap_err().to_string();
+    assert!(message.contains("say --split test if they are that"), "{message}");
 }
 
 #[test]

@@ -142,6 +142,68 @@ pub(super) fn split(name: &str) -> Option<(Split, String)> {
     Some((split, rest.join("_")))
 }
 
+/// What the plain names of splits mean in one set. `eval` tests beside a split that validates,
+/// and validates beside one that tests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct SplitNames {
+    eval: Option<Split>,
+}
+
+impl SplitNames {
+    /// By all the `names` of the set.
+    ///
+    /// # Errors
+    /// Where `eval` may be both.
+    pub fn of<'a>(names: impl Iterator<Item = &'a str>) -> Result<Self, String> {
+        let (mut eval, mut named) = (None, Vec::new());
+        for name in names {
+            if is_eval(name) {
+                eval = Some(name);
+            }
+            named.extend(name.parse::<Split>());
+        }
+        let Some(name) = eval else { return Ok(Self::default()) };
+        let eval = match [Split::Val, Split::Test].map(|split| named.contains(&split)) {
+            [true, false] => Split::Test,
+            [false, true] => Split::Val,
+            _ => {
+                return Err(format!("{name:?} may be the split val or the split test; call it one of these"));
+            }
+        };
+        Ok(Self { eval: Some(eval) })
+    }
+
+    /// The split that `name` is the name of.
+    pub fn plain(self, name: &str) -> Option<Split> {
+        name.parse().ok().or(self.eval.filter(|_| is_eval(name)))
+    }
+}
+
+fn is_eval(name: &str) -> bool {
+    ["eval", "evaluation"].iter().any(|eval| name.trim().eq_ignore_ascii_case(eval))
+}
+
+/// Whether a folder's `name` says nothing but what lies in it: `frames`, `face_crops`.
+pub(super) fn is_idle(name: &str) -> bool {
+    let words = words(name);
+    let idle = |word: &String| IDLE.contains(&word.as_str()) || FRAME.contains(&word.as_str());
+    !words.is_empty() && words.iter().all(idle)
+}
+
+/// Whether a number behind `name` is all that a picture says: `real_12`, `training_fake_3`.
+fn is_empty_word(name: &str) -> bool {
+    let words = words(name);
+    let empty = |word: &String| {
+        let word = word.as_str();
+        IDLE.contains(&word)
+            || FRAME.contains(&word)
+            || word == "seed"
+            || class_word(word).is_some()
+            || split_word(word).is_some()
+    };
+    !words.is_empty() && words.iter().all(empty)
+}
+
 /// What a picture's name, without its ending, says of the film that it may be a frame of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Frame<'a> {
@@ -161,17 +223,23 @@ impl<'a> Frame<'a> {
         if let Some(film) = film(stem) {
             return if film.is_empty() { Self::Number } else { Self::Of(film) };
         }
+        if let Some(film) = numbered_film(stem) {
+            return Self::Of(film);
+        }
         let words = words(stem);
         let leading = usize::from(words.first().is_some_and(|word| FRAME.contains(&word.as_str())));
         let numbers = &words[leading..];
         if (1..=2).contains(&numbers.len()) && numbers.iter().all(|word| is_number(word)) {
             return match (leading, behind(stem)) {
                 // `0010_1` may be a face of a frame, or a frame of the film `0010`.
-                (0, Some(name)) if numbers.len() == 2 => Self::Behind(name),
+                (_, Some(name)) if numbers.len() == 2 => Self::Behind(name),
                 _ => Self::Number,
             };
         }
-        behind(stem).map_or(Self::Other, Self::Behind)
+        match behind(stem) {
+            Some(name) if is_empty_word(name) => Self::Number,
+            name => name.map_or(Self::Other, Self::Behind),
+        }
     }
 }
 
@@ -185,12 +253,63 @@ fn film(stem: &str) -> Option<&str> {
         let at = lower.rfind(word)?;
         let (before, after) = (&stem[..at], &stem[at + word.len()..]);
         let name = before.trim_end_matches(SEPARATORS);
-        let apart = before.is_empty() || name.len() < before.len();
+        // `clip1frame10` and `clipFrame10`, but not `airframe10`.
+        let capital = stem[at..].starts_with(char::is_uppercase) && before.ends_with(char::is_lowercase);
+        let apart = name.len() < before.len() || before.ends_with(|end: char| end.is_ascii_digit());
+        let apart = apart || capital || before.is_empty();
         let after = after.trim_start_matches(SEPARATORS);
         let number = after.trim_start_matches(|letter: char| letter.is_ascii_digit());
         let ends = number.is_empty() || number.starts_with(SEPARATORS);
         (apart && number.len() < after.len() && ends).then_some(name)
     })
+}
+
+/// `clip1` of `clip1_f10` and `clip1img10`: what stands before a word for frames is called
+/// like a video.
+fn numbered_film(stem: &str) -> Option<&str> {
+    let before = stem.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    if before.len() == stem.len() {
+        return None;
+    }
+    let lower = before.to_ascii_lowercase();
+    let names = FRAME.iter().filter_map(|word| lower.strip_suffix(word));
+    names.map(|rest| before[..rest.len()].trim_end_matches(SEPARATORS)).find(|name| is_video(name))
+}
+
+/// The video or other numbered thing that the picture called `stem`, a number behind a name,
+/// proves to be of: `clip3` of `clip3_12_0`, `000_003` of `000_003_12`, `p0002` of `p0002_1`.
+/// Of `name_12_0` nobody knows whether 12 counts videos or frames.
+pub(super) fn numbered(stem: &str) -> Option<&str> {
+    let near = behind(stem)?;
+    if let Some(far) = behind(near).filter(|far| counts_videos(&words(far))) {
+        return Some(far);
+    }
+    (is_video(near) || is_numbered_thing(near)).then_some(near)
+}
+
+/// Whether `name` ends in a word and its number in one: `p0002`, but no synset of ImageNet
+/// (`n01440764`), which has many pictures.
+fn is_numbered_thing(name: &str) -> bool {
+    let before = name.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    let letters = before.trim_end_matches(char::is_alphabetic);
+    let (word, number) = (&before[letters.len()..], &name[before.len()..]);
+    let synset = word == "n" && number.len() == 8;
+    !word.is_empty() && !number.is_empty() && !synset && !is_empty_word(word)
+}
+
+/// All that stands before the numbers at the end of `stem`: `name` of `name_12_0`, `x` of
+/// `x10`; none where the rest is no name of its own.
+pub(super) fn beginning(stem: &str) -> Option<&str> {
+    let Some(mut name) = behind(stem) else {
+        let word = stem.trim_end_matches(|letter: char| letter.is_ascii_digit());
+        let letters = !word.is_empty() && word.chars().all(char::is_alphabetic);
+        return (letters && word.len() < stem.len() && !is_empty_word(word) && !is_video(stem))
+            .then_some(word);
+    };
+    while let Some(shorter) = behind(name) {
+        name = shorter;
+    }
+    Some(name)
 }
 
 /// `x` of `x_10`.
@@ -204,10 +323,24 @@ pub(super) fn behind(stem: &str) -> Option<&str> {
 /// `id0_id1_0002`.
 pub(super) fn is_video(name: &str) -> bool {
     let words = words(name);
-    let video = ["video", "vid", "clip", "film", "movie", "seq", "sequence", "shot", "scene", "id"];
     let numbers = words.iter().filter(|word| is_number(word)).count();
-    numbers > 0 && words.iter().any(|word| video.contains(&word.as_str()))
-        || numbers > 1 && numbers == words.len()
+    numbers > 0 && words.iter().any(|word| word == "id" || is_video_word(word)) || is_pair(&words)
+}
+
+/// `clip`, and `realclip` too.
+fn is_video_word(word: &str) -> bool {
+    let ends = ["video", "clip", "film", "movie", "sequence"].iter().any(|end| word.ends_with(end));
+    ends || ["vid", "seq", "shot", "scene"].contains(&word)
+}
+
+/// Numbers and nothing else, the first two of them of one length: target and source.
+fn is_pair(words: &[String]) -> bool {
+    words.len() > 1 && words.iter().all(|word| is_number(word)) && words[0].len() == words[1].len()
+}
+
+/// Whether a number of `words` counts videos: `clip3`, `000_003`.
+fn counts_videos(words: &[String]) -> bool {
+    is_pair(words) || words.windows(2).any(|pair| is_video_word(&pair[0]) && is_number(&pair[1]))
 }
 
 #[cfg(test)]
@@ -247,6 +380,14 @@ mod tests {
             ("my clip-Frame_0010", Frame::Of("my clip")),
             ("x_frame10_1", Frame::Of("x")),
             ("x.frm3", Frame::Of("x")),
+            ("clip1frame10", Frame::Of("clip1")),
+            ("clipFrame10", Frame::Of("clip")),
+            ("clip1_f10", Frame::Of("clip1")),
+            ("clip1img10", Frame::Of("clip1")),
+            ("000_003_crop7", Frame::Of("000_003")),
+            ("real_12", Frame::Number),
+            ("training_fake-0003", Frame::Number),
+            ("real_12_0", Frame::Behind("real_12")),
             ("frame10", Frame::Number),
             ("0010", Frame::Number),
             ("img_0010", Frame::Number),
@@ -262,10 +403,31 @@ mod tests {
             ("_10", Frame::Number),
         ];
         cases.iter().for_each(|(stem, expected)| assert_eq!(Frame::of(stem), *expected, "{stem}"));
-        ["video_019", "Clip3", "000_003", "id0_id1_0002", "vid12_real"].iter().for_each(|name| {
-            assert!(is_video(name), "{name}");
-        });
-        ["stylegan2", "ffhq", "sd15", "n01440764", "video", "000"]
+        let proved = [
+            ("clip3_12_0", Some("clip3")),
+            ("clip_12_0", Some("clip_12")),
+            ("000_003_12", Some("000_003")),
+            ("000_003_12_0", Some("000_003")),
+            ("id0_id1_0002_15", Some("id0_id1_0002")),
+            ("p0002_1", Some("p0002")),
+            ("name_12_0", None),
+            ("real_12_0", None),
+            ("img0002_0", None),
+            ("n01440764_10026", None),
+            ("a_1", None),
+        ];
+        proved.iter().for_each(|(stem, expected)| assert_eq!(numbered(stem), *expected, "{stem}"));
+        let beginnings =
+            [("name_12_0", Some("name")), ("alice12", Some("alice")), ("seed12", None), ("3f2a91", None)];
+        beginnings.iter().for_each(|(stem, expected)| assert_eq!(beginning(stem), *expected, "{stem}"));
+        ["frames", "faces", "face_crops", "Images"].iter().for_each(|name| assert!(is_idle(name), "{name}"));
+        ["video_1", "FaceSwap", "images_001", ""].iter().for_each(|name| assert!(!is_idle(name), "{name}"));
+        ["video_019", "Clip3", "000_003", "id0_id1_0002", "vid12_real", "realclip7"].iter().for_each(
+            |name| {
+                assert!(is_video(name), "{name}");
+            },
+        );
+        ["stylegan2", "ffhq", "sd15", "n01440764", "video", "000", "12_3", "david1"]
             .iter()
             .for_each(|name| assert!(!is_video(name), "{name}"));
     }

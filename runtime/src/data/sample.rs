@@ -101,12 +101,12 @@ impl Split {
 impl std::str::FromStr for Split {
     type Err = String;
 
-    /// `train`, `val` (also `valid`, `validation`) or `test` (also `training`, `testing`), in
+    /// `train`, `val` (also `valid`, `validation`, `dev`) or `test` (also `training`, `testing`), in
     /// any case.
     fn from_str(text: &str) -> Result<Self, String> {
         match text.trim().to_ascii_lowercase().as_str() {
             "train" | "training" => Ok(Self::Train),
-            "val" | "valid" | "validation" => Ok(Self::Val),
+            "val" | "valid" | "validation" | "dev" => Ok(Self::Val),
             "test" | "testing" => Ok(Self::Test),
             _ => Err(format!("split {text:?} is none of train, val, test")),
         }

@@ -33,7 +33,7 @@ pub enum ThresholdSource {
     Validation {
         /// The data set as the user named it.
         data: String,
-        /// Its part: `val`, or `all` where it has no such split.
+        /// Its part: `val`.
         split: String,
         /// Real pictures scored.
         n_real: usize,

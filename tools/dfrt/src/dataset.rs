@@ -24,7 +24,6 @@ pub struct Dataset {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Classes {
     /// Both, for a figure that needs both.
-    #[cfg_attr(not(feature = "train"), allow(dead_code, reason = "studies alone need both"))]
     Both,
     /// Those that there are.
     Any,
@@ -127,8 +126,10 @@ impl Dataset {
 /// Wrong usage: fewer.
 pub fn check_limit(limit: Option<usize>, classes: Classes) -> Result<()> {
     match (limit, classes) {
-        (Some(0), Classes::Only(_)) => Err(failure::usage("--limit 0: too few; give 1 or more")),
-        (Some(limit @ 0..2), Classes::Both | Classes::Any) => {
+        (Some(0), Classes::Only(_) | Classes::Any) => {
+            Err(failure::usage("--limit 0: too few; give 1 or more"))
+        }
+        (Some(limit @ 0..2), Classes::Both) => {
             Err(failure::usage(format!("--limit {limit}: too few; give 2 or more, to have both classes")))
         }
         _ => Ok(()),

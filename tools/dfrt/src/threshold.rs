@@ -5,7 +5,7 @@ use crate::model::Model;
 use crate::output;
 use crate::place;
 use crate::progress::Task;
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use dfrt_runtime::data::manifest::{Manifest, Sample, Split, require_both_classes};
 use dfrt_runtime::detector::evaluate;
 use dfrt_runtime::detector::oracle::Oracle;
@@ -93,38 +93,119 @@ fn chosen(oracle: &TractOracle, path: &Path, measured: &[&[Sample]]) -> Result<T
     let shown = path.display();
     let manifest = Manifest::of(path)?;
     output::ruled(&format!("{shown}"), &manifest.rules);
-    let (samples, split) = match manifest.split(Split::Val) {
-        val if val.is_empty() => (manifest.samples, "all"),
-        val => (val, Split::Val.name()),
-    };
+    let samples = manifest.split(Split::Val);
+    if samples.is_empty() {
+        require_both_classes(&manifest.samples, &format!("--threshold auto:{shown}"))?;
+        bail!(
+            "--threshold auto:{shown}: has no val split; a threshold is chosen on pictures that are neither trained nor \
+            tested on: name them val (`dfrt data index … --split val --out val.csv`)"
+        );
+    }
     require_both_classes(&samples, &format!("--threshold auto:{shown}"))?;
-    let mut theirs = HashSet::new();
-    for sample in measured.iter().copied().flatten() {
-        theirs.insert(place::absolute(&sample.path)?);
-    }
-    for sample in &samples {
-        if theirs.contains(&place::absolute(&sample.path)?) {
-            bail!(
-                "--threshold auto:{shown}: {} is among the pictures to be measured; a threshold is chosen on others, \
-                such as a val split",
-                sample.path.display()
-            );
-        }
-    }
+    apart(&manifest, &samples, measured).with_context(|| format!("--threshold auto:{shown}"))?;
     let task = Task::new("scored for the threshold");
     let (scores, skipped) =
         evaluate::score(oracle as &dyn Oracle, &samples, &|done, total| task.set(done, total, ""))?;
     drop(task);
     output::passed_over("unreadable validation pictures", &skipped, None);
-    let threshold = Threshold::chosen(&scores, &shown.to_string(), split);
+    let threshold = Threshold::chosen(&scores, &shown.to_string(), Split::Val.name());
     threshold.ok_or_else(|| {
         anyhow::anyhow!("--threshold auto:{shown}: no threshold parts the classes: one of them is missing among the readable pictures, or a logit is NaN")
     })
 }
 
+/// Whether none of `samples`, which are of `manifest`, is among the pictures `measured`, under
+/// whatever name, or of the same video or person.
+fn apart(manifest: &Manifest, samples: &[Sample], measured: &[&[Sample]]) -> Result<()> {
+    let own = common(&manifest.samples)?;
+    let (mut paths, mut groups) = (HashSet::new(), HashSet::new());
+    for part in measured {
+        // Another data set may have a video of that name: one around the other is the same set.
+        let theirs = common(part)?;
+        let same_set = own.starts_with(&theirs) || theirs.starts_with(&own);
+        for sample in *part {
+            paths.insert(real(&sample.path)?);
+            if same_set && is_named(sample) {
+                groups.insert(&*sample.group);
+            }
+        }
+    }
+    for sample in samples {
+        let shown = sample.path.display();
+        if paths.contains(&real(&sample.path)?) {
+            bail!(
+                "{shown} is among the pictures to be measured; a threshold is chosen on others, such as a val split"
+            );
+        }
+        if is_named(sample) && groups.contains(&*sample.group) {
+            bail!(
+                "{shown} is of {:?}, of which other pictures are measured; a threshold is chosen on other videos and \
+                people",
+                sample.group
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The deepest folder around `samples`.
+fn common(samples: &[Sample]) -> Result<PathBuf> {
+    let mut common: Option<PathBuf> = None;
+    for sample in samples {
+        let path = real(&sample.path)?;
+        let around = common.get_or_insert_with(|| path.clone());
+        while !path.starts_with(&*around) && around.pop() {}
+    }
+    Ok(common.unwrap_or_default())
+}
+
+/// Where the picture really is, links followed; one that is missing is found missing later.
+fn real(path: &Path) -> Result<PathBuf> {
+    path.canonicalize().or_else(|_| place::absolute(path))
+}
+
+/// Whether the group is more than the file's own name again.
+fn is_named(sample: &Sample) -> bool {
+    !sample.path.ends_with(&sample.group) && !sample.path.with_extension("").ends_with(&sample.group)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dfrt_runtime::data::manifest::Label;
+
+    fn sample(dir: &Path, file: &str, group: &str, split: Split) -> Sample {
+        let path = dir.join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, b"").unwrap();
+        Sample::new(path, Label::Fake, "s", group, split)
+    }
+
+    #[test]
+    fn nothing_is_chosen_on_what_is_measured() {
+        let dir = tempfile::tempdir().unwrap();
+        let val = sample(dir.path(), "val/clip_1/0.png", "clip_1", Split::Val);
+        let manifest = |test: &Sample| Manifest::new(vec![val.clone(), test.clone()], Vec::new());
+        let says = |test: &Sample, measured: &[Sample]| {
+            apart(&manifest(test), &[val.clone()], &[measured]).map_err(|error| error.to_string())
+        };
+        let test = sample(dir.path(), "test/clip_2/0.png", "clip_2", Split::Test);
+        assert_eq!(says(&test, &[test.clone()]), Ok(()));
+        let video = sample(dir.path(), "test/clip_1/1.png", "clip_1", Split::Test);
+        assert!(says(&video, &[video.clone()]).unwrap_err().contains("is of \"clip_1\""));
+        // A video of that name in another data set, and two files that are numbered alike.
+        let other = tempfile::tempdir().unwrap();
+        let foreign = sample(other.path(), "clip_1/1.png", "clip_1", Split::Test);
+        assert_eq!(says(&test, &[foreign]), Ok(()));
+        #[cfg(unix)]
+        {
+            let link = dir.path().join("link");
+            std::os::unix::fs::symlink(dir.path().join("val"), &link).unwrap();
+            let linked =
+                Sample { path: link.join("clip_1/0.png"), group: "other".to_owned(), ..test.clone() };
+            assert!(says(&test, &[linked]).unwrap_err().contains("is among the pictures to be measured"));
+        }
+    }
 
     #[test]
     fn logits_probabilities_and_data_are_told_apart() {

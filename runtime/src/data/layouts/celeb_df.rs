@@ -2,7 +2,7 @@
 //! and the list of the videos to test on. Who validates is chosen here.
 
 use super::clips::{self, Catalogue, Clip, Place};
-use super::{Layout, Media, held_out, lists, tree};
+use super::{Choices, Layout, held_out, lists, tree};
 use crate::data::manifest::{Label, Manifest, ManifestError, Split};
 use std::collections::HashSet;
 use std::path::Path;
@@ -28,10 +28,10 @@ impl Layout for CelebDf {
         tree::folders(dir).iter().any(|name| folder(name).is_some())
     }
 
-    fn read(&self, dir: &Path, media: Media) -> Result<Manifest, ManifestError> {
+    fn read(&self, dir: &Path, choices: &Choices) -> Result<Manifest, ManifestError> {
         let path = dir.join(LIST);
         let testing = Testing::read(&path)?;
-        let mut found = clips::read(dir, media, &testing)?;
+        let mut found = clips::read(dir, choices.media, &testing)?;
         let there = |(folder, video): &(String, String)| {
             let mut homes = found.homes.iter().filter(|(name, _)| name.eq_ignore_ascii_case(folder));
             homes.any(|(_, home)| home.has(video))

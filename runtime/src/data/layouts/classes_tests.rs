@@ -1,5 +1,6 @@
 use super::*;
 use crate::data::layouts;
+use crate::data::manifest::Label;
 use std::collections::BTreeSet;
 
 fn set(files: &[String]) -> tempfile::TempDir {
@@ -43,6 +44,8 @@ fn bare_classes_are_divided_by_group() {
         ["real_images", "fake_images"],
         ["training_real", "training_fake"],
         ["wrapped/Real", "wrapped/Fake"],
+        ["deepfake_dataset/real", "deepfake_dataset/fake"],
+        ["AI/images/real_faces", "AI/images/fake_faces"],
         ["real_vs_fake/real-vs-fake/REAL", "real_vs_fake/real-vs-fake/FAKE"],
     ];
     for pair in pairs {
@@ -117,6 +120,19 @@ fn frames_of_a_video_stay_in_one_split() {
         manifest.samples.iter().map(|sample| (sample.group.as_str(), sample.split)).collect();
     assert_eq!(pairs.len(), 40, "each video is in one split");
     assert!(manifest.rules[0].starts_with("240 pictures in 40 groups by the folder"), "{:?}", manifest.rules);
+}
+
+#[test]
+fn a_split_may_be_said_where_none_is_named() {
+    let with = |folders: &[&str]| {
+        let choices = Choices { split: Some(Split::Test), ..Choices::of(Media::Pictures) };
+        layouts::read_as(filled(folders).path(), "auto", &choices)
+    };
+    assert_eq!(counts(&with(&["real", "fake"]).unwrap()), [[0, 0], [0, 0], [20, 20]]);
+    let error = with(&["train/0_real", "test/1_fake"]).unwrap_err().to_string();
+    assert!(error.contains("name splits; leave --split out"), "{error}");
+    let error = with(&["train/real", "test/fake"]).unwrap_err().to_string();
+    assert!(error.contains("folder has splits of its own; leave --split out"), "{error}");
 }
 
 #[test]

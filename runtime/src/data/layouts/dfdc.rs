@@ -3,7 +3,7 @@
 
 use super::clips::{self, Catalogue, Clip, Place};
 use super::lists::{self, Labelled};
-use super::{Layout, Media, held_out, tree};
+use super::{Choices, Layout, held_out, tree};
 use crate::data::manifest::{Label, Manifest, ManifestError, Split};
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
@@ -36,9 +36,9 @@ impl Layout for Dfdc {
             || tree::folders(&dir.join("train")).iter().any(|name| name.starts_with("dfdc_train_part"))
     }
 
-    fn read(&self, dir: &Path, media: Media) -> Result<Manifest, ManifestError> {
+    fn read(&self, dir: &Path, choices: &Choices) -> Result<Manifest, ManifestError> {
         let parts = Parts::read(dir)?;
-        let mut found = clips::read(dir, media, &parts)?;
+        let mut found = clips::read(dir, choices.media, &parts)?;
         for (name, part) in &parts.parts {
             for video in &part.order {
                 if !found.homes.get(name).is_some_and(|home| home.has(video)) {

@@ -1,5 +1,6 @@
 use super::super::trees::{error, lines, pictures, put, tree, videos};
 use super::*;
+use crate::data::layouts::Media;
 
 const METADATA: &str = r#"{
   "aagfhgtpmv.mp4": {"label": "FAKE", "split": "train", "original": "vudstovrck.mp4"},

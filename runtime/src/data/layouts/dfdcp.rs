@@ -3,7 +3,7 @@
 
 use super::clips::{self, Catalogue, Clip, Place};
 use super::lists::{self, Preview};
-use super::{Layout, Media, held_out};
+use super::{Choices, Layout, held_out};
 use crate::data::manifest::{Manifest, ManifestError, Split};
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -26,9 +26,9 @@ impl Layout for Dfdcp {
         dir.join(LIST).is_file() && FOLDERS.iter().any(|folder| dir.join(folder).is_dir())
     }
 
-    fn read(&self, dir: &Path, media: Media) -> Result<Manifest, ManifestError> {
+    fn read(&self, dir: &Path, choices: &Choices) -> Result<Manifest, ManifestError> {
         let listed = Listed::read(&dir.join(LIST))?;
-        let mut found = clips::read(dir, media, &listed)?;
+        let mut found = clips::read(dir, choices.media, &listed)?;
         for (folder, video) in &listed.order {
             if !found.homes.get(folder).is_some_and(|home| home.has(video)) {
                 found.missing(&format!("{folder}/{video}"), LIST);

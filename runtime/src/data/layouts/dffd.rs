@@ -3,7 +3,7 @@
 //! and FaceForensics++ everyone makes for himself.
 
 use super::tree::{self, Entry, Step};
-use super::{Layout, Media, foreign, lists};
+use super::{Choices, Layout, Media, foreign, lists};
 use crate::data::manifest::{Label, Manifest, ManifestError, Sample, Split};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -49,8 +49,8 @@ impl Layout for Dffd {
         })
     }
 
-    fn read(&self, dir: &Path, media: Media) -> Result<Manifest, ManifestError> {
-        let mut found = Found { media, listed: Listed::read(dir)?, folders: BTreeMap::new() };
+    fn read(&self, dir: &Path, choices: &Choices) -> Result<Manifest, ManifestError> {
+        let mut found = Found { media: choices.media, listed: Listed::read(dir)?, folders: BTreeMap::new() };
         let mut skipped = Vec::new();
         tree::walk(dir, &mut skipped, |entry| Ok(found.visit(entry)))?;
         let samples = found.choose(&mut skipped);

@@ -3,7 +3,7 @@
 //! DeepFakeDetection and its actors, which have no published split, are split by actor.
 
 use super::clips::{self, Catalogue, Clip, Place};
-use super::{Layout, Media, lists};
+use super::{Choices, Layout, lists};
 use crate::data::manifest::{Label, Manifest, ManifestError, Split};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -29,9 +29,9 @@ impl Layout for FaceForensics {
         dir.join(ORIGINAL).is_dir() || dir.join(MANIPULATED).is_dir()
     }
 
-    fn read(&self, dir: &Path, media: Media) -> Result<Manifest, ManifestError> {
+    fn read(&self, dir: &Path, choices: &Choices) -> Result<Manifest, ManifestError> {
         let splits = Splits::read(dir)?;
-        let mut found = clips::read(dir, media, &splits)?;
+        let mut found = clips::read(dir, choices.media, &splits)?;
         let mut missing = Vec::new();
         for (name, home) in &found.homes {
             if home.videos().any(|video| numbers(video).is_some()) {

@@ -1,6 +1,5 @@
 use super::super::trees::{error, lines, pictures, put, tree, videos};
-use super::*;
-use crate::data::layouts;
+use crate::data::layouts::{self, Media};
 use tempfile::TempDir;
 
 const METHODS: [&str; 4] = ["Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures"];

@@ -50,9 +50,9 @@ impl Flat {
         for (at, (sample, place)) in samples.iter_mut().zip(&places).enumerate() {
             let group = &grouped.groups[at];
             // There is one class: equal names in two folders have nothing to do with each other.
-            let apart =
-                !place.folders.is_empty() && !grouped.in_video[at] && choices.grouping != Grouping::File;
-            sample.group = if apart { format!("{}/{group}", place.folders) } else { group.clone() };
+            let folders = place.telling_folders();
+            let apart = !folders.is_empty() && !grouped.in_video[at] && choices.grouping != Grouping::File;
+            sample.group = if apart { format!("{folders}/{group}") } else { group.clone() };
         }
         Ok(Manifest { rules: grouped.rules, ..Manifest::new(samples, skipped) })
     }

@@ -2,9 +2,10 @@
 //! beside it that names the person or video of each file.
 
 use super::tree::{self, Entry, Step};
-use super::{Choices, Layout, Media, foreign, lists};
+use super::{Choices, Layout, foreign, lists};
 use crate::data::grouping::{self, Place};
 use crate::data::manifest::{Label, Manifest, ManifestError, Sample, Split};
+use crate::data::naming::SplitNames;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -34,13 +35,12 @@ impl Layout for Folder {
         })
     }
 
-    fn read(&self, dir: &Path, media: Media) -> Result<Manifest, ManifestError> {
-        self.read_as(dir, &Choices::of(media))
-    }
-
-    fn read_as(&self, dir: &Path, choices: &Choices) -> Result<Manifest, ManifestError> {
+    fn read(&self, dir: &Path, choices: &Choices) -> Result<Manifest, ManifestError> {
         let groups = Groups::read(&dir.join("split.csv"))?;
-        let mut found = Found { dir, choices, groups, samples: Vec::new(), places: Vec::new() };
+        let names = tree::folders(dir);
+        let splits = SplitNames::of(names.iter().map(String::as_str))
+            .map_err(|reason| ManifestError::Unclear { path: dir.to_owned(), reason })?;
+        let mut found = Found { dir, choices, splits, groups, samples: Vec::new(), places: Vec::new() };
         let mut skipped = Vec::new();
         tree::walk(dir, &mut skipped, |entry| found.visit(entry))?;
         found.into_manifest(skipped)
@@ -60,6 +60,7 @@ fn named<T: std::str::FromStr>(name: &OsStr) -> Option<T> {
 struct Found<'a> {
     dir: &'a Path,
     choices: &'a Choices,
+    splits: SplitNames,
     groups: Option<Groups>,
     samples: Vec<Sample>,
     /// Where each sample lies, where no list says its group.
@@ -71,7 +72,7 @@ impl Found<'_> {
         let pass = |reason: &str| Ok(Step::Pass(reason.to_owned()));
         if entry.is_folder {
             return match *entry.parts {
-                [split] if split.parse::<Split>().is_err() => pass("not a train, val or test folder"),
+                [split] if self.splits.plain(split).is_none() => pass("not a train, val or test folder"),
                 [_, label] if label.parse::<Label>().is_err() => pass("not a real or fake folder"),
                 _ => Ok(Step::On),
             };
@@ -82,7 +83,7 @@ impl Found<'_> {
                 _ => pass("not in a real or fake folder"),
             };
         };
-        let (Ok(split), Ok(label)) = (split.parse::<Split>(), label.parse::<Label>()) else {
+        let (Some(split), Ok(label)) = (self.splits.plain(split), label.parse::<Label>()) else {
             return pass("not in a real or fake folder");
         };
         if !entry.is_file || !self.choices.media.holds(entry.path) {

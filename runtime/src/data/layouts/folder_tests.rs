@@ -1,5 +1,5 @@
 use super::*;
-use crate::data::layouts;
+use crate::data::layouts::{self, Media};
 
 fn set(files: &[&str]) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
@@ -29,6 +29,22 @@ fn splits_labels_subsets_and_groups_come_from_the_folders() {
     assert_eq!(lines, expected);
     assert!(manifest.skipped.is_empty());
     assert_eq!(manifest, layouts::read(dir.path(), "folder", Media::Pictures).unwrap());
+}
+
+#[test]
+fn eval_is_the_split_that_is_left() {
+    let splits = |files: &[&str]| {
+        let samples = Manifest::of(set(files).path()).unwrap().samples;
+        samples.iter().map(|sample| sample.split.name()).collect::<Vec<_>>()
+    };
+    assert_eq!(splits(&["train/real/a.jpg", "dev/fake/b.jpg", "eval/fake/c.jpg"]), ["val", "test", "train"]);
+    assert_eq!(
+        splits(&["train/real/a.jpg", "eval/fake/b.jpg", "testing/fake/c.jpg"]),
+        ["val", "test", "train"]
+    );
+    let unclear = set(&["train/real/a.jpg", "eval/fake/b.jpg"]);
+    let error = Manifest::of(unclear.path()).unwrap_err().to_string();
+    assert!(error.contains("\"eval\" may be the split val or the split test"), "{error}");
 }
 
 #[test]

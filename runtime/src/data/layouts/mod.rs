@@ -18,7 +18,7 @@ mod tree;
 mod trees;
 
 use super::grouping::Grouping;
-use super::manifest::{Manifest, ManifestError};
+use super::manifest::{Manifest, ManifestError, Split};
 use super::video::{JOURNAL, MANIFEST};
 use std::ffi::OsStr;
 use std::path::Path;
@@ -31,23 +31,21 @@ pub trait Layout: Sync {
     /// Whether the folder `dir` looks like it.
     fn recognises(&self, dir: &Path) -> bool;
 
-    /// Reads the folder `dir`: its pictures, or its videos. Entries that are none of the
-    /// data set are listed in [`Manifest::skipped`].
+    /// Reads the folder `dir`: its pictures, or its videos. Groups or splits that nobody
+    /// published are made as `choices` say. Entries that are none of the data set are listed
+    /// in [`Manifest::skipped`].
     ///
     /// # Errors
     /// Where the folder holds none of them or contradicts its own lists.
-    fn read(&self, dir: &Path, media: Media) -> Result<Manifest, ManifestError>;
-
-    /// The same where groups or splits that nobody published are made as `choices` say.
-    ///
-    /// # Errors
-    /// As [`Layout::read`].
-    fn read_as(&self, dir: &Path, choices: &Choices) -> Result<Manifest, ManifestError> {
-        self.read(dir, choices.media)
-    }
+    fn read(&self, dir: &Path, choices: &Choices) -> Result<Manifest, ManifestError>;
 
     /// Whether it groups pictures by their names, so that the user may say how.
     fn groups_by_name(&self) -> bool {
+        false
+    }
+
+    /// Whether its splits are drawn where no folder names one, so that the user may say one.
+    fn draws_splits(&self) -> bool {
         false
     }
 }
@@ -61,12 +59,14 @@ pub struct Choices {
     pub grouping: Grouping,
     /// Names the draw of splits.
     pub seed: u64,
+    /// The split of all pictures, where none is named.
+    pub split: Option<Split>,
 }
 
 impl Choices {
     /// The `media`, by the rules that hold where nothing is said.
     pub fn of(media: Media) -> Self {
-        Self { media, grouping: Grouping::Auto, seed: 0 }
+        Self { media, grouping: Grouping::Auto, seed: 0, split: None }
     }
 }
 
@@ -169,7 +169,13 @@ pub fn read_as(dir: &Path, layout: &str, choices: &Choices) -> Result<Manifest, 
             reason: format!("the layout {} has groups of its own; leave --group out", layout.name()),
         });
     }
-    match layout.read_as(dir, choices) {
+    if choices.split.is_some() && !layout.draws_splits() {
+        return Err(ManifestError::Unclear {
+            path: dir.to_owned(),
+            reason: format!("the layout {} has splits of its own; leave --split out", layout.name()),
+        });
+    }
+    match layout.read(dir, choices) {
         Err(ManifestError::Empty { .. }) if media == Media::Pictures && count_videos(dir, layout) > 0 => {
             Err(ManifestError::OnlyVideos { path: dir.to_owned(), count: count_videos(dir, layout) })
         }
@@ -178,7 +184,7 @@ pub fn read_as(dir: &Path, layout: &str, choices: &Choices) -> Result<Manifest, 
 }
 
 fn count_videos(dir: &Path, layout: &dyn Layout) -> usize {
-    layout.read(dir, Media::Videos).map_or(0, |videos| videos.samples.len())
+    layout.read(dir, &Choices::of(Media::Videos)).map_or(0, |videos| videos.samples.len())
 }
 
 impl Manifest {

@@ -41,8 +41,7 @@ pub(super) const LABEL: [&str; 17] = [
     "y",
     "category",
 ];
-const SPLIT: [&str; 4] = ["split", "partition", "phase", "set"];
-const GROUP: [&str; 17] = [
+const GROUP: [&str; 10] = [
     "group",
     "video",
     "video_id",
@@ -52,14 +51,23 @@ const GROUP: [&str; 17] = [
     "clip_id",
     "sequence",
     "sequence_id",
+    "source_video",
+];
+/// Columns with a person each; the first stands for the group where there is none.
+const PEOPLE: [&str; 13] = [
     "person",
     "person_id",
+    "person_name",
     "subject",
     "subject_id",
     "identity",
     "identity_id",
     "actor",
-    "source_video",
+    "actor_id",
+    "target_id",
+    "source_id",
+    "swapped_id",
+    "people",
 ];
 const SUBSET: [&str; 9] = [
     "subset",
@@ -80,10 +88,10 @@ pub(super) struct Columns {
     pub path: usize,
     /// Of labels, the better first.
     pub labels: Vec<usize>,
-    /// Of the splits.
-    pub split: Option<usize>,
-    /// Of the videos or persons.
+    /// Of the videos or, where there is no such column, of the persons.
     pub group: Option<usize>,
+    /// Of the persons.
+    pub people: Vec<usize>,
     /// Of the subsets.
     pub subset: Option<usize>,
 }
@@ -132,10 +140,12 @@ impl Columns {
             None => LABEL.iter().filter_map(|known| first(names, &[known])).collect(),
         };
         let other = |at: &usize| *at != path && !labels.contains(at);
+        let people: Vec<usize> =
+            PEOPLE.iter().filter_map(|known| first(names, &[known])).filter(other).collect();
         Ok(Self {
             path,
-            split: first(names, &SPLIT).filter(other),
-            group: first(names, &GROUP).filter(other),
+            group: first(names, &GROUP).filter(other).or(people.first().copied()),
+            people,
             subset: first(names, &SUBSET).filter(other),
             labels,
         })

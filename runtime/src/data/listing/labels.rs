@@ -2,6 +2,7 @@
 //! and 1, what the pictures' folders agree on, or what the user says.
 
 use super::columns::{self, Columns};
+use super::places::Folded;
 use super::{Asked, Row};
 use crate::data::manifest::Label;
 use crate::data::naming;
@@ -20,7 +21,7 @@ pub(super) struct Labelled {
     pub rule: String,
 }
 
-/// Reads the labels of `rows`, whose pictures are called `paths`.
+/// Reads the labels of `rows`, whose folders say what is `folded`.
 ///
 /// # Errors
 /// Where they are not there, or nothing proves what they mean: why, and what to say.
@@ -28,17 +29,24 @@ pub(super) fn read(
     names: &csv::StringRecord,
     columns: &Columns,
     rows: &[Row],
-    paths: &[&str],
+    folded: &Folded,
     asked: &Asked,
 ) -> Result<Labelled, String> {
     if let Some(label) = asked.label {
         return Ok(Labelled { labels: vec![label; rows.len()], rule: format!("all are said to be {label}") });
     }
-    let of_folders: Option<Vec<Label>> = paths.iter().map(|path| folder(path)).collect();
+    let of_folders: Option<Vec<Label>> =
+        folded.said.iter().map(|said| said.as_ref().ok().and_then(|said| said.label)).collect();
     // One class in all paths may be the name of a folder far above the data set.
     let of_folders = of_folders.filter(|labels| labels.iter().any(|label| *label != labels[0]));
     let told = !asked.fake.is_empty() || !asked.real.is_empty();
     let Some(&first) = columns.labels.first() else {
+        if let Some(Err(contradiction)) = folded.said.iter().find(|said| said.is_err()) {
+            return Err(format!(
+                "a picture lies in {}; name the column of labels with --label-column",
+                contradiction.reason
+            ));
+        }
         return match of_folders {
             Some(labels) if !told => {
                 Ok(Labelled { labels, rule: "labels are those of the pictures' folders".into() })
@@ -188,13 +196,6 @@ impl Column<'_> {
             short(&distinct)
         )
     }
-}
-
-/// The class of the innermost folder of `path` that says one.
-fn folder(path: &str) -> Option<Label> {
-    let mut parts = path.rsplit(['/', '\\']);
-    parts.next();
-    parts.find_map(naming::class)
 }
 
 /// Without case, and 1.0 as 1.

@@ -2,10 +2,11 @@
 //! from, and what the folders say.
 
 use super::{Asked, Row};
+use crate::data::folders::{Contradiction, Folders, Said};
 use crate::data::grouping::Place;
 use crate::data::layouts::Media;
 use crate::data::manifest::{ManifestError, Reach, Sample, Split};
-use crate::data::{naming, place};
+use crate::data::place;
 use std::path::{Path, PathBuf};
 
 /// The pictures of a list on the disk.
@@ -71,39 +72,70 @@ fn at(root: &Path, text: &str, reach: Reach) -> Result<PathBuf, String> {
     Ok(root.join(relative))
 }
 
-/// The split that the folders of the relative path `text` name, where they name one.
-pub(super) fn split(text: &str) -> Option<Split> {
-    if Path::new(text).is_absolute() {
-        // What stands above the data set is no word about it.
-        return None;
+/// What the folders of the pictures say, a row each.
+pub(super) struct Folded {
+    pub said: Vec<Result<Said, Contradiction>>,
+    /// The split that a folder above all of them is called like, where their paths are absolute:
+    /// it may have nothing to do with them.
+    pub above: Option<Split>,
+}
+
+impl Folded {
+    /// Of the pictures called `texts`.
+    ///
+    /// # Errors
+    /// A folder whose name may mean two splits.
+    pub fn of(texts: &[&str]) -> Result<Self, String> {
+        let slashed = |text: &&str| text.replace('\\', "/");
+        let folders =
+            |text: String| text.rsplit_once('/').map(|(folders, _)| folders.to_owned()).unwrap_or_default();
+        let mut all: Vec<String> = texts.iter().map(slashed).map(folders).collect();
+        let absolute = texts.iter().all(|text| Path::new(text).is_absolute());
+        let mut above = None;
+        if absolute && let Some(first) = all.first() {
+            let mut shared: Vec<String> = first.split('/').map(str::to_owned).collect();
+            for folders in &all {
+                let same = shared.iter().zip(folders.split('/')).take_while(|(a, b)| a == b).count();
+                shared.truncate(same);
+            }
+            above = shared.iter().rev().find_map(|part| part.parse().ok());
+            for folders in &mut all {
+                *folders = folders.split('/').skip(shared.len()).collect::<Vec<_>>().join("/");
+            }
+        }
+        let known = Folders::of(all.iter().map(String::as_str))?;
+        Ok(Self { said: all.iter().map(|folders| known.said(folders)).collect(), above })
     }
-    let (folders, _) = text.rsplit_once(['/', '\\'])?;
-    let mut named = folders.split(['/', '\\']).filter_map(|part| {
-        // `training_real` says a class and a split.
-        let beside_class = || naming::class(part).and_then(|_| naming::split(part)).map(|(split, _)| split);
-        part.parse::<Split>().ok().or_else(beside_class)
-    });
-    let first = named.next()?;
-    named.all(|other| other == first).then_some(first)
+
+    /// Of the rows at `places` alone.
+    pub fn only(self, places: &[usize]) -> Self {
+        Self { said: places.iter().map(|&at| self.said[at].clone()).collect(), above: self.above }
+    }
 }
 
 /// Where each of `samples` lies below the folder that holds them all, its class's and its
 /// split's folder left out.
-pub(super) fn places(samples: &[Sample]) -> Vec<Place> {
+///
+/// # Errors
+/// A folder whose name may mean two splits.
+pub(super) fn places(samples: &[Sample]) -> Result<Vec<Place>, String> {
     let here = place::working_folder();
     let common = place::common_folder(&here, samples.iter().map(|sample| sample.path.as_path()));
-    let of = |sample: &Sample| {
+    let below = |sample: &Sample| {
         let whole = place::absolute(&here, &sample.path);
         let below = whole.strip_prefix(&common).unwrap_or(&whole);
         let mut parts: Vec<String> = below.iter().map(|part| part.to_string_lossy().into_owned()).collect();
         let file = parts.pop().unwrap_or_default();
-        parts.retain(|part| part.parse::<Split>().is_err());
-        let class = parts.iter().position(|part| naming::class(part) == Some(sample.label));
-        let (above, folders) = match class {
-            Some(at) => (parts[..at].join("/"), parts[at + 1..].join("/")),
-            None => (String::new(), parts.join("/")),
+        (parts.join("/"), file)
+    };
+    let below: Vec<(String, String)> = samples.iter().map(below).collect();
+    let known = Folders::of(below.iter().map(|(folders, _)| &**folders))?;
+    let of = |(sample, (folders, file)): (&Sample, (String, String))| {
+        let (above, folders) = match known.said(&folders) {
+            Ok(said) if said.label.is_none() || said.label == Some(sample.label) => (said.above, said.below),
+            _ => (String::new(), folders),
         };
         Place { label: sample.label, above, folders, file }
     };
-    samples.iter().map(of).collect()
+    Ok(samples.iter().zip(below).map(of).collect())
 }

@@ -197,7 +197,7 @@ fn threats_that_are_none() {
     attack(&["--eps", "8/256"]).failed(2, &["8/256"]);
     attack(&["--resume", "--force"]).failed(2, &["--resume", "--force"]);
     attack(&["--queries", "0"]).failed(2, &["--queries 0"]);
-    attack(&["--limit", "1"]).failed(2, &["--limit 1"]);
+    attack(&["--limit", "0"]).failed(2, &["--limit 0"]);
     assert!(!out.exists());
 }
 

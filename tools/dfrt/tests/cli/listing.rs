@@ -63,7 +63,7 @@ fn a_grouping_can_be_chosen() {
     let names: Vec<String> = (0..300).map(|number| format!("test/fake/gan/{number:05}.png")).collect();
     let unclear = tree(&names.iter().map(|name| (name.as_str(), "")).collect::<Vec<_>>());
     dfrt!["data", "index", &unclear, "--out", &out, "--force"]
-        .failed(1, &["300 pictures in \"gan\"", "--group folder", "--group file"]);
+        .failed(1, &["300 pictures of 1 folder", "gan/00000.png", "--group folder", "--group file"]);
     dfrt!["data", "index", &unclear, "--group", "file", "--out", &out, "--force"].done();
 }
 
@@ -105,12 +105,12 @@ fn lists_of_other_programs() {
     };
     index("list.csv", &[]).failed(1, &["none of its 2 pictures is there", "--root"]);
     let root = dir.join("pictures");
-    let root = ["--root", root.to_str().unwrap()];
+    let root = ["--root", root.to_str().unwrap(), "--split", "test"];
     let ran = index("list.csv", &root);
     assert!(ran.err.contains("0 real, 1 fake, as the folders of all pictures say"), "{ran:?}");
     ran.done();
     assert_eq!(column(&out, 1), ["fake", "real"]);
-    let other = index("pictures/other.csv", &["--fake-label", "0"]);
+    let other = index("pictures/other.csv", &["--fake-label", "0", "--split", "test"]);
     assert!(other.err.contains("1 real, 0 fake, as said"), "{other:?}");
     assert_eq!(column(&out, 1), ["real", "fake"]);
     index("flat.csv", &[]).failed(1, &["\"label\" are 7", "nothing proves", "--fake-label 7"]);
@@ -134,7 +134,7 @@ fn options_that_cannot_be() {
     };
     says("--fake-label", "1", &["no manifest or list", "--fake-label"]);
     says("--root", "/", &["no manifest or list", "--root"]);
-    says("--split", "val", &["--label real or fake"]);
+    says("--subset", "photos", &["--label real or fake"]);
     says("--seed", "many", &["--seed"]);
     assert!(!out.exists());
 }
@@ -161,7 +161,7 @@ fn walkdir(dir: &Path) -> Vec<std::path::PathBuf> {
 fn a_bare_folder_is_measured() {
     let dir = bare();
     let ran = dfrt!["eval", "--model", model(), "--data", &dir, "--json"];
-    assert!(ran.err.contains("drawn with --seed 0"), "{ran:?}");
+    assert!(ran.err.contains("by dfrt data index --seed 0"), "{ran:?}");
     let direct = ran.json();
     let out = dir.join("manifest.csv");
     dfrt!["data", "index", &dir, "--out", &out].done();

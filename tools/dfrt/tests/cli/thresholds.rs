@@ -77,6 +77,9 @@ fn the_best_one_on_validation_pictures() {
     let mut cuts: Vec<f64> = there.iter().map(|(_, logit)| *logit).collect();
     cuts.sort_by(f64::total_cmp);
     assert!(cuts.windows(2).all(|pair| balanced(0.5 * (pair[0] + pair[1])) <= best + 1e-12));
+    // One picture has a class, too, and that is enough to be measured.
+    let one = eval(&["--limit", "1"]).json();
+    assert_eq!(one["data"]["n_real"].as_u64().unwrap() + one["data"]["n_fake"].as_u64().unwrap(), 1);
     // Nothing is chosen on what is measured.
     eval(&["--split", "val", "--threshold", &faces]).failed(1, &["is among the pictures to be measured"]);
 }
@@ -126,6 +129,15 @@ fn options_that_cannot_be() {
         eval(&["--threshold", wrong]).failed(2, &["--threshold", "p:0.6", "auto:val.csv"]);
     }
     eval(&["--threshold", "auto:/no/such.csv"]).failed(1, &["/no/such.csv", "no such file"]);
+    let bare = folder().join("test.csv");
+    let text = String::from_utf8({
+        dfrt!["data", "index", faces(), "--out", &bare].done();
+        bytes(&bare)
+    })
+    .unwrap();
+    std::fs::write(&bare, text.replace(",val,", ",train,")).unwrap();
+    eval(&["--threshold", &format!("auto:{}", bare.display())])
+        .failed(1, &["has no val split", "--split val"]);
     let one = one_class("fake");
     eval(&["--threshold", &format!("auto:{}", one.display())])
         .failed(1, &["--threshold auto:", "all 6 pictures are fake"]);

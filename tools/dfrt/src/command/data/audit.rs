@@ -55,7 +55,7 @@ const SHOWN: usize = 3;
 impl AuditSet {
     /// Does it.
     pub fn run(self) -> Result<()> {
-        dataset::check_limit(self.limit, dataset::Classes::Any)?;
+        dataset::check_limit(self.limit, dataset::Classes::Both)?;
         command::use_threads(self.threads)?;
         if let Some(out) = &self.out {
             place::file(out, self.force)?;

@@ -43,7 +43,7 @@ pub struct Index {
     /// real or fake: everything below the folder, or in the list, is that
     #[argh(option)]
     label: Option<Label>,
-    /// of a list, or with --label: its split (with --label default test)
+    /// the split of all pictures, where none is named (with --label default test)
     #[argh(option)]
     split: Option<Split>,
     /// of a list, or with --label: its subset (with --label default: the folder's name)
@@ -122,16 +122,21 @@ impl Index {
         if let Some(label) = self.label {
             return self.flat(label);
         }
-        if self.split.is_some() || self.subset.is_some() {
+        if self.subset.is_some() {
             return Err(usage(
-                "--split and --subset are for lists and for a folder of one class; pass --label real or --label fake",
+                "--subset is for lists and for a folder of one class; pass --label real or --label fake",
             ));
         }
         Ok(layouts::read_as(&self.folder, &self.layout, &self.choices())?)
     }
 
     fn choices(&self) -> Choices {
-        Choices { media: Media::Pictures, grouping: self.group, seed: self.seed.unwrap_or(0) }
+        Choices {
+            media: Media::Pictures,
+            grouping: self.group,
+            seed: self.seed.unwrap_or(0),
+            split: self.split,
+        }
     }
 
     /// The first option given that only a list can have.

@@ -1,0 +1,164 @@
+//! What the names of folders say of the files below them: class, split, and what is left to
+//! tell them apart. It is decided over a whole set: a folder around both classes
+//! (`deepfake_dataset/real`, `deepfake_dataset/fake`) says no class whatever it is called.
+
+use super::naming::{self, SplitNames};
+use super::sample::{Label, Split};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+/// The folders of a set.
+pub(super) struct Folders {
+    /// Those around both classes, from the set's folder down.
+    around: HashSet<String>,
+    splits: SplitNames,
+}
+
+/// What the folders of a file say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Said {
+    pub label: Option<Label>,
+    pub split: Option<Split>,
+    /// Whether it is the class's own folder that names the split.
+    pub split_of_class: bool,
+    /// What the folders above the class's say beside, with slashes.
+    pub above: String,
+    /// The folders below the class's, or all where none says a class.
+    pub below: String,
+}
+
+/// Folders that contradict each other: the innermost of them, counted from 0, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Contradiction {
+    pub at: usize,
+    pub reason: &'static str,
+}
+
+fn parts(folders: &str) -> Vec<&str> {
+    folders.split('/').filter(|part| !part.is_empty()).collect()
+}
+
+impl Folders {
+    /// The `all` folders of a set, those of a file with slashes.
+    ///
+    /// # Errors
+    /// A name that may mean two splits.
+    pub fn of<'a>(all: impl Iterator<Item = &'a str>) -> Result<Self, String> {
+        let distinct: BTreeSet<&str> = all.collect();
+        let splits = SplitNames::of(distinct.iter().flat_map(|folders| folders.split('/')))?;
+        // By the path of a folder called after a class: what it is called, what is below it.
+        let mut named: BTreeMap<String, (Label, BTreeSet<Label>)> = BTreeMap::new();
+        for folders in distinct {
+            let parts = parts(folders);
+            let classes: Vec<(usize, Label)> =
+                parts.iter().enumerate().filter_map(|(at, part)| Some((at, naming::class(part)?))).collect();
+            for (place, &(at, label)) in classes.iter().enumerate() {
+                let (_, below) = named.entry(parts[..=at].join("/")).or_insert((label, BTreeSet::new()));
+                below.extend(classes[place + 1..].iter().map(|(_, label)| *label));
+            }
+        }
+        let parent = |path: &str| path.rsplit_once('/').map_or("", |(parent, _)| parent).to_owned();
+        let is_around = |path: &str, label: Label| {
+            // `fake` beside `real` is a class, whatever lies in it.
+            let beside = named.iter().filter(|(other, _)| parent(other) == parent(path));
+            !beside.into_iter().any(|(_, (other, below))| *other != label && below.len() < 2)
+        };
+        let around =
+            named.iter().filter(|(path, (label, below))| below.len() == 2 && is_around(path, *label));
+        Ok(Self { around: around.map(|(path, _)| path.clone()).collect(), splits })
+    }
+
+    /// What the `folders` of a file, with slashes, say.
+    ///
+    /// # Errors
+    /// Two classes or two splits.
+    pub fn said(&self, folders: &str) -> Result<Said, Contradiction> {
+        let parts = parts(folders);
+        let class = |at: &usize| {
+            naming::class(parts[*at]).filter(|_| !self.around.contains(&parts[..=*at].join("/")))
+        };
+        let classes: Vec<(usize, Label)> =
+            (0..parts.len()).filter_map(|at| Some((at, class(&at)?))).collect();
+        let first = classes.first().copied();
+        if let Some((at, _)) = classes.iter().find(|(_, label)| Some(*label) != first.map(|(_, label)| label))
+        {
+            return Err(Contradiction { at: *at, reason: "a folder of one class within one of the other" });
+        }
+        let (above, below) = match first {
+            Some((at, _)) => (&parts[..at], &parts[at + 1..]),
+            None => (&[][..], &parts[..]),
+        };
+        let mut splits: Vec<(usize, Split)> = Vec::new();
+        let mut left = Vec::new();
+        for (at, part) in above.iter().enumerate() {
+            match self.splits.plain(part).map(|split| (split, String::new())).or_else(|| naming::split(part))
+            {
+                Some((split, rest)) => {
+                    splits.push((at, split));
+                    left.push(rest);
+                }
+                None => left.push((*part).to_owned()),
+            }
+        }
+        let named_above = !splits.is_empty();
+        let own = first.and_then(|(at, _)| Some((at, naming::split(parts[at])?.0)));
+        splits.extend(own);
+        // A split stands just below the class, or anywhere where there is no class.
+        let looked_at = if first.is_some() { 1 } else { below.len() };
+        let offset = parts.len() - below.len();
+        let plain = |(at, part): (usize, &&str)| Some((at + offset, self.splits.plain(part)?));
+        let plain: Vec<(usize, Split)> = below.iter().enumerate().take(looked_at).filter_map(plain).collect();
+        splits.extend(&plain);
+        if let Some((at, _)) = splits.iter().find(|(_, split)| *split != splits[0].1) {
+            return Err(Contradiction { at: *at, reason: "in folders of two splits" });
+        }
+        left.retain(|part| !part.is_empty());
+        let is_plain = |at: usize| plain.iter().any(|(place, _)| *place == at + offset);
+        let below: Vec<&str> =
+            below.iter().enumerate().filter(|(at, _)| !is_plain(*at)).map(|(_, part)| *part).collect();
+        Ok(Said {
+            label: first.map(|(_, label)| label),
+            split: splits.first().map(|(_, split)| *split),
+            split_of_class: !named_above && plain.is_empty() && own.is_some(),
+            above: left.join("/"),
+            below: below.join("/"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(all: &[&str], folders: &str) -> Result<(Option<Label>, Option<Split>), Contradiction> {
+        Folders::of(all.iter().copied()).unwrap().said(folders).map(|said| (said.label, said.split))
+    }
+
+    #[test]
+    fn a_folder_around_both_classes_says_none() {
+        let wrapped = ["deepfake_dataset/real", "deepfake_dataset/fake/swap", "deepfake_dataset"];
+        assert_eq!(said(&wrapped, wrapped[0]), Ok((Some(Label::Real), None)));
+        assert_eq!(said(&wrapped, wrapped[1]), Ok((Some(Label::Fake), None)));
+        assert_eq!(said(&wrapped, wrapped[2]), Ok((None, None)));
+        // Both classes in a class that stands beside the other one contradict it.
+        let beside = ["fake/deepfakes", "fake/original", "real"];
+        assert_eq!(said(&beside, beside[0]), Ok((Some(Label::Fake), None)));
+        assert_eq!(said(&beside, beside[1]).unwrap_err().at, 1);
+        assert_eq!(said(&["fake_faces/real"], "fake_faces/real").unwrap_err().at, 1);
+    }
+
+    #[test]
+    fn splits_stand_above_in_or_just_below_the_class() {
+        let all =
+            ["training/real", "dev/0_fake", "eval/real", "real/testing/a", "val_fake", "progan_val/real"];
+        let expected = [Split::Train, Split::Val, Split::Test, Split::Test, Split::Val, Split::Val];
+        for (folders, split) in all.iter().zip(expected) {
+            assert_eq!(said(&all[..5], folders).unwrap().1, Some(split), "{folders}");
+        }
+        assert_eq!(said(&["x"], "train/real/test").unwrap_err().reason, "in folders of two splits");
+        assert_eq!(said(&["x"], "clips/test/7"), Ok((None, Some(Split::Test))));
+        assert!(
+            Folders::of(["eval/real", "train/real"].into_iter()).is_err_and(|reason| reason.contains("eval"))
+        );
+        assert_eq!(said(&["eval/real", "test/real"], "eval/real").unwrap().1, Some(Split::Val));
+    }
+}

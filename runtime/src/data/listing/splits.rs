@@ -1,0 +1,128 @@
+//! The splits of a list's pictures: those of a column that names splits, of the pictures'
+//! folders, or of the list's own name; else they are drawn. A column or folder that names
+//! splits for some pictures alone is never passed over.
+
+use super::columns::{self, Columns};
+use super::places::Folded;
+use super::{Asked, Row};
+use crate::data::division;
+use crate::data::manifest::{ManifestError, Sample, Split};
+use crate::data::naming::{self, SplitNames};
+use std::path::Path;
+
+/// Columns of these names hold splits and nothing else.
+const SURE: [&str; 3] = ["split", "partition", "phase"];
+/// Columns of these names may hold splits, or something else.
+const PERHAPS: [&str; 2] = ["set", "subset"];
+
+/// A column of splits.
+pub(super) struct Column {
+    /// Its place.
+    pub at: usize,
+    splits: Vec<Split>,
+}
+
+/// The column of `rows` that holds splits: one that is called so, or whose every value is one.
+///
+/// # Errors
+/// A value that is no split, in a column that is called so or has splits beside it; two
+/// columns that contradict each other.
+pub(super) fn column(
+    path: &Path,
+    rows: &[&Row],
+    names: &csv::StringRecord,
+    columns: &Columns,
+) -> Result<Option<Column>, ManifestError> {
+    let unclear = |reason: String| ManifestError::Unclear { path: path.to_owned(), reason };
+    let mut found: Option<Column> = None;
+    let taken = |at: usize| at == columns.path || columns.labels.contains(&at) || columns.group == Some(at);
+    for at in (0..names.len()).filter(|&at| !taken(at)) {
+        let name = columns::plain(&names[at]);
+        let values = || rows.iter().map(|row| row.fields[at].trim());
+        let known = SplitNames::of(values());
+        let plain = known.clone().unwrap_or_default();
+        let splits: Vec<Option<Split>> = values().map(|value| plain.plain(value)).collect();
+        let whole: Option<Vec<Split>> = splits.iter().copied().collect();
+        let sure = SURE.contains(&&*name);
+        let perhaps = PERHAPS.contains(&&*name) && splits.iter().any(Option::is_some);
+        match whole {
+            Some(splits) => match &found {
+                Some(earlier) if earlier.splits != splits => {
+                    return Err(unclear(format!(
+                        "the columns {:?} and {:?} name different splits; leave one out, or say --split",
+                        &names[earlier.at], &names[at]
+                    )));
+                }
+                Some(_) => {}
+                None => found = Some(Column { at, splits }),
+            },
+            None if sure || perhaps => {
+                known.map_err(|reason| unclear(format!("the column {:?}: {reason}", &names[at])))?;
+                let row = rows.iter().zip(&splits).find(|(_, split)| split.is_none()).map(|(row, _)| row);
+                let (line, value) = row.map_or((0, ""), |row| (row.line, row.fields[at].trim()));
+                let reason = format!(
+                    "{value:?} in the column {:?} is none of train, val, test; write one of these, or say --split for all",
+                    &names[at]
+                );
+                return Err(ManifestError::Line { path: path.to_owned(), line, reason });
+            }
+            None => {}
+        }
+    }
+    Ok(found)
+}
+
+/// Settles the splits of `samples`, which stand in `rows`, and gives the rule.
+///
+/// # Errors
+/// Folders that name splits of some pictures alone, or two of one; too few pictures to draw.
+pub(super) fn settle(
+    path: &Path,
+    samples: &mut [Sample],
+    column: Option<(Column, &str)>,
+    folded: &Folded,
+    asked: &Asked,
+) -> Result<String, ManifestError> {
+    let all =
+        |samples: &mut [Sample], split: Split| samples.iter_mut().for_each(|sample| sample.split = split);
+    let unclear = |reason: String| ManifestError::Unclear { path: path.to_owned(), reason };
+    if let Some(split) = asked.split {
+        all(samples, split);
+        return Ok(format!("all are put into {split}"));
+    }
+    if let Some((column, name)) = column {
+        samples.iter_mut().zip(column.splits).for_each(|(sample, split)| sample.split = split);
+        return Ok(format!("splits are from the column {name:?}"));
+    }
+    let mut named = 0;
+    for (sample, said) in samples.iter_mut().zip(&folded.said) {
+        let said = said.as_ref().map_err(|contradiction| {
+            unclear(format!("{}: {}; say --split", sample.path.display(), contradiction.reason))
+        })?;
+        if let Some(split) = said.split {
+            sample.split = split;
+            named += 1;
+        }
+    }
+    if named == samples.len() {
+        return Ok("splits are those that the pictures' folders name".to_owned());
+    }
+    if named > 0 {
+        return Err(unclear(format!(
+            "the folders of {named} of {} pictures name a split; add a column split, or say --split for all",
+            samples.len()
+        )));
+    }
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    if let Some((split, _)) = naming::split(stem) {
+        all(samples, split);
+        return Ok(format!("all are put into {split}, as the list is called; --split says otherwise"));
+    }
+    if let Some(split) = folded.above {
+        return Err(unclear(format!(
+            "all pictures lie below a folder called like the split {split}; say --split {split} if they are that, or \
+            add a column split"
+        )));
+    }
+    division::divide(path, samples, asked.grouping, asked.seed)
+}
