@@ -279,10 +279,11 @@ impl Extract<'_> {
 fn shown(detector: &mut FaceDetector, frames: &[Frame]) -> Vec<Shown> {
     let mut before: Option<Look> = None;
     let shown = |frame: &Frame| {
-        let look = Look::of(&frame.picture);
+        let faces = detector.faces(&frame.picture);
+        let look = Look::of(&frame.picture, &faces);
         let after_cut = before.as_ref().is_some_and(|before| before.cut_to(&look));
         before = Some(look);
-        Shown { faces: detector.faces(&frame.picture), seconds: frame.seconds, after_cut }
+        Shown { faces, seconds: frame.seconds, after_cut }
     };
     frames.iter().map(shown).collect()
 }

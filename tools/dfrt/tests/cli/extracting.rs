@@ -21,6 +21,7 @@ pub fn trials() -> Vec<Trial> {
         ffmpeg("extract/a_killed_extraction_goes_on", a_killed_extraction_goes_on),
         ffmpeg("extract/only_what_is_shown_counts", only_what_is_shown_counts),
         ffmpeg("extract/frames_without_a_face_give_no_crop", frames_without_a_face_give_no_crop),
+        ffmpeg("extract/no_face_is_followed_through_a_cut", no_face_is_followed_through_a_cut),
         ffmpeg("extract/damaged_frames_are_lost", damaged_frames_are_lost),
         ffmpeg("extract/pixels_are_made_square", pixels_are_made_square),
         ffmpeg("extract/every_common_container_is_read", every_common_container_is_read),
@@ -182,6 +183,23 @@ fn damaged_frames_are_lost() {
         ("mpeg4.mp4", ["-c:v", "mpeg4", "-bf", "0"]),
         ("h264.mp4", ["-c:v", "libx264", "-bf", "2"]),
         ("mpeg2.mpg", ["-c:v", "mpeg2video", "-bf", "0"]),
+fn no_face_is_followed_through_a_cut() {
+    // Two people at the same place, each on a ground of his own: the longer shot counts.
+    let faces = [face(5), face(6)];
+    let draw = |frame: u32| {
+        let second = frame >= 18;
+        let ground = if second { [30, 140, 60] } else { [150, 90, 130] };
+        let mut picture = RgbImage::from_pixel(WIDTH, HEIGHT, Rgb(ground));
+        imageops::overlay(&mut picture, &faces[usize::from(second)], 80, 40);
+        picture
+    };
+    let (said, crops) = extracted("news.mp4", 10, |path| record(path, 50, &["-c:v", "mpeg4"], draw));
+    // Frames 2, 7, 12, 17 are of the first shot, 22, 27, … of the second.
+    let numbers: Vec<&str> = crops.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(numbers, ["000022", "000027", "000032", "000037", "000042", "000047"], "{said}");
+    assert_eq!((&said["held"], &said["without_face"]), (&0.into(), &4.into()), "{said}");
+}
+
         ("mjpeg.avi", ["-c:v", "mjpeg", "-bf", "0"]),
     ] {
         let has = |encoder: &str| {
