@@ -46,7 +46,7 @@ fn pictures(data: &Path) {
         let read = manifest.samples.par_iter().filter(|sample| picture::open(&sample.path).is_ok()).count();
         decoding = decoding.min(start.elapsed().as_secs_f64());
         let start = Instant::now();
-        let found = audit::audit("", &manifest, None, &|_, _| {});
+        let found = audit::audit("", &manifest, None, &|_| {});
         auditing = auditing.min(start.elapsed().as_secs_f64());
         assert_eq!(found.data.readable, read);
     }

@@ -6,7 +6,7 @@
 
 use dfrt_runtime::data::manifest::{Label, Sample, Split};
 use dfrt_runtime::data::portrait::{Person, Shot, photograph};
-use dfrt_runtime::data::video::{Extract, FileFormat, Frames, extract};
+use dfrt_runtime::data::video::{Extract, FileFormat, Frames, Untagged, extract};
 use dfrt_runtime::random::stream;
 use image::{Rgb, RgbImage, imageops};
 use std::error::Error;
@@ -51,8 +51,9 @@ fn main() -> Result<(), Box<dyn Error>> {
                 size: 224,
                 margin: 1.3,
                 format: FileFormat::Png,
+                untagged: Untagged::Bt601,
             };
-            let extracted = extract(&job, &|_, _, _| ())?;
+            let extracted = extract(&job, &|_| ())?;
             assert_eq!(extracted.pictures, frames * VIDEOS as usize);
             let taken = start.elapsed().as_secs_f64() / VIDEOS as f64;
             println!("{round:5}  {frames:12}  {alone:12.2}  {taken:10.2}  {:5.2}", taken / alone);

@@ -76,6 +76,22 @@ impl Task {
     }
 }
 
+/// Tasks one after another, as one call tells of them: a bar at a time.
+#[derive(Default)]
+pub struct Stages(Mutex<Option<Task>>);
+
+impl Stages {
+    /// As [`Task::set`] of the task called `what`; the one before it, of another name, is over.
+    pub fn set(&self, what: &str, done: usize, total: usize, remark: &str) {
+        let mut running = self.0.lock().expect("no holder panics");
+        if running.as_ref().is_none_or(|task| task.what != what) {
+            // Its bar goes before the next one comes.
+            drop(running.take());
+        }
+        running.get_or_insert_with(|| Task::new(what)).set(done, total, remark);
+    }
+}
+
 impl Drop for Task {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {

@@ -288,7 +288,7 @@ fn a_limit_looks_at_fewer_and_threads_change_nothing() {
     let manifest = &DRAWN.1;
     let pool = |threads: usize| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     let run = |threads: usize, limit: Option<usize>| {
-        pool(threads).install(|| audit("drawn", manifest, limit, &|_, _| {}))
+        pool(threads).install(|| audit("drawn", manifest, limit, &|_| {}))
     };
     let limited = run(1, Some(20));
     assert_eq!((limited.data.pictures, limited.data.looked_at), (520, 60));
@@ -311,7 +311,7 @@ fn a_set_of_which_nothing_can_be_read_is_audited() {
 fn photographs_of_other_people_are_no_near_copies() {
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/faces"));
     let manifest = layouts::read(&root.join("london-swap"), "folder", Media::Pictures).unwrap();
-    let found = audit("london-swap", &manifest, None, &|_, _| {});
+    let found = audit("london-swap", &manifest, None, &|_| {});
     for check in [
         Check::Files,
         Check::CopiesAcrossSplits,
@@ -330,7 +330,7 @@ fn photographs_of_other_people_are_no_near_copies() {
         Sample::new(path, Label::Real, "real", &stem[..3], split)
     });
     let manifest = Manifest::new(samples.collect(), Vec::new());
-    let found = audit("london", &manifest, None, &|_, _| {});
+    let found = audit("london", &manifest, None, &|_| {});
     assert_eq!(figure(&found, Check::NearCopies, "train_test"), 0);
     assert_eq!(figure(&found, Check::People, "in_two_splits"), 102);
 }

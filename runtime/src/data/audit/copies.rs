@@ -4,10 +4,11 @@
 
 use super::finding::{Case, Check, Finding, Verdict, counted};
 use super::inspection::pixels_sha256;
-use super::{Looked, path_of};
+use super::{Looked, Progress, path_of};
 use crate::data::sample::{Label, Split};
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The share of copies within a split from which on they weigh too much.
 const MANY: f64 = 0.01;
@@ -20,14 +21,19 @@ pub(super) fn check(looked: &[Looked<'_>]) -> [Finding; 3] {
 
 /// Hashes the pixels of all pictures that look exactly like another one. A set has few of
 /// those, so reading them once more costs less than hashing all pixels of all pictures.
-pub(super) fn hash(looked: &mut [Looked<'_>]) {
+pub(super) fn hash(looked: &mut [Looked<'_>], progress: &(dyn Fn(Progress) + Sync)) {
     let mut by_look: HashMap<u64, Vec<usize>> = HashMap::new();
     for (place, (_, inspection)) in looked.iter().enumerate() {
         by_look.entry(inspection.look()).or_default().push(place);
     }
     let alike: Vec<usize> = by_look.into_values().filter(|places| places.len() > 1).flatten().collect();
-    let hashes: Vec<Option<[u8; 32]>> =
-        alike.par_iter().map(|&place| pixels_sha256(&looked[place].0.path).ok()).collect();
+    let (done, total) = (AtomicUsize::new(0), alike.len());
+    let hashed = |&place: &usize| {
+        let pixels = pixels_sha256(&looked[place].0.path).ok();
+        progress(Progress::Hashed { done: done.fetch_add(1, Ordering::Relaxed) + 1, total });
+        pixels
+    };
+    let hashes: Vec<Option<[u8; 32]>> = alike.par_iter().map(hashed).collect();
     for (place, pixels) in alike.into_iter().zip(hashes) {
         looked[place].1.pixels = pixels;
     }

@@ -87,6 +87,25 @@ impl Audit {
     }
 }
 
+/// How far an audit is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Pictures are read and looked at.
+    Read {
+        /// Of them.
+        done: usize,
+        /// In all.
+        total: usize,
+    },
+    /// Those that look exactly like another one are read once more and hashed.
+    Hashed {
+        /// Of them.
+        done: usize,
+        /// In all.
+        total: usize,
+    },
+}
+
 /// A readable picture and what is known of it.
 type Looked<'a> = (&'a Sample, Inspection);
 
@@ -96,8 +115,8 @@ fn path_of(sample: &Sample) -> String {
 }
 
 /// Audits `manifest`, which `path` names: at most `limit` pictures of each split, balanced
-/// over the classes and the same ones each time, else all. `progress` is called with
-/// (pictures read, pictures in all) from many threads.
+/// over the classes and the same ones each time, else all. `progress` is called
+/// from many threads.
 ///
 /// Each picture is read and decoded once, in parallel (those that look exactly like another
 /// one twice); about 1.3 KiB of it is kept. What cannot be read is a finding. The result does not depend on the number of threads.
@@ -105,7 +124,7 @@ pub fn audit(
     path: &str,
     manifest: &Manifest,
     limit: Option<usize>,
-    progress: &(dyn Fn(usize, usize) + Sync),
+    progress: &(dyn Fn(Progress) + Sync),
 ) -> Audit {
     let chosen: Vec<Sample> = match limit {
         None => manifest.samples.clone(),
@@ -115,7 +134,7 @@ pub fn audit(
         }
     };
     let (mut looked, bad) = look(&chosen, progress);
-    copies::hash(&mut looked);
+    copies::hash(&mut looked, progress);
     let search = near::search(&looked);
     let attributes = shortcuts::measure(&looked);
     let mut findings = vec![
@@ -148,14 +167,15 @@ pub fn audit(
 /// Every picture of `samples` that can be read, and why the others cannot.
 fn look<'a>(
     samples: &'a [Sample],
-    progress: &(dyn Fn(usize, usize) + Sync),
+    progress: &(dyn Fn(Progress) + Sync),
 ) -> (Vec<Looked<'a>>, Vec<(&'a Sample, PictureError)>) {
     let done = AtomicUsize::new(0);
     let results: Vec<Result<Inspection, PictureError>> = samples
         .par_iter()
         .map(|sample| {
             let result = inspect(&sample.path);
-            progress(done.fetch_add(1, Ordering::Relaxed) + 1, samples.len());
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+            progress(Progress::Read { done, total: samples.len() });
             result
         })
         .collect();

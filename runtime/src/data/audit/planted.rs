@@ -66,7 +66,7 @@ impl Planted {
     }
 
     pub fn audit(&self) -> Audit {
-        audit("planted", &self.manifest, None, &|_, _| {})
+        audit("planted", &self.manifest, None, &|_| {})
     }
 
     /// Audits, and expects the verdicts `expected` and ok for all other checks.

@@ -1,11 +1,12 @@
 //! The whole way of a folder of videos: in parallel, resumable, a bad video listed and
 //! passed over.
 
+use super::colour::Untagged;
 use super::crop;
 use super::cut::Look;
 use super::ffmpeg::{Ffmpeg, VideoError};
 use super::journal::{self, Entry, Journal, JournalError};
-use super::sampling::Frame;
+use super::sampling::{Frame, Sampled};
 use super::track::{self, HOLD, Shown};
 use crate::data::face_detector::FaceDetector;
 use crate::data::manifest::{Manifest, ManifestError, Sample, Split};
@@ -71,6 +72,29 @@ pub struct Extract<'a> {
     pub margin: f32,
     /// How crops are written.
     pub format: FileFormat,
+    /// How the colours of videos are read that leave it open.
+    pub untagged: Untagged,
+}
+
+/// How far an extraction is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Videos that an earlier call finished are compared with what it read.
+    Compared {
+        /// Of them.
+        done: usize,
+        /// In all.
+        total: usize,
+    },
+    /// Videos are extracted.
+    Extracted {
+        /// Of them, those of an earlier call and those passed over among them.
+        done: usize,
+        /// In all.
+        total: usize,
+        /// Passed over.
+        failed: usize,
+    },
 }
 
 /// What came of it; also extract.json.
@@ -90,6 +114,8 @@ pub struct Extracted {
     pub without_face: usize,
     /// Frames that are damaged or missing: left out.
     pub lost: usize,
+    /// Finished videos that leave open how their colours are read: by [`Extract::untagged`].
+    pub untagged: usize,
     /// Videos passed over, a line each with the reason.
     pub skipped: Vec<String>,
     /// The ffmpeg that decoded.
@@ -128,15 +154,12 @@ pub enum ExtractError {
 /// `size`. A frame that does not show it gives no crop. Writes
 /// the crops, the journal, manifest.csv and extract.json; the same videos give the same
 /// files, however often the call was killed and made again. `progress` is told from many
-/// threads how many videos of how many are done, and how many of these were passed over.
+/// threads.
 ///
 /// # Errors
 /// No ffmpeg, a journal of other settings, a disk that cannot be written, or not one video
 /// that can be used. A single bad video is listed in [`Extracted::skipped`].
-pub fn extract(
-    job: &Extract<'_>,
-    progress: &(dyn Fn(usize, usize, usize) + Sync),
-) -> Result<Extracted, ExtractError> {
+pub fn extract(job: &Extract<'_>, progress: &(dyn Fn(Progress) + Sync)) -> Result<Extracted, ExtractError> {
     let ffmpeg = Ffmpeg::find()?;
     let (journal, entries) = Journal::open(job.out, &job.settings())?;
     let journal = Mutex::new(journal);
@@ -145,24 +168,30 @@ pub fn extract(
         names.iter().zip(job.videos).map(|(name, video)| (name.as_str(), video.path.as_path())).collect();
     // A video that was replaced under its name is another one.
     let same = |entry: &Entry| {
-        let now = || storage::sha256_of_file(videos.get(entry.video.as_str())?).ok();
-        entry.sha256.is_empty() || now().as_ref() == Some(&entry.sha256)
+        let now = videos.get(entry.video.as_str()).and_then(|video| storage::sha256_of_file(video).ok());
+        now.as_ref() == Some(&entry.sha256)
     };
     let whole = |entry: &Entry| entry.files.iter().all(|file| job.out.join(file).is_file());
-    let asked_for = |entry: &Entry| videos.contains_key(entry.video.as_str());
-    let (current, stale): (Vec<Entry>, Vec<Entry>) =
-        entries.into_par_iter().filter(asked_for).partition(|entry| whole(entry) && same(entry));
+    let earlier: Vec<Entry> =
+        entries.into_iter().filter(|entry| videos.contains_key(entry.video.as_str())).collect();
+    let (compared, total) = (AtomicUsize::new(0), earlier.len());
+    let (current, stale): (Vec<Entry>, Vec<Entry>) = earlier.into_par_iter().partition(|entry| {
+        let holds = whole(entry) && same(entry);
+        progress(Progress::Compared { done: compared.fetch_add(1, Ordering::Relaxed) + 1, total });
+        holds
+    });
     let kept: HashSet<&String> = current.iter().flat_map(|entry| &entry.files).collect();
     for mut entry in stale {
         entry.files.retain(|file| !kept.contains(file));
-        journal::remove_crops(job.out, &entry)?;
+        journal::remove_crops(job.out, &entry.files)?;
     }
     let mut finished: HashMap<String, Entry> =
         current.into_iter().map(|entry| (entry.video.clone(), entry)).collect();
     let before = finished.len();
     let folders = folders(&names);
     let (done, failed) = (AtomicUsize::new(before), AtomicUsize::new(0));
-    progress(before, names.len(), 0);
+    let total = names.len();
+    progress(Progress::Extracted { done: before, total, failed: 0 });
     let todo: Vec<usize> = (0..names.len()).filter(|&index| !finished.contains_key(&names[index])).collect();
     let results = todo
         .into_par_iter()
@@ -174,7 +203,8 @@ pub fn extract(
                 Ok(entry) => journal.lock().expect("no holder panics").add(entry)?,
                 Err(_) => drop(failed.fetch_add(1, Ordering::Relaxed)),
             }
-            progress(done.fetch_add(1, Ordering::Relaxed) + 1, names.len(), failed.load(Ordering::Relaxed));
+            let (done, failed) = (done.fetch_add(1, Ordering::Relaxed) + 1, failed.load(Ordering::Relaxed));
+            progress(Progress::Extracted { done, total, failed });
             Ok((index, result))
         })
         .collect::<Result<Vec<_>, ExtractError>>()?;
@@ -201,6 +231,7 @@ pub fn extract(
         held: entries.iter().map(|entry| entry.held).sum(),
         without_face: entries.iter().map(|entry| entry.without_face).sum(),
         lost: entries.iter().map(|entry| entry.lost).sum(),
+        untagged: entries.iter().filter(|entry| entry.untagged).count(),
         skipped,
         ffmpeg: ffmpeg.version().to_owned(),
     };
@@ -224,9 +255,10 @@ fn folders(names: &[String]) -> Vec<String> {
 impl Extract<'_> {
     /// What decides the crops, as the journal's first line.
     fn settings(&self) -> String {
-        let Self { frames, size, margin, format, .. } = self;
+        let Self { frames, size, margin, format, untagged, .. } = self;
         let settings = serde_json::json!({
             "frames": frames, "size": size, "margin": margin, "format": format, "hold_seconds": HOLD,
+            "untagged": untagged,
         });
         settings.to_string()
     }
@@ -248,11 +280,11 @@ impl Extract<'_> {
         folder: &str,
     ) -> Result<Result<Entry, String>, StorageError> {
         let sample = &self.videos[index];
-        let sampled = match ffmpeg.sample(&sample.path, self.frames.of(sample.split)) {
+        let sampled = ffmpeg.sample(&sample.path, self.frames.of(sample.split), self.untagged);
+        let Sampled { frames, lost, untagged } = match sampled {
             Ok(sampled) => sampled,
             Err(error) => return Ok(Err(error.to_string())),
         };
-        let (frames, lost) = (sampled.frames, sampled.lost);
         let Some(track) = track::main_face(&shown(detector, &frames)) else {
             return Ok(Err(format!("no face is found in any of its {} frames", frames.len())));
         };
@@ -271,7 +303,20 @@ impl Extract<'_> {
         let Sample { label, subset, group, split, people, .. } = sample.clone();
         let (video, held, without_face) = (name.to_owned(), track.held, frames.len() - files.len());
         let sha256 = storage::sha256_of_file(&sample.path)?;
-        Ok(Ok(Entry { video, label, subset, group, split, people, files, held, without_face, lost, sha256 }))
+        Ok(Ok(Entry {
+            video,
+            label,
+            subset,
+            group,
+            split,
+            people,
+            files,
+            held,
+            without_face,
+            lost,
+            untagged,
+            sha256,
+        }))
     }
 }
 
@@ -279,10 +324,11 @@ impl Extract<'_> {
 fn shown(detector: &mut FaceDetector, frames: &[Frame]) -> Vec<Shown> {
     let mut before: Option<Look> = None;
     let shown = |frame: &Frame| {
-        let look = Look::of(&frame.picture);
+        let faces = detector.faces(&frame.picture);
+        let look = Look::of(&frame.picture, &faces);
         let after_cut = before.as_ref().is_some_and(|before| before.cut_to(&look));
         before = Some(look);
-        Shown { faces: detector.faces(&frame.picture), seconds: frame.seconds, after_cut }
+        Shown { faces, seconds: frame.seconds, after_cut }
     };
     frames.iter().map(shown).collect()
 }

@@ -42,6 +42,9 @@ pub enum VideoError {
         /// What the program said.
         reason: String,
     },
+    /// Its colours would come out wrong.
+    #[error("{0}")]
+    Colours(String),
     /// A frame is no picture that is accepted.
     #[error("a frame cannot be used: {0}")]
     Frame(#[from] PictureError),

@@ -20,20 +20,25 @@ pub(super) struct Entry {
     pub subset: String,
     pub group: String,
     pub split: Split,
-    #[serde(default)]
     pub people: Vec<String>,
     /// The crops, below the folder of the journal.
     pub files: Vec<String>,
     /// Frames in which the face was not found and its place taken from the others.
     pub held: usize,
     /// Frames that were looked at and do not show the face.
-    #[serde(default)]
     pub without_face: usize,
     /// Frames that are damaged or missing.
     pub lost: usize,
-    /// The SHA-256 of the video's file; empty in journals of versions that knew it by its name.
-    #[serde(default)]
+    /// Whether the video leaves open how its colours are read.
+    pub untagged: bool,
+    /// The SHA-256 of the video's file: one that was replaced under its name is another.
     pub sha256: String,
+}
+
+/// Of a line of any version's journal, what is needed to remove its crops.
+#[derive(Deserialize)]
+struct Crops {
+    files: Vec<String>,
 }
 
 impl Entry {
@@ -138,19 +143,19 @@ pub fn forget(folder: &Path) -> Result<(), JournalError> {
     let path = folder.join(JOURNAL);
     let text = String::from_utf8_lossy(&storage::read(&path)?).into_owned();
     // A damaged line has no crops that could be told from somebody else's files.
-    let entries = text.lines().skip(1).filter_map(|line| serde_json::from_str::<Entry>(line).ok());
-    for entry in entries {
-        remove_crops(folder, &entry)?;
+    let entries = text.lines().skip(1).filter_map(|line| serde_json::from_str::<Crops>(line).ok());
+    for Crops { files } in entries {
+        remove_crops(folder, &files)?;
     }
     Ok(gone(path)?)
 }
 
-/// Removes the crops of `entry` and the folders that are empty then.
+/// Removes the crops `files` and the folders that are empty then.
 ///
 /// # Errors
 /// A file cannot be removed.
-pub(super) fn remove_crops(folder: &Path, entry: &Entry) -> Result<(), StorageError> {
-    for file in &entry.files {
+pub(super) fn remove_crops(folder: &Path, files: &[String]) -> Result<(), StorageError> {
+    for file in files {
         let below = Path::new(file);
         let plain = below.components().all(|part| matches!(part, Component::Normal(_)));
         if !plain {
@@ -198,7 +203,8 @@ mod tests {
             held: 0,
             without_face: 2,
             lost: 1,
-            sha256: String::new(),
+            untagged: true,
+            sha256: "ab".repeat(32),
         }
     }
 

@@ -1,6 +1,7 @@
 //! From videos to face crops: frames out of ffmpeg, the face followed through them, a
 //! square around it, pictures and a manifest. Which videos there are is the layouts' work.
 
+mod colour;
 mod crop;
 mod cut;
 mod extract;
@@ -9,8 +10,11 @@ mod journal;
 mod sampling;
 mod track;
 
+pub use colour::Untagged;
 pub use crop::square;
-pub use extract::{Extract, ExtractError, Extracted, FileFormat, Frames, MANIFEST, SUMMARY, extract};
+pub use extract::{
+    Extract, ExtractError, Extracted, FileFormat, Frames, MANIFEST, Progress, SUMMARY, extract,
+};
 pub use ffmpeg::{Ffmpeg, VideoError};
 pub use journal::{JOURNAL, forget};
 pub use sampling::{Frame, Sampled};

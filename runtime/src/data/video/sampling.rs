@@ -1,6 +1,7 @@
 //! Which frames of a video are taken: equally spaced ones of those that a player shows,
 //! upright and with square pixels, none that the decoder only made up.
 
+use super::colour::{self, Colours, Untagged};
 use super::ffmpeg::{self, Ffmpeg, VideoError};
 use crate::data::picture::PictureError;
 use image::RgbImage;
@@ -17,6 +18,8 @@ pub struct Sampled {
     pub frames: Vec<Frame>,
     /// Frames that were chosen and are damaged or missing.
     pub lost: usize,
+    /// Whether the video left open how its colours are to be read.
+    pub untagged: bool,
 }
 
 /// A frame of a video.
@@ -41,6 +44,7 @@ struct Packets {
     tick: Option<f64>,
     /// Width of a pixel by its height.
     aspect: f64,
+    colours: Colours,
 }
 
 impl Packets {
@@ -51,7 +55,7 @@ impl Packets {
             let (over, under) = (over.parse::<f64>().ok()?, under.parse::<f64>().ok()?);
             (over > 0.0 && under > 0.0).then_some(over / under)
         };
-        let mut packets = Self { list: Vec::new(), tick: None, aspect: 1.0 };
+        let mut packets = Self { list: Vec::new(), tick: None, aspect: 1.0, colours: Colours::default() };
         for line in text.lines() {
             let fields: HashMap<&str, &str> =
                 line.split('|').filter_map(|field| field.split_once('=')).collect();
@@ -62,6 +66,7 @@ impl Packets {
             packets.tick = fields.get("time_base").and_then(|of| ratio(of, '/')).or(packets.tick);
             let aspect = fields.get("sample_aspect_ratio").and_then(|of| ratio(of, ':'));
             packets.aspect = aspect.unwrap_or(packets.aspect);
+            packets.colours.read(&fields);
         }
         packets
     }
@@ -128,15 +133,17 @@ impl Decoded {
 
 impl Ffmpeg {
     /// `n` frames equally spaced over all that the video `path` shows: the middles of `n`
-    /// equal parts, so that neither a black first frame nor a missing last one counts; all
-    /// of them where there are no more than `n`.
+    /// equal parts, so that of a video of more than twice `n` neither a black first frame nor
+    /// a missing last one counts; all of them where there are no more than `n`. They are
+    /// counted, not timed: where their rate changes, more are taken of the faster part.
+    /// Colours are read as the stream says, and as `untagged` where it does not.
     ///
     /// # Errors
-    /// No video, a damaged one, one that takes too long, and frames over the limits of
-    /// [`picture`](crate::data::picture).
-    pub fn sample(&self, path: &Path, n: usize) -> Result<Sampled, VideoError> {
-        let entries = "packet=pts,flags:stream=time_base,sample_aspect_ratio";
-        let packets = Packets::parse(&self.probe(path, entries)?);
+    /// No video, a damaged one, one that takes too long, HDR, a colour matrix that ffmpeg
+    /// does not convert, and frames over the limits of [`picture`](crate::data::picture).
+    pub fn sample(&self, path: &Path, n: usize, untagged: Untagged) -> Result<Sampled, VideoError> {
+        let entries = format!("packet=pts,flags:stream=time_base,sample_aspect_ratio,{}", colour::ENTRIES);
+        let packets = Packets::parse(&self.probe(path, &entries)?);
         if packets.list.is_empty() {
             return Err(VideoError::Unreadable { reason: "it has no frames".to_owned() });
         }
@@ -144,12 +151,25 @@ impl Ffmpeg {
             let reason = format!("its pixels are said to be {:.3} times as wide as high", packets.aspect);
             return Err(VideoError::Unreadable { reason });
         }
+        let matrix = packets.colours.matrix(untagged).map_err(VideoError::Colours)?;
+        let (frames, lost) = self.chosen(path, n, &packets, matrix)?;
+        Ok(Sampled { frames, lost, untagged: packets.colours.is_untagged() })
+    }
+
+    /// The frames of [`Ffmpeg::sample`], and how many of those chosen are lost.
+    fn chosen(
+        &self,
+        path: &Path,
+        n: usize,
+        packets: &Packets,
+        matrix: Option<&str>,
+    ) -> Result<(Vec<Frame>, usize), VideoError> {
         let Some(shown) = packets.shown() else {
-            return self.by_number(path, n, &packets, self.listed(path)?);
+            return self.by_number(path, n, packets, matrix, self.listed(path)?);
         };
         let numbers = spaced(shown.len(), n);
         let times: Vec<i64> = numbers.iter().map(|&number| shown[number]).collect();
-        let (pictures, complaints) = self.pictures(path, "pts", &times)?;
+        let (pictures, complaints) = self.pictures(path, matrix, "pts", &times)?;
         if pictures.len() == times.len() && !complaints.iter().any(|line| tells_of_damage(line)) {
             let frames = numbers.into_iter().zip(times).zip(pictures);
             let frames = frames.map(|((number, time), picture)| Frame {
@@ -157,7 +177,7 @@ impl Ffmpeg {
                 seconds: packets.seconds(time),
                 picture,
             });
-            return Ok(Sampled { frames: frames.collect(), lost: 0 });
+            return Ok((frames.collect(), 0));
         }
         let (listed, damaged) = self.listed(path)?;
         let there: HashSet<i64> = listed.iter().filter_map(|frame| frame.time).collect();
@@ -165,7 +185,7 @@ impl Ffmpeg {
         // Packets that are no frames (a picture in two fields, one that is never shown), or
         // times that ffmpeg changes.
         if !damaged || 2 * known < listed.len() {
-            return self.by_number(path, n, &packets, (listed, damaged));
+            return self.by_number(path, n, packets, matrix, (listed, damaged));
         }
         let whole = listed.iter().zip(self.whole(path, &listed)?);
         let whole = whole.filter_map(|(frame, whole)| frame.time.filter(|_| whole)).collect();
@@ -173,35 +193,37 @@ impl Ffmpeg {
         let chosen: Vec<usize> =
             numbers.iter().copied().filter(|&number| sound.contains(&shown[number])).collect();
         let times: Vec<i64> = chosen.iter().map(|&number| shown[number]).collect();
-        let (pictures, _) = self.pictures(path, "pts", &times)?;
+        let (pictures, _) = self.pictures(path, matrix, "pts", &times)?;
         let seconds = times.iter().map(|&time| packets.seconds(time)).collect();
         sampled(numbers.len(), chosen, seconds, pictures)
     }
 
-    /// As [`Ffmpeg::sample`] for a video whose packets are not its frames, or do not tell
+    /// As [`Ffmpeg::chosen`] for a video whose packets are not its frames, or do not tell
     /// when these are shown: by its frames' numbers, decoded before to count them.
     fn by_number(
         &self,
         path: &Path,
         n: usize,
         packets: &Packets,
+        matrix: Option<&str>,
         (listed, damaged): (Vec<Decoded>, bool),
-    ) -> Result<Sampled, VideoError> {
+    ) -> Result<(Vec<Frame>, usize), VideoError> {
         let numbers = spaced(listed.len(), n);
         let whole = if damaged { self.whole(path, &listed)? } else { vec![true; listed.len()] };
         let chosen: Vec<usize> = numbers.iter().copied().filter(|&number| whole[number]).collect();
         let places: Vec<i64> = chosen.iter().map(|&number| number as i64).collect();
-        let (pictures, _) = self.pictures(path, "n", &places)?;
+        let (pictures, _) = self.pictures(path, matrix, "n", &places)?;
         let time = |&number: &usize| listed[number].time.and_then(|time| packets.seconds(time));
         let seconds = chosen.iter().map(time).collect();
         sampled(numbers.len(), chosen, seconds, pictures)
     }
 
-    /// The frames whose filter variable `key` has one of the `values`, ascending; and what
-    /// ffmpeg complains of.
+    /// The frames whose filter variable `key` has one of the `values`, ascending, their
+    /// YCbCr read by `matrix`; and what ffmpeg complains of.
     fn pictures(
         &self,
         path: &Path,
+        matrix: Option<&str>,
         key: &str,
         values: &[i64],
     ) -> Result<(Vec<RgbImage>, Vec<String>), VideoError> {
@@ -214,7 +236,9 @@ impl Ffmpeg {
         // Made larger, never smaller, so that pixels are square.
         let square =
             format!("w=round(iw*clip(sar\\,1\\,{MOST_ASPECT})):h=round(ih/clip(sar\\,1/{MOST_ASPECT}\\,1))");
-        let filters = format!("select={},scale={square}:flags=bicubic,setsar=1", sums.join("+"));
+        // Said always: what ffmpeg takes where a frame does not tell it is up to its version.
+        let matrix = matrix.map(|name| format!(":in_color_matrix={name}")).unwrap_or_default();
+        let filters = format!("select={},scale={square}:flags=bicubic{matrix},setsar=1", sums.join("+"));
         // Without the last frame's number ffmpeg would decode to the end.
         let count = values.len().to_string();
         let bmp = ["-c:v", "bmp", "-pix_fmt", "bgr24", "-f", "image2pipe", "pipe:1"];
@@ -271,7 +295,7 @@ fn sampled(
     chosen: Vec<usize>,
     seconds: Vec<Option<f64>>,
     pictures: Vec<RgbImage>,
-) -> Result<Sampled, VideoError> {
+) -> Result<(Vec<Frame>, usize), VideoError> {
     let unreadable = |reason: &str| VideoError::Unreadable { reason: reason.to_owned() };
     if chosen.is_empty() {
         return Err(unreadable(NO_FRAME));
@@ -282,7 +306,7 @@ fn sampled(
     let lost = asked - chosen.len();
     let frames = chosen.into_iter().zip(seconds).zip(pictures);
     let frames = frames.map(|((number, seconds), picture)| Frame { number, seconds, picture });
-    Ok(Sampled { frames: frames.collect(), lost })
+    Ok((frames.collect(), lost))
 }
 
 /// Whether a line of ffmpeg's says that a frame may not be what the file had.
@@ -328,7 +352,10 @@ mod tests {
         assert_eq!(of.list, [(Some(0), true, true), (Some(2), false, true), (None, false, false)]);
         assert_eq!((of.seconds(25), of.aspect), (Some(0.5), 4.0 / 3.0));
         let nothing = Packets::parse("sample_aspect_ratio=0:1|time_base=N/A\nsample_aspect_ratio=N/A\n");
-        assert_eq!(nothing, Packets { list: Vec::new(), tick: None, aspect: 1.0 });
+        assert_eq!(
+            nothing,
+            Packets { list: Vec::new(), tick: None, aspect: 1.0, colours: Colours::default() }
+        );
         assert_eq!(nothing.seconds(3), None);
     }
 

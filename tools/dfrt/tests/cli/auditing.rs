@@ -62,7 +62,9 @@ fn a_drawn_set_is_sound() {
 
 fn a_leak_is_told_and_fails_where_asked() {
     let data = leaking();
-    let table = dfrt!["data", "audit", &data].done();
+    let ran = dfrt!["data", "audit", &data];
+    assert!(ran.err.contains("copies compared 2/2"), "{ran:?}");
+    let table = ran.done();
     assert!(table.contains("leak     copies-across-splits") && table.contains("again.jpg"), "{table}");
     let ran = dfrt!["data", "audit", &data, "--strict", "--json"];
     assert_eq!(ran.code, Some(1), "{ran:?}");

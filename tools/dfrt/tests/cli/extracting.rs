@@ -1,7 +1,7 @@
 //! `dfrt data extract` on videos that are made here, of drawn faces that move.
 
 use crate::dfrt;
-use crate::workshop::{bytes, ended, ffmpeg, folder, json, kill_when, plain, program};
+use crate::workshop::{Ran, bytes, ended, ffmpeg, folder, json, kill_when, plain, program};
 use dfrt_runtime::data::face_detector::FaceDetector;
 use dfrt_runtime::data::manifest::{Label, Manifest, Split};
 use dfrt_runtime::data::picture;
@@ -21,8 +21,12 @@ pub fn trials() -> Vec<Trial> {
         ffmpeg("extract/a_killed_extraction_goes_on", a_killed_extraction_goes_on),
         ffmpeg("extract/only_what_is_shown_counts", only_what_is_shown_counts),
         ffmpeg("extract/frames_without_a_face_give_no_crop", frames_without_a_face_give_no_crop),
+        ffmpeg("extract/no_face_is_followed_through_a_cut", no_face_is_followed_through_a_cut),
         ffmpeg("extract/damaged_frames_are_lost", damaged_frames_are_lost),
         ffmpeg("extract/pixels_are_made_square", pixels_are_made_square),
+        ffmpeg("extract/colours_are_read_as_the_film_says", colours_are_read_as_the_film_says),
+        ffmpeg("extract/colours_that_are_not_told_are_noted", colours_that_are_not_told_are_noted),
+        ffmpeg("extract/hdr_is_refused", hdr_is_refused),
         ffmpeg("extract/every_common_container_is_read", every_common_container_is_read),
         ffmpeg("extract/an_earlier_extraction_stays", an_earlier_extraction_stays),
         ffmpeg("extract/crops_train_a_detector_by_their_manifest", crops_are_a_data_set),
@@ -81,33 +85,36 @@ fn extracted(
     frames: usize,
     write: impl Fn(&Path),
 ) -> (serde_json::Value, Vec<(String, RgbImage)>) {
+    let (ran, crops) = extraction(name, frames, &[], write);
+    (ran.json(), crops)
+}
+
+/// As [`extracted`] with `more` options: what the command did.
+fn extraction(
+    name: &str,
+    frames: usize,
+    more: &[&str],
+    write: impl Fn(&Path),
+) -> (Ran, Vec<(String, RgbImage)>) {
     let (root, out) = (folder().join("set"), folder().join("crops"));
     let film_of_it = root.join("test/real").join(name);
     std::fs::create_dir_all(film_of_it.parent().unwrap()).unwrap();
     write(&film_of_it);
     film(&root.join("test/fake/other.mp4"), Some(9), 10);
     let frames = frames.to_string();
+    let mut arguments: Vec<std::ffi::OsString> =
+        vec!["data".into(), "extract".into(), root.into(), "--out".into(), (&out).into()];
     // Wide enough to show the ground around the drawn face.
-    let said = dfrt![
-        "data",
-        "extract",
-        &root,
-        "--out",
-        &out,
-        "--test-frames",
-        &frames,
-        "--size",
-        "96",
-        "--margin",
-        "2.4",
-        "--json"
-    ]
-    .json();
-    let crops = contents(&out.join("test/real")).into_keys().map(|name| {
+    arguments.extend(["--test-frames", &frames, "--size", "96", "--margin", "2.4", "--json"].map(Into::into));
+    arguments.extend(more.iter().map(Into::into));
+    let ran = crate::workshop::run(&arguments);
+    let real = out.join("test/real");
+    let files = if real.exists() { contents(&real) } else { BTreeMap::new() };
+    let crops = files.into_keys().map(|name| {
         let picture = picture::open(&out.join("test/real").join(&name)).unwrap();
         (name.file_stem().unwrap().to_string_lossy().into_owned(), picture)
     });
-    (said, crops.collect())
+    (ran, crops.collect())
 }
 
 /// A picture whose ground tells the frame's number: a grey of 40 + 4 levels a frame.
@@ -174,6 +181,23 @@ fn frames_without_a_face_give_no_crop() {
     // Four frames lie 2 s apart: nothing is held.
     let (said, crops) = extracted("clip.mp4", 4, |path| record(path, 200, &["-c:v", "mpeg4"], draw));
     assert_eq!((crops.len(), &said["held"], &said["without_face"]), (1, &0.into(), &3.into()), "{said}");
+}
+
+fn no_face_is_followed_through_a_cut() {
+    // Two people at the same place, each on a ground of his own: the longer shot counts.
+    let faces = [face(5), face(6)];
+    let draw = |frame: u32| {
+        let second = frame >= 18;
+        let ground = if second { [30, 140, 60] } else { [150, 90, 130] };
+        let mut picture = RgbImage::from_pixel(WIDTH, HEIGHT, Rgb(ground));
+        imageops::overlay(&mut picture, &faces[usize::from(second)], 80, 40);
+        picture
+    };
+    let (said, crops) = extracted("news.mp4", 10, |path| record(path, 50, &["-c:v", "mpeg4"], draw));
+    // Frames 2, 7, 12, 17 are of the first shot, 22, 27, … of the second.
+    let numbers: Vec<&str> = crops.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(numbers, ["000022", "000027", "000032", "000037", "000042", "000047"], "{said}");
+    assert_eq!((&said["held"], &said["without_face"]), (&0.into(), &4.into()), "{said}");
 }
 
 fn damaged_frames_are_lost() {
@@ -244,6 +268,78 @@ fn pixels_are_made_square() {
     // What coding and resampling change; a face of half the width is another picture.
     let mean = apart / plain.as_raw().len() as f64;
     assert!(mean < 18.0, "{mean}");
+}
+
+/// A ground that the wrong matrix changes by 13 levels and more.
+const RED: [u8; 3] = [200, 60, 40];
+
+/// Writes ten frames of a face on [`RED`], converted by ffmpeg's filter `scale` with
+/// `conversion`, with the options `tags`.
+fn red(path: &Path, conversion: &str, tags: &[&str]) {
+    let face = face(8);
+    let filters = format!("scale={conversion},format=yuv420p");
+    record(path, 10, &[&["-c:v", "mpeg4", "-vf", &filters], tags].concat(), |_| {
+        let mut picture = RgbImage::from_pixel(WIDTH, HEIGHT, Rgb(RED));
+        imageops::overlay(&mut picture, &face, 80, 40);
+        picture
+    });
+}
+
+/// How far the corner of a crop, which is ground, is from [`RED`].
+fn off(crops: &[(String, RgbImage)]) -> u8 {
+    let corner = crops[0].1.get_pixel(1, 1).0;
+    corner.iter().zip(RED).map(|(found, wanted)| found.abs_diff(wanted)).max().unwrap()
+}
+
+fn colours_are_read_as_the_film_says() {
+    for (conversion, space, rest) in [
+        ("out_color_matrix=bt709", "bt709", "bt709"),
+        ("out_color_matrix=bt601", "smpte170m", "smpte170m"),
+        ("out_color_matrix=bt601", "bt470bg", "bt709"),
+        ("out_color_matrix=bt2020", "bt2020nc", "bt709"),
+    ] {
+        // The container has all three or none.
+        let tags = ["-colorspace", space, "-color_primaries", rest, "-color_trc", rest];
+        let (said, crops) = extracted("tagged.mp4", 2, |path| red(path, conversion, &tags));
+        assert!(off(&crops) <= 4, "{space}: {:?}", crops[0].1.get_pixel(1, 1));
+        assert_eq!(said["untagged"], 1, "only the film beside it: {said}");
+    }
+    // A full range, in a container that tells of it.
+    let full = ["-color_range", "pc"];
+    let (_, crops) = extracted("full.mkv", 2, |path| red(path, "out_range=full", &full));
+    assert!(off(&crops) <= 4, "{:?}", crops[0].1.get_pixel(1, 1));
+}
+
+fn colours_that_are_not_told_are_noted() {
+    let read = |conversion: &str, more: &[&str]| {
+        let (ran, crops) = extraction("untagged.mp4", 2, more, |path| red(path, conversion, &[]));
+        let noted = ran.err.contains("2 of 2 videos do not tell their colour matrix")
+            && ran.err.contains("--untagged");
+        assert!(noted, "{ran:?}");
+        (ran.json()["untagged"].clone(), off(&crops) <= 4)
+    };
+    let [old, hd] = ["out_color_matrix=bt601", "out_color_matrix=bt709"];
+    assert_eq!(read(old, &[]), (2.into(), true));
+    assert_eq!(read(hd, &[]), (2.into(), false), "nothing says so");
+    assert_eq!(read(hd, &["--untagged", "bt709"]), (2.into(), true));
+    assert_eq!(read(old, &["--untagged", "size"]), (2.into(), true), "of 240 lines");
+    // What ffmpeg makes of pictures by itself, as large as they may be.
+    let large = read("960:720", &[]);
+    assert_eq!(large, (2.into(), true));
+    assert_eq!(read("960:720:out_color_matrix=bt709", &["--untagged", "size"]), (2.into(), true));
+}
+
+fn hdr_is_refused() {
+    for (transfer, name) in [("smpte2084", "HDR (PQ)"), ("arib-std-b67", "HDR (HLG)")] {
+        let tags = ["-colorspace", "bt2020nc", "-color_primaries", "bt2020", "-color_trc", transfer];
+        let (said, crops) = extracted("bright.mp4", 2, |path| red(path, "out_color_matrix=bt2020", &tags));
+        let skipped = said["skipped"].as_array().unwrap();
+        let told = |line: &serde_json::Value| {
+            ["bright.mp4", name, "tone-map"].iter().all(|word| line.as_str().unwrap().contains(word))
+        };
+        assert!(skipped.len() == 1 && told(&skipped[0]), "{said}");
+        assert!(crops.is_empty());
+    }
 }
 
 fn every_common_container_is_read() {
@@ -374,7 +470,9 @@ fn a_killed_extraction_goes_on() {
     // One video is finished, the next begun.
     kill_when(&arguments(&broken, &[]), || lines() >= 2);
     assert!(!broken.join("manifest.csv").exists() && lines() < 7, "it was killed in the middle");
-    let said = crate::workshop::run(&arguments(&broken, &["--resume", "--json"])).json();
+    let resumed = crate::workshop::run(&arguments(&broken, &["--resume", "--json"]));
+    assert!(resumed.err.contains("earlier videos compared"), "{resumed:?}");
+    let said = resumed.json();
     assert!(said["before"].as_u64().unwrap() >= 1 && said["finished"] == 6, "{said}");
     let differs = |name: &Path| ["extract.jsonl", "extract.json"].iter().any(|own| name == Path::new(own));
     let pictures = |root: &Path| {
@@ -449,6 +547,7 @@ fn settings_out_of_range() {
         ("--margin", "NaN"),
         ("--format", "gif"),
         ("--limit", "0"),
+        ("--untagged", "bt2020"),
     ] {
         says(option, value);
     }

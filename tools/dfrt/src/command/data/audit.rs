@@ -4,10 +4,10 @@ use crate::command;
 use crate::dataset;
 use crate::output::{self, Lines};
 use crate::place;
-use crate::progress::Task;
+use crate::progress::Stages;
 use anyhow::{Context, Result, bail};
 use argh::FromArgs;
-use dfrt_runtime::data::audit::{self, Audit, Finding, Verdict};
+use dfrt_runtime::data::audit::{self, Audit, Finding, Progress, Verdict};
 use dfrt_runtime::data::manifest::Manifest;
 use dfrt_runtime::storage;
 use std::path::PathBuf;
@@ -62,10 +62,14 @@ impl AuditSet {
         }
         let manifest = Manifest::of(&self.data)?;
         output::ruled(&self.data.display().to_string(), &manifest.rules);
-        let task = Task::new("audited");
+        let stages = Stages::default();
+        let progress = |at: Progress| match at {
+            Progress::Read { done, total } => stages.set("audited", done, total, ""),
+            Progress::Hashed { done, total } => stages.set("copies compared", done, total, ""),
+        };
         let name = self.data.display().to_string();
-        let found = audit::audit(&name, &manifest, self.limit, &|done, total| task.set(done, total, ""));
-        drop(task);
+        let found = audit::audit(&name, &manifest, self.limit, &progress);
+        drop(stages);
         if let Some(out) = &self.out {
             let text = serde_json::to_string_pretty(&found).context("audit.json")?;
             storage::write(out, format!("{text}\n").as_bytes())?;

@@ -4,13 +4,13 @@ use crate::failure;
 use crate::lock::Lock;
 use crate::output::{self, Lines};
 use crate::place;
-use crate::progress::Task;
+use crate::progress::Stages;
 use anyhow::{Result, bail};
 use argh::FromArgs;
 use dfrt_runtime::data::layouts::{self, Media};
 use dfrt_runtime::data::manifest;
 use dfrt_runtime::data::video::{
-    self, Extract, Extracted, FileFormat, Frames, HOLD, JOURNAL, MANIFEST, SUMMARY,
+    self, Extract, Extracted, FileFormat, Frames, HOLD, JOURNAL, MANIFEST, Progress, SUMMARY, Untagged,
 };
 use std::path::PathBuf;
 
@@ -60,6 +60,10 @@ pub struct Options {
     /// quality of jpg, 1 to 100 (default 95)
     #[argh(option, default = "95")]
     quality: u8,
+    /// colour matrix of videos that do not tell it: bt601, as ffmpeg and OpenCV take and write, bt709,
+    /// or size, as players do: bt709 from 1280 px across or 577 lines on (default bt601)
+    #[argh(option, default = "String::from(\"bt601\")")]
+    untagged: String,
     /// videos at most in each split, balanced over the classes, the same ones each time
     #[argh(option)]
     limit: Option<usize>,
@@ -80,7 +84,7 @@ pub struct Options {
 impl Options {
     /// Does it.
     pub fn run(self) -> Result<()> {
-        let format = self.checked()?;
+        let (format, untagged) = (self.checked()?, self.matrix()?);
         crate::command::use_threads(self.threads)?;
         let _lock = Lock::of(&self.out)?;
         let found = layouts::read(&self.folder, &self.layout, Media::Videos)?;
@@ -102,16 +106,12 @@ impl Options {
             size: self.size,
             margin: self.margin,
             format,
+            untagged,
         };
-        let task = Task::new("videos extracted");
-        let progress = |done, total, failed| {
-            let remark = if failed > 0 { format!("{failed} passed over") } else { String::new() };
-            task.set(done, total, &remark);
-        };
-        let extracted = video::extract(&job, &progress)?;
-        drop(task);
+        let extracted = extracted(&job)?;
         let summary = self.out.join(SUMMARY);
         output::passed_over("videos", &extracted.skipped, Some(&summary));
+        output::ruled(&self.folder.display().to_string(), &self.assumed(&extracted));
         if self.json {
             return output::json(&extracted);
         }
@@ -146,6 +146,30 @@ impl Options {
             "jpg" | "jpeg" => wrong(format!("--quality {}: choose 1 to 100", self.quality)),
             other => wrong(format!("--format {other}: is neither png nor jpg")),
         }
+    }
+
+    fn matrix(&self) -> Result<Untagged> {
+        match self.untagged.as_str() {
+            "bt601" => Ok(Untagged::Bt601),
+            "bt709" => Ok(Untagged::Bt709),
+            "size" => Ok(Untagged::Size),
+            other => Err(failure::usage(format!("--untagged {other}: is none of bt601, bt709 and size"))),
+        }
+    }
+
+    /// What was taken where the videos do not tell it.
+    fn assumed(&self, extracted: &Extracted) -> Vec<String> {
+        let Extracted { untagged, finished, .. } = extracted;
+        let matrix = match self.untagged.as_str() {
+            "size" => "BT.709 from 1280 px across or 577 lines on, else BT.601",
+            "bt709" => "BT.709",
+            _ => "BT.601, as by ffmpeg and OpenCV",
+        };
+        let line = format!(
+            "{untagged} of {finished} videos do not tell their colour matrix: read by {matrix}; --untagged \
+             bt601|bt709|size says otherwise"
+        );
+        if *untagged > 0 { vec![line] } else { Vec::new() }
     }
 
     /// Makes sure that nobody's files are in the way.
@@ -188,4 +212,17 @@ impl Options {
         }
         format!("{lines}\nwritten to {}", self.out.join(MANIFEST).display())
     }
+}
+
+/// Extracts, and shows how far it is.
+fn extracted(job: &Extract<'_>) -> Result<Extracted> {
+    let stages = Stages::default();
+    let progress = |at: Progress| match at {
+        Progress::Compared { done, total } => stages.set("earlier videos compared", done, total, ""),
+        Progress::Extracted { done, total, failed } => {
+            let remark = if failed > 0 { format!("{failed} passed over") } else { String::new() };
+            stages.set("videos extracted", done, total, &remark);
+        }
+    };
+    Ok(video::extract(job, &progress)?)
 }

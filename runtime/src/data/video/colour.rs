@@ -1,0 +1,174 @@
+//! How a film's YCbCr becomes RGB: by what its stream says, by one rule where it does not
+//! say it, and not at all where ffmpeg would get it wrong.
+
+use serde::Serialize;
+use std::collections::HashMap;
+
+/// The matrix that is taken for a film whose stream does not tell it. Nothing in the pixels
+/// does either: the wrong one shifts saturated colours by up to some 20 levels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Untagged {
+    /// BT.601 whatever the size. So ffmpeg, and OpenCV by it, read and write films that say
+    /// nothing: a film that either made of pictures gives back their colours.
+    #[default]
+    Bt601,
+    /// BT.709 whatever the size.
+    Bt709,
+    /// BT.709 from 1280 pixels across or 577 lines on, else BT.601, as the player mpv does.
+    Size,
+}
+
+/// What a video stream says of its colours, in ffprobe's words.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Colours {
+    pixels: String,
+    matrix: String,
+    transfer: String,
+    /// Before it is turned upright.
+    width: u32,
+    height: u32,
+}
+
+/// What ffprobe is to show of the stream.
+pub(super) const ENTRIES: &str = "pix_fmt,color_space,color_transfer,width,height";
+
+/// Parts of the names of pixel formats that hold no YCbCr.
+const NO_MATRIX: [&str; 7] = ["rgb", "bgr", "gbr", "gray", "ya", "mono", "pal"];
+
+impl Colours {
+    /// Takes over what a line of ffprobe's says.
+    pub fn read(&mut self, fields: &HashMap<&str, &str>) {
+        let words = [
+            (&mut self.pixels, "pix_fmt"),
+            (&mut self.matrix, "color_space"),
+            (&mut self.transfer, "color_transfer"),
+        ];
+        for (word, name) in words {
+            if let Some(said) = fields.get(name) {
+                *word = (*said).to_owned();
+            }
+        }
+        for (side, name) in [(&mut self.width, "width"), (&mut self.height, "height")] {
+            *side = fields.get(name).and_then(|said| said.parse().ok()).unwrap_or(*side);
+        }
+    }
+
+    /// Whether the stream leaves open how its YCbCr becomes RGB.
+    pub fn is_untagged(&self) -> bool {
+        let open = ["", "unknown", "unspecified", "reserved", "N/A"].contains(&self.matrix.as_str());
+        open && self.is_ycbcr()
+    }
+
+    fn is_ycbcr(&self) -> bool {
+        !NO_MATRIX.iter().any(|part| self.pixels.contains(part))
+    }
+
+    /// The matrix to read it by, as ffmpeg's filter `scale` calls it; none where there is no
+    /// YCbCr.
+    ///
+    /// # Errors
+    /// In words: light beyond what 8 bits of a picture hold, and matrices that the filter
+    /// does not have.
+    pub fn matrix(&self, untagged: Untagged) -> Result<Option<&'static str>, String> {
+        let hdr = match self.transfer.as_str() {
+            "smpte2084" => Some("PQ"),
+            "arib-std-b67" => Some("HLG"),
+            _ => None,
+        };
+        if let Some(name) = hdr {
+            return Err(format!(
+                "its light is HDR ({name}), which crops of 8 bits cannot hold; tone-map all such films alike \
+                 first, as by ffmpeg's filters zscale and tonemap"
+            ));
+        }
+        if self.is_untagged() {
+            let large = self.width >= 1280 || self.height > 576;
+            let bt709 = untagged == Untagged::Bt709 || untagged == Untagged::Size && large;
+            return Ok(Some(if bt709 { "bt709" } else { "bt601" }));
+        }
+        if !self.is_ycbcr() {
+            return Ok(None);
+        }
+        match self.matrix.as_str() {
+            "bt709" => Ok(Some("bt709")),
+            "bt470bg" | "smpte170m" => Ok(Some("bt601")),
+            "fcc" => Ok(Some("fcc")),
+            "smpte240m" => Ok(Some("smpte240m")),
+            "bt2020nc" => Ok(Some("bt2020")),
+            other => Err(format!(
+                "its colours are stored as {other}, which ffmpeg does not convert; convert the film to BT.709 first"
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn colours(line: &str) -> Colours {
+        let mut colours = Colours::default();
+        colours.read(&line.split('|').filter_map(|field| field.split_once('=')).collect());
+        colours
+    }
+
+    #[test]
+    fn tags_are_followed() {
+        for (tag, matrix) in [
+            ("bt709", "bt709"),
+            ("bt470bg", "bt601"),
+            ("smpte170m", "bt601"),
+            ("fcc", "fcc"),
+            ("smpte240m", "smpte240m"),
+            ("bt2020nc", "bt2020"),
+        ] {
+            let film = colours(&format!("width=1280|height=720|pix_fmt=yuv420p|color_space={tag}"));
+            for untagged in [Untagged::Bt601, Untagged::Bt709, Untagged::Size] {
+                assert_eq!(film.matrix(untagged), Ok(Some(matrix)), "{tag}");
+            }
+            assert!(!film.is_untagged());
+        }
+        for tag in ["ycgco", "bt2020c", "ictcp"] {
+            let error = colours(&format!("pix_fmt=yuv420p10le|color_space={tag}")).matrix(Untagged::Bt601);
+            assert!(error.unwrap_err().contains(tag));
+        }
+    }
+
+    #[test]
+    fn what_is_not_told_is_taken_by_the_rule() {
+        let of = |size: [u32; 2], untagged| {
+            let [width, height] = size;
+            let line = format!("width={width}|height={height}|pix_fmt=yuv420p|color_space=unknown");
+            assert!(colours(&line).is_untagged());
+            colours(&line).matrix(untagged).unwrap().unwrap()
+        };
+        for size in [[320, 240], [720, 576], [1280, 720]] {
+            assert_eq!(of(size, Untagged::Bt601), "bt601");
+            assert_eq!(of(size, Untagged::Bt709), "bt709");
+        }
+        let by_size = [[320, 240], [720, 576], [1024, 576], [1024, 578], [1280, 534], [720, 1280]];
+        let by_size = by_size.map(|size| of(size, Untagged::Size));
+        assert_eq!(by_size, ["bt601", "bt601", "bt601", "bt709", "bt709", "bt709"]);
+    }
+
+    #[test]
+    fn without_ycbcr_there_is_no_matrix() {
+        for pixels in ["rgb24", "bgr0", "gbrp10le", "gray", "gray10le", "ya8", "pal8", "monow"] {
+            for matrix in ["unknown", "gbr"] {
+                let film = colours(&format!("pix_fmt={pixels}|color_space={matrix}"));
+                assert_eq!((film.matrix(Untagged::Size), film.is_untagged()), (Ok(None), false), "{pixels}");
+            }
+        }
+        assert!(colours("pix_fmt=yuva420p|color_space=unknown").is_untagged());
+    }
+
+    #[test]
+    fn light_beyond_8_bits_is_refused() {
+        for (transfer, name) in [("smpte2084", "PQ"), ("arib-std-b67", "HLG")] {
+            let line = format!("pix_fmt=yuv420p10le|color_space=bt2020nc|color_transfer={transfer}");
+            let error = colours(&line).matrix(Untagged::Bt601).unwrap_err();
+            assert!(error.contains(name) && error.contains("tone-map"), "{error}");
+        }
+    }
+}
