@@ -24,8 +24,8 @@ pub enum DossierError {
         /// Every setting that differs, with both values.
         difference: String,
     },
-    /// The folder holds the beginning of a run whose settings cannot be read.
-    #[error("{}: was begun by another version of dfrt, whose journal cannot be gone on with; choose another --out, or pass --force to replace it", .0.display())]
+    /// The folder's journal is of another version.
+    #[error("{}: its journal.csv was written by another version of dfrt and cannot be read; use that version, or make the attack again with another --out or with --force", .0.display())]
     OtherVersion(PathBuf),
     /// The folder holds the beginning of a run on other pictures.
     #[error("{}: was begun on other pictures: number {id} was {was} and is {is}, which differs; name the same --data, choose another --out, or pass --force to replace it", folder.display())]

@@ -7,7 +7,7 @@
 use super::distances::MinimalDistance;
 use super::dossier::{self, Dossier, DossierError, Side};
 use super::gates;
-use super::journal::{Entry, Finding, Journal, Source};
+use super::journal::{Entry, Finding, Journal};
 use super::ledger::Spent;
 use super::result::{AttackReport, Gate, SampleResult};
 use super::resumption;
@@ -216,7 +216,7 @@ struct Court<'a> {
 struct Clean<'a> {
     subject: &'a Subject,
     picture: RgbImage,
-    source: Source,
+    source_sha256: String,
     logit: f32,
 }
 
@@ -235,7 +235,9 @@ impl<'a> Court<'a> {
             Some(folder) => {
                 let (dossier, settings) = (Dossier::new(folder), Settings::of(attack, trial));
                 let found = Journal::earlier(&dossier, &settings, trial.resume)?;
-                (earlier, changed) = resumption::still_true(&dossier, found, subjects, trial.data)?;
+                if let Some(found) = found {
+                    (earlier, changed) = resumption::still_true(&dossier, found, subjects, trial.data)?;
+                }
                 let journal = Journal::begin(&dossier, &settings, &earlier)?;
                 Some((dossier, journal))
             }
@@ -357,13 +359,13 @@ impl<'a> Court<'a> {
         let load = |subject: &&Subject| {
             let kept = self.record.is_some();
             let sha256 = if kept { resumption::content(&subject.sample.path) } else { String::new() };
-            Ok((self.load(subject)?, Source { sha256 }))
+            Ok((self.load(subject)?, sha256))
         };
         let loaded: Vec<Result<_, PictureError>> = subjects.par_iter().map(load).collect();
         let mut pictures = Vec::with_capacity(subjects.len());
         for (&subject, picture) in subjects.iter().zip(loaded) {
             match picture {
-                Ok((picture, source)) => pictures.push((subject, picture, source)),
+                Ok((picture, sha256)) => pictures.push((subject, picture, sha256)),
                 Err(error) => {
                     let mut skipped = self.skipped.lock().expect("no holder panics");
                     skipped.push(error.to_string());
@@ -374,7 +376,12 @@ impl<'a> Court<'a> {
         let logits = self.ask(pictures.iter().map(|(_, picture, _)| planes(picture)))?;
         let clean = pictures.into_iter().zip(logits);
         Ok(clean
-            .map(|((subject, picture, source), logit)| Clean { subject, picture, source, logit })
+            .map(|((subject, picture, source_sha256), logit)| Clean {
+                subject,
+                picture,
+                source_sha256,
+                logit,
+            })
             .collect())
     }
 
@@ -540,7 +547,7 @@ impl<'a> Court<'a> {
                 gradients_zero: gradients.zero,
                 gradients_non_finite: gradients.non_finite,
             },
-            source: clean.source.clone(),
+            source_sha256: clean.source_sha256.clone(),
         }
     }
 
@@ -596,7 +603,7 @@ fn settle(proposals: &mut [Proposal], spent: Spent) -> bool {
 fn missed(clean: &Clean<'_>) -> Entry {
     let non_finite = u32::from(!clean.logit.is_finite());
     let finding = Finding { non_finite, ..Finding::default() };
-    Entry { result: untouched(clean), finding, source: clean.source.clone() }
+    Entry { result: untouched(clean), finding, source_sha256: clean.source_sha256.clone() }
 }
 
 fn untouched(clean: &Clean<'_>) -> SampleResult {

@@ -19,14 +19,14 @@ pub(super) fn still_true(
     data: &str,
 ) -> Result<(Vec<Entry>, usize), DossierError> {
     let subjects: HashMap<u64, &Subject> = subjects.iter().map(|subject| (subject.id, subject)).collect();
-    let same_data = earlier.settings.is_none_or(|settings| settings.get("data").as_str() == Some(data));
+    let same_data = earlier.settings.get("data").as_str() == Some(data);
     let checked: Vec<(Entry, bool)> = earlier
         .entries
         .into_par_iter()
         .map(|mut entry| {
             let Some(subject) = subjects.get(&entry.result.id) else { return Ok((entry, true)) };
             let now = content(&subject.sample.path);
-            let same = !now.is_empty() && now == entry.source.sha256;
+            let same = !now.is_empty() && now == entry.source_sha256;
             if !same && !same_data {
                 return Err(DossierError::OtherPictures {
                     folder: dossier.folder().to_owned(),

@@ -6,7 +6,7 @@
 
 use super::dossier::{Dossier, Side};
 use super::gates;
-use super::journal::{Entry, Finding, Source};
+use super::journal::{Entry, Finding};
 use super::judge::{self, JudgeError, Judgement, Subject, Trial};
 use super::result::{Gate, SampleResult, Stage};
 use super::summary::{self, Summary};
@@ -97,7 +97,8 @@ impl Worst {
     /// Adds an attack that was made on what the earlier ones left.
     pub fn add(&mut self, judgement: Judgement, threshold: f32) {
         for (sample, finding) in judgement.samples.iter().zip(&judgement.findings) {
-            let entry = Entry { result: sample.clone(), finding: *finding, source: Source::default() };
+            let (result, finding) = (sample.clone(), *finding);
+            let entry = Entry { result, finding, source_sha256: String::new() };
             match self.entries.get_mut(&sample.id) {
                 Some(worst) => meet(worst, entry, threshold),
                 None => drop(self.entries.insert(sample.id, entry)),
@@ -255,7 +256,7 @@ mod tests {
             distance: None,
         };
         let finding = Finding { attacked: true, ..Finding::default() };
-        Entry { result, finding, source: Source::default() }
+        Entry { result, finding, source_sha256: String::new() }
     }
 
     #[test]
