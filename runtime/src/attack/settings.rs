@@ -3,7 +3,7 @@
 //! attack, and a picture is known by its content, not by its name.
 
 use super::Attack;
-use super::judge::Trial;
+use super::trial::Trial;
 use crate::differing::differing;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};

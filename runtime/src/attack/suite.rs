@@ -7,14 +7,17 @@
 use super::dossier::{Dossier, Side};
 use super::gates;
 use super::journal::{Entry, Finding};
-use super::judge::{self, JudgeError, Judgement, Subject, Trial};
+use super::judge::{self, JudgeError, Judgement};
 use super::result::{Gate, SampleResult, Stage};
+use super::resumption::Memory;
 use super::summary::{self, Summary};
+use super::trial::{Subject, Trial};
 use super::{Attack, margin};
 use crate::detector::oracle::Oracle;
 use crate::storage;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 /// The folder of the attacks' own folders.
 pub const STAGES: &str = "stages";
@@ -28,12 +31,18 @@ pub struct Suite<'a> {
     subjects: &'a [Subject],
     trial: Trial<'a>,
     found: Worst,
+    memory: Arc<Memory>,
 }
 
 impl<'a> Suite<'a> {
     /// A suite on `subjects`, judged through `oracle`.
     pub fn new(oracle: &'a dyn Oracle, subjects: &'a [Subject], trial: Trial<'a>) -> Self {
-        Self { oracle, subjects, trial, found: Worst::default() }
+        Self { oracle, subjects, trial, found: Worst::default(), memory: Arc::default() }
+    }
+
+    /// The same, which shares what it knows of its files with other rounds of the suite.
+    pub fn remembering(self, memory: &Arc<Memory>) -> Self {
+        Self { memory: Arc::clone(memory), ..self }
     }
 
     /// The pictures that no attack so far has turned over.
@@ -58,7 +67,7 @@ impl<'a> Suite<'a> {
         }
         let folder = self.trial.out.map(|out| out.join(STAGES).join(attack.name()));
         let trial = Trial { out: folder.as_deref(), ..self.trial };
-        let judgement = judge::judge(attack, self.oracle, &standing, &trial)?;
+        let judgement = judge::judge_remembering(attack, self.oracle, &standing, &trial, &self.memory)?;
         self.found.add(judgement, self.trial.threshold as f32);
         Ok(())
     }

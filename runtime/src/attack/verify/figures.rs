@@ -3,15 +3,16 @@
 
 use super::{VerifyError, VerifyReport, verify_with};
 use crate::attack::distances::MinimalDistance;
-use crate::attack::dossier::{Dossier, DossierError, Side};
+use crate::attack::dossier::{Dossier, DossierError};
 use crate::attack::gates;
 use crate::attack::journal::{Entry, Finding, Journal};
-use crate::attack::judge::{Judgement, REPEATED, Trial};
+use crate::attack::judge::Judgement;
 use crate::attack::result::{AttackReport, Gate, SampleResult};
 use crate::attack::settings::Settings;
 use crate::attack::suite::{STAGES, Worst};
 use crate::attack::summary::{Summary, outcome_gates, own_gates};
 use crate::attack::threat::Threat;
+use crate::attack::trial::Trial;
 use crate::data::batch::Batch;
 use crate::data::manifest::Split;
 use crate::detector::oracle::{Oracle, OracleError};
@@ -27,11 +28,13 @@ const TOLERANCE: f64 = 1e-9;
 const ALWAYS: [&str; 4] = ["deterministic", "finite", "within-ball", "queries-counted"];
 
 /// Compares attack.json (`report`) and samples.csv (`samples`) with what they follow from,
-/// and adds to `found` what differs and what could not be compared.
+/// and adds to `found` what differs and what could not be compared. `repeated` are the clean
+/// pictures that are asked twice.
 pub(super) fn check(
     dossier: &Dossier,
     report: &AttackReport,
     samples: &[SampleResult],
+    repeated: &[RgbImage],
     oracle: &dyn Oracle,
     found: &mut VerifyReport,
 ) -> Result<(), VerifyError> {
@@ -53,7 +56,7 @@ pub(super) fn check(
         progress: &|_| {},
     };
     let suite = dossier.folder().join(STAGES).is_dir() || !report.stages.is_empty();
-    let recount = Recount { dossier, report, samples, oracle, trial: &trial };
+    let recount = Recount { dossier, report, samples, repeated, oracle, trial: &trial };
     let expected = if suite { recount.suite(found)? } else { Some(recount.attack(found)?) };
     let Some(expected) = expected else { return Ok(()) };
     found.mismatches.extend(gate_differences(report, &expected.gates));
@@ -75,6 +78,7 @@ struct Recount<'a> {
     dossier: &'a Dossier,
     report: &'a AttackReport,
     samples: &'a [SampleResult],
+    repeated: &'a [RgbImage],
     oracle: &'a dyn Oracle,
     trial: &'a Trial<'a>,
 }
@@ -210,15 +214,11 @@ impl Recount<'_> {
 
     /// The first pictures asked twice, as the judge did.
     fn deterministic(&self) -> Result<Gate, OracleError> {
-        let kept = self.samples.iter().filter_map(|sample| self.dossier.picture(Side::Clean, sample.id).ok());
-        let side = self.oracle.res() as u32;
-        let fits = kept.map(|(picture, _)| picture).filter(|picture| picture.dimensions() == (side, side));
-        let pictures: Vec<_> = fits.take(REPEATED).collect();
         let ask = || -> Result<Vec<f32>, OracleError> {
             let one = |picture: &RgbImage| -> Result<f32, OracleError> {
                 Ok(self.oracle.logits(&Batch::of(self.oracle.res(), [picture]))?[0])
             };
-            pictures.iter().map(one).collect()
+            self.repeated.iter().map(one).collect()
         };
         Ok(gates::deterministic(&ask()?, &ask()?))
     }
