@@ -4,11 +4,12 @@
 mod attack_planted;
 
 use attack_planted::{Planted, judged, ladder, levelled, linear, linf, on_trial};
-use dfrt_runtime::attack::judge::{Judgement, Subject, Trial, judge};
+use dfrt_runtime::attack::judge::{Judgement, judge};
 use dfrt_runtime::attack::random_noise::RandomNoise;
 use dfrt_runtime::attack::square::{Square, SquareSettings};
 use dfrt_runtime::attack::suite::Suite;
 use dfrt_runtime::attack::sweep::{FILE, Sweep};
+use dfrt_runtime::attack::trial::{Subject, Trial};
 use dfrt_runtime::attack::verify;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -52,17 +53,32 @@ fn a_false_figure_is_named_with_the_right_one() {
     let path = out.join("attack.json");
     for (pointer, value, words) in [
         ("/n", json!(13), "attack.json: n is 13, recomputed 12"),
+        ("/n_clean_correct", json!(11), "n_clean_correct is 11, recomputed 12"),
+        ("/clean_accuracy", json!(0.99), "clean_accuracy is 0.99, recomputed 1"),
+        ("/attack_success_rate", json!(0.01), "attack_success_rate is 0.01, recomputed"),
         ("/auc", json!(0.999), "attack.json: auc is 0.999, recomputed"),
         ("/robust_accuracy", json!(0.99), "attack.json: robust_accuracy is 0.99, recomputed"),
         ("/intervals/robust_accuracy/low", json!(0.8), "intervals.robust_accuracy.low is 0.8, recomputed"),
+        ("/intervals/clean_accuracy/high", json!(0.999), "intervals.clean_accuracy.high is 0.999"),
+        ("/fake_to_real/n", json!(7), "fake_to_real.n is 7, recomputed 6"),
+        ("/fake_to_real/robust_accuracy", json!(0.77), "fake_to_real.robust_accuracy is 0.77"),
         ("/fake_to_real/attack_success_rate", json!(0.77), "fake_to_real.attack_success_rate is 0.77"),
+        ("/real_to_fake/attack_success_rate", json!(0.77), "real_to_fake.attack_success_rate is 0.77"),
+        ("/queries/mean", json!(1.5), "queries.mean is 1.5, recomputed"),
+        ("/queries/p90", json!(1.5), "queries.p90 is 1.5, recomputed"),
+        ("/certified_8bit", json!(77), "certified_8bit is 77, recomputed"),
         ("/queries/total", json!(1), "attack.json: queries.total is 1, recomputed"),
         ("/lost_to_rounding", json!(99), "lost_to_rounding is 99, recomputed"),
         ("/gates", json!([]), "attack.json: gate within-ball is missing"),
         ("/gates/1/passed", json!(false), "gate finite is failed (0), recomputed passed (0)"),
+        ("/gates/2/value", json!(0.009), "gate within-ball is passed (0.009)"),
         ("/unreliable", json!(true), "attack.json: unreliable is true, recomputed false"),
         ("/data/n_real", json!(9999), "data.n_real is 9999, recomputed 6"),
         ("/params/queries", json!(5000), "params.queries is 5000, journal.csv has 40"),
+        ("/params/seed", json!(9), "params.seed is 9, journal.csv has 0"),
+        ("/eps_255", json!(9.0), "eps_255 is 9.0, journal.csv has 4"),
+        ("/method", json!("rays"), "method is rays, journal.csv has square"),
+        ("/data/split", json!("val"), "data.split is val, journal.csv has test"),
         ("/data/path", json!("elsewhere"), "data.path is elsewhere, journal.csv has ladder"),
     ] {
         let found = falsified(&path, pointer, value, || complaints(&out));
@@ -107,6 +123,8 @@ fn a_suite_and_a_sweep_follow_from_their_parts() {
     assert_eq!(complaints(&out.join("eps-4")), "");
     for (pointer, value, words) in [
         ("/stages/0/n_broken", json!(77), "attack.json: stages[square].n_broken is 77, recomputed"),
+        ("/stages/0/queries", json!(77), "stages[square].queries is 77, recomputed"),
+        ("/stages/0/robust_accuracy", json!(0.77), "stages[square].robust_accuracy is 0.77, recomputed"),
         ("/stages", json!([]), "stages/square: attack.json names no such stage"),
         ("/gates", json!([]), "gate beats-noise is missing"),
         ("/params/square/queries", json!(5000), "params.square.queries is 5000, recomputed 40"),
@@ -127,6 +145,11 @@ fn a_suite_and_a_sweep_follow_from_their_parts() {
     assert!(found.contains("sweep.json: points[4.0].robust_accuracy is 0.99, recomputed"), "{found}");
     let found = falsified(&out.join(FILE), "/gates/0/passed", json!(false), of_sweep);
     assert!(found.contains("sweep.json: gates[falls-with-epsilon].passed is false"), "{found}");
+    let otherwise = !sweep.unreliable;
+    let found = falsified(&out.join(FILE), "/unreliable", json!(otherwise), of_sweep);
+    assert!(found.contains(&format!("sweep.json: unreliable is {otherwise}")), "{found}");
+    let found = falsified(&out.join(FILE), "/points", json!([]), of_sweep);
+    assert!(found.contains("sweep.json: points is a list of 0, recomputed a list of 1"), "{found}");
     std::fs::copy(out.join("eps-4/attack.json"), out.join("attack.json")).unwrap();
     let mixed = verify::verify_with(&out, &ORACLE).unwrap_err().to_string();
     assert!(mixed.contains("holds two results"), "{mixed}");
@@ -156,8 +179,9 @@ fn a_picture_is_known_by_its_content() {
     let replaced = resumed(&subjects, "elsewhere").unwrap();
     assert!((replaced.samples[2].clean_logit - 39.5).abs() < 1e-3, "{:?}", replaced.samples[2]);
     assert!(!replaced.samples[2].success && complaints(&out).is_empty());
-    // Other pictures under another name of the data set are another data set.
-    levelled(41).save(&moved).unwrap();
+    // Another file with another picture at its place is another data set.
+    subjects[2].sample.path = folder.path().join("other.png");
+    levelled(41).save(&subjects[2].sample.path).unwrap();
     let error = resumed(&subjects, "others").unwrap_err().to_string();
     assert!(error.contains("on other pictures") && error.contains("--data"), "{error}");
 }

@@ -6,10 +6,11 @@ mod attack_planted;
 
 use attack_planted::{Planted, RES, ladder, linear, linf, on_trial, weight};
 use dfrt_runtime::attack::dossier::Dossier;
-use dfrt_runtime::attack::judge::{Judgement, Subject, Trial};
+use dfrt_runtime::attack::judge::Judgement;
 use dfrt_runtime::attack::random_noise::RandomNoise;
 use dfrt_runtime::attack::result::SampleResult;
 use dfrt_runtime::attack::suite::{STAGES, Suite};
+use dfrt_runtime::attack::trial::{Subject, Trial};
 use dfrt_runtime::attack::{Attack, GradientCount, Proposal, Target, verify};
 use dfrt_runtime::data::batch::Batch;
 use dfrt_runtime::detector::oracle::{Oracle, OracleError};

@@ -9,7 +9,7 @@ use attack_planted::{Planted, RES, linear, linf, on_trial, subjects, weight};
 use dfrt_runtime::attack::decision::boundary::{Boundary, BoundarySettings};
 use dfrt_runtime::attack::decision::hop_skip_jump::{HopSkipJump, HopSkipJumpSettings};
 use dfrt_runtime::attack::decision::rays::{Rays, RaysSettings};
-use dfrt_runtime::attack::judge::{JudgeError, Judgement, Subject, Trial, judge};
+use dfrt_runtime::attack::judge::{JudgeError, Judgement, judge};
 use dfrt_runtime::attack::random_noise::RandomNoise;
 use dfrt_runtime::attack::result::SampleResult;
 use dfrt_runtime::attack::schedule::Pace;
@@ -20,6 +20,7 @@ use dfrt_runtime::attack::score::spsa::{Spsa, SpsaSettings};
 use dfrt_runtime::attack::square::{Square, SquareSettings};
 use dfrt_runtime::attack::tape::{Header, Tape, TapeError};
 use dfrt_runtime::attack::threat::{Norm, Threat};
+use dfrt_runtime::attack::trial::{Subject, Trial};
 use dfrt_runtime::attack::{Attack, Proposal, Target};
 use dfrt_runtime::data::batch::Batch;
 use dfrt_runtime::data::manifest::Label;
@@ -152,7 +153,7 @@ fn taped(
     tape: &Use<'_>,
 ) -> Result<Judgement, Box<dyn std::error::Error>> {
     on_trial(threat, |trial| {
-        let header = Header::of(attack, &trial);
+        let header = Header::of(attack, trial.threat, trial.threshold, trial.model);
         let tape = match tape {
             Use::Record(path, resume) => Tape::record(path, &header, *resume)?,
             Use::Play(path) => Tape::play(path, &header)?,

@@ -3,9 +3,10 @@
 mod detector_fixture;
 
 use detector_fixture::{RES, bytes, plainly, tiny};
-use dfrt_runtime::attack::judge::{Judgement, Subject, Trial, judge};
+use dfrt_runtime::attack::judge::{Judgement, judge};
 use dfrt_runtime::attack::square::{Square, SquareSettings};
 use dfrt_runtime::attack::threat::{Norm, Threat};
+use dfrt_runtime::attack::trial::{Subject, Trial};
 use dfrt_runtime::attack::verify::verify;
 use dfrt_runtime::data::batch::Batch;
 use dfrt_runtime::data::manifest::{Label, Sample, Split};

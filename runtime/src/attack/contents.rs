@@ -5,7 +5,7 @@ use super::dossier::Dossier;
 use super::suite::STAGES;
 use super::sweep;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A kind of result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,28 @@ pub enum Contents {
     Sweep,
 }
 
+/// A folder holds more than one result.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: holds two results, {first} and {second}; keep one of them, or make the attack again with another --out", folder.display())]
+pub struct Mixed {
+    folder: PathBuf,
+    first: Contents,
+    second: Contents,
+}
+
 impl Contents {
+    /// The one kind of result that `folder` holds; none where there is none.
+    ///
+    /// # Errors
+    /// Results were mixed.
+    pub fn alone(folder: &Path) -> Result<Option<Self>, Mixed> {
+        match Self::of(folder)[..] {
+            [first, second, ..] => Err(Mixed { folder: folder.to_owned(), first, second }),
+            [one] => Ok(Some(one)),
+            [] => Ok(None),
+        }
+    }
+
     /// What `folder` holds; several where results were mixed, none where there is none.
     pub fn of(folder: &Path) -> Vec<Self> {
         let dossier = Dossier::new(folder);
@@ -65,5 +86,11 @@ mod tests {
         assert_eq!(of(&["eps-2/attack.json", "attack.json"]), [Contents::Attack, Contents::Sweep]);
         assert_eq!(of(&["journal.csv", "stages/square/journal.csv"]), [Contents::Attack, Contents::Suite]);
         assert_eq!(Contents::of(&root.path().join("absent")), []);
+        assert_eq!(Contents::alone(&root.path().join("absent")).unwrap(), None);
+        storage::write(&root.path().join("journal.csv"), b"").unwrap();
+        assert_eq!(Contents::alone(root.path()).unwrap(), Some(Contents::Attack));
+        storage::write(&root.path().join("eps-2/attack.json"), b"").unwrap();
+        let mixed = Contents::alone(root.path()).unwrap_err().to_string();
+        assert!(mixed.contains("at one radius") && mixed.contains("several radii"), "{mixed}");
     }
 }

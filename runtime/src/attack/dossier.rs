@@ -1,7 +1,6 @@
 //! The folder of an attack: attack.json, samples.csv, `clean/<id>.png` and
 //! `adversarial/<id>.png`, and the journal from which an interrupted run goes on.
 
-use super::contents::Contents;
 use super::result::{AttackReport, SampleResult};
 use crate::storage::{self, StorageError};
 use image::{ImageFormat, RgbImage};
@@ -24,30 +23,16 @@ pub enum DossierError {
         /// Every setting that differs, with both values.
         difference: String,
     },
-    /// The folder holds the beginning of a run whose settings cannot be read.
-    #[error("{}: was begun by another version of dfrt, whose journal cannot be gone on with; choose another --out, or pass --force to replace it", .0.display())]
+    /// The folder's journal is of another version.
+    #[error("{}: its journal.csv was written by another version of dfrt and cannot be read; use that version, or make the attack again with another --out or with --force", .0.display())]
     OtherVersion(PathBuf),
     /// The folder holds the beginning of a run on other pictures.
-    #[error("{}: was begun on other pictures: number {id} was {was} and is {is}, which differs; name the same --data, choose another --out, or pass --force to replace it", folder.display())]
+    #[error("{}: was begun on other pictures: {difference}; name the --data of then as it was, choose another --out, or pass --force to replace it", folder.display())]
     OtherPictures {
         /// The folder.
         folder: PathBuf,
-        /// The first one that differs.
-        id: u64,
-        /// Its file then.
-        was: String,
-        /// Its file now.
-        is: String,
-    },
-    /// The folder holds more than one result.
-    #[error("{}: holds two results, {first} and {second}; keep one of them, or make the attack again with another --out", folder.display())]
-    Mixed {
-        /// The folder.
-        folder: PathBuf,
-        /// One of them.
-        first: Contents,
-        /// Another.
-        second: Contents,
+        /// How the first one differs.
+        difference: String,
     },
     /// A file holds something else.
     #[error("{}: cannot be understood: {reason}; run the attack again", path.display())]

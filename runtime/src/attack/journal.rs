@@ -1,17 +1,22 @@
 //! The journal of a running attack: appended and flushed after every picture, so
-//! that a killed run loses only the pictures in hand. Its first line holds the
-//! [`Settings`]; a torn last line is dropped when it is read again.
+//! that a killed run loses only the pictures in hand. Its first line holds its format and
+//! the [`Settings`]; a torn last line is dropped when it is read again. The fields of the
+//! other lines are known by their places, so a journal of another format is not read.
 
 use super::GradientCount;
-use super::dossier::{Dossier, DossierError};
+use super::dossier::{Dossier, DossierError, garbled};
 use super::result::SampleResult;
 use super::settings::Settings;
 use crate::storage::{self, StorageError};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+
+/// What the first line of a journal calls its format; whatever changes the fields of an
+/// [`Entry`] or their order changes this.
+const FORMAT: &str = "dfrt journal 2";
 
 /// What the judge found on one picture.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -20,27 +25,25 @@ pub struct Entry {
     pub result: SampleResult,
     /// What the report needs beyond that line.
     pub finding: Finding,
-    /// The picture's file; the content by which it is known again.
-    #[serde(default)]
-    pub source: Source,
-}
-
-/// Which file was judged.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Source {
-    /// The SHA-256 of the picture's file; empty where nothing is kept, and in journals of
-    /// versions that knew pictures by their names.
-    #[serde(default)]
-    pub sha256: String,
+    /// The SHA-256 of the picture's file, by which it is known again; empty where nothing
+    /// is kept.
+    pub source_sha256: String,
 }
 
 /// What an earlier run left.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Earlier {
-    /// What it was begun with; none where an earlier version wrote it, or nothing did.
-    pub settings: Option<Settings>,
+    /// What it was begun with.
+    pub settings: Settings,
     /// The pictures that it finished, in the order that it did.
     pub entries: Vec<Entry>,
+}
+
+/// The first line.
+#[derive(Serialize, Deserialize)]
+struct Head {
+    format: String,
+    settings: Settings,
 }
 
 /// What goes into the gates and counts of the report.
@@ -86,40 +89,45 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// What an earlier run under `settings` left in `dossier`. Without `resume` the folder
-    /// must hold no attack.
+    /// What an earlier run under `settings` left in `dossier`; none where there was none.
+    /// Without `resume` the folder must hold no attack.
     ///
     /// # Errors
-    /// An occupied folder, a journal of other settings or one that cannot be read.
-    pub fn earlier(dossier: &Dossier, settings: &Settings, resume: bool) -> Result<Earlier, DossierError> {
-        let path = dossier.journal_path();
+    /// An occupied folder, a journal of other settings, or what [`Journal::read`] refuses.
+    pub fn earlier(
+        dossier: &Dossier,
+        settings: &Settings,
+        resume: bool,
+    ) -> Result<Option<Earlier>, DossierError> {
         let folder = || dossier.folder().to_owned();
-        let begun = path.exists();
-        if !resume && (begun || dossier.report_path().exists()) {
+        if !resume && (dossier.journal_path().exists() || dossier.report_path().exists()) {
             return Err(DossierError::Occupied(folder()));
         }
-        if !begun {
-            return Ok(Earlier::default());
-        }
-        let earlier = Self::read(dossier)?.ok_or_else(|| DossierError::OtherVersion(folder()))?;
-        let begun = earlier.settings.as_ref().ok_or_else(|| DossierError::OtherVersion(folder()))?;
-        match begun.difference(settings) {
+        let earlier = Self::read(dossier)?;
+        match earlier.as_ref().and_then(|earlier| earlier.settings.difference(settings)) {
             Some(difference) => Err(DossierError::OtherSettings { folder: folder(), difference }),
             None => Ok(earlier),
         }
     }
 
-    /// The journal in `dossier`, whatever its settings; none where there is none, or one
-    /// whose lines cannot be understood.
+    /// The journal in `dossier`, whatever its settings; none where there is none.
     ///
     /// # Errors
-    /// A file that cannot be read.
+    /// A file that cannot be read, is of another version or has a line that is no entry.
     pub fn read(dossier: &Dossier) -> Result<Option<Earlier>, DossierError> {
         let path = dossier.journal_path();
         if !path.exists() {
             return Ok(None);
         }
-        Ok(read(&storage::read(&path)?))
+        let bytes = storage::read(&path)?;
+        let head = bytes.iter().position(|&byte| byte == b'\n').unwrap_or(bytes.len());
+        let (head, rest) = bytes.split_at(head);
+        match serde_json::from_slice::<Head>(head) {
+            Ok(Head { format, settings }) if format == FORMAT => {
+                Ok(Some(Earlier { settings, entries: entries(rest, &path)? }))
+            }
+            _ => Err(DossierError::OtherVersion(dossier.folder().to_owned())),
+        }
     }
 
     /// A journal of `dossier` under `settings` that begins with `entries`.
@@ -129,7 +137,9 @@ impl Journal {
     pub fn begin(dossier: &Dossier, settings: &Settings, entries: &[Entry]) -> Result<Self, DossierError> {
         let path = dossier.journal_path();
         // Written whole first, so that nothing is ever appended to a torn line.
-        let mut text = format!("{}\n", settings.line()).into_bytes();
+        let head = Head { format: FORMAT.to_owned(), settings: settings.clone() };
+        let mut text = serde_json::to_vec(&head).expect("plain values");
+        text.push(b'\n');
         for entry in entries {
             text.extend(line(entry));
         }
@@ -153,25 +163,25 @@ impl Journal {
 /// One line of CSV, ended by a newline.
 fn line(entry: &Entry) -> Vec<u8> {
     let mut table = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
-    table.serialize((&entry.result, &entry.finding, &entry.source)).expect("flat fields, written to memory");
+    table
+        .serialize((&entry.result, &entry.finding, &entry.source_sha256))
+        .expect("flat fields, written to memory");
     table.into_inner().expect("memory takes every byte")
 }
 
-/// The whole lines of a journal.
-fn read(bytes: &[u8]) -> Option<Earlier> {
-    let end = bytes.iter().rposition(|&byte| byte == b'\n')? + 1;
-    let head = bytes.iter().position(|&byte| byte == b'\n')?;
-    let settings = std::str::from_utf8(&bytes[..head]).ok().and_then(Settings::parse);
-    let rest = &bytes[head + 1..end];
-    let table = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(rest);
-    let entries: Result<Vec<Entry>, csv::Error> = table.into_deserialize().collect();
-    Some(Earlier { settings, entries: entries.ok()? })
+/// The whole lines of `text`, what follows the first line of the journal at `path`.
+fn entries(text: &[u8], path: &Path) -> Result<Vec<Entry>, DossierError> {
+    let end = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
+    let table = csv::ReaderBuilder::new().has_headers(false).from_reader(&text[..end]);
+    let entries: Result<_, csv::Error> = table.into_deserialize().collect();
+    entries.map_err(|error| garbled(path, &error.to_string()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::data::manifest::Label;
+    use serde_json::json;
 
     fn entry(id: u64) -> Entry {
         let result = SampleResult {
@@ -192,11 +202,11 @@ mod tests {
             queries_to_success: None,
         };
         let finding = Finding { attacked: true, excess_255: f64::INFINITY, ..Finding::default() };
-        Entry { result, finding, source: Source { sha256: "cd".to_owned() } }
+        Entry { result, finding, source_sha256: "cd".to_owned() }
     }
 
     fn settings(seed: u64) -> Settings {
-        Settings::parse(&format!("{{\"params\":{{\"seed\":{seed}}},\"data\":\"faces\"}}")).unwrap()
+        serde_json::from_value(json!({ "params": { "seed": seed }, "data": "faces" })).unwrap()
     }
 
     fn same(a: &Entry, b: &Entry) -> bool {
@@ -207,12 +217,12 @@ mod tests {
     fn what_was_appended_is_found_again_and_a_torn_line_is_dropped() {
         let folder = tempfile::tempdir().unwrap();
         let dossier = Dossier::new(folder.path());
-        assert!(Journal::earlier(&dossier, &settings(0), false).unwrap().entries.is_empty());
+        assert!(Journal::earlier(&dossier, &settings(0), false).unwrap().is_none());
         let journal = Journal::begin(&dossier, &settings(0), &[]).unwrap();
         journal.append(&entry(3)).unwrap();
         journal.append(&entry(1)).unwrap();
         drop(journal);
-        let found = || Journal::earlier(&dossier, &settings(0), true).unwrap().entries;
+        let found = || Journal::earlier(&dossier, &settings(0), true).unwrap().unwrap().entries;
         for torn in 1..line(&entry(1)).len() {
             let whole = std::fs::read(dossier.journal_path()).unwrap();
             std::fs::write(dossier.journal_path(), &whole[..whole.len() - torn]).unwrap();
@@ -237,18 +247,28 @@ mod tests {
     }
 
     #[test]
-    fn a_journal_of_an_earlier_version_is_read_and_not_gone_on_with() {
+    fn a_journal_of_another_version_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let dossier = Dossier::new(folder.path());
-        // Its head was a hash, and its lines ended before the picture's.
-        let mut text = line(&entry(3));
-        text.truncate(text.len() - ",cd\n".len());
-        let text = [b"0123abcd\n".to_vec(), text, b"\n".to_vec()].concat();
-        std::fs::write(dossier.journal_path(), text).unwrap();
-        let refused = Journal::earlier(&dossier, &settings(0), true).unwrap_err();
-        assert!(matches!(refused, DossierError::OtherVersion(_)), "{refused}");
-        let read = Journal::read(&dossier).unwrap().unwrap();
-        assert_eq!((read.settings, read.entries.len()), (None, 1));
-        assert_eq!(read.entries[0].source, Source::default());
+        // The first one's head was a hash; the lines then had other fields, in other places.
+        let first = "f2b6538b7084ce29\n0,fake,0.5,-0.25,true,17,4,0.25,0.5,a.png,ab,cd,square,true,false,0,0.0,false,0,0,0\n";
+        let unnamed = "{\"params\":{\"seed\":0},\"data\":\"faces\"}\n";
+        let later = "{\"format\":\"dfrt journal 3\",\"settings\":{\"params\":{\"seed\":0}}}\n";
+        for text in [first, unnamed, later, ""] {
+            std::fs::write(dossier.journal_path(), text).unwrap();
+            let refused = Journal::earlier(&dossier, &settings(0), true).unwrap_err();
+            assert!(matches!(refused, DossierError::OtherVersion(_)), "{text:?}: {refused}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_line_is_not_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let dossier = Dossier::new(folder.path());
+        drop(Journal::begin(&dossier, &settings(0), &[entry(0), entry(1)]).unwrap());
+        let text = std::fs::read_to_string(dossier.journal_path()).unwrap();
+        std::fs::write(dossier.journal_path(), text.replacen(",17,", ",seventeen,", 1)).unwrap();
+        let refused = Journal::earlier(&dossier, &settings(0), true).unwrap_err().to_string();
+        assert!(refused.contains("journal.csv: cannot be understood"), "{refused}");
     }
 }

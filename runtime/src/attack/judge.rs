@@ -7,22 +7,22 @@
 use super::distances::MinimalDistance;
 use super::dossier::{self, Dossier, DossierError, Side};
 use super::gates;
-use super::journal::{Entry, Finding, Journal, Source};
+use super::journal::{Entry, Finding, Journal};
 use super::ledger::Spent;
 use super::result::{AttackReport, Gate, SampleResult};
-use super::resumption;
+use super::resumption::{self, Memory};
 use super::settings::Settings;
 use super::summary::{self, Summary};
-use super::tape::{self, Tape};
-use super::threat::{Distance, Norm, Threat};
+use super::tape;
+use super::threat::{Distance, Norm};
+use super::trial::{Progress, Subject, Trial};
 use super::{Attack, Proposal, Target, is_right, ledger, planes};
 use crate::data::batch::Batch;
-use crate::data::manifest::{Sample, Split};
+use crate::data::manifest::Split;
 use crate::data::picture::{self, PictureError};
-use crate::detector::evaluate::ModelInfo;
 use crate::detector::oracle::{Oracle, OracleError};
-use crate::detector::threshold::ThresholdSource;
 use crate::random;
+use crate::storage;
 use image::RgbImage;
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -34,76 +34,6 @@ use std::time::Instant;
 pub(super) const REPEATED: usize = 32;
 /// Pictures on which an attack makes its own checks.
 const CHECKED: usize = 4;
-
-/// A picture to be judged.
-#[derive(Clone, Debug)]
-pub struct Subject {
-    /// Its place in the manifest's split: the key of its random draws.
-    pub id: u64,
-    /// The picture.
-    pub sample: Sample,
-}
-
-impl Subject {
-    /// The `chosen` samples of `split` under the places they have there, so that
-    /// a limit changes no picture's draws.
-    pub fn of_split(split: &[Sample], chosen: &[Sample]) -> Vec<Self> {
-        let places: HashMap<_, _> =
-            split.iter().enumerate().map(|(place, sample)| (&sample.path, place as u64)).collect();
-        let subject = |sample: &Sample| {
-            let id = *places.get(&sample.path)?;
-            Some(Self { id, sample: sample.clone() })
-        };
-        chosen.iter().filter_map(subject).collect()
-    }
-}
-
-/// What an attack is judged by.
-#[derive(Clone, Copy)]
-pub struct Trial<'a> {
-    /// The threat model.
-    pub threat: Threat,
-    /// Logit above which a picture is called fake.
-    pub threshold: f64,
-    /// Where that came from.
-    pub threshold_from: Option<&'a ThresholdSource>,
-    /// The model, as attack.json names it.
-    pub model: &'a ModelInfo,
-    /// The data set, as the user named it.
-    pub data: &'a str,
-    /// Its part.
-    pub split: Split,
-    /// Where the pictures, samples.csv and attack.json go; none keeps nothing.
-    pub out: Option<&'a Path>,
-    /// Whether to go on with what lies in `out`.
-    pub resume: bool,
-    /// When no further picture is begun; those left over are counted, not attacked.
-    pub deadline: Option<Instant>,
-    /// Where draws, answers and decisions are recorded or come from.
-    pub tape: Option<&'a Tape>,
-    /// Told after every picture.
-    pub progress: &'a (dyn Fn(Progress) + Sync),
-}
-
-/// How far the judge is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
-    /// Pictures judged, those of an earlier run included.
-    pub done: usize,
-    /// Queries of an earlier run, among [`Progress::queries`].
-    pub queries_before: u64,
-    /// Pictures to judge.
-    pub total: usize,
-    /// Of those judged, rightly classified before.
-    pub attacked: usize,
-    /// Of those, turned over.
-    pub successes: usize,
-    /// Queries spent.
-    pub queries: u64,
-    /// Pictures that an earlier run judged and whose files have changed since, or are damaged:
-    /// they are judged anew.
-    pub changed: usize,
-}
 
 /// The verdict.
 #[derive(Clone, Debug, PartialEq)]
@@ -162,8 +92,19 @@ pub fn judge(
     subjects: &[Subject],
     trial: &Trial<'_>,
 ) -> Result<Judgement, JudgeError> {
+    judge_remembering(attack, oracle, subjects, trial, &Memory::default())
+}
+
+/// The same; what `memory` knows of the files is not looked at again.
+pub(super) fn judge_remembering(
+    attack: &dyn Attack,
+    oracle: &dyn Oracle,
+    subjects: &[Subject],
+    trial: &Trial<'_>,
+    memory: &Memory,
+) -> Result<Judgement, JudgeError> {
     let start = Instant::now();
-    let mut court = Court::open(attack, oracle, subjects, trial)?;
+    let mut court = Court::open(attack, oracle, subjects, trial, memory)?;
     if let Some(judgement) = court.finished(subjects) {
         return Ok(judgement);
     }
@@ -206,6 +147,7 @@ struct Court<'a> {
     attack: &'a dyn Attack,
     oracle: &'a dyn Oracle,
     trial: &'a Trial<'a>,
+    memory: &'a Memory,
     record: Option<(Dossier, Journal)>,
     earlier: Vec<Entry>,
     skipped: Mutex<Vec<String>>,
@@ -216,7 +158,7 @@ struct Court<'a> {
 struct Clean<'a> {
     subject: &'a Subject,
     picture: RgbImage,
-    source: Source,
+    source_sha256: String,
     logit: f32,
 }
 
@@ -226,6 +168,7 @@ impl<'a> Court<'a> {
         oracle: &'a dyn Oracle,
         subjects: &[Subject],
         trial: &'a Trial<'a>,
+        memory: &'a Memory,
     ) -> Result<Self, JudgeError> {
         if trial.tape.is_some() && attack.batch() > 1 {
             return Err(tape::together().into());
@@ -235,14 +178,16 @@ impl<'a> Court<'a> {
             Some(folder) => {
                 let (dossier, settings) = (Dossier::new(folder), Settings::of(attack, trial));
                 let found = Journal::earlier(&dossier, &settings, trial.resume)?;
-                (earlier, changed) = resumption::still_true(&dossier, found, subjects, trial.data)?;
+                if let Some(found) = found {
+                    (earlier, changed) = resumption::still_true(&dossier, found.entries, subjects, memory)?;
+                }
                 let journal = Journal::begin(&dossier, &settings, &earlier)?;
                 Some((dossier, journal))
             }
             None => None,
         };
         let progress = Mutex::new(Progress { changed, ..Progress::default() });
-        Ok(Self { attack, oracle, trial, record, earlier, skipped: Mutex::default(), progress })
+        Ok(Self { attack, oracle, trial, memory, record, earlier, skipped: Mutex::default(), progress })
     }
 
     /// What an earlier run published, where every subject's entry of it still holds and nothing
@@ -340,8 +285,9 @@ impl<'a> Court<'a> {
         let seconds = start.elapsed().as_secs_f64() / entries.len().max(1) as f64;
         for entry in &mut entries {
             entry.result.seconds = seconds;
-            if let Some((_, journal)) = &self.record {
+            if let Some((dossier, journal)) = &self.record {
                 journal.append(entry)?;
+                self.memory.keep(dossier.folder(), entry.result.id);
             }
         }
         self.advance(total, &entries);
@@ -355,15 +301,17 @@ impl<'a> Court<'a> {
     /// The subjects that can be read, with their clean logits.
     fn clean<'s>(&self, subjects: &[&'s Subject]) -> Result<Vec<Clean<'s>>, JudgeError> {
         let load = |subject: &&Subject| {
+            let bytes = picture::read(&subject.sample.path)?;
             let kept = self.record.is_some();
-            let sha256 = if kept { resumption::content(&subject.sample.path) } else { String::new() };
-            Ok((self.load(subject)?, Source { sha256 }))
+            let sha256 = if kept { storage::sha256(&bytes) } else { String::new() };
+            let whole = picture::decode(&bytes, &subject.sample.path)?;
+            Ok((picture::prepare(&whole, self.oracle.res()), sha256))
         };
         let loaded: Vec<Result<_, PictureError>> = subjects.par_iter().map(load).collect();
         let mut pictures = Vec::with_capacity(subjects.len());
         for (&subject, picture) in subjects.iter().zip(loaded) {
             match picture {
-                Ok((picture, source)) => pictures.push((subject, picture, source)),
+                Ok((picture, sha256)) => pictures.push((subject, picture, sha256)),
                 Err(error) => {
                     let mut skipped = self.skipped.lock().expect("no holder panics");
                     skipped.push(error.to_string());
@@ -374,7 +322,12 @@ impl<'a> Court<'a> {
         let logits = self.ask(pictures.iter().map(|(_, picture, _)| planes(picture)))?;
         let clean = pictures.into_iter().zip(logits);
         Ok(clean
-            .map(|((subject, picture, source), logit)| Clean { subject, picture, source, logit })
+            .map(|((subject, picture, source_sha256), logit)| Clean {
+                subject,
+                picture,
+                source_sha256,
+                logit,
+            })
             .collect())
     }
 
@@ -547,7 +500,7 @@ impl<'a> Court<'a> {
                 gradients_zero: gradients.zero,
                 gradients_non_finite: gradients.non_finite,
             },
-            source: clean.source.clone(),
+            source_sha256: clean.source_sha256.clone(),
         }
     }
 
@@ -608,7 +561,7 @@ fn until_success(proposal: &Proposal) -> u64 {
 fn missed(clean: &Clean<'_>) -> Entry {
     let non_finite = u32::from(!clean.logit.is_finite());
     let finding = Finding { non_finite, ..Finding::default() };
-    Entry { result: untouched(clean), finding, source: clean.source.clone() }
+    Entry { result: untouched(clean), finding, source_sha256: clean.source_sha256.clone() }
 }
 
 fn untouched(clean: &Clean<'_>) -> SampleResult {
@@ -622,7 +575,7 @@ fn untouched(clean: &Clean<'_>) -> SampleResult {
         linf_255: 0,
         l2: 0.0,
         seconds: 0.0,
-        path: resumption::shown(clean.subject),
+        path: clean.subject.shown(),
         clean_sha256: String::new(),
         adv_sha256: String::new(),
         attack: String::new(),

@@ -7,16 +7,19 @@
 use super::dossier::{Dossier, Side};
 use super::gates;
 use super::gradient::transfer;
-use super::journal::{Entry, Finding, Source};
-use super::judge::{self, JudgeError, Judgement, Subject, Trial};
+use super::journal::{Entry, Finding};
+use super::judge::{self, JudgeError, Judgement};
 use super::ledger;
 use super::result::{Gate, SampleResult, Stage};
+use super::resumption::Memory;
 use super::summary::{self, Summary};
+use super::trial::{Subject, Trial};
 use super::{Attack, margin};
 use crate::detector::oracle::Oracle;
 use crate::storage;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 /// The folder of the attacks' own folders.
 pub const STAGES: &str = "stages";
@@ -30,12 +33,18 @@ pub struct Suite<'a> {
     subjects: &'a [Subject],
     trial: Trial<'a>,
     found: Worst,
+    memory: Arc<Memory>,
 }
 
 impl<'a> Suite<'a> {
     /// A suite on `subjects`, judged through `oracle`.
     pub fn new(oracle: &'a dyn Oracle, subjects: &'a [Subject], trial: Trial<'a>) -> Self {
-        Self { oracle, subjects, trial, found: Worst::default() }
+        Self { oracle, subjects, trial, found: Worst::default(), memory: Arc::default() }
+    }
+
+    /// The same, which shares what it knows of its files with other rounds of the suite.
+    pub fn remembering(self, memory: &Arc<Memory>) -> Self {
+        Self { memory: Arc::clone(memory), ..self }
     }
 
     /// The pictures that no attack so far has turned over.
@@ -60,7 +69,7 @@ impl<'a> Suite<'a> {
         }
         let folder = self.trial.out.map(|out| out.join(STAGES).join(attack.name()));
         let trial = Trial { out: folder.as_deref(), ..self.trial };
-        let judgement = judge::judge(attack, self.oracle, &standing, &trial)?;
+        let judgement = judge::judge_remembering(attack, self.oracle, &standing, &trial, &self.memory)?;
         self.found.add(judgement, self.trial.threshold as f32);
         Ok(())
     }
@@ -103,7 +112,7 @@ impl Worst {
             // Another model's answers do not show that this one's can lead a search.
             let never_differed = finding.never_differed.filter(|_| !of_surrogate);
             let finding = Finding { never_differed, ..*finding };
-            let entry = Entry { result: sample.clone(), finding, source: Source::default() };
+            let entry = Entry { result: sample.clone(), finding, source_sha256: String::new() };
             match self.entries.get_mut(&sample.id) {
                 Some(worst) => meet(worst, entry, threshold),
                 None => drop(self.entries.insert(sample.id, entry)),
@@ -263,7 +272,7 @@ mod tests {
             queries_to_success: success.then_some(7),
         };
         let finding = Finding { attacked: true, ..Finding::default() };
-        Entry { result, finding, source: Source::default() }
+        Entry { result, finding, source_sha256: String::new() }
     }
 
     #[test]

@@ -2,10 +2,10 @@
 
 use super::gates;
 use super::journal::Entry;
-use super::judge::{Subject, Trial};
 use super::result::{
     AttackReport, Direction, Gate, QueryStatistics, RateIntervals, SampleResult, SuccessStatistics,
 };
+use super::trial::{Subject, Trial};
 use super::{GradientCount, is_right};
 use crate::data::manifest::Label;
 use crate::detector::evaluate::DataInfo;

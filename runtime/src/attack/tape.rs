@@ -21,10 +21,11 @@
 //! As the ledger's, the reel in use belongs to the thread.
 
 use super::result::AttackReport;
-use super::threat::Norm;
+use super::threat::{Norm, Threat};
 use super::{Attack, Proposal};
 use crate::data::batch::Batch;
 use crate::data::manifest::Label;
+use crate::detector::evaluate::ModelInfo;
 use crate::detector::oracle::OracleError;
 use crate::random::{self, Key};
 use crate::storage::{self, StorageError};
@@ -73,17 +74,17 @@ pub struct Header {
 }
 
 impl Header {
-    /// That of `attack` under what `trial` says.
-    pub fn of(attack: &dyn Attack, trial: &super::judge::Trial<'_>) -> Self {
+    /// That of `attack` on `model`, decided at `threshold`, under `threat`.
+    pub fn of(attack: &dyn Attack, threat: Threat, threshold: f64, model: &ModelInfo) -> Self {
         Self {
             format: FORMAT.to_owned(),
             method: attack.name().to_owned(),
             params: attack.parameters(),
-            norm: trial.threat.norm,
-            eps_255: trial.threat.eps_255,
-            threshold: trial.threshold,
-            model_sha256: trial.model.sha256.clone(),
-            res: trial.model.res,
+            norm: threat.norm,
+            eps_255: threat.eps_255,
+            threshold,
+            model_sha256: model.sha256.clone(),
+            res: model.res,
         }
     }
 

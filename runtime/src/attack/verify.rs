@@ -9,9 +9,10 @@ mod tape;
 pub use sweep::sweep;
 pub use tape::tape;
 
-use super::contents::Contents;
+use super::contents::{Contents, Mixed};
 use super::dossier::{Dossier, DossierError, Side};
 use super::is_right;
+use super::judge::REPEATED;
 use super::result::SampleResult;
 use super::tape::TapeError;
 use super::threat::{Distance, Threat, ThreatError};
@@ -19,8 +20,10 @@ use crate::data::batch::Batch;
 use crate::detector::asked::Asked;
 use crate::detector::oracle::{Oracle, OracleError};
 use crate::detector::session::{Detector, SessionError, TractOracle};
+use image::RgbImage;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// A logit may differ by this share between two processors or devices; a
@@ -74,6 +77,9 @@ pub enum VerifyError {
     /// A result cannot be read.
     #[error(transparent)]
     Dossier(#[from] DossierError),
+    /// The folder holds two results.
+    #[error(transparent)]
+    Mixed(#[from] Mixed),
     /// The model that attack.json names cannot be loaded.
     #[error("{source}; attack.json names this model: run from the same folder, or name it with --model")]
     Model {
@@ -135,9 +141,7 @@ pub fn verify(folder: &Path, model: Option<&Path>) -> Result<VerifyReport, Verif
 /// Results that cannot be read, a folder that holds two, a model that fails.
 pub fn verify_with(folder: &Path, oracle: &dyn Oracle) -> Result<VerifyReport, VerifyError> {
     let dossier = Dossier::new(folder);
-    if let [first, second, ..] = Contents::of(folder)[..] {
-        return Err(DossierError::Mixed { folder: folder.to_owned(), first, second }.into());
-    }
+    Contents::alone(folder)?;
     let (report, samples) = (dossier.report()?, dossier.samples()?);
     let check = Check {
         threat: Threat::new(report.norm, report.eps_255)?,
@@ -145,9 +149,19 @@ pub fn verify_with(folder: &Path, oracle: &dyn Oracle) -> Result<VerifyReport, V
         dossier: &dossier,
         oracle,
     };
-    let found: Result<Vec<Finding>, OracleError> =
-        samples.par_iter().map(|sample| check.sample(sample)).collect();
-    let found = found?;
+    let attacked = samples.iter().filter(|sample| check.was_right(sample));
+    let repeated: HashSet<u64> = attacked.take(REPEATED).map(|sample| sample.id).collect();
+    let found: Result<Vec<Finding>, OracleError> = samples
+        .par_iter()
+        .map(|sample| {
+            let mut finding = check.sample(sample)?;
+            // Not all of a folder's pictures may fit into memory.
+            finding.clean = finding.clean.filter(|_| repeated.contains(&sample.id));
+            Ok(finding)
+        })
+        .collect();
+    let mut found = found?;
+    let repeated: Vec<RgbImage> = found.iter_mut().filter_map(|it| it.clean.take()).collect();
     let mut checked = VerifyReport {
         samples: samples.len(),
         pictures: found.iter().filter(|it| it.attacked).count(),
@@ -156,7 +170,7 @@ pub fn verify_with(folder: &Path, oracle: &dyn Oracle) -> Result<VerifyReport, V
         close: found.into_iter().filter_map(|it| it.close).collect(),
         unchecked: Vec::new(),
     };
-    figures::check(&dossier, &report, &samples, oracle, &mut checked)?;
+    figures::check(&dossier, &report, &samples, &repeated, oracle, &mut checked)?;
     Ok(checked)
 }
 
@@ -173,12 +187,17 @@ struct Finding {
     turned_over: bool,
     wrong: Vec<String>,
     close: Option<String>,
+    /// The clean picture, where it is of the model's size.
+    clean: Option<RgbImage>,
 }
 
 impl Check<'_> {
+    fn was_right(&self, sample: &SampleResult) -> bool {
+        is_right(sample.clean_logit, sample.label, self.threshold)
+    }
+
     fn sample(&self, sample: &SampleResult) -> Result<Finding, OracleError> {
-        let right = is_right(sample.clean_logit, sample.label, self.threshold);
-        if !right {
+        if !self.was_right(sample) {
             let wrong = sample
                 .success
                 .then(|| format!("sample {}: a success on a picture that was wrong before", sample.id));
@@ -218,6 +237,7 @@ impl Check<'_> {
             self.decision(sample, name, (logit, asked), expected, &mut finding);
         }
         finding.turned_over = sample.success && finding.wrong.is_empty();
+        finding.clean = pictures.into_iter().next();
         Ok(finding)
     }
 

@@ -1,40 +1,120 @@
 //! The smallest true difference that so many pictures, or groups, had four chances in five
 //! (power 80 %) to show at the two-sided 5 % level: what 'no effect shown' rules out, and
-//! what it does not.
+//! what it does not. Exact for the counts that studies have; a normal approximation beyond.
 
-use super::Z;
+use super::binomial::{ln_choose, upper_tail};
+use super::{LEVEL, Z};
 
-/// The 80 % quantile of the normal distribution.
+/// The power asked for.
+const POWER: f64 = 0.8;
+/// Its quantile of the normal distribution.
 const Z_POWER: f64 = 0.841_621_233_572_914_2;
+/// Up to so many discordant pictures expected the power is computed exactly; beyond, the
+/// normal approximation is within a few hundredths of it.
+const EXACT: f64 = 400.0;
 
-/// Of a share on the same pictures, by McNemar's test: the difference d that solves
+/// Of a share on the same pictures, by McNemar's exact test: the difference d at which it
+/// calls so large a difference one, the right way round, with [`POWER`]. psi is the share of
+/// `discordant` pictures, or d where that is larger: every difference makes as many pictures
+/// discordant. `n` are the independent pictures, rounded down. `None` where not even a
+/// difference of 1 could be shown.
+pub(super) fn detectable_share(discordant: f64, n: f64) -> Option<f64> {
+    let asked = connor(discordant, n);
+    let expected = n * discordant.max(asked.unwrap_or(1.0));
+    if expected > EXACT { asked } else { McNemar::new(discordant, n as u64).detectable() }
+}
+
+/// The same in the normal approximation: the d that solves
 ///
 /// n = (z_0.975 sqrt(psi) + z_0.8 sqrt(psi - d^2))^2 / d^2
 ///
 /// (Connor 1987, Sample size for testing differences in proportions for the paired-sample
-/// design, Biometrics 43, 207-211), where psi is the share of `discordant` pictures, or d
-/// where that is larger: every difference makes as many pictures discordant. `n` are the
-/// independent pictures. `None` where not even a difference of 1 could be shown.
-pub fn detectable_share(discordant: f64, n: f64) -> Option<f64> {
+/// design, Biometrics 43, 207-211).
+fn connor(discordant: f64, n: f64) -> Option<f64> {
     let needed = |d: f64| {
         let psi = discordant.max(d);
         (Z * psi.sqrt() + Z_POWER * (psi - d * d).max(0.0).sqrt()).powi(2) / (d * d)
     };
-    if needed(1.0) > n {
-        return None;
-    }
-    let (mut low, mut high) = (0.0, 1.0);
     // The number of pictures falls as the difference grows.
-    for _ in 0..60 {
+    (needed(1.0) <= n).then(|| least(1.0, |d| needed(d) <= n))
+}
+
+/// The smallest d up to `high` at which `enough` holds, as it does at `high` and above d.
+fn least(mut high: f64, mut enough: impl FnMut(f64) -> bool) -> f64 {
+    let mut low = 0.0;
+    for _ in 0..50 {
         let middle = 0.5 * (low + high);
-        if needed(middle) > n { low = middle } else { high = middle }
+        if enough(middle) { high = middle } else { low = middle }
     }
-    Some(high)
+    high
+}
+
+/// McNemar's exact test on `n` pictures.
+struct McNemar {
+    discordant: f64,
+    n: u64,
+    /// Of 0, 1, 2, … discordant pictures: how many must be one arm's for p below [`LEVEL`];
+    /// more than there are where none suffice.
+    critical: Vec<u64>,
+}
+
+impl McNemar {
+    fn new(discordant: f64, n: u64) -> Self {
+        Self { discordant, n, critical: vec![1] }
+    }
+
+    fn detectable(mut self) -> Option<f64> {
+        // Doubled up to where it suffices, for a large difference has many discordant
+        // pictures to go through.
+        let mut high = self.discordant.max(1.0 / self.n.max(1) as f64).min(1.0);
+        while self.power(high) < POWER {
+            if high == 1.0 {
+                return None;
+            }
+            high = (2.0 * high).min(1.0);
+        }
+        Some(least(high, |d| self.power(d) >= POWER))
+    }
+
+    /// The chance that a true difference of `d` is called one.
+    fn power(&mut self, d: f64) -> f64 {
+        let psi = self.discordant.max(d);
+        let gained = 0.5 * (psi + d) / psi;
+        let mut sum = 0.0;
+        for count in 0..=self.n {
+            let chance = match psi < 1.0 {
+                true => (ln_choose(self.n, count)
+                    + count as f64 * psi.ln()
+                    + (self.n - count) as f64 * (-psi).ln_1p())
+                .exp(),
+                false => f64::from(u8::from(count == self.n)),
+            };
+            let rare = chance < 1e-15;
+            if rare && count as f64 > self.n as f64 * psi {
+                break;
+            }
+            if !rare {
+                sum += chance * upper_tail(self.critical(count), count, gained);
+            }
+        }
+        sum
+    }
+
+    fn critical(&mut self, count: u64) -> u64 {
+        for count in self.critical.len() as u64..=count {
+            let mut one = self.critical[self.critical.len() - 1];
+            while one <= count && 2.0 * upper_tail(one, count, 0.5) >= LEVEL {
+                one += 1;
+            }
+            self.critical.push(one);
+        }
+        self.critical[count as usize]
+    }
 }
 
 /// Of any figure whose difference has the standard `error`: (z_0.975 + z_0.8) of it (Bloom
 /// 1995, Minimum detectable effects, Evaluation Review 19, 547-556).
-pub fn detectable_mean(error: f64) -> f64 {
+pub(super) fn detectable_mean(error: f64) -> f64 {
     (Z + Z_POWER) * error
 }
 
@@ -50,12 +130,61 @@ mod tests {
         // psi = 0.4, d = 0.2: (1.96 * 0.63246 + 0.84162 * 0.6)^2 / 0.04 = 76.09 pictures.
         let n = (1.959_964 * 0.4_f64.sqrt() + 0.841_621 * 0.36_f64.sqrt()).powi(2) / 0.04;
         assert!((n - 76.0).abs() < 1.0, "{n}");
-        assert!((detectable_share(0.4, n).unwrap() - 0.2).abs() < 1e-5);
+        assert!((connor(0.4, n).unwrap() - 0.2).abs() < 1e-5);
         assert!((detectable_mean(1.0) - 2.801_585).abs() < 1e-5);
-        assert_eq!(detectable_share(0.0, 3.0), None, "three pictures show nothing");
-        // The rule of three, so to speak, for differences: about 7 / n.
+        assert_eq!(detectable_share(0.0, 5.9), None, "five pictures show nothing");
+        // Six pictures must all be one arm's: d^6 = 0.8.
+        assert!((detectable_share(0.0, 6.0).unwrap() - 0.8_f64.powf(1.0 / 6.0)).abs() < 1e-9);
+        // At least six of 500: a Poisson count of 7.9 is that in four cases of five.
         let none = detectable_share(0.0, 500.0).unwrap();
-        assert!(none > 6.0 / 500.0 && none < 8.0 / 500.0, "{none}");
+        assert!((none * 500.0 - 7.9).abs() < 0.05, "{none}");
+    }
+
+    /// The chance that a difference of `d` is called one, over every number of pictures that
+    /// the one arm alone has right, and the other.
+    fn slow(n: u64, discordant: f64, d: f64) -> f64 {
+        let choose =
+            |n: u64, k: u64| (0..k).fold(1_u128, |all, i| all * u128::from(n - i) / u128::from(i + 1));
+        let psi = discordant.max(d);
+        let mut power = 0.0;
+        for gained in 0..=n {
+            for lost in 0..=n - gained {
+                let all = gained + lost;
+                let tail: u128 = (gained..=all).map(|k| choose(all, k)).sum();
+                // p = 2 tail / 2^all below 1 / 20.
+                if 40 * tail < 1 << all {
+                    let ways = (choose(n, all) * choose(all, gained)) as f64;
+                    let alone = (0.5 * (psi + d)).powi(gained as i32) * (0.5 * (psi - d)).powi(lost as i32);
+                    power += ways * alone * (1.0 - psi).powi((n - all) as i32);
+                }
+            }
+        }
+        power
+    }
+
+    #[test]
+    fn of_few_pictures_it_is_that_of_every_outcome() {
+        for n in 6..=30 {
+            for discordant in [0.0, 0.15, 0.4, 0.8, 1.0] {
+                let enough = |d: f64| slow(n, discordant, d) >= 0.8;
+                match detectable_share(discordant, n as f64) {
+                    Some(d) => {
+                        assert!((slow(n, discordant, d) - 0.8).abs() < 1e-7, "{n}, {discordant}: {d}");
+                        assert!(enough(d + 1e-6) && !enough(d - 1e-6), "{n}, {discordant}: {d}");
+                    }
+                    None => assert!(!enough(1.0), "{n}, {discordant}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn where_the_approximation_begins_it_is_near() {
+        for (discordant, n) in [(0.2, 1990.0), (0.5, 798.0)] {
+            let exact = detectable_share(discordant, n).unwrap();
+            let about = connor(discordant, n).unwrap();
+            assert!((exact / about - 1.0).abs() < 0.05, "{exact} {about}");
+        }
     }
 
     #[test]
@@ -80,8 +209,8 @@ mod tests {
                 sign_flip(&sums) < 0.05
             });
             let power = shown.count() as f64 / f64::from(trials);
-            // The exact test is a little more careful than the formula.
-            assert!((0.68..=0.88).contains(&power), "{n} pictures, {discordant} discordant: {power}");
+            // Three standard deviations of a binomial of 1,000 and 0.8 are 0.038.
+            assert!((0.76..=0.84).contains(&power), "{n} pictures, {discordant} discordant: {power}");
         }
     }
 }

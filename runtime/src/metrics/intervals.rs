@@ -80,6 +80,11 @@ impl Groups {
         Self { of_picture, count: numbers.len() }
     }
 
+    /// Each of `pictures` a group of its own.
+    pub(super) fn singles(pictures: usize) -> Self {
+        Self { of_picture: (0..pictures as u32).collect(), count: pictures }
+    }
+
     /// How many groups.
     pub fn count(&self) -> usize {
         self.count
@@ -246,22 +251,9 @@ impl Scored {
         ]
     }
 
-    /// One figure where picture i counts `weights[i]` times.
-    pub fn figure(&self, figure: Figure, weights: &[u32]) -> Option<f64> {
-        let curve = || self.ranked.as_ref().map(|ranked| ranked.weighted(weights));
-        match figure {
-            Figure::Accuracy => accuracy_of(&self.right, weights),
-            Figure::BalancedAccuracy => balanced_accuracy_of(&self.right, &self.labels, weights),
-            Figure::Auc => curve()?.auc(),
-            Figure::AveragePrecision => curve()?.average_precision(),
-            Figure::Eer => curve()?.eer(),
-            Figure::TprAtFpr1 => curve()?.tpr_at_fpr(STRICT_FPR),
-            Figure::LogLoss => self.log_loss(weights),
-            Figure::Ece => {
-                self.ranked.as_ref()?;
-                ece_of(&self.probabilities, &self.labels, weights)
-            }
-        }
+    /// The AUC alone where picture i counts `weights[i]` times.
+    pub fn auc(&self, weights: &[u32]) -> Option<f64> {
+        self.ranked.as_ref()?.weighted(weights).auc()
     }
 
     /// The smaller class's number of groups: how many disjoint pairs of a group with reals and
@@ -523,18 +515,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn single_figures_agree_with_all_figures(seed in any::<u64>(), shift in -1.0_f32..1.0) {
-            let (logits, labels) = drawn(31, seed, shift);
-            let names: Vec<String> = (0..31).map(|index| (index / 4).to_string()).collect();
-            let scored = Scored::new(&logits, &labels, 0.2);
-            let weights = Groups::new(&names).draw(seed, 1);
-            let all = scored.figures(&weights);
-            for (place, figure) in Figure::ALL.into_iter().enumerate() {
-                prop_assert_eq!(scored.figure(figure, &weights), all[place]);
-            }
-        }
-
         #[test]
         fn wilson_holds_the_share(n in 1_u64..5000, part in 0.0_f64..=1.0) {
             let successes = (part * n as f64).round() as u64;

@@ -1,14 +1,16 @@
 //! Figures of merit of a binary detector and how sure they are.
 
+mod binomial;
 pub mod decisions;
-pub mod detectable;
+mod detectable;
 pub mod intervals;
-pub mod newcombe;
+mod newcombe;
+pub mod pair;
 pub mod paired;
 pub mod probabilities;
 pub mod quantile;
 pub mod ranking;
-pub mod sign_flip;
+mod sign_flip;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +18,9 @@ use serde::{Deserialize, Serialize};
 
 /// The 97.5 % quantile of the normal distribution.
 const Z: f64 = 1.959_963_984_540_054;
+
+/// What p must lie below for a difference to be called one.
+pub const LEVEL: f64 = 0.05;
 
 /// A figure with its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -9,7 +9,7 @@
 //! Pharmaceutical Statistics 11, 386-393) do with the same interval.
 
 use super::intervals::{Groups, wilson_at};
-use super::paired::{Pair, gained};
+use super::pair::{Pair, gained};
 use super::{Estimate, Z};
 
 /// The shares of pictures that both arms have right, one alone, and none; the mean over the

@@ -11,19 +11,23 @@
 //! spread over other seeds.
 
 use super::detectable::{detectable_mean, detectable_share};
-use super::intervals::{Figure, Groups, RESAMPLES, Scored, wilson_at};
+use super::intervals::{Groups, RESAMPLES, Scored, wilson_at};
 use super::newcombe::{Table, apart};
+use super::pair::{Pair, gained};
 use super::quantile::quantile;
 use super::sign_flip::sign_flip;
-use super::{Estimate, Z};
+use super::{Estimate, LEVEL, Z};
 use rayon::prelude::*;
-
-/// What p must lie below for a difference to be called one.
-pub const LEVEL: f64 = 0.05;
 
 /// The fewest pictures or groups on which an exact two-sided test can reject at [`LEVEL`]:
 /// six that all differ the same way have p = 2 / 2^6.
 const FEWEST: usize = 6;
+
+/// The fewest groups of either class on which the bootstrap is asked for a verdict on an AUC.
+/// Its draws of fewer people vary too little: of two equally good arms it called 11 to 13 of
+/// 100 differences of four to eight people effects, and 6 to 9 from ten people on (400 trials
+/// each of three pictures of both classes a person).
+pub const FEWEST_GROUPS: usize = 10;
 
 /// What the verdict and p of a difference come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,8 +60,8 @@ pub struct Difference {
     pub low: f64,
     /// Upper end.
     pub high: f64,
-    /// Two-sided p of `test`.
-    pub p: f64,
+    /// Two-sided p of `test`; none where there are too few groups for it.
+    pub p: Option<f64>,
     /// What says whether there is a difference.
     pub test: Test,
     /// The smallest true difference that these pictures and groups had four chances in five
@@ -71,12 +75,11 @@ pub struct Difference {
 impl Difference {
     /// What the test says.
     pub fn verdict(&self) -> Verdict {
-        if self.p >= LEVEL || self.value == 0.0 {
-            Verdict::NoEffect
-        } else if self.value > 0.0 {
-            Verdict::Higher
-        } else {
-            Verdict::Lower
+        match self.p {
+            None => Verdict::TooFew,
+            Some(p) if p >= LEVEL || self.value == 0.0 => Verdict::NoEffect,
+            Some(_) if self.value > 0.0 => Verdict::Higher,
+            Some(_) => Verdict::Lower,
         }
     }
 
@@ -84,7 +87,7 @@ impl Difference {
     fn settled(self) -> Self {
         let (low, high) = (self.low.min(self.value), self.high.max(self.value));
         match self.verdict() {
-            Verdict::NoEffect => Self { low: low.min(0.0), high: high.max(0.0), ..self },
+            Verdict::NoEffect | Verdict::TooFew => Self { low: low.min(0.0), high: high.max(0.0), ..self },
             Verdict::Higher => Self { low: low.max(0.0), high, ..self },
             Verdict::Lower => Self { low, high: high.min(0.0), ..self },
         }
@@ -101,6 +104,8 @@ pub enum Verdict {
     Lower,
     /// It may be zero.
     NoEffect,
+    /// There are too few people or videos to tell.
+    TooFew,
 }
 
 impl Verdict {
@@ -110,60 +115,48 @@ impl Verdict {
             Self::Higher => "higher",
             Self::Lower => "lower",
             Self::NoEffect => "no effect shown",
+            Self::TooFew => "too few to tell",
         }
     }
 }
 
-/// Both arms of one training seed on the same pictures, in the same order.
-#[derive(Clone, Debug)]
-pub struct Pair<T> {
-    /// The arm in question.
-    pub arm: T,
-    /// What it is compared with.
-    pub against: T,
-}
-
-/// The difference of `figure` between the arms of every seed, by the paired bootstrap over
+/// The difference of the AUC between the arms of every seed, by the paired bootstrap over
 /// `groups` under `seed`; p is the bootstrap's ([`bootstrap_p`]). Where the draws do not vary,
-/// the interval is put together from both arms' own (Zou and Donner 2008). `None` where a whole arm does
-/// not define the figure.
-pub fn figure_difference(
-    figure: Figure,
-    pairs: &[Pair<Scored>],
-    groups: &Groups,
-    seed: u64,
-) -> Option<Difference> {
+/// the interval is put together from both arms' own (Zou and Donner 2008). With fewer than
+/// [`FEWEST_GROUPS`] groups of a class there is no p and no verdict. `None` where a whole arm
+/// has no AUC.
+pub fn auc_difference(pairs: &[Pair<Scored>], groups: &Groups, seed: u64) -> Option<Difference> {
     let all = vec![1; groups.pictures()];
     let mean = |of: &dyn Fn(&Pair<Scored>) -> Option<f64>| -> Option<f64> {
         let values: Option<Vec<f64>> = pairs.iter().map(of).collect();
         let values = values.filter(|values| !values.is_empty())?;
         Some(values.iter().sum::<f64>() / values.len() as f64)
     };
-    let difference = |weights: &[u32]| {
-        mean(&|pair| Some(pair.arm.figure(figure, weights)? - pair.against.figure(figure, weights)?))
-    };
+    let difference =
+        |weights: &[u32]| mean(&|pair| Some(pair.arm.auc(weights)? - pair.against.auc(weights)?));
     let value = difference(&all)?;
     let draws = (0..RESAMPLES).into_par_iter();
     let mut draws: Vec<f64> = draws.filter_map(|index| difference(&groups.draw(seed, index))).collect();
     draws.sort_unstable_by(f64::total_cmp);
     let (first, last) = (*draws.first()?, *draws.last()?);
+    let independent = pairs[0].arm.independent_groups(groups);
     let (low, high, error) = if first < last {
         (quantile(&draws, 0.025), quantile(&draws, 0.975), deviation(&draws))
     } else {
-        let n = pairs[0].arm.independent_groups(groups).max(1) as f64;
-        let own = |value: f64| wilson_at(value.clamp(0.0, 1.0), n, Z);
-        let arm = own(mean(&|pair| pair.arm.figure(figure, &all))?);
-        let against = own(mean(&|pair| pair.against.figure(figure, &all))?);
+        let own = |value: f64| wilson_at(value.clamp(0.0, 1.0), independent.max(1) as f64, Z);
+        let arm = own(mean(&|pair| pair.arm.auc(&all))?);
+        let against = own(mean(&|pair| pair.against.auc(&all))?);
         let Estimate { low, high, .. } = apart(arm, against, 0.0);
         (low, high, (high - low) / (2.0 * Z))
     };
+    let enough = independent >= FEWEST_GROUPS;
     let found = Difference {
         value,
         low,
         high,
-        p: bootstrap_p(&draws),
+        p: enough.then(|| bootstrap_p(&draws)),
         test: Test::Bootstrap,
-        detectable: Some(detectable_mean(error)).filter(|least| *least <= 1.0),
+        detectable: enough.then(|| detectable_mean(error)).filter(|least| *least <= 1.0),
         detectable_pictures: None,
     };
     Some(found.settled())
@@ -188,24 +181,32 @@ pub fn rate_difference(pairs: &[Pair<&[bool]>], groups: &Groups) -> Option<Diffe
     };
     let Estimate { value, low, high } = table.interval(worth);
     let units: Vec<i64> = groups.sums(|picture| gained(pairs, picture));
+    let discordant = table.discordant();
     let least = |units: usize, worth: f64| {
-        (units >= FEWEST).then(|| detectable_share(table.discordant(), worth)).flatten()
+        let n = worth.max(FEWEST as f64);
+        (units >= FEWEST).then(|| detectable_share(discordant, n)).flatten()
+    };
+    let detectable = least(groups.units(), worth);
+    let singles = match (alone, pairs) {
+        (true, _) => worth,
+        (false, [_]) => n as f64,
+        (false, _) => table.worth(pairs, &Groups::singles(n)).max(worth),
+    };
+    let detectable_pictures = match (detectable, least(n, singles)) {
+        // The power of an exact test does not rise with every single picture.
+        (Some(groups), Some(pictures)) => Some(pictures.min(groups)),
+        (groups, pictures) => pictures.or(groups),
     };
     let found = Difference {
         value,
         low,
         high,
-        p: sign_flip(&units),
+        p: Some(sign_flip(&units)),
         test: if alone && pairs.len() == 1 { Test::McNemar } else { Test::SignFlip },
-        detectable: least(groups.units(), worth),
-        detectable_pictures: least(n, if alone { worth } else { n as f64 }),
+        detectable,
+        detectable_pictures,
     };
     Some(found.settled())
-}
-
-/// At how many seeds more the arm has a picture right than the other has.
-pub(super) fn gained(pairs: &[Pair<&[bool]>], picture: usize) -> i64 {
-    pairs.iter().map(|pair| i64::from(pair.arm[picture]) - i64::from(pair.against[picture])).sum()
 }
 
 /// The standard deviation of bootstrap draws, the standard error of what was drawn.
@@ -246,9 +247,9 @@ mod tests {
         let one = rate_difference(&[pair()], &alone(6)).unwrap();
         let nine: Vec<_> = (0..9).map(|_| pair()).collect();
         let nine = rate_difference(&nine, &alone(6)).unwrap();
-        assert_eq!(one.p, 1.0);
+        assert_eq!(one.p, Some(1.0));
         assert!((nine.low - one.low).abs() < 1e-12 && (nine.high - one.high).abs() < 1e-12);
-        assert!(nine.p > 0.5, "{nine:?}");
+        assert!(nine.p.unwrap() > 0.5, "{nine:?}");
     }
 
     #[test]
@@ -266,8 +267,8 @@ mod tests {
         let logits: Vec<f32> = (0..40).map(|i| (i * 7 % 11) as f32).collect();
         let scored = Scored::new(&logits, &labels, 5.0);
         let pair = Pair { arm: scored.clone(), against: scored };
-        let auc = figure_difference(Figure::Auc, &[pair], &alone(40), 0).unwrap();
-        assert_eq!((auc.value, auc.p), (0.0, 1.0));
+        let auc = auc_difference(&[pair], &alone(40), 0).unwrap();
+        assert_eq!((auc.value, auc.p), (0.0, Some(1.0)));
         assert!(auc.low < 0.0 && auc.high > 0.0, "what is not seen may be there: {auc:?}");
         assert_eq!(auc.verdict(), Verdict::NoEffect);
     }
@@ -281,7 +282,7 @@ mod tests {
         let (better, worse) = (scored(&good), scored(&poor));
         let of = |arm: &Scored, against: &Scored| {
             let pair = Pair { arm: arm.clone(), against: against.clone() };
-            figure_difference(Figure::Auc, &[pair], &alone(60), 7).unwrap()
+            auc_difference(&[pair], &alone(60), 7).unwrap()
         };
         let gain = of(&better, &worse);
         assert_eq!(gain.verdict(), Verdict::Higher);
@@ -291,8 +292,27 @@ mod tests {
         assert!((loss.low + gain.high).abs() < 1e-12);
         let flags = [Pair { arm: better.right(), against: worse.right() }];
         let rate = rate_difference(&flags, &alone(60)).unwrap();
-        assert_eq!((rate.p, rate.test), (2.0 / f64::from(1 << 12), Test::McNemar));
+        assert_eq!((rate.p, rate.test), (Some(2.0 / f64::from(1 << 12)), Test::McNemar));
         assert!((rate.value - 0.2).abs() < 1e-12);
+    }
+
+    #[test]
+    fn of_few_people_there_is_no_verdict_on_an_auc() {
+        let labels: Vec<Label> = (0..54).map(|i| if i % 2 == 0 { Fake } else { Real }).collect();
+        let good: Vec<f32> = labels.iter().map(|label| label.sign()).collect();
+        let poor: Vec<f32> = good.iter().map(|logit| -logit).collect();
+        let of = |people: usize| {
+            let names: Vec<String> = (0..54).map(|picture| (picture / 2 % people).to_string()).collect();
+            let scored = |logits: &[f32]| Scored::new(logits, &labels, 0.0);
+            let pair = Pair { arm: scored(&good), against: scored(&poor) };
+            auc_difference(&[pair], &Groups::new(&names), 0).unwrap()
+        };
+        let few = of(9);
+        assert_eq!((few.p, few.detectable, few.verdict()), (None, None, Verdict::TooFew), "{few:?}");
+        assert!(few.value == 1.0 && few.low <= 0.0, "an interval without a verdict holds zero: {few:?}");
+        let enough = of(10);
+        assert_eq!(enough.verdict(), Verdict::Higher, "{enough:?}");
+        assert!(enough.p.is_some() && enough.detectable.is_some(), "{enough:?}");
     }
 
     #[test]
@@ -326,7 +346,7 @@ mod tests {
     fn what_is_undefined_is_none() {
         let fakes = Scored::new(&[1.0, 2.0], &[Fake, Fake], 0.0);
         let pair = [Pair { arm: fakes.clone(), against: fakes }];
-        assert_eq!(figure_difference(Figure::Auc, &pair, &alone(2), 0), None);
+        assert_eq!(auc_difference(&pair, &alone(2), 0), None);
         assert_eq!(rate_difference(&[], &alone(2)), None);
         let empty: [Pair<&[bool]>; 1] = [Pair { arm: &[], against: &[] }];
         assert_eq!(rate_difference(&empty, &Groups::new::<&str>(&[])), None);
@@ -338,7 +358,7 @@ mod tests {
         let none = [false; 50];
         let pair = [Pair { arm: &none[..], against: &none[..] }];
         let alone = rate_difference(&pair, &alone(50)).unwrap();
-        assert_eq!((alone.value, alone.p, alone.verdict()), (0.0, 1.0, Verdict::NoEffect));
+        assert_eq!((alone.value, alone.p, alone.verdict()), (0.0, Some(1.0), Verdict::NoEffect));
         // The rule of three says 3 / 50, Wilson a little more.
         assert!(alone.low < -0.06 && alone.high > 0.06 && alone.high < 0.1, "{alone:?}");
         let least = alone.detectable.unwrap();
@@ -370,9 +390,12 @@ mod tests {
             assert!(found.low < found.high && found.low <= found.value && found.value <= found.high);
             let strictly_within = found.low < 0.0 && found.high > 0.0;
             let shown = found.verdict() != Verdict::NoEffect;
-            assert_eq!(shown, found.p < LEVEL && found.value != 0.0, "{found:?}");
+            assert_eq!(shown, found.p.unwrap() < LEVEL && found.value != 0.0, "{found:?}");
             assert!(!(shown && strictly_within), "{found:?}");
             assert!(shown || found.low <= 0.0 && found.high >= 0.0, "{found:?}");
+            // That every picture shows another person can only help.
+            let of = |least: Option<f64>| least.unwrap_or(f64::INFINITY);
+            assert!(of(found.detectable_pictures) <= of(found.detectable), "{found:?}");
         }
     }
 

@@ -5,8 +5,9 @@ use super::extras::{ArmExtras, Extras, ScoreLine};
 use super::{Arm, BASELINE, Comparison, Report, ReportError};
 use crate::attack::result::SampleResult;
 use crate::data::manifest::Label;
-use crate::metrics::intervals::{Figure, Groups, Scored};
-use crate::metrics::paired::{Difference, Pair, figure_difference, rate_difference};
+use crate::metrics::intervals::{Groups, Scored};
+use crate::metrics::pair::Pair;
+use crate::metrics::paired::{Difference, auc_difference, rate_difference};
 use std::collections::{HashMap, HashSet};
 
 /// Indices into the report's arms of one seed that both arms have.
@@ -75,7 +76,7 @@ fn clean(
         .collect();
     let flags: Vec<Pair<&[bool]>> =
         scored.iter().map(|pair| Pair { arm: pair.arm.right(), against: pair.against.right() }).collect();
-    let auc = figure_difference(Figure::Auc, &scored, &groups, seed);
+    let auc = auc_difference(&scored, &groups, seed);
     let accuracy = rate_difference(&flags, &groups);
     let named = [("auc", auc), ("accuracy", accuracy)];
     Ok(named
@@ -132,7 +133,7 @@ fn comparison(arm: &str, metric: &str, difference: Difference, groups: &Groups) 
         difference: difference.value,
         low: difference.low,
         high: difference.high,
-        p: Some(difference.p),
+        p: difference.p,
         verdict: difference.verdict().words().to_owned(),
         test: Some(difference.test.name().to_owned()),
         pictures: Some(groups.pictures()),

@@ -114,9 +114,10 @@ pub struct Comparison {
     pub low: f64,
     /// Upper end.
     pub high: f64,
-    /// The two-sided p of `test`, which the verdict follows.
+    /// The two-sided p of `test`, which the verdict follows; none where there are too few
+    /// people or videos for it.
     pub p: Option<f64>,
-    /// In words: "higher", "lower", "no effect shown".
+    /// In words: "higher", "lower", "no effect shown", "too few to tell".
     pub verdict: String,
     /// "mcnemar", "sign-flip" or "bootstrap" ([`crate::metrics::paired::Test`]); none in reports
     /// of versions whose verdict and p came from two tests.

@@ -1,8 +1,9 @@
 //! Models whose best attack is known in closed form, and pictures to attack.
 
 use dfrt_runtime::attack::Attack;
-use dfrt_runtime::attack::judge::{JudgeError, Judgement, Progress, Subject, Trial, judge};
+use dfrt_runtime::attack::judge::{JudgeError, Judgement, judge};
 use dfrt_runtime::attack::threat::{Norm, Threat};
+use dfrt_runtime::attack::trial::{Progress, Subject, Trial};
 use dfrt_runtime::data::batch::Batch;
 use dfrt_runtime::data::manifest::{Label, Sample, Split};
 use dfrt_runtime::detector::evaluate::ModelInfo;

@@ -168,6 +168,20 @@ fn sign(file: &mut File) -> io::Result<()> {
 fn refuse<T>(path: &Path, out: &Path, holder: Option<&Holder>, runs: bool) -> Result<T> {
     let who = holder.map_or_else(|| "another process".to_owned(), Holder::words);
     let shown = out.display();
+    if let Some(other) = holder.filter(|holder| holder.host != host()) {
+        let end = if runs {
+            "wait until it has ended there"
+        } else {
+            "whether it still runs cannot be told from here"
+        };
+        bail!(
+            "{shown}: is locked by {}, which is another host than this one ({}): {end}; choose another --out, or, \
+            where that process has ended, remove {}",
+            other.words(),
+            host(),
+            path.display()
+        );
+    }
     match runs {
         true => bail!("{shown}: is being written by {who}; wait until it has ended, or choose another --out"),
         false => bail!(
@@ -269,7 +283,8 @@ mod tests {
         left_by(root.path(), "elsewhere");
         let error = Lock::of(root.path()).unwrap_err().to_string();
         assert!(error.contains("process 7 on elsewhere") && error.contains("remove"), "{error}");
-        assert!(error.contains(LOCK), "{error}");
+        assert!(error.contains(LOCK) && error.contains("another host"), "{error}");
+        assert!(error.contains(&host()), "{error}");
         assert!(root.path().join(LOCK).exists(), "it is not ours");
     }
 

@@ -3,15 +3,16 @@
 
 use super::{VerifyError, VerifyReport, verify_with};
 use crate::attack::distances::MinimalDistance;
-use crate::attack::dossier::{Dossier, DossierError, Side};
+use crate::attack::dossier::{Dossier, DossierError};
 use crate::attack::gates;
-use crate::attack::journal::{Earlier, Entry, Finding, Journal, Source};
-use crate::attack::judge::{Judgement, REPEATED, Trial};
+use crate::attack::journal::{Entry, Finding, Journal};
+use crate::attack::judge::Judgement;
 use crate::attack::result::{AttackReport, Gate, SampleResult};
 use crate::attack::settings::Settings;
 use crate::attack::suite::{STAGES, Worst};
 use crate::attack::summary::{Summary, outcome_gates, own_gates};
 use crate::attack::threat::Threat;
+use crate::attack::trial::Trial;
 use crate::data::batch::Batch;
 use crate::data::manifest::Split;
 use crate::detector::oracle::{Oracle, OracleError};
@@ -23,15 +24,17 @@ use std::collections::{HashMap, HashSet};
 
 /// Numbers may differ by this share: a reader of JSON may lose a last digit.
 const TOLERANCE: f64 = 1e-9;
-/// The checks that attacks of every version made.
+/// The checks that every attack makes, whatever its method.
 const ALWAYS: [&str; 4] = ["deterministic", "finite", "within-ball", "queries-counted"];
 
 /// Compares attack.json (`report`) and samples.csv (`samples`) with what they follow from,
-/// and adds to `found` what differs and what could not be compared.
+/// and adds to `found` what differs and what could not be compared. `repeated` are the clean
+/// pictures that are asked twice.
 pub(super) fn check(
     dossier: &Dossier,
     report: &AttackReport,
     samples: &[SampleResult],
+    repeated: &[RgbImage],
     oracle: &dyn Oracle,
     found: &mut VerifyReport,
 ) -> Result<(), VerifyError> {
@@ -53,10 +56,10 @@ pub(super) fn check(
         progress: &|_| {},
     };
     let suite = dossier.folder().join(STAGES).is_dir() || !report.stages.is_empty();
-    let recount = Recount { dossier, report, samples, oracle, trial: &trial };
-    let expected = if suite { recount.suite(found)? } else { recount.attack(found)? };
-    let Some(Expected { report: expected, own }) = expected else { return Ok(()) };
-    found.mismatches.extend(gate_differences(report, &expected.gates, own));
+    let recount = Recount { dossier, report, samples, repeated, oracle, trial: &trial };
+    let expected = if suite { recount.suite(found)? } else { Some(recount.attack(found)?) };
+    let Some(expected) = expected else { return Ok(()) };
+    found.mismatches.extend(gate_differences(report, &expected.gates));
     let path = dossier.report_path();
     let raw: Value = serde_json::from_slice(&storage::read(&path).map_err(DossierError::from)?)
         .map_err(|error| crate::attack::dossier::garbled(&path, &error.to_string()))?;
@@ -71,49 +74,33 @@ pub(super) fn check(
     Ok(())
 }
 
-/// What attack.json should hold.
-struct Expected {
-    report: AttackReport,
-    /// Which of its checks must be there.
-    own: Own,
-}
-
-/// Which checks must be there.
-#[derive(Clone, Copy)]
-enum Own {
-    /// All that were made again.
-    All,
-    /// Those that versions without settings in their journal made.
-    Always,
-}
-
 struct Recount<'a> {
     dossier: &'a Dossier,
     report: &'a AttackReport,
     samples: &'a [SampleResult],
+    repeated: &'a [RgbImage],
     oracle: &'a dyn Oracle,
     trial: &'a Trial<'a>,
 }
 
 impl Recount<'_> {
     /// Of a single attack: samples.csv is compared with the journal, and both give the report.
-    fn attack(&self, found: &mut VerifyReport) -> Result<Option<Expected>, VerifyError> {
+    fn attack(&self, found: &mut VerifyReport) -> Result<AttackReport, VerifyError> {
         let journal = Journal::read(self.dossier)?;
-        if journal.is_none() {
-            let path = self.dossier.journal_path();
-            let what = if path.exists() { "is of another version" } else { "is missing" };
-            found.unchecked.push(format!(
-                "journal.csv {what}: queries a picture, lost_to_rounding and the gates but for `deterministic` stand \
-                unchecked"
-            ));
+        match &journal {
+            Some(journal) => found.mismatches.extend(self.setting_differences(&journal.settings)),
+            None => found.unchecked.push(
+                "journal.csv is missing: queries a picture, lost_to_rounding and the gates but for `deterministic` \
+                stand unchecked"
+                    .to_owned(),
+            ),
         }
         let known = journal.is_some();
-        let Earlier { settings, entries } = journal.unwrap_or_default();
-        if let Some(settings) = &settings {
-            found.mismatches.extend(self.setting_differences(settings));
-        }
-        let journal: HashMap<u64, Entry> =
-            entries.into_iter().map(|entry| (entry.result.id, entry)).collect();
+        let journal: HashMap<u64, Entry> = journal
+            .into_iter()
+            .flat_map(|journal| journal.entries)
+            .map(|entry| (entry.result.id, entry))
+            .collect();
         let mut entries = Vec::with_capacity(self.samples.len());
         for sample in self.samples {
             let attacked = !sample.attack.is_empty();
@@ -135,7 +122,7 @@ impl Recount<'_> {
             }
             let without = Finding { attacked, ..Finding::default() };
             let finding = entry.map_or(without, |entry| entry.finding);
-            entries.push(Entry { result: sample.clone(), finding, source: Source::default() });
+            entries.push(Entry { result: sample.clone(), finding, source_sha256: String::new() });
         }
         let deterministic = self.deterministic()?;
         let mut gates = match known {
@@ -164,15 +151,15 @@ impl Recount<'_> {
         if !known {
             expected.lost_to_rounding = self.report.lost_to_rounding;
         }
-        let own = if settings.is_some() { Own::All } else { Own::Always };
-        Ok(Some(Expected { report: expected, own }))
+        Ok(expected)
     }
 
-    /// Of a suite: its stages are verified by themselves and put together again.
-    fn suite(&self, found: &mut VerifyReport) -> Result<Option<Expected>, VerifyError> {
+    /// Of a suite: its stages are verified by themselves and put together again; none where
+    /// one is not whole.
+    fn suite(&self, found: &mut VerifyReport) -> Result<Option<AttackReport>, VerifyError> {
         let stages = self.dossier.folder().join(STAGES);
         let mut worst = Worst::default();
-        let (mut complete, mut own) = (true, Own::All);
+        let mut complete = true;
         for stage in &self.report.stages {
             let name = format!("{STAGES}/{}", stage.method);
             let dossier = Dossier::new(&stages.join(&stage.method));
@@ -187,10 +174,13 @@ impl Recount<'_> {
             };
             found.remark(&name, verify_with(dossier.folder(), self.oracle)?);
             found.mismatches.extend(self.trial_differences(&name, &report));
-            let journal = Journal::read(&dossier)?.unwrap_or_default();
-            if journal.settings.is_none() {
-                own = Own::Always;
-            }
+            let Some(journal) = Journal::read(&dossier)? else {
+                found
+                    .unchecked
+                    .push(format!("{name}/journal.csv is missing: the suite's own figures stand unchecked"));
+                complete = false;
+                continue;
+            };
             let findings: HashMap<u64, Finding> =
                 journal.entries.iter().map(|entry| (entry.result.id, entry.finding)).collect();
             let finding = |sample: &SampleResult| {
@@ -219,20 +209,16 @@ impl Recount<'_> {
                 None => found.mismatches.push(format!("sample {}: is in no stage", sample.id)),
             }
         }
-        Ok(Some(Expected { report: expected.report, own }))
+        Ok(Some(expected.report))
     }
 
     /// The first pictures asked twice, as the judge did.
     fn deterministic(&self) -> Result<Gate, OracleError> {
-        let kept = self.samples.iter().filter_map(|sample| self.dossier.picture(Side::Clean, sample.id).ok());
-        let side = self.oracle.res() as u32;
-        let fits = kept.map(|(picture, _)| picture).filter(|picture| picture.dimensions() == (side, side));
-        let pictures: Vec<_> = fits.take(REPEATED).collect();
         let ask = || -> Result<Vec<f32>, OracleError> {
             let one = |picture: &RgbImage| -> Result<f32, OracleError> {
                 Ok(self.oracle.logits(&Batch::of(self.oracle.res(), [picture]))?[0])
             };
-            pictures.iter().map(one).collect()
+            self.repeated.iter().map(one).collect()
         };
         Ok(gates::deterministic(&ask()?, &ask()?))
     }
@@ -297,13 +283,12 @@ fn sample_differences(found: &SampleResult, expected: &SampleResult, source: &st
 }
 
 /// The checks of attack.json against those that were made again.
-fn gate_differences(report: &AttackReport, expected: &[Gate], own: Own) -> Vec<String> {
+fn gate_differences(report: &AttackReport, expected: &[Gate]) -> Vec<String> {
     let words = |gate: &Gate| format!("{} ({})", if gate.passed { "passed" } else { "failed" }, gate.value);
     let mut wrong = Vec::new();
     for gate in expected {
-        let needed = matches!(own, Own::All) || ALWAYS.contains(&gate.name.as_str()) || !gate.passed;
         match report.gates.iter().find(|other| other.name == gate.name) {
-            None if needed => {
+            None => {
                 wrong.push(format!("attack.json: gate {} is missing, recomputed {}", gate.name, words(gate)))
             }
             Some(other) if other.passed != gate.passed || !close(other.value, gate.value) => wrong.push(

@@ -4,7 +4,7 @@
 use super::super::numbers::{counted, difference, p_value};
 use super::super::{BASELINE, Comparison, Report, attack_key};
 use super::{Answer, Mark};
-use crate::metrics::paired::Verdict;
+use crate::metrics::paired::{FEWEST_GROUPS, Verdict};
 
 /// The key of the attack in `robust_accuracy[key]`.
 fn robust_key(metric: &str) -> Option<&str> {
@@ -53,18 +53,22 @@ pub(super) fn verdict(one: &Comparison, mark: Mark) -> String {
 
 /// All comparisons of an arm in one sentence.
 pub(super) fn headline(report: &Report, arm: &str) -> Option<String> {
-    let of_arm = report.comparisons.iter().filter(|one| one.arm == arm);
-    let marks: Vec<Mark> = of_arm.map(|one| comparison_mark(report, one)).collect();
+    let of_arm = || report.comparisons.iter().filter(|one| one.arm == arm);
+    let marks: Vec<Mark> = of_arm().map(|one| comparison_mark(report, one)).collect();
+    let plain = of_arm().filter(|one| comparison_mark(report, one) == Mark::Plain);
+    let few = plain.filter(|one| one.verdict == Verdict::TooFew.words()).count();
+    let few_words =
+        if few > 0 { format!(", {few} of too few people or videos to tell") } else { String::new() };
     let count = |mark: Mark| marks.iter().filter(|other| **other == mark).count();
     if marks.is_empty() {
         return None;
     }
     Some(format!(
-        "{arm} against {BASELINE}, {}: {} in favour of {arm}, {} against it, {} with no effect shown, {} not to be trusted.",
+        "{arm} against {BASELINE}, {}: {} in favour of {arm}, {} against it, {} with no effect shown{few_words}, {} not to be trusted.",
         counted(marks.len(), "comparison"),
         count(Mark::Good),
         count(Mark::Bad),
-        count(Mark::Plain),
+        count(Mark::Plain) - few,
         count(Mark::Unreliable)
     ))
 }
@@ -80,7 +84,13 @@ pub fn could_have_shown(one: &Comparison) -> Option<String> {
     let these = counted(pictures, "picture");
     let these = if alone { these } else { format!("{these} of {groups} people or videos") };
     let Some(least) = one.detectable else {
-        return Some(format!("{these} are too few to show any difference"));
+        let few = match one.verdict == Verdict::TooFew.words() {
+            true => {
+                format!("for a verdict on the AUC {FEWEST_GROUPS} people or videos of each class are needed")
+            }
+            false => format!("{these} are too few to show any difference"),
+        };
+        return Some(few);
     };
     let pictures = one.detectable_pictures.filter(|_| !alone);
     let pictures = pictures
@@ -106,10 +116,14 @@ pub(super) fn answer(report: &Report, one: &Comparison) -> Answer {
     let points = is_share(&one.metric);
     let unit = if points { " points" } else { "" };
     let write = |value| difference(value, points);
-    let holds = if one.verdict == Verdict::NoEffect.words() {
-        "the interval holds zero"
-    } else {
+    let shown = [Verdict::Higher.words(), Verdict::Lower.words()].contains(&one.verdict.as_str());
+    let holds = if shown && (one.low == 0.0 || one.high == 0.0) {
+        // Cut there, to agree with the test.
+        "the interval ends at zero, which the test rejects"
+    } else if shown && (one.low > 0.0 || one.high < 0.0) {
         "the interval leaves zero out"
+    } else {
+        "the interval holds zero"
     };
     let least = could_have_shown(one).map_or_else(String::new, |least| format!("; {least}"));
     let mark = comparison_mark(report, one);

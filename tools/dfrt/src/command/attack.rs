@@ -400,7 +400,7 @@ impl Attack {
     /// other settings are other folders.
     fn usual_folder(&self, model: &Model, threats: &[Threat]) -> PathBuf {
         let surrogate = self.surrogate.as_deref().map(Path::file_stem).map(Option::unwrap_or_default);
-        let has_goal = matches!(self.method, Choice::One(method) if method.has_goal());
+        let has_goal = matches!(self.method, Choice::One(method) if method.has_goal);
         let inside = has_goal && self.goal == Some(Goal::Inside);
         let settings = [
             ("only", self.only.map(|label| label.to_string())),

@@ -11,7 +11,7 @@ use crate::progress::Task;
 use crate::threshold;
 use anyhow::Result;
 use argh::FromArgs;
-use dfrt_runtime::attack::judge;
+use dfrt_runtime::attack::trial;
 use dfrt_runtime::data::manifest::Split;
 use dfrt_runtime::detector::evaluate::{self, Evaluation, Score, Subject};
 use dfrt_runtime::detector::session::TractOracle;
@@ -140,7 +140,7 @@ pub fn evaluate(model: &Model, oracle: &TractOracle, data: &Dataset) -> Result<(
     let task = Task::new("evaluated");
     let progress = |done, total| task.set(done, total, "");
     let (evaluation, mut scores) = evaluate::evaluate(oracle, &data.chosen, &subject, &progress)?;
-    let places = judge::Subject::of_split(&data.all, &data.chosen);
+    let places = trial::Subject::of_split(&data.all, &data.chosen);
     for score in &mut scores {
         score.id = places[score.id as usize].id;
     }

@@ -6,7 +6,7 @@ use crate::output::{self, Lines};
 use anyhow::{Result, bail};
 use argh::FromArgs;
 use dfrt_runtime::attack::contents::Contents;
-use dfrt_runtime::attack::dossier::{Dossier, DossierError};
+use dfrt_runtime::attack::dossier::Dossier;
 use dfrt_runtime::attack::sweep;
 use dfrt_runtime::attack::verify::{self, VerifyError, VerifyReport};
 use dfrt_runtime::detector::asked::Asked;
@@ -45,10 +45,7 @@ pub struct Verify {
 impl Verify {
     /// Of several radii all together.
     fn verified(&self) -> Result<VerifyReport> {
-        if let [first, second, ..] = Contents::of(&self.folder)[..] {
-            let folder = self.folder.clone();
-            return Err(DossierError::Mixed { folder, first, second }.into());
-        }
+        Contents::alone(&self.folder)?;
         let radii = sweep::radii_in(&self.folder);
         if radii.is_empty() {
             let mut found = self.verified_in(&self.folder)?;

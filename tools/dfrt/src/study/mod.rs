@@ -14,9 +14,7 @@ use crate::output;
 use crate::training::Watch;
 use anyhow::{Context, Result};
 use dfrt_runtime::attack::catalog::{self, Plan};
-use dfrt_runtime::attack::dossier::Dossier;
 use dfrt_runtime::attack::gates;
-use dfrt_runtime::attack::journal::Journal;
 use dfrt_runtime::attack::models::{BlackBox, Models, WhiteBox};
 use dfrt_runtime::attack::result::AttackReport;
 use dfrt_runtime::data::manifest::{self, Split};
@@ -38,7 +36,6 @@ use std::sync::Arc;
 pub const CONFIG: &str = "study.toml";
 const EVALUATION: &str = "eval.json";
 const ATTACKS: &str = "attacks";
-const ATTACK: &str = "attack.json";
 
 /// What `--force` may replace besides the arms' folders.
 pub const OWN: [&str; 2] = [CONFIG, "report.json"];
@@ -153,15 +150,6 @@ impl<'a> Study<'a> {
         at: &Path,
     ) -> Result<AttackReport> {
         let path = at.join(ATTACKS).join(plan.folder());
-        if let Some(report) = found(&path.join(ATTACK))
-            && of_an_earlier_version(&path)
-        {
-            output::note(format!(
-                "note: {}: was made by an earlier version: whether its pictures have changed is not known",
-                path.display()
-            ));
-            return Ok(report);
-        }
         let _lock = Lock::of(&path)?;
         output::note(format!("-- {}", plan.folder()));
         let data = &self.attacked;
@@ -186,12 +174,6 @@ pub fn run_folders(settings: &StudySettings) -> Vec<String> {
 
 fn folder(name: &str, seed: u64) -> String {
     format!("{name}-seed{seed}")
-}
-
-/// Whether the journal of the attack in `folder` is one that cannot be gone on with.
-fn of_an_earlier_version(folder: &Path) -> bool {
-    let journal = Journal::read(&Dossier::new(folder));
-    journal.is_ok_and(|journal| journal.is_some_and(|journal| journal.settings.is_none()))
 }
 
 /// What an earlier session has finished; a broken file is made again.

@@ -7,15 +7,17 @@ use crate::progress::Task;
 use anyhow::Result;
 use dfrt_runtime::attack::Attack;
 use dfrt_runtime::attack::catalog::Plan;
-use dfrt_runtime::attack::judge::{self, Judgement, Progress, Subject, Trial};
+use dfrt_runtime::attack::judge::{self, Judgement};
+use dfrt_runtime::attack::resumption::Memory;
 use dfrt_runtime::attack::suite::Suite;
 use dfrt_runtime::attack::tape::{Header, Tape};
 use dfrt_runtime::attack::threat::Threat;
+use dfrt_runtime::attack::trial::{Progress, Subject, Trial};
 use dfrt_runtime::detector::session::TractOracle;
 use dfrt_runtime::random;
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 /// Pictures that a suite under a time budget takes through all its attacks before it
@@ -60,7 +62,7 @@ impl Case<'_> {
         speaker.begin(attack.name());
         let subjects = self.subjects();
         self.on_trial(threat, &|at| speaker.say(at), |trial| {
-            let header = Header::of(attack, trial);
+            let header = Header::of(attack, trial.threat, trial.threshold, trial.model);
             let tape = match self.tape {
                 None => None,
                 Some(TapeFile::Record(path)) => Some(Tape::record(path, &header, self.resume)?),
@@ -89,14 +91,15 @@ impl Case<'_> {
             // Whatever is reached in time is then no first people or classes of a list.
             subjects.sort_by_key(|subject| random::key(0, &["time budget".into(), subject.id.into()]));
         }
-        let mut reached = 0;
+        let (mut reached, memory) = (0, Arc::new(Memory::default()));
         loop {
             let resume = self.resume || reached > 0;
             reached = if self.deadline.is_some() { all.min(reached + ROUND) } else { all };
             let judgement = self.on_trial(plans[0].threat, &|at| speaker.say(at), |trial| {
                 // Between rounds, not within one: a picture goes through all or none.
                 let trial = Trial { resume, deadline: None, ..*trial };
-                let mut suite = Suite::new(self.oracle, &subjects[..reached], trial);
+                let suite = Suite::new(self.oracle, &subjects[..reached], trial);
+                let mut suite = suite.remembering(&memory);
                 for plan in plans {
                     if suite.standing().is_empty() {
                         break;

@@ -1,0 +1,86 @@
+//! What an attack is judged on and by: the pictures, the threat model, the detector's
+//! threshold, and where results go. The verdict is the judge's matter.
+
+use super::tape::Tape;
+use super::threat::Threat;
+use crate::data::manifest::{Sample, Split};
+use crate::detector::evaluate::ModelInfo;
+use crate::detector::threshold::ThresholdSource;
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Instant;
+
+/// A picture to be judged.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// Its place in the manifest's split: the key of its random draws.
+    pub id: u64,
+    /// The picture.
+    pub sample: Sample,
+}
+
+impl Subject {
+    /// The `chosen` samples of `split` under the places they have there, so that
+    /// a limit changes no picture's draws.
+    pub fn of_split(split: &[Sample], chosen: &[Sample]) -> Vec<Self> {
+        let places: HashMap<_, _> =
+            split.iter().enumerate().map(|(place, sample)| (&sample.path, place as u64)).collect();
+        let subject = |sample: &Sample| {
+            let id = *places.get(&sample.path)?;
+            Some(Self { id, sample: sample.clone() })
+        };
+        chosen.iter().filter_map(subject).collect()
+    }
+
+    /// Its path, as results name it.
+    pub(super) fn shown(&self) -> String {
+        self.sample.path.to_string_lossy().into_owned()
+    }
+}
+
+/// What an attack is judged by.
+#[derive(Clone, Copy)]
+pub struct Trial<'a> {
+    /// The threat model.
+    pub threat: Threat,
+    /// Logit above which a picture is called fake.
+    pub threshold: f64,
+    /// Where that came from.
+    pub threshold_from: Option<&'a ThresholdSource>,
+    /// The model, as attack.json names it.
+    pub model: &'a ModelInfo,
+    /// The data set, as the user named it.
+    pub data: &'a str,
+    /// Its part.
+    pub split: Split,
+    /// Where the pictures, samples.csv and attack.json go; none keeps nothing.
+    pub out: Option<&'a Path>,
+    /// Whether to go on with what lies in `out`.
+    pub resume: bool,
+    /// When no further picture is begun; those left over are counted, not attacked.
+    pub deadline: Option<Instant>,
+    /// Where draws, answers and decisions are recorded or come from.
+    pub tape: Option<&'a Tape>,
+    /// Told after every picture.
+    pub progress: &'a (dyn Fn(Progress) + Sync),
+}
+
+/// How far the judge is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Pictures judged, those of an earlier run included.
+    pub done: usize,
+    /// Queries of an earlier run, among [`Progress::queries`].
+    pub queries_before: u64,
+    /// Pictures to judge.
+    pub total: usize,
+    /// Of those judged, rightly classified before.
+    pub attacked: usize,
+    /// Of those, turned over.
+    pub successes: usize,
+    /// Queries spent.
+    pub queries: u64,
+    /// Pictures that an earlier run judged and whose files have changed since, or are damaged:
+    /// they are judged anew.
+    pub changed: usize,
+}
