@@ -187,12 +187,12 @@ mod tests {
         let val = sample(dir.path(), "val/clip_1/0.png", "clip_1", Split::Val);
         let manifest = |test: &Sample| Manifest::new(vec![val.clone(), test.clone()], Vec::new());
         let says = |test: &Sample, measured: &[Sample]| {
-            apart(&manifest(test), &[val.clone()], &[measured]).map_err(|error| error.to_string())
+            apart(&manifest(test), std::slice::from_ref(&val), &[measured]).map_err(|error| error.to_string())
         };
         let test = sample(dir.path(), "test/clip_2/0.png", "clip_2", Split::Test);
-        assert_eq!(says(&test, &[test.clone()]), Ok(()));
+        assert_eq!(says(&test, std::slice::from_ref(&test)), Ok(()));
         let video = sample(dir.path(), "test/clip_1/1.png", "clip_1", Split::Test);
-        assert!(says(&video, &[video.clone()]).unwrap_err().contains("is of \"clip_1\""));
+        assert!(says(&video, std::slice::from_ref(&video)).unwrap_err().contains("is of \"clip_1\""));
         // A video of that name in another data set, and two files that are numbered alike.
         let other = tempfile::tempdir().unwrap();
         let foreign = sample(other.path(), "clip_1/1.png", "clip_1", Split::Test);
