@@ -10,7 +10,7 @@ const FIELDS: u32 = 16;
 const LEVELS: u32 = 3 * 24;
 /// There is a cut where more than one field in so many of the ground has changed. A camera
 /// that swings or a lamp that goes on is taken for one, which costs the frames of the shorter
-/// part and never mixes two people.
+/// part.
 const ONE_IN: usize = 3;
 /// A head by its face's box, in sides: what moves with the face is no ground.
 const HEAD: f32 = 1.6;
