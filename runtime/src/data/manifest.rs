@@ -70,7 +70,7 @@ pub enum ManifestError {
         what: String,
     },
     /// The folder is in no layout that is known.
-    #[error("{}: in no known layout; expected {expected}, or name one with --layout ({known})", path.display())]
+    #[error("{}: in no known layout; expected {expected}, or name one with --layout ({known}); of pictures of one class `dfrt data index` makes a manifest with --label real or --label fake", path.display())]
     Unrecognised {
         /// The folder.
         path: PathBuf,

@@ -134,7 +134,7 @@ fn options_that_cannot_be() {
     };
     says("--fake-label", "1", &["no manifest or list", "--fake-label"]);
     says("--root", "/", &["no manifest or list", "--root"]);
-    says("--subset", "photos", &["--label real or fake"]);
+    says("--subset", "photos", &["--label real or --label fake"]);
     says("--seed", "many", &["--seed"]);
     assert!(!out.exists());
 }

@@ -126,7 +126,9 @@ fn a_limit_is_balanced() {
     let limited = |limit: &str| dfrt!["eval", "--model", model(), "--limit", limit, "--json"];
     let four = limited("4").json();
     assert_eq!((four["data"]["n_real"].as_u64(), four["data"]["n_fake"].as_u64()), (Some(2), Some(2)));
-    limited("1").failed(2, &["--limit 1"]);
+    limited("0").failed(2, &["--limit 0"]);
+    let one = limited("1").json();
+    assert!(one["metrics"]["auc"].is_null(), "of one class: {one}");
     let out = folder().join("eval.json");
     dfrt!["eval", "--model", model(), "--limit", "4", "--out", &out].done();
     let whole = folder().join("eval.json");
