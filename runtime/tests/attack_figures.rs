@@ -85,6 +85,12 @@ fn a_false_figure_is_named_with_the_right_one() {
         assert!(found.contains(words), "{words:?} is not in {found}");
     }
     assert_eq!(complaints(&out), "");
+    // Of another version the pictures and samples.csv are checked all the same.
+    std::fs::write(out.join("journal.csv"), "{\"method\": \"square\"}\n0,fake\n").unwrap();
+    let report = verify::verify_with(&out, &ORACLE).unwrap();
+    assert!(report.passed() && report.unchecked[0].contains("of another version"), "{report:?}");
+    let found = falsified(&path, "/robust_accuracy", json!(0.999), || complaints(&out));
+    assert!(found.contains("robust_accuracy"), "{found}");
     std::fs::remove_file(out.join("journal.csv")).unwrap();
     let report = verify::verify_with(&out, &ORACLE).unwrap();
     assert!(report.passed() && report.unchecked[0].contains("journal.csv is missing"), "{report:?}");

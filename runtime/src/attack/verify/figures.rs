@@ -5,7 +5,7 @@ use super::{VerifyError, VerifyReport, verify_with};
 use crate::attack::distances::MinimalDistance;
 use crate::attack::dossier::{Dossier, DossierError};
 use crate::attack::gates;
-use crate::attack::journal::{Entry, Finding, Journal};
+use crate::attack::journal::{Earlier, Entry, Finding, Journal};
 use crate::attack::judge::Judgement;
 use crate::attack::result::{AttackReport, Gate, SampleResult};
 use crate::attack::settings::Settings;
@@ -83,19 +83,27 @@ struct Recount<'a> {
     trial: &'a Trial<'a>,
 }
 
+/// The journal in `dossier`, or why there is none to compare with: it is missing, or of
+/// another version.
+fn readable(dossier: &Dossier) -> Result<Result<Earlier, &'static str>, DossierError> {
+    match Journal::read(dossier) {
+        Ok(found) => Ok(found.ok_or("journal.csv is missing")),
+        Err(DossierError::OtherVersion(_)) => Ok(Err("journal.csv is of another version of dfrt")),
+        Err(error) => Err(error),
+    }
+}
+
 impl Recount<'_> {
     /// Of a single attack: samples.csv is compared with the journal, and both give the report.
     fn attack(&self, found: &mut VerifyReport) -> Result<AttackReport, VerifyError> {
-        let journal = Journal::read(self.dossier)?;
+        let journal = readable(self.dossier)?;
         match &journal {
-            Some(journal) => found.mismatches.extend(self.setting_differences(&journal.settings)),
-            None => found.unchecked.push(
-                "journal.csv is missing: queries a picture, lost_to_rounding and the gates but for `deterministic` \
-                stand unchecked"
-                    .to_owned(),
-            ),
+            Ok(journal) => found.mismatches.extend(self.setting_differences(&journal.settings)),
+            Err(lacking) => found.unchecked.push(format!(
+                "{lacking}: queries a picture, lost_to_rounding and the gates but for `deterministic` stand unchecked"
+            )),
         }
-        let known = journal.is_some();
+        let known = journal.is_ok();
         let journal: HashMap<u64, Entry> = journal
             .into_iter()
             .flat_map(|journal| journal.entries)
@@ -174,12 +182,15 @@ impl Recount<'_> {
             };
             found.remark(&name, verify_with(dossier.folder(), self.oracle)?);
             found.mismatches.extend(self.trial_differences(&name, &report));
-            let Some(journal) = Journal::read(&dossier)? else {
-                found
-                    .unchecked
-                    .push(format!("{name}/journal.csv is missing: the suite's own figures stand unchecked"));
-                complete = false;
-                continue;
+            let journal = match readable(&dossier)? {
+                Ok(journal) => journal,
+                Err(lacking) => {
+                    found
+                        .unchecked
+                        .push(format!("{name}/{lacking}: the suite's own figures stand unchecked"));
+                    complete = false;
+                    continue;
+                }
             };
             let findings: HashMap<u64, Finding> =
                 journal.entries.iter().map(|entry| (entry.result.id, entry.finding)).collect();
