@@ -8,6 +8,7 @@ use dfrt_runtime::attack::decision::boundary::{Boundary, BoundarySettings};
 use dfrt_runtime::attack::decision::hop_skip_jump::{HopSkipJump, HopSkipJumpSettings};
 use dfrt_runtime::attack::decision::rays::{Rays, RaysSettings};
 use dfrt_runtime::attack::judge::Judgement;
+use dfrt_runtime::attack::query::Query;
 use dfrt_runtime::attack::random_noise::RandomNoise;
 use dfrt_runtime::attack::result::SampleResult;
 use dfrt_runtime::attack::score::nes::{Nes, NesSettings};
@@ -15,57 +16,60 @@ use dfrt_runtime::attack::score::sign_hunter::{SignHunter, SignHunterSettings};
 use dfrt_runtime::attack::score::simba::{Basis, Simba, SimbaSettings};
 use dfrt_runtime::attack::score::spsa::{Spsa, SpsaSettings};
 use dfrt_runtime::attack::threat::{Norm, Threat};
-use dfrt_runtime::attack::{Attack, Goal, Target, ledger};
+use dfrt_runtime::attack::{Attack, Goal, Target};
 use dfrt_runtime::data::batch::Batch;
 use dfrt_runtime::data::manifest::Label;
-use dfrt_runtime::detector::oracle::{DecisionOracle, Decisions, Oracle};
+use dfrt_runtime::detector::oracle::Oracle;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const VALUES: usize = 3 * RES * RES;
 
-type Attacks<'a> = Vec<Box<dyn Attack + 'a>>;
+type Attacks = Vec<Box<dyn Attack>>;
 
 /// Every score-based attack that takes `threat`.
-fn from_scores(oracle: &dyn Oracle, threat: Threat, queries: u64, seed: u64) -> Attacks<'_> {
+fn from_scores(threat: Threat, queries: u64, seed: u64) -> Attacks {
     let simba = |basis| {
         // The planted weights have no low frequencies, so all of them are tried.
         let settings = SimbaSettings { queries, basis, frequencies: 1.0, seed, ..SimbaSettings::default() };
-        Box::new(Simba::new(oracle, threat, 0.0, settings))
+        Box::new(Simba::new(settings))
     };
     let nes = NesSettings { queries, seed, ..NesSettings::default() };
     let spsa = SpsaSettings { queries, seed, ..SpsaSettings::default() };
-    let mut attacks: Attacks<'_> = vec![
-        simba(Basis::Pixel),
-        simba(Basis::Dct),
-        Box::new(Nes::new(oracle, threat, 0.0, nes)),
-        Box::new(Spsa::new(oracle, threat, 0.0, spsa)),
-    ];
-    if let Ok(hunter) = SignHunter::new(oracle, threat, 0.0, SignHunterSettings { queries }) {
-        attacks.push(Box::new(hunter));
-    }
+    let mut attacks: Attacks =
+        vec![simba(Basis::Pixel), simba(Basis::Dct), Box::new(Nes::new(nes)), Box::new(Spsa::new(spsa))];
+    attacks.push(Box::new(SignHunter::new(SignHunterSettings { queries })));
+    attacks.retain(|attack| attack.norms().contains(&threat.norm));
     attacks
 }
 
 /// Every decision-based attack that takes `threat`.
-fn from_labels(labels: &dyn DecisionOracle, threat: Threat, queries: u64, seed: u64) -> Attacks<'_> {
+fn from_labels(threat: Threat, queries: u64, seed: u64) -> Attacks {
     let jump = HopSkipJumpSettings { queries, seed, ..HopSkipJumpSettings::default() };
-    let mut attacks: Attacks<'_> = vec![Box::new(HopSkipJump::new(labels, threat, jump))];
     let rays = RaysSettings { queries, ..RaysSettings::default() };
-    attacks.extend(Rays::new(labels, threat, rays).ok().map(|rays| Box::new(rays) as Box<dyn Attack>));
     let walk = BoundarySettings { queries, seed, ..BoundarySettings::default() };
-    attacks.extend(Boundary::new(labels, threat, walk).ok().map(|walk| Box::new(walk) as Box<dyn Attack>));
+    let mut attacks: Attacks =
+        vec![Box::new(HopSkipJump::new(jump)), Box::new(Rays::new(rays)), Box::new(Boundary::new(walk))];
+    attacks.retain(|attack| attack.norms().contains(&threat.norm));
     attacks
 }
 
 /// Runs `check` on every attack that takes `threat`, with `queries` and `seed`.
-fn on_each(oracle: &dyn Oracle, threat: Threat, (queries, seed): (u64, u64), check: impl Fn(&dyn Attack)) {
-    let labels = Decisions::new(oracle, 0.0);
-    for attack in from_scores(oracle, threat, queries, seed) {
-        check(attack.as_ref());
-    }
-    for attack in from_labels(&labels, threat, queries, seed) {
-        check(attack.as_ref());
-    }
+fn on_each(threat: Threat, (queries, seed): (u64, u64), check: impl Fn(&dyn Attack)) {
+    let labels = from_labels(threat, queries, seed);
+    from_scores(threat, queries, seed).iter().chain(&labels).for_each(|attack| check(attack.as_ref()));
+}
+
+/// What `attack` proposes for each of `targets`, and what it asked for them.
+fn proposed(
+    attack: &dyn Attack,
+    targets: &[Target],
+    oracle: &dyn Oracle,
+    threat: Threat,
+) -> Vec<(Vec<f32>, u64)> {
+    let queries: Vec<_> = targets.iter().map(|target| Query::new(target, oracle, 0.0)).collect();
+    let proposals = attack.propose(&queries, threat).unwrap();
+    assert!(proposals.iter().all(|proposal| proposal.queries == 0), "they have no device of their own");
+    proposals.into_iter().zip(&queries).map(|(proposal, query)| (proposal.values, query.spent())).collect()
 }
 
 fn l2(eps_255: f64) -> Threat {
@@ -103,7 +107,7 @@ fn linf_succeeds_well_above_the_distance_of_a_linear_model_and_never_below_it() 
     let subjects = ladder(folder.path(), 3);
     let oracle = Planted(linear);
     for (eps, queries) in [(1, 500), (2, 500), (10, 6000)] {
-        on_each(&oracle, linf(eps), (queries, 1), |attack| {
+        on_each(linf(eps), (queries, 1), |attack| {
             let Judgement { report, samples, .. } =
                 judged(attack, &oracle, &subjects, linf(eps), None).unwrap();
             // A fake of level k needs k levels, a real of level -k needs k + 1.
@@ -128,7 +132,7 @@ fn l2_succeeds_well_above_the_distance_of_a_linear_model_and_never_below_it() {
     let distance = 0.5 * (VALUES as f64).sqrt();
     for (share, queries, successes) in [(0.99, 500, 0), (6.0, 8000, 2)] {
         let threat = l2(share * distance);
-        on_each(&oracle, threat, (queries, 1), |attack| {
+        on_each(threat, (queries, 1), |attack| {
             let Judgement { report, samples, .. } = judged(attack, &oracle, &subjects, threat, None).unwrap();
             assert_eq!(report.certified_8bit, successes, "{} {share}: {samples:?}", attack.name());
             assert!(!report.unreliable, "{}: {:?}", attack.name(), report.gates);
@@ -143,10 +147,10 @@ fn every_attack_turns_over_what_random_noise_does_not_where_two_cues_must_go() {
     let subjects = subjects(folder.path(), &pictures.map(|(label, level)| (label, levelled(level))));
     let oracle = Planted(two_cues);
     for threat in [linf(10), l2(250.0)] {
-        let noise = RandomNoise::new(&oracle, threat, 0.0, 2000, 0);
+        let noise = RandomNoise::new(2000, 0);
         let floor = judged(&noise, &oracle, &subjects, threat, None).unwrap().report;
         assert_eq!(floor.certified_8bit, 0, "{threat:?}");
-        on_each(&oracle, threat, (8000, 2), |attack| {
+        on_each(threat, (8000, 2), |attack| {
             let Judgement { report, samples, .. } = judged(attack, &oracle, &subjects, threat, None).unwrap();
             assert_eq!(report.certified_8bit, 4, "{} {threat:?}: {samples:?}", attack.name());
         });
@@ -159,7 +163,7 @@ fn a_model_that_never_changes_its_mind_costs_the_budget_and_nothing_more() {
     let subjects = ladder(folder.path(), 2);
     let oracle = Planted(|_: &[f32]| 1.0);
     for threat in [linf(8), l2(255.0)] {
-        on_each(&oracle, threat, (301, 0), |attack| {
+        on_each(threat, (301, 0), |attack| {
             let Judgement { report, samples, .. } = judged(attack, &oracle, &subjects, threat, None).unwrap();
             assert_eq!(report.certified_8bit, 0);
             let queries: Vec<_> = samples.iter().map(|sample| sample.queries).collect();
@@ -170,7 +174,7 @@ fn a_model_that_never_changes_its_mind_costs_the_budget_and_nothing_more() {
             assert_eq!(failed.collect::<Vec<_>>(), ["answers-differ"], "{}", attack.name());
         });
         // Without a start there is nothing to propose but the picture itself.
-        for attack in from_labels(&Decisions::new(&oracle, 0.0), threat, 301, 0) {
+        for attack in from_labels(threat, 301, 0) {
             let samples = judged(attack.as_ref(), &oracle, &subjects, threat, None).unwrap().samples;
             assert!(samples.iter().all(|sample| sample.linf_255 == 0), "{}", attack.name());
         }
@@ -180,17 +184,15 @@ fn a_model_that_never_changes_its_mind_costs_the_budget_and_nothing_more() {
 #[test]
 fn searches_end_where_nothing_is_left_to_try() {
     let oracle = Planted(|_: &[f32]| 1.0);
-    let spent = |attack: &dyn Attack| ledger::scope(1, || attack.propose(&[target(0, 2)]).unwrap()).1;
-    let simba =
-        Simba::new(&oracle, linf(8), 0.0, SimbaSettings { queries: 9000, ..SimbaSettings::default() });
+    let spent = |attack: &dyn Attack| proposed(attack, &[target(0, 2)], &oracle, linf(8))[0].1;
+    let simba = Simba::new(SimbaSettings { queries: 9000, ..SimbaSettings::default() });
     assert_eq!(spent(&simba), 1 + 2 * VALUES as u64, "up and down along every value");
     // 768 values: 1, 2, 4, .. 256 blocks, then ones of two values, then singles.
     let blocks = 511 + 384 + 768;
-    let hunter = SignHunter::new(&oracle, linf(8), 0.0, SignHunterSettings { queries: 9000 }).unwrap();
+    let hunter = SignHunter::new(SignHunterSettings { queries: 9000 });
     assert_eq!(spent(&hunter), 1 + blocks);
-    let labels = Decisions::new(&oracle, 0.0);
-    let rays = Rays::new(&labels, linf(8), RaysSettings { queries: 9000, ..RaysSettings::default() });
-    assert_eq!(spent(&rays.unwrap()), 1 + blocks);
+    let rays = Rays::new(RaysSettings { queries: 9000, ..RaysSettings::default() });
+    assert_eq!(spent(&rays), 1 + blocks);
 }
 
 #[test]
@@ -202,15 +204,13 @@ fn every_query_is_counted_whatever_the_budget() {
     });
     for threat in [linf(3), l2(60.0)] {
         for queries in [0, 1, 2, 3, 17, 150, 700] {
-            on_each(&oracle, threat, (queries, 3), |attack| {
+            on_each(threat, (queries, 3), |attack| {
                 asked.store(0, Ordering::Relaxed);
-                let (proposals, spent) = ledger::scope(1, || attack.propose(&[target(5, 3)]));
-                let proposal = &proposals.unwrap()[0];
+                let (values, spent) = proposed(attack, &[target(5, 3)], &oracle, threat).remove(0);
                 assert_eq!(asked.load(Ordering::Relaxed), spent, "{}", attack.name());
-                assert_eq!(proposal.queries, spent, "{}", attack.name());
                 assert!(spent <= queries, "{}: {spent} of {queries}", attack.name());
                 let clean = Batch::of(RES, [&levelled(3)]).values;
-                assert!(threat.excess_255(&clean, &proposal.values) < 0.01, "{}", attack.name());
+                assert!(threat.excess_255(&clean, &values) < 0.01, "{}", attack.name());
             });
         }
     }
@@ -221,10 +221,9 @@ fn proposals_depend_on_seed_and_id_and_not_on_the_company() {
     let oracle = Planted(two_cues);
     let targets = [target(0, 2), target(1, 2), target(2, -2)];
     for threat in [linf(4), l2(120.0)] {
-        on_each(&oracle, threat, (400, 4), |attack| {
+        on_each(threat, (400, 4), |attack| {
             let propose = |targets: &[Target]| -> Vec<Vec<f32>> {
-                let (proposals, _) = ledger::scope(targets.len(), || attack.propose(targets));
-                proposals.unwrap().into_iter().map(|proposal| proposal.values).collect()
+                proposed(attack, targets, &oracle, threat).into_iter().map(|(values, _)| values).collect()
             };
             let together = propose(&targets);
             assert_eq!(together, propose(&targets), "{}", attack.name());
@@ -232,15 +231,15 @@ fn proposals_depend_on_seed_and_id_and_not_on_the_company() {
                 assert_eq!(&propose(std::slice::from_ref(target))[0], expected, "{}", attack.name());
             }
             // The first two pictures are the same under different ids.
-            let drawn = attack.parameters().contains_key("seed");
+            let drawn = attack.parameters(threat).contains_key("seed");
             assert_eq!(together[0] != together[1], drawn, "{}", attack.name());
         });
         let seeded = |seed| {
             let all = std::cell::RefCell::new(Vec::new());
-            on_each(&oracle, threat, (400, seed), |attack| {
-                let proposals = ledger::scope(1, || attack.propose(&targets[..1])).0.unwrap();
-                let drawn = attack.parameters().contains_key("seed");
-                all.borrow_mut().push((drawn, proposals[0].values.clone()));
+            on_each(threat, (400, seed), |attack| {
+                let values = proposed(attack, &targets[..1], &oracle, threat).remove(0).0;
+                let drawn = attack.parameters(threat).contains_key("seed");
+                all.borrow_mut().push((drawn, values));
             });
             all.into_inner()
         };
@@ -256,7 +255,7 @@ fn results_do_not_depend_on_the_number_of_threads() {
     let subjects = ladder(folder.path(), 4);
     let oracle = Planted(two_cues);
     for threat in [linf(3), l2(80.0)] {
-        on_each(&oracle, threat, (300, 6), |attack| {
+        on_each(threat, (300, 6), |attack| {
             let run = |threads| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
                 untimed(pool.install(|| judged(attack, &oracle, &subjects, threat, None)).unwrap())
@@ -272,14 +271,9 @@ fn how_sure_a_model_is_cannot_change_an_attack_from_labels() {
     let plain = Planted(two_cues);
     for threat in [linf(4), l2(120.0)] {
         let proposals = |oracle: &dyn Oracle| {
-            let labels = Decisions::new(oracle, 0.0);
-            let propose = |attack: Box<dyn Attack + '_>| {
-                let targets = [target(0, 2), target(1, -2)];
-                let (proposals, spent) = ledger::scope(2, || attack.propose(&targets));
-                let values: Vec<_> = proposals.unwrap().into_iter().map(|proposal| proposal.values).collect();
-                (values, spent)
-            };
-            from_labels(&labels, threat, 600, 7).into_iter().map(propose).collect::<Vec<_>>()
+            let targets = [target(0, 2), target(1, -2)];
+            let propose = |attack: Box<dyn Attack>| proposed(attack.as_ref(), &targets, oracle, threat);
+            from_labels(threat, 600, 7).into_iter().map(propose).collect::<Vec<_>>()
         };
         let expected = proposals(&plain);
         for scale in scales {
@@ -302,7 +296,7 @@ fn a_model_that_breaks_is_no_success() {
     let subjects = subjects(folder.path(), &[(Label::Fake, levelled(2))]);
     let oracle = Planted(fragile);
     for threat in [linf(8), l2(255.0)] {
-        on_each(&oracle, threat, (200, 0), |attack| {
+        on_each(threat, (200, 0), |attack| {
             let Judgement { samples, .. } = judged(attack, &oracle, &subjects, threat, None).unwrap();
             assert_eq!((samples[0].success, samples[0].linf_255), (false, 0), "{}", attack.name());
         });
@@ -320,10 +314,9 @@ fn a_crossing_that_rounding_undoes_does_not_end_a_search() {
     let subjects = subjects(folder.path(), &[(Label::Fake, levelled(0))]);
     let oracle = Planted(between);
     let settings = SimbaSettings { basis: Basis::Dct, queries: 200, frequencies: 1.0, ..Default::default() };
-    let simba = Simba::new(&oracle, linf(8), 0.0, settings);
-    let labels = Decisions::new(&oracle, 0.0);
+    let simba = Simba::new(settings);
     let jump = HopSkipJumpSettings { queries: 200, ..Default::default() };
-    let jump = HopSkipJump::new(&labels, linf(8), jump);
+    let jump = HopSkipJump::new(jump);
     for attack in [&simba as &dyn Attack, &jump] {
         let Judgement { report, samples, .. } = judged(attack, &oracle, &subjects, linf(8), None).unwrap();
         assert_eq!(report.certified_8bit, 0);
@@ -336,20 +329,19 @@ fn searches_by_label_measure_the_distance_and_still_land_within_the_ball() {
     let folder = tempfile::tempdir().unwrap();
     let subjects = subjects(folder.path(), &[(Label::Fake, levelled(2)), (Label::Real, levelled(-1))]);
     let oracle = Planted(linear);
-    let labels = Decisions::new(&oracle, 0.0);
     let (queries, goal) = (6000, Goal::Nearest);
     let jump = HopSkipJumpSettings { queries, goal, ..HopSkipJumpSettings::default() };
     let rays = RaysSettings { queries, goal, ..RaysSettings::default() };
     let walk = BoundarySettings { queries, goal, ..BoundarySettings::default() };
     // Both pictures lie a level and a half, in the mean, from the boundary.
     for (threat, nearest) in [(linf(12), 1.5), (l2(800.0), 1.5 * (VALUES as f64).sqrt())] {
-        let mut attacks: Attacks<'_> = vec![Box::new(HopSkipJump::new(&labels, threat, jump))];
+        let mut attacks: Attacks = vec![Box::new(HopSkipJump::new(jump))];
         match threat.norm {
-            Norm::Linf => attacks.push(Box::new(Rays::new(&labels, threat, rays).unwrap())),
-            Norm::L2 => attacks.push(Box::new(Boundary::new(&labels, threat, walk).unwrap())),
+            Norm::Linf => attacks.push(Box::new(Rays::new(rays))),
+            Norm::L2 => attacks.push(Box::new(Boundary::new(walk))),
         }
         let until_inside = |name: &str| -> Vec<Option<u64>> {
-            let attacks = from_labels(&labels, threat, queries, 0);
+            let attacks = from_labels(threat, queries, 0);
             let attack = attacks.iter().find(|attack| attack.name() == name).unwrap();
             let samples = judged(attack.as_ref(), &oracle, &subjects, threat, None).unwrap().samples;
             assert!(samples.iter().all(|sample| sample.queries_to_success == Some(sample.queries)));
@@ -382,7 +374,7 @@ fn searches_by_label_measure_the_distance_and_still_land_within_the_ball() {
         }
         // What stops at the first success measures nothing.
         let jump = HopSkipJumpSettings { goal: Goal::Inside, ..jump };
-        let jump = HopSkipJump::new(&labels, threat, jump);
+        let jump = HopSkipJump::new(jump);
         let Judgement { report, samples, .. } = judged(&jump, &oracle, &subjects, threat, None).unwrap();
         assert!(report.minimal_distance.is_none() && samples.iter().all(|sample| sample.distance.is_none()));
     }
@@ -390,11 +382,14 @@ fn searches_by_label_measure_the_distance_and_still_land_within_the_ball() {
 
 #[test]
 fn a_norm_that_a_search_does_not_know_is_refused_by_name() {
-    let oracle = Planted(linear);
-    let labels = Decisions::new(&oracle, 0.0);
-    let refused = Boundary::new(&labels, linf(8), BoundarySettings::default()).err().unwrap();
-    assert!(refused.to_string().contains("boundary searches L2"), "{refused}");
-    let refused = Rays::new(&labels, l2(8.0), RaysSettings::default()).err().unwrap();
-    assert!(refused.to_string().contains("rays searches Linf"), "{refused}");
-    assert!(SignHunter::new(&oracle, l2(8.0), 0.0, SignHunterSettings::default()).is_err());
+    let folder = tempfile::tempdir().unwrap();
+    let subjects = ladder(folder.path(), 1);
+    let refused = |attack: &dyn Attack, threat| {
+        judged(attack, &Planted(linear), &subjects, threat, None).unwrap_err().to_string()
+    };
+    let boundary = refused(&Boundary::new(BoundarySettings::default()), linf(8));
+    assert!(boundary.contains("boundary searches l2"), "{boundary}");
+    let rays = refused(&Rays::new(RaysSettings::default()), l2(8.0));
+    assert!(rays.contains("rays searches linf") && rays.contains("--norm linf"), "{rays}");
+    assert!(refused(&SignHunter::new(SignHunterSettings::default()), l2(8.0)).contains("sign-hunter"));
 }

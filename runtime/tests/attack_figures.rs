@@ -14,8 +14,8 @@ use dfrt_runtime::attack::verify;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
-fn square<'a>(oracle: &'a Planted<fn(&[f32]) -> f32>, seed: u64) -> Square<'a> {
-    Square::new(oracle, linf(4), 0.0, SquareSettings { queries: 40, seed, ..SquareSettings::default() })
+fn square(seed: u64) -> Square {
+    Square::new(SquareSettings { queries: 40, seed, ..SquareSettings::default() })
 }
 
 const ORACLE: Planted<fn(&[f32]) -> f32> = Planted(linear);
@@ -24,7 +24,7 @@ const ORACLE: Planted<fn(&[f32]) -> f32> = Planted(linear);
 fn attacked(folder: &Path) -> (Vec<Subject>, PathBuf) {
     let subjects = ladder(folder, 6);
     let out = folder.join("out");
-    judged(&square(&ORACLE, 0), &ORACLE, &subjects, linf(4), Some((&out, false))).unwrap();
+    judged(&square(0), &ORACLE, &subjects, linf(4), Some((&out, false))).unwrap();
     (subjects, out)
 }
 
@@ -115,11 +115,11 @@ fn samples_csv_must_be_what_the_journal_has() {
 fn a_suite_and_a_sweep_follow_from_their_parts() {
     let folder = tempfile::tempdir().unwrap();
     let subjects = ladder(folder.path(), 6);
-    let noise = RandomNoise::new(&ORACLE, linf(4), 0.0, 3, 0);
+    let noise = RandomNoise::new(3, 0);
     let suite = |out: &Path| -> Judgement {
         on_trial(linf(4), |trial| {
             let mut suite = Suite::new(&ORACLE, &subjects, Trial { out: Some(out), ..trial });
-            suite.stage(&square(&ORACLE, 0)).unwrap();
+            suite.stage(&square(0)).unwrap();
             suite.stage(&noise).unwrap();
             suite.finish("suite", 0).unwrap()
         })
@@ -168,7 +168,7 @@ fn a_picture_is_known_by_its_content() {
     let resumed = |subjects: &[Subject], data: &str| {
         on_trial(linf(4), |trial| {
             let trial = Trial { out: Some(&out), resume: true, data, ..trial };
-            judge(&square(&ORACLE, 0), &ORACLE, subjects, &trial)
+            judge(&square(0), &ORACLE, subjects, &trial)
         })
     };
     let before = resumed(&subjects, "ladder").unwrap();

@@ -5,7 +5,7 @@ mod gradient_planted;
 
 use dfrt_runtime::attack::gradient::apgd::{Apgd, ApgdSettings};
 use dfrt_runtime::attack::gradient::checked::Checked;
-use dfrt_runtime::attack::gradient::opponent::Opponent;
+use dfrt_runtime::attack::gradient::lockstep::Lockstep;
 use dfrt_runtime::attack::gradient::transfer::Transfer;
 use dfrt_runtime::attack::threat::Norm;
 use dfrt_runtime::attack::{Attack, Goal, Proposal, Target};
@@ -27,8 +27,8 @@ fn on_a_linear_model_linf_attacks_succeed_from_the_closed_form_on() {
         let oracle = Planted::new(Linear::at_distance(&target, Norm::Linf, 3.5));
         for eps in [1, 3, 4, 6] {
             let threat = threat(Norm::Linf, f64::from(eps));
-            for attack in attacks(&oracle, threat, 1, Goal::Inside) {
-                let proposals = proposed(&*attack, std::slice::from_ref(&target));
+            for attack in attacks(&oracle, 1, Goal::Inside) {
+                let proposals = proposed(&*attack, std::slice::from_ref(&target), threat);
                 let success = succeeds(&oracle, threat, &target, &proposals[0]);
                 // CW lowers the L2 length, so the nearest Linf ball may be too small for it.
                 if attack.name() != "cw" || eps < 4 {
@@ -48,8 +48,8 @@ fn on_a_linear_model_l2_attacks_succeed_from_the_closed_form_on() {
         let oracle = Planted::new(Linear::at_distance(&target, Norm::L2, closest));
         for (factor, within_reach) in [(0.5, false), (0.98, false), (1.1, true), (1.5, true)] {
             let threat = threat(Norm::L2, factor * closest);
-            for attack in attacks(&oracle, threat, 1, Goal::Inside) {
-                let proposals = proposed(&*attack, std::slice::from_ref(&target));
+            for attack in attacks(&oracle, 1, Goal::Inside) {
+                let proposals = proposed(&*attack, std::slice::from_ref(&target), threat);
                 let success = succeeds(&oracle, threat, &target, &proposals[0]);
                 assert_eq!(success, within_reach, "{} at {factor} of the way", attack.name());
             }
@@ -60,14 +60,14 @@ fn on_a_linear_model_l2_attacks_succeed_from_the_closed_form_on() {
 /// The distance that the attack `name` finds with room enough, in 1/255.
 fn nearest(name: &str, oracle: &dyn GradientOracle, norm: Norm, target: &Target) -> f64 {
     let room = if norm == Norm::Linf { 255.0 } else { 3000.0 };
-    let attacks = attacks(oracle, threat(norm, room), 1, Goal::Nearest);
+    let attacks = attacks(oracle, 1, Goal::Nearest);
     let attack = attacks.iter().find(|attack| attack.name() == name).unwrap();
-    let proposals = proposed(&**attack, std::slice::from_ref(target));
+    let proposals = proposed(&**attack, std::slice::from_ref(target), threat(norm, room));
     let batch = dfrt_runtime::data::batch::Batch { res: oracle.res(), values: proposals[0].values.clone() };
     let logit = oracle.logits(&batch).unwrap()[0];
     assert!(target.label.sign() * logit <= 0.0, "{name} crosses");
     let found = 255.0 * proposals[0].distance.unwrap();
-    assert_eq!(attack.measures(), Some(if name == "cw" { Norm::L2 } else { norm }));
+    assert_eq!(attack.measures(threat(norm, room)), Some(if name == "cw" { Norm::L2 } else { norm }));
     found
 }
 
@@ -118,8 +118,8 @@ fn a_curved_model_is_turned_over_and_no_point_is_nearer_than_its_steepness_allow
             assert!(found[0] <= 1.001 * found[1], "FAB is no farther than DeepFool: {found:?}");
             let eps = if norm == Norm::Linf { (2.0 * found[0]).ceil() } else { 1.5 * found[0] };
             let threat = threat(norm, eps);
-            for attack in attacks(&oracle, threat, 1, Goal::Inside) {
-                let proposals = proposed(&*attack, std::slice::from_ref(&target));
+            for attack in attacks(&oracle, 1, Goal::Inside) {
+                let proposals = proposed(&*attack, std::slice::from_ref(&target), threat);
                 let success = succeeds(&oracle, threat, &target, &proposals[0]);
                 assert!(success || attack.name() == "cw" && norm == Norm::Linf, "{}", attack.name());
             }
@@ -138,8 +138,8 @@ fn without_gradients_nothing_succeeds_and_it_is_counted() {
         let oracle = Planted::new(Constant { logit, slope });
         for norm in NORMS {
             let threat = threat(norm, 8.0);
-            for attack in attacks(&oracle, threat, 1, Goal::Inside) {
-                let proposal = &proposed(&*attack, std::slice::from_ref(&target))[0];
+            for attack in attacks(&oracle, 1, Goal::Inside) {
+                let proposal = &proposed(&*attack, std::slice::from_ref(&target), threat)[0];
                 let name = attack.name();
                 assert!(proposal.values.iter().all(|value| value.is_finite()), "{name}");
                 assert!(!succeeds(&oracle, threat, &target, proposal), "{name}");
@@ -163,8 +163,8 @@ fn a_saturated_cross_entropy_stops_apgd_ce_alone() {
         assert!(margin > 200.0);
         let oracle = Planted::new(Linear::with_margin(&target, 100.0, margin));
         let threat = threat(Norm::Linf, 8.0);
-        for attack in attacks(&oracle, threat, 1, Goal::Inside) {
-            let proposal = &proposed(&*attack, std::slice::from_ref(&target))[0];
+        for attack in attacks(&oracle, 1, Goal::Inside) {
+            let proposal = &proposed(&*attack, std::slice::from_ref(&target), threat)[0];
             let success = succeeds(&oracle, threat, &target, proposal);
             let count = proposal.gradients;
             match attack.name() {
@@ -186,8 +186,8 @@ fn a_picture_gets_the_same_in_every_batch_and_every_time() {
     for norm in NORMS {
         let threat = threat(norm, if norm == Norm::Linf { 4.0 } else { 40.0 });
         let of = |batch: usize, targets: &[Target]| -> Vec<Vec<Proposal>> {
-            let attacks = attacks(&oracle, threat, batch, Goal::Inside);
-            attacks.iter().map(|attack| proposed(&**attack, targets)).collect()
+            let attacks = attacks(&oracle, batch, Goal::Inside);
+            attacks.iter().map(|attack| proposed(&**attack, targets, threat)).collect()
         };
         let (all, again, alone) = (of(8, &targets), of(2, &targets), of(1, &targets[3..4]));
         for ((all, again), alone) in all.iter().zip(&again).zip(&alone) {
@@ -205,11 +205,11 @@ fn another_seed_draws_another_start() {
     let target = target(1, Label::Fake);
     let oracle = Planted::new(Curved::with_margin(&target, 2.0));
     let values = |seed| {
-        let opponent = Opponent::new(&oracle, threat(Norm::Linf, 2.0), 0.0, 1);
+        let opponent = Lockstep::new(&oracle, 0.0, 1);
         let settings = ApgdSettings { seed, steps: 1, ..ApgdSettings::new(AttackLoss::Margin) };
         let apgd = Apgd::new(opponent, settings);
-        assert_eq!(apgd.parameters()["seed"], seed);
-        proposed(&apgd, std::slice::from_ref(&target)).remove(0).values
+        assert_eq!(apgd.parameters(threat(Norm::Linf, 2.0))["seed"], seed);
+        proposed(&apgd, std::slice::from_ref(&target), threat(Norm::Linf, 2.0)).remove(0).values
     };
     assert_eq!(values(1), values(1));
     assert_ne!(values(1), values(2));
@@ -224,10 +224,10 @@ fn pictures_that_are_done_leave_the_batch() {
     let stays: Vec<_> = targets.iter().map(|target| model.logit(&planes(target)) > reach).collect();
     let staying = stays.iter().filter(|&&stays| stays).count();
     let oracle = Planted::new(model);
-    let opponent = Opponent::new(&oracle, threat(Norm::Linf, 1.0), 0.0, 8);
+    let opponent = Lockstep::new(&oracle, 0.0, 8);
     let apgd = Apgd::new(opponent, ApgdSettings::new(AttackLoss::Margin));
     assert!(!stays[0] && staying > 0, "{stays:?}");
-    let proposals = proposed(&apgd, &targets);
+    let proposals = proposed(&apgd, &targets, threat(Norm::Linf, 1.0));
     let asked = oracle.asked.lock().unwrap();
     assert_eq!((asked[0], *asked.last().unwrap()), (8, staying));
     for (&stays, proposal) in stays.iter().zip(&proposals) {
@@ -240,9 +240,11 @@ fn a_search_that_goes_on_tells_when_it_landed() {
     let target = target(5, Label::Fake);
     for (norm, closest) in [(Norm::Linf, 3.5), (Norm::L2, 70.0)] {
         let oracle = Planted::new(Linear::at_distance(&target, norm, closest));
-        let of = |goal| attacks(&oracle, threat(norm, 12.0 * closest), 1, goal);
+        let of = |goal| attacks(&oracle, 1, goal);
         for (on, first) in of(Goal::Nearest).iter().zip(&of(Goal::Inside)) {
-            let found = |attack: &dyn Attack| proposed(attack, std::slice::from_ref(&target)).remove(0);
+            let threat = threat(norm, 12.0 * closest);
+            let found =
+                |attack: &dyn Attack| proposed(attack, std::slice::from_ref(&target), threat).remove(0);
             let (name, on, first) = (on.name(), found(&**on), found(&**first));
             let expected = matches!(name, "fab" | "cw").then_some(first.queries);
             assert_eq!(on.landed_after, expected, "{name}");
@@ -269,17 +271,18 @@ fn the_bounds_0_and_1_are_kept_and_made_up_for() {
             // DeepFool does not know of the bound, and nears the boundary by halves.
             let found = nearest("deepfool", &oracle, norm, &target);
             assert!((0.9999..1.03).contains(&(found / closest)), "{found} of {closest}");
-            for attack in attacks(&oracle, threat(norm, eps), 1, Goal::Inside) {
-                let proposal = &proposed(&*attack, std::slice::from_ref(&target))[0];
+            for attack in attacks(&oracle, 1, Goal::Inside) {
+                let room = threat(norm, eps);
+                let proposal = &proposed(&*attack, std::slice::from_ref(&target), room)[0];
                 assert!(proposal.values.iter().all(|value| (0.0..=1.0).contains(value)));
-                let success = succeeds(&oracle, threat(norm, eps), &target, proposal);
+                let success = succeeds(&oracle, room, &target, proposal);
                 // MI-FGSM's L2 steps are as long as the radius together, and lose to the bound.
                 let excused = attack.name() == "cw" || attack.name() == "mi-fgsm" && norm == Norm::L2;
                 assert!(success || excused, "{} from {byte}", attack.name());
             }
-            for attack in attacks(&oracle, threat(norm, (closest * 0.98).floor()), 1, Goal::Inside) {
-                let proposal = &proposed(&*attack, std::slice::from_ref(&target))[0];
+            for attack in attacks(&oracle, 1, Goal::Inside) {
                 let less = threat(norm, (closest * 0.98).floor());
+                let proposal = &proposed(&*attack, std::slice::from_ref(&target), less)[0];
                 assert!(!succeeds(&oracle, less, &target, proposal), "{} from {byte}", attack.name());
             }
         }
@@ -292,8 +295,8 @@ fn rounding_is_outdone_where_the_ball_has_room() {
     let oracle = Planted::new(Linear::at_distance(&target, Norm::Linf, 0.3));
     let threat = threat(Norm::Linf, 1.0);
     for goal in [Goal::Inside, Goal::Nearest] {
-        for attack in attacks(&oracle, threat, 1, goal) {
-            let proposal = &proposed(&*attack, std::slice::from_ref(&target))[0];
+        for attack in attacks(&oracle, 1, goal) {
+            let proposal = &proposed(&*attack, std::slice::from_ref(&target), threat)[0];
             let success = succeeds(&oracle, threat, &target, proposal);
             match attack.name() {
                 "cw" => {}
@@ -308,9 +311,10 @@ fn pictures_of_one_pixel_are_pictures() {
     let target = target_of(1, 2, Label::Fake);
     for (norm, closest, eps) in [(Norm::Linf, 9.5, 10.0), (Norm::L2, 20.0, 22.0)] {
         let oracle = Planted { res: 1, ..Planted::new(Linear::at_distance(&target, norm, closest)) };
-        for attack in attacks(&oracle, threat(norm, eps), 1, Goal::Inside) {
-            let proposal = &proposed(&*attack, std::slice::from_ref(&target))[0];
-            let success = succeeds(&oracle, threat(norm, eps), &target, proposal);
+        for attack in attacks(&oracle, 1, Goal::Inside) {
+            let room = threat(norm, eps);
+            let proposal = &proposed(&*attack, std::slice::from_ref(&target), room)[0];
+            let success = succeeds(&oracle, room, &target, proposal);
             assert!(success || attack.name() == "cw", "{}", attack.name());
         }
     }
@@ -321,8 +325,9 @@ fn with_no_radius_nobody_is_asked() {
     let target = target(0, Label::Fake);
     let oracle = Planted::new(Curved::with_margin(&target, 0.1));
     for norm in NORMS {
-        for attack in attacks(&oracle, threat(norm, 0.0), 1, Goal::Inside) {
-            let proposal = &proposed(&*attack, std::slice::from_ref(&target))[0];
+        for attack in attacks(&oracle, 1, Goal::Inside) {
+            let none = threat(norm, 0.0);
+            let proposal = &proposed(&*attack, std::slice::from_ref(&target), none)[0];
             assert_eq!((proposal.queries, &proposal.values), (0, &planes(&target)), "{}", attack.name());
         }
     }
@@ -340,15 +345,15 @@ fn a_transfer_crafts_on_the_surrogate_and_names_it() {
     let threat = threat(Norm::Linf, 4.0);
     let apgd = || {
         let settings = ApgdSettings { stop_early: false, ..ApgdSettings::new(AttackLoss::Margin) };
-        Apgd::new(Opponent::new(&surrogate, threat, 0.0, 3), settings)
+        Apgd::new(Lockstep::new(&surrogate, 0.0, 3), settings)
     };
     let transfer = Transfer::new(Box::new(apgd()), "other.onnx");
     assert_eq!((transfer.name(), transfer.batch()), ("transfer", 3));
-    assert_eq!(transfer.parameters()["surrogate"], "other.onnx");
-    assert_eq!(transfer.parameters()["crafted_by"], "apgd-margin");
-    assert_eq!(transfer.parameters()["steps"], 100);
-    let proposal = proposed(&transfer, std::slice::from_ref(&target)).remove(0);
-    assert_eq!(proposal.values, proposed(&apgd(), std::slice::from_ref(&target))[0].values);
+    assert_eq!(transfer.parameters(threat)["surrogate"], "other.onnx");
+    assert_eq!(transfer.parameters(threat)["crafted_by"], "apgd-margin");
+    assert_eq!(transfer.parameters(threat)["steps"], 100);
+    let proposal = proposed(&transfer, std::slice::from_ref(&target), threat).remove(0);
+    assert_eq!(proposal.values, proposed(&apgd(), std::slice::from_ref(&target), threat)[0].values);
     assert_eq!(proposal.queries, 101, "every step is taken");
     assert!(judged.asked.lock().unwrap().is_empty());
     assert!(succeeds(&judged, threat, &target, &proposal));
@@ -372,9 +377,9 @@ fn gradients_are_checked_against_differences() {
     let target = target(5, Label::Fake);
     let threat = threat(Norm::Linf, 2.0);
     let gates = |oracle: &dyn GradientOracle| {
-        let apgd = Apgd::new(Opponent::new(oracle, threat, 0.0, 1), ApgdSettings::new(AttackLoss::Margin));
+        let apgd = Apgd::new(Lockstep::new(oracle, 0.0, 1), ApgdSettings::new(AttackLoss::Margin));
         let checked = Checked::new(Box::new(apgd), oracle);
-        let gates = checked.checks(std::slice::from_ref(&target)).unwrap();
+        let gates = checked.checks(std::slice::from_ref(&target), threat).unwrap();
         gates.into_iter().map(|gate| (gate.name, gate.passed)).collect::<Vec<_>>()
     };
     let name = || "finite-differences".to_owned();

@@ -8,16 +8,16 @@ use dfrt_runtime::attack::decision::rays::{Rays, RaysSettings};
 use dfrt_runtime::attack::dossier::Dossier;
 use dfrt_runtime::attack::gradient::transfer::Transfer;
 use dfrt_runtime::attack::judge::Judgement;
-use dfrt_runtime::attack::ledger::Counted;
+use dfrt_runtime::attack::query::Query;
 use dfrt_runtime::attack::random_noise::RandomNoise;
 use dfrt_runtime::attack::result::{AttackReport, SampleResult};
 use dfrt_runtime::attack::square::{Square, SquareSettings};
 use dfrt_runtime::attack::suite::Suite;
 use dfrt_runtime::attack::threat::{Norm, Threat};
-use dfrt_runtime::attack::{Attack, Proposal, Target};
+use dfrt_runtime::attack::{Attack, GradientCount, Proposal, Target};
 use dfrt_runtime::data::batch::Batch;
 use dfrt_runtime::data::manifest::Label;
-use dfrt_runtime::detector::oracle::{Decisions, Oracle, OracleError};
+use dfrt_runtime::detector::oracle::{Oracle, OracleError};
 use serde_json::{Map, Value};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -31,19 +31,19 @@ impl<F: Fn(&Target, &mut [f32]) -> u64 + Sync> Attack for Scripted<F> {
     fn name(&self) -> &str {
         "scripted"
     }
-    fn parameters(&self) -> Map<String, Value> {
+    fn parameters(&self, _: Threat) -> Map<String, Value> {
         Map::new()
     }
     fn batch(&self) -> usize {
         self.batch
     }
-    fn propose(&self, targets: &[Target]) -> Result<Vec<Proposal>, OracleError> {
-        let propose = |target| {
-            let mut values = planes(target);
-            let queries = (self.act)(target, &mut values);
+    fn propose(&self, queries: &[Query<'_>], _: Threat) -> Result<Vec<Proposal>, OracleError> {
+        let propose = |query: &Query<'_>| {
+            let mut values = planes(query.target());
+            let queries = (self.act)(query.target(), &mut values);
             Proposal { values, queries, ..Proposal::default() }
         };
-        Ok(targets.iter().map(propose).collect())
+        Ok(queries.iter().map(propose).collect())
     }
 }
 
@@ -129,8 +129,8 @@ fn nothing_succeeds_on_a_constant_model_and_the_budget_is_spent_exactly() {
     let folder = tempfile::tempdir().unwrap();
     let subjects = ladder(folder.path(), 2);
     let oracle = Planted(|_: &[f32]| 1.0);
-    let square = Square::new(&oracle, linf(8), 0.0, settings(50, 0));
-    let noise = RandomNoise::new(&oracle, linf(8), 0.0, 50, 0);
+    let square = Square::new(settings(50, 0));
+    let noise = RandomNoise::new(50, 0);
     for attack in [&square as &dyn Attack, &noise] {
         let Judgement { report, samples, .. } = judged(attack, &oracle, &subjects, linf(8), None).unwrap();
         assert_eq!(report.certified_8bit, 0);
@@ -156,7 +156,7 @@ fn noise_of_no_radius_is_the_picture_itself() {
         linear(values)
     });
     for threat in [linf(0), Threat::l2(0.0).unwrap()] {
-        let noise = RandomNoise::new(&oracle, threat, 0.0, 50, 0);
+        let noise = RandomNoise::new(50, 0);
         let before = asked.load(Ordering::Relaxed);
         let Judgement { report, samples, .. } = judged(&noise, &oracle, &subjects, threat, None).unwrap();
         assert_eq!((report.robust_accuracy, report.queries.total), (report.clean_accuracy, 0));
@@ -184,7 +184,7 @@ fn square_finds_the_corner_that_a_model_reads() {
         6.0 - contrast * 255.0
     };
     let oracle = Planted(corner);
-    let square = Square::new(&oracle, linf(8), 0.0, settings(2000, 1));
+    let square = Square::new(settings(2000, 1));
     let report = judged(&square, &oracle, &subjects, linf(8), None).unwrap().report;
     assert_eq!(report.attack_success_rate, Some(1.0), "{:?}", report.queries);
     assert!(report.queries.median > 1.0, "the start is not enough");
@@ -200,45 +200,59 @@ fn square_l2_stays_in_its_ball_and_succeeds_where_a_few_pixels_decide() {
     });
     let threat = Threat::new(Norm::L2, 255.0).unwrap();
     let start = SquareSettings { p: 0.1, ..settings(1500, 0) };
-    let square = Square::new(&oracle, threat, 0.0, start);
+    let square = Square::new(start);
     let Judgement { report, samples, .. } = judged(&square, &oracle, &subjects, threat, None).unwrap();
     assert_eq!(report.certified_8bit, 1, "{samples:?}");
     assert!(samples[0].l2 <= 1.0);
     assert!(!report.unreliable, "{:?}", report.gates);
 }
 
-#[test]
-fn the_ledger_goes_before_an_attack_that_lies_about_its_queries() {
-    let folder = tempfile::tempdir().unwrap();
-    let subjects = ladder(folder.path(), 2);
-    let oracle = Planted(linear);
-    let counted = Counted::new(&oracle, None);
-    let act = |target: &Target, _: &mut [f32]| {
-        let batch = Batch::of(RES, [&target.picture; 5]);
-        counted.logits(&batch).unwrap();
-        1
-    };
-    let liar = Scripted { batch: 1, act };
-    let Judgement { report, samples, .. } = judged(&liar, &oracle, &subjects, linf(1), None).unwrap();
-    assert!(samples.iter().all(|sample| sample.queries == 5));
-    assert_eq!(report.queries.total, 20);
-    assert!(!gate(&report, "queries-counted").passed);
-    assert!(report.unreliable);
+/// An attack that changes nothing: it asks for logits until its budget is spent, and says
+/// what it spent on a device of its own.
+struct Asking {
+    budget: u64,
+    declared: u64,
+    gradients: u64,
+}
+
+impl Attack for Asking {
+    fn name(&self) -> &str {
+        "asking"
+    }
+    fn parameters(&self, _: Threat) -> Map<String, Value> {
+        Map::new()
+    }
+    fn propose(&self, queries: &[Query<'_>], threat: Threat) -> Result<Vec<Proposal>, OracleError> {
+        let propose = |query: &Query<'_>| {
+            let mut handle = query.by_logits(threat, self.budget);
+            let values = handle.clean.clone();
+            while handle.logits(values.clone()).is_ok() {}
+            let gradients = GradientCount { evaluated: self.gradients, ..GradientCount::default() };
+            Proposal { values, queries: self.declared, gradients, ..Proposal::default() }
+        };
+        Ok(queries.iter().map(propose).collect())
+    }
 }
 
 #[test]
-fn an_attack_beyond_its_budget_is_stopped() {
+fn what_is_asked_is_counted_by_the_judge_and_what_a_device_did_is_declared() {
     let folder = tempfile::tempdir().unwrap();
-    let subjects = ladder(folder.path(), 1);
-    let oracle = Planted(linear);
-    let counted = Counted::new(&oracle, Some(3));
-    let greedy = |target: &Target, _: &mut [f32]| {
-        let batch = Batch::of(RES, [&target.picture]);
-        (0..).take_while(|_| counted.logits(&batch).is_ok()).count() as u64
+    let subjects = ladder(folder.path(), 2);
+    let of = |budget, declared, gradients| {
+        let attack = Asking { budget, declared, gradients };
+        judged(&attack, &Planted(linear), &subjects, linf(1), None).unwrap()
     };
-    let attack = Scripted { batch: 1, act: greedy };
-    let samples = judged(&attack, &oracle, &subjects, linf(1), None).unwrap().samples;
-    assert!(samples.iter().all(|sample| sample.queries == 3));
+    // The budget ends it, whatever it would like.
+    let Judgement { report, samples, .. } = of(5, 0, 0);
+    assert!(samples.iter().all(|sample| sample.queries == 5));
+    assert_eq!(report.queries.total, 20);
+    assert!(gate(&report, "queries-counted").passed);
+    let both = of(5, 7, 7);
+    assert!(both.samples.iter().all(|sample| sample.queries == 12));
+    assert!(gate(&both.report, "queries-counted").passed);
+    // More gradients than evaluations cannot be.
+    let liar = of(0, 6, 7).report;
+    assert!(!gate(&liar, "queries-counted").passed && liar.unreliable);
 }
 
 #[test]
@@ -290,7 +304,7 @@ fn a_saturated_probability_is_no_robustness() {
         (probability / (1.0 - probability)).ln().clamp(-16.0, 16.0)
     });
     let report = |oracle: &dyn Oracle, queries| {
-        let square = Square::new(oracle, linf(3), 0.0, settings(queries, 0));
+        let square = Square::new(settings(queries, 0));
         judged(&square, oracle, &subjects, linf(3), None).unwrap().report
     };
     let (plain, saturated) = (report(&Planted(linear), 40), report(&steep, 40));
@@ -303,15 +317,46 @@ fn a_saturated_probability_is_no_robustness() {
     assert!(once.gates.iter().all(|gate| gate.name != "answers-differ"), "{:?}", once.gates);
 }
 
+/// An attack whose own model gave it answers that differ.
+struct Informed;
+
+impl Attack for Informed {
+    fn name(&self) -> &str {
+        "informed"
+    }
+    fn parameters(&self, _: Threat) -> Map<String, Value> {
+        Map::new()
+    }
+    fn propose(&self, queries: &[Query<'_>], _: Threat) -> Result<Vec<Proposal>, OracleError> {
+        let gradients = GradientCount { evaluated: 1, ..GradientCount::default() };
+        let proposal = |query: &Query<'_>| Proposal {
+            values: planes(query.target()),
+            queries: 2,
+            gradients,
+            never_differed: Some(false),
+            ..Proposal::default()
+        };
+        Ok(queries.iter().map(proposal).collect())
+    }
+}
+
+#[test]
+fn a_transfer_asks_its_surrogate_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let subjects = ladder(folder.path(), 1);
+    let transfer = Transfer::new(Box::new(Square::new(settings(9, 0))), "surrogate.onnx");
+    let error = judged(&transfer, &Planted(linear), &subjects, linf(2), None).unwrap_err().to_string();
+    assert!(error.contains("asks its surrogate alone"), "{error}");
+}
+
 #[test]
 fn a_suite_is_informed_where_any_of_its_attacks_is() {
     let folder = tempfile::tempdir().unwrap();
     let subjects = subjects(folder.path(), &[(Label::Fake, levelled(6)), (Label::Fake, levelled(7))]);
     let hard = Planted(|values: &[f32]| if linear(values) > 0.0 { 1.0 } else { -1.0 });
-    let labels = Decisions::new(&hard, 0.0);
-    let rays = Rays::new(&labels, linf(2), RaysSettings { queries: 60, ..RaysSettings::default() }).unwrap();
-    let square = Square::new(&hard, linf(2), 0.0, settings(60, 0));
-    let noise = RandomNoise::new(&hard, linf(2), 0.0, 60, 0);
+    let rays = Rays::new(RaysSettings { queries: 60, ..RaysSettings::default() });
+    let square = Square::new(settings(60, 0));
+    let noise = RandomNoise::new(60, 0);
     let suite = |attacks: &[&dyn Attack]| {
         on_trial(linf(2), |trial| {
             let mut suite = Suite::new(&hard, &subjects, trial);
@@ -326,9 +371,7 @@ fn a_suite_is_informed_where_any_of_its_attacks_is() {
     assert_eq!((seeing.robust_accuracy, gate(&seeing, "answers-differ").value), (1.0, 0.0));
     assert!(!seeing.unreliable, "{:?}", seeing.gates);
     // What a surrogate answers shows nothing of the model under attack.
-    let surrogate = Planted(linear);
-    let crafting = Square::new(&surrogate, linf(2), 0.0, settings(60, 0));
-    let transfer = Transfer::new(Box::new(crafting), "surrogate.onnx");
+    let transfer = Transfer::new(Box::new(Informed), "surrogate.onnx");
     let alone = judged(&transfer, &hard, &subjects, linf(2), None).unwrap().report;
     assert_eq!(gate(&alone, "answers-differ").value, 0.0, "its own search had many");
     let beside = suite(&[&transfer, &square, &noise]);
@@ -426,7 +469,7 @@ fn noise_in_an_l2_ball_reaches_its_edge() {
         let threat = Threat::new(Norm::L2, radius).unwrap();
         let noise = |seed| {
             let oracle = Planted(linear);
-            let noise = RandomNoise::new(&oracle, threat, 0.0, 4, seed);
+            let noise = RandomNoise::new(4, seed);
             judged(&noise, &oracle, &subjects, threat, None).unwrap()
         };
         let found = noise(0);
@@ -497,7 +540,7 @@ fn draws_depend_on_seed_and_id_alone() {
     let all = ladder(folder.path(), 4);
     let oracle = Planted(linear);
     let run = |seed, chosen: &[_]| {
-        let square = Square::new(&oracle, linf(3), 0.0, settings(40, seed));
+        let square = Square::new(settings(40, seed));
         untimed(&judged(&square, &oracle, chosen, linf(3), None).unwrap()).1
     };
     let whole = run(7, &all);
@@ -513,10 +556,10 @@ fn draws_depend_on_seed_and_id_alone() {
 fn an_interrupted_run_goes_on_as_if_it_never_was() {
     let folder = tempfile::tempdir().unwrap();
     let subjects = ladder(folder.path(), 6);
-    let attack_of = |oracle| Square::new(oracle, linf(4), 0.0, settings(30, 3));
+    let attack = Square::new(settings(30, 3));
     let oracle = Planted(linear);
     let whole = folder.path().join("whole");
-    let expected = judged(&attack_of(&oracle), &oracle, &subjects, linf(4), Some((&whole, false)));
+    let expected = judged(&attack, &oracle, &subjects, linf(4), Some((&whole, false)));
     let expected = expected.unwrap();
 
     // A model that dies in the middle stands for a killed run.
@@ -527,13 +570,13 @@ fn an_interrupted_run_goes_on_as_if_it_never_was() {
     });
     let out = folder.path().join("interrupted");
     let killed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        judged(&attack_of(&mortal), &mortal, &subjects, linf(4), Some((&out, false)))
+        judged(&attack, &mortal, &subjects, linf(4), Some((&out, false)))
     }));
     assert!(killed.is_err());
     assert!(!out.join("attack.json").exists());
-    let refused = judged(&attack_of(&oracle), &oracle, &subjects, linf(4), Some((&out, false)));
+    let refused = judged(&attack, &oracle, &subjects, linf(4), Some((&out, false)));
     assert!(refused.unwrap_err().to_string().contains("--resume"));
-    let refused = judged(&attack_of(&oracle), &oracle, &subjects, linf(5), Some((&out, true)));
+    let refused = judged(&attack, &oracle, &subjects, linf(5), Some((&out, true)));
     assert!(refused.unwrap_err().to_string().contains("eps_255 was 4.0 and is 5.0"));
 
     let asked = AtomicU64::new(0);
@@ -541,7 +584,7 @@ fn an_interrupted_run_goes_on_as_if_it_never_was() {
         asked.fetch_add(1, Ordering::Relaxed);
         linear(values)
     });
-    let resumed = judged(&attack_of(&counting), &counting, &subjects, linf(4), Some((&out, true))).unwrap();
+    let resumed = judged(&attack, &counting, &subjects, linf(4), Some((&out, true))).unwrap();
     assert_eq!(untimed(&resumed), untimed(&expected));
     // Two rounds for the gate on repeated forwards, clean, float and 8-bit logits.
     let afresh = expected.report.queries.total + 5 * 12;

@@ -7,11 +7,13 @@ mod attack_planted;
 use attack_planted::{Planted, RES, ladder, linear, linf, on_trial, weight};
 use dfrt_runtime::attack::dossier::Dossier;
 use dfrt_runtime::attack::judge::Judgement;
+use dfrt_runtime::attack::query::Query;
 use dfrt_runtime::attack::random_noise::RandomNoise;
 use dfrt_runtime::attack::result::SampleResult;
 use dfrt_runtime::attack::suite::{STAGES, Suite};
+use dfrt_runtime::attack::threat::Threat;
 use dfrt_runtime::attack::trial::{Subject, Trial};
-use dfrt_runtime::attack::{Attack, GradientCount, Proposal, Target, verify};
+use dfrt_runtime::attack::{Attack, GradientCount, Proposal, verify};
 use dfrt_runtime::data::batch::Batch;
 use dfrt_runtime::detector::oracle::{Oracle, OracleError};
 use serde_json::{Map, Value};
@@ -43,20 +45,21 @@ impl Attack for Mover {
         self.name
     }
 
-    fn parameters(&self) -> Map<String, Value> {
+    fn parameters(&self, _: Threat) -> Map<String, Value> {
         Map::from_iter([("levels".to_owned(), Value::from(self.levels))])
     }
 
-    fn propose(&self, targets: &[Target]) -> Result<Vec<Proposal>, OracleError> {
-        self.seen.lock().unwrap().extend(targets.iter().map(|target| target.id));
-        let proposal = |target: &Target| {
+    fn propose(&self, queries: &[Query<'_>], _: Threat) -> Result<Vec<Proposal>, OracleError> {
+        self.seen.lock().unwrap().extend(queries.iter().map(|query| query.target().id));
+        let proposal = |query: &Query<'_>| {
+            let target = query.target();
             let mut values = Batch::of(RES, [&target.picture]).values;
             let along = -target.label.sign() * self.levels / 255.0;
             values.iter_mut().enumerate().for_each(|(at, value)| *value += along * weight(at));
             let gradients = GradientCount { evaluated: u64::from(self.gradients), ..Default::default() };
             Proposal { values, queries: 5, gradients, ..Proposal::default() }
         };
-        Ok(targets.iter().map(proposal).collect())
+        Ok(queries.iter().map(proposal).collect())
     }
 }
 
@@ -152,7 +155,7 @@ fn noise_that_breaks_what_attacks_left_gives_them_away() {
         0.5 - away.sum::<f32>()
     });
     let idle = Mover::new("idle", 0.0, false);
-    let noise = RandomNoise::new(&fragile, linf(8), 0.0, 10, 0);
+    let noise = RandomNoise::new(10, 0);
     let judgement = suite(&[&idle, &noise], &fragile, &subjects, None, false);
     assert!(judgement.report.stages[1].n_broken > 0);
     assert!(!gate(&judgement, "beats-noise") && judgement.report.unreliable);

@@ -10,6 +10,7 @@ use dfrt_runtime::attack::decision::boundary::{Boundary, BoundarySettings};
 use dfrt_runtime::attack::decision::hop_skip_jump::{HopSkipJump, HopSkipJumpSettings};
 use dfrt_runtime::attack::decision::rays::{Rays, RaysSettings};
 use dfrt_runtime::attack::judge::{JudgeError, Judgement, judge};
+use dfrt_runtime::attack::query::Query;
 use dfrt_runtime::attack::random_noise::RandomNoise;
 use dfrt_runtime::attack::result::SampleResult;
 use dfrt_runtime::attack::schedule::Pace;
@@ -21,26 +22,13 @@ use dfrt_runtime::attack::square::{Square, SquareSettings};
 use dfrt_runtime::attack::tape::{Header, Tape, TapeError};
 use dfrt_runtime::attack::threat::{Norm, Threat};
 use dfrt_runtime::attack::trial::{Subject, Trial};
-use dfrt_runtime::attack::{Attack, Proposal, Target};
-use dfrt_runtime::data::batch::Batch;
+use dfrt_runtime::attack::{Attack, Proposal};
 use dfrt_runtime::data::manifest::Label;
-use dfrt_runtime::detector::oracle::{Decisions, Oracle, OracleError};
+use dfrt_runtime::detector::oracle::{Oracle, OracleError};
 use image::RgbImage;
 use serde_json::{Map, Value};
 use std::path::Path;
-
-/// A model that must not be asked.
-struct Absent;
-
-impl Oracle for Absent {
-    fn logits(&self, _: &Batch) -> Result<Vec<f32>, OracleError> {
-        Err(OracleError("the model was asked".to_owned()))
-    }
-
-    fn res(&self) -> usize {
-        RES
-    }
-}
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A byte that looks random.
 fn byte(place: usize) -> u8 {
@@ -71,49 +59,26 @@ fn curved(values: &[f32]) -> f64 {
 
 const SETTINGS: (u64, u64) = (300, 5);
 
-fn attack<'a>(
-    name: &str,
-    oracle: &'a dyn Oracle,
-    labels: &'a Decisions<'a, dyn Oracle + 'a>,
-    norm: Norm,
-) -> Box<dyn Attack + 'a> {
+fn attack(name: &str) -> Box<dyn Attack> {
     let (queries, seed) = SETTINGS;
-    let threat = threat(norm);
     let simba = |basis| SimbaSettings { queries, basis, seed, ..SimbaSettings::default() };
     match name {
-        "square" => Box::new(Square::new(
-            oracle,
-            threat,
-            0.0,
-            SquareSettings { queries, seed, ..SquareSettings::default() },
-        )),
-        "simba" => Box::new(Simba::new(oracle, threat, 0.0, simba(Basis::Pixel))),
-        "simba-dct" => Box::new(Simba::new(oracle, threat, 0.0, simba(Basis::Dct))),
-        "nes" => {
-            Box::new(Nes::new(oracle, threat, 0.0, NesSettings { queries, seed, ..NesSettings::default() }))
+        "square" => Box::new(Square::new(SquareSettings { queries, seed, ..SquareSettings::default() })),
+        "simba" => Box::new(Simba::new(simba(Basis::Pixel))),
+        "simba-dct" => Box::new(Simba::new(simba(Basis::Dct))),
+        "nes" => Box::new(Nes::new(NesSettings { queries, seed, ..NesSettings::default() })),
+        "spsa" => Box::new(Spsa::new(SpsaSettings { queries, seed, ..SpsaSettings::default() })),
+        "sign-hunter" => Box::new(SignHunter::new(SignHunterSettings { queries })),
+        "rays" => Box::new(Rays::new(RaysSettings { queries, ..RaysSettings::default() })),
+        "hop-skip-jump" => Box::new(HopSkipJump::new(HopSkipJumpSettings {
+            queries,
+            seed,
+            ..HopSkipJumpSettings::default()
+        })),
+        "boundary" => {
+            Box::new(Boundary::new(BoundarySettings { queries, seed, ..BoundarySettings::default() }))
         }
-        "spsa" => Box::new(Spsa::new(
-            oracle,
-            threat,
-            0.0,
-            SpsaSettings { queries, seed, ..SpsaSettings::default() },
-        )),
-        "sign-hunter" => {
-            Box::new(SignHunter::new(oracle, threat, 0.0, SignHunterSettings { queries }).unwrap())
-        }
-        "rays" => {
-            Box::new(Rays::new(labels, threat, RaysSettings { queries, ..RaysSettings::default() }).unwrap())
-        }
-        "hop-skip-jump" => Box::new(HopSkipJump::new(
-            labels,
-            threat,
-            HopSkipJumpSettings { queries, seed, ..HopSkipJumpSettings::default() },
-        )),
-        "boundary" => Box::new(
-            Boundary::new(labels, threat, BoundarySettings { queries, seed, ..BoundarySettings::default() })
-                .unwrap(),
-        ),
-        _ => Box::new(RandomNoise::new(oracle, threat, 0.0, 20, seed)),
+        _ => Box::new(RandomNoise::new(20, seed)),
     }
 }
 
@@ -170,18 +135,23 @@ fn untimed(judgement: &Judgement) -> Vec<SampleResult> {
 fn every_attack_is_played_again_to_the_bit_without_the_model() {
     let folder = tempfile::tempdir().unwrap();
     let subjects = pictures(folder.path());
-    let model = Planted(|values: &[f32]| curved(values) as f32);
-    let absent = Absent;
+    let asked = AtomicU64::new(0);
+    let model = Planted(|values: &[f32]| {
+        asked.fetch_add(1, Ordering::Relaxed);
+        curved(values) as f32
+    });
     for (name, norm) in ALL {
         let path = folder.path().join(format!("{name}-{norm:?}.tape"));
-        let labels = Decisions::new(&model as &dyn Oracle, 0.0);
-        let recorded = attack(name, &model, &labels, norm);
+        let recorded = attack(name);
         let first =
             taped(recorded.as_ref(), &model, &subjects, threat(norm), &Use::Record(&path, false)).unwrap();
         assert!(first.report.n_clean_correct > 0, "{name}: nothing to attack");
-        let nothing = Decisions::new(&absent as &dyn Oracle, 0.0);
-        let played = attack(name, &absent, &nothing, norm);
-        let again = taped(played.as_ref(), &model, &subjects, threat(norm), &Use::Play(&path)).unwrap();
+        let in_all = asked.swap(0, Ordering::Relaxed);
+        let again = taped(recorded.as_ref(), &model, &subjects, threat(norm), &Use::Play(&path)).unwrap();
+        // What is left is what the judge asks.
+        let by_search: u64 = first.samples.iter().map(|sample| sample.queries).sum();
+        assert!(by_search > 0, "{name}");
+        assert_eq!(asked.swap(0, Ordering::Relaxed), in_all - by_search, "{name}: the model was asked");
         assert_eq!(untimed(&first), untimed(&again), "{name}");
         let text = std::fs::read_to_string(&path).unwrap();
         for kind in ["asked", "kept"] {
@@ -197,8 +167,7 @@ fn a_tape_that_says_otherwise_ends_with_the_first_difference() {
     let subjects = pictures(folder.path());
     let model = Planted(|values: &[f32]| curved(values) as f32);
     let path = folder.path().join("square.tape");
-    let labels = Decisions::new(&model as &dyn Oracle, 0.0);
-    let square = attack("square", &model, &labels, Norm::Linf);
+    let square = attack("square");
     taped(square.as_ref(), &model, &subjects, threat(Norm::Linf), &Use::Record(&path, false)).unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
     let play = |text: &str| {
@@ -229,8 +198,7 @@ fn a_tape_goes_on_behind_a_torn_line_and_is_not_overwritten() {
     let subjects = pictures(folder.path());
     let model = Planted(linear);
     let path = folder.path().join("square.tape");
-    let labels = Decisions::new(&model as &dyn Oracle, 0.0);
-    let square = attack("square", &model, &labels, Norm::Linf);
+    let square = attack("square");
     let record =
         |resume| taped(square.as_ref(), &model, &subjects, threat(Norm::Linf), &Use::Record(&path, resume));
     let first = record(false).unwrap();
@@ -251,7 +219,7 @@ impl Attack for Together {
         "together"
     }
 
-    fn parameters(&self) -> Map<String, Value> {
+    fn parameters(&self, _: Threat) -> Map<String, Value> {
         Map::new()
     }
 
@@ -259,7 +227,7 @@ impl Attack for Together {
         2
     }
 
-    fn propose(&self, _: &[Target]) -> Result<Vec<Proposal>, OracleError> {
+    fn propose(&self, _: &[Query<'_>], _: Threat) -> Result<Vec<Proposal>, OracleError> {
         unreachable!("it is refused before")
     }
 }
@@ -291,7 +259,7 @@ fn square_keeps_and_drops_the_windows_that_the_paper_does() {
     // So small a ball that no picture is turned over and every search goes to its end.
     let threat = linf(2);
     let settings = SquareSettings { queries, p, pace: Pace::Scaled, seed: 3 };
-    let square = Square::new(&model, threat, 0.0, settings);
+    let square = Square::new(settings);
     let path = folder.path().join("square.tape");
     let judgement = taped(&square, &model, &subjects, threat, &Use::Record(&path, false)).unwrap();
     let text = std::fs::read_to_string(&path).unwrap();

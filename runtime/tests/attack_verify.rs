@@ -58,7 +58,7 @@ fn run(model: &Path, subjects: &[Subject], out: &Path) -> Judgement {
     let detector = oracle.detector();
     let threat = Threat::new(Norm::Linf, 8.0).unwrap();
     let settings = SquareSettings { queries: 100, ..SquareSettings::default() };
-    let square = Square::new(&oracle, threat, detector.threshold() as f32, settings);
+    let square = Square::new(settings);
     let trial = Trial {
         threat,
         threshold: detector.threshold(),

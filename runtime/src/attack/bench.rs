@@ -1,8 +1,9 @@
 //! How many queries a second Square makes, and what of its time goes into the network.
 
+use super::query::Query;
 use super::square::{Square, SquareSettings};
 use super::threat::{Norm, Threat};
-use super::{Attack, Target, ledger};
+use super::{Attack, Target};
 use crate::data::batch::Batch;
 use crate::data::manifest::Label;
 use crate::detector::bench::{BenchError, cpu};
@@ -103,14 +104,15 @@ fn round(oracle: &dyn Oracle, threads: usize, queries: u64) -> Result<Round, Ben
     let timed = Timed { oracle, nanoseconds: AtomicU64::new(0) };
     let threat = Threat::new(Norm::Linf, 8.0).expect("a whole epsilon");
     let settings = SquareSettings { queries, ..SquareSettings::default() };
-    let square = Square::new(&timed, threat, THRESHOLD, settings);
+    let square = Square::new(settings);
     let targets: Vec<Target> = (0..(PICTURES * threads) as u64).map(|id| target(oracle.res(), id)).collect();
     let start = Instant::now();
     let searched = pool.install(|| {
         let search = |target: &Target| {
             let start = Instant::now();
-            let (proposals, spent) = ledger::scope(1, || square.propose(std::slice::from_ref(target)));
-            proposals.map(|_| (spent, start.elapsed().as_secs_f64()))
+            let query = Query::new(target, &timed, THRESHOLD);
+            square.propose(std::slice::from_ref(&query), threat)?;
+            Ok::<_, OracleError>((query.spent(), start.elapsed().as_secs_f64()))
         };
         targets.par_iter().map(search).collect::<Result<Vec<_>, _>>()
     });

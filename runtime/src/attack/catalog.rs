@@ -9,8 +9,8 @@ use super::gradient::apgd::{Apgd, ApgdSettings};
 use super::gradient::carlini_wagner::{CarliniWagner, CarliniWagnerSettings};
 use super::gradient::deep_fool::{DeepFool, DeepFoolSettings};
 use super::gradient::fab::{Fab, FabSettings};
+use super::gradient::lockstep::Lockstep;
 use super::gradient::momentum::{Momentum, MomentumSettings};
-use super::gradient::opponent::Opponent;
 use super::gradient::steps::StepSettings;
 use super::random_noise::RandomNoise;
 use super::schedule::Windows;
@@ -20,8 +20,8 @@ use super::score::simba::{Basis, Simba, SimbaSettings};
 use super::score::spsa::{Spsa, SpsaSettings};
 use super::square::{Square, SquareSettings};
 use super::threat::{Norm, Threat};
-use super::{Attack, Goal, NormError};
-use crate::detector::oracle::{AttackLoss, DecisionOracle, Oracle};
+use super::{Attack, BOTH_NORMS, Goal};
+use crate::detector::oracle::AttackLoss;
 use std::fmt;
 use std::ops::Deref;
 use std::str::FromStr;
@@ -30,7 +30,6 @@ use std::str::FromStr;
 const QUERIES: u64 = 5000;
 /// Pictures at once on the GPU, where nothing else is asked for.
 pub const BATCH: usize = 16;
-const BOTH: &[Norm] = &[Norm::Linf, Norm::L2];
 
 /// What an attack may see of the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,25 +69,15 @@ pub struct Row {
     pub(super) build: Build,
 }
 
-/// How an attack is built from what it may see.
+/// How an attack is built.
 #[derive(Clone, Copy)]
 pub(super) enum Build {
-    Logits(for<'a> fn(Scored<'a>, &Plan) -> Built<'a>),
-    Labels(for<'a> fn(&'a dyn DecisionOracle, &Plan) -> Built<'a>),
-    Gradients(for<'a> fn(Opponent<'a>, &Descent<'_>) -> Box<dyn Attack + 'a>),
+    /// One that asks for logits or labels.
+    Queries(fn(&Plan) -> Box<dyn Attack>),
+    /// One that decides every step by a network's gradients.
+    Gradients(for<'a> fn(Lockstep<'a>, &Descent<'_>) -> Box<dyn Attack + 'a>),
     /// One whose steps a device makes by itself.
     Steps(fn(&Plan) -> StepSettings),
-}
-
-pub(super) type Built<'a> = Result<Box<dyn Attack + 'a>, NormError>;
-
-/// A model that gives logits.
-#[derive(Clone, Copy)]
-pub struct Scored<'a> {
-    /// The model.
-    pub oracle: &'a dyn Oracle,
-    /// Its logit above this says fake.
-    pub threshold: f32,
 }
 
 /// A plan for an attack by gradients.
@@ -266,8 +255,8 @@ pub(super) fn transferred() -> Method {
 pub struct Plan {
     /// The attack.
     pub method: Method,
-    /// The norm and radius.
-    pub threat: Threat,
+    /// The norm of the balls that are searched.
+    pub norm: Norm,
     /// Queries a picture; none for the method's own.
     pub queries: Option<u64>,
     /// How the windows of square shrink.
@@ -285,10 +274,10 @@ pub struct Plan {
 impl Plan {
     /// The attack with everything at its default; one that looks for the shortest change
     /// goes on to its end.
-    pub fn new(method: Method, threat: Threat) -> Self {
+    pub fn new(method: Method, norm: Norm) -> Self {
         Self {
             method,
-            threat,
+            norm,
             queries: None,
             windows: Windows::Rescaled,
             steps: None,
@@ -296,11 +285,6 @@ impl Plan {
             seed: 0,
             goal: Goal::Nearest,
         }
-    }
-
-    /// The name of its folder within a study: "square-linf-8".
-    pub fn folder(&self) -> String {
-        Choice::One(self.method).folder(&[self.threat])
     }
 
     fn budget(&self) -> u64 {
@@ -312,7 +296,7 @@ impl Plan {
 const PLAIN: Row = Row {
     name: "",
     access: Access::Logits,
-    norms: BOTH,
+    norms: BOTH_NORMS,
     queries: QUERIES,
     has_steps: false,
     has_restarts: false,
@@ -320,39 +304,37 @@ const PLAIN: Row = Row {
     has_windows: false,
     transfers: false,
     floor: false,
-    build: Build::Logits(random_noise),
+    build: Build::Queries(random_noise),
 };
 const BY_LABELS: Row = Row { access: Access::Labels, has_goal: true, ..PLAIN };
 const BY_GRADIENTS: Row = Row { access: Access::Gradients, queries: 0, has_steps: true, ..PLAIN };
 
 static CATALOG: [Row; 18] = [
     // By logits.
-    Row { name: "square", has_windows: true, build: Build::Logits(square), ..PLAIN },
-    Row { name: "simba", build: Build::Logits(|model, plan| simba(model, plan, Basis::Pixel)), ..PLAIN },
-    Row { name: "simba-dct", build: Build::Logits(|model, plan| simba(model, plan, Basis::Dct)), ..PLAIN },
+    Row { name: "square", has_windows: true, build: Build::Queries(square), ..PLAIN },
+    Row { name: "simba", build: Build::Queries(|plan| simba(plan, Basis::Pixel)), ..PLAIN },
+    Row { name: "simba-dct", build: Build::Queries(|plan| simba(plan, Basis::Dct)), ..PLAIN },
     Row {
         name: "nes",
-        build: Build::Logits(|model, plan| {
-            let settings = NesSettings { queries: plan.budget(), seed: plan.seed, ..NesSettings::default() };
-            Ok(Box::new(Nes::new(model.oracle, plan.threat, model.threshold, settings)))
+        build: Build::Queries(|plan| {
+            let (queries, seed) = (plan.budget(), plan.seed);
+            Box::new(Nes::new(NesSettings { queries, seed, ..NesSettings::default() }))
         }),
         ..PLAIN
     },
     Row {
         name: "spsa",
-        build: Build::Logits(|model, plan| {
-            let settings =
-                SpsaSettings { queries: plan.budget(), seed: plan.seed, ..SpsaSettings::default() };
-            Ok(Box::new(Spsa::new(model.oracle, plan.threat, model.threshold, settings)))
+        build: Build::Queries(|plan| {
+            let (queries, seed) = (plan.budget(), plan.seed);
+            Box::new(Spsa::new(SpsaSettings { queries, seed, ..SpsaSettings::default() }))
         }),
         ..PLAIN
     },
     Row {
         name: "sign-hunter",
         norms: &[Norm::Linf],
-        build: Build::Logits(|model, plan| {
-            let settings = SignHunterSettings { queries: plan.budget() };
-            Ok(Box::new(SignHunter::new(model.oracle, plan.threat, model.threshold, settings)?))
+        build: Build::Queries(|plan| {
+            Box::new(SignHunter::new(SignHunterSettings { queries: plan.budget() }))
         }),
         ..PLAIN
     },
@@ -361,31 +343,27 @@ static CATALOG: [Row; 18] = [
     Row {
         name: "rays",
         norms: &[Norm::Linf],
-        build: Build::Labels(|model, plan| {
-            let settings =
-                RaysSettings { queries: plan.budget(), goal: plan.goal, ..RaysSettings::default() };
-            Ok(Box::new(Rays::new(model, plan.threat, settings)?))
+        build: Build::Queries(|plan| {
+            let (queries, goal) = (plan.budget(), plan.goal);
+            Box::new(Rays::new(RaysSettings { queries, goal, ..RaysSettings::default() }))
         }),
         ..BY_LABELS
     },
     Row {
         name: "hop-skip-jump",
-        build: Build::Labels(|model, plan| {
-            let plain = HopSkipJumpSettings::default();
+        build: Build::Queries(|plan| {
             let (queries, seed, goal) = (plan.budget(), plan.seed, plan.goal);
-            let settings = HopSkipJumpSettings { queries, seed, goal, ..plain };
-            Ok(Box::new(HopSkipJump::new(model, plan.threat, settings)))
+            let plain = HopSkipJumpSettings::default();
+            Box::new(HopSkipJump::new(HopSkipJumpSettings { queries, seed, goal, ..plain }))
         }),
         ..BY_LABELS
     },
     Row {
         name: "boundary",
         norms: &[Norm::L2],
-        build: Build::Labels(|model, plan| {
-            let plain = BoundarySettings::default();
+        build: Build::Queries(|plan| {
             let (queries, seed, goal) = (plan.budget(), plan.seed, plan.goal);
-            let settings = BoundarySettings { queries, seed, goal, ..plain };
-            Ok(Box::new(Boundary::new(model, plan.threat, settings)?))
+            Box::new(Boundary::new(BoundarySettings { queries, seed, goal, ..BoundarySettings::default() }))
         }),
         ..BY_LABELS
     },
@@ -394,7 +372,7 @@ static CATALOG: [Row; 18] = [
         name: "fgsm",
         has_steps: false,
         transfers: true,
-        build: Build::Steps(|plan| StepSettings::fgsm(plan.threat)),
+        build: Build::Steps(|_| StepSettings::FGSM),
         ..BY_GRADIENTS
     },
     Row {
@@ -403,17 +381,17 @@ static CATALOG: [Row; 18] = [
         transfers: true,
         build: Build::Steps(|plan| {
             let (steps, restarts) = (plan.steps.unwrap_or(10), plan.restarts.unwrap_or(1));
-            StepSettings::pgd(plan.threat, steps, restarts, plan.seed)
+            StepSettings::pgd(steps, restarts, plan.seed)
         }),
         ..BY_GRADIENTS
     },
     Row {
         name: "mi-fgsm",
         transfers: true,
-        build: Build::Gradients(|opponent, descent| {
+        build: Build::Gradients(|lockstep, descent| {
             let plain = MomentumSettings::default();
             let settings = MomentumSettings { steps: descent.steps(plain.steps), ..plain };
-            Box::new(Momentum::new(opponent, settings))
+            Box::new(Momentum::new(lockstep, settings))
         }),
         ..BY_GRADIENTS
     },
@@ -421,71 +399,69 @@ static CATALOG: [Row; 18] = [
         name: "apgd-ce",
         has_restarts: true,
         transfers: true,
-        build: Build::Gradients(|opponent, descent| apgd(opponent, descent, AttackLoss::CrossEntropy)),
+        build: Build::Gradients(|lockstep, descent| apgd(lockstep, descent, AttackLoss::CrossEntropy)),
         ..BY_GRADIENTS
     },
     Row {
         name: "apgd-margin",
         has_restarts: true,
         transfers: true,
-        build: Build::Gradients(|opponent, descent| apgd(opponent, descent, AttackLoss::Margin)),
+        build: Build::Gradients(|lockstep, descent| apgd(lockstep, descent, AttackLoss::Margin)),
         ..BY_GRADIENTS
     },
     Row {
         name: "fab",
         has_restarts: true,
         has_goal: true,
-        build: Build::Gradients(|opponent, descent| {
+        build: Build::Gradients(|lockstep, descent| {
             let plain = FabSettings::default();
             let (steps, restarts) = (descent.steps(plain.steps), descent.restarts(plain.restarts));
             let Plan { seed, goal, .. } = *descent.plan;
-            Box::new(Fab::new(opponent, FabSettings { steps, restarts, seed, goal, ..plain }))
+            Box::new(Fab::new(lockstep, FabSettings { steps, restarts, seed, goal, ..plain }))
         }),
         ..BY_GRADIENTS
     },
     Row {
         name: "cw",
         has_goal: true,
-        build: Build::Gradients(|opponent, descent| {
+        build: Build::Gradients(|lockstep, descent| {
             let plain = CarliniWagnerSettings::default();
             let (steps, goal) = (descent.steps(plain.steps), descent.plan.goal);
-            Box::new(CarliniWagner::new(opponent, CarliniWagnerSettings { steps, goal, ..plain }))
+            Box::new(CarliniWagner::new(lockstep, CarliniWagnerSettings { steps, goal, ..plain }))
         }),
         ..BY_GRADIENTS
     },
     Row {
         name: "deepfool",
         has_goal: true,
-        build: Build::Gradients(|opponent, descent| {
+        build: Build::Gradients(|lockstep, descent| {
             let plain = DeepFoolSettings::default();
             let (steps, goal) = (descent.steps(plain.steps), descent.plan.goal);
-            Box::new(DeepFool::new(opponent, DeepFoolSettings { steps, goal, ..plain }))
+            Box::new(DeepFool::new(lockstep, DeepFoolSettings { steps, goal, ..plain }))
         }),
         ..BY_GRADIENTS
     },
 ];
 
-fn square<'a>(model: Scored<'a>, plan: &Plan) -> Built<'a> {
-    let (p, pace) = plan.windows.start(plan.threat.norm);
-    let settings = SquareSettings { queries: plan.budget(), p, pace, seed: plan.seed };
-    Ok(Box::new(Square::new(model.oracle, plan.threat, model.threshold, settings)))
+fn square(plan: &Plan) -> Box<dyn Attack> {
+    let (p, pace) = plan.windows.start(plan.norm);
+    Box::new(Square::new(SquareSettings { queries: plan.budget(), p, pace, seed: plan.seed }))
 }
 
-fn simba<'a>(model: Scored<'a>, plan: &Plan, basis: Basis) -> Built<'a> {
-    let settings =
-        SimbaSettings { queries: plan.budget(), basis, seed: plan.seed, ..SimbaSettings::default() };
-    Ok(Box::new(Simba::new(model.oracle, plan.threat, model.threshold, settings)))
+fn simba(plan: &Plan, basis: Basis) -> Box<dyn Attack> {
+    let (queries, seed) = (plan.budget(), plan.seed);
+    Box::new(Simba::new(SimbaSettings { queries, basis, seed, ..SimbaSettings::default() }))
 }
 
-fn random_noise<'a>(model: Scored<'a>, plan: &Plan) -> Built<'a> {
-    Ok(Box::new(RandomNoise::new(model.oracle, plan.threat, model.threshold, plan.budget(), plan.seed)))
+fn random_noise(plan: &Plan) -> Box<dyn Attack> {
+    Box::new(RandomNoise::new(plan.budget(), plan.seed))
 }
 
-fn apgd<'a>(opponent: Opponent<'a>, descent: &Descent<'_>, loss: AttackLoss) -> Box<dyn Attack + 'a> {
+fn apgd<'a>(lockstep: Lockstep<'a>, descent: &Descent<'_>, loss: AttackLoss) -> Box<dyn Attack + 'a> {
     let plain = ApgdSettings::new(loss);
     let (steps, restarts) = (descent.steps(plain.steps), descent.restarts(plain.restarts));
     let (seed, stop_early) = (descent.plan.seed, descent.stop_early);
-    Box::new(Apgd::new(opponent, ApgdSettings { steps, restarts, seed, stop_early, ..plain }))
+    Box::new(Apgd::new(lockstep, ApgdSettings { steps, restarts, seed, stop_early, ..plain }))
 }
 
 #[cfg(test)]
@@ -525,11 +501,25 @@ mod tests {
     }
 
     #[test]
+    fn attacks_are_what_their_rows_say() {
+        let threat = Threat::new(Norm::L2, 255.0).unwrap();
+        for method in Method::all() {
+            let Build::Queries(build) = method.build else { continue };
+            for seed in [0, 7] {
+                let attack = build(&Plan { seed, queries: Some(17), ..Plan::new(method, Norm::L2) });
+                assert_eq!((attack.name(), attack.norms()), (method.name, method.norms));
+                assert_eq!(attack.parameters(threat)["queries"], 17, "{method}");
+                assert_eq!(attack.measures(threat).is_some(), method.has_goal, "{method}");
+                assert!(attack.parameters(threat).get("seed").is_none_or(|found| *found == seed), "{method}");
+            }
+        }
+    }
+
+    #[test]
     fn what_can_be_set_fits_what_is_seen() {
         for method in Method::all() {
             let gradients = method.needs_gradients();
             assert_eq!(gradients, matches!(method.build, Build::Gradients(_) | Build::Steps(_)), "{method}");
-            assert_eq!(method.access == Access::Labels, matches!(method.build, Build::Labels(_)), "{method}");
             assert_eq!(gradients, method.queries == 0, "{method}");
             assert!(gradients || !(method.has_steps || method.has_restarts || method.transfers), "{method}");
         }

@@ -8,7 +8,7 @@ use super::distances::MinimalDistance;
 use super::dossier::{self, Dossier, DossierError, Side};
 use super::gates;
 use super::journal::{Entry, Finding, Journal};
-use super::ledger::Spent;
+use super::query::Query;
 use super::result::{AttackReport, Gate, SampleResult};
 use super::resumption::{self, Memory};
 use super::settings::Settings;
@@ -16,7 +16,7 @@ use super::summary::{self, Summary};
 use super::tape;
 use super::threat::{Distance, Norm};
 use super::trial::{Progress, Subject, Trial};
-use super::{Attack, Proposal, Target, is_right, ledger, planes};
+use super::{Attack, NormError, Proposal, Target, is_right, planes};
 use crate::data::batch::Batch;
 use crate::data::manifest::Split;
 use crate::data::picture::{self, PictureError};
@@ -65,6 +65,9 @@ pub enum JudgeError {
     /// A result could not be saved or read back.
     #[error(transparent)]
     Dossier(#[from] DossierError),
+    /// The attack does not search balls of that norm.
+    #[error(transparent)]
+    Norm(#[from] NormError),
     /// The attack broke its contract.
     #[error("{method}: {reason}; this is a fault of the attack, please report it")]
     Contract {
@@ -126,10 +129,10 @@ pub(super) fn judge_remembering(
     gates.extend(checks);
     gates.extend(summary::outcome_gates(&entries, Some(subjects), trial.threshold as f32));
     let summary = Summary::of(&entries, trial.threshold as f32, gates);
-    let mut report = summary.report(attack.name(), attack.parameters(), trial);
+    let mut report = summary.report(attack.name(), attack.parameters(trial.threat), trial);
     report.not_reached = subjects.len() - entries.len() - skipped.len();
     report.skipped = skipped;
-    report.minimal_distance = attack.measures().map(|norm| {
+    report.minimal_distance = attack.measures(trial.threat).map(|norm| {
         let samples = entries.iter().map(|entry| &entry.result);
         MinimalDistance::of(samples, trial.threshold as f32, norm, trial.threat)
     });
@@ -170,6 +173,7 @@ impl<'a> Court<'a> {
         trial: &'a Trial<'a>,
         memory: &'a Memory,
     ) -> Result<Self, JudgeError> {
+        NormError::check(attack.name(), attack.norms(), trial.threat)?;
         if trial.tape.is_some() && attack.batch() > 1 {
             return Err(tape::together().into());
         }
@@ -236,7 +240,7 @@ impl<'a> Court<'a> {
             Some(Target { id: subject.id, label: subject.sample.label, picture })
         };
         let targets: Vec<Target> = subjects.iter().take(CHECKED).filter_map(target).collect();
-        Ok(self.attack.checks(&targets)?)
+        Ok(self.attack.checks(&targets, self.trial.threat)?)
     }
 
     /// Every subject's entry, by rising id, but for those that cannot be read.
@@ -352,14 +356,35 @@ impl<'a> Court<'a> {
             picture: clean.picture.clone(),
         };
         let targets: Vec<_> = clean.iter().map(target).collect();
-        let propose = || self.attack.propose(&targets);
-        let (proposals, spent) = ledger::audited(targets.len(), || match self.trial.tape {
-            Some(tape) => tape.picture(targets[0].id, propose),
-            None => propose(),
-        });
+        let query = |target| {
+            let query = Query::new(target, self.oracle, self.trial.threshold as f32);
+            match self.trial.tape {
+                Some(tape) => Ok(query.recorded(tape.begin(target.id)?)),
+                None => Ok(query),
+            }
+        };
+        let queries = targets.iter().map(query).collect::<Result<Vec<_>, OracleError>>()?;
+        let proposals = self.attack.propose(&queries, self.trial.threat);
+        let spent: Vec<_> = queries.iter().map(|query| (query.spent(), query.never_differed())).collect();
+        if let Some(tape) = self.trial.tape {
+            for query in queries {
+                let id = query.target().id;
+                if let Some(recorder) = query.into_recorder() {
+                    tape.end(id, recorder, proposals.is_ok())?;
+                }
+            }
+        }
         let mut proposals = proposals?;
         self.check(&targets, &proposals)?;
-        let miscounted = settle(&mut proposals, spent);
+        let mut miscounted = false;
+        for (proposal, (asked, never_differed)) in proposals.iter_mut().zip(spent) {
+            let gradients = proposal.gradients.evaluated;
+            miscounted |= proposal.queries < gradients;
+            proposal.queries += asked;
+            if gradients == 0 {
+                proposal.never_differed = never_differed;
+            }
+        }
         self.decide(clean, &proposals, miscounted)
     }
 
@@ -507,7 +532,7 @@ impl<'a> Court<'a> {
     /// The shortest change that is known to cross, of an attack that measures it: what it
     /// found, or the 8-bit picture `turned` where that is nearer.
     fn shortest(&self, proposal: &Proposal, turned: Option<Distance>) -> Option<f64> {
-        let norm = self.attack.measures()?;
+        let norm = self.attack.measures(self.trial.threat)?;
         let turned = turned.map(|distance| match norm {
             Norm::Linf => f64::from(distance.linf_255) / 255.0,
             Norm::L2 => distance.l2(),
@@ -533,23 +558,6 @@ struct Exhibit {
     picture: RgbImage,
     clean_sha256: String,
     adv_sha256: String,
-}
-
-/// Puts the ledger's count in the place of the attack's where the ledger can
-/// tell pictures apart, and says whether the two differ. A ledger that counted
-/// nothing says nothing: then the attack works on a device of its own.
-fn settle(proposals: &mut [Proposal], spent: Spent) -> bool {
-    let claimed: u64 = proposals.iter().map(|proposal| proposal.queries).sum();
-    if spent.queries == 0 {
-        return false;
-    }
-    if let [proposal] = proposals {
-        proposal.queries = spent.queries;
-        if proposal.gradients.evaluated == 0 {
-            proposal.never_differed = spent.never_differed;
-        }
-    }
-    claimed != spent.queries
 }
 
 /// The queries until the picture that was proposed was found.

@@ -9,12 +9,12 @@ pub mod dossier;
 pub mod gates;
 pub mod gradient;
 mod halves;
-mod inquiry;
 mod journal;
 pub mod judge;
-pub mod ledger;
-pub mod models;
+pub mod networks;
+pub mod query;
 pub mod random_noise;
+mod recorder;
 pub mod result;
 pub mod resumption;
 mod rounding;
@@ -30,7 +30,9 @@ pub mod threat;
 pub mod trial;
 pub mod verify;
 
+use self::query::Query;
 use self::result::Gate;
+use self::threat::{Norm, Threat};
 use crate::data::manifest::Label;
 use crate::detector::oracle::OracleError;
 use image::RgbImage;
@@ -54,8 +56,8 @@ pub struct Target {
 pub struct Proposal {
     /// 3 x res x res, any finite values; the judge clips them to the threat model.
     pub values: Vec<f32>,
-    /// Forward (and gradient) evaluations of the model that this picture cost.
-    /// The judge's own count goes before it where there is one.
+    /// Forward and gradient evaluations on a device of the attack's own; what it asked
+    /// through its [`Query`] is counted there.
     pub queries: u64,
     /// How many of them had been spent when the 8-bit picture that is proposed was found to
     /// cross, of a search that goes on after it; none where the search ends with it, or
@@ -67,7 +69,7 @@ pub struct Proposal {
     /// in the norm that [`Attack::measures`] names; none where no change did.
     pub distance: Option<f64>,
     /// Whether the losses and logits that the search saw were all the same; none where it
-    /// saw fewer than two, or does not look. For an attack without gradients the ledger
+    /// saw fewer than two, or does not look. Of an attack without gradients the [`Query`]
     /// knows.
     pub never_differed: Option<bool>,
 }
@@ -86,6 +88,14 @@ pub enum Goal {
     Nearest,
 }
 
+impl Goal {
+    /// The norm of the distances that a search after it measures within `threat`; none where
+    /// it measures none, or has no radius to begin with.
+    fn measures(self, threat: Threat) -> Option<Norm> {
+        (self == Self::Nearest && threat.eps_255 > 0.0).then_some(threat.norm)
+    }
+}
+
 /// The input gradients that an attack saw of one picture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GradientCount {
@@ -97,17 +107,25 @@ pub struct GradientCount {
     pub non_finite: u64,
 }
 
-/// An attack, holding the oracle it may ask.
+/// Both norms, of an attack that searches the balls of either.
+pub const BOTH_NORMS: &[Norm] = &[Norm::Linf, Norm::L2];
+
+/// An attack. One object serves any number of radii.
 pub trait Attack: Sync {
     /// Its name at the command line: "square", "pgd", …
     fn name(&self) -> &str;
 
-    /// Its parameters, for the record.
-    fn parameters(&self) -> Map<String, Value>;
+    /// The norms whose balls it searches.
+    fn norms(&self) -> &'static [Norm] {
+        BOTH_NORMS
+    }
 
-    /// The norm of the distances that it measures ([`Proposal::distance`]); none where it
-    /// measures none.
-    fn measures(&self) -> Option<threat::Norm> {
+    /// Its parameters within `threat`, for the record.
+    fn parameters(&self, threat: Threat) -> Map<String, Value>;
+
+    /// The norm of the distances that it measures within `threat` ([`Proposal::distance`]);
+    /// none where it measures none.
+    fn measures(&self, _threat: Threat) -> Option<Norm> {
         None
     }
 
@@ -121,30 +139,43 @@ pub trait Attack: Sync {
     ///
     /// # Errors
     /// A model that fails.
-    fn checks(&self, _: &[Target]) -> Result<Vec<Gate>, OracleError> {
+    fn checks(&self, _: &[Target], _: Threat) -> Result<Vec<Gate>, OracleError> {
         Ok(Vec::new())
     }
 
-    /// One proposal a target, in order. The draws of a target depend on its id
-    /// and the attack's seed alone, never on its batch. A [`ledger::Counted`]
-    /// oracle is asked on the calling thread.
-    fn propose(&self, targets: &[Target]) -> Result<Vec<Proposal>, OracleError>;
+    /// One proposal a picture, in order, within `threat`. The draws of a picture depend on its
+    /// id and the attack's seed alone, never on its batch.
+    ///
+    /// An attack without gradients asks the model through `queries`, which count. One with
+    /// gradients asks a device of its own and says in [`Proposal::queries`] what that cost.
+    ///
+    /// # Errors
+    /// A model that fails.
+    fn propose(&self, queries: &[Query<'_>], threat: Threat) -> Result<Vec<Proposal>, OracleError>;
 }
 
 /// An attack was given a ball that its search knows nothing of.
 #[derive(Debug, thiserror::Error)]
-#[error("{method} searches {searches:?} balls alone; give it --norm {searches:?}, or take another method")]
+#[error("{method} searches {searches} balls alone; give it --norm {searches}, or take another method")]
 pub struct NormError {
     /// The attack.
-    pub method: &'static str,
+    pub method: String,
     /// The one norm that it can be given.
-    pub searches: threat::Norm,
+    pub searches: Norm,
 }
 
 impl NormError {
-    /// Refuses every norm but `searches`.
-    fn unless(method: &'static str, searches: threat::Norm, threat: threat::Threat) -> Result<(), Self> {
-        if threat.norm == searches { Ok(()) } else { Err(Self { method, searches }) }
+    /// Refuses a ball that the attack of that name, which searches `norms`, does not know.
+    ///
+    /// # Errors
+    /// The norm of `threat` is none of them.
+    pub fn check(method: &str, norms: &[Norm], threat: Threat) -> Result<(), Self> {
+        match norms {
+            [first, ..] if !norms.contains(&threat.norm) => {
+                Err(Self { method: method.to_owned(), searches: *first })
+            }
+            _ => Ok(()),
+        }
     }
 }
 

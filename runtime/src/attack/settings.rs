@@ -17,7 +17,7 @@ impl Settings {
     pub fn of(attack: &dyn Attack, trial: &Trial<'_>) -> Self {
         let settings = json!({
             "method": attack.name(),
-            "params": attack.parameters(),
+            "params": attack.parameters(trial.threat),
             "norm": trial.threat.norm,
             "eps_255": trial.threat.eps_255,
             "threshold": trial.threshold,

@@ -9,13 +9,11 @@
 //!
 //! Unlike two published codes, windows may also touch the last row and column.
 
-use super::ledger::Counted;
+use super::query::{Draws, Handle, Logits, Query, Stop};
 use super::schedule::{Pace, Schedule};
-use super::tape::{self, Draws};
 use super::threat::{Norm, Threat};
-use super::{Attack, Proposal, Target, is_right, margin, planes};
-use crate::data::batch::Batch;
-use crate::detector::oracle::{Oracle, OracleError};
+use super::{Attack, Proposal, Target, planes};
+use crate::detector::oracle::OracleError;
 use image::RgbImage;
 use rand::RngExt;
 use serde_json::{Map, Value, json};
@@ -40,41 +38,43 @@ impl Default for SquareSettings {
     }
 }
 
-/// The attack. Its oracle gives logits and counts; a gradient is out of its reach.
-pub struct Square<'a> {
-    oracle: Counted<'a, dyn Oracle + 'a>,
-    threat: Threat,
-    threshold: f32,
+/// The attack.
+pub struct Square {
     settings: SquareSettings,
 }
 
-impl<'a> Square<'a> {
-    /// Attacks `oracle`, whose logit above `threshold` says fake, within `threat`.
-    pub fn new(oracle: &'a dyn Oracle, threat: Threat, threshold: f32, settings: SquareSettings) -> Self {
-        let oracle = Counted::new(oracle, Some(settings.queries));
-        Self { oracle, threat, threshold, settings }
+impl Square {
+    /// The attack.
+    pub fn new(settings: SquareSettings) -> Self {
+        Self { settings }
     }
 
-    fn attack(&self, target: &Target) -> Result<Proposal, OracleError> {
-        let random = tape::draws(self.settings.seed, &["square".into(), target.id.into(), 0.into()]);
-        let mut search = Search { square: self, target, random, spent: 0 };
-        // With no radius there is nothing to try, with no budget nobody to ask.
-        let idle = self.threat.eps_255 <= 0.0 || self.settings.queries == 0;
-        let values = match self.threat.norm {
-            _ if idle => planes(&target.picture),
-            Norm::Linf => planes(&search.linf()?),
-            Norm::L2 => search.l2()?,
+    fn attack(&self, query: &Query<'_>, threat: Threat) -> Result<Proposal, OracleError> {
+        let handle = query.by_logits(threat, self.settings.queries);
+        let target = query.target();
+        let random = handle.draws(self.settings.seed, &["square".into(), target.id.into(), 0.into()]);
+        let idle = handle.idle();
+        let mut search = Search { settings: self.settings, query: handle, target, random };
+        let found = match threat.norm {
+            // With no radius there is nothing to try, with no budget nobody to ask.
+            _ if idle => Ok(planes(&target.picture)),
+            Norm::Linf => search.linf().map(|found| planes(&found)),
+            Norm::L2 => search.l2(),
         };
-        Ok(Proposal { values, queries: search.spent, ..Proposal::default() })
+        match found {
+            Ok(values) => Ok(Proposal { values, ..Proposal::default() }),
+            Err(Stop::Failed(error)) => Err(error),
+            Err(Stop::Over) => unreachable!("the search looks at its budget before it asks"),
+        }
     }
 }
 
-impl Attack for Square<'_> {
+impl Attack for Square {
     fn name(&self) -> &str {
         "square"
     }
 
-    fn parameters(&self) -> Map<String, Value> {
+    fn parameters(&self, _threat: Threat) -> Map<String, Value> {
         let settings = self.settings;
         let pairs = [
             ("queries", json!(settings.queries)),
@@ -85,17 +85,17 @@ impl Attack for Square<'_> {
         pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
-    fn propose(&self, targets: &[Target]) -> Result<Vec<Proposal>, OracleError> {
-        targets.iter().map(|target| self.attack(target)).collect()
+    fn propose(&self, queries: &[Query<'_>], threat: Threat) -> Result<Vec<Proposal>, OracleError> {
+        queries.iter().map(|query| self.attack(query, threat)).collect()
     }
 }
 
 /// One picture's random search.
 struct Search<'a> {
-    square: &'a Square<'a>,
+    settings: SquareSettings,
+    query: Handle<'a, Logits>,
     target: &'a Target,
-    random: Draws,
-    spent: u64,
+    random: Draws<'a>,
 }
 
 /// What the model said to a candidate.
@@ -109,22 +109,17 @@ impl Search<'_> {
         self.target.picture.width() as usize
     }
 
-    fn ask(&mut self, values: Vec<f32>) -> Result<Answer, OracleError> {
-        let (label, threshold) = (self.target.label, self.square.threshold);
-        let batch = Batch { res: self.res(), values };
-        let logit = self.square.oracle.logits(&batch)?[0];
-        self.spent += 1;
-        // A logit that is no number is neither a success nor an improvement.
-        let margin = if logit.is_finite() { margin(logit, label, threshold) } else { f32::INFINITY };
-        Ok(Answer { margin, crossed: logit.is_finite() && !is_right(logit, label, threshold) })
+    fn ask(&mut self, values: Vec<f32>) -> Result<Answer, Stop> {
+        let logit = self.query.logits(values)?[0];
+        Ok(Answer { margin: self.query.margin(logit), crossed: self.query.crosses(logit) })
     }
 
     fn exhausted(&self) -> bool {
-        self.spent >= self.square.settings.queries
+        self.query.left() == 0
     }
 
     fn schedule(&self) -> Schedule {
-        let SquareSettings { queries: budget, p, pace, .. } = self.square.settings;
+        let SquareSettings { queries: budget, p, pace, .. } = self.settings;
         Schedule { p, pace, budget }
     }
 
@@ -138,15 +133,15 @@ impl Search<'_> {
         (self.random.random_range(0..=free), self.random.random_range(0..=free))
     }
 
-    fn linf(&mut self) -> Result<RgbImage, OracleError> {
+    fn linf(&mut self) -> Result<RgbImage, Stop> {
         let mut best = self.stripes();
         let mut answer = self.ask(planes(&best))?;
         while !answer.crossed && !self.exhausted() {
-            let side = self.schedule().side(self.spent, self.res());
+            let side = self.schedule().side(self.query.spent(), self.res());
             let corner = self.corner(side);
             let candidate = self.recoloured(&best, corner, side);
             let next = self.ask(planes(&candidate))?;
-            if tape::kept(next.margin < answer.margin) {
+            if self.query.kept(next.margin < answer.margin) {
                 (best, answer) = (candidate, next);
             }
         }
@@ -163,7 +158,7 @@ impl Search<'_> {
                 pixel[channel] = self.moved(pixel[channel], up);
             }
         }
-        tape::step(|| json!({ "stripes": ups }));
+        self.query.step(|| json!({ "stripes": ups }));
         picture
     }
 
@@ -187,7 +182,7 @@ impl Search<'_> {
                 }
             }
             if changed {
-                tape::step(|| json!({ "row": corner.0, "column": corner.1, "side": side, "up": up }));
+                self.query.step(|| json!({ "row": corner.0, "column": corner.1, "side": side, "up": up }));
                 return candidate;
             }
         }
@@ -195,11 +190,11 @@ impl Search<'_> {
 
     /// clip(clean ± eps) on bytes.
     fn moved(&self, clean: u8, up: bool) -> u8 {
-        let eps = self.square.threat.levels();
+        let eps = self.query.threat.levels();
         if up { clean.saturating_add(eps) } else { clean.saturating_sub(eps) }
     }
 
-    fn l2(&mut self) -> Result<Vec<f32>, OracleError> {
+    fn l2(&mut self) -> Result<Vec<f32>, Stop> {
         let clean = planes(&self.target.picture);
         let mut best = self.tiles(&clean);
         let mut answer = self.ask(best.clone())?;
@@ -209,10 +204,10 @@ impl Search<'_> {
             return Ok(survivor);
         }
         while !self.exhausted() {
-            let side = self.schedule().odd_side(self.spent, self.res());
+            let side = self.schedule().odd_side(self.query.spent(), self.res());
             let candidate = self.moved_budget(&clean, &best, side);
             let next = self.ask(candidate.clone())?;
-            if tape::kept(next.margin < answer.margin) {
+            if self.query.kept(next.margin < answer.margin) {
                 if next.crossed
                     && let Some(survivor) = self.survivor(&candidate)?
                 {
@@ -226,8 +221,8 @@ impl Search<'_> {
 
     /// The first 8-bit picture that stands for `values` and crosses too; costs a query
     /// each. The judge has the last word where no query is left.
-    fn survivor(&mut self, values: &[f32]) -> Result<Option<Vec<f32>>, OracleError> {
-        let (threat, clean) = (self.square.threat, &self.target.picture);
+    fn survivor(&mut self, values: &[f32]) -> Result<Option<Vec<f32>>, Stop> {
+        let (threat, clean) = (self.query.threat, &self.target.picture);
         let plain = threat.round(clean, values);
         if let Some(stand) = self.stands(&plain)? {
             return Ok(Some(stand));
@@ -241,7 +236,7 @@ impl Search<'_> {
     }
 
     /// The values of `picture` where a query is left and it crosses.
-    fn stands(&mut self, picture: &RgbImage) -> Result<Option<Vec<f32>>, OracleError> {
+    fn stands(&mut self, picture: &RgbImage) -> Result<Option<Vec<f32>>, Stop> {
         if self.exhausted() {
             return Ok(None);
         }
@@ -279,8 +274,8 @@ impl Search<'_> {
         let mut delta: Vec<f64> =
             best.iter().zip(clean).map(|(&value, &centre)| f64::from(value - centre)).collect();
         let (into, from) = (self.corner(side), self.corner(side));
-        tape::step(|| json!({ "into": into, "from": from, "side": side }));
-        let eps = f64::from(self.square.threat.eps());
+        self.query.step(|| json!({ "into": into, "from": from, "side": side }));
+        let eps = f64::from(self.query.threat.eps());
         let unused = (eps * eps - squares(&delta)).max(0.0);
         let hills = self.two_hills(side);
         let mut fresh = Vec::with_capacity(3 * side * side);
@@ -306,7 +301,7 @@ impl Search<'_> {
 
     /// clean + delta stretched to the radius, within \[0, 1\].
     fn stretched(&self, clean: &[f32], delta: &[f64]) -> Vec<f32> {
-        let scale = f64::from(self.square.threat.eps()) / squares(delta).sqrt().max(1e-10);
+        let scale = f64::from(self.query.threat.eps()) / squares(delta).sqrt().max(1e-10);
         let moved = clean.iter().zip(delta);
         moved.map(|(&value, &change)| (f64::from(value) + change * scale).clamp(0.0, 1.0) as f32).collect()
     }
@@ -378,8 +373,9 @@ fn outside(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attack::ledger;
+    use crate::data::batch::Batch;
     use crate::data::manifest::Label;
+    use crate::detector::oracle::Oracle;
     use std::sync::Mutex;
 
     const RES: usize = 12;
@@ -410,9 +406,11 @@ mod tests {
     fn asked(threat: Threat, p: f64, queries: u64) -> Vec<Vec<f32>> {
         let oracle = Recorder::default();
         let settings = SquareSettings { queries, p, ..SquareSettings::default() };
-        let square = Square::new(&oracle, threat, 0.0, settings);
-        let (proposals, spent) = ledger::scope(1, || square.propose(&[target(0)]));
-        assert_eq!((spent, proposals.unwrap()[0].queries), (queries, queries));
+        let target = target(0);
+        let query = Query::new(&target, &oracle, 0.0);
+        Square::new(settings).propose(std::slice::from_ref(&query), threat).unwrap();
+        assert_eq!(query.spent(), queries);
+        drop(query);
         oracle.0.into_inner().unwrap()
     }
 
@@ -484,8 +482,7 @@ mod tests {
         };
         let oracle = Recorder::default();
         let settings = SquareSettings { queries: 200, p: 0.1, ..SquareSettings::default() };
-        let square = Square::new(&oracle, threat, 0.0, settings);
-        ledger::scope(1, || square.propose(std::slice::from_ref(&grey))).0.unwrap();
+        Square::new(settings).propose(&[Query::new(&grey, &oracle, 0.0)], threat).unwrap();
         let clean = planes(&grey.picture);
         let all = oracle.0.into_inner().unwrap();
         for values in &all {
@@ -513,10 +510,11 @@ mod tests {
         let oracle = Recorder::default();
         for (eps, queries) in [(0.0, 10), (8.0, 0)] {
             let settings = SquareSettings { queries, ..SquareSettings::default() };
-            let square = Square::new(&oracle, linf(eps), 0.0, settings);
-            let (proposals, spent) = ledger::scope(1, || square.propose(&[target(0)]));
-            assert_eq!(spent, 0);
-            assert_eq!(proposals.unwrap()[0].values, planes(&target(0).picture));
+            let target = target(0);
+            let query = Query::new(&target, &oracle, 0.0);
+            let proposals = Square::new(settings).propose(std::slice::from_ref(&query), linf(eps));
+            assert_eq!(query.spent(), 0);
+            assert_eq!(proposals.unwrap()[0].values, planes(&target.picture));
         }
     }
 }

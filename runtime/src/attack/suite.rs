@@ -9,7 +9,7 @@ use super::gates;
 use super::gradient::transfer;
 use super::journal::{Entry, Finding};
 use super::judge::{self, JudgeError, Judgement};
-use super::ledger;
+use super::query;
 use super::result::{Gate, SampleResult, Stage};
 use super::resumption::Memory;
 use super::summary::{self, Summary};
@@ -181,7 +181,7 @@ fn meet(worst: &mut Entry, next: Entry, threshold: f32) {
         non_finite: a.non_finite + b.non_finite,
         excess_255: a.excess_255.max(b.excess_255),
         miscounted: a.miscounted || b.miscounted,
-        never_differed: ledger::together(a.never_differed, b.never_differed),
+        never_differed: query::together(a.never_differed, b.never_differed),
         gradients_evaluated: a.gradients_evaluated + b.gradients_evaluated,
         gradients_zero: a.gradients_zero + b.gradients_zero,
         gradients_non_finite: a.gradients_non_finite + b.gradients_non_finite,

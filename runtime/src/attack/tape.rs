@@ -17,40 +17,24 @@
 //! Played again, the attack draws from its keyed streams as ever and asks the tape in
 //! the place of the model; a draw, a candidate or a decision that differs from the
 //! tape's ends it with the first difference. What it proposes is judged by the model.
-//!
-//! As the ledger's, the reel in use belongs to the thread.
 
+use super::Attack;
+use super::recorder::{Event, Recorder};
 use super::result::AttackReport;
 use super::threat::{Norm, Threat};
-use super::{Attack, Proposal};
-use crate::data::batch::Batch;
-use crate::data::manifest::Label;
 use crate::detector::evaluate::ModelInfo;
 use crate::detector::oracle::OracleError;
-use crate::random::{self, Key};
 use crate::storage::{self, StorageError};
-use rand::TryRng;
-use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
-use std::cell::RefCell;
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-/// Words of a row of draws that are written out.
-pub const VERBATIM: usize = 64;
-
 /// The first line of a tape.
 const FORMAT: &str = "dfrt tape 1";
-
-thread_local! {
-    static REEL: RefCell<Option<Reel>> = const { RefCell::new(None) };
-}
 
 /// Whose tape it is: what must be the same when it is played.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,7 +63,7 @@ impl Header {
         Self {
             format: FORMAT.to_owned(),
             method: attack.name().to_owned(),
-            params: attack.parameters(),
+            params: attack.parameters(threat),
             norm: threat.norm,
             eps_255: threat.eps_255,
             threshold,
@@ -145,86 +129,6 @@ pub enum TapeError {
     },
 }
 
-/// What happened.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Event {
-    /// Random words.
-    Drawn(Drawn),
-    /// A query.
-    Asked(Asked),
-    /// What the attack says it tries.
-    Step(Value),
-    /// Whether the candidate was kept.
-    Kept(bool),
-}
-
-/// A row of random words.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Drawn {
-    /// All of them.
-    Words(String),
-    /// Too many to write out.
-    Hash {
-        /// How many.
-        words: u64,
-        /// Of their bytes.
-        sha256: String,
-    },
-}
-
-/// A query and its answer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Asked {
-    /// How many pictures were asked about together.
-    pub pictures: usize,
-    /// Of their values.
-    pub sha256: String,
-    /// The answer of a scoring model.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub logits: Option<Vec<Logit>>,
-    /// The answer of a labelling model.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub labels: Option<Vec<Option<Label>>>,
-}
-
-/// A logit to its last bit; those that are no finite numbers are words.
-#[derive(Clone, Copy, Debug)]
-pub struct Logit(pub f32);
-
-impl PartialEq for Logit {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.to_bits() == other.0.to_bits() || self.0.is_nan() && other.0.is_nan()
-    }
-}
-
-impl Serialize for Logit {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        // As an f64 every f32 comes back, whatever a reader does with the last digit.
-        if self.0.is_finite() {
-            to.serialize_f64(self.0.into())
-        } else {
-            to.serialize_str(&self.0.to_string())
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Logit {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Form {
-            Number(f64),
-            Word(String),
-        }
-        match Form::deserialize(from)? {
-            Form::Number(number) => Ok(Self(number as f32)),
-            Form::Word(word) => word.parse().map(Self).map_err(serde::de::Error::custom),
-        }
-    }
-}
-
 /// A picture's line.
 #[derive(Serialize, Deserialize)]
 struct Picture {
@@ -285,33 +189,32 @@ impl Tape {
         }
     }
 
-    /// Has `propose` attack picture `id` while the tape runs.
+    /// Begins the record of picture `id`, which is compared with the tape's where it is played.
     ///
     /// # Errors
-    /// Its own, a disk that is full, or a tape that says otherwise.
-    pub(super) fn picture(
-        &self,
-        id: u64,
-        propose: impl FnOnce() -> Result<Vec<Proposal>, OracleError>,
-    ) -> Result<Vec<Proposal>, OracleError> {
-        let expected = match &self.mode {
-            Mode::Recording(_) => None,
-            Mode::Playing(pictures) => Some(
-                pictures
-                    .get(&id)
-                    .cloned()
-                    .ok_or_else(|| self.failed(id, "the picture is not on the tape"))?,
-            ),
-        };
-        let (proposals, reel) = run(Reel::new(expected), propose);
-        let events = reel.ended().map_err(|fault| self.failed(id, &fault))?;
-        let proposals = proposals?;
-        if let Mode::Recording(file) = &self.mode {
+    /// A tape that is played does not have the picture.
+    pub(super) fn begin(&self, id: u64) -> Result<Recorder, OracleError> {
+        match &self.mode {
+            Mode::Recording(_) => Ok(Recorder::new(None)),
+            Mode::Playing(pictures) => match pictures.get(&id) {
+                Some(events) => Ok(Recorder::new(Some(events.clone()))),
+                None => Err(self.failed(id, "the picture is not on the tape")),
+            },
+        }
+    }
+
+    /// Writes the record of picture `id` down, of a search that was `whole` (no model failed).
+    ///
+    /// # Errors
+    /// A disk that is full, or a tape that says otherwise.
+    pub(super) fn end(&self, id: u64, recorder: Recorder, whole: bool) -> Result<(), OracleError> {
+        let events = recorder.ended().map_err(|fault| self.failed(id, &fault))?;
+        if let (Mode::Recording(file), true) = (&self.mode, whole) {
             let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
             let written = file.write_all(&line(&Picture { id, events })).and_then(|()| file.flush());
             written.map_err(|error| self.failed(id, &format!("it cannot be written: {error}")))?;
         }
-        Ok(proposals)
+        Ok(())
     }
 
     fn failed(&self, id: u64, what: &str) -> OracleError {
@@ -347,241 +250,4 @@ fn read(path: &Path, header: &Header) -> Result<Vec<Picture>, TapeError> {
         serde_json::from_slice(line).map_err(|error| garbled(at + 1, error.to_string()))
     };
     lines.map(picture).collect()
-}
-
-/// One picture's events as they come, beside those of the tape that is played.
-struct Reel {
-    events: Vec<Event>,
-    row: Row,
-    expected: Option<Vec<Event>>,
-    /// The first difference between the two.
-    fault: Option<String>,
-}
-
-/// Words drawn one after the other.
-#[derive(Default)]
-struct Row {
-    words: u64,
-    digits: String,
-    hash: Sha256,
-}
-
-impl Reel {
-    fn new(expected: Option<Vec<Event>>) -> Self {
-        Self { events: Vec::new(), row: Row::default(), expected, fault: None }
-    }
-
-    fn draw(&mut self, bytes: &[u8]) {
-        self.row.words += 1;
-        self.row.hash.update(bytes);
-        if self.row.words <= VERBATIM as u64 {
-            // As a number is written: the highest byte first.
-            bytes.iter().rev().for_each(|byte| self.row.digits.push_str(&format!("{byte:02x}")));
-        }
-    }
-
-    fn end_row(&mut self) {
-        let Row { words, digits, hash } = std::mem::take(&mut self.row);
-        if words == 0 {
-            return;
-        }
-        let verbatim = words <= VERBATIM as u64;
-        let drawn = if verbatim { Drawn::Words(digits) } else { Drawn::Hash { words, sha256: hex(hash) } };
-        self.add(Event::Drawn(drawn));
-    }
-
-    fn push(&mut self, event: Event) {
-        self.end_row();
-        self.add(event);
-    }
-
-    fn add(&mut self, event: Event) {
-        if let (Some(expected), None) = (&self.expected, &self.fault) {
-            let at = self.events.len();
-            let on_tape = expected.get(at);
-            if on_tape != Some(&event) {
-                self.fault = Some(difference(at, on_tape, &event));
-            }
-        }
-        self.events.push(event);
-    }
-
-    /// The answer that the tape has for the query `asked`, whose own answer is open.
-    fn answer(&mut self, asked: &Asked) -> Result<Option<Asked>, String> {
-        self.end_row();
-        let Some(expected) = &self.expected else { return Ok(None) };
-        if let Some(fault) = &self.fault {
-            return Err(fault.clone());
-        }
-        let at = self.events.len();
-        match expected.get(at) {
-            Some(Event::Asked(on_tape))
-                if on_tape.sha256 == asked.sha256 && on_tape.pictures == asked.pictures =>
-            {
-                Ok(Some(on_tape.clone()))
-            }
-            other => {
-                let fault = difference(at, other, &Event::Asked(asked.clone()));
-                self.fault = Some(fault.clone());
-                Err(fault)
-            }
-        }
-    }
-
-    /// All events, or the first that differs from the tape's.
-    fn ended(mut self) -> Result<Vec<Event>, String> {
-        self.end_row();
-        if let Some(fault) = self.fault {
-            return Err(fault);
-        }
-        let (found, expected) = (self.events.len(), self.expected.map(|events| events.len()));
-        match expected {
-            Some(expected) if expected != found => {
-                Err(format!("ends after {found} events, the tape has {expected}"))
-            }
-            _ => Ok(self.events),
-        }
-    }
-}
-
-fn difference(at: usize, on_tape: Option<&Event>, found: &Event) -> String {
-    let shown = |event: &Event| serde_json::to_string(event).unwrap_or_default();
-    let on_tape = on_tape.map_or_else(|| "nothing more".to_owned(), shown);
-    format!(
-        "event {} is {} and on the tape {on_tape}; its pictures, or this version of the attack, are others",
-        at + 1,
-        shown(found)
-    )
-}
-
-fn hex(hash: Sha256) -> String {
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Runs `work` with `reel` on this thread and gives both back.
-fn run<T>(reel: Reel, work: impl FnOnce() -> T) -> (T, Reel) {
-    /// Gives the outer reel back even where `work` panics.
-    struct Outer(Option<Reel>);
-    impl Drop for Outer {
-        fn drop(&mut self) {
-            REEL.set(self.0.take());
-        }
-    }
-    let outer = Outer(REEL.replace(Some(reel)));
-    let result = work();
-    let reel = REEL.take().expect("whoever ran in between gave it back");
-    drop(outer);
-    (result, reel)
-}
-
-fn with_reel<T>(use_it: impl FnOnce(&mut Reel) -> T) -> Option<T> {
-    REEL.with_borrow_mut(|reel| reel.as_mut().map(use_it))
-}
-
-/// The generator of the stream `parts` under `seed`; what it draws goes on the tape.
-pub(super) fn draws(seed: u64, parts: &[Key<'_>]) -> Draws {
-    Draws { generator: random::stream(seed, parts), taped: with_reel(|_| ()).is_some() }
-}
-
-/// The draws of an attack.
-pub(super) struct Draws {
-    generator: ChaCha8Rng,
-    taped: bool,
-}
-
-impl Draws {
-    fn noted(&self, bytes: &[u8]) {
-        if self.taped {
-            with_reel(|reel| reel.draw(bytes));
-        }
-    }
-}
-
-impl TryRng for Draws {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        let word = self.generator.try_next_u32()?;
-        self.noted(&word.to_le_bytes());
-        Ok(word)
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        let word = self.generator.try_next_u64()?;
-        self.noted(&word.to_le_bytes());
-        Ok(word)
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
-        self.generator.try_fill_bytes(bytes)?;
-        self.noted(bytes);
-        Ok(())
-    }
-}
-
-/// Puts on the tape whether a candidate was kept.
-pub(super) fn kept(kept: bool) -> bool {
-    with_reel(|reel| reel.push(Event::Kept(kept)));
-    kept
-}
-
-/// Puts on the tape what is tried next; `step` is not made where no tape runs.
-pub(super) fn step(step: impl FnOnce() -> Value) {
-    with_reel(|reel| reel.push(Event::Step(step())));
-}
-
-/// The logits of `batch`: the tape's, or else those that `ask` gives, which go on it.
-pub(super) fn logits(
-    batch: &Batch,
-    ask: impl FnOnce() -> Result<Vec<f32>, OracleError>,
-) -> Result<Vec<f32>, OracleError> {
-    let on_tape = |asked: &Asked| asked.logits.as_ref().map(|all| all.iter().map(|one| one.0).collect());
-    answered(batch, ask, on_tape, |asked, logits: &Vec<f32>| {
-        asked.logits = Some(logits.iter().copied().map(Logit).collect());
-    })
-}
-
-/// The labels of `batch`, likewise.
-pub(super) fn labels(
-    batch: &Batch,
-    ask: impl FnOnce() -> Result<Vec<Option<Label>>, OracleError>,
-) -> Result<Vec<Option<Label>>, OracleError> {
-    answered(
-        batch,
-        ask,
-        |asked| asked.labels.clone(),
-        |asked, labels: &Vec<_>| {
-            asked.labels = Some(labels.clone());
-        },
-    )
-}
-
-fn answered<T>(
-    batch: &Batch,
-    ask: impl FnOnce() -> Result<T, OracleError>,
-    on_tape: impl FnOnce(&Asked) -> Option<T>,
-    write: impl FnOnce(&mut Asked, &T),
-) -> Result<T, OracleError> {
-    if with_reel(|_| ()).is_none() {
-        return ask();
-    }
-    let mut asked = Asked { pictures: batch.len(), sha256: hash(batch), logits: None, labels: None };
-    let known = with_reel(|reel| reel.answer(&asked)).unwrap_or(Ok(None)).map_err(OracleError)?;
-    let answer = match known.and_then(|known| on_tape(&known)) {
-        Some(answer) => answer,
-        // The model may have this thread do another picture's work: no borrow is held.
-        None => ask()?,
-    };
-    write(&mut asked, &answer);
-    with_reel(|reel| reel.push(Event::Asked(asked)));
-    Ok(answer)
-}
-
-fn hash(batch: &Batch) -> String {
-    let mut hash = Sha256::new();
-    for values in batch.values.chunks(4096) {
-        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        hash.update(&bytes);
-    }
-    hex(hash)
 }

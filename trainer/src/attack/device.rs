@@ -6,7 +6,6 @@ use crate::gpu::device::GpuError;
 use crate::plan::resident::Resident;
 use dfrt_runtime::attack::Attack;
 use dfrt_runtime::attack::gradient::steps::{Device, StepSettings};
-use dfrt_runtime::attack::threat::Threat;
 use dfrt_runtime::detector::oracle::{GradientOracle, OracleError};
 
 /// The network and its gradients, made once for any number of attacks.
@@ -39,10 +38,9 @@ impl Device for GpuDevice {
     fn steps<'a>(
         &'a self,
         name: &'static str,
-        threat: Threat,
         settings: StepSettings,
     ) -> Result<Box<dyn Attack + 'a>, OracleError> {
-        let pgd = Pgd::new(name, &self.network, self.batch(), threat, settings);
+        let pgd = Pgd::new(name, &self.network, self.batch(), settings);
         Ok(Box::new(pgd.map_err(|error| OracleError(error.to_string()))?))
     }
 }

@@ -14,7 +14,7 @@ use crate::plan::resident::Resident;
 use crate::plan::{evaluation, input_gradient, names};
 use dfrt_runtime::attack::gates;
 use dfrt_runtime::attack::gradient::steps::StepSettings;
-use dfrt_runtime::attack::ledger::{Answers, together};
+use dfrt_runtime::attack::query::{Answers, Query, together};
 use dfrt_runtime::attack::result::Gate;
 use dfrt_runtime::attack::threat::{Norm, Threat};
 use dfrt_runtime::attack::{Attack, GradientCount, Proposal, Target};
@@ -23,7 +23,8 @@ use dfrt_runtime::detector::oracle::{AttackLoss, OracleError};
 use dfrt_runtime::random;
 use rand::RngExt;
 use serde_json::{Map, Value, json};
-use std::sync::Mutex;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 
 /// FGSM or PGD against a network on the GPU.
 #[derive(Debug)]
@@ -31,10 +32,11 @@ pub struct Pgd {
     name: &'static str,
     network: Resident,
     batch: usize,
-    threat: Threat,
     settings: StepSettings,
+    named: HashMap<String, Buffer>,
     buffers: Mutex<Buffers>,
-    step: Executable,
+    /// The step of the last threat that was asked for.
+    step: Mutex<Option<(Threat, Arc<Executable>)>>,
     score: Executable,
 }
 
@@ -66,7 +68,6 @@ impl Pgd {
         name: &'static str,
         network: &Resident,
         batch: usize,
-        threat: Threat,
         settings: StepSettings,
     ) -> Result<Self, GpuError> {
         let network = network.folded()?;
@@ -86,27 +87,52 @@ impl Pgd {
         named.insert(names::LOGITS.to_owned(), buffers.logits.clone());
         named.insert(names::LOSSES.to_owned(), engine.buffer(names::LOSSES, batch)?);
         named.insert(NORMS.to_owned(), buffers.norms.clone());
-        let shape = Shape { n: batch, pixels, eps: threat.eps(), size: (settings.step_255 / 255.0) as f32 };
-        let step = engine.compile(&record_step(&network, batch, threat.norm, shape), &named)?;
         let score =
             engine.compile(&evaluation::record_floats(&network.graph, &network.layout, batch), &named)?;
-        Ok(Self { name, network, batch, threat, settings, buffers: Mutex::new(buffers), step, score })
+        let (buffers, step) = (Mutex::new(buffers), Mutex::default());
+        Ok(Self { name, network, batch, settings, named, buffers, step, score })
+    }
+
+    /// The kernels of a step within `threat`.
+    fn step(&self, threat: Threat) -> Result<Arc<Executable>, GpuError> {
+        let mut step = self.step.lock().expect("no holder panics");
+        if let Some((_, step)) = step.as_ref().filter(|(known, _)| *known == threat) {
+            return Ok(Arc::clone(step));
+        }
+        let network = &self.network;
+        let size = (self.settings.step_255(threat) / 255.0) as f32;
+        let pixels = network.graph.res * network.graph.res;
+        let shape = Shape { n: self.batch, pixels, eps: threat.eps(), size };
+        let recording = record_step(network, self.batch, threat.norm, shape);
+        let made = Arc::new(network.engine.compile(&recording, &self.named)?);
+        *step = Some((threat, Arc::clone(&made)));
+        Ok(made)
     }
 
     /// One start of `steps` steps for at most `self.batch` targets.
-    fn start(&self, targets: &[Target], restart: usize, steps: usize) -> Result<Outcome, GpuError> {
-        let engine = &self.network.engine;
+    fn start(
+        &self,
+        targets: &[Target],
+        threat: Threat,
+        restart: usize,
+        steps: usize,
+    ) -> Result<Outcome, GpuError> {
+        let (engine, kernels) = (&self.network.engine, self.step(threat)?);
         let res = self.network.graph.res;
         let buffers = self.buffers.lock().expect("no holder panics");
         let clean = Batch::of(res, targets.iter().map(|target| &target.picture));
         let labels: Vec<_> = targets.iter().map(|target| target.label).collect();
         engine.write(&buffers.clean, 0, &channels_last(&clean));
-        engine.write(&buffers.adversarial, 0, &channels_last(&self.first_point(&clean, targets, restart)));
+        engine.write(
+            &buffers.adversarial,
+            0,
+            &channels_last(&self.first_point(&clean, targets, threat, restart)),
+        );
         engine.write(&buffers.labels, 0, &label_values(&labels));
         let mut gradients = vec![GradientCount::default(); targets.len()];
         let mut before = vec![Vec::new(); targets.len()];
         for step in 0..steps {
-            engine.run(&self.step)?;
+            engine.run(&kernels)?;
             // The first and the last gradient and logit are looked at; the others stay on the GPU.
             if step == 0 || step + 1 == steps {
                 let norms = engine.read(&buffers.norms, 0, targets.len())?;
@@ -124,7 +150,7 @@ impl Pgd {
     }
 
     /// Where the steps begin: the pictures, or a random point of each one's ball.
-    fn first_point(&self, clean: &Batch, targets: &[Target], restart: usize) -> Batch {
+    fn first_point(&self, clean: &Batch, targets: &[Target], threat: Threat, restart: usize) -> Batch {
         let mut start = clean.clone();
         if !self.settings.random_start {
             return start;
@@ -134,17 +160,17 @@ impl Pgd {
             let name = [self.name.into(), target.id.into(), (restart as u64).into()];
             let mut draws = random::stream(self.settings.seed, &name);
             let mut offsets: Vec<f32> = (0..stride).map(|_| draws.random_range(-1.0..=1.0f32)).collect();
-            let scale = match self.threat.norm {
-                Norm::Linf => self.threat.eps(),
+            let scale = match threat.norm {
+                Norm::Linf => threat.eps(),
                 Norm::L2 => {
                     let length = offsets.iter().map(|offset| offset * offset).sum::<f32>().sqrt();
-                    self.threat.eps() * draws.random_range(0.0..=1.0f32) / length.max(1e-12)
+                    threat.eps() * draws.random_range(0.0..=1.0f32) / length.max(1e-12)
                 }
             };
             offsets.iter_mut().for_each(|offset| *offset *= scale);
             let values = &mut start.values[index * stride..(index + 1) * stride];
             values.iter_mut().zip(&offsets).for_each(|(value, offset)| *value += offset);
-            self.threat.clip(clean.picture(index), values);
+            threat.clip(clean.picture(index), values);
         }
         start
     }
@@ -177,11 +203,11 @@ impl Attack for Pgd {
         self.name
     }
 
-    fn parameters(&self) -> Map<String, Value> {
+    fn parameters(&self, threat: Threat) -> Map<String, Value> {
         let settings = self.settings;
         let pairs = [
             ("steps", json!(settings.steps)),
-            ("step_255", json!(settings.step_255)),
+            ("step_255", json!(settings.step_255(threat))),
             ("random_start", json!(settings.random_start)),
             ("restarts", json!(settings.restarts)),
             ("loss", json!("margin")),
@@ -195,14 +221,15 @@ impl Attack for Pgd {
     }
 
     /// From the same start with a quarter of the steps, PGD-10 beside PGD-40.
-    fn checks(&self, targets: &[Target]) -> Result<Vec<Gate>, OracleError> {
+    fn checks(&self, targets: &[Target], threat: Threat) -> Result<Vec<Gate>, OracleError> {
         let targets = &targets[..targets.len().min(self.batch)];
         let quarter = self.settings.steps / 4;
         if quarter == 0 || targets.is_empty() {
             return Ok(Vec::new());
         }
         let mean = |steps| {
-            let outcome = self.start(targets, 0, steps).map_err(|error| OracleError(error.to_string()))?;
+            let outcome =
+                self.start(targets, threat, 0, steps).map_err(|error| OracleError(error.to_string()))?;
             let sum: f64 = outcome.margins.iter().copied().map(f64::from).sum();
             Ok(sum / targets.len() as f64)
         };
@@ -210,7 +237,9 @@ impl Attack for Pgd {
         Ok(vec![gates::steps_go_on(margins)])
     }
 
-    fn propose(&self, targets: &[Target]) -> Result<Vec<Proposal>, OracleError> {
+    fn propose(&self, queries: &[Query<'_>], threat: Threat) -> Result<Vec<Proposal>, OracleError> {
+        let targets: Vec<Target> = queries.iter().map(|query| query.target().clone()).collect();
+        let targets = &targets[..];
         let mut proposals = Vec::with_capacity(targets.len());
         for targets in targets.chunks(self.batch) {
             let mut best: Vec<(f32, Proposal)> = Vec::new();
@@ -218,7 +247,7 @@ impl Attack for Pgd {
             let (mut before, mut after) =
                 (vec![Answers::default(); targets.len()], vec![Answers::default(); targets.len()]);
             for restart in 0..self.settings.restarts.max(1) {
-                let outcome = self.start(targets, restart, self.settings.steps);
+                let outcome = self.start(targets, threat, restart, self.settings.steps);
                 let outcome = outcome.map_err(|error| OracleError(error.to_string()))?;
                 for (index, &margin) in outcome.margins.iter().enumerate() {
                     outcome.before[index].iter().for_each(|logit| before[index].take(logit.to_bits().into()));

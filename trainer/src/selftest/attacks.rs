@@ -6,9 +6,12 @@ use crate::attack::pgd::Pgd;
 use crate::gpu::engine::Engine;
 use crate::reference::network::{Mode, Network};
 use dfrt_runtime::attack::gradient::steps::StepSettings;
+use dfrt_runtime::attack::query::Query;
 use dfrt_runtime::attack::threat::{Norm, Threat};
 use dfrt_runtime::attack::{Attack, Target};
+use dfrt_runtime::data::batch::Batch;
 use dfrt_runtime::data::manifest::Label;
+use dfrt_runtime::detector::oracle::{Oracle, OracleError};
 use std::sync::Arc;
 
 /// The checks of this file.
@@ -34,6 +37,23 @@ fn targets(scene: &Scene) -> Vec<Target> {
     scene.pictures.iter().enumerate().map(target).collect()
 }
 
+/// Nobody is asked: the network is on the device.
+struct Absent;
+
+impl Oracle for Absent {
+    fn logits(&self, _: &Batch) -> Result<Vec<f32>, OracleError> {
+        Err(OracleError("an attack by gradients asked the judge's model".to_owned()))
+    }
+
+    fn res(&self) -> usize {
+        32
+    }
+}
+
+fn queries(targets: &[Target]) -> Vec<Query<'_>> {
+    targets.iter().map(|target| Query::new(target, &Absent, 0.0)).collect()
+}
+
 fn threat(norm: Norm, eps_255: f64) -> Result<Threat, Fault> {
     Threat::new(norm, eps_255).map_err(|error| Fault(error.to_string()))
 }
@@ -44,8 +64,8 @@ fn fgsm(engine: &Arc<Engine>) -> Finding {
     let targets = targets(&scene);
     let threat = threat(Norm::Linf, 8.0)?;
     // A batch that the targets do not fill evenly.
-    let attack = Pgd::new("fgsm", &scene.network, 2, threat, StepSettings::fgsm(threat))?;
-    let proposals = attack.propose(&targets)?;
+    let attack = Pgd::new("fgsm", &scene.network, 2, StepSettings::FGSM)?;
+    let proposals = attack.propose(&queries(&targets), threat)?;
     let unknown = proposals.iter().all(|proposal| proposal.never_differed.is_none());
     require(unknown, "one step cannot tell whether answers differ")?;
     let state = scene.state();
@@ -78,8 +98,8 @@ fn descends(engine: &Arc<Engine>, norm: Norm, eps_255: f64) -> Finding {
     let scene = Scene::new(engine, "efficientnet-tiny", 32, 3)?;
     let targets = targets(&scene);
     let threat = threat(norm, eps_255)?;
-    let attack = Pgd::new("pgd", &scene.network, 3, threat, StepSettings::pgd(threat, 10, 2, 0))?;
-    let proposals = attack.propose(&targets)?;
+    let attack = Pgd::new("pgd", &scene.network, 3, StepSettings::pgd(10, 2, 0))?;
+    let proposals = attack.propose(&queries(&targets), threat)?;
     let informed = proposals.iter().all(|proposal| proposal.never_differed == Some(false));
     require(informed, "the logits of ten steps count as all the same")?;
     let state = scene.state();
@@ -105,7 +125,7 @@ fn descends(engine: &Arc<Engine>, norm: Norm, eps_255: f64) -> Finding {
         largest = largest.max(excess);
     }
     // Asking twice gives the same pictures: the draws are keyed by picture.
-    let alone = attack.propose(&targets[2..])?;
+    let alone = attack.propose(&queries(&targets[2..]), threat)?;
     let expected: Vec<f64> = proposals[2].values.iter().map(|&value| value.into()).collect();
     compare("a picture attacked alone", &alone[0].values, &expected, 0.0)?;
     Ok(largest)

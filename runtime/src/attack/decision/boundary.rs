@@ -12,11 +12,11 @@
 //! to a hundred: a budget of some thousands would see no change. The walk starts
 //! on the boundary, found by a binary search from noise or blended noise.
 
-use super::{Field, Search, Stop};
-use crate::attack::tape;
+use super::{Search, Stop, propose};
+use crate::attack::query::Query;
 use crate::attack::threat::{Norm, Threat};
-use crate::attack::{Attack, Goal, NormError, Proposal, Target, record};
-use crate::detector::oracle::{DecisionOracle, OracleError};
+use crate::attack::{Attack, Goal, Proposal, record};
+use crate::detector::oracle::OracleError;
 use crate::random::normal;
 use rand::Rng;
 use serde_json::{Map, Value, json};
@@ -56,28 +56,19 @@ impl Default for BoundarySettings {
 }
 
 /// The attack.
-pub struct Boundary<'a> {
-    field: Field<'a>,
+pub struct Boundary {
     settings: BoundarySettings,
 }
 
-impl<'a> Boundary<'a> {
-    /// Attacks what `oracle` decides within `threat`.
-    ///
-    /// # Errors
-    /// A norm other than L2.
-    pub fn new(
-        oracle: &'a dyn DecisionOracle,
-        threat: Threat,
-        settings: BoundarySettings,
-    ) -> Result<Self, NormError> {
-        NormError::unless(NAME, Norm::L2, threat)?;
-        Ok(Self { field: Field::new(oracle, threat, settings.queries, settings.goal), settings })
+impl Boundary {
+    /// The attack.
+    pub fn new(settings: BoundarySettings) -> Self {
+        Self { settings }
     }
 
     fn search(&self, search: &mut Search<'_>) -> Result<(), Stop> {
         let BoundarySettings { spherical, inward, adaptation, seed, .. } = self.settings;
-        let mut random = tape::draws(seed, &[NAME.into(), search.id().into(), 0.into()]);
+        let mut random = search.query.draws(seed, &[NAME.into(), search.id().into(), 0.into()]);
         let mut spherical = Stride::new(spherical, (0.2, 0.5));
         let mut inward = Stride::new(inward, (0.1, 0.25));
         let far = search.start(&mut random)?;
@@ -160,12 +151,16 @@ fn turned(clean: &[f32], current: &[f32], size: f64, random: &mut impl Rng) -> V
     moved.map(value).collect()
 }
 
-impl Attack for Boundary<'_> {
+impl Attack for Boundary {
     fn name(&self) -> &str {
         NAME
     }
 
-    fn parameters(&self) -> Map<String, Value> {
+    fn norms(&self) -> &'static [Norm] {
+        &[Norm::L2]
+    }
+
+    fn parameters(&self, _threat: Threat) -> Map<String, Value> {
         let BoundarySettings { queries, spherical, inward, adaptation, seed, goal } = self.settings;
         record([
             ("queries", json!(queries)),
@@ -177,12 +172,12 @@ impl Attack for Boundary<'_> {
         ])
     }
 
-    fn measures(&self) -> Option<Norm> {
-        self.field.measures()
+    fn measures(&self, threat: Threat) -> Option<Norm> {
+        self.settings.goal.measures(threat)
     }
 
-    fn propose(&self, targets: &[Target]) -> Result<Vec<Proposal>, OracleError> {
-        self.field.propose(targets, |search| self.search(search))
+    fn propose(&self, queries: &[Query<'_>], threat: Threat) -> Result<Vec<Proposal>, OracleError> {
+        propose(queries, threat, (self.settings.queries, self.settings.goal), |search| self.search(search))
     }
 }
 

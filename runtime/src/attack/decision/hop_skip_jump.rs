@@ -11,11 +11,11 @@
 //! distance (d = 3 * res * res) would move a pixel by less than an f32 tells
 //! apart. Every other start is blended with the clean picture.
 
-use super::{Field, Search, Stop, TOGETHER};
-use crate::attack::tape;
+use super::{Search, Stop, TOGETHER, propose};
+use crate::attack::query::Query;
 use crate::attack::threat::{Norm, Threat};
-use crate::attack::{Attack, Goal, Proposal, Target, record};
-use crate::detector::oracle::{DecisionOracle, OracleError};
+use crate::attack::{Attack, Goal, Proposal, record};
+use crate::detector::oracle::OracleError;
 use crate::random::normal;
 use rand::{Rng, RngExt};
 use serde_json::{Map, Value, json};
@@ -48,20 +48,19 @@ impl Default for HopSkipJumpSettings {
 }
 
 /// The attack.
-pub struct HopSkipJump<'a> {
-    field: Field<'a>,
+pub struct HopSkipJump {
     settings: HopSkipJumpSettings,
 }
 
-impl<'a> HopSkipJump<'a> {
-    /// Attacks what `oracle` decides within `threat`.
-    pub fn new(oracle: &'a dyn DecisionOracle, threat: Threat, settings: HopSkipJumpSettings) -> Self {
-        Self { field: Field::new(oracle, threat, settings.queries, settings.goal), settings }
+impl HopSkipJump {
+    /// The attack.
+    pub fn new(settings: HopSkipJumpSettings) -> Self {
+        Self { settings }
     }
 
     fn search(&self, search: &mut Search<'_>) -> Result<(), Stop> {
         let key = [self.name().into(), search.id().into(), 0.into()];
-        let mut random = tape::draws(self.settings.seed, &key);
+        let mut random = search.query.draws(self.settings.seed, &key);
         let tolerance = self.settings.probe / (search.clean().len() as f64).sqrt();
         let far = search.start(&mut random)?;
         let mut current = search.approach(&far, tolerance)?;
@@ -82,8 +81,9 @@ impl<'a> HopSkipJump<'a> {
         step: u64,
         random: &mut impl Rng,
     ) -> Result<Vec<f64>, Stop> {
-        let wished = (self.settings.samples as f64 * (step as f64).sqrt()) as u64;
-        let mut rest = wished.clamp(1, self.settings.most_samples.max(1)).min(search.inquiry.left());
+        let norm = search.query.threat.norm;
+        let most = (self.settings.samples as f64 * (step as f64).sqrt()) as u64;
+        let mut rest = most.clamp(1, self.settings.most_samples.max(1)).min(search.query.left());
         if rest == 0 {
             return Err(Stop::Over);
         }
@@ -93,7 +93,7 @@ impl<'a> HopSkipJump<'a> {
         while rest > 0 {
             let round = rest.min(TOGETHER as u64);
             rest -= round;
-            let points: Vec<f32> = (0..round).flat_map(|_| self.point(current, reach, random)).collect();
+            let points: Vec<f32> = (0..round).flat_map(|_| point(norm, current, reach, random)).collect();
             let sides = search.sides(points.clone())?;
             for (point, side) in points.chunks(current.len()).zip(sides) {
                 let answer = if side { 1.0 } else { -1.0 };
@@ -108,38 +108,17 @@ impl<'a> HopSkipJump<'a> {
         // Answers that all agree have no mean to subtract.
         let mean: f64 = if crossed == total || crossed == -total { 0.0 } else { crossed / total };
         let way = sum.iter().zip(all).map(|(sum, all)| sum - mean * all);
-        Ok(self.normalised(way.collect()))
+        Ok(normalised(norm, way.collect()))
     }
 
     /// The Euclidean length of a point's change. In Linf the distance is that of
     /// one value, so that all of them together reach sqrt(d) times as far.
     fn reach(&self, search: &Search<'_>, current: &[f32]) -> f64 {
         let distance = self.settings.probe * search.distance(current);
-        match self.field.threat.norm {
+        match search.query.threat.norm {
             Norm::L2 => distance,
             Norm::Linf => distance * (current.len() as f64).sqrt(),
         }
-    }
-
-    /// A random point around `current`, within \[0, 1\].
-    fn point(&self, current: &[f32], reach: f64, random: &mut impl Rng) -> Vec<f32> {
-        let draw = |_| match self.field.threat.norm {
-            Norm::L2 => normal(random),
-            Norm::Linf => random.random_range(-1.0..=1.0f32),
-        };
-        let direction: Vec<f32> = (0..current.len()).map(draw).collect();
-        let length = direction.iter().map(|unit| f64::from(*unit).powi(2)).sum::<f64>().sqrt();
-        let scale = (reach / length.max(1e-12)) as f32;
-        current.iter().zip(direction).map(|(value, unit)| (value + scale * unit).clamp(0.0, 1.0)).collect()
-    }
-
-    fn normalised(&self, mut way: Vec<f64>) -> Vec<f64> {
-        let length = way.iter().map(|value| value * value).sum::<f64>().sqrt().max(f64::MIN_POSITIVE);
-        way.iter_mut().for_each(|value| match self.field.threat.norm {
-            Norm::L2 => *value /= length,
-            Norm::Linf => *value = if *value == 0.0 { 0.0 } else { value.signum() },
-        });
-        way
     }
 
     /// A crossing along `way`; `current` itself where no jump crosses.
@@ -163,12 +142,34 @@ impl<'a> HopSkipJump<'a> {
     }
 }
 
-impl Attack for HopSkipJump<'_> {
+/// A random point around `current`, within \[0, 1\].
+fn point(norm: Norm, current: &[f32], reach: f64, random: &mut impl Rng) -> Vec<f32> {
+    let draw = |_| match norm {
+        Norm::L2 => normal(random),
+        Norm::Linf => random.random_range(-1.0..=1.0f32),
+    };
+    let direction: Vec<f32> = (0..current.len()).map(draw).collect();
+    let length = direction.iter().map(|unit| f64::from(*unit).powi(2)).sum::<f64>().sqrt();
+    let scale = (reach / length.max(1e-12)) as f32;
+    current.iter().zip(direction).map(|(value, unit)| (value + scale * unit).clamp(0.0, 1.0)).collect()
+}
+
+/// `way` as signs in Linf, of length 1 in L2.
+fn normalised(norm: Norm, mut way: Vec<f64>) -> Vec<f64> {
+    let length = way.iter().map(|value| value * value).sum::<f64>().sqrt().max(f64::MIN_POSITIVE);
+    way.iter_mut().for_each(|value| match norm {
+        Norm::L2 => *value /= length,
+        Norm::Linf => *value = if *value == 0.0 { 0.0 } else { value.signum() },
+    });
+    way
+}
+
+impl Attack for HopSkipJump {
     fn name(&self) -> &str {
         "hop-skip-jump"
     }
 
-    fn parameters(&self) -> Map<String, Value> {
+    fn parameters(&self, _threat: Threat) -> Map<String, Value> {
         let HopSkipJumpSettings { queries, samples, most_samples, probe, seed, goal } = self.settings;
         record([
             ("queries", json!(queries)),
@@ -180,11 +181,11 @@ impl Attack for HopSkipJump<'_> {
         ])
     }
 
-    fn measures(&self) -> Option<Norm> {
-        self.field.measures()
+    fn measures(&self, threat: Threat) -> Option<Norm> {
+        self.settings.goal.measures(threat)
     }
 
-    fn propose(&self, targets: &[Target]) -> Result<Vec<Proposal>, OracleError> {
-        self.field.propose(targets, |search| self.search(search))
+    fn propose(&self, queries: &[Query<'_>], threat: Threat) -> Result<Vec<Proposal>, OracleError> {
+        propose(queries, threat, (self.settings.queries, self.settings.goal), |search| self.search(search))
     }
 }

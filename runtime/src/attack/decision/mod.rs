@@ -11,55 +11,34 @@ pub mod boundary;
 pub mod hop_skip_jump;
 pub mod rays;
 
-use super::inquiry::{Inquiry, Stop, TOGETHER};
-use super::ledger::Counted;
+use super::query::{Handle, Labels, Query, Stop, TOGETHER};
 use super::threat::{Norm, Threat};
-use super::{Goal, Proposal, Target, planes, tape};
+use super::{Goal, Proposal, planes};
 use crate::data::manifest::Label;
-use crate::detector::oracle::{DecisionOracle, OracleError};
+use crate::detector::oracle::OracleError;
 use rand::{Rng, RngExt};
 
-/// A labelling model, the ball around each picture, and the budget of each.
-struct Field<'a> {
-    oracle: Counted<'a, dyn DecisionOracle + 'a>,
+/// What `search` finds for each picture within `threat`, with a budget of queries and after a
+/// goal. It ends by itself, with its budget, or with a success.
+fn propose(
+    queries: &[Query<'_>],
     threat: Threat,
-    queries: u64,
-    goal: Goal,
-}
-
-impl<'a> Field<'a> {
-    fn new(oracle: &'a dyn DecisionOracle, threat: Threat, queries: u64, goal: Goal) -> Self {
-        Self { oracle: Counted::new(oracle, Some(queries)), threat, queries, goal }
-    }
-
-    /// The norm of the distances that are measured, where any are.
-    fn measures(&self) -> Option<Norm> {
-        (self.goal == Goal::Nearest && self.threat.eps_255 > 0.0).then_some(self.threat.norm)
-    }
-
-    /// What `search` found for each target. It ends by itself, with its budget,
-    /// or with a success.
-    fn propose(
-        &self,
-        targets: &[Target],
-        search: impl Fn(&mut Search<'_>) -> Result<(), Stop>,
-    ) -> Result<Vec<Proposal>, OracleError> {
-        let propose = |target| {
-            let mut state = Search::new(self, target);
-            if !state.inquiry.idle()
-                && let Err(Stop::Failed(error)) = search(&mut state)
-            {
-                return Err(error);
-            }
-            let queries = state.inquiry.spent();
-            let distance = state.nearest.as_ref().map(|nearest| nearest.distance);
-            let distance = distance.filter(|_| self.goal == Goal::Nearest);
-            let landed_after = state.landed.as_ref().map(|landed| landed.after);
-            let values = state.proposal();
-            Ok(Proposal { values, queries, landed_after, distance, ..Proposal::default() })
-        };
-        targets.iter().map(propose).collect()
-    }
+    (budget, goal): (u64, Goal),
+    search: impl Fn(&mut Search<'_>) -> Result<(), Stop>,
+) -> Result<Vec<Proposal>, OracleError> {
+    let propose = |query: &Query<'_>| {
+        let mut state = Search { query: query.by_labels(threat, budget), goal, nearest: None, landed: None };
+        if !state.query.idle()
+            && let Err(Stop::Failed(error)) = search(&mut state)
+        {
+            return Err(error);
+        }
+        let distance = state.nearest.as_ref().map(|nearest| nearest.distance);
+        let distance = distance.filter(|_| goal == Goal::Nearest);
+        let landed_after = state.landed.as_ref().map(|landed| landed.after);
+        Ok(Proposal { values: state.proposal(), landed_after, distance, ..Proposal::default() })
+    };
+    queries.iter().map(propose).collect()
 }
 
 /// A picture that crosses.
@@ -78,24 +57,19 @@ struct Landed {
 /// One picture's search, the nearest crossing so far, and the first 8-bit picture within
 /// the ball that crosses.
 struct Search<'a> {
-    inquiry: Inquiry<'a, dyn DecisionOracle + 'a>,
+    query: Handle<'a, Labels>,
     goal: Goal,
     nearest: Option<Crossing>,
     landed: Option<Landed>,
 }
 
-impl<'a> Search<'a> {
-    fn new(field: &'a Field<'a>, target: &'a Target) -> Self {
-        let inquiry = Inquiry::new(&field.oracle, target, field.threat, field.queries);
-        Self { inquiry, goal: field.goal, nearest: None, landed: None }
-    }
-
+impl Search<'_> {
     fn id(&self) -> u64 {
-        self.inquiry.target.id
+        self.query.target().id
     }
 
     fn clean(&self) -> &[f32] {
-        &self.inquiry.clean
+        &self.query.clean
     }
 
     /// What landed, or else the nearest crossing moved into the ball, or else the clean
@@ -103,30 +77,25 @@ impl<'a> Search<'a> {
     fn proposal(self) -> Vec<f32> {
         match (self.landed, self.nearest) {
             (Some(landed), _) => landed.values,
-            (None, Some(nearest)) => self.inquiry.rounded(&nearest.values),
-            (None, None) => self.inquiry.clean,
+            (None, Some(nearest)) => self.query.rounded(&nearest.values),
+            (None, None) => self.query.clean,
         }
     }
 
     /// The distance from the clean picture in the norm of the threat model.
     fn distance(&self, values: &[f32]) -> f64 {
         let changes = values.iter().zip(self.clean()).map(|(a, b)| f64::from(a - b));
-        match self.inquiry.threat.norm {
+        match self.query.threat.norm {
             Norm::Linf => changes.map(f64::abs).fold(0.0, f64::max),
             Norm::L2 => changes.map(|change| change * change).sum::<f64>().sqrt(),
         }
     }
 
-    fn labels(&mut self, values: Vec<f32>) -> Result<Vec<Option<Label>>, Stop> {
-        let batch = self.inquiry.charge(values)?;
-        Ok(self.inquiry.oracle.decisions(&batch)?)
-    }
-
     /// Whether each of up to [`TOGETHER`] pictures crosses. None is kept.
     fn sides(&mut self, values: Vec<f32>) -> Result<Vec<bool>, Stop> {
-        let label = self.inquiry.target.label;
+        let label = self.query.target().label;
         let crosses = |found: Option<Label>| found.is_some_and(|found| found != label);
-        Ok(self.labels(values)?.into_iter().map(crosses).collect())
+        Ok(self.query.labels(values)?.into_iter().map(crosses).collect())
     }
 
     /// Whether `values` cross, however far away; keeps them where they are the
@@ -138,7 +107,7 @@ impl<'a> Search<'a> {
         }
         let distance = self.distance(values);
         let nearer = self.nearest.as_ref().is_none_or(|nearest| distance < nearest.distance);
-        if tape::kept(nearer) {
+        if self.query.kept(nearer) {
             self.nearest = Some(Crossing { values: values.to_vec(), distance });
             self.land(values, distance)?;
         }
@@ -149,11 +118,11 @@ impl<'a> Search<'a> {
     /// crosses too. What lies further along its ray is asked first: it is further
     /// behind the boundary where that is flat.
     fn land(&mut self, values: &[f32], distance: f64) -> Result<(), Stop> {
-        let eps = f64::from(self.inquiry.threat.eps());
+        let eps = f64::from(self.query.threat.eps());
         if distance > eps || self.landed.is_some() {
             return Ok(());
         }
-        let (threat, clean) = (self.inquiry.threat, &self.inquiry.target.picture);
+        let (threat, clean) = (self.query.threat, &self.query.target().picture);
         let plain = threat.round(clean, values);
         let itself = planes(&plain);
         if itself == values {
@@ -175,7 +144,7 @@ impl<'a> Search<'a> {
     }
 
     fn keep(&mut self, values: Vec<f32>) -> Result<(), Stop> {
-        self.landed = Some(Landed { values, after: self.inquiry.spent() });
+        self.landed = Some(Landed { values, after: self.query.spent() });
         match self.goal {
             Goal::Inside => Err(Stop::Over),
             Goal::Nearest => Ok(()),
@@ -207,7 +176,7 @@ impl<'a> Search<'a> {
         let (mut low, mut high) = (0.0, 1.0);
         while high - low > tolerance {
             let middle = 0.5 * (low + high);
-            let candidate = match self.inquiry.threat.norm {
+            let candidate = match self.query.threat.norm {
                 Norm::L2 => ray(self.clean(), far, middle),
                 Norm::Linf => within(self.clean(), far, (middle * reach) as f32),
             };

@@ -9,11 +9,12 @@
 //! is random. Otherwise: the search ends when a whole pass over all blocks kept
 //! no flip, as another could not either.
 
-use super::{Field, Search, Stop};
+use super::{Search, Stop, propose};
 use crate::attack::halves::halves;
+use crate::attack::query::Query;
 use crate::attack::threat::{Norm, Threat};
-use crate::attack::{Attack, Goal, NormError, Proposal, Target, record};
-use crate::detector::oracle::{DecisionOracle, OracleError};
+use crate::attack::{Attack, Goal, Proposal, record};
+use crate::detector::oracle::OracleError;
 use serde_json::{Map, Value, json};
 
 const NAME: &str = "rays";
@@ -38,23 +39,14 @@ impl Default for RaysSettings {
 }
 
 /// The attack.
-pub struct Rays<'a> {
-    field: Field<'a>,
+pub struct Rays {
     settings: RaysSettings,
 }
 
-impl<'a> Rays<'a> {
-    /// Attacks what `oracle` decides within `threat`.
-    ///
-    /// # Errors
-    /// A norm other than Linf.
-    pub fn new(
-        oracle: &'a dyn DecisionOracle,
-        threat: Threat,
-        settings: RaysSettings,
-    ) -> Result<Self, NormError> {
-        NormError::unless(NAME, Norm::Linf, threat)?;
-        Ok(Self { field: Field::new(oracle, threat, settings.queries, settings.goal), settings })
+impl Rays {
+    /// The attack.
+    pub fn new(settings: RaysSettings) -> Self {
+        Self { settings }
     }
 
     fn search(&self, search: &mut Search<'_>) -> Result<(), Stop> {
@@ -105,21 +97,25 @@ fn along(clean: &[f32], signs: &[f32], radius: f64) -> Vec<f32> {
     clean.iter().zip(signs).map(moved).collect()
 }
 
-impl Attack for Rays<'_> {
+impl Attack for Rays {
     fn name(&self) -> &str {
         NAME
     }
 
-    fn parameters(&self) -> Map<String, Value> {
+    fn norms(&self) -> &'static [Norm] {
+        &[Norm::Linf]
+    }
+
+    fn parameters(&self, _threat: Threat) -> Map<String, Value> {
         let RaysSettings { queries, tolerance, goal } = self.settings;
         record([("queries", json!(queries)), ("tolerance", json!(tolerance)), ("goal", json!(goal))])
     }
 
-    fn measures(&self) -> Option<Norm> {
-        self.field.measures()
+    fn measures(&self, threat: Threat) -> Option<Norm> {
+        self.settings.goal.measures(threat)
     }
 
-    fn propose(&self, targets: &[Target]) -> Result<Vec<Proposal>, OracleError> {
-        self.field.propose(targets, |search| self.search(search))
+    fn propose(&self, queries: &[Query<'_>], threat: Threat) -> Result<Vec<Proposal>, OracleError> {
+        propose(queries, threat, (self.settings.queries, self.settings.goal), |search| self.search(search))
     }
 }

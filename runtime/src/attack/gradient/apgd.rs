@@ -6,8 +6,10 @@
 
 use super::geometry::{between, moved, random_step, steepest};
 use super::line::{Line, Look};
-use super::opponent::{Opponent, Walk};
-use crate::attack::{Attack, Proposal, Target};
+use super::lockstep::{Lockstep, Walk};
+use crate::attack::query::Query;
+use crate::attack::threat::Threat;
+use crate::attack::{Attack, Proposal};
 use crate::detector::oracle::{AttackLoss, OracleError};
 use crate::random;
 use serde_json::{Map, Value, json};
@@ -45,7 +47,7 @@ impl ApgdSettings {
 /// what stops a picture is its 8-bit picture, at the price of one more query each
 /// time that the float crosses.
 pub struct Apgd<'a> {
-    opponent: Opponent<'a>,
+    lockstep: Lockstep<'a>,
     settings: ApgdSettings,
 }
 
@@ -59,9 +61,9 @@ enum Climb {
 }
 
 impl<'a> Apgd<'a> {
-    /// Attacks `opponent`.
-    pub fn new(opponent: Opponent<'a>, settings: ApgdSettings) -> Self {
-        Self { opponent, settings }
+    /// Attacks the network behind `lockstep`.
+    pub fn new(lockstep: Lockstep<'a>, settings: ApgdSettings) -> Self {
+        Self { lockstep, settings }
     }
 
     /// A point on the edge of the ball.
@@ -191,7 +193,7 @@ impl Attack for Apgd<'_> {
         }
     }
 
-    fn parameters(&self) -> Map<String, Value> {
+    fn parameters(&self, threat: Threat) -> Map<String, Value> {
         let settings = self.settings;
         let loss = match settings.loss {
             AttackLoss::CrossEntropy => "cross-entropy",
@@ -201,7 +203,7 @@ impl Attack for Apgd<'_> {
             ("loss", json!(loss)),
             ("steps", json!(settings.steps)),
             ("restarts", json!(settings.restarts)),
-            ("step_255", json!(2.0 * self.opponent.threat.eps_255)),
+            ("step_255", json!(2.0 * threat.eps_255)),
             ("rho", json!(settings.rho)),
             ("momentum", json!(settings.momentum)),
             ("stop_early", json!(settings.stop_early)),
@@ -211,11 +213,11 @@ impl Attack for Apgd<'_> {
     }
 
     fn batch(&self) -> usize {
-        self.opponent.batch
+        self.lockstep.batch
     }
 
-    fn propose(&self, targets: &[Target]) -> Result<Vec<Proposal>, OracleError> {
-        self.opponent.attack(targets, self)
+    fn propose(&self, queries: &[Query<'_>], threat: Threat) -> Result<Vec<Proposal>, OracleError> {
+        self.lockstep.attack(queries, threat, self)
     }
 }
 

@@ -4,9 +4,10 @@
 use super::geometry::distance;
 use super::landing::Nearest;
 use super::line::{Line, Look};
-use super::opponent::{Opponent, Walk};
-use crate::attack::threat::Norm;
-use crate::attack::{Attack, Goal, Proposal, Target};
+use super::lockstep::{Lockstep, Walk};
+use crate::attack::query::Query;
+use crate::attack::threat::{Norm, Threat};
+use crate::attack::{Attack, Goal, Proposal};
 use crate::detector::oracle::{AttackLoss, OracleError};
 use serde_json::{Map, Value, json};
 
@@ -41,7 +42,7 @@ impl Default for CarliniWagnerSettings {
 /// the norm of the threat. As published, a descent ends where a tenth of its steps
 /// has not lowered the sum by 0.01 %.
 pub struct CarliniWagner<'a> {
-    opponent: Opponent<'a>,
+    lockstep: Lockstep<'a>,
     settings: CarliniWagnerSettings,
 }
 
@@ -49,9 +50,9 @@ pub struct CarliniWagner<'a> {
 const REACH: f64 = 0.999_999;
 
 impl<'a> CarliniWagner<'a> {
-    /// Attacks `opponent`.
-    pub fn new(opponent: Opponent<'a>, settings: CarliniWagnerSettings) -> Self {
-        Self { opponent, settings }
+    /// Attacks the network behind `lockstep`.
+    pub fn new(lockstep: Lockstep<'a>, settings: CarliniWagnerSettings) -> Self {
+        Self { lockstep, settings }
     }
 
     /// A descent with the weight `weight`: whether any point crossed, or the 8-bit
@@ -154,7 +155,7 @@ impl Attack for CarliniWagner<'_> {
         "cw"
     }
 
-    fn parameters(&self) -> Map<String, Value> {
+    fn parameters(&self, _threat: Threat) -> Map<String, Value> {
         let settings = self.settings;
         let pairs = [
             ("minimises", json!(Norm::L2)),
@@ -169,14 +170,14 @@ impl Attack for CarliniWagner<'_> {
     }
 
     fn batch(&self) -> usize {
-        self.opponent.batch
+        self.lockstep.batch
     }
 
-    fn measures(&self) -> Option<Norm> {
-        self.opponent.measures(self.settings.goal).map(|_| Norm::L2)
+    fn measures(&self, threat: Threat) -> Option<Norm> {
+        self.settings.goal.measures(threat).map(|_| Norm::L2)
     }
 
-    fn propose(&self, targets: &[Target]) -> Result<Vec<Proposal>, OracleError> {
-        self.opponent.attack(targets, self)
+    fn propose(&self, queries: &[Query<'_>], threat: Threat) -> Result<Vec<Proposal>, OracleError> {
+        self.lockstep.attack(queries, threat, self)
     }
 }

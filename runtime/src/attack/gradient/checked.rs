@@ -1,8 +1,9 @@
 //! An attack whose gradients are compared with differences of the logits they are of.
 
 use crate::attack::gates;
+use crate::attack::query::Query;
 use crate::attack::result::Gate;
-use crate::attack::threat::Norm;
+use crate::attack::threat::{Norm, Threat};
 use crate::attack::{Attack, Proposal, Target, planes};
 use crate::data::batch::Batch;
 use crate::detector::oracle::{AttackLoss, GradientOracle, OracleError};
@@ -33,26 +34,30 @@ impl Attack for Checked<'_> {
         self.attack.name()
     }
 
-    fn parameters(&self) -> Map<String, Value> {
-        self.attack.parameters()
+    fn parameters(&self, threat: Threat) -> Map<String, Value> {
+        self.attack.parameters(threat)
+    }
+
+    fn norms(&self) -> &'static [Norm] {
+        self.attack.norms()
     }
 
     fn batch(&self) -> usize {
         self.attack.batch()
     }
 
-    fn measures(&self) -> Option<Norm> {
-        self.attack.measures()
+    fn measures(&self, threat: Threat) -> Option<Norm> {
+        self.attack.measures(threat)
     }
 
-    fn checks(&self, targets: &[Target]) -> Result<Vec<Gate>, OracleError> {
-        let mut gates = self.attack.checks(targets)?;
+    fn checks(&self, targets: &[Target], threat: Threat) -> Result<Vec<Gate>, OracleError> {
+        let mut gates = self.attack.checks(targets, threat)?;
         gates.extend(finite_differences(self.oracle, targets)?);
         Ok(gates)
     }
 
-    fn propose(&self, targets: &[Target]) -> Result<Vec<Proposal>, OracleError> {
-        self.attack.propose(targets)
+    fn propose(&self, queries: &[Query<'_>], threat: Threat) -> Result<Vec<Proposal>, OracleError> {
+        self.attack.propose(queries, threat)
     }
 }
 

@@ -4,9 +4,10 @@
 use super::geometry::{between, boxed, distance, length, moved, steepest, sum_of_sizes};
 use super::landing::landed;
 use super::line::{Line, Look};
-use super::opponent::{Opponent, Walk};
-use crate::attack::threat::Norm;
-use crate::attack::{Attack, Goal, Proposal, Target};
+use super::lockstep::{Lockstep, Walk};
+use crate::attack::query::Query;
+use crate::attack::threat::{Norm, Threat};
+use crate::attack::{Attack, Goal, Proposal};
 use crate::detector::oracle::{AttackLoss, OracleError};
 use serde_json::{Map, Value, json};
 
@@ -35,14 +36,14 @@ impl Default for DeepFoolSettings {
 /// Unlike the published code, points stay in the box: what the bounds 0 and 1 take from a step,
 /// the next ones make up for. Its 1e-4 that is added to every step is left out.
 pub struct DeepFool<'a> {
-    opponent: Opponent<'a>,
+    lockstep: Lockstep<'a>,
     settings: DeepFoolSettings,
 }
 
 impl<'a> DeepFool<'a> {
-    /// Attacks `opponent`.
-    pub fn new(opponent: Opponent<'a>, settings: DeepFoolSettings) -> Self {
-        Self { opponent, settings }
+    /// Attacks the network behind `lockstep`.
+    pub fn new(lockstep: Lockstep<'a>, settings: DeepFoolSettings) -> Self {
+        Self { lockstep, settings }
     }
 }
 
@@ -100,21 +101,21 @@ impl Attack for DeepFool<'_> {
         "deepfool"
     }
 
-    fn parameters(&self) -> Map<String, Value> {
+    fn parameters(&self, _threat: Threat) -> Map<String, Value> {
         let DeepFoolSettings { steps, overshoot, goal } = self.settings;
         let pairs = [("steps", json!(steps)), ("overshoot", json!(overshoot)), ("goal", json!(goal))];
         pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
     fn batch(&self) -> usize {
-        self.opponent.batch
+        self.lockstep.batch
     }
 
-    fn measures(&self) -> Option<Norm> {
-        self.opponent.measures(self.settings.goal)
+    fn measures(&self, threat: Threat) -> Option<Norm> {
+        self.settings.goal.measures(threat)
     }
 
-    fn propose(&self, targets: &[Target]) -> Result<Vec<Proposal>, OracleError> {
-        self.opponent.attack(targets, self)
+    fn propose(&self, queries: &[Query<'_>], threat: Threat) -> Result<Vec<Proposal>, OracleError> {
+        self.lockstep.attack(queries, threat, self)
     }
 }

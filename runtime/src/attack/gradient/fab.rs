@@ -6,9 +6,10 @@ use super::geometry::{between, boxed, distance, length, moved, random_step};
 use super::hyperplane::step_onto;
 use super::landing::Nearest;
 use super::line::{Line, Look};
-use super::opponent::{Opponent, Walk};
-use crate::attack::threat::Norm;
-use crate::attack::{Attack, Goal, Proposal, Target};
+use super::lockstep::{Lockstep, Walk};
+use crate::attack::query::Query;
+use crate::attack::threat::{Norm, Threat};
+use crate::attack::{Attack, Goal, Proposal};
 use crate::detector::oracle::{AttackLoss, OracleError};
 use crate::random;
 use serde_json::{Map, Value, json};
@@ -55,7 +56,7 @@ impl Default for FabSettings {
 /// second one (the gradient after it was pulled back), and until one is known one that
 /// crosses within the ball further ones, of its 8-bit pictures.
 pub struct Fab<'a> {
-    opponent: Opponent<'a>,
+    lockstep: Lockstep<'a>,
     settings: FabSettings,
 }
 
@@ -69,9 +70,9 @@ struct Search<'w> {
 }
 
 impl<'a> Fab<'a> {
-    /// Attacks `opponent`.
-    pub fn new(opponent: Opponent<'a>, settings: FabSettings) -> Self {
-        Self { opponent, settings }
+    /// Attacks the network behind `lockstep`.
+    pub fn new(lockstep: Lockstep<'a>, settings: FabSettings) -> Self {
+        Self { lockstep, settings }
     }
 }
 
@@ -193,7 +194,7 @@ impl Attack for Fab<'_> {
         "fab"
     }
 
-    fn parameters(&self) -> Map<String, Value> {
+    fn parameters(&self, _threat: Threat) -> Map<String, Value> {
         let settings = self.settings;
         let pairs = [
             ("steps", json!(settings.steps)),
@@ -209,14 +210,14 @@ impl Attack for Fab<'_> {
     }
 
     fn batch(&self) -> usize {
-        self.opponent.batch
+        self.lockstep.batch
     }
 
-    fn measures(&self) -> Option<Norm> {
-        self.opponent.measures(self.settings.goal)
+    fn measures(&self, threat: Threat) -> Option<Norm> {
+        self.settings.goal.measures(threat)
     }
 
-    fn propose(&self, targets: &[Target]) -> Result<Vec<Proposal>, OracleError> {
-        self.opponent.attack(targets, self)
+    fn propose(&self, queries: &[Query<'_>], threat: Threat) -> Result<Vec<Proposal>, OracleError> {
+        self.lockstep.attack(queries, threat, self)
     }
 }

@@ -1,6 +1,6 @@
 //! One picture's line to the model: its questions, its answers and its account.
 
-use crate::attack::ledger::{Answers, together};
+use crate::attack::query::{Answers, together};
 use crate::attack::threat::Threat;
 use crate::attack::{GradientCount, Proposal, Target, is_right, planes};
 use crate::data::manifest::Label;

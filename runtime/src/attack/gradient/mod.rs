@@ -15,8 +15,8 @@ mod geometry;
 mod hyperplane;
 mod landing;
 mod line;
+pub mod lockstep;
 pub mod momentum;
-pub mod opponent;
 pub mod steps;
 pub mod transfer;
 

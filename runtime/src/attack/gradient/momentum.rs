@@ -3,8 +3,10 @@
 
 use super::geometry::{moved, steepest, sum_of_sizes};
 use super::line::Line;
-use super::opponent::{Opponent, Walk};
-use crate::attack::{Attack, Proposal, Target};
+use super::lockstep::{Lockstep, Walk};
+use crate::attack::query::Query;
+use crate::attack::threat::Threat;
+use crate::attack::{Attack, Proposal};
 use crate::detector::oracle::{AttackLoss, OracleError};
 use serde_json::{Map, Value, json};
 
@@ -32,14 +34,14 @@ impl Default for MomentumSettings {
 /// cross-entropy's, which vanishes in f32 on a confident logit. Dividing by the
 /// length makes the two the same wherever both are there.
 pub struct Momentum<'a> {
-    opponent: Opponent<'a>,
+    lockstep: Lockstep<'a>,
     settings: MomentumSettings,
 }
 
 impl<'a> Momentum<'a> {
-    /// Attacks `opponent`.
-    pub fn new(opponent: Opponent<'a>, settings: MomentumSettings) -> Self {
-        Self { opponent, settings }
+    /// Attacks the network behind `lockstep`.
+    pub fn new(lockstep: Lockstep<'a>, settings: MomentumSettings) -> Self {
+        Self { lockstep, settings }
     }
 }
 
@@ -68,11 +70,11 @@ impl Attack for Momentum<'_> {
         "mi-fgsm"
     }
 
-    fn parameters(&self) -> Map<String, Value> {
+    fn parameters(&self, threat: Threat) -> Map<String, Value> {
         let MomentumSettings { steps, decay } = self.settings;
         let pairs = [
             ("steps", json!(steps)),
-            ("step_255", json!(self.opponent.threat.eps_255 / steps.max(1) as f64)),
+            ("step_255", json!(threat.eps_255 / steps.max(1) as f64)),
             ("decay", json!(decay)),
             ("loss", json!("margin")),
         ];
@@ -80,10 +82,10 @@ impl Attack for Momentum<'_> {
     }
 
     fn batch(&self) -> usize {
-        self.opponent.batch
+        self.lockstep.batch
     }
 
-    fn propose(&self, targets: &[Target]) -> Result<Vec<Proposal>, OracleError> {
-        self.opponent.attack(targets, self)
+    fn propose(&self, queries: &[Query<'_>], threat: Threat) -> Result<Vec<Proposal>, OracleError> {
+        self.lockstep.attack(queries, threat, self)
     }
 }

@@ -21,7 +21,6 @@ pub trait Device: Sync {
     fn steps<'a>(
         &'a self,
         name: &'static str,
-        threat: Threat,
         settings: StepSettings,
     ) -> Result<Box<dyn Attack + 'a>, OracleError>;
 }
@@ -31,8 +30,8 @@ pub trait Device: Sync {
 pub struct StepSettings {
     /// Gradient steps.
     pub steps: usize,
-    /// Length of a step in 1/255.
-    pub step_255: f64,
+    /// Length of a step as a share of the radius.
+    pub share: f64,
     /// Whether to start from a random point of the ball.
     pub random_start: bool,
     /// Starts; the one that ends with the lowest margin counts.
@@ -43,12 +42,15 @@ pub struct StepSettings {
 
 impl StepSettings {
     /// One step of the whole radius from the picture itself.
-    pub fn fgsm(threat: Threat) -> Self {
-        Self { steps: 1, step_255: threat.eps_255, random_start: false, restarts: 1, seed: 0 }
-    }
+    pub const FGSM: Self = Self { steps: 1, share: 1.0, random_start: false, restarts: 1, seed: 0 };
 
     /// `steps` steps of a quarter of the radius: 2/255 at 8/255.
-    pub fn pgd(threat: Threat, steps: usize, restarts: usize, seed: u64) -> Self {
-        Self { steps, step_255: threat.eps_255 / 4.0, random_start: true, restarts, seed }
+    pub fn pgd(steps: usize, restarts: usize, seed: u64) -> Self {
+        Self { steps, share: 0.25, random_start: true, restarts, seed }
+    }
+
+    /// The length of a step within `threat`, in 1/255.
+    pub fn step_255(&self, threat: Threat) -> f64 {
+        threat.eps_255 * self.share
     }
 }

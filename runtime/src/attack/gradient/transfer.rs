@@ -1,8 +1,11 @@
 //! Transfer: crafted on a surrogate, judged on another model.
 
+use crate::attack::query::Query;
 use crate::attack::result::Gate;
+use crate::attack::threat::{Norm, Threat};
 use crate::attack::{Attack, Proposal, Target};
-use crate::detector::oracle::OracleError;
+use crate::data::batch::Batch;
+use crate::detector::oracle::{Oracle, OracleError};
 use serde_json::{Map, Value, json};
 
 /// The name of every transfer.
@@ -32,23 +35,44 @@ impl Attack for Transfer<'_> {
         NAME
     }
 
-    fn parameters(&self) -> Map<String, Value> {
+    fn parameters(&self, threat: Threat) -> Map<String, Value> {
         let mut parameters = Map::new();
         parameters.insert("surrogate".to_owned(), json!(self.surrogate));
         parameters.insert("crafted_by".to_owned(), json!(self.crafting.name()));
-        parameters.extend(self.crafting.parameters());
+        parameters.extend(self.crafting.parameters(threat));
         parameters
+    }
+
+    fn norms(&self) -> &'static [Norm] {
+        self.crafting.norms()
     }
 
     fn batch(&self) -> usize {
         self.crafting.batch()
     }
 
-    fn checks(&self, targets: &[Target]) -> Result<Vec<Gate>, OracleError> {
-        self.crafting.checks(targets)
+    fn checks(&self, targets: &[Target], threat: Threat) -> Result<Vec<Gate>, OracleError> {
+        self.crafting.checks(targets, threat)
     }
 
-    fn propose(&self, targets: &[Target]) -> Result<Vec<Proposal>, OracleError> {
-        self.crafting.propose(targets)
+    fn propose(&self, queries: &[Query<'_>], threat: Threat) -> Result<Vec<Proposal>, OracleError> {
+        // A search that asked through the judge's queries would ask the model under attack.
+        let own: Vec<_> = queries.iter().map(|query| Query::new(query.target(), &NoModel, 0.0)).collect();
+        self.crafting.propose(&own, threat)
+    }
+}
+
+/// In the place of the model under attack.
+struct NoModel;
+
+impl Oracle for NoModel {
+    fn logits(&self, _: &Batch) -> Result<Vec<f32>, OracleError> {
+        Err(OracleError(
+            "a transfer asks its surrogate alone; craft it with an attack by gradients".to_owned(),
+        ))
+    }
+
+    fn res(&self) -> usize {
+        0
     }
 }

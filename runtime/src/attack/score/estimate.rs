@@ -24,7 +24,7 @@ impl Estimate {
         random: &mut R,
         draw: impl Fn(&mut R) -> f32,
     ) -> Result<Vec<f64>, Stop> {
-        let pairs = (self.samples / 2).min(search.inquiry.left().saturating_sub(1) / 2) as usize;
+        let pairs = (self.samples / 2).min(search.query.left().saturating_sub(1) / 2) as usize;
         if pairs == 0 {
             return Err(Stop::Over);
         }

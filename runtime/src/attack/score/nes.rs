@@ -9,11 +9,11 @@
 //! are kept within \[0, 1\]; the margin stands for the cross-entropy.
 
 use super::estimate::{Estimate, length, sign};
-use super::{Field, Search, Stop};
-use crate::attack::tape;
+use super::{Search, Stop, propose};
+use crate::attack::query::Query;
 use crate::attack::threat::{Norm, Threat};
-use crate::attack::{Attack, Proposal, Target, record};
-use crate::detector::oracle::{Oracle, OracleError};
+use crate::attack::{Attack, Proposal, record};
+use crate::detector::oracle::OracleError;
 use crate::random::normal;
 use serde_json::{Map, Value, json};
 
@@ -40,28 +40,27 @@ impl Default for NesSettings {
 }
 
 /// The attack.
-pub struct Nes<'a> {
-    field: Field<'a>,
+pub struct Nes {
     settings: NesSettings,
 }
 
-impl<'a> Nes<'a> {
-    /// Attacks `oracle`, whose logit above `threshold` says fake, within `threat`.
-    pub fn new(oracle: &'a dyn Oracle, threat: Threat, threshold: f32, settings: NesSettings) -> Self {
-        Self { field: Field::new(oracle, threat, threshold, settings.queries), settings }
+impl Nes {
+    /// The attack.
+    pub fn new(settings: NesSettings) -> Self {
+        Self { settings }
     }
 
     fn search(&self, search: &mut Search<'_>) -> Result<(), Stop> {
         let NesSettings { sigma, samples, step, seed, .. } = self.settings;
-        let mut random = tape::draws(seed, &["nes".into(), search.id().into(), 0.into()]);
+        let mut random = search.query.draws(seed, &["nes".into(), search.id().into(), 0.into()]);
         let estimate = Estimate { reach: sigma, samples };
-        let step = step * f64::from(self.field.threat.eps());
+        let step = step * f64::from(search.query.threat.eps());
         let mut current = search.clean().to_vec();
         loop {
             let gradient = estimate.at(search, &current, &mut random, normal)?;
             let length = length(&gradient);
             for (value, slope) in current.iter_mut().zip(gradient) {
-                let way = match self.field.threat.norm {
+                let way = match search.query.threat.norm {
                     Norm::Linf => sign(slope),
                     Norm::L2 => slope / length,
                 };
@@ -73,12 +72,12 @@ impl<'a> Nes<'a> {
     }
 }
 
-impl Attack for Nes<'_> {
+impl Attack for Nes {
     fn name(&self) -> &str {
         "nes"
     }
 
-    fn parameters(&self) -> Map<String, Value> {
+    fn parameters(&self, _threat: Threat) -> Map<String, Value> {
         let NesSettings { queries, sigma, samples, step, seed } = self.settings;
         record([
             ("queries", json!(queries)),
@@ -89,7 +88,7 @@ impl Attack for Nes<'_> {
         ])
     }
 
-    fn propose(&self, targets: &[Target]) -> Result<Vec<Proposal>, OracleError> {
-        self.field.propose(targets, |search| self.search(search))
+    fn propose(&self, queries: &[Query<'_>], threat: Threat) -> Result<Vec<Proposal>, OracleError> {
+        propose(queries, threat, self.settings.queries, |search| self.search(search))
     }
 }

@@ -8,11 +8,12 @@
 //! after the finest blocks the search begins again with the signs that it has,
 //! and ends when a whole pass kept no flip, as another could not either.
 
-use super::{Field, Search, Stop};
+use super::{Search, Stop, propose};
 use crate::attack::halves::halves;
+use crate::attack::query::Query;
 use crate::attack::threat::{Norm, Threat};
-use crate::attack::{Attack, NormError, Proposal, Target, planes, record};
-use crate::detector::oracle::{Oracle, OracleError};
+use crate::attack::{Attack, Proposal, Target, planes, record};
+use crate::detector::oracle::OracleError;
 use serde_json::{Map, Value, json};
 
 const NAME: &str = "sign-hunter";
@@ -32,28 +33,20 @@ impl Default for SignHunterSettings {
 }
 
 /// The attack.
-pub struct SignHunter<'a> {
-    field: Field<'a>,
+pub struct SignHunter {
+    settings: SignHunterSettings,
 }
 
-impl<'a> SignHunter<'a> {
-    /// Attacks `oracle`, whose logit above `threshold` says fake, within `threat`.
-    ///
-    /// # Errors
-    /// A norm other than Linf.
-    pub fn new(
-        oracle: &'a dyn Oracle,
-        threat: Threat,
-        threshold: f32,
-        settings: SignHunterSettings,
-    ) -> Result<Self, NormError> {
-        NormError::unless(NAME, Norm::Linf, threat)?;
-        Ok(Self { field: Field::new(oracle, threat, threshold, settings.queries) })
+impl SignHunter {
+    /// The attack.
+    pub fn new(settings: SignHunterSettings) -> Self {
+        Self { settings }
     }
 
     fn search(&self, search: &mut Search<'_>) -> Result<(), Stop> {
-        let mut candidate = self.edge(search.inquiry.target, u8::saturating_add);
-        let mut other = self.edge(search.inquiry.target, u8::saturating_sub);
+        let (target, eps) = (search.query.target(), search.query.threat.levels());
+        let mut candidate = edge(target, eps, u8::saturating_add);
+        let mut other = edge(target, eps, u8::saturating_sub);
         search.offer(&candidate)?;
         let mut kept = true;
         while kept {
@@ -69,26 +62,29 @@ impl<'a> SignHunter<'a> {
         }
         Ok(())
     }
-
-    /// The picture with every byte moved by epsilon.
-    fn edge(&self, target: &Target, moved: impl Fn(u8, u8) -> u8) -> Vec<f32> {
-        let mut picture = target.picture.clone();
-        let eps = self.field.threat.levels();
-        picture.iter_mut().for_each(|byte| *byte = moved(*byte, eps));
-        planes(&picture)
-    }
 }
 
-impl Attack for SignHunter<'_> {
+/// The picture with every byte moved by `eps`.
+fn edge(target: &Target, eps: u8, moved: impl Fn(u8, u8) -> u8) -> Vec<f32> {
+    let mut picture = target.picture.clone();
+    picture.iter_mut().for_each(|byte| *byte = moved(*byte, eps));
+    planes(&picture)
+}
+
+impl Attack for SignHunter {
     fn name(&self) -> &str {
         NAME
     }
 
-    fn parameters(&self) -> Map<String, Value> {
-        record([("queries", json!(self.field.queries))])
+    fn norms(&self) -> &'static [Norm] {
+        &[Norm::Linf]
     }
 
-    fn propose(&self, targets: &[Target]) -> Result<Vec<Proposal>, OracleError> {
-        self.field.propose(targets, |search| self.search(search))
+    fn parameters(&self, _threat: Threat) -> Map<String, Value> {
+        record([("queries", json!(self.settings.queries))])
+    }
+
+    fn propose(&self, queries: &[Query<'_>], threat: Threat) -> Result<Vec<Proposal>, OracleError> {
+        propose(queries, threat, self.settings.queries, |search| self.search(search))
     }
 }

@@ -11,11 +11,11 @@
 //! when a whole round kept no step, as another could not either. A step that the
 //! projection undoes costs no query.
 
-use super::{Field, Search, Stop};
-use crate::attack::tape;
+use super::{Search, Stop, propose};
+use crate::attack::query::Query;
 use crate::attack::threat::{Norm, Threat};
-use crate::attack::{Attack, Proposal, Target, record};
-use crate::detector::oracle::{Oracle, OracleError};
+use crate::attack::{Attack, Proposal, record};
+use crate::detector::oracle::OracleError;
 use rand::seq::SliceRandom;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -58,21 +58,20 @@ impl Default for SimbaSettings {
 }
 
 /// The attack.
-pub struct Simba<'a> {
-    field: Field<'a>,
+pub struct Simba {
     settings: SimbaSettings,
 }
 
-impl<'a> Simba<'a> {
-    /// Attacks `oracle`, whose logit above `threshold` says fake, within `threat`.
-    pub fn new(oracle: &'a dyn Oracle, threat: Threat, threshold: f32, settings: SimbaSettings) -> Self {
-        Self { field: Field::new(oracle, threat, threshold, settings.queries), settings }
+impl Simba {
+    /// The attack.
+    pub fn new(settings: SimbaSettings) -> Self {
+        Self { settings }
     }
 
     fn search(&self, search: &mut Search<'_>) -> Result<(), Stop> {
         let key = [self.name().into(), search.id().into(), 0.into()];
-        let mut random = tape::draws(self.settings.seed, &key);
-        let res = search.inquiry.target.picture.width() as usize;
+        let mut random = search.query.draws(self.settings.seed, &key);
+        let res = search.query.target().picture.width() as usize;
         let mut order: Vec<usize> = (0..self.directions(res)).collect();
         // The clean margin is what the first step must beat.
         let clean = search.clean().to_vec();
@@ -90,9 +89,9 @@ impl<'a> Simba<'a> {
 
     /// Up or else down along one direction; whether either was kept.
     fn step(&self, search: &mut Search<'_>, res: usize, direction: usize) -> Result<bool, Stop> {
-        let length = match self.field.threat.norm {
+        let length = match search.query.threat.norm {
             Norm::Linf => self.settings.step,
-            Norm::L2 => self.settings.step.min(L2_STEP * f64::from(self.field.threat.eps())),
+            Norm::L2 => self.settings.step.min(L2_STEP * f64::from(search.query.threat.eps())),
         };
         for step in [length, -length] {
             let mut candidate = search.best().to_vec();
@@ -142,7 +141,7 @@ fn cosine(size: usize, frequency: usize) -> Vec<f64> {
     (0..size).map(|place| scale * (turn * (place as f64 + 0.5)).cos()).collect()
 }
 
-impl Attack for Simba<'_> {
+impl Attack for Simba {
     fn name(&self) -> &str {
         match self.settings.basis {
             Basis::Pixel => "simba",
@@ -150,7 +149,7 @@ impl Attack for Simba<'_> {
         }
     }
 
-    fn parameters(&self) -> Map<String, Value> {
+    fn parameters(&self, _threat: Threat) -> Map<String, Value> {
         let SimbaSettings { queries, basis, step, frequencies, seed } = self.settings;
         record([
             ("queries", json!(queries)),
@@ -161,34 +160,22 @@ impl Attack for Simba<'_> {
         ])
     }
 
-    fn propose(&self, targets: &[Target]) -> Result<Vec<Proposal>, OracleError> {
-        self.field.propose(targets, |search| self.search(search))
+    fn propose(&self, queries: &[Query<'_>], threat: Threat) -> Result<Vec<Proposal>, OracleError> {
+        propose(queries, threat, self.settings.queries, |search| self.search(search))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::batch::Batch;
-
-    struct Silent;
-    impl Oracle for Silent {
-        fn logits(&self, batch: &Batch) -> Result<Vec<f32>, OracleError> {
-            Ok(vec![1.0; batch.len()])
-        }
-        fn res(&self) -> usize {
-            8
-        }
-    }
 
     #[test]
     fn both_bases_are_orthonormal() {
-        let threat = Threat::new(Norm::Linf, 8.0).unwrap();
         for (basis, frequencies, count) in
             [(Basis::Pixel, 0.0, 192), (Basis::Dct, 1.0, 192), (Basis::Dct, 0.25, 12)]
         {
             let settings = SimbaSettings { basis, frequencies, ..SimbaSettings::default() };
-            let simba = Simba::new(&Silent, threat, 0.0, settings);
+            let simba = Simba::new(settings);
             assert_eq!(simba.directions(8), count);
             let directions = (0..count).map(|direction| {
                 let mut values = vec![0.0; 192];

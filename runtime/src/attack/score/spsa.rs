@@ -10,11 +10,11 @@
 //! where Adam's does and is as long as NES's, a fifth of the radius.
 
 use super::estimate::{Estimate, length};
-use super::{Field, Search, Stop};
-use crate::attack::tape;
+use super::{Search, Stop, propose};
+use crate::attack::query::Query;
 use crate::attack::threat::{Norm, Threat};
-use crate::attack::{Attack, Proposal, Target, record};
-use crate::detector::oracle::{Oracle, OracleError};
+use crate::attack::{Attack, Proposal, record};
+use crate::detector::oracle::OracleError;
 use rand::{Rng, RngExt};
 use serde_json::{Map, Value, json};
 
@@ -46,29 +46,28 @@ impl Default for SpsaSettings {
 }
 
 /// The attack.
-pub struct Spsa<'a> {
-    field: Field<'a>,
+pub struct Spsa {
     settings: SpsaSettings,
 }
 
-impl<'a> Spsa<'a> {
-    /// Attacks `oracle`, whose logit above `threshold` says fake, within `threat`.
-    pub fn new(oracle: &'a dyn Oracle, threat: Threat, threshold: f32, settings: SpsaSettings) -> Self {
-        Self { field: Field::new(oracle, threat, threshold, settings.queries), settings }
+impl Spsa {
+    /// The attack.
+    pub fn new(settings: SpsaSettings) -> Self {
+        Self { settings }
     }
 
     fn search(&self, search: &mut Search<'_>) -> Result<(), Stop> {
         let SpsaSettings { delta, samples, seed, .. } = self.settings;
-        let mut random = tape::draws(seed, &["spsa".into(), search.id().into(), 0.into()]);
+        let mut random = search.query.draws(seed, &["spsa".into(), search.id().into(), 0.into()]);
         let estimate = Estimate { reach: delta, samples };
         let mut current = search.clean().to_vec();
         let mut adam = Adam::new(current.len());
         loop {
             let gradient = estimate.at(search, &current, &mut random, rademacher)?;
             let way = adam.way(&gradient);
-            let step = match self.field.threat.norm {
+            let step = match search.query.threat.norm {
                 Norm::Linf => self.settings.rate,
-                Norm::L2 => L2_STEP * f64::from(self.field.threat.eps()) / length(&way),
+                Norm::L2 => L2_STEP * f64::from(search.query.threat.eps()) / length(&way),
             };
             current.iter_mut().zip(way).for_each(|(value, way)| *value -= (step * way) as f32);
             search.clip(&mut current);
@@ -108,12 +107,12 @@ impl Adam {
     }
 }
 
-impl Attack for Spsa<'_> {
+impl Attack for Spsa {
     fn name(&self) -> &str {
         "spsa"
     }
 
-    fn parameters(&self) -> Map<String, Value> {
+    fn parameters(&self, _threat: Threat) -> Map<String, Value> {
         let SpsaSettings { queries, delta, rate, samples, seed } = self.settings;
         record([
             ("queries", json!(queries)),
@@ -124,8 +123,8 @@ impl Attack for Spsa<'_> {
         ])
     }
 
-    fn propose(&self, targets: &[Target]) -> Result<Vec<Proposal>, OracleError> {
-        self.field.propose(targets, |search| self.search(search))
+    fn propose(&self, queries: &[Query<'_>], threat: Threat) -> Result<Vec<Proposal>, OracleError> {
+        propose(queries, threat, self.settings.queries, |search| self.search(search))
     }
 }
 

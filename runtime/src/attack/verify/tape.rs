@@ -2,7 +2,8 @@
 
 use super::VerifyError;
 use crate::attack::dossier::Dossier;
-use crate::attack::tape::{Event, Header, Tape};
+use crate::attack::recorder::Event;
+use crate::attack::tape::{Header, Tape};
 use std::path::Path;
 
 /// The samples of `folder` whose queries are not those on the tape at `path`, a line each.

@@ -33,18 +33,17 @@ use dfrt_runtime::attack::contents::Contents;
 use dfrt_runtime::attack::dossier::Dossier;
 use dfrt_runtime::attack::gates;
 use dfrt_runtime::attack::judge::Judgement;
-use dfrt_runtime::attack::models::{BlackBox, BuildError, Models};
+use dfrt_runtime::attack::networks::{BuildError, Networks};
 use dfrt_runtime::attack::result::AttackReport;
 use dfrt_runtime::attack::schedule::Windows;
 use dfrt_runtime::attack::sweep::{RADIUS, Sweep, radii_in};
 use dfrt_runtime::attack::threat::{Norm, Threat};
-use dfrt_runtime::attack::{Goal, NormError};
+use dfrt_runtime::attack::{Attack as Runs, Goal, NormError};
 use dfrt_runtime::data::manifest::{Label, Split};
 use dfrt_runtime::detector::session::TractOracle;
 use dfrt_runtime::report::plots::distances;
 use dfrt_runtime::report::{grid, sweep};
 use dfrt_runtime::storage;
-use networks::Networks;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -190,12 +189,12 @@ fn time(text: &str) -> Result<Duration, String> {
         .map_err(|error| format!("{text:?} is no time like 90s, 30m or 2h: {error}"))
 }
 
-/// What everything is made of: the model, the pictures, and what attacks may see of it.
+/// What everything is made of: the model, the pictures, and the attacks, made once for all radii.
 struct Workbench<'a> {
     model: &'a Model,
     oracle: &'a TractOracle,
     data: &'a Dataset,
-    models: &'a Models<'a>,
+    attacks: &'a [Box<dyn Runs + 'a>],
 }
 
 impl Attack {
@@ -228,13 +227,12 @@ impl Attack {
         let threshold = oracle.detector().threshold();
         let own = own.then_some((&model, threshold));
         let batch = self.batch.unwrap_or(catalog::BATCH).min(data.chosen.len()).max(1);
-        let networks = Networks::open(own, surrogate, self.device, (batch, oracle.detector().info().res))?;
-        let black = BlackBox::new(&oracle, threshold);
-        let models = Models { black, own: networks.own, surrogate: networks.surrogate };
+        let networks = networks::bring(own, surrogate, self.device, (batch, oracle.detector().info().res))?;
         if self.force {
             self.clear(&out)?;
         }
-        let bench = Workbench { model: &model, oracle: &oracle, data: &data, models: &models };
+        let attacks = self.attacks(&networks)?;
+        let bench = Workbench { model: &model, oracle: &oracle, data: &data, attacks: &attacks };
         match threats[..] {
             [threat] => self.once(&bench, threat, &out),
             _ => self.swept(&bench, &threats, &out),
@@ -291,14 +289,9 @@ impl Attack {
             deadline,
             tape: tape.or(self.replay.as_deref().map(TapeFile::Play)),
         };
-        let attack = |plan: &Plan| match bench.models.attack(plan) {
-            Err(error @ (BuildError::Norm(_) | BuildError::NoTransfer { .. })) => Err(failure::usage(error)),
-            built => Ok(built?),
-        };
-        let plans: Vec<Plan> = self.methods().into_iter().map(|method| self.plan(method, threat)).collect();
         let judgement = match self.method {
-            Choice::One(_) => case.judge(attack(&plans[0])?.as_ref(), threat)?,
-            _ => case.suite(self.method.name(), &plans, attack)?,
+            Choice::One(_) => case.judge(bench.attacks[0].as_ref(), threat)?,
+            Choice::Suite(suite) => case.suite(suite.name, bench.attacks, threat)?,
         };
         if let Some(png) = grid::grid(&Dossier::new(out), &judgement.report, &judgement.samples)? {
             storage::write(&out.join("grid.png"), &png)?;
@@ -309,7 +302,16 @@ impl Attack {
         Ok(judgement)
     }
 
-    /// The attacks to be made, in their order.
+    /// The attacks, in their order.
+    fn attacks<'n>(&self, networks: &'n Networks<'_>) -> Result<Vec<Box<dyn Runs + 'n>>> {
+        let attack = |method| match networks.attack(&self.plan(method)) {
+            Err(error @ (BuildError::Norm(_) | BuildError::NoTransfer { .. })) => Err(failure::usage(error)),
+            built => Ok(built?),
+        };
+        self.methods().into_iter().map(attack).collect()
+    }
+
+    /// Their names.
     fn methods(&self) -> Vec<Method> {
         match self.surrogate {
             Some(_) => self.method.methods_with_surrogate(self.norm),
@@ -317,8 +319,8 @@ impl Attack {
         }
     }
 
-    fn plan(&self, method: Method, threat: Threat) -> Plan {
-        let plan = Plan::new(method, threat);
+    fn plan(&self, method: Method) -> Plan {
+        let plan = Plan::new(method, self.norm);
         let suite = matches!(self.method, Choice::Suite(_));
         Plan {
             // A suite's budget is not that of its floor.
@@ -378,7 +380,7 @@ impl Attack {
         let Choice::One(method) = self.method else { return Ok(()) };
         match method.norms {
             [searches] if *searches != self.norm => {
-                Err(failure::usage(NormError { method: method.name, searches: *searches }))
+                Err(failure::usage(NormError { method: method.name.to_owned(), searches: *searches }))
             }
             _ => Ok(()),
         }

@@ -13,10 +13,12 @@ use crate::network;
 use crate::output;
 use crate::training::Watch;
 use anyhow::{Context, Result};
-use dfrt_runtime::attack::catalog::{self, Plan};
+use dfrt_runtime::attack::Attack;
+use dfrt_runtime::attack::catalog::{self, Choice};
 use dfrt_runtime::attack::gates;
-use dfrt_runtime::attack::models::{BlackBox, Models, WhiteBox};
+use dfrt_runtime::attack::networks::{Networks, WhiteBox};
 use dfrt_runtime::attack::result::AttackReport;
+use dfrt_runtime::attack::threat::Threat;
 use dfrt_runtime::data::manifest::{self, Split};
 use dfrt_runtime::detector::evaluate::Evaluation;
 use dfrt_runtime::detector::session::TractOracle;
@@ -107,10 +109,17 @@ impl<'a> Study<'a> {
         let batch = catalog::BATCH.min(self.attacked.chosen.len()).max(1);
         let threshold = oracle.detector().threshold();
         let own = WhiteBox::new(GpuDevice::new(&network, batch)?, threshold, None);
-        let models = Models { black: BlackBox::new(&oracle, threshold), own: Some(own), surrogate: None };
+        let networks = Networks { own: Some(own), surrogate: None };
         let mut attacks = Vec::new();
-        for plan in self.settings.attacks()? {
-            attacks.push(self.attack(&model, &oracle, &models, &plan, &at)?);
+        let plans = self.settings.attacks()?;
+        // Each made once for all radii.
+        let made: Result<Vec<_>, _> = plans.iter().map(|plan| networks.attack(plan)).collect();
+        let made = made?;
+        for threat in self.settings.threats()? {
+            for (plan, attack) in plans.iter().zip(&made) {
+                let name = Choice::One(plan.method).folder(&[threat]);
+                attacks.push(self.attack(&model, &oracle, (&name, attack.as_ref(), threat), &at)?);
+            }
         }
         add_gates(&mut attacks);
         Ok(Arm { name: name.to_owned(), seed, run, eval, attacks })
@@ -145,16 +154,15 @@ impl<'a> Study<'a> {
         &self,
         model: &Model,
         oracle: &TractOracle,
-        models: &Models<'_>,
-        plan: &Plan,
+        (name, attack, threat): (&str, &dyn Attack, Threat),
         at: &Path,
     ) -> Result<AttackReport> {
-        let path = at.join(ATTACKS).join(plan.folder());
+        let path = at.join(ATTACKS).join(name);
         let _lock = Lock::of(&path)?;
-        output::note(format!("-- {}", plan.folder()));
+        output::note(format!("-- {name}"));
         let data = &self.attacked;
         let case = Case { model, oracle, data, folder: &path, resume: true, deadline: None, tape: None };
-        let judgement = case.judge(models.attack(plan)?.as_ref(), plan.threat)?;
+        let judgement = case.judge(attack, threat)?;
         Ok(judgement.report)
     }
 

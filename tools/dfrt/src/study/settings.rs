@@ -107,6 +107,7 @@ impl StudySettings {
             bail!("attack-limit = {}: too few; give 2 or more, to have both classes", self.attack_limit);
         }
         self.attacks()?;
+        self.threats()?;
         for name in &self.arms {
             self.training(name, 0)?.check()?;
         }
@@ -136,29 +137,30 @@ impl StudySettings {
         }
     }
 
-    fn threats(&self) -> Result<Vec<Threat>> {
+    /// Every radius, in the norm of the study.
+    ///
+    /// # Errors
+    /// A radius that is none.
+    pub fn threats(&self) -> Result<Vec<Threat>> {
         let mut settled = self.clone();
         settled.settle_eps();
         settled.eps.iter().map(|&eps| Radius::Number(eps).threat(self.norm)).collect()
     }
 
-    /// Every attack at every radius.
+    /// Every attack.
     ///
     /// # Errors
-    /// An attack that is unknown, a radius that is none.
+    /// An attack that is unknown.
     pub fn attacks(&self) -> Result<Vec<Plan>> {
-        let mut plans = Vec::new();
-        for threat in self.threats()? {
-            for name in &self.attacks {
-                let method: catalog::Method = name.parse()?;
-                let queries = (!method.needs_gradients() && !method.floor).then_some(self.queries);
-                // Of PGD as ever; the others have their own.
-                let pgd = method.name == "pgd";
-                let (steps, restarts) = (pgd.then_some(self.steps), pgd.then_some(self.restarts));
-                plans.push(Plan { queries, steps, restarts, ..Plan::new(method, threat) });
-            }
-        }
-        Ok(plans)
+        let plan = |name: &String| {
+            let method: catalog::Method = name.parse()?;
+            let queries = (!method.needs_gradients() && !method.floor).then_some(self.queries);
+            // Of PGD as ever; the others have their own.
+            let pgd = method.name == "pgd";
+            let (steps, restarts) = (pgd.then_some(self.steps), pgd.then_some(self.restarts));
+            Ok(Plan { queries, steps, restarts, ..Plan::new(method, self.norm) })
+        };
+        self.attacks.iter().map(plan).collect()
     }
 }
 
@@ -189,9 +191,9 @@ mod tests {
         let settled = |norm, res| {
             let train = Settings { res, ..Settings::default() };
             let mut settings = StudySettings { norm, train, ..StudySettings::default() };
-            let attacked = settings.attacks().unwrap()[0].threat;
+            let attacked = settings.threats().unwrap()[0];
             settings.settle_eps();
-            assert_eq!(settings.attacks().unwrap()[0].threat, attacked);
+            assert_eq!(settings.threats().unwrap()[0], attacked);
             settings.eps
         };
         assert_eq!(settled(Norm::Linf, 224), [8.0]);

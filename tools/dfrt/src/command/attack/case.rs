@@ -6,7 +6,6 @@ use crate::output;
 use crate::progress::Task;
 use anyhow::Result;
 use dfrt_runtime::attack::Attack;
-use dfrt_runtime::attack::catalog::Plan;
 use dfrt_runtime::attack::judge::{self, Judgement};
 use dfrt_runtime::attack::resumption::Memory;
 use dfrt_runtime::attack::suite::Suite;
@@ -73,17 +72,11 @@ impl Case<'_> {
         })
     }
 
-    /// Judges the attacks that `attack` makes of `plans`, each on what the earlier ones
-    /// left, under the `name` of the suite.
+    /// Judges `attacks`, each on what the earlier ones left, under the `name` of the suite.
     ///
     /// # Errors
     /// As [`Case::judge`].
-    pub fn suite<'b>(
-        &self,
-        name: &str,
-        plans: &[Plan],
-        attack: impl Fn(&Plan) -> Result<Box<dyn Attack + 'b>>,
-    ) -> Result<Judgement> {
+    pub fn suite(&self, name: &str, attacks: &[Box<dyn Attack + '_>], threat: Threat) -> Result<Judgement> {
         let speaker = Speaker::default();
         let mut subjects = self.subjects();
         let all = subjects.len();
@@ -95,16 +88,15 @@ impl Case<'_> {
         loop {
             let resume = self.resume || reached > 0;
             reached = if self.deadline.is_some() { all.min(reached + ROUND) } else { all };
-            let judgement = self.on_trial(plans[0].threat, &|at| speaker.say(at), |trial| {
+            let judgement = self.on_trial(threat, &|at| speaker.say(at), |trial| {
                 // Between rounds, not within one: a picture goes through all or none.
                 let trial = Trial { resume, deadline: None, ..*trial };
                 let suite = Suite::new(self.oracle, &subjects[..reached], trial);
                 let mut suite = suite.remembering(&memory);
-                for plan in plans {
+                for attack in attacks {
                     if suite.standing().is_empty() {
                         break;
                     }
-                    let attack = attack(plan)?;
                     speaker.begin(attack.name());
                     suite.stage(attack.as_ref())?;
                 }

@@ -1,59 +1,48 @@
-//! The networks on the GPU whose gradients attacks follow.
+//! Bringing the networks whose gradients attacks follow to the GPU.
 
 use crate::model::Model;
 use crate::network;
 use anyhow::{Result, bail};
-use dfrt_runtime::attack::models::WhiteBox;
+use dfrt_runtime::attack::networks::{Networks, WhiteBox};
 use dfrt_trainer::attack::device::GpuDevice;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The attacked model's network, and another one's that stands in for it.
-#[derive(Default)]
-pub struct Networks {
-    /// The attacked model's.
-    pub own: Option<WhiteBox<'static>>,
-    /// Another's.
-    pub surrogate: Option<WhiteBox<'static>>,
-}
-
-impl Networks {
-    /// Brings `own`, a model with its threshold, and the model at `surrogate` to the
-    /// device, to be attacked with pictures of `res` x `res`, `batch` at a time; with neither
-    /// no device is opened.
-    ///
-    /// # Errors
-    /// A device that fails, a model that is not of ours, a surrogate that is none or of
-    /// another resolution.
-    pub fn open(
-        own: Option<(&Model, f64)>,
-        surrogate: Option<&Path>,
-        device: Option<usize>,
-        (batch, res): (usize, usize),
-    ) -> Result<Self> {
-        if own.is_none() && surrogate.is_none() {
-            return Ok(Self::default());
-        }
-        let engine = network::engine(device)?;
-        let brought = |model: &Model| {
-            let network = network::resident(model, Arc::clone(&engine))?;
-            anyhow::Ok(GpuDevice::new(&network, batch)?)
-        };
-        let own = own.map(|(model, threshold)| anyhow::Ok(WhiteBox::new(brought(model)?, threshold, None)));
-        let surrogate = surrogate.map(|path| {
-            let model = Model::find(path)?;
-            let detector = model.load()?;
-            let info = detector.info();
-            if info.res != res {
-                bail!(
-                    "{}: a surrogate of {} px, but the model takes {res}; train or name one of {res} px",
-                    path.display(),
-                    info.res
-                );
-            }
-            let name = format!("{} (SHA-256 {})", path.display(), info.sha256);
-            Ok(WhiteBox::new(brought(&model)?, detector.threshold(), Some(name)))
-        });
-        Ok(Self { own: own.transpose()?, surrogate: surrogate.transpose()? })
+/// Brings `own`, a model with its threshold, and the model at `surrogate` to the
+/// device, to be attacked with pictures of `res` x `res`, `batch` at a time; with neither
+/// no device is opened.
+///
+/// # Errors
+/// A device that fails, a model that is not of ours, a surrogate that is none or of
+/// another resolution.
+pub fn bring(
+    own: Option<(&Model, f64)>,
+    surrogate: Option<&Path>,
+    device: Option<usize>,
+    (batch, res): (usize, usize),
+) -> Result<Networks<'static>> {
+    if own.is_none() && surrogate.is_none() {
+        return Ok(Networks::default());
     }
+    let engine = network::engine(device)?;
+    let brought = |model: &Model| {
+        let network = network::resident(model, Arc::clone(&engine))?;
+        anyhow::Ok(GpuDevice::new(&network, batch)?)
+    };
+    let own = own.map(|(model, threshold)| anyhow::Ok(WhiteBox::new(brought(model)?, threshold, None)));
+    let surrogate = surrogate.map(|path| {
+        let model = Model::find(path)?;
+        let detector = model.load()?;
+        let info = detector.info();
+        if info.res != res {
+            bail!(
+                "{}: a surrogate of {} px, but the model takes {res}; train or name one of {res} px",
+                path.display(),
+                info.res
+            );
+        }
+        let name = format!("{} (SHA-256 {})", path.display(), info.sha256);
+        Ok(WhiteBox::new(brought(&model)?, detector.threshold(), Some(name)))
+    });
+    Ok(Networks { own: own.transpose()?, surrogate: surrogate.transpose()? })
 }

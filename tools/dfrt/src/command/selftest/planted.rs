@@ -11,8 +11,8 @@ use dfrt_runtime::attack::gradient::carlini_wagner::{CarliniWagner, CarliniWagne
 use dfrt_runtime::attack::gradient::checked::Checked;
 use dfrt_runtime::attack::gradient::deep_fool::{DeepFool, DeepFoolSettings};
 use dfrt_runtime::attack::gradient::fab::{Fab, FabSettings};
+use dfrt_runtime::attack::gradient::lockstep::Lockstep;
 use dfrt_runtime::attack::gradient::momentum::{Momentum, MomentumSettings};
-use dfrt_runtime::attack::gradient::opponent::Opponent;
 use dfrt_runtime::attack::judge::{self, Judgement};
 use dfrt_runtime::attack::random_noise::RandomNoise;
 use dfrt_runtime::attack::score::nes::{Nes, NesSettings};
@@ -26,9 +26,7 @@ use dfrt_runtime::attack::trial::{Progress, Subject, Trial};
 use dfrt_runtime::data::batch::Batch;
 use dfrt_runtime::data::manifest::{Label, Sample, Split};
 use dfrt_runtime::detector::evaluate::ModelInfo;
-use dfrt_runtime::detector::oracle::{
-    AttackLoss, DecisionOracle, Decisions, GradientOracle, Oracle, OracleError,
-};
+use dfrt_runtime::detector::oracle::{AttackLoss, GradientOracle, Oracle, OracleError};
 use image::RgbImage;
 
 const RES: usize = 16;
@@ -145,42 +143,38 @@ pub fn checks() -> Vec<Check> {
 }
 
 /// Every attack that knows balls of the norm: by gradients, logits and labels.
-fn attacks<'a>(
-    model: &'a Model,
-    labels: &'a dyn DecisionOracle,
-    threat: Threat,
-) -> Result<Vec<Box<dyn Attack + 'a>>> {
-    let opponent = || Opponent::new(model, threat, 0.0, 4);
+fn attacks(model: &Model, norm: Norm) -> Vec<Box<dyn Attack + '_>> {
+    let lockstep = || Lockstep::new(model, 0.0, 4);
     let queries = QUERIES;
     // The weights have no low frequencies, so all of them are tried.
     let simba = |basis| SimbaSettings { queries, basis, frequencies: 1.0, ..SimbaSettings::default() };
     let hop = HopSkipJumpSettings { queries, ..HopSkipJumpSettings::default() };
-    let mut attacks: Vec<Box<dyn Attack + 'a>> = vec![
-        Box::new(Momentum::new(opponent(), MomentumSettings::default())),
-        Box::new(Apgd::new(opponent(), ApgdSettings::new(AttackLoss::CrossEntropy))),
-        Box::new(Apgd::new(opponent(), ApgdSettings::new(AttackLoss::Margin))),
-        Box::new(Fab::new(opponent(), FabSettings::default())),
-        Box::new(CarliniWagner::new(opponent(), CarliniWagnerSettings::default())),
-        Box::new(DeepFool::new(opponent(), DeepFoolSettings::default())),
-        Box::new(Square::new(model, threat, 0.0, SquareSettings { queries, ..SquareSettings::default() })),
-        Box::new(Simba::new(model, threat, 0.0, simba(Basis::Pixel))),
-        Box::new(Simba::new(model, threat, 0.0, simba(Basis::Dct))),
-        Box::new(Nes::new(model, threat, 0.0, NesSettings { queries, ..NesSettings::default() })),
-        Box::new(Spsa::new(model, threat, 0.0, SpsaSettings { queries, ..SpsaSettings::default() })),
-        Box::new(HopSkipJump::new(labels, threat, hop)),
+    let mut attacks: Vec<Box<dyn Attack + '_>> = vec![
+        Box::new(Momentum::new(lockstep(), MomentumSettings::default())),
+        Box::new(Apgd::new(lockstep(), ApgdSettings::new(AttackLoss::CrossEntropy))),
+        Box::new(Apgd::new(lockstep(), ApgdSettings::new(AttackLoss::Margin))),
+        Box::new(Fab::new(lockstep(), FabSettings::default())),
+        Box::new(CarliniWagner::new(lockstep(), CarliniWagnerSettings::default())),
+        Box::new(DeepFool::new(lockstep(), DeepFoolSettings::default())),
+        Box::new(Square::new(SquareSettings { queries, ..SquareSettings::default() })),
+        Box::new(Simba::new(simba(Basis::Pixel))),
+        Box::new(Simba::new(simba(Basis::Dct))),
+        Box::new(Nes::new(NesSettings { queries, ..NesSettings::default() })),
+        Box::new(Spsa::new(SpsaSettings { queries, ..SpsaSettings::default() })),
+        Box::new(HopSkipJump::new(hop)),
     ];
-    match threat.norm {
+    match norm {
         Norm::Linf => {
-            attacks.push(Box::new(SignHunter::new(model, threat, 0.0, SignHunterSettings { queries })?));
+            attacks.push(Box::new(SignHunter::new(SignHunterSettings { queries })));
             let rays = RaysSettings { queries, ..RaysSettings::default() };
-            attacks.push(Box::new(Rays::new(labels, threat, rays)?));
+            attacks.push(Box::new(Rays::new(rays)));
         }
         Norm::L2 => {
             let walk = BoundarySettings { queries: 2 * queries, ..BoundarySettings::default() };
-            attacks.push(Box::new(Boundary::new(labels, threat, walk)?));
+            attacks.push(Box::new(Boundary::new(walk)));
         }
     }
-    Ok(attacks)
+    attacks
 }
 
 /// A fake of level 3 and a real of level -2, each 2.5 levels from the threshold, as
@@ -237,8 +231,7 @@ impl Pictures {
 
     /// What the judge says of every attack on `model`.
     fn judged(&self, model: Model, threat: Threat) -> Result<Vec<Judgement>> {
-        let labels = Decisions::new(&model, 0.0);
-        let attacks = attacks(&model, &labels, threat)?;
+        let attacks = attacks(&model, threat.norm);
         self.trial(threat, |trial| {
             let judged = |attack: &dyn Attack| Ok(judge::judge(attack, &model, &self.subjects, &trial)?);
             attacks.iter().map(|attack| judged(attack.as_ref())).collect()
@@ -288,10 +281,10 @@ fn masked() -> Result<()> {
     let pictures = Pictures::new()?;
     let (model, threat) = (Model::Masked, Threat::new(Norm::Linf, 16.0)?);
     let settings = SquareSettings { queries: QUERIES, ..SquareSettings::default() };
-    let apgd = Apgd::new(Opponent::new(&model, threat, 0.0, 2), ApgdSettings::new(AttackLoss::Margin));
+    let apgd = Apgd::new(Lockstep::new(&model, 0.0, 2), ApgdSettings::new(AttackLoss::Margin));
     let gradients = Checked::new(Box::new(apgd), &model);
-    let square = Square::new(&model, threat, 0.0, settings);
-    let noise = RandomNoise::new(&model, threat, 0.0, 100, 0);
+    let square = Square::new(settings);
+    let noise = RandomNoise::new(100, 0);
     let judgement = pictures.trial(threat, |trial| {
         let mut suite = Suite::new(&model, &pictures.subjects, trial);
         for attack in [&gradients as &dyn Attack, &square, &noise] {

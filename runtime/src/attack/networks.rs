@@ -1,13 +1,12 @@
-//! The model under attack, as far as an attack may see it; attacks of the catalog are built
-//! on it.
+//! The networks whose gradients may be followed; attacks of the catalog are built on them.
 
-use super::catalog::{Build, Descent, Method, Plan, Scored, transferred};
+use super::catalog::{Build, Descent, Method, Plan, transferred};
 use super::gradient::checked::Checked;
-use super::gradient::opponent::Opponent;
+use super::gradient::lockstep::Lockstep;
 use super::gradient::steps::Device;
 use super::gradient::transfer::Transfer;
 use super::{Attack, NormError};
-use crate::detector::oracle::{Decisions, Oracle, OracleError};
+use crate::detector::oracle::OracleError;
 
 /// Why an attack of the catalog cannot be built.
 #[derive(Debug, thiserror::Error)]
@@ -36,32 +35,6 @@ pub enum BuildError {
 fn transferring() -> String {
     let names: Vec<_> = Method::all().filter(|method| method.transfers).map(|method| method.name).collect();
     names.join(", ")
-}
-
-/// A model that is asked for logits, or for labels alone.
-pub struct BlackBox<'a> {
-    scored: Scored<'a>,
-    labels: Decisions<'a, dyn Oracle + 'a>,
-}
-
-impl<'a> BlackBox<'a> {
-    /// The model behind `oracle`, whose logit above `threshold` says fake.
-    pub fn new(oracle: &'a dyn Oracle, threshold: f64) -> Self {
-        let threshold = threshold as f32;
-        Self { scored: Scored { oracle, threshold }, labels: Decisions::new(oracle, threshold) }
-    }
-
-    /// The attack that `plan` names.
-    ///
-    /// # Errors
-    /// A norm whose balls it does not search; an attack that needs gradients.
-    pub fn attack(&self, plan: &Plan) -> Result<Box<dyn Attack + '_>, BuildError> {
-        match plan.method.build {
-            Build::Logits(build) => Ok(build(self.scored, plan)?),
-            Build::Labels(build) => Ok(build(&self.labels, plan)?),
-            Build::Gradients(_) | Build::Steps(_) => Err(BuildError::NoNetwork(plan.method)),
-        }
-    }
 }
 
 /// A network on a device, whose gradients are followed.
@@ -95,36 +68,39 @@ impl<'a> WhiteBox<'a> {
     fn checked(&self, plan: &Plan, stop_early: bool) -> Result<Box<dyn Attack + '_>, BuildError> {
         let gradients = self.device.gradients();
         let attack = match plan.method.build {
-            Build::Steps(settings) => self.device.steps(plan.method.0.name, plan.threat, settings(plan))?,
+            Build::Steps(settings) => self.device.steps(plan.method.0.name, settings(plan))?,
             Build::Gradients(build) => {
-                let opponent = Opponent::new(gradients, plan.threat, self.threshold, self.device.batch());
-                build(opponent, &Descent { plan, stop_early })
+                let lockstep = Lockstep::new(gradients, self.threshold, self.device.batch());
+                build(lockstep, &Descent { plan, stop_early })
             }
-            Build::Logits(_) | Build::Labels(_) => return Err(BuildError::NoNetwork(plan.method)),
+            Build::Queries(_) => return Err(BuildError::NoNetwork(plan.method)),
         };
         Ok(Box::new(Checked::new(attack, gradients)))
     }
 }
 
-/// The model under attack in every way that there is.
-pub struct Models<'a> {
-    /// Its answers.
-    pub black: BlackBox<'a>,
-    /// Its network on a device.
+/// The networks that are at hand.
+#[derive(Default)]
+pub struct Networks<'a> {
+    /// The attacked model's.
     pub own: Option<WhiteBox<'a>>,
-    /// Another network that stands in for it.
+    /// Another one that stands in for it.
     pub surrogate: Option<WhiteBox<'a>>,
 }
 
-impl Models<'_> {
+impl Networks<'_> {
     /// The attack that `plan` names: by gradients on the surrogate, or, where there are
     /// both, the one that transfers best there and the others on the model itself.
     ///
     /// # Errors
-    /// As [`BlackBox::attack`] and [`WhiteBox::attack`].
+    /// A norm whose balls it does not search, and as [`WhiteBox::attack`].
     pub fn attack(&self, plan: &Plan) -> Result<Box<dyn Attack + '_>, BuildError> {
-        if !plan.method.needs_gradients() {
-            return self.black.attack(plan);
+        let Method(row) = plan.method;
+        if !row.norms.contains(&plan.norm) {
+            return Err(NormError { method: row.name.to_owned(), searches: row.norms[0] }.into());
+        }
+        if let Build::Queries(build) = row.build {
+            return Ok(build(plan));
         }
         let network = match (&self.own, &self.surrogate) {
             (Some(own), Some(_)) if plan.method != transferred() => own,

@@ -1,19 +1,18 @@
 //! The model that an attack works against, asked for many pictures at once.
 
 use super::line::{Answer, Line, Question};
-use crate::attack::ledger::Counted;
-use crate::attack::threat::{Norm, Threat};
-use crate::attack::{Goal, Proposal, Target};
+use crate::attack::Proposal;
+use crate::attack::query::Query;
+use crate::attack::threat::Threat;
 use crate::data::batch::Batch;
-use crate::detector::oracle::{AttackLoss, GradientOracle, Oracle, OracleError};
+use crate::detector::oracle::{AttackLoss, GradientOracle, OracleError};
 use rayon::prelude::*;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-/// Whom to ask, what is allowed, and how many pictures walk together.
-pub struct Opponent<'a> {
-    oracle: Counted<'a, dyn GradientOracle + 'a>,
-    pub(super) threat: Threat,
+/// Whom to ask, and how many pictures walk together.
+pub struct Lockstep<'a> {
+    oracle: &'a dyn GradientOracle,
     pub(super) threshold: f32,
     pub(super) batch: usize,
 }
@@ -44,28 +43,31 @@ impl<W: Future<Output = Vec<f32>>> Stage<W> {
     }
 }
 
-impl<'a> Opponent<'a> {
-    /// `oracle`, whose logit above `threshold` says fake, attacked within `threat`,
-    /// `batch` pictures at a time.
-    pub fn new(oracle: &'a dyn GradientOracle, threat: Threat, threshold: f32, batch: usize) -> Self {
-        Self { oracle: Counted::new(oracle, None), threat, threshold, batch: batch.max(1) }
+impl<'a> Lockstep<'a> {
+    /// `oracle`, whose logit above `threshold` says fake, `batch` pictures at a time.
+    pub fn new(oracle: &'a dyn GradientOracle, threshold: f32, batch: usize) -> Self {
+        Self { oracle, threshold, batch: batch.max(1) }
     }
 
-    /// The norm of the distances that an attack after `goal` measures; none where it
-    /// measures none, or has no radius to begin with.
-    pub(super) fn measures(&self, goal: Goal) -> Option<Norm> {
-        (goal == Goal::Nearest && self.threat.eps_255 > 0.0).then_some(self.threat.norm)
-    }
-
-    /// Walks with all `targets`; one proposal each, in order.
-    pub(super) fn attack(&self, targets: &[Target], walk: &impl Walk) -> Result<Vec<Proposal>, OracleError> {
-        let chunks = targets.chunks(self.batch).map(|targets| self.together(targets, walk));
+    /// Walks with the pictures of all `queries` within `threat`; one proposal each, in order.
+    pub(super) fn attack(
+        &self,
+        queries: &[Query<'_>],
+        threat: Threat,
+        walk: &impl Walk,
+    ) -> Result<Vec<Proposal>, OracleError> {
+        let chunks = queries.chunks(self.batch).map(|queries| self.together(queries, threat, walk));
         Ok(chunks.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
     }
 
-    fn together(&self, targets: &[Target], walk: &impl Walk) -> Result<Vec<Proposal>, OracleError> {
+    fn together(
+        &self,
+        queries: &[Query<'_>],
+        threat: Threat,
+        walk: &impl Walk,
+    ) -> Result<Vec<Proposal>, OracleError> {
         let lines: Vec<_> =
-            targets.iter().map(|target| Line::new(target, self.threat, self.threshold)).collect();
+            queries.iter().map(|query| Line::new(query.target(), threat, self.threshold)).collect();
         let mut stages: Vec<_> = lines.iter().map(|line| Stage::Walking(Box::pin(walk.walk(line)))).collect();
         loop {
             stages.par_iter_mut().for_each(Stage::advance);

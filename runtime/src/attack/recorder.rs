@@ -1,0 +1,260 @@
+//! The record of one picture's search: its random draws, questions, answers and decisions
+//! in their order, and their comparison with those of an earlier run.
+
+use crate::data::batch::Batch;
+use crate::data::manifest::Label;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// Words of a row of draws that are written out.
+pub const VERBATIM: usize = 64;
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Event {
+    /// Random words.
+    Drawn(Drawn),
+    /// A query.
+    Asked(Asked),
+    /// What the attack says it tries.
+    Step(Value),
+    /// Whether the candidate was kept.
+    Kept(bool),
+}
+
+/// A row of random words.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Drawn {
+    /// All of them.
+    Words(String),
+    /// Too many to write out.
+    Hash {
+        /// How many.
+        words: u64,
+        /// Of their bytes.
+        sha256: String,
+    },
+}
+
+/// A query and its answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Asked {
+    /// How many pictures were asked about together.
+    pub pictures: usize,
+    /// Of their values.
+    pub sha256: String,
+    /// The answer of a scoring model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logits: Option<Vec<Logit>>,
+    /// The answer of a labelling model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Vec<Option<Label>>>,
+}
+
+impl Asked {
+    /// The logits that were answered.
+    pub(super) fn logits(&self) -> Option<Vec<f32>> {
+        self.logits.as_ref().map(|all| all.iter().map(|one| one.0).collect())
+    }
+}
+
+/// A logit to its last bit; those that are no finite numbers are words.
+#[derive(Clone, Copy, Debug)]
+pub struct Logit(pub f32);
+
+impl PartialEq for Logit {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.to_bits() == other.0.to_bits() || self.0.is_nan() && other.0.is_nan()
+    }
+}
+
+impl Serialize for Logit {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        // As an f64 every f32 comes back, whatever a reader does with the last digit.
+        if self.0.is_finite() {
+            to.serialize_f64(self.0.into())
+        } else {
+            to.serialize_str(&self.0.to_string())
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Logit {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Number(f64),
+            Word(String),
+        }
+        match Form::deserialize(from)? {
+            Form::Number(number) => Ok(Self(number as f32)),
+            Form::Word(word) => word.parse().map(Self).map_err(serde::de::Error::custom),
+        }
+    }
+}
+
+/// One picture's events as they come, beside those of the tape that is played.
+pub(super) struct Recorder {
+    events: Vec<Event>,
+    row: Row,
+    expected: Option<Vec<Event>>,
+    /// The first difference between the two.
+    fault: Option<String>,
+    /// The query whose answer is open.
+    open: Option<Asked>,
+}
+
+/// Words drawn one after the other.
+#[derive(Default)]
+struct Row {
+    words: u64,
+    digits: String,
+    hash: Sha256,
+}
+
+impl Recorder {
+    /// Records; with `expected` it compares with the events of a tape that is played.
+    pub fn new(expected: Option<Vec<Event>>) -> Self {
+        Self { events: Vec::new(), row: Row::default(), expected, fault: None, open: None }
+    }
+
+    /// Notes that the pictures of `batch` are asked about; gives the tape's answer where one
+    /// is played.
+    ///
+    /// # Errors
+    /// The tape has something else at this place.
+    pub fn ask(&mut self, batch: &Batch) -> Result<Option<Asked>, String> {
+        let asked = Asked { pictures: batch.len(), sha256: hash(batch), logits: None, labels: None };
+        let known = self.answer(&asked);
+        self.open = Some(asked);
+        known
+    }
+
+    /// Notes the answer of a scoring model.
+    pub fn logits(&mut self, logits: &[f32]) {
+        let answer = Some(logits.iter().copied().map(Logit).collect());
+        if let Some(asked) = self.open.take() {
+            self.push(Event::Asked(Asked { logits: answer, ..asked }));
+        }
+    }
+
+    /// Notes the answer of a labelling model.
+    pub fn labels(&mut self, labels: &[Option<Label>]) {
+        if let Some(asked) = self.open.take() {
+            self.push(Event::Asked(Asked { labels: Some(labels.to_vec()), ..asked }));
+        }
+    }
+
+    /// Notes whether a candidate was kept.
+    pub fn kept(&mut self, kept: bool) {
+        self.push(Event::Kept(kept));
+    }
+
+    /// Notes what is tried next.
+    pub fn step(&mut self, step: Value) {
+        self.push(Event::Step(step));
+    }
+
+    /// Notes a word of random bits, its bytes in little-endian order.
+    pub fn draw(&mut self, bytes: &[u8]) {
+        self.row.words += 1;
+        self.row.hash.update(bytes);
+        if self.row.words <= VERBATIM as u64 {
+            // As a number is written: the highest byte first.
+            bytes.iter().rev().for_each(|byte| self.row.digits.push_str(&format!("{byte:02x}")));
+        }
+    }
+
+    fn end_row(&mut self) {
+        let Row { words, digits, hash } = std::mem::take(&mut self.row);
+        if words == 0 {
+            return;
+        }
+        let verbatim = words <= VERBATIM as u64;
+        let drawn = if verbatim { Drawn::Words(digits) } else { Drawn::Hash { words, sha256: hex(hash) } };
+        self.add(Event::Drawn(drawn));
+    }
+
+    fn push(&mut self, event: Event) {
+        self.end_row();
+        self.add(event);
+    }
+
+    fn add(&mut self, event: Event) {
+        if let (Some(expected), None) = (&self.expected, &self.fault) {
+            let at = self.events.len();
+            let on_tape = expected.get(at);
+            if on_tape != Some(&event) {
+                self.fault = Some(difference(at, on_tape, &event));
+            }
+        }
+        self.events.push(event);
+    }
+
+    /// The answer that the tape has for the query `asked`, whose own answer is open.
+    fn answer(&mut self, asked: &Asked) -> Result<Option<Asked>, String> {
+        self.end_row();
+        let Some(expected) = &self.expected else { return Ok(None) };
+        if let Some(fault) = &self.fault {
+            return Err(fault.clone());
+        }
+        let at = self.events.len();
+        match expected.get(at) {
+            Some(Event::Asked(on_tape))
+                if on_tape.sha256 == asked.sha256 && on_tape.pictures == asked.pictures =>
+            {
+                Ok(Some(on_tape.clone()))
+            }
+            other => {
+                let fault = difference(at, other, &Event::Asked(asked.clone()));
+                self.fault = Some(fault.clone());
+                Err(fault)
+            }
+        }
+    }
+
+    /// All events, or the first that differs from the tape's.
+    ///
+    /// # Errors
+    /// The difference.
+    pub fn ended(mut self) -> Result<Vec<Event>, String> {
+        self.end_row();
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        let (found, expected) = (self.events.len(), self.expected.map(|events| events.len()));
+        match expected {
+            Some(expected) if expected != found => {
+                Err(format!("ends after {found} events, the tape has {expected}"))
+            }
+            _ => Ok(self.events),
+        }
+    }
+}
+
+fn difference(at: usize, on_tape: Option<&Event>, found: &Event) -> String {
+    let shown = |event: &Event| serde_json::to_string(event).unwrap_or_default();
+    let on_tape = on_tape.map_or_else(|| "nothing more".to_owned(), shown);
+    format!(
+        "event {} is {} and on the tape {on_tape}; its pictures, or this version of the attack, are others",
+        at + 1,
+        shown(found)
+    )
+}
+
+fn hex(hash: Sha256) -> String {
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn hash(batch: &Batch) -> String {
+    let mut hash = Sha256::new();
+    for values in batch.values.chunks(4096) {
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        hash.update(&bytes);
+    }
+    hex(hash)
+}
