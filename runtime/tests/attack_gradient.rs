@@ -205,9 +205,9 @@ fn another_seed_draws_another_start() {
     let target = target(1, Label::Fake);
     let oracle = Planted::new(Curved::with_margin(&target, 2.0));
     let values = |seed| {
-        let opponent = Lockstep::new(&oracle, 0.0, 1);
+        let lockstep = Lockstep::new(&oracle, 0.0, 1);
         let settings = ApgdSettings { seed, steps: 1, ..ApgdSettings::new(AttackLoss::Margin) };
-        let apgd = Apgd::new(opponent, settings);
+        let apgd = Apgd::new(lockstep, settings);
         assert_eq!(apgd.parameters(threat(Norm::Linf, 2.0))["seed"], seed);
         proposed(&apgd, std::slice::from_ref(&target), threat(Norm::Linf, 2.0)).remove(0).values
     };
@@ -224,8 +224,8 @@ fn pictures_that_are_done_leave_the_batch() {
     let stays: Vec<_> = targets.iter().map(|target| model.logit(&planes(target)) > reach).collect();
     let staying = stays.iter().filter(|&&stays| stays).count();
     let oracle = Planted::new(model);
-    let opponent = Lockstep::new(&oracle, 0.0, 8);
-    let apgd = Apgd::new(opponent, ApgdSettings::new(AttackLoss::Margin));
+    let lockstep = Lockstep::new(&oracle, 0.0, 8);
+    let apgd = Apgd::new(lockstep, ApgdSettings::new(AttackLoss::Margin));
     assert!(!stays[0] && staying > 0, "{stays:?}");
     let proposals = proposed(&apgd, &targets, threat(Norm::Linf, 1.0));
     let asked = oracle.asked.lock().unwrap();

@@ -49,7 +49,7 @@ fn only_the_gpu_folder_calls_wgpu() {
 #[test]
 fn no_import_runs_up() {
     // Each folder may use those before it.
-    let floors = ["gpu", "model", "ops", "plan", "arms", "train", "selftest"];
+    let floors = ["gpu", "model", "ops", "plan", "attack", "arms", "train", "selftest"];
     let trainer = root().join("trainer/src");
     for (height, floor) in floors.iter().enumerate() {
         for (path, text) in sources(&trainer.join(floor)) {

@@ -75,8 +75,9 @@ pub fn within_ball(excess_255: f64) -> Gate {
     )
 }
 
-/// The attack counted as the ledger did; the value is the share of pictures
-/// where it did not.
+/// What the attack says of its own device can be: no more gradients than evaluations; the
+/// value is the share of pictures where it cannot. What it asks through its queries the judge
+/// counts.
 pub fn counted(miscounted: usize, attacked: usize) -> Gate {
     let share = miscounted as f64 / attacked.max(1) as f64;
     Gate::new(

@@ -57,7 +57,7 @@ pub struct Finding {
     pub non_finite: u32,
     /// How far the proposal lay outside the ball before clipping, in 1/255.
     pub excess_255: f64,
-    /// The attack's own count of queries differs from the ledger's.
+    /// The attack says that it evaluated its device less often than it computed gradients.
     pub miscounted: bool,
     /// The answers to its search were all the same; none where that was not measured.
     #[serde(default)]

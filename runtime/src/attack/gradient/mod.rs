@@ -2,7 +2,7 @@
 //! [`GradientOracle`], so they run against the GPU and against planted models.
 //!
 //! Each attack is written for one picture, as an asynchronous function that awaits
-//! the model's answers; [`opponent`] puts the questions of all pictures that wait
+//! the model's answers; [`lockstep`] puts the questions of all pictures that wait
 //! into one batch. A picture that is done asks no more and so leaves the batch, and
 //! its result cannot depend on the others.
 
