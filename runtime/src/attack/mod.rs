@@ -1,6 +1,7 @@
 //! Attacks propose, the judge decides. See [`Attack`] for the contract.
 
 pub mod bench;
+pub mod between;
 pub mod catalog;
 pub mod contents;
 pub mod decision;

@@ -14,8 +14,8 @@ use crate::output;
 use crate::training::Watch;
 use anyhow::{Context, Result};
 use dfrt_runtime::attack::Attack;
+use dfrt_runtime::attack::between;
 use dfrt_runtime::attack::catalog::{self, Choice};
-use dfrt_runtime::attack::gates;
 use dfrt_runtime::attack::networks::{Networks, WhiteBox};
 use dfrt_runtime::attack::result::AttackReport;
 use dfrt_runtime::attack::threat::Threat;
@@ -121,7 +121,7 @@ impl<'a> Study<'a> {
                 attacks.push(self.attack(&model, &oracle, (&name, attack.as_ref(), threat), &at)?);
             }
         }
-        add_gates(&mut attacks);
+        between::add_gates(&mut attacks);
         Ok(Arm { name: name.to_owned(), seed, run, eval, attacks })
     }
 
@@ -187,29 +187,4 @@ fn folder(name: &str, seed: u64) -> String {
 /// What an earlier session has finished; a broken file is made again.
 fn found<T: DeserializeOwned>(path: &Path) -> Option<T> {
     serde_json::from_slice(&std::fs::read(path).ok()?).ok()
-}
-
-/// The checks that need two attacks on the same arm.
-fn add_gates(attacks: &mut [AttackReport]) {
-    let all = attacks.to_vec();
-    for (attack, own) in attacks.iter_mut().zip(&all) {
-        let beside = |method: &str| {
-            let same = |other: &&AttackReport| other.norm == own.norm && other.eps_255 == own.eps_255;
-            all.iter().find(|other| other.method == method && same(other))
-        };
-        let white = own.method == "pgd";
-        let weaker = |other: &&AttackReport| {
-            (&other.method, other.norm) == (&own.method, own.norm) && other.eps_255 < own.eps_255
-        };
-        let smaller = all.iter().filter(weaker).max_by(|a, b| a.eps_255.total_cmp(&b.eps_255));
-        let checks = [
-            beside("random-noise")
-                .filter(|_| own.method != "random-noise")
-                .map(|noise| gates::beats_noise(own, noise)),
-            beside("square").filter(|_| white).map(|square| gates::black_box(own, square)),
-            beside("fgsm").filter(|_| white).map(|fgsm| gates::more_steps(own, fgsm)),
-            smaller.filter(|_| own.method != "random-noise").map(|smaller| gates::monotone(&[smaller, own])),
-        ];
-        checks.into_iter().flatten().for_each(|gate| attack.add_gate(gate));
-    }
 }
