@@ -16,6 +16,7 @@ Needs: pip install torch==2.15.0 torchvision==0.29.2 timm==1.0.31 onnx==1.23.2 \
 """
 
 import argparse
+import re
 import shutil
 import subprocess
 import sys
@@ -201,9 +202,12 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--dfrt", type=Path, required=True, help="the program")
+    parser.add_argument("--only", default="", metavar="PATTERN", help="only models whose name this finds")
     options = parser.parse_args()
     failed = False
     for name, make, settings, normalisation in MODELS:
+        if not re.search(options.only, name):
+            continue
         with tempfile.TemporaryDirectory() as folder:
             try:
                 worst, logits = check(options.dfrt.absolute(), make, settings, normalisation, Path(folder))

@@ -129,9 +129,9 @@ fn every_search() {
 
 fn balls_that_a_search_knows_not() {
     let out = folder().join("attack");
-    attack(model(), "rays", &out, &["--norm", "l2", "--eps", "1"]).failed(2, &["rays", "--norm Linf"]);
+    attack(model(), "rays", &out, &["--norm", "l2", "--eps", "1"]).failed(2, &["rays", "--norm linf"]);
     attack(model(), "sign-hunter", &out, &["--norm", "l2", "--eps", "1"]).failed(2, &["sign-hunter"]);
-    attack(model(), "boundary", &out, &[]).failed(2, &["boundary", "--norm L2"]);
+    attack(model(), "boundary", &out, &[]).failed(2, &["boundary", "--norm l2"]);
     assert!(!out.exists());
 }
 
