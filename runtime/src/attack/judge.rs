@@ -107,15 +107,15 @@ pub(super) fn judge_remembering(
     memory: &Memory,
 ) -> Result<Judgement, JudgeError> {
     let start = Instant::now();
-    let mut court = Court::open(attack, oracle, subjects, trial, memory)?;
-    if let Some(judgement) = court.finished(subjects) {
+    let mut judging = Judging::open(attack, oracle, subjects, trial, memory)?;
+    if let Some(judgement) = judging.finished(subjects) {
         return Ok(judgement);
     }
-    let deterministic = court.repeat(subjects)?;
-    let checks = court.checks(subjects)?;
-    let earlier = std::mem::take(&mut court.earlier);
-    let entries = court.sit(subjects, earlier)?;
-    let skipped = court.skipped.into_inner().unwrap_or_default();
+    let deterministic = judging.repeat(subjects)?;
+    let checks = judging.checks(subjects)?;
+    let earlier = std::mem::take(&mut judging.earlier);
+    let entries = judging.all(subjects, earlier)?;
+    let skipped = judging.skipped.into_inner().unwrap_or_default();
     let (data, split) = (trial.data.to_owned(), trial.split);
     if entries.is_empty() {
         let reason = match skipped.into_iter().next() {
@@ -139,14 +139,14 @@ pub(super) fn judge_remembering(
     report.seconds = start.elapsed().as_secs_f64();
     let (samples, findings): (Vec<_>, Vec<_>) =
         entries.into_iter().map(|entry| (entry.result, entry.finding)).unzip();
-    if let Some((dossier, _)) = &court.record {
+    if let Some((dossier, _)) = &judging.record {
         dossier.publish(&report, &samples)?;
     }
     Ok(Judgement { report, samples, findings })
 }
 
-/// One attack's trial in progress.
-struct Court<'a> {
+/// The judging of one attack, under way.
+struct Judging<'a> {
     attack: &'a dyn Attack,
     oracle: &'a dyn Oracle,
     trial: &'a Trial<'a>,
@@ -165,7 +165,7 @@ struct Clean<'a> {
     logit: f32,
 }
 
-impl<'a> Court<'a> {
+impl<'a> Judging<'a> {
     fn open(
         attack: &'a dyn Attack,
         oracle: &'a dyn Oracle,
@@ -244,7 +244,7 @@ impl<'a> Court<'a> {
     }
 
     /// Every subject's entry, by rising id, but for those that cannot be read.
-    fn sit(&self, subjects: &[Subject], earlier: Vec<Entry>) -> Result<Vec<Entry>, JudgeError> {
+    fn all(&self, subjects: &[Subject], earlier: Vec<Entry>) -> Result<Vec<Entry>, JudgeError> {
         let mut known: HashMap<u64, Entry> =
             earlier.into_iter().map(|entry| (entry.result.id, entry)).collect();
         let (mut entries, mut pending) = (Vec::with_capacity(subjects.len()), Vec::new());
@@ -414,14 +414,14 @@ impl<'a> Court<'a> {
         });
         let floats = self.ask(clipped)?;
         let rounded = self.rounded(clean, proposals, &floats)?;
-        let exhibits: Result<Vec<_>, _> =
-            clean.iter().zip(rounded).map(|(clean, rounded)| self.exhibit(clean, &rounded)).collect();
-        let exhibits = exhibits?;
-        let eights = self.ask(exhibits.iter().map(|exhibit| planes(&exhibit.picture)))?;
-        let judged = clean.iter().zip(proposals).zip(exhibits).zip(floats.iter().zip(eights));
+        let saved: Result<Vec<_>, _> =
+            clean.iter().zip(rounded).map(|(clean, rounded)| self.round_trip(clean, &rounded)).collect();
+        let saved = saved?;
+        let eights = self.ask(saved.iter().map(|one| planes(&one.picture)))?;
+        let judged = clean.iter().zip(proposals).zip(saved).zip(floats.iter().zip(eights));
         Ok(judged
-            .map(|(((clean, proposal), exhibit), (&float, eight))| {
-                self.verdict(clean, proposal, exhibit, float, eight, miscounted)
+            .map(|(((clean, proposal), saved), (&float, eight))| {
+                self.verdict(clean, proposal, saved, float, eight, miscounted)
             })
             .collect())
     }
@@ -473,30 +473,30 @@ impl<'a> Court<'a> {
     }
 
     /// An 8-bit picture through PNG and back.
-    fn exhibit(&self, clean: &Clean<'_>, rounded: &RgbImage) -> Result<Exhibit, JudgeError> {
+    fn round_trip(&self, clean: &Clean<'_>, rounded: &RgbImage) -> Result<RoundTrip, JudgeError> {
         let png = picture::encode_png(rounded);
         let Some((dossier, _)) = &self.record else {
             let picture = dossier::decode(&png, Path::new("adversarial picture"))?;
-            return Ok(Exhibit { picture, clean_sha256: String::new(), adv_sha256: String::new() });
+            return Ok(RoundTrip { picture, clean_sha256: String::new(), adv_sha256: String::new() });
         };
         let id = clean.subject.id;
         let clean_sha256 = dossier.save(Side::Clean, id, &picture::encode_png(&clean.picture))?;
         dossier.save(Side::Adversarial, id, &png)?;
         let (picture, adv_sha256) = dossier.picture(Side::Adversarial, id)?;
-        Ok(Exhibit { picture, clean_sha256, adv_sha256 })
+        Ok(RoundTrip { picture, clean_sha256, adv_sha256 })
     }
 
     fn verdict(
         &self,
         clean: &Clean<'_>,
         proposal: &Proposal,
-        exhibit: Exhibit,
+        saved: RoundTrip,
         float: f32,
         eight: f32,
         miscounted: bool,
     ) -> Entry {
         let threat = self.trial.threat;
-        let distance = Distance::between(&clean.picture, &exhibit.picture);
+        let distance = Distance::between(&clean.picture, &saved.picture);
         assert!(threat.contains(distance), "the judge rounds into the ball");
         let crossed = |logit| self.crossed(clean, logit);
         let gradients = proposal.gradients;
@@ -507,8 +507,8 @@ impl<'a> Court<'a> {
                 queries: proposal.queries,
                 linf_255: distance.linf_255,
                 l2: distance.l2(),
-                clean_sha256: exhibit.clean_sha256,
-                adv_sha256: exhibit.adv_sha256,
+                clean_sha256: saved.clean_sha256,
+                adv_sha256: saved.adv_sha256,
                 attack: self.attack.name().to_owned(),
                 distance: self.shortest(proposal, crossed(eight).then_some(distance)),
                 queries_to_success: crossed(eight).then(|| until_success(proposal)),
@@ -554,7 +554,7 @@ impl<'a> Court<'a> {
 }
 
 /// A proposal as it came back from its PNG.
-struct Exhibit {
+struct RoundTrip {
     picture: RgbImage,
     clean_sha256: String,
     adv_sha256: String,

@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod between;
+mod bisection;
 pub mod catalog;
 pub mod contents;
 pub mod decision;
@@ -9,7 +10,6 @@ pub mod distances;
 pub mod dossier;
 pub mod gates;
 pub mod gradient;
-mod halves;
 mod journal;
 pub mod judge;
 pub mod networks;

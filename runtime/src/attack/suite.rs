@@ -114,7 +114,7 @@ impl Worst {
             let finding = Finding { never_differed, ..*finding };
             let entry = Entry { result: sample.clone(), finding, source_sha256: String::new() };
             match self.entries.get_mut(&sample.id) {
-                Some(worst) => meet(worst, entry, threshold),
+                Some(worst) => merge_worst(worst, entry, threshold),
                 None => drop(self.entries.insert(sample.id, entry)),
             }
         }
@@ -160,7 +160,7 @@ fn keep(dossier: &Dossier, sample: &SampleResult) -> Result<(), JudgeError> {
 
 /// What a further attack on a picture adds to the worst so far: its cost always, its
 /// picture where it turned over, or came nearer to it.
-fn meet(worst: &mut Entry, next: Entry, threshold: f32) {
+fn merge_worst(worst: &mut Entry, next: Entry, threshold: f32) {
     let left = |sample: &SampleResult| {
         let margin = margin(sample.adv_logit, sample.label, threshold);
         if margin.is_nan() { f32::INFINITY } else { margin }
@@ -285,7 +285,7 @@ mod tests {
         ] {
             let mut worst = first;
             let won = second.result.success;
-            meet(&mut worst, second, 0.0);
+            merge_worst(&mut worst, second, 0.0);
             assert_eq!((worst.result.attack.as_str(), worst.result.success), (kept, won));
             assert_eq!((worst.result.queries, worst.result.seconds), (20, 2.0), "both were paid");
             assert_eq!(worst.result.queries_to_success, won.then_some(17));

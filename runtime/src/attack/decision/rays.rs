@@ -10,7 +10,7 @@
 //! no flip, as another could not either.
 
 use super::{Search, Stop, propose};
-use crate::attack::halves::halves;
+use crate::attack::bisection::blocks;
 use crate::attack::query::Query;
 use crate::attack::threat::{Norm, Threat};
 use crate::attack::{Attack, Goal, Proposal, record};
@@ -55,7 +55,7 @@ impl Rays {
         let mut kept = true;
         while kept {
             kept = false;
-            for block in halves(signs.len()) {
+            for block in blocks(signs.len()) {
                 flip(&mut signs[block.clone()]);
                 match self.nearer(search, &signs, radius)? {
                     Some(shorter) => (radius, kept) = (shorter, true),

@@ -2,9 +2,9 @@
 //! networks", IEEE S&P 2017, section VI.A) for one logit.
 
 use super::geometry::distance;
-use super::landing::Nearest;
 use super::line::{Line, Look};
 use super::lockstep::{Lockstep, Walk};
+use super::survivor::Nearest;
 use crate::attack::query::Query;
 use crate::attack::threat::{Norm, Threat};
 use crate::attack::{Attack, Goal, Proposal};

@@ -2,9 +2,9 @@
 //! method to fool deep neural networks", CVPR 2016) for one logit.
 
 use super::geometry::{between, boxed, distance, length, moved, steepest, sum_of_sizes};
-use super::landing::landed;
 use super::line::{Line, Look};
 use super::lockstep::{Lockstep, Walk};
+use super::survivor::landed;
 use crate::attack::query::Query;
 use crate::attack::threat::{Norm, Threat};
 use crate::attack::{Attack, Goal, Proposal};

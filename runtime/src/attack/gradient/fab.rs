@@ -4,9 +4,9 @@
 
 use super::geometry::{between, boxed, distance, length, moved, random_step};
 use super::hyperplane::step_onto;
-use super::landing::Nearest;
 use super::line::{Line, Look};
 use super::lockstep::{Lockstep, Walk};
+use super::survivor::Nearest;
 use crate::attack::query::Query;
 use crate::attack::threat::{Norm, Threat};
 use crate::attack::{Attack, Goal, Proposal};

@@ -13,11 +13,11 @@ pub mod deep_fool;
 pub mod fab;
 mod geometry;
 mod hyperplane;
-mod landing;
 mod line;
 pub mod lockstep;
 pub mod momentum;
 pub mod steps;
+mod survivor;
 pub mod transfer;
 
 #[cfg(doc)]

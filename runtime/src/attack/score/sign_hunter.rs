@@ -9,7 +9,7 @@
 //! and ends when a whole pass kept no flip, as another could not either.
 
 use super::{Search, Stop, propose};
-use crate::attack::halves::halves;
+use crate::attack::bisection::blocks;
 use crate::attack::query::Query;
 use crate::attack::threat::{Norm, Threat};
 use crate::attack::{Attack, Proposal, Target, planes, record};
@@ -51,7 +51,7 @@ impl SignHunter {
         let mut kept = true;
         while kept {
             kept = false;
-            for block in halves(candidate.len()) {
+            for block in blocks(candidate.len()) {
                 candidate[block.clone()].swap_with_slice(&mut other[block.clone()]);
                 if search.offer(&candidate)? {
                     kept = true;

@@ -6,7 +6,7 @@ use std::ops::Range;
 /// The blocks of `0..size`, coarse to fine: level k cuts it into 2^k blocks of
 /// ceil(size / 2^k) values, the last one shorter, up to the first level whose
 /// blocks are single values.
-pub(super) fn halves(size: usize) -> impl Iterator<Item = Range<usize>> {
+pub(super) fn blocks(size: usize) -> impl Iterator<Item = Range<usize>> {
     let finest = size.max(1).next_power_of_two().trailing_zeros();
     (0..=finest).flat_map(move |level| {
         let length = size.div_ceil(1 << level).max(1);
@@ -21,17 +21,17 @@ mod tests {
     #[test]
     fn every_level_covers_the_row_once_and_the_last_one_singly() {
         for size in [1, 2, 3, 7, 8, 48, 100] {
-            let blocks: Vec<_> = halves(size).collect();
-            assert_eq!(blocks[0], 0..size);
+            let found: Vec<_> = blocks(size).collect();
+            assert_eq!(found[0], 0..size);
             let levels = (size as f64).log2().ceil() as usize + 1;
             let mut covered = 0;
-            for block in &blocks {
-                assert_eq!(block.start, covered % size, "{blocks:?}");
+            for block in &found {
+                assert_eq!(block.start, covered % size, "{found:?}");
                 covered += block.len();
             }
             assert_eq!(covered, levels * size);
-            assert!(blocks[blocks.len() - size..].iter().all(|block| block.len() == 1));
+            assert!(found[found.len() - size..].iter().all(|block| block.len() == 1));
         }
-        assert_eq!(halves(0).count(), 0);
+        assert_eq!(blocks(0).count(), 0);
     }
 }
