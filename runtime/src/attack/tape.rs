@@ -7,7 +7,7 @@
 //! picture its id and its events in their order.
 //!
 //! - `{"drawn": "9ae1…"}`: words of random bits, 8 hexadecimal digits for 32 bits, 16 for
-//!   64; where more than [`VERBATIM`] come in a row `{"drawn": {"words", "sha256"}}`, the
+//!   64; where more than 64 come in a row `{"drawn": {"words", "sha256"}}`, the
 //!   hash of their bytes in little-endian order.
 //! - `{"asked": {"pictures", "sha256", "logits" or "labels"}}`: a query, the hash of its
 //!   values (32-bit floats, little-endian, N x 3 x res x res) and the answer.

@@ -100,7 +100,7 @@ fn every_fault_is_named_with_its_line() {
         ("path,label,group,split\n".into(), "\"subset\" is missing"),
         ("path,label,subset,group,split\n".into(), "holds no picture"),
         (format!("{head}b.png,reel,r,b,train\n"), "line 3: label \"reel\""),
-        (format!("{head}b.png,real,r,b,dev\n"), "line 3: split \"dev\""),
+        (format!("{head}b.png,real,r,b,spare\n"), "line 3: split \"spare\""),
         (format!("{head}b.png,real,r,,train\n"), "line 3: the field \"group\" is empty"),
         (format!("{head}b.png,real,r,train\n"), "line 3: has 4 fields"),
         (format!("{head}a.png,fake,r,a,train\n"), "line 3: \"a.png\" stands on line 2"),

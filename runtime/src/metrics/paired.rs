@@ -65,7 +65,7 @@ pub struct Difference {
     /// What says whether there is a difference.
     pub test: Test,
     /// The smallest true difference that these pictures and groups had four chances in five
-    /// to show ([`super::detectable`]); none where they are too few to show any.
+    /// to show; none where they are too few to show any.
     pub detectable: Option<f64>,
     /// The same if every picture were a group of its own; none for figures that are no share
     /// of pictures.
@@ -165,9 +165,9 @@ pub fn auc_difference(pairs: &[Pair<Scored>], groups: &Groups, seed: u64) -> Opt
 /// The difference of a share of pictures (right decisions; right before an attack and after
 /// it) between the arms of every seed. `None` without pictures or pairs.
 ///
-/// The test flips the signs of whole groups ([`sign_flip`]); where every picture is a group
+/// The test flips the signs of whole groups; where every picture is a group
 /// and there is one seed, that is McNemar's exact test. The interval is Newcombe's for paired
-/// shares with as many pictures as these groups are worth ([`Table`]).
+/// shares with as many pictures as these groups are worth.
 pub fn rate_difference(pairs: &[Pair<&[bool]>], groups: &Groups) -> Option<Difference> {
     let n = groups.pictures();
     if pairs.is_empty() || n == 0 {

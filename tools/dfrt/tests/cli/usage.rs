@@ -122,6 +122,7 @@ fn what_is_out_of_range_is_wrong_usage() {
         "study --data d --out OUT --attacks magic",
         "study --data d --out OUT --attack-limit 1",
         "study --data d --out OUT --eps 0.5",
+        "study --data d --out OUT --norm l2 --eps 300",
         "data extract d --out OUT --resume --force",
         "data extract d --out OUT --size 9",
         "data extract d --out OUT --frames 0",
