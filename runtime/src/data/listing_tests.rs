@@ -284,7 +284,7 @@ fn named_splits_are_used_or_refused() {
     let message = listed(&["s/train/a.png", "s/test/b.png", "s/c.png"]).unwrap_err().to_string();
     assert!(message.contains("the folders of 2 of 3 pictures name a split"), "{message}");
     let message = listed(&["s/test/b.png"]).unwrap_err().to_string();
-    assert!(message.contains("say --split test if they are that"), "{message}");
+    assert!(message.contains("pass --split test if they are that"), "{message}");
 }
 
 #[test]

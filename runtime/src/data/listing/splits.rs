@@ -49,7 +49,7 @@ pub(super) fn column(
             Some(splits) => match &found {
                 Some(earlier) if earlier.splits != splits => {
                     return Err(unclear(format!(
-                        "the columns {:?} and {:?} name different splits; leave one out, or say --split",
+                        "the columns {:?} and {:?} name different splits; leave one out, or pass --split",
                         &names[earlier.at], &names[at]
                     )));
                 }
@@ -61,7 +61,7 @@ pub(super) fn column(
                 let row = rows.iter().zip(&splits).find(|(_, split)| split.is_none()).map(|(row, _)| row);
                 let (line, value) = row.map_or((0, ""), |row| (row.line, row.fields[at].trim()));
                 let reason = format!(
-                    "{value:?} in the column {:?} is none of train, val, test; write one of these, or say --split for all",
+                    "{value:?} in the column {:?} is none of train, val, test; write one of these, or pass --split for all",
                     &names[at]
                 );
                 return Err(ManifestError::Line { path: path.to_owned(), line, reason });
@@ -97,7 +97,7 @@ pub(super) fn settle(
     let mut named = 0;
     for (sample, said) in samples.iter_mut().zip(&folded.said) {
         let said = said.as_ref().map_err(|contradiction| {
-            unclear(format!("{}: {}; say --split", sample.path.display(), contradiction.reason))
+            unclear(format!("{}: {}; pass --split", sample.path.display(), contradiction.reason))
         })?;
         if let Some(split) = said.split {
             sample.split = split;
@@ -109,7 +109,7 @@ pub(super) fn settle(
     }
     if named > 0 {
         return Err(unclear(format!(
-            "the folders of {named} of {} pictures name a split; add a column split, or say --split for all",
+            "the folders of {named} of {} pictures name a split; add a column split, or pass --split for all",
             samples.len()
         )));
     }
@@ -120,7 +120,7 @@ pub(super) fn settle(
     }
     if let Some(split) = folded.above {
         return Err(unclear(format!(
-            "all pictures lie below a folder called like the split {split}; say --split {split} if they are that, or \
+            "all pictures lie below a folder called like the split {split}; pass --split {split} if they are that, or \
             add a column split"
         )));
     }

@@ -42,7 +42,7 @@ pub enum ImportError {
         known: String,
     },
     /// Several networks.
-    #[error("{}: holds several networks: {networks}; say which", path.display())]
+    #[error("{}: holds several networks: {networks}; pass one of these", path.display())]
     Several {
         /// The file.
         path: PathBuf,

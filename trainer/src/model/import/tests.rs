@@ -466,7 +466,7 @@ fn a_checkpoints_own_arch_settles_conventions_or_contradicts() {
 #[test]
 fn pixels_are_told_by_a_mean_and_a_deviation_alone() {
     let arch = "tf_efficientnet_b0_ns";
-    let pixels = "what becomes of pixels first: say --mean";
+    let pixels = "what becomes of pixels first: pass --mean";
     let unsaid = [("img_size", save::integer(260))];
     for options in [false, true] {
         let silent = settled(&stating(Some(arch), options, &unsaid), ASKED_NOTHING).unwrap_err();
@@ -527,7 +527,7 @@ fn names_of_a_bare_network_imply_its_conventions() {
         assert_eq!(torchvision(bare).unwrap(), family("torchvision", &EFFICIENTNET_TINY));
     }
     let asked = torchvision("module.backbone.").unwrap_err();
-    assert!(asked.contains("what becomes of pixels first: say --mean 0.485,0.456,0.406"), "{asked}");
+    assert!(asked.contains("what becomes of pixels first: pass --mean 0.485,0.456,0.406"), "{asked}");
 }
 
 #[test]
