@@ -144,7 +144,7 @@ def judged(case, path, arguments):
     given = ["--model", path, "--data", arguments.data, "--force"]
     first = called([arguments.dfrt, "eval", *given, "--out", out / "eval.json"])
     error = error_of(first)
-    short = shown(error.replace(str(path), path.name))
+    short = shown(error.replace(str(path), path.name).replace(f"{arguments.out}/", ""))
     if first.returncode not in (0, 1, 2) or (first.returncode and not error):
         last = (first.stderr.strip().splitlines() or ["no word"])[-1]
         return Judgement("wrong", f"ends with {first.returncode}: {last[:200]}")
