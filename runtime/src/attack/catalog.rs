@@ -467,6 +467,12 @@ fn apgd<'a>(lockstep: Lockstep<'a>, descent: &Descent<'_>, loss: AttackLoss) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attack::Target;
+    use crate::attack::query::Query;
+    use crate::attack::recorder::{Event, Recorder};
+    use crate::data::batch::Batch;
+    use crate::data::manifest::Label;
+    use crate::detector::oracle::{Oracle, OracleError};
 
     #[test]
     fn names_are_unique_and_come_back() {
@@ -511,6 +517,39 @@ mod tests {
                 assert_eq!(attack.parameters(threat)["queries"], 17, "{method}");
                 assert_eq!(attack.measures(threat).is_some(), method.has_goal, "{method}");
                 assert!(attack.parameters(threat).get("seed").is_none_or(|found| *found == seed), "{method}");
+            }
+        }
+    }
+
+    struct Bright;
+    impl Oracle for Bright {
+        fn logits(&self, batch: &Batch) -> Result<Vec<f32>, OracleError> {
+            Ok((0..batch.len()).map(|place| batch.picture(place).iter().sum::<f32>() - 90.0).collect())
+        }
+        fn res(&self) -> usize {
+            8
+        }
+    }
+
+    #[test]
+    fn attacks_ask_for_what_their_rows_say_they_see() {
+        let picture = image::RgbImage::from_pixel(8, 8, image::Rgb([130; 3]));
+        let target = Target { id: 0, label: Label::Fake, picture };
+        for method in Method::all() {
+            let (Build::Queries(build), norm) = (method.build, method.norms[0]) else { continue };
+            let attack = build(&Plan { queries: Some(30), ..Plan::new(method, norm) });
+            let query = Query::new(&target, &Bright, 0.0).recorded(Recorder::new(None));
+            let threat = Threat::new(norm, 2.0).unwrap();
+            attack.propose(std::slice::from_ref(&query), threat).unwrap();
+            assert!((1..=30).contains(&query.spent()), "{method}");
+            for event in query.into_recorder().unwrap().ended().unwrap() {
+                let Event::Asked(asked) = event else { continue };
+                let seen = if asked.logits.is_some() { Access::Logits } else { Access::Labels };
+                assert_eq!(
+                    (seen, asked.labels.is_some()),
+                    (method.access, seen == Access::Labels),
+                    "{method}"
+                );
             }
         }
     }

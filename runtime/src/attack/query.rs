@@ -3,7 +3,7 @@
 //!
 //! The judge makes a [`Query`] a picture, and an attack asks through a [`Handle`] on it,
 //! whose type says whether logits or labels come back. There is no other way to the model, so
-//! that the count is the judge's own and a budget cannot be overrun.
+//! that the count is the judge's own and a handle's budget cannot be overrun.
 
 use super::recorder::Recorder;
 use super::threat::Threat;
@@ -102,12 +102,13 @@ impl<'a> Query<'a> {
         self.target
     }
 
-    /// A handle for a search by logits within `threat` that may ask `budget` times.
+    /// A handle for a search by logits within `threat` that may ask `budget` times; what other
+    /// handles on this picture asked counts.
     pub fn by_logits(&self, threat: Threat, budget: u64) -> Handle<'_, Logits> {
         Handle::new(self, threat, budget)
     }
 
-    /// A handle for a search by labels.
+    /// The same for a search by labels.
     pub fn by_labels(&self, threat: Threat, budget: u64) -> Handle<'_, Labels> {
         Handle::new(self, threat, budget)
     }
@@ -131,8 +132,8 @@ impl<'a> Query<'a> {
         self.state.borrow_mut().recorder.as_mut().map(use_it)
     }
 
-    /// Takes in answers to `pictures` pictures by their bits.
-    fn take(&self, bits: impl ExactSizeIterator<Item = u64>) {
+    /// Takes in answers by their bits.
+    fn take(&self, bits: impl Iterator<Item = u64>) {
         let mut state = self.state.borrow_mut();
         bits.for_each(|bits| state.answers.take(bits));
     }
