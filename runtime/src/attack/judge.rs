@@ -173,7 +173,7 @@ impl<'a> Judging<'a> {
         trial: &'a Trial<'a>,
         memory: &'a Memory,
     ) -> Result<Self, JudgeError> {
-        NormError::check(attack.name(), attack.norms(), trial.threat)?;
+        NormError::check(attack.name(), attack.norms(), trial.threat.norm)?;
         if trial.tape.is_some() && attack.batch() > 1 {
             return Err(tape::together().into());
         }

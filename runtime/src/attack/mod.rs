@@ -166,13 +166,13 @@ pub struct NormError {
 }
 
 impl NormError {
-    /// Refuses a ball that the attack of that name, which searches `norms`, does not know.
+    /// Refuses a norm that the attack of that name, which searches `norms`, does not know.
     ///
     /// # Errors
-    /// The norm of `threat` is none of them.
-    pub fn check(method: &str, norms: &[Norm], threat: Threat) -> Result<(), Self> {
+    /// `norm` is none of them.
+    pub fn check(method: &str, norms: &[Norm], norm: Norm) -> Result<(), Self> {
         match norms {
-            [first, ..] if !norms.contains(&threat.norm) => {
+            [first, ..] if !norms.contains(&norm) => {
                 Err(Self { method: method.to_owned(), searches: *first })
             }
             _ => Ok(()),

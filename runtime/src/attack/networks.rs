@@ -96,9 +96,7 @@ impl Networks<'_> {
     /// A norm whose balls it does not search, and as [`WhiteBox::attack`].
     pub fn attack(&self, plan: &Plan) -> Result<Box<dyn Attack + '_>, BuildError> {
         let Method(row) = plan.method;
-        if !row.norms.contains(&plan.norm) {
-            return Err(NormError { method: row.name.to_owned(), searches: row.norms[0] }.into());
-        }
+        NormError::check(row.name, row.norms, plan.norm)?;
         if let Build::Queries(build) = row.build {
             return Ok(build(plan));
         }

@@ -378,12 +378,7 @@ impl Attack {
     /// Attacks that search balls of one norm alone.
     fn check_norm(&self) -> Result<()> {
         let Choice::One(method) = self.method else { return Ok(()) };
-        match method.norms {
-            [searches] if *searches != self.norm => {
-                Err(failure::usage(NormError { method: method.name.to_owned(), searches: *searches }))
-            }
-            _ => Ok(()),
-        }
+        NormError::check(method.name, method.norms, self.norm).map_err(failure::usage)
     }
 
     fn check_tape(&self) -> Result<()> {
