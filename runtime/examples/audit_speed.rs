@@ -6,11 +6,13 @@
 //! ```
 //! Without a folder, 240 faces of 384 px are drawn. RAYON_NUM_THREADS sets the threads.
 
-use dfrt_runtime::data::audit::fingerprint::RADIUS;
-use dfrt_runtime::data::audit::inspection::Inspection;
-use dfrt_runtime::data::audit::neighbours::Neighbours;
+use dfrt_runtime::audit;
+use dfrt_runtime::audit::fingerprint::RADIUS;
+use dfrt_runtime::audit::inspection::Inspection;
+use dfrt_runtime::audit::neighbours::Neighbours;
 use dfrt_runtime::data::manifest::Manifest;
-use dfrt_runtime::data::{audit, picture, synth};
+use dfrt_runtime::data::picture;
+use dfrt_runtime::forgery::synth;
 use dfrt_runtime::random::stream;
 use rand::{Rng, RngExt};
 use rayon::prelude::*;

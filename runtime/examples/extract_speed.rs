@@ -4,10 +4,10 @@
 //!
 //! `cargo run --release -p dfrt-runtime --example extract_speed [ROUNDS]`
 
-use dfrt_runtime::data::manifest::{Label, Sample, Split};
-use dfrt_runtime::data::portrait::{Person, Shot, photograph};
-use dfrt_runtime::data::video::{Extract, FileFormat, Frames, Untagged, extract};
+use dfrt_runtime::faces::video::{Extract, FileFormat, Frames, Untagged, extract};
+use dfrt_runtime::forgery::synth::portrait::{Person, Shot, photograph};
 use dfrt_runtime::random::stream;
+use dfrt_runtime::sample::{Label, Sample, Split};
 use image::{Rgb, RgbImage, imageops};
 use std::error::Error;
 use std::io::Write;

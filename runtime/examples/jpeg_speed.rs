@@ -3,7 +3,7 @@
 //! `cargo run --release -p dfrt-runtime --example jpeg_speed -- [ROUNDS]`.
 
 use dfrt_runtime::data::picture;
-use dfrt_runtime::data::portrait::{Person, Shot, photograph};
+use dfrt_runtime::forgery::synth::portrait::{Person, Shot, photograph};
 use dfrt_runtime::random::stream;
 use image::imageops::{self, FilterType};
 use std::error::Error;

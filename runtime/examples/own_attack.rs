@@ -8,13 +8,13 @@
 
 use dfrt_runtime::attack::judge::{Judgement, judge};
 use dfrt_runtime::attack::query::{Query, Stop};
-use dfrt_runtime::attack::threat::{Norm, Threat};
 use dfrt_runtime::attack::trial::{Subject, Trial};
 use dfrt_runtime::attack::{Attack, Proposal};
 use dfrt_runtime::data::batch::Batch;
-use dfrt_runtime::data::manifest::{Label, Sample, Split};
 use dfrt_runtime::detector::evaluate::ModelInfo;
 use dfrt_runtime::detector::oracle::{Oracle, OracleError};
+use dfrt_runtime::sample::{Label, Sample, Split};
+use dfrt_runtime::threat::{Norm, Threat};
 use serde_json::{Map, Value};
 
 /// Shifts all values of a picture alike.

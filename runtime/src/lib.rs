@@ -6,11 +6,16 @@
 //! logit above its threshold says fake; an epsilon is a whole number of 1/255.
 
 pub mod attack;
+pub mod audit;
 pub mod data;
 pub mod detector;
 pub mod differing;
+pub mod faces;
+pub mod forgery;
 pub mod metrics;
 mod names;
 pub mod random;
 pub mod report;
+pub mod sample;
 pub mod storage;
+pub mod threat;

@@ -15,11 +15,11 @@ use dfrt_runtime::attack::score::nes::{Nes, NesSettings};
 use dfrt_runtime::attack::score::sign_hunter::{SignHunter, SignHunterSettings};
 use dfrt_runtime::attack::score::simba::{Basis, Simba, SimbaSettings};
 use dfrt_runtime::attack::score::spsa::{Spsa, SpsaSettings};
-use dfrt_runtime::attack::threat::{Norm, Threat};
 use dfrt_runtime::attack::{Attack, Goal, Target};
 use dfrt_runtime::data::batch::Batch;
-use dfrt_runtime::data::manifest::Label;
 use dfrt_runtime::detector::oracle::Oracle;
+use dfrt_runtime::sample::Label;
+use dfrt_runtime::threat::{Norm, Threat};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const VALUES: usize = 3 * RES * RES;

@@ -7,10 +7,10 @@ use dfrt_runtime::attack::gradient::apgd::{Apgd, ApgdSettings};
 use dfrt_runtime::attack::gradient::checked::Checked;
 use dfrt_runtime::attack::gradient::lockstep::Lockstep;
 use dfrt_runtime::attack::gradient::transfer::Transfer;
-use dfrt_runtime::attack::threat::Norm;
 use dfrt_runtime::attack::{Attack, Goal, Proposal, Target};
-use dfrt_runtime::data::manifest::Label;
 use dfrt_runtime::detector::oracle::{AttackLoss, GradientOracle};
+use dfrt_runtime::sample::Label;
+use dfrt_runtime::threat::Norm;
 use gradient_planted::{
     Constant, Curved, Linear, Model, Planted, RES, attacks, dual, noise, planes, proposed, succeeds, target,
     target_of, threat,

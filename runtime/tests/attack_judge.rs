@@ -13,11 +13,11 @@ use dfrt_runtime::attack::random_noise::RandomNoise;
 use dfrt_runtime::attack::result::{AttackReport, SampleResult};
 use dfrt_runtime::attack::square::{Square, SquareSettings};
 use dfrt_runtime::attack::suite::Suite;
-use dfrt_runtime::attack::threat::{Norm, Threat};
 use dfrt_runtime::attack::{Attack, GradientCount, Proposal, Target};
 use dfrt_runtime::data::batch::Batch;
-use dfrt_runtime::data::manifest::Label;
 use dfrt_runtime::detector::oracle::{Oracle, OracleError};
+use dfrt_runtime::sample::Label;
+use dfrt_runtime::threat::{Norm, Threat};
 use serde_json::{Map, Value};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 

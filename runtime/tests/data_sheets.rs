@@ -1,7 +1,7 @@
 //! Contact sheets for the eye, written only where asked for by name.
 
 use dfrt_runtime::data::picture::encode_png;
-use dfrt_runtime::data::portrait::{Person, Shot, photograph};
+use dfrt_runtime::forgery::synth::portrait::{Person, Shot, photograph};
 use dfrt_runtime::random::stream;
 use image::{RgbImage, imageops};
 
@@ -28,8 +28,10 @@ fn portraits() {
 #[test]
 #[ignore = "draws pictures for a person to look at, in the folder DFRT_SHEETS"]
 fn pairs() {
-    use dfrt_runtime::data::manifest::{Label, Manifest, Split};
-    use dfrt_runtime::data::{picture, synth};
+    use dfrt_runtime::data::manifest::Manifest;
+    use dfrt_runtime::data::picture;
+    use dfrt_runtime::forgery::synth;
+    use dfrt_runtime::sample::{Label, Split};
     let folder = std::env::var("DFRT_SHEETS").expect("DFRT_SHEETS names a folder");
     let out = std::path::Path::new(&folder).join("set");
     if !out.exists() {
@@ -46,7 +48,7 @@ fn pairs() {
     let (cell, columns) = (128, 12);
     let mut sheet = RgbImage::new(cell * columns, cell * 6);
     let fakes: Vec<_> = test.iter().filter(|sample| sample.label == Label::Fake).collect();
-    let name = |sample: &dfrt_runtime::data::manifest::Sample| {
+    let name = |sample: &dfrt_runtime::sample::Sample| {
         sample.path.file_stem().unwrap().to_string_lossy()[..7].to_owned()
     };
     // Sorted by path, so self-blended ones come first and swaps last.

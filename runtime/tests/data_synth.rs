@@ -1,7 +1,9 @@
 //! The demo set is no trivial task: what a linear model sees of it says little.
 
-use dfrt_runtime::data::manifest::{Label, Manifest, Sample, Split};
-use dfrt_runtime::data::{picture, synth};
+use dfrt_runtime::data::manifest::Manifest;
+use dfrt_runtime::data::picture;
+use dfrt_runtime::forgery::synth;
+use dfrt_runtime::sample::{Label, Sample, Split};
 use image::RgbImage;
 
 /// Channel means and standard deviations.

@@ -6,8 +6,6 @@ use dfrt_runtime::attack::distances::MinimalDistance;
 use dfrt_runtime::attack::result::{
     AttackReport, Direction, Gate, QueryStatistics, RateIntervals, SampleResult, SuccessStatistics,
 };
-use dfrt_runtime::attack::threat::{Norm, Threat};
-use dfrt_runtime::data::manifest::{Label, Split};
 use dfrt_runtime::detector::evaluate::{DataInfo, Evaluation, ModelInfo, PartMetrics, Rates};
 use dfrt_runtime::metrics::intervals::{metrics, wilson};
 use dfrt_runtime::random::stream;
@@ -15,6 +13,8 @@ use dfrt_runtime::report::compare::comparisons;
 use dfrt_runtime::report::extras::ScoreLine;
 use dfrt_runtime::report::page::Page;
 use dfrt_runtime::report::{Arm, Extras, Report, ReportError, attack_folder, folder, render, write};
+use dfrt_runtime::sample::{Label, Split};
+use dfrt_runtime::threat::{Norm, Threat};
 use image::{Rgb, RgbImage};
 use rand::RngExt;
 use serde_json::{Map, json};

@@ -2,13 +2,13 @@
 
 use super::query::Query;
 use super::square::{Square, SquareSettings};
-use super::threat::{Norm, Threat};
 use super::{Attack, Target};
 use crate::data::batch::Batch;
-use crate::data::manifest::Label;
 use crate::detector::bench::{BenchError, cpu};
 use crate::detector::oracle::{Oracle, OracleError};
 use crate::random;
+use crate::sample::Label;
+use crate::threat::{Norm, Threat};
 use image::RgbImage;
 use rand::RngExt;
 use rayon::prelude::*;

@@ -19,9 +19,9 @@ use super::score::sign_hunter::{SignHunter, SignHunterSettings};
 use super::score::simba::{Basis, Simba, SimbaSettings};
 use super::score::spsa::{Spsa, SpsaSettings};
 use super::square::{Square, SquareSettings};
-use super::threat::{Norm, Threat};
 use super::{Attack, BOTH_NORMS, Goal};
 use crate::detector::oracle::AttackLoss;
+use crate::threat::{Norm, Threat};
 use std::fmt;
 use std::ops::Deref;
 use std::str::FromStr;
@@ -471,8 +471,8 @@ mod tests {
     use crate::attack::query::Query;
     use crate::attack::recorder::{Event, Recorder};
     use crate::data::batch::Batch;
-    use crate::data::manifest::Label;
     use crate::detector::oracle::{Oracle, OracleError};
+    use crate::sample::Label;
 
     #[test]
     fn names_are_unique_and_come_back() {

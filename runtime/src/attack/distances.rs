@@ -2,7 +2,7 @@
 //! distribution of the distances it found, and the success rate as the radius grows.
 
 use super::result::{SampleResult, attacked};
-use super::threat::{Norm, Threat};
+use crate::threat::{Norm, Threat};
 use serde::{Deserialize, Serialize};
 
 /// Steps of the curve at most; of more pictures every so many'th is kept.
@@ -114,7 +114,7 @@ impl MinimalDistance {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::manifest::Label;
+    use crate::sample::Label;
 
     /// A fake of logit 1, or one that was called real before.
     fn sample(id: u64, right: bool, distance: Option<f64>) -> SampleResult {

@@ -285,8 +285,8 @@ fn not_beaten(name: &str, strong: &AttackReport, weak: &AttackReport, margin: f6
 mod tests {
     use super::*;
     use crate::attack::summary::{Summary, Tally};
-    use crate::attack::threat::Norm;
     use crate::detector::evaluate::{DataInfo, ModelInfo};
+    use crate::threat::Norm;
 
     /// A report of which only the robust accuracy matters.
     fn left(robust_accuracy: f64) -> AttackReport {

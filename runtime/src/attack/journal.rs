@@ -180,7 +180,7 @@ fn entries(text: &[u8], path: &Path) -> Result<Vec<Entry>, DossierError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::manifest::Label;
+    use crate::sample::Label;
     use serde_json::json;
 
     fn entry(id: u64) -> Entry {

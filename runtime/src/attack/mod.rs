@@ -27,15 +27,14 @@ pub mod suite;
 mod summary;
 pub mod sweep;
 pub mod tape;
-pub mod threat;
 pub mod trial;
 pub mod verify;
 
 use self::query::Query;
 use self::result::Gate;
-use self::threat::{Norm, Threat};
-use crate::data::manifest::Label;
 use crate::detector::oracle::OracleError;
+use crate::sample::Label;
+use crate::threat::{Norm, Threat};
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

@@ -6,12 +6,12 @@
 //! that the count is the judge's own and a handle's budget cannot be overrun.
 
 use super::recorder::Recorder;
-use super::threat::Threat;
 use super::{Target, is_right, margin, planes};
 use crate::data::batch::Batch;
-use crate::data::manifest::Label;
 use crate::detector::oracle::{DecisionOracle, Decisions, Oracle, OracleError};
 use crate::random::{self, Key};
+use crate::sample::Label;
+use crate::threat::Threat;
 use rand::TryRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
@@ -312,7 +312,7 @@ impl TryRng for Draws<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attack::threat::Norm;
+    use crate::threat::Norm;
     use image::RgbImage;
 
     /// The mean of a picture, and how often it was asked.

@@ -2,9 +2,9 @@
 //! not beat it is broken, or the model hides from it.
 
 use super::query::{Query, Stop};
-use super::threat::{Norm, Threat};
 use super::{Attack, Proposal, planes};
 use crate::detector::oracle::OracleError;
+use crate::threat::{Norm, Threat};
 use image::RgbImage;
 use rand::{Rng, RngExt};
 use serde_json::{Map, Value, json};

@@ -2,7 +2,7 @@
 //! in their order, and their comparison with those of an earlier run.
 
 use crate::data::batch::Batch;
-use crate::data::manifest::Label;
+use crate::sample::Label;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use sha2::{Digest, Sha256};

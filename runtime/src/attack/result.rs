@@ -2,11 +2,11 @@
 
 use super::distances::MinimalDistance;
 use super::is_right;
-use super::threat::{Norm, Threat};
-use crate::data::manifest::Label;
 use crate::detector::evaluate::{DataInfo, ModelInfo};
 use crate::detector::threshold::ThresholdSource;
 use crate::metrics::Estimate;
+use crate::sample::Label;
+use crate::threat::{Norm, Threat};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 

@@ -132,7 +132,7 @@ mod tests {
     use super::*;
     use crate::attack::journal::Finding;
     use crate::attack::result::SampleResult;
-    use crate::data::manifest::{Label, Sample, Split};
+    use crate::sample::{Label, Sample, Split};
 
     /// Subjects with the files `names` in `folder`, in that order.
     fn subjects(folder: &Path, names: &[&str]) -> Vec<Subject> {

@@ -7,7 +7,7 @@
 //! length: a change from k to k + 1 levels costs 2k + 1 of the squared radius, and gains
 //! in proportion to what the attack wanted of that value.
 
-use super::threat::{Distance, Norm, Threat};
+use crate::threat::{Distance, Norm, Threat};
 use image::RgbImage;
 
 impl Threat {

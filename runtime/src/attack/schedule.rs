@@ -1,8 +1,8 @@
 //! How large Square's windows are at each step (Andriushchenko et al. 2020,
 //! section 3 and appendix; AutoAttack's unscaled variant).
 
-use super::threat::Norm;
 use crate::names::named;
+use crate::threat::Norm;
 use serde::{Deserialize, Serialize};
 
 /// The steps, of 10,000, after which the share of changed pixels halves.

@@ -11,9 +11,9 @@
 
 use super::query::{Draws, Handle, Logits, Query, Stop};
 use super::schedule::{Pace, Schedule};
-use super::threat::{Norm, Threat};
 use super::{Attack, Proposal, Target, planes};
 use crate::detector::oracle::OracleError;
+use crate::threat::{Norm, Threat};
 use image::RgbImage;
 use rand::RngExt;
 use serde_json::{Map, Value, json};
@@ -374,8 +374,8 @@ fn outside(
 mod tests {
     use super::*;
     use crate::data::batch::Batch;
-    use crate::data::manifest::Label;
     use crate::detector::oracle::Oracle;
+    use crate::sample::Label;
     use std::sync::Mutex;
 
     const RES: usize = 12;

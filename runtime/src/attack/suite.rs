@@ -251,7 +251,7 @@ fn checks(stages: &[Judgement], n: usize) -> Vec<Gate> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::manifest::Label;
+    use crate::sample::Label;
 
     fn entry(success: bool, adv_logit: f32, attack: &str) -> Entry {
         let result = SampleResult {

@@ -7,10 +7,10 @@ use super::result::{
 };
 use super::trial::{Subject, Trial};
 use super::{GradientCount, is_right};
-use crate::data::manifest::Label;
 use crate::detector::evaluate::DataInfo;
 use crate::metrics::quantile::quantile;
 use crate::metrics::{intervals, ranking};
+use crate::sample::Label;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 

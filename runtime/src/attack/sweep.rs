@@ -2,7 +2,7 @@
 
 use super::gates;
 use super::result::{AttackReport, Gate};
-use super::threat::Norm;
+use crate::threat::Norm;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 

@@ -21,10 +21,10 @@
 use super::Attack;
 use super::recorder::{Event, Recorder};
 use super::result::AttackReport;
-use super::threat::{Norm, Threat};
 use crate::detector::evaluate::ModelInfo;
 use crate::detector::oracle::OracleError;
 use crate::storage::{self, StorageError};
+use crate::threat::{Norm, Threat};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::HashMap;

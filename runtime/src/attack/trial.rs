@@ -2,10 +2,10 @@
 //! threshold, and where results go. The verdict is the judge's matter.
 
 use super::tape::Tape;
-use super::threat::Threat;
-use crate::data::manifest::{Sample, Split};
 use crate::detector::evaluate::ModelInfo;
 use crate::detector::threshold::ThresholdSource;
+use crate::sample::{Sample, Split};
+use crate::threat::Threat;
 use std::collections::HashMap;
 use std::path::Path;
 use std::time::Instant;

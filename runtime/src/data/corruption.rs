@@ -159,7 +159,7 @@ fn blocks(small: &RgbImage, (width, height): (u32, u32)) -> RgbImage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::portrait::{Person, Shot, photograph};
+    use crate::forgery::synth::portrait::{Person, Shot, photograph};
     use crate::random::stream;
 
     fn picture() -> RgbImage {

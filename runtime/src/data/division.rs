@@ -5,8 +5,8 @@ use super::grouping::Grouping;
 use super::manifest::ManifestError;
 use super::parts::parts;
 use super::place::quoted;
-use super::sample::{Label, Sample, Split};
 use crate::random;
+use crate::sample::{Label, Sample, Split};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 

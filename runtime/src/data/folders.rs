@@ -3,7 +3,7 @@
 //! (`deepfake_dataset/real`, `deepfake_dataset/fake`) says no class whatever it is called.
 
 use super::naming::{self, SplitNames};
-use super::sample::{Label, Split};
+use crate::sample::{Label, Split};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// The folders of a set.

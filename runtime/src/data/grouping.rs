@@ -5,7 +5,7 @@
 use super::layouts::Media;
 use super::manifest::ManifestError;
 use super::naming::{self, Frame};
-use super::sample::Label;
+use crate::sample::Label;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
@@ -332,5 +332,4 @@ impl Counts {
 }
 
 #[cfg(test)]
-#[path = "grouping_tests.rs"]
 mod tests;

@@ -9,8 +9,9 @@ mod splits;
 
 use super::grouping::{self, Grouping};
 use super::layouts::{Media, lists};
-use super::manifest::{Label, Manifest, ManifestError, Reach, Sample, Split};
+use super::manifest::{Manifest, ManifestError, Reach};
 use super::table::Table;
+use crate::sample::{Label, Sample, Split};
 use columns::Columns;
 use places::{Folded, Paths};
 use std::collections::HashMap;
@@ -183,5 +184,4 @@ pub fn parse(path: &Path, bytes: &[u8], asked: &Asked) -> Result<Manifest, Manif
 }
 
 #[cfg(test)]
-#[path = "listing_tests.rs"]
 mod tests;

@@ -1,8 +1,8 @@
 //! What a data set is: one line a picture, with its label, subset, group
 //! (video or person) and split. Reading folders into it is the layouts' work.
 
-pub use super::sample::{Label, Sample, Split};
 pub use super::summary::{Part, Summary};
+pub use crate::sample::{Label, Sample, Split};
 
 use super::place::{absolute, climbs_out, common_folder, quoted, slashed, working_folder};
 use super::table;
@@ -351,5 +351,4 @@ fn sample_of(folder: &Path, fields: &[&str], reach: Reach) -> Result<Sample, Str
 }
 
 #[cfg(test)]
-#[path = "manifest_tests.rs"]
 mod tests;

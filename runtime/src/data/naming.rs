@@ -1,7 +1,7 @@
 //! What the names that others give to classes, splits and frames say. A name is cut into
 //! words; one that says anything else beside is not guessed at.
 
-use super::sample::{Label, Split};
+use crate::sample::{Label, Split};
 
 /// Words for untouched pictures.
 const REAL: [&str; 10] = [

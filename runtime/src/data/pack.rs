@@ -2,8 +2,8 @@
 //! once and for all runs, and the system keeps of it what fits. What is done to pictures
 //! after [`Prepared::load`] is not stored.
 
-use super::manifest::Sample;
 use super::picture::Prepared;
+use crate::sample::Sample;
 use crate::storage::{self, StorageError};
 use image::RgbImage;
 use memmap2::Mmap;
@@ -227,8 +227,8 @@ fn write(path: &Path, wanted: &[Wanted<'_>], progress: &dyn Fn(usize, usize)) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::manifest::{Label, Split};
     use crate::data::picture;
+    use crate::sample::{Label, Split};
     use proptest::prelude::*;
     use std::cell::Cell;
 

@@ -3,7 +3,7 @@
 
 use super::grouping::Grouping;
 use super::layouts::Media;
-use super::sample::Sample;
+use crate::sample::Sample;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
@@ -120,7 +120,7 @@ impl<'a> Joined<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::sample::{Label, Split};
+    use crate::sample::{Label, Split};
 
     fn names(groups: &[&str], grouping: Grouping) -> Vec<Vec<String>> {
         let of = |group: &&str| Sample::new(format!("{group}/0.png"), Label::Fake, "s", *group, Split::Train);

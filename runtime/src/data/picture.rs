@@ -271,5 +271,4 @@ pub fn encode_jpeg(picture: &RgbImage, quality: u8) -> Vec<u8> {
 }
 
 #[cfg(test)]
-#[path = "picture_tests.rs"]
 mod tests;

@@ -1,8 +1,9 @@
 //! Which pictures of a data set take part: those of some subsets, or a few frames of each
 //! video. How they are weighted is the trainer's matter.
 
-use super::manifest::{Label, Manifest, ManifestError, Sample};
+use super::manifest::{Manifest, ManifestError};
 use crate::random;
+use crate::sample::{Label, Sample};
 use rand::seq::SliceRandom;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -82,7 +83,7 @@ pub fn frames_of_each_video(samples: &[Sample], n: usize, seed: u64, epoch: usiz
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::manifest::Split;
+    use crate::sample::Split;
 
     /// Reals of two sources, fakes of three generators, six frames of each of two videos.
     fn samples() -> Vec<Sample> {

@@ -1,7 +1,7 @@
 //! What a manifest holds, counted.
 
 use super::manifest::Manifest;
-use super::sample::{Label, Split};
+use crate::sample::{Label, Split};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

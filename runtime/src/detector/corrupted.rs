@@ -4,8 +4,8 @@ use super::evaluate::{self, DataInfo, EvaluateError, ModelInfo, Score, Subject};
 use super::oracle::Oracle;
 use super::threshold::ThresholdSource;
 use crate::data::corruption::Corruption;
-use crate::data::manifest::{Label, Sample};
 use crate::metrics::{Estimate, Metrics, intervals};
+use crate::sample::{Label, Sample};
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 

@@ -2,7 +2,7 @@
 //! keys prefixed `dfrt.`. The trainer writes it, every command reads it; the
 //! names of the keys stand in this file alone.
 
-use crate::data::manifest::Split;
+use crate::sample::Split;
 use std::collections::BTreeMap;
 
 /// What every key of ours starts with.

@@ -4,7 +4,7 @@
 //! gets a [`DecisionOracle`], so that it cannot peek at a logit.
 
 use crate::data::batch::Batch;
-use crate::data::manifest::Label;
+use crate::sample::Label;
 
 /// A query failed; the text says what and what to do.
 #[derive(Debug, thiserror::Error)]

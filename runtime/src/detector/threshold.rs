@@ -2,8 +2,8 @@
 //! the user, or pictures that were set aside for choosing it.
 
 use super::evaluate::Score;
-use crate::data::manifest::Label;
 use crate::metrics::{decisions, ranking};
+use crate::sample::Label;
 use serde::{Deserialize, Serialize};
 
 /// A threshold and its origin.

@@ -1,7 +1,7 @@
 //! How many decisions at a threshold are right. A decision on a NaN logit counts
 //! as wrong, whatever its label.
 
-use crate::data::manifest::Label;
+use crate::sample::Label;
 
 /// Whether the decision on each picture at `threshold` is right; a NaN never is.
 pub fn right(logits: &[f32], labels: &[Label], threshold: f32) -> Vec<bool> {

@@ -230,8 +230,8 @@ pub fn bootstrap_p(draws: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::manifest::Label::{self, Fake, Real};
     use crate::random;
+    use crate::sample::Label::{self, Fake, Real};
     use rand::RngExt;
 
     fn alone(n: usize) -> Groups {

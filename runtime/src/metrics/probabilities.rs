@@ -2,7 +2,7 @@
 //! NaN logit makes them undefined (`None`); so is a figure that comes out infinite
 //! (the log loss of a sure mistake), for JSON cannot hold it.
 
-use crate::data::manifest::Label;
+use crate::sample::Label;
 
 /// Bins of the calibration error.
 pub const ECE_BINS: usize = 15;

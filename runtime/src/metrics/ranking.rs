@@ -6,7 +6,7 @@
 //! logit ranks nowhere: one NaN makes every figure undefined (`None`). Infinite
 //! logits are ordinary.
 
-use crate::data::manifest::Label;
+use crate::sample::Label;
 
 /// The false-positive rate of [`super::Metrics::tpr_at_fpr_1`].
 pub const STRICT_FPR: f64 = 0.01;

@@ -3,7 +3,7 @@
 use super::decisions::{accuracy, accuracy_of, balanced_accuracy, balanced_accuracy_of, right};
 use super::probabilities::{calibration_bin, ece, ece_of, log_loss, probability};
 use super::ranking::{Ranked, auc, average_precision, best_threshold, eer, midpoint, roc, tpr_at_fpr};
-use crate::data::manifest::Label::{self, Fake, Real};
+use crate::sample::Label::{self, Fake, Real};
 use proptest::prelude::*;
 
 const LABELS: [Label; 4] = [Real, Real, Fake, Fake];

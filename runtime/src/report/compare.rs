@@ -4,10 +4,10 @@
 use super::extras::{ArmExtras, Extras, ScoreLine};
 use super::{Arm, BASELINE, Comparison, Report, ReportError};
 use crate::attack::result::SampleResult;
-use crate::data::manifest::Label;
 use crate::metrics::intervals::{Groups, Scored};
 use crate::metrics::pair::Pair;
 use crate::metrics::paired::{Difference, auc_difference, rate_difference};
+use crate::sample::Label;
 use std::collections::{HashMap, HashSet};
 
 /// Indices into the report's arms of one seed that both arms have.

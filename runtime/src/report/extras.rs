@@ -15,7 +15,7 @@
 
 use super::{Arm, Report, ReportError, attack_folder};
 use crate::attack::result::{AttackReport, SampleResult};
-use crate::data::manifest::{Label, Split};
+use crate::sample::{Label, Split};
 use crate::storage;
 use image::RgbImage;
 use serde::de::DeserializeOwned;

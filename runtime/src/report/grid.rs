@@ -7,8 +7,8 @@ use super::extras::ExamplePair;
 use super::plots::{TEXT, drawn, put, text};
 use crate::attack::dossier::{Dossier, DossierError, Side};
 use crate::attack::result::{AttackReport, SampleResult};
-use crate::data::manifest::Label;
 use crate::report::attack_key;
+use crate::sample::Label;
 use plotters::prelude::*;
 
 /// Pictures shown at most, of each class half of them.

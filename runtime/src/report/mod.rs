@@ -22,9 +22,9 @@ pub mod sweep;
 pub mod tables;
 
 use crate::attack::result::AttackReport;
-use crate::attack::threat::Norm;
 use crate::detector::evaluate::Evaluation;
 use crate::storage::StorageError;
+use crate::threat::Norm;
 pub use extras::Extras;
 pub use folder::{Written, render, write};
 pub use numbers::p_value;

@@ -2,12 +2,12 @@
 
 use dfrt_runtime::attack::Attack;
 use dfrt_runtime::attack::judge::{JudgeError, Judgement, judge};
-use dfrt_runtime::attack::threat::{Norm, Threat};
 use dfrt_runtime::attack::trial::{Progress, Subject, Trial};
 use dfrt_runtime::data::batch::Batch;
-use dfrt_runtime::data::manifest::{Label, Sample, Split};
 use dfrt_runtime::detector::evaluate::ModelInfo;
 use dfrt_runtime::detector::oracle::{Oracle, OracleError};
+use dfrt_runtime::sample::{Label, Sample, Split};
+use dfrt_runtime::threat::{Norm, Threat};
 use image::RgbImage;
 use std::path::Path;
 

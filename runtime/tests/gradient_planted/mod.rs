@@ -8,11 +8,11 @@ use dfrt_runtime::attack::gradient::fab::{Fab, FabSettings};
 use dfrt_runtime::attack::gradient::lockstep::Lockstep;
 use dfrt_runtime::attack::gradient::momentum::{Momentum, MomentumSettings};
 use dfrt_runtime::attack::query::Query;
-use dfrt_runtime::attack::threat::{Distance, Norm, Threat};
 use dfrt_runtime::attack::{Attack, Goal, Proposal, Target, is_right};
 use dfrt_runtime::data::batch::Batch;
-use dfrt_runtime::data::manifest::Label;
 use dfrt_runtime::detector::oracle::{AttackLoss, GradientOracle, Oracle, OracleError};
+use dfrt_runtime::sample::Label;
+use dfrt_runtime::threat::{Distance, Norm, Threat};
 use image::RgbImage;
 use std::sync::Mutex;
 

@@ -3,8 +3,9 @@
 use crate::failure;
 use crate::output;
 use anyhow::{Result, anyhow, bail};
-use dfrt_runtime::data::manifest::{self, Label, Manifest, ManifestError, Sample, Split};
+use dfrt_runtime::data::manifest::{self, Manifest, ManifestError};
 use dfrt_runtime::detector::metadata::Metadata;
+use dfrt_runtime::sample::{Label, Sample, Split};
 use std::path::{Path, PathBuf};
 
 /// The pictures to evaluate or attack.

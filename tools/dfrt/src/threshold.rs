@@ -6,11 +6,12 @@ use crate::output;
 use crate::place;
 use crate::progress::Task;
 use anyhow::{Context, Result, bail};
-use dfrt_runtime::data::manifest::{Manifest, Sample, Split, require_both_classes};
+use dfrt_runtime::data::manifest::{Manifest, require_both_classes};
 use dfrt_runtime::detector::evaluate;
 use dfrt_runtime::detector::oracle::Oracle;
 use dfrt_runtime::detector::session::TractOracle;
 use dfrt_runtime::detector::threshold::{Threshold, ThresholdSource};
+use dfrt_runtime::sample::{Sample, Split};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
@@ -172,7 +173,7 @@ fn is_named(sample: &Sample) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dfrt_runtime::data::manifest::Label;
+    use dfrt_runtime::sample::Label;
 
     fn sample(dir: &Path, file: &str, group: &str, split: Split) -> Sample {
         let path = dir.join(file);

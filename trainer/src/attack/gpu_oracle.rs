@@ -6,8 +6,8 @@ use crate::gpu::engine::{Buffer, Executable};
 use crate::plan::resident::Resident;
 use crate::plan::{evaluation, input_gradient, names};
 use dfrt_runtime::data::batch::Batch;
-use dfrt_runtime::data::manifest::Label;
 use dfrt_runtime::detector::oracle::{AttackLoss, GradientOracle, Oracle, OracleError};
+use dfrt_runtime::sample::Label;
 use std::sync::Mutex;
 
 /// The forward plan and both losses' input-gradient plans over one set of buffers.

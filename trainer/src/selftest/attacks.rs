@@ -7,11 +7,11 @@ use crate::gpu::engine::Engine;
 use crate::reference::network::{Mode, Network};
 use dfrt_runtime::attack::gradient::steps::StepSettings;
 use dfrt_runtime::attack::query::Query;
-use dfrt_runtime::attack::threat::{Norm, Threat};
 use dfrt_runtime::attack::{Attack, Target};
 use dfrt_runtime::data::batch::Batch;
-use dfrt_runtime::data::manifest::Label;
 use dfrt_runtime::detector::oracle::{Oracle, OracleError};
+use dfrt_runtime::sample::Label;
+use dfrt_runtime::threat::{Norm, Threat};
 use std::sync::Arc;
 
 /// The checks of this file.

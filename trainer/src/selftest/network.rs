@@ -13,8 +13,8 @@ use crate::reference::batch_norm::Moments;
 use crate::reference::network::{Mode, Network};
 use crate::train::settings::Settings;
 use dfrt_runtime::data::batch::Batch;
-use dfrt_runtime::data::manifest::Label;
 use dfrt_runtime::detector::oracle::{AttackLoss, GradientOracle, Oracle};
+use dfrt_runtime::sample::Label;
 use std::sync::Arc;
 
 /// The checks of this file.

@@ -14,7 +14,7 @@ use crate::train::feed::FedBatch;
 use crate::train::schedule::Schedule;
 use crate::train::settings::Settings;
 use crate::train::stepper::Stepper;
-use dfrt_runtime::data::manifest::Label;
+use dfrt_runtime::sample::Label;
 use std::collections::HashMap;
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! Evening out unequal classes and subsets.
 
-use dfrt_runtime::data::manifest::{Label, Sample};
+use dfrt_runtime::sample::{Label, Sample};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -111,7 +111,7 @@ fn within_classes(samples: &[Sample], balance: Balance, subsets: &BTreeMap<Strin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dfrt_runtime::data::manifest::Split;
+    use dfrt_runtime::sample::Split;
 
     /// 6 reals of one source, 2 fakes of `swap` and 10 of `gan`.
     fn samples() -> Vec<Sample> {

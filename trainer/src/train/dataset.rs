@@ -7,9 +7,10 @@ use super::order::Order;
 use super::pool::Pool;
 use super::pool::allowance::Allowance;
 use super::settings::Settings;
-use dfrt_runtime::data::face::Landmarks;
-use dfrt_runtime::data::landmarks::{LandmarkError, LandmarkFiles};
-use dfrt_runtime::data::manifest::{self, Label, Manifest, ManifestError, Sample, Split};
+use dfrt_runtime::data::manifest::{self, Manifest, ManifestError};
+use dfrt_runtime::faces::face::Landmarks;
+use dfrt_runtime::faces::landmarks::{LandmarkError, LandmarkFiles};
+use dfrt_runtime::sample::{Label, Sample, Split};
 use std::sync::Arc;
 
 /// Why a data set cannot be trained on; each text ends with what to do.

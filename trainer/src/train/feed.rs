@@ -3,9 +3,9 @@
 use super::augment::Augmentation;
 use super::fakes::Fakes;
 use super::pool::Pool;
-use dfrt_runtime::data::forge::{FaceInPicture, SelfBlend, SelfBlendSettings};
-use dfrt_runtime::data::manifest::Label;
+use dfrt_runtime::forgery::{FaceInPicture, SelfBlend, SelfBlendSettings};
 use dfrt_runtime::random;
+use dfrt_runtime::sample::Label;
 use image::RgbImage;
 use rayon::prelude::*;
 use std::borrow::Cow;
@@ -167,9 +167,9 @@ pub fn start<'scope, 'env>(
 mod tests {
     use super::*;
     use crate::train::pool::allowance::Allowance;
-    use dfrt_runtime::data::face::{FaceBox, Landmarks};
-    use dfrt_runtime::data::manifest::{Sample, Split};
     use dfrt_runtime::data::picture;
+    use dfrt_runtime::faces::face::{FaceBox, Landmarks};
+    use dfrt_runtime::sample::{Sample, Split};
     use std::path::Path;
 
     const RES: usize = 32;

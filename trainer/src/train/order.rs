@@ -3,9 +3,9 @@
 use super::balance::Balance;
 use super::fakes::Fakes;
 use super::settings::Settings;
-use dfrt_runtime::data::manifest::{Label, Sample};
 use dfrt_runtime::data::selection;
 use dfrt_runtime::random;
+use dfrt_runtime::sample::{Label, Sample};
 use rand::seq::SliceRandom;
 use std::collections::BTreeMap;
 
@@ -114,7 +114,7 @@ impl<'a> Order<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dfrt_runtime::data::manifest::Split;
+    use dfrt_runtime::sample::Split;
 
     fn samples(reals: usize, fakes: usize) -> Vec<Sample> {
         let sample = |index: usize| {

@@ -5,8 +5,8 @@ use super::settings::Settings;
 use crate::model::files::onnx;
 use crate::model::graph::Graph;
 use crate::model::weights::Weights;
-use dfrt_runtime::data::manifest::Split;
 use dfrt_runtime::detector::metadata::Metadata;
+use dfrt_runtime::sample::Split;
 use dfrt_runtime::storage;
 use serde::{Deserialize, Serialize};
 

@@ -4,12 +4,12 @@ pub mod allowance;
 pub mod memory;
 
 use allowance::Allowance;
-use dfrt_runtime::data::face::{Landmarks, Window};
-use dfrt_runtime::data::forge::{FaceInPicture, SelfBlend, SelfBlendSettings};
-use dfrt_runtime::data::manifest::{Label, Sample};
 use dfrt_runtime::data::pack::{Pack, Wanted};
 use dfrt_runtime::data::picture::Prepared;
+use dfrt_runtime::faces::face::{Landmarks, Window};
+use dfrt_runtime::forgery::{FaceInPicture, SelfBlend, SelfBlendSettings};
 use dfrt_runtime::random;
+use dfrt_runtime::sample::{Label, Sample};
 use image::RgbImage;
 use std::borrow::Cow;
 use std::path::Path;
@@ -213,9 +213,9 @@ impl Drop for Pool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dfrt_runtime::data::face::FaceBox;
-    use dfrt_runtime::data::manifest::Split;
     use dfrt_runtime::data::picture;
+    use dfrt_runtime::faces::face::FaceBox;
+    use dfrt_runtime::sample::Split;
     use image::Rgb;
     use rayon::prelude::*;
 

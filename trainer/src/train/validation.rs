@@ -3,8 +3,8 @@
 use super::pool::Pool;
 use crate::evaluator::Evaluator;
 use crate::gpu::device::GpuError;
-use dfrt_runtime::data::manifest::Label;
 use dfrt_runtime::metrics::{probabilities, ranking};
+use dfrt_runtime::sample::Label;
 use image::RgbImage;
 use rayon::prelude::*;
 

@@ -1,13 +1,14 @@
 //! That training learns what can be learned, and nothing else.
 
 use crate::network::engine;
-use dfrt_runtime::data::manifest::{Manifest, Sample, Split};
+use dfrt_runtime::data::manifest::Manifest;
 use dfrt_runtime::data::picture;
-use dfrt_runtime::data::synth;
 use dfrt_runtime::detector::evaluate::score;
 use dfrt_runtime::detector::session::{Detector, TractOracle};
+use dfrt_runtime::forgery::synth;
 use dfrt_runtime::metrics::Metrics;
 use dfrt_runtime::metrics::intervals;
+use dfrt_runtime::sample::{Sample, Split};
 use dfrt_trainer::arms::Method;
 use dfrt_trainer::evaluator::Evaluator;
 use dfrt_trainer::model::files::weights_file;

@@ -14,10 +14,10 @@
 
 use super::{Search, Stop, propose};
 use crate::attack::query::Query;
-use crate::attack::threat::{Norm, Threat};
 use crate::attack::{Attack, Goal, Proposal, record};
 use crate::detector::oracle::OracleError;
 use crate::random::normal;
+use crate::threat::{Norm, Threat};
 use rand::Rng;
 use serde_json::{Map, Value, json};
 

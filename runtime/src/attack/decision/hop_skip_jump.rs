@@ -13,10 +13,10 @@
 
 use super::{Search, Stop, TOGETHER, propose};
 use crate::attack::query::Query;
-use crate::attack::threat::{Norm, Threat};
 use crate::attack::{Attack, Goal, Proposal, record};
 use crate::detector::oracle::OracleError;
 use crate::random::normal;
+use crate::threat::{Norm, Threat};
 use rand::{Rng, RngExt};
 use serde_json::{Map, Value, json};
 

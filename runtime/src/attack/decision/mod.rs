@@ -12,10 +12,10 @@ pub mod hop_skip_jump;
 pub mod rays;
 
 use super::query::{Handle, Labels, Query, Stop, TOGETHER};
-use super::threat::{Norm, Threat};
 use super::{Goal, Proposal, planes};
-use crate::data::manifest::Label;
 use crate::detector::oracle::OracleError;
+use crate::sample::Label;
+use crate::threat::{Norm, Threat};
 use rand::{Rng, RngExt};
 
 /// What `search` finds for each picture within `threat`, with a budget of queries and after a

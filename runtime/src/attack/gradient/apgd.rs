@@ -8,10 +8,10 @@ use super::geometry::{between, moved, random_step, steepest};
 use super::line::{Line, Look};
 use super::lockstep::{Lockstep, Walk};
 use crate::attack::query::Query;
-use crate::attack::threat::Threat;
 use crate::attack::{Attack, Proposal};
 use crate::detector::oracle::{AttackLoss, OracleError};
 use crate::random;
+use crate::threat::Threat;
 use serde_json::{Map, Value, json};
 
 /// What a user may set.

@@ -3,10 +3,10 @@
 use crate::attack::gates;
 use crate::attack::query::Query;
 use crate::attack::result::Gate;
-use crate::attack::threat::{Norm, Threat};
 use crate::attack::{Attack, Proposal, Target, planes};
 use crate::data::batch::Batch;
 use crate::detector::oracle::{AttackLoss, GradientOracle, OracleError};
+use crate::threat::{Norm, Threat};
 use serde_json::{Map, Value};
 
 /// How far the two points lie from the picture, values in \[0, 1\]: so that the logits'

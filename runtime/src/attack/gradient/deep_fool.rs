@@ -6,9 +6,9 @@ use super::line::{Line, Look};
 use super::lockstep::{Lockstep, Walk};
 use super::survivor::landed;
 use crate::attack::query::Query;
-use crate::attack::threat::{Norm, Threat};
 use crate::attack::{Attack, Goal, Proposal};
 use crate::detector::oracle::{AttackLoss, OracleError};
+use crate::threat::{Norm, Threat};
 use serde_json::{Map, Value, json};
 
 /// What a user may set.

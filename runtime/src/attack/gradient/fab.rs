@@ -8,10 +8,10 @@ use super::line::{Line, Look};
 use super::lockstep::{Lockstep, Walk};
 use super::survivor::Nearest;
 use crate::attack::query::Query;
-use crate::attack::threat::{Norm, Threat};
 use crate::attack::{Attack, Goal, Proposal};
 use crate::detector::oracle::{AttackLoss, OracleError};
 use crate::random;
+use crate::threat::{Norm, Threat};
 use serde_json::{Map, Value, json};
 
 /// What a user may set.

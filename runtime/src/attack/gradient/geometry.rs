@@ -1,6 +1,6 @@
 //! Lengths and directions of perturbations, in both norms.
 
-use crate::attack::threat::Norm;
+use crate::threat::Norm;
 use rand::{Rng, RngExt};
 use std::f64::consts::TAU;
 

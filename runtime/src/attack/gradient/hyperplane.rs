@@ -3,7 +3,7 @@
 //! attack", ICML 2020, section 2).
 
 use super::geometry::sign;
-use crate::attack::threat::Norm;
+use crate::threat::Norm;
 
 /// The shortest step from `from` that stays in the box and along which
 /// <normal, step> = `offset`; where the box does not reach so far, the step to the

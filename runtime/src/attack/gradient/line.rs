@@ -1,10 +1,10 @@
 //! One picture's line to the model: its questions, its answers and its account.
 
 use crate::attack::query::{Answers, together};
-use crate::attack::threat::Threat;
 use crate::attack::{GradientCount, Proposal, Target, is_right, planes};
-use crate::data::manifest::Label;
 use crate::detector::oracle::AttackLoss;
+use crate::sample::Label;
+use crate::threat::Threat;
 use std::future::poll_fn;
 use std::sync::Mutex;
 use std::task::Poll;

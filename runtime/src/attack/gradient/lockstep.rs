@@ -3,9 +3,9 @@
 use super::line::{Answer, Line, Question};
 use crate::attack::Proposal;
 use crate::attack::query::Query;
-use crate::attack::threat::Threat;
 use crate::data::batch::Batch;
 use crate::detector::oracle::{AttackLoss, GradientOracle, OracleError};
+use crate::threat::Threat;
 use rayon::prelude::*;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};

@@ -5,9 +5,9 @@ use super::geometry::{moved, steepest, sum_of_sizes};
 use super::line::Line;
 use super::lockstep::{Lockstep, Walk};
 use crate::attack::query::Query;
-use crate::attack::threat::Threat;
 use crate::attack::{Attack, Proposal};
 use crate::detector::oracle::{AttackLoss, OracleError};
+use crate::threat::Threat;
 use serde_json::{Map, Value, json};
 
 /// What a user may set.

@@ -2,8 +2,8 @@
 //! 2015) and PGD (Madry et al. 2018).
 
 use crate::attack::Attack;
-use crate::attack::threat::Threat;
 use crate::detector::oracle::{GradientOracle, OracleError};
+use crate::threat::Threat;
 
 /// A device that holds a network, to be attacked with its gradients.
 pub trait Device: Sync {

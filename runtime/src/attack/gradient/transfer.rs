@@ -2,10 +2,10 @@
 
 use crate::attack::query::Query;
 use crate::attack::result::Gate;
-use crate::attack::threat::{Norm, Threat};
 use crate::attack::{Attack, Proposal, Target};
 use crate::data::batch::Batch;
 use crate::detector::oracle::{Oracle, OracleError};
+use crate::threat::{Norm, Threat};
 use serde_json::{Map, Value, json};
 
 /// The name of every transfer.

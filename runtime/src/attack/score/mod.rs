@@ -12,9 +12,9 @@ pub mod simba;
 pub mod spsa;
 
 use super::query::{Handle, Logits, Query, Stop, TOGETHER};
-use super::threat::Threat;
 use super::{Proposal, planes};
 use crate::detector::oracle::OracleError;
+use crate::threat::Threat;
 
 /// What `search` finds for each picture, within `threat` and with `budget` queries. It ends by
 /// itself, with its budget, or with a success.

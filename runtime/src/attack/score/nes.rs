@@ -11,10 +11,10 @@
 use super::estimate::{Estimate, length, sign};
 use super::{Search, Stop, propose};
 use crate::attack::query::Query;
-use crate::attack::threat::{Norm, Threat};
 use crate::attack::{Attack, Proposal, record};
 use crate::detector::oracle::OracleError;
 use crate::random::normal;
+use crate::threat::{Norm, Threat};
 use serde_json::{Map, Value, json};
 
 /// What a user may set.

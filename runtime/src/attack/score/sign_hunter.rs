@@ -11,9 +11,9 @@
 use super::{Search, Stop, propose};
 use crate::attack::bisection::blocks;
 use crate::attack::query::Query;
-use crate::attack::threat::{Norm, Threat};
 use crate::attack::{Attack, Proposal, Target, planes, record};
 use crate::detector::oracle::OracleError;
+use crate::threat::{Norm, Threat};
 use serde_json::{Map, Value, json};
 
 const NAME: &str = "sign-hunter";

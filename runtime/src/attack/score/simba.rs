@@ -13,9 +13,9 @@
 
 use super::{Search, Stop, propose};
 use crate::attack::query::Query;
-use crate::attack::threat::{Norm, Threat};
 use crate::attack::{Attack, Proposal, record};
 use crate::detector::oracle::OracleError;
+use crate::threat::{Norm, Threat};
 use rand::seq::SliceRandom;
 use serde::Serialize;
 use serde_json::{Map, Value, json};

@@ -12,9 +12,9 @@
 use super::estimate::{Estimate, length};
 use super::{Search, Stop, propose};
 use crate::attack::query::Query;
-use crate::attack::threat::{Norm, Threat};
 use crate::attack::{Attack, Proposal, record};
 use crate::detector::oracle::OracleError;
+use crate::threat::{Norm, Threat};
 use rand::{Rng, RngExt};
 use serde_json::{Map, Value, json};
 

@@ -3,7 +3,8 @@
 
 use super::clips::{self, Catalogue, Clip, Place};
 use super::{Choices, Layout, held_out, lists, tree};
-use crate::data::manifest::{Label, Manifest, ManifestError, Split};
+use crate::data::manifest::{Manifest, ManifestError};
+use crate::sample::{Label, Split};
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -127,5 +128,4 @@ impl Catalogue for Testing {
 }
 
 #[cfg(test)]
-#[path = "celeb_df_tests.rs"]
 mod tests;

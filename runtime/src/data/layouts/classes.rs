@@ -7,8 +7,9 @@ use super::{Choices, Layout, Media, foreign};
 use crate::data::division;
 use crate::data::folders::{Contradiction, Folders, Said};
 use crate::data::grouping::{self, Place};
-use crate::data::manifest::{Manifest, ManifestError, Sample, Split};
+use crate::data::manifest::{Manifest, ManifestError};
 use crate::data::naming;
+use crate::sample::{Sample, Split};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -200,5 +201,4 @@ fn unwrap(pictures: &mut [Picture]) {
 }
 
 #[cfg(test)]
-#[path = "classes_tests.rs"]
 mod tests;

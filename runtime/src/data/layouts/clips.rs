@@ -4,7 +4,8 @@
 
 use super::tree::{self, Entry, Step};
 use super::{Media, foreign};
-use crate::data::manifest::{Label, Manifest, ManifestError, Sample, Split};
+use crate::data::manifest::{Manifest, ManifestError};
+use crate::sample::{Label, Sample, Split};
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
@@ -288,5 +289,4 @@ impl Reader<'_> {
 }
 
 #[cfg(test)]
-#[path = "clips_tests.rs"]
 mod tests;

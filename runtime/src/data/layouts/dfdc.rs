@@ -4,7 +4,8 @@
 use super::clips::{self, Catalogue, Clip, Place};
 use super::lists::{self, Labelled};
 use super::{Choices, Layout, held_out, tree};
-use crate::data::manifest::{Label, Manifest, ManifestError, Split};
+use crate::data::manifest::{Manifest, ManifestError};
+use crate::sample::{Label, Split};
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::path::Path;
@@ -174,5 +175,4 @@ impl Catalogue for Parts {
 }
 
 #[cfg(test)]
-#[path = "dfdc_tests.rs"]
 mod tests;

@@ -4,7 +4,8 @@
 use super::clips::{self, Catalogue, Clip, Place};
 use super::lists::{self, Preview};
 use super::{Choices, Layout, held_out};
-use crate::data::manifest::{Manifest, ManifestError, Split};
+use crate::data::manifest::{Manifest, ManifestError};
+use crate::sample::Split;
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
@@ -97,5 +98,4 @@ impl Catalogue for Listed {
 }
 
 #[cfg(test)]
-#[path = "dfdcp_tests.rs"]
 mod tests;

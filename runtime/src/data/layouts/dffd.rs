@@ -4,7 +4,8 @@
 
 use super::tree::{self, Entry, Step};
 use super::{Choices, Layout, Media, foreign, lists};
-use crate::data::manifest::{Label, Manifest, ManifestError, Sample, Split};
+use crate::data::manifest::{Manifest, ManifestError};
+use crate::sample::{Label, Sample, Split};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
@@ -262,5 +263,4 @@ impl Listed {
 }
 
 #[cfg(test)]
-#[path = "dffd_tests.rs"]
 mod tests;

@@ -4,7 +4,8 @@
 
 use super::clips::{self, Catalogue, Clip, Place};
 use super::{Choices, Layout, lists};
-use crate::data::manifest::{Label, Manifest, ManifestError, Split};
+use crate::data::manifest::{Manifest, ManifestError};
+use crate::sample::{Label, Split};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -192,5 +193,4 @@ impl Catalogue for Splits {
 }
 
 #[cfg(test)]
-#[path = "faceforensics_tests.rs"]
 mod tests;

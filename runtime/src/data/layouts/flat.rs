@@ -4,7 +4,8 @@
 use super::tree::{self, Step};
 use super::{Choices, foreign};
 use crate::data::grouping::{self, Grouping, Place};
-use crate::data::manifest::{Label, Manifest, ManifestError, Sample, Split};
+use crate::data::manifest::{Manifest, ManifestError};
+use crate::sample::{Label, Sample, Split};
 use std::path::Path;
 
 /// What the files below a folder are.

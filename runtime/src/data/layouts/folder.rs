@@ -4,8 +4,9 @@
 use super::tree::{self, Entry, Step};
 use super::{Choices, Layout, foreign, lists};
 use crate::data::grouping::{self, Place};
-use crate::data::manifest::{Label, Manifest, ManifestError, Sample, Split};
+use crate::data::manifest::{Manifest, ManifestError};
 use crate::data::naming::SplitNames;
+use crate::sample::{Label, Sample, Split};
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -173,5 +174,4 @@ impl Groups {
 }
 
 #[cfg(test)]
-#[path = "folder_tests.rs"]
 mod tests;

@@ -2,8 +2,9 @@
 //! the publishers' formats. They may come from anywhere: sizes are limited, and a name
 //! that leaves the folder is refused. Nothing that a list names is opened here.
 
-use crate::data::manifest::{Label, ManifestError, Split};
+use crate::data::manifest::ManifestError;
 use crate::data::table::{self, BOM};
+use crate::sample::{Label, Split};
 use crate::storage::StorageError;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
@@ -339,5 +340,4 @@ impl<'de> Deserialize<'de> for Id {
 }
 
 #[cfg(test)]
-#[path = "lists_tests.rs"]
 mod tests;

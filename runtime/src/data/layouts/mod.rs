@@ -18,8 +18,9 @@ mod tree;
 mod trees;
 
 use super::grouping::Grouping;
-use super::manifest::{Manifest, ManifestError, Split};
-use super::video::{JOURNAL, MANIFEST};
+use super::manifest::{Manifest, ManifestError};
+use crate::faces::video::{JOURNAL, MANIFEST};
+use crate::sample::Split;
 use std::ffi::OsStr;
 use std::path::Path;
 

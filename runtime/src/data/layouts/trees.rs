@@ -1,7 +1,8 @@
 //! Small trees of empty files for the layouts' tests.
 
 use crate::data::layouts::{self, Media};
-use crate::data::manifest::{Manifest, Sample};
+use crate::data::manifest::Manifest;
+use crate::sample::Sample;
 use std::path::Path;
 use tempfile::TempDir;
 

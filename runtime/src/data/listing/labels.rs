@@ -4,8 +4,8 @@
 use super::columns::{self, Columns};
 use super::places::Folded;
 use super::{Asked, Row};
-use crate::data::manifest::Label;
 use crate::data::naming;
+use crate::sample::Label;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Columns in which yes means fake.

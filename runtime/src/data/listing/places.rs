@@ -5,8 +5,9 @@ use super::{Asked, Row};
 use crate::data::folders::{Contradiction, Folders, Said};
 use crate::data::grouping::Place;
 use crate::data::layouts::Media;
-use crate::data::manifest::{ManifestError, Reach, Sample, Split};
+use crate::data::manifest::{ManifestError, Reach};
 use crate::data::place;
+use crate::sample::{Sample, Split};
 use std::path::{Path, PathBuf};
 
 /// The pictures of a list on the disk.

@@ -6,8 +6,9 @@ use super::columns::{self, Columns};
 use super::places::Folded;
 use super::{Asked, Row};
 use crate::data::division;
-use crate::data::manifest::{ManifestError, Sample, Split};
+use crate::data::manifest::ManifestError;
 use crate::data::naming::{self, SplitNames};
+use crate::sample::{Sample, Split};
 use std::path::Path;
 
 /// Columns of these names hold splits and nothing else.

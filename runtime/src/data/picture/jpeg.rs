@@ -313,9 +313,7 @@ fn next_marker(bytes: &[u8], at: &mut usize) -> Option<u8> {
 }
 
 #[cfg(test)]
-#[path = "jpeg_tests.rs"]
 mod tests;
 
 #[cfg(test)]
-#[path = "jpeg_golden_tests.rs"]
 mod golden_tests;

@@ -1,13 +1,13 @@
 //! What the output's numbers are, and which class is fake.
 
 use super::{Answer, Fact, Question, Source, fact};
-use crate::data::manifest::Label;
 use crate::data::naming;
 use crate::detector::answer::{Closing, Says};
 use crate::detector::asked::Asked;
 use crate::detector::beside::Beside;
 use crate::detector::probe::Answers;
 use crate::detector::reading::Output;
+use crate::sample::Label;
 
 /// What is known of an output.
 pub(in crate::detector) struct Evidence<'a> {

@@ -7,9 +7,9 @@ use super::answers::{comparison_mark, is_share, subject, verdict};
 use super::{Cell, Column, Mark, Table, who};
 use crate::attack::distances::MinimalDistance;
 use crate::attack::result::{AttackReport, Direction};
-use crate::attack::threat::Norm;
 use crate::metrics::intervals::Figure;
 use crate::metrics::{Estimate, Metrics};
+use crate::threat::Norm;
 
 /// All tables in reading order, without the empty ones.
 pub(super) fn all(report: &Report) -> Vec<Table> {

@@ -3,8 +3,8 @@
 use super::{Key, Plot, as_percent, chart, colour, drawn, headed, line, short};
 use crate::attack::distances::{CurvePoint, MinimalDistance};
 use crate::attack::result::AttackReport;
-use crate::attack::threat::Norm;
 use crate::report::{ReportError, attack_key, norm_name};
+use crate::threat::Norm;
 
 /// The plot of what `report` found, where it measured distances and found any.
 ///

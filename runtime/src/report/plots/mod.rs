@@ -11,7 +11,7 @@ pub mod sweep;
 mod training;
 
 use super::{Extras, Report, ReportError};
-use crate::data::manifest::Label;
+use crate::sample::Label;
 use image::{ImageFormat, RgbImage};
 use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;

@@ -85,7 +85,7 @@ pub(super) fn staircases(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::manifest::Label;
+    use crate::sample::Label;
 
     #[test]
     fn a_picture_counts_from_its_success_on_not_from_the_end_of_its_search() {

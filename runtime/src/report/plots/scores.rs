@@ -1,8 +1,8 @@
 //! The logits of clean pictures, a histogram a class.
 
 use super::{Area, Drawn, INK, Key, Plot, STRIP, as_percent, chart, drawn, headed, line, scores, short};
-use crate::data::manifest::Label;
 use crate::report::{Extras, Report, ReportError};
+use crate::sample::Label;
 use plotters::prelude::*;
 
 const REAL: RGBColor = RGBColor(86, 180, 233);

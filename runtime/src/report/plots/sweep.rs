@@ -4,8 +4,8 @@ use super::queries::{Spent, staircases};
 use super::{INK, Key, Plot, as_percent, chart, colour, drawn, headed, line, short};
 use crate::attack::result::SampleResult;
 use crate::attack::sweep::Sweep;
-use crate::attack::threat::Norm;
 use crate::report::{ReportError, norm_name};
+use crate::threat::Norm;
 use plotters::prelude::*;
 
 /// The plots of `sweep`, whose points' pictures are `samples`.

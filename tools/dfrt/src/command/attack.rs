@@ -37,13 +37,13 @@ use dfrt_runtime::attack::networks::{BuildError, Networks};
 use dfrt_runtime::attack::result::AttackReport;
 use dfrt_runtime::attack::schedule::Windows;
 use dfrt_runtime::attack::sweep::{RADIUS, Sweep, radii_in};
-use dfrt_runtime::attack::threat::{Norm, Threat};
 use dfrt_runtime::attack::{Attack as Runs, Goal, NormError};
-use dfrt_runtime::data::manifest::{Label, Split};
 use dfrt_runtime::detector::session::TractOracle;
 use dfrt_runtime::report::plots::distances;
 use dfrt_runtime::report::{grid, sweep};
+use dfrt_runtime::sample::{Label, Split};
 use dfrt_runtime::storage;
+use dfrt_runtime::threat::{Norm, Threat};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 

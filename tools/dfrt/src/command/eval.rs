@@ -12,10 +12,10 @@ use crate::threshold;
 use anyhow::Result;
 use argh::FromArgs;
 use dfrt_runtime::attack::trial;
-use dfrt_runtime::data::manifest::Split;
 use dfrt_runtime::detector::evaluate::{self, Evaluation, Score, Subject};
 use dfrt_runtime::detector::session::TractOracle;
 use dfrt_runtime::metrics::{Estimate, Metrics};
+use dfrt_runtime::sample::Split;
 use dfrt_runtime::storage;
 use std::path::{Path, PathBuf};
 

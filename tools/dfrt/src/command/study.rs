@@ -43,7 +43,7 @@ pub struct Study {
     pub eps: Option<super::attack::Radii>,
     /// linf or l2 (default linf)
     #[argh(option)]
-    pub norm: Option<dfrt_runtime::attack::threat::Norm>,
+    pub norm: Option<dfrt_runtime::threat::Norm>,
     /// steps of pgd (default 10)
     #[argh(option)]
     pub steps: Option<usize>,

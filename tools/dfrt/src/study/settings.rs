@@ -3,7 +3,7 @@
 use crate::command::attack::Radius;
 use anyhow::{Context, Result, bail};
 use dfrt_runtime::attack::catalog::{self, Plan};
-use dfrt_runtime::attack::threat::{Norm, Threat};
+use dfrt_runtime::threat::{Norm, Threat};
 use dfrt_trainer::arms::Method;
 use dfrt_trainer::arms::gradient_regularization::GradientRegularization;
 use dfrt_trainer::train::settings::Settings;

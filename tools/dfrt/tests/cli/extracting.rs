@@ -2,11 +2,12 @@
 
 use crate::dfrt;
 use crate::workshop::{Ran, bytes, ended, ffmpeg, folder, json, kill_when, plain, program};
-use dfrt_runtime::data::face_detector::FaceDetector;
-use dfrt_runtime::data::manifest::{Label, Manifest, Split};
+use dfrt_runtime::data::manifest::Manifest;
 use dfrt_runtime::data::picture;
-use dfrt_runtime::data::portrait::{Person, Shot, photograph};
+use dfrt_runtime::faces::detector::FaceDetector;
+use dfrt_runtime::forgery::synth::portrait::{Person, Shot, photograph};
 use dfrt_runtime::random::stream;
+use dfrt_runtime::sample::{Label, Split};
 use image::{Rgb, RgbImage, imageops};
 use libtest_mimic::Trial;
 use std::collections::BTreeMap;

@@ -2,9 +2,9 @@
 
 use crate::dfrt;
 use crate::workshop::{bytes, copied, ended, folder, gpu, json, plain, program, train, training};
-use dfrt_runtime::data::landmarks::{self, LandmarkFiles};
 use dfrt_runtime::data::picture;
-use dfrt_runtime::data::portrait::{Person, Shot, photograph};
+use dfrt_runtime::faces::landmarks::{self, LandmarkFiles};
+use dfrt_runtime::forgery::synth::portrait::{Person, Shot, photograph};
 use dfrt_runtime::random::stream;
 use libtest_mimic::Trial;
 use std::collections::BTreeMap;

@@ -27,7 +27,7 @@ mod thresholds;
 mod training;
 mod usage;
 
-use dfrt_runtime::data::video::Ffmpeg;
+use dfrt_runtime::faces::video::Ffmpeg;
 use dfrt_trainer::gpu::device;
 use libtest_mimic::{Arguments, Trial};
 use std::process::ExitCode;

@@ -2,11 +2,12 @@
 //! and models made once.
 
 use dfrt_runtime::data::batch::Batch;
-use dfrt_runtime::data::manifest::{Manifest, Split};
+use dfrt_runtime::data::manifest::Manifest;
 use dfrt_runtime::data::picture;
 use dfrt_runtime::detector::metadata::Metadata;
 use dfrt_runtime::detector::oracle::Oracle;
 use dfrt_runtime::detector::session::{Detector, TractOracle};
+use dfrt_runtime::sample::Split;
 use dfrt_trainer::model::arch::EFFICIENTNET_TINY;
 use dfrt_trainer::model::graph::Graph;
 use dfrt_trainer::model::weights::Weights;

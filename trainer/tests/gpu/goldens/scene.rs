@@ -5,7 +5,7 @@ use super::file::Golden;
 use super::formula::{self, Numbers};
 use super::verdict::Found;
 use crate::network::engine;
-use dfrt_runtime::data::manifest::Label;
+use dfrt_runtime::sample::Label;
 use dfrt_trainer::arms::{Method, step};
 use dfrt_trainer::gpu::engine::{Buffer, Executable};
 use dfrt_trainer::gpu::recording::{Place, Recording};

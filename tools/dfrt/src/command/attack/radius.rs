@@ -4,7 +4,7 @@
 
 use crate::failure;
 use anyhow::Result;
-use dfrt_runtime::attack::threat::{Norm, Threat};
+use dfrt_runtime::threat::{Norm, Threat};
 
 /// A plain L2 radius of more than this many usual ones ([`Threat::usual`]) is taken for one
 /// that was meant in 1/255. Four of them are about as long as 8/255 in every value of the

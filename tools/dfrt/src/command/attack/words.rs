@@ -4,8 +4,8 @@ use crate::output::{self, Lines};
 use dfrt_runtime::attack::distances::MinimalDistance;
 use dfrt_runtime::attack::result::{AttackReport, Direction, Gate, Stage};
 use dfrt_runtime::attack::sweep::Sweep;
-use dfrt_runtime::attack::threat::Norm;
 use dfrt_runtime::report;
+use dfrt_runtime::threat::Norm;
 use std::path::Path;
 
 /// The table in words.

@@ -7,7 +7,7 @@ use crate::place;
 use crate::progress::Stages;
 use anyhow::{Context, Result, bail};
 use argh::FromArgs;
-use dfrt_runtime::data::audit::{self, Audit, Finding, Progress, Verdict};
+use dfrt_runtime::audit::{self, Audit, Finding, Progress, Verdict};
 use dfrt_runtime::data::manifest::Manifest;
 use dfrt_runtime::storage;
 use std::path::PathBuf;

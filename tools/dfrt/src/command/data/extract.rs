@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use argh::FromArgs;
 use dfrt_runtime::data::layouts::{self, Media};
 use dfrt_runtime::data::manifest;
-use dfrt_runtime::data::video::{
+use dfrt_runtime::faces::video::{
     self, Extract, Extracted, FileFormat, Frames, HOLD, JOURNAL, MANIFEST, Progress, SUMMARY, Untagged,
 };
 use std::path::PathBuf;

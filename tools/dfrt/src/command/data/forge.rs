@@ -6,9 +6,9 @@ use crate::output;
 use crate::progress::Task;
 use anyhow::Result;
 use argh::FromArgs;
-use dfrt_runtime::data::forge::Blend;
-use dfrt_runtime::data::forged::{self, Method, Order, SplitBy};
-use dfrt_runtime::data::photographs::splits_of_people;
+use dfrt_runtime::forgery::Blend;
+use dfrt_runtime::forgery::photographs::splits_of_people;
+use dfrt_runtime::forgery::set::{self, Method, Order, SplitBy};
 use serde_json::json;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -73,7 +73,7 @@ impl Forge {
     pub fn run(self) -> Result<()> {
         let order = self.order()?;
         order.check().map_err(failure::usage)?;
-        let forged = whole::make(&self.out, &forged::PARTS, self.force, |out| {
+        let forged = whole::make(&self.out, &set::PARTS, self.force, |out| {
             let task = Task::new("forged");
             Ok(order.make(&self.photos, out, &|done, total| task.set(done, total, ""))?)
         })?;

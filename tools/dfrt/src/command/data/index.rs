@@ -10,7 +10,8 @@ use dfrt_runtime::data::grouping::Grouping;
 use dfrt_runtime::data::layouts::flat::Flat;
 use dfrt_runtime::data::layouts::{self, Choices, Media};
 use dfrt_runtime::data::listing::{self, Asked};
-use dfrt_runtime::data::manifest::{Label, Manifest, Reach, Split};
+use dfrt_runtime::data::manifest::{Manifest, Reach};
+use dfrt_runtime::sample::{Label, Split};
 use dfrt_runtime::storage;
 use std::path::{Path, PathBuf};
 

@@ -5,7 +5,8 @@ use crate::output;
 use crate::place;
 use anyhow::{Result, bail};
 use argh::FromArgs;
-use dfrt_runtime::data::manifest::{Manifest, Sample};
+use dfrt_runtime::data::manifest::Manifest;
+use dfrt_runtime::sample::Sample;
 use std::collections::HashMap;
 use std::path::PathBuf;
 

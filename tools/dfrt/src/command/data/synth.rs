@@ -7,7 +7,7 @@ use crate::progress::Task;
 use anyhow::Result;
 use argh::FromArgs;
 use dfrt_runtime::data::manifest::Summary;
-use dfrt_runtime::data::synth::{self, SynthError};
+use dfrt_runtime::forgery::synth::{self, SynthError};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 

@@ -3,7 +3,8 @@
 use crate::lock::Lock;
 use crate::place;
 use anyhow::{Context, Result, bail};
-use dfrt_runtime::data::manifest::{Label, Split, Summary};
+use dfrt_runtime::data::manifest::Summary;
+use dfrt_runtime::sample::{Label, Split};
 use std::ffi::OsStr;
 use std::path::Path;
 

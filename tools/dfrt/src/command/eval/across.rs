@@ -8,11 +8,11 @@ use crate::output;
 use crate::place;
 use crate::threshold;
 use anyhow::Result;
-use dfrt_runtime::data::manifest::{Sample, Split};
 use dfrt_runtime::detector::evaluate::{CrossEvaluation, Evaluation, write_scores};
 use dfrt_runtime::detector::session::TractOracle;
 use dfrt_runtime::metrics::{Estimate, Metrics};
 use dfrt_runtime::report::tables;
+use dfrt_runtime::sample::{Sample, Split};
 use dfrt_runtime::storage;
 use std::path::{Path, PathBuf};
 

@@ -21,12 +21,12 @@ use dfrt_runtime::attack::score::simba::{Basis, Simba, SimbaSettings};
 use dfrt_runtime::attack::score::spsa::{Spsa, SpsaSettings};
 use dfrt_runtime::attack::square::{Square, SquareSettings};
 use dfrt_runtime::attack::suite::Suite;
-use dfrt_runtime::attack::threat::{Norm, Threat};
 use dfrt_runtime::attack::trial::{Progress, Subject, Trial};
 use dfrt_runtime::data::batch::Batch;
-use dfrt_runtime::data::manifest::{Label, Sample, Split};
 use dfrt_runtime::detector::evaluate::ModelInfo;
 use dfrt_runtime::detector::oracle::{AttackLoss, GradientOracle, Oracle, OracleError};
+use dfrt_runtime::sample::{Label, Sample, Split};
+use dfrt_runtime::threat::{Norm, Threat};
 use image::RgbImage;
 
 const RES: usize = 16;
