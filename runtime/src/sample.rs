@@ -53,6 +53,12 @@ impl Label {
     }
 }
 
+/// Whether a logit puts a picture into its true class; one that is no finite
+/// number never does.
+pub fn is_right(logit: f32, label: Label, threshold: f32) -> bool {
+    logit.is_finite() && Label::decided(logit, threshold) == label
+}
+
 impl std::str::FromStr for Label {
     type Err = String;
 

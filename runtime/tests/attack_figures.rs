@@ -8,9 +8,9 @@ use dfrt_runtime::attack::judge::{Judgement, judge};
 use dfrt_runtime::attack::random_noise::RandomNoise;
 use dfrt_runtime::attack::square::{Square, SquareSettings};
 use dfrt_runtime::attack::suite::Suite;
-use dfrt_runtime::attack::sweep::{FILE, Sweep};
 use dfrt_runtime::attack::trial::{Subject, Trial};
 use dfrt_runtime::attack::verify;
+use dfrt_runtime::results::attack::sweep::{FILE, Sweep};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 

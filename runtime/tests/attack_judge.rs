@@ -5,17 +5,18 @@ mod attack_planted;
 
 use attack_planted::{Planted, RES, judged, ladder, levelled, linear, linf, on_trial, subjects, weight};
 use dfrt_runtime::attack::decision::rays::{Rays, RaysSettings};
-use dfrt_runtime::attack::dossier::Dossier;
 use dfrt_runtime::attack::gradient::transfer::Transfer;
 use dfrt_runtime::attack::judge::Judgement;
 use dfrt_runtime::attack::query::Query;
 use dfrt_runtime::attack::random_noise::RandomNoise;
-use dfrt_runtime::attack::result::{AttackReport, SampleResult};
 use dfrt_runtime::attack::square::{Square, SquareSettings};
 use dfrt_runtime::attack::suite::Suite;
-use dfrt_runtime::attack::{Attack, GradientCount, Proposal, Target};
+use dfrt_runtime::attack::{Attack, Proposal, Target};
 use dfrt_runtime::data::batch::Batch;
 use dfrt_runtime::detector::oracle::{Oracle, OracleError};
+use dfrt_runtime::results::attack::GradientCount;
+use dfrt_runtime::results::attack::folder::AttackFolder;
+use dfrt_runtime::results::attack::{AttackReport, SampleResult};
 use dfrt_runtime::sample::Label;
 use dfrt_runtime::threat::{Norm, Threat};
 use serde_json::{Map, Value};
@@ -62,7 +63,7 @@ fn best(levels: f32, batch: usize) -> impl Attack {
     Scripted { batch, act }
 }
 
-fn gate<'a>(report: &'a AttackReport, name: &str) -> &'a dfrt_runtime::attack::result::Gate {
+fn gate<'a>(report: &'a AttackReport, name: &str) -> &'a dfrt_runtime::results::attack::Gate {
     report.gates.iter().find(|gate| gate.name == name).unwrap()
 }
 
@@ -71,7 +72,7 @@ fn settings(queries: u64, seed: u64) -> SquareSettings {
 }
 
 /// The samples without what may differ between two runs.
-fn untimed(judgement: &Judgement) -> (AttackReport, Vec<dfrt_runtime::attack::result::SampleResult>) {
+fn untimed(judgement: &Judgement) -> (AttackReport, Vec<dfrt_runtime::results::attack::SampleResult>) {
     let mut copy = judgement.clone();
     copy.report.seconds = 0.0;
     copy.samples.iter_mut().for_each(|sample| sample.seconds = 0.0);
@@ -546,7 +547,7 @@ fn draws_depend_on_seed_and_id_alone() {
     let whole = run(7, &all);
     assert_eq!(whole, run(7, &all));
     assert_eq!(whole[2..5], run(7, &all[2..5])[..]);
-    let logits = |samples: &[dfrt_runtime::attack::result::SampleResult]| -> Vec<f32> {
+    let logits = |samples: &[dfrt_runtime::results::attack::SampleResult]| -> Vec<f32> {
         samples.iter().map(|sample| sample.adv_logit).collect()
     };
     assert_ne!(logits(&whole), logits(&run(8, &all)));
@@ -640,14 +641,14 @@ fn a_samples_csv_without_the_queries_to_success_is_read() {
     let subjects = ladder(folder.path(), 1);
     let out = folder.path().join("out");
     judged(&best(1.0, 1), &Planted(linear), &subjects, linf(1), Some((&out, false))).unwrap();
-    let dossier = Dossier::new(&out);
-    let now = dossier.samples().unwrap();
+    let files = AttackFolder::new(&out);
+    let now = files.samples().unwrap();
     assert!(now.iter().any(|sample| sample.success && sample.queries_to_success == Some(sample.queries)));
-    let text = std::fs::read_to_string(dossier.samples_path()).unwrap();
+    let text = std::fs::read_to_string(files.samples_path()).unwrap();
     let without: String =
         text.lines().map(|line| format!("{}\n", line.rsplit_once(',').unwrap().0)).collect();
-    std::fs::write(dossier.samples_path(), without).unwrap();
-    let earlier = dossier.samples().unwrap();
+    std::fs::write(files.samples_path(), without).unwrap();
+    let earlier = files.samples().unwrap();
     assert!(earlier.iter().all(|sample| sample.queries_to_success.is_none()));
     let until = |samples: &[SampleResult]| -> Vec<u64> {
         samples.iter().map(SampleResult::queries_until_turned).collect()

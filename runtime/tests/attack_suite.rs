@@ -5,16 +5,18 @@
 mod attack_planted;
 
 use attack_planted::{Planted, RES, ladder, linear, linf, on_trial, weight};
-use dfrt_runtime::attack::dossier::Dossier;
 use dfrt_runtime::attack::judge::Judgement;
 use dfrt_runtime::attack::query::Query;
 use dfrt_runtime::attack::random_noise::RandomNoise;
-use dfrt_runtime::attack::result::SampleResult;
-use dfrt_runtime::attack::suite::{STAGES, Suite};
+use dfrt_runtime::attack::suite::Suite;
 use dfrt_runtime::attack::trial::{Subject, Trial};
-use dfrt_runtime::attack::{Attack, GradientCount, Proposal, verify};
+use dfrt_runtime::attack::{Attack, Proposal, verify};
 use dfrt_runtime::data::batch::Batch;
 use dfrt_runtime::detector::oracle::{Oracle, OracleError};
+use dfrt_runtime::results::attack::GradientCount;
+use dfrt_runtime::results::attack::SampleResult;
+use dfrt_runtime::results::attack::folder::AttackFolder;
+use dfrt_runtime::results::attack::folder::STAGES;
 use dfrt_runtime::threat::Threat;
 use serde_json::{Map, Value};
 use std::path::Path;
@@ -120,7 +122,7 @@ fn each_attack_sees_what_is_left_and_the_worst_case_counts() {
     assert!(again.passed() && again.successes == 8 && again.pictures == 10, "{:?}", again.mismatches);
     let stage = verify::verify_with(&out.join(STAGES).join("strong"), &oracle).unwrap();
     assert!(stage.passed() && stage.pictures == 6);
-    assert_eq!(Dossier::new(&out).report().unwrap(), judgement.report);
+    assert_eq!(AttackFolder::new(&out).report().unwrap(), judgement.report);
 }
 
 #[test]

@@ -1,10 +1,9 @@
 //! Clean evaluation with a planted model: the mean of a picture's values.
 
 use dfrt_runtime::data::batch::Batch;
-use dfrt_runtime::detector::evaluate::{
-    EvaluateError, Evaluation, ModelInfo, Score, Subject, evaluate, write_scores,
-};
+use dfrt_runtime::detector::evaluate::{EvaluateError, Subject, evaluate};
 use dfrt_runtime::detector::oracle::{Oracle, OracleError};
+use dfrt_runtime::results::evaluation::{Evaluation, ModelInfo, Score, write_scores};
 use dfrt_runtime::sample::{Label, Sample, Split};
 use image::{Rgb, RgbImage};
 use std::cell::Cell;

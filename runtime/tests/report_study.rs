@@ -2,18 +2,20 @@
 //! through comparisons and every rendering. Set DFRT_REPORT_DIR to keep the
 //! folders and look at them.
 
-use dfrt_runtime::attack::distances::MinimalDistance;
-use dfrt_runtime::attack::result::{
-    AttackReport, Direction, Gate, QueryStatistics, RateIntervals, SampleResult, SuccessStatistics,
-};
-use dfrt_runtime::detector::evaluate::{DataInfo, Evaluation, ModelInfo, PartMetrics, Rates};
 use dfrt_runtime::metrics::intervals::{metrics, wilson};
 use dfrt_runtime::random::stream;
 use dfrt_runtime::report::compare::comparisons;
-use dfrt_runtime::report::extras::ScoreLine;
 use dfrt_runtime::report::page::Page;
-use dfrt_runtime::report::{Arm, Extras, Report, ReportError, attack_folder, folder, render, write};
-use dfrt_runtime::sample::{Label, Split};
+use dfrt_runtime::report::{Extras, ReportError, render, write};
+use dfrt_runtime::results::ResultError;
+use dfrt_runtime::results::attack::distances::MinimalDistance;
+use dfrt_runtime::results::attack::{
+    AttackReport, Direction, Gate, QueryStatistics, RateIntervals, SampleResult, SuccessStatistics,
+};
+use dfrt_runtime::results::evaluation::{DataInfo, Evaluation, ModelInfo, PartMetrics, Rates, Score};
+use dfrt_runtime::results::study::{Arm, Report, attack_folder};
+use dfrt_runtime::results::training_log::{Entry, TrainingLog};
+use dfrt_runtime::sample::{Label, Sample, Split};
 use dfrt_runtime::threat::{Norm, Threat};
 use image::{Rgb, RgbImage};
 use rand::RngExt;
@@ -54,7 +56,7 @@ fn data() -> DataInfo {
     DataInfo { path: "photos/manifest.csv".into(), split: "test".into(), n_real: half, n_fake: half }
 }
 
-fn scores(name: &str, seed: u64) -> Vec<ScoreLine> {
+fn scores(name: &str, seed: u64) -> Vec<Score> {
     let score = |id: usize| {
         let (person, picture) = (id / PICTURES, id % PICTURES);
         // What a person's pictures share, the same for every arm and seed.
@@ -62,29 +64,26 @@ fn scores(name: &str, seed: u64) -> Vec<ScoreLine> {
         let mut own = stream(seed, &["score".into(), name.into(), (id as u64).into()]);
         let noise: f32 = (0..4).map(|_| own.random_range(-1.1_f32..1.1)).sum();
         let label = if picture % 2 == 0 { Label::Real } else { Label::Fake };
-        ScoreLine {
-            path: format!("photos/person{person:02}/{picture}.png"),
-            label,
-            subset: ["photos", "swap", "photos", "blend"][picture].into(),
-            group: format!("person {person:02}"),
-            split: Split::Test,
-            logit: 1.62 * label.sign() + noise + shared,
-        }
+        let path = format!("photos/person{person:02}/{picture}.png");
+        let subset = ["photos", "swap", "photos", "blend"][picture];
+        let sample = Sample::new(path, label, subset, format!("person {person:02}"), Split::Test);
+        Score { id: id as u64, sample, logit: 1.62 * label.sign() + noise + shared }
     };
     (0..PEOPLE * PICTURES).map(score).collect()
 }
 
-fn evaluation(scores: &[ScoreLine]) -> Evaluation {
-    let part = |keep: &dyn Fn(&ScoreLine) -> bool| {
-        let lines: Vec<&ScoreLine> = scores.iter().filter(|line| keep(line)).collect();
+fn evaluation(scores: &[Score]) -> Evaluation {
+    let part = |keep: &dyn Fn(&Score) -> bool| {
+        let lines: Vec<&Score> = scores.iter().filter(|line| keep(line)).collect();
         let logits: Vec<f32> = lines.iter().map(|line| line.logit).collect();
-        let labels: Vec<Label> = lines.iter().map(|line| line.label).collect();
-        let groups: Vec<&str> = lines.iter().map(|line| line.group.as_str()).collect();
+        let labels: Vec<Label> = lines.iter().map(|line| line.sample.label).collect();
+        let groups: Vec<&str> = lines.iter().map(|line| line.sample.group.as_str()).collect();
         let n_fake = labels.iter().filter(|label| **label == Label::Fake).count();
         let metrics = metrics(&logits, &labels, &groups, THRESHOLD, 0);
         PartMetrics { n_real: labels.len() - n_fake, n_fake, metrics }
     };
-    let of_subset = |subset: &str| part(&|line| line.label == Label::Real || line.subset == subset);
+    let of_subset =
+        |subset: &str| part(&|line| line.sample.label == Label::Real || line.sample.subset == subset);
     let by_subset = ["swap", "blend"].map(|subset| (subset.to_owned(), of_subset(subset)));
     Evaluation {
         model: model(),
@@ -95,14 +94,14 @@ fn evaluation(scores: &[ScoreLine]) -> Evaluation {
         rates: Rates::default(),
         undefined: None,
         by_subset: BTreeMap::from(by_subset),
-        by_group: part(&|line| line.path.ends_with("0.png") || line.path.ends_with("1.png")),
+        by_group: part(&|line| ["0.png", "1.png"].iter().any(|name| line.sample.path.ends_with(name))),
         skipped: Vec::new(),
     }
 }
 
-fn samples(scores: &[ScoreLine], plan: &Plan, arm: usize, seed: u64) -> Vec<SampleResult> {
-    let sample = |(id, line): (usize, &ScoreLine)| {
-        let right = Label::decided(line.logit, THRESHOLD) == line.label;
+fn samples(scores: &[Score], plan: &Plan, arm: usize, seed: u64) -> Vec<SampleResult> {
+    let sample = |(id, line): (usize, &Score)| {
+        let right = Label::decided(line.logit, THRESHOLD) == line.sample.label;
         let mut random = stream(seed, &[plan.method.into(), (arm as u64).into(), (id as u64).into()]);
         let success = right && random.random_bool(plan.turns[arm]);
         let pull = if success { line.logit.abs() + 1.0 } else { 0.3 * line.logit.abs().min(1.0) };
@@ -120,15 +119,15 @@ fn samples(scores: &[ScoreLine], plan: &Plan, arm: usize, seed: u64) -> Vec<Samp
         };
         SampleResult {
             id: id as u64,
-            label: line.label,
+            label: line.sample.label,
             clean_logit: line.logit,
-            adv_logit: line.logit - line.label.sign() * pull,
+            adv_logit: line.logit - line.sample.label.sign() * pull,
             success,
             queries,
             linf_255: 8,
             l2: 4.1,
             seconds: 0.02,
-            path: line.path.clone(),
+            path: line.sample.path.display().to_string(),
             clean_sha256: String::new(),
             adv_sha256: String::new(),
             attack: String::new(),
@@ -272,21 +271,27 @@ fn save_csv<T: serde::Serialize>(path: &Path, lines: &[T]) {
 fn save_log(path: &Path, name: &str, seed: u64) {
     let mut random = stream(seed, &["log".into(), name.into()]);
     let floor = if name == "gr" { 0.22 } else { 0.15 };
-    let mut lines = Vec::new();
-    for step in 1..=600_u64 {
+    let mut log = TrainingLog::open(path, 0, 0).unwrap();
+    for step in 1..=600_usize {
         let fall = (-(step as f64) / 150.0).exp();
         let loss = floor + 0.6 * fall + random.random_range(-0.05..0.05);
-        lines.push(json!({"kind": "step", "step": step, "epoch": (step - 1) / 60, "loss": loss, "lr": 0.1}));
+        let epoch = (step - 1) / 60 + 1;
+        let entry = Entry::Step { step, epoch, loss: loss as f32, perturbed_loss: None, lr: 0.1 };
+        log.write(&entry).unwrap();
         if step % 60 == 0 {
-            let val = floor + 0.12 + 0.5 * fall + random.random_range(0.0..0.03);
-            let epoch = step / 60;
-            lines.push(
-                json!({"kind": "epoch", "epoch": epoch, "train_loss": loss, "val_loss": val, "val_auc": 0.9}),
-            );
+            let val_loss = floor + 0.12 + 0.5 * fall + random.random_range(0.0..0.03);
+            let entry = Entry::Epoch {
+                epoch,
+                train_loss: loss,
+                val_loss,
+                val_auc: Some(0.9),
+                best: false,
+                seconds: 1.0,
+                images_per_second: 100.0,
+            };
+            log.write(&entry).unwrap();
         }
     }
-    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-    std::fs::write(path, text).unwrap();
 }
 
 fn save_pictures(folder: &Path, samples: &[SampleResult]) {
@@ -519,7 +524,7 @@ fn a_report_comes_back_from_its_file() {
     attack.intervals.attack_success_rate = None;
     let extras = Extras::none(&study.report);
     write(&study.dir, &study.report, &extras).unwrap();
-    let back = folder::read(&study.dir).unwrap();
+    let back = Report::read(&study.dir).unwrap();
     assert_eq!(back.comparisons, study.report.comparisons);
     assert_eq!(back.arms[0].attacks[0].intervals, study.report.arms[0].attacks[0].intervals);
     assert_eq!(back.arms[0].attacks[0].gates, study.report.arms[0].attacks[0].gates);
@@ -564,7 +569,7 @@ fn a_figure_that_json_cannot_hold_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     study.report.comparisons[0].difference = f64::NAN;
     let error = write(folder.path(), &study.report, &study.extras).unwrap_err();
-    assert!(matches!(error, ReportError::NotFinite(_)), "{error}");
+    assert!(matches!(error, ReportError::Result(ResultError::NotFinite { .. })), "{error}");
     assert!(!folder.path().join("report.json").exists());
 }
 
@@ -572,7 +577,7 @@ fn a_figure_that_json_cannot_hold_is_refused() {
 fn pictures_of_other_data_are_not_compared() {
     let mut study = study("other-data", 1);
     for line in &mut study.extras.arms[1].scores {
-        line.path = format!("elsewhere/{}", line.path);
+        line.sample.path = Path::new("elsewhere").join(&line.sample.path);
     }
     let error = comparisons(&study.report, &study.extras, 0).unwrap_err().to_string();
     assert!(error.contains("gr against baseline") && error.contains("no picture is common"), "{error}");

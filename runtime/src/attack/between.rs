@@ -3,7 +3,7 @@
 
 use super::catalog::{Access, Method};
 use super::gates;
-use super::result::{AttackReport, Gate};
+use crate::results::attack::{AttackReport, Gate};
 
 /// A check between an attack and another one at the same radius.
 struct Row {

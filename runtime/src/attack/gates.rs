@@ -2,8 +2,8 @@
 //! their gradients, attacks that are broken, oracles that are not functions.
 //! Some look at one attack, others compare the reports of several.
 
-use super::GradientCount;
-use super::result::{AttackReport, Gate};
+use crate::results::attack::GradientCount;
+use crate::results::attack::{AttackReport, Gate};
 
 /// Beyond this a proposal left the ball by more than float rounding, in 1/255.
 pub const EXCESS_TOLERANCE_255: f64 = 0.01;
@@ -285,7 +285,7 @@ fn not_beaten(name: &str, strong: &AttackReport, weak: &AttackReport, margin: f6
 mod tests {
     use super::*;
     use crate::attack::summary::{Summary, Tally};
-    use crate::detector::evaluate::{DataInfo, ModelInfo};
+    use crate::results::evaluation::{DataInfo, ModelInfo};
     use crate::threat::Norm;
 
     /// A report of which only the robust accuracy matters.

@@ -4,23 +4,25 @@
 //! reports its own. Where a proposal crosses and its rounding does not, the
 //! other 8-bit pictures that may stand for it in L2 are tried, too.
 
-use super::distances::MinimalDistance;
-use super::dossier::{self, Dossier, DossierError, Side};
 use super::gates;
-use super::journal::{Entry, Finding, Journal};
 use super::query::Query;
-use super::result::{AttackReport, Gate, SampleResult};
 use super::resumption::{self, Memory};
-use super::settings::Settings;
 use super::summary::{self, Summary};
 use super::tape;
 use super::trial::{Progress, Subject, Trial};
-use super::{Attack, NormError, Proposal, Target, is_right, planes};
+use super::{Attack, NormError, Proposal, Target, planes};
 use crate::data::batch::Batch;
 use crate::data::picture::{self, PictureError};
 use crate::detector::oracle::{Oracle, OracleError};
 use crate::random;
+use crate::results::ResultError;
+use crate::results::attack::distances::MinimalDistance;
+use crate::results::attack::folder::{self, AttackFolder, AttackFolderError, Side};
+use crate::results::attack::journal::{Entry, Finding, Journal};
+use crate::results::attack::settings::Settings;
+use crate::results::attack::{AttackReport, Gate, SampleResult};
 use crate::sample::Split;
+use crate::sample::is_right;
 use crate::storage;
 use crate::threat::{Distance, Norm};
 use image::RgbImage;
@@ -64,7 +66,10 @@ pub enum JudgeError {
     Oracle(#[from] OracleError),
     /// A result could not be saved or read back.
     #[error(transparent)]
-    Dossier(#[from] DossierError),
+    AttackFolder(#[from] AttackFolderError),
+    /// A file of results cannot be read, written or understood.
+    #[error(transparent)]
+    Result(#[from] ResultError),
     /// The attack does not search balls of that norm.
     #[error(transparent)]
     Norm(#[from] NormError),
@@ -139,8 +144,8 @@ pub(super) fn judge_remembering(
     report.seconds = start.elapsed().as_secs_f64();
     let (samples, findings): (Vec<_>, Vec<_>) =
         entries.into_iter().map(|entry| (entry.result, entry.finding)).unzip();
-    if let Some((dossier, _)) = &judging.record {
-        dossier.publish(&report, &samples)?;
+    if let Some((files, _)) = &judging.record {
+        files.publish(&report, &samples)?;
     }
     Ok(Judgement { report, samples, findings })
 }
@@ -151,7 +156,7 @@ struct Judging<'a> {
     oracle: &'a dyn Oracle,
     trial: &'a Trial<'a>,
     memory: &'a Memory,
-    record: Option<(Dossier, Journal)>,
+    record: Option<(AttackFolder, Journal)>,
     earlier: Vec<Entry>,
     skipped: Mutex<Vec<String>>,
     progress: Mutex<Progress>,
@@ -180,13 +185,13 @@ impl<'a> Judging<'a> {
         let (mut earlier, mut changed) = (Vec::new(), 0);
         let record = match trial.out {
             Some(folder) => {
-                let (dossier, settings) = (Dossier::new(folder), Settings::of(attack, trial));
-                let found = Journal::earlier(&dossier, &settings, trial.resume)?;
+                let (files, settings) = (AttackFolder::new(folder), Settings::of(attack, trial));
+                let found = Journal::earlier(&files, &settings, trial.resume)?;
                 if let Some(found) = found {
-                    (earlier, changed) = resumption::still_true(&dossier, found.entries, subjects, memory)?;
+                    (earlier, changed) = resumption::still_true(&files, found.entries, subjects, memory)?;
                 }
-                let journal = Journal::begin(&dossier, &settings, &earlier)?;
-                Some((dossier, journal))
+                let journal = Journal::begin(&files, &settings, &earlier)?;
+                Some((files, journal))
             }
             None => None,
         };
@@ -197,9 +202,9 @@ impl<'a> Judging<'a> {
     /// What an earlier run published, where every subject's entry of it still holds and nothing
     /// was left out: then there is nothing to do.
     fn finished(&self, subjects: &[Subject]) -> Option<Judgement> {
-        let (dossier, _) = self.record.as_ref()?;
-        let report = dossier.report().ok()?;
-        let samples = dossier.samples().ok()?;
+        let (files, _) = self.record.as_ref()?;
+        let report = files.report().ok()?;
+        let samples = files.samples().ok()?;
         let known: HashMap<u64, &Entry> = self.earlier.iter().map(|entry| (entry.result.id, entry)).collect();
         let entries: Option<Vec<&Entry>> =
             subjects.iter().map(|subject| known.get(&subject.id).copied()).collect();
@@ -289,9 +294,9 @@ impl<'a> Judging<'a> {
         let seconds = start.elapsed().as_secs_f64() / entries.len().max(1) as f64;
         for entry in &mut entries {
             entry.result.seconds = seconds;
-            if let Some((dossier, journal)) = &self.record {
+            if let Some((files, journal)) = &self.record {
                 journal.append(entry)?;
-                self.memory.keep(dossier.folder(), entry.result.id);
+                self.memory.keep(files.path(), entry.result.id);
             }
         }
         self.advance(total, &entries);
@@ -475,14 +480,14 @@ impl<'a> Judging<'a> {
     /// An 8-bit picture through PNG and back.
     fn round_trip(&self, clean: &Clean<'_>, rounded: &RgbImage) -> Result<RoundTrip, JudgeError> {
         let png = picture::encode_png(rounded);
-        let Some((dossier, _)) = &self.record else {
-            let picture = dossier::decode(&png, Path::new("adversarial picture"))?;
+        let Some((files, _)) = &self.record else {
+            let picture = folder::decode(&png, Path::new("adversarial picture"))?;
             return Ok(RoundTrip { picture, clean_sha256: String::new(), adv_sha256: String::new() });
         };
         let id = clean.subject.id;
-        let clean_sha256 = dossier.save(Side::Clean, id, &picture::encode_png(&clean.picture))?;
-        dossier.save(Side::Adversarial, id, &png)?;
-        let (picture, adv_sha256) = dossier.picture(Side::Adversarial, id)?;
+        let clean_sha256 = files.save(Side::Clean, id, &picture::encode_png(&clean.picture))?;
+        files.save(Side::Adversarial, id, &png)?;
+        let (picture, adv_sha256) = files.picture(Side::Adversarial, id)?;
         Ok(RoundTrip { picture, clean_sha256, adv_sha256 })
     }
 

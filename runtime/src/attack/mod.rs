@@ -4,24 +4,18 @@ pub mod bench;
 pub mod between;
 mod bisection;
 pub mod catalog;
-pub mod contents;
 pub mod decision;
-pub mod distances;
-pub mod dossier;
 pub mod gates;
 pub mod gradient;
-mod journal;
 pub mod judge;
 pub mod networks;
 pub mod query;
 pub mod random_noise;
 mod recorder;
-pub mod result;
 pub mod resumption;
 mod rounding;
 pub mod schedule;
 pub mod score;
-mod settings;
 pub mod square;
 pub mod suite;
 mod summary;
@@ -31,8 +25,8 @@ pub mod trial;
 pub mod verify;
 
 use self::query::Query;
-use self::result::Gate;
 use crate::detector::oracle::OracleError;
+use crate::results::attack::{Gate, GradientCount};
 use crate::sample::Label;
 use crate::threat::{Norm, Threat};
 use image::RgbImage;
@@ -94,17 +88,6 @@ impl Goal {
     fn measures(self, threat: Threat) -> Option<Norm> {
         (self == Self::Nearest && threat.eps_255 > 0.0).then_some(threat.norm)
     }
-}
-
-/// The input gradients that an attack saw of one picture.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GradientCount {
-    /// Gradients computed.
-    pub evaluated: u64,
-    /// Of these zero in every pixel.
-    pub zero: u64,
-    /// Of these with a value that is no finite number.
-    pub non_finite: u64,
 }
 
 /// Both norms, of an attack that searches the balls of either.
@@ -187,12 +170,6 @@ fn record<const N: usize>(pairs: [(&str, Value); N]) -> Map<String, Value> {
 /// The values of `picture` as an oracle sees them, 3 x res x res.
 fn planes(picture: &RgbImage) -> Vec<f32> {
     crate::data::batch::Batch::of(picture.width() as usize, [picture]).values
-}
-
-/// Whether a logit puts a picture into its true class; one that is no finite
-/// number never does.
-pub fn is_right(logit: f32, label: Label, threshold: f32) -> bool {
-    logit.is_finite() && Label::decided(logit, threshold) == label
 }
 
 /// How far a logit lies on the right side of the threshold: the loss that

@@ -6,11 +6,12 @@
 //! that the count is the judge's own and a handle's budget cannot be overrun.
 
 use super::recorder::Recorder;
-use super::{Target, is_right, margin, planes};
+use super::{Target, margin, planes};
 use crate::data::batch::Batch;
 use crate::detector::oracle::{DecisionOracle, Decisions, Oracle, OracleError};
 use crate::random::{self, Key};
 use crate::sample::Label;
+use crate::sample::is_right;
 use crate::threat::Threat;
 use rand::TryRng;
 use rand_chacha::ChaCha8Rng;

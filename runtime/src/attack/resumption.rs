@@ -1,9 +1,9 @@
 //! What an attack that goes on may keep of an earlier run: a picture is known by the content
 //! of its file, and what was saved of it must lie there as it was saved.
 
-use super::dossier::{Dossier, DossierError, Side};
-use super::journal::Entry;
 use super::trial::Subject;
+use crate::results::attack::folder::{AttackFolder, AttackFolderError, Side};
+use crate::results::attack::journal::Entry;
 use crate::storage;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -50,15 +50,15 @@ impl Memory {
 /// The pictures have other places than they had: a picture's place is the key of its draws
 /// and the name of its files, so that nothing of the earlier run would fit.
 pub(super) fn still_true(
-    dossier: &Dossier,
+    files: &AttackFolder,
     entries: Vec<Entry>,
     subjects: &[Subject],
     memory: &Memory,
-) -> Result<(Vec<Entry>, usize), DossierError> {
+) -> Result<(Vec<Entry>, usize), AttackFolderError> {
     let subjects: HashMap<u64, &Subject> = subjects.iter().map(|subject| (subject.id, subject)).collect();
     let unchecked = |entry: &&Entry| {
         let subject = subjects.get(&entry.result.id).copied();
-        subject.filter(|subject| !memory.is_intact(dossier.folder(), subject.id))
+        subject.filter(|subject| !memory.is_intact(files.path(), subject.id))
     };
     let changed: BTreeMap<u64, Changed<'_>> = entries
         .par_iter()
@@ -70,12 +70,12 @@ pub(super) fn still_true(
         })
         .collect();
     if let Some(difference) = other_places(&changed) {
-        return Err(DossierError::OtherPictures { folder: dossier.folder().to_owned(), difference });
+        return Err(AttackFolderError::OtherPictures { folder: files.path().to_owned(), difference });
     }
     let holds = |entry: &Entry| match unchecked(&entry) {
         Some(subject) => {
             let known = !changed.contains_key(&subject.id);
-            known && entry.result.label == subject.sample.label && is_saved(dossier, entry)
+            known && entry.result.label == subject.sample.label && is_saved(files, entry)
         }
         None => true,
     };
@@ -83,7 +83,7 @@ pub(super) fn still_true(
     let all = entries.len();
     let kept = entries.into_iter().zip(held).filter(|(_, holds)| *holds).map(|(mut entry, _)| {
         if let Some(subject) = subjects.get(&entry.result.id) {
-            memory.keep(dossier.folder(), subject.id);
+            memory.keep(files.path(), subject.id);
             // It may have been moved.
             entry.result.path = subject.shown();
         }
@@ -117,10 +117,10 @@ fn other_places(changed: &BTreeMap<u64, Changed<'_>>) -> Option<String> {
 }
 
 /// Whether an entry's pictures lie there as they were saved.
-fn is_saved(dossier: &Dossier, entry: &Entry) -> bool {
+fn is_saved(files: &AttackFolder, entry: &Entry) -> bool {
     let Entry { result, finding, .. } = entry;
     let saved = |side, sha256: &str| {
-        let path = dossier.picture_path(side, result.id);
+        let path = files.picture_path(side, result.id);
         storage::sha256_of_file(&path).is_ok_and(|found| found == sha256)
     };
     !finding.attacked
@@ -130,8 +130,8 @@ fn is_saved(dossier: &Dossier, entry: &Entry) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attack::journal::Finding;
-    use crate::attack::result::SampleResult;
+    use crate::results::attack::SampleResult;
+    use crate::results::attack::journal::Finding;
     use crate::sample::{Label, Sample, Split};
 
     /// Subjects with the files `names` in `folder`, in that order.
@@ -177,8 +177,8 @@ mod tests {
     }
 
     fn resumed(earlier: Vec<Entry>, now: &[Subject]) -> Result<(Vec<u64>, usize), String> {
-        let dossier = Dossier::new(Path::new("attack"));
-        let found = still_true(&dossier, earlier, now, &Memory::default());
+        let files = AttackFolder::new(Path::new("attack"));
+        let found = still_true(&files, earlier, now, &Memory::default());
         let (kept, changed) = found.map_err(|error| error.to_string())?;
         Ok((kept.iter().map(|entry| entry.result.id).collect(), changed))
     }
@@ -229,8 +229,8 @@ mod tests {
         let now = subjects(moved.path(), &["a", "b"]);
         let memory = Memory::default();
         let check = |folder: &str| {
-            let dossier = Dossier::new(Path::new(folder));
-            still_true(&dossier, earlier.clone(), &now, &memory).unwrap()
+            let files = AttackFolder::new(Path::new(folder));
+            still_true(&files, earlier.clone(), &now, &memory).unwrap()
         };
         let (kept, changed) = check("stages/one");
         assert_eq!((kept.len(), changed), (2, 0));

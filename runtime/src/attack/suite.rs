@@ -4,25 +4,23 @@
 //! Each attack is judged by itself, with a folder of its own under `stages/`; the
 //! suite's own folder is made of theirs and verified like any other.
 
-use super::dossier::{Dossier, Side};
 use super::gates;
 use super::gradient::transfer;
-use super::journal::{Entry, Finding};
 use super::judge::{self, JudgeError, Judgement};
 use super::query;
-use super::result::{Gate, SampleResult, Stage};
 use super::resumption::Memory;
 use super::summary::{self, Summary};
 use super::trial::{Subject, Trial};
 use super::{Attack, margin};
 use crate::detector::oracle::Oracle;
+use crate::results::ResultError;
+use crate::results::attack::folder::{AttackFolder, STAGES, Side};
+use crate::results::attack::journal::{Entry, Finding};
+use crate::results::attack::{Gate, SampleResult, Stage};
 use crate::storage;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
-
-/// The folder of the attacks' own folders.
-pub const STAGES: &str = "stages";
 
 /// The name of the attack that is the floor.
 const NOISE: &str = "random-noise";
@@ -87,11 +85,11 @@ impl<'a> Suite<'a> {
         }
         let judgement = self.found.judgement(name, not_reached, &self.trial, Some(self.subjects));
         if let Some(out) = self.trial.out {
-            let dossier = Dossier::new(out);
+            let files = AttackFolder::new(out);
             for sample in judgement.samples.iter().filter(|sample| !sample.attack.is_empty()) {
-                keep(&dossier, sample)?;
+                keep(&files, sample)?;
             }
-            dossier.publish(&judgement.report, &judgement.samples)?;
+            files.publish(&judgement.report, &judgement.samples)?;
         }
         Ok(judgement)
     }
@@ -148,12 +146,11 @@ impl Worst {
 }
 
 /// Brings the pictures of a sample from its attack's folder into the suite's.
-fn keep(dossier: &Dossier, sample: &SampleResult) -> Result<(), JudgeError> {
-    let of_stage = Dossier::new(&dossier.folder().join(STAGES).join(&sample.attack));
+fn keep(files: &AttackFolder, sample: &SampleResult) -> Result<(), JudgeError> {
+    let of_stage = AttackFolder::new(&files.path().join(STAGES).join(&sample.attack));
     for side in [Side::Clean, Side::Adversarial] {
-        let png = storage::read(&of_stage.picture_path(side, sample.id))
-            .map_err(super::dossier::DossierError::from)?;
-        dossier.save(side, sample.id, &png)?;
+        let png = storage::read(&of_stage.picture_path(side, sample.id)).map_err(ResultError::from)?;
+        files.save(side, sample.id, &png)?;
     }
     Ok(())
 }

@@ -1,16 +1,17 @@
 //! From the findings on single pictures to the figures of attack.json.
 
 use super::gates;
-use super::journal::Entry;
-use super::result::{
-    AttackReport, Direction, Gate, QueryStatistics, RateIntervals, SampleResult, SuccessStatistics,
-};
 use super::trial::{Subject, Trial};
-use super::{GradientCount, is_right};
-use crate::detector::evaluate::DataInfo;
 use crate::metrics::quantile::quantile;
 use crate::metrics::{intervals, ranking};
+use crate::results::attack::GradientCount;
+use crate::results::attack::journal::Entry;
+use crate::results::attack::{
+    AttackReport, Direction, Gate, QueryStatistics, RateIntervals, SampleResult, SuccessStatistics,
+};
+use crate::results::evaluation::DataInfo;
 use crate::sample::Label;
+use crate::sample::is_right;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 

@@ -20,9 +20,9 @@
 
 use super::Attack;
 use super::recorder::{Event, Recorder};
-use super::result::AttackReport;
-use crate::detector::evaluate::ModelInfo;
 use crate::detector::oracle::OracleError;
+use crate::results::attack::AttackReport;
+use crate::results::evaluation::ModelInfo;
 use crate::storage::{self, StorageError};
 use crate::threat::{Norm, Threat};
 use serde::{Deserialize, Serialize};

@@ -1,11 +1,14 @@
 //! What an attack is judged on and by: the pictures, the threat model, the detector's
 //! threshold, and where results go. The verdict is the judge's matter.
 
+use super::Attack;
 use super::tape::Tape;
-use crate::detector::evaluate::ModelInfo;
-use crate::detector::threshold::ThresholdSource;
+use crate::results::attack::settings::Settings;
+use crate::results::evaluation::ModelInfo;
+use crate::results::evaluation::ThresholdSource;
 use crate::sample::{Sample, Split};
 use crate::threat::Threat;
+use serde_json::json;
 use std::collections::HashMap;
 use std::path::Path;
 use std::time::Instant;
@@ -83,4 +86,24 @@ pub struct Progress {
     /// Pictures that an earlier run judged and whose files have changed since, or are damaged:
     /// they are judged anew.
     pub changed: usize,
+}
+
+impl Settings {
+    /// Those of `attack` under what `trial` says.
+    pub fn of(attack: &dyn Attack, trial: &Trial<'_>) -> Self {
+        let settings = json!({
+            "method": attack.name(),
+            "params": attack.parameters(trial.threat),
+            "norm": trial.threat.norm,
+            "eps_255": trial.threat.eps_255,
+            "threshold": trial.threshold,
+            "model": trial.model.sha256,
+            "res": trial.model.res,
+            "reading": trial.model.reading,
+            "split": trial.split,
+            "data": trial.data,
+        });
+        // As they come back from a file, whatever a reader does with a number's last digit.
+        serde_json::from_str(&settings.to_string()).expect("an object that was just written")
+    }
 }

@@ -9,16 +9,17 @@ mod tape;
 pub use sweep::sweep;
 pub use tape::tape;
 
-use super::contents::{Contents, Mixed};
-use super::dossier::{Dossier, DossierError, Side};
-use super::is_right;
 use super::judge::REPEATED;
-use super::result::SampleResult;
 use super::tape::TapeError;
 use crate::data::batch::Batch;
 use crate::detector::asked::Asked;
 use crate::detector::oracle::{Oracle, OracleError};
 use crate::detector::session::{Detector, SessionError, TractOracle};
+use crate::results::ResultError;
+use crate::results::attack::SampleResult;
+use crate::results::attack::contents::{Contents, Mixed};
+use crate::results::attack::folder::{AttackFolder, AttackFolderError, Side};
+use crate::sample::is_right;
 use crate::threat::{Distance, Threat, ThreatError};
 use image::RgbImage;
 use rayon::prelude::*;
@@ -76,7 +77,10 @@ impl VerifyReport {
 pub enum VerifyError {
     /// A result cannot be read.
     #[error(transparent)]
-    Dossier(#[from] DossierError),
+    AttackFolder(#[from] AttackFolderError),
+    /// A file of results cannot be read, written or understood.
+    #[error(transparent)]
+    Result(#[from] ResultError),
     /// The folder holds two results.
     #[error(transparent)]
     Mixed(#[from] Mixed),
@@ -115,7 +119,7 @@ pub enum VerifyError {
 /// # Errors
 /// Results or a model that cannot be read, another model than was attacked.
 pub fn verify(folder: &Path, model: Option<&Path>) -> Result<VerifyReport, VerifyError> {
-    let report = Dossier::new(folder).report()?;
+    let report = AttackFolder::new(folder).report()?;
     let named = model.map_or_else(|| PathBuf::from(&report.model.path), Path::to_owned);
     let is_run = named.is_dir();
     let path = if is_run { named.join("model.onnx") } else { named };
@@ -140,13 +144,13 @@ pub fn verify(folder: &Path, model: Option<&Path>) -> Result<VerifyReport, Verif
 /// # Errors
 /// Results that cannot be read, a folder that holds two, a model that fails.
 pub fn verify_with(folder: &Path, oracle: &dyn Oracle) -> Result<VerifyReport, VerifyError> {
-    let dossier = Dossier::new(folder);
+    let files = AttackFolder::new(folder);
     Contents::alone(folder)?;
-    let (report, samples) = (dossier.report()?, dossier.samples()?);
+    let (report, samples) = (files.report()?, files.samples()?);
     let check = Check {
         threat: Threat::new(report.norm, report.eps_255)?,
         threshold: report.threshold as f32,
-        dossier: &dossier,
+        files: &files,
         oracle,
     };
     let attacked = samples.iter().filter(|sample| check.was_right(sample));
@@ -170,14 +174,14 @@ pub fn verify_with(folder: &Path, oracle: &dyn Oracle) -> Result<VerifyReport, V
         close: found.into_iter().filter_map(|it| it.close).collect(),
         unchecked: Vec::new(),
     };
-    figures::check(&dossier, &report, &samples, &repeated, oracle, &mut checked)?;
+    figures::check(&files, &report, &samples, &repeated, oracle, &mut checked)?;
     Ok(checked)
 }
 
 struct Check<'a> {
     threat: Threat,
     threshold: f32,
-    dossier: &'a Dossier,
+    files: &'a AttackFolder,
     oracle: &'a dyn Oracle,
 }
 
@@ -207,10 +211,10 @@ impl Check<'_> {
         let sides = [(Side::Clean, &sample.clean_sha256), (Side::Adversarial, &sample.adv_sha256)];
         let mut pictures = Vec::with_capacity(2);
         for (side, expected) in sides {
-            match self.dossier.picture(side, sample.id) {
+            match self.files.picture(side, sample.id) {
                 Ok((picture, found)) => {
                     if found != *expected {
-                        let path = self.dossier.picture_path(side, sample.id);
+                        let path = self.files.picture_path(side, sample.id);
                         finding.wrong.push(format!(
                             "{}: was changed: SHA-256 {found} instead of {expected}",
                             path.display()

@@ -1,7 +1,7 @@
 //! What a user says about a file of another program, so that nothing about it is guessed.
 
-use super::reading::{Channels, Layout, Output, Range, Reading};
 use crate::names::named;
+use crate::reading::{Channels, Layout, Output, Range, Reading};
 
 /// ImageNet's channel means and deviations, pixels in \[0, 1\]: torchvision's, and most of timm's.
 pub(super) const IMAGENET: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);

@@ -6,10 +6,10 @@
 
 use super::asked::Asked;
 use super::oracle::OracleError;
-use super::reading::Reading;
 use super::session::{Detector, Session, SessionError};
 use crate::metrics::quantile::quantile;
 use crate::random;
+use crate::reading::Reading;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use std::path::Path;

@@ -2,7 +2,7 @@
 //! Hugging Face's exporters, and the `config.json` of timm and of Hugging Face.
 
 use super::asked::Pixels;
-use super::reading::{Channels, Range};
+use crate::reading::{Channels, Range};
 use crate::storage;
 use serde_json::Value;
 use std::path::Path;

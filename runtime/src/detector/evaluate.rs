@@ -1,135 +1,19 @@
-//! Clean evaluation: the object of eval.json, and the logit of every picture,
-//! which paired statistics need.
+//! Clean evaluation: every picture's logit, and the figures that follow from them.
 
 use super::oracle::{Oracle, OracleError};
-use super::reading::Reading;
-use super::threshold::ThresholdSource;
 use crate::data::batch::Batch;
 use crate::data::picture::{self, PictureError};
-use crate::metrics::{Estimate, Metrics, decisions, intervals};
+use crate::metrics::{decisions, intervals};
+use crate::results::evaluation::{
+    DataInfo, Evaluation, ModelInfo, PartMetrics, Rates, Score, ThresholdSource,
+};
 use crate::sample::{Label, Sample, Split};
-use crate::storage::{self, StorageError};
 use image::RgbImage;
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// Pictures decoded and asked at a time: 40 MB of floats at 224 px.
 const CHUNK: usize = 64;
-
-/// Which model was evaluated.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ModelInfo {
-    /// The file or RUN as the user named it.
-    pub path: String,
-    /// SHA-256 of the model's file.
-    pub sha256: String,
-    /// `efficientnet-b0`, …; "unknown" for a foreign file.
-    pub arch: String,
-    /// Side of its input in pixels.
-    pub res: usize,
-    /// How a foreign file was read, so that it can be read so again; none for a file
-    /// that dfrt exported.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reading: Option<Reading>,
-}
-
-/// Which data it was evaluated on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DataInfo {
-    /// The folder or manifest as the user named it.
-    pub path: String,
-    /// "train", "val" or "test".
-    pub split: String,
-    /// Real pictures scored.
-    pub n_real: usize,
-    /// Fake pictures scored.
-    pub n_fake: usize,
-}
-
-/// Metrics of a part of the data, with its size.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PartMetrics {
-    /// Real pictures (of the whole split where the part has fakes only).
-    pub n_real: usize,
-    /// Fake pictures (of the whole split where the part has reals only).
-    pub n_fake: usize,
-    /// Its metrics.
-    pub metrics: Metrics,
-}
-
-/// The object of eval.json.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Evaluation {
-    /// The model.
-    pub model: ModelInfo,
-    /// The data.
-    pub data: DataInfo,
-    /// Logit above which a picture is called fake.
-    pub threshold: f64,
-    /// Where that came from; unknown in results of earlier versions.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub threshold_from: Option<ThresholdSource>,
-    /// Per picture.
-    pub metrics: Metrics,
-    /// Per picture and class.
-    #[serde(default)]
-    pub rates: Rates,
-    /// Why figures are null, where there are pictures of one class alone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub undefined: Option<String>,
-    /// Per subset; a subset of one class is joined by the whole other class.
-    pub by_subset: BTreeMap<String, PartMetrics>,
-    /// Scores averaged over a video or person and class first.
-    pub by_group: PartMetrics,
-    /// Pictures that could not be read, a line each.
-    pub skipped: Vec<String>,
-}
-
-impl Evaluation {
-    /// The subsets that are not the whole again: a subset of one class is joined by the whole
-    /// other class, and where there is one of each class, both are everything.
-    pub fn proper_subsets(&self) -> impl Iterator<Item = (&String, &PartMetrics)> {
-        let whole = (self.data.n_real, self.data.n_fake);
-        self.by_subset.iter().filter(move |(_, part)| (part.n_real, part.n_fake) != whole)
-    }
-}
-
-/// One model on several data sets: the object that `dfrt eval` with several of them gives.
-/// The model and its threshold are the same everywhere, as nothing is fitted to a test set.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CrossEvaluation {
-    /// The model.
-    pub model: ModelInfo,
-    /// Logit above which a picture is called fake.
-    pub threshold: f64,
-    /// Where that came from.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub threshold_from: Option<ThresholdSource>,
-    /// One a data set, in the order asked for.
-    pub evaluations: Vec<Evaluation>,
-}
-
-/// Shares of each class called rightly at the threshold; none of a class without pictures.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Rates {
-    /// Of the fakes, the share called fake.
-    pub true_positive_rate: Option<Estimate>,
-    /// Of the real pictures, the share called real.
-    pub true_negative_rate: Option<Estimate>,
-}
-
-/// The logit of one picture: a line of scores.csv.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Score {
-    /// The picture's place among the samples that were given.
-    pub id: u64,
-    /// The picture.
-    pub sample: Sample,
-    /// What the model said; positive for fake.
-    pub logit: f32,
-}
 
 /// What is evaluated, as eval.json names it.
 #[derive(Clone, Debug)]
@@ -188,9 +72,6 @@ pub enum EvaluateError {
     /// The model failed.
     #[error(transparent)]
     Oracle(#[from] OracleError),
-    /// A result could not be written.
-    #[error(transparent)]
-    Storage(#[from] StorageError),
 }
 
 /// Scores `samples` with `oracle` and computes every clean metric. A picture that
@@ -304,23 +185,6 @@ pub fn score_versions(
         }
     }
     Ok((scores, skipped))
-}
-
-/// Writes scores.csv: `id,path,label,subset,group,split,logit`.
-///
-/// # Errors
-/// The file cannot be written.
-pub fn write_scores(path: &Path, scores: &[Score]) -> Result<(), StorageError> {
-    storage::write_with(path, |file| {
-        let mut table = csv::Writer::from_writer(file);
-        table.write_record(["id", "path", "label", "subset", "group", "split", "logit"])?;
-        for Score { id, sample, logit } in scores {
-            let path = sample.path.to_string_lossy();
-            let line = (id, path, sample.label, &sample.subset, &sample.group, sample.split, logit);
-            table.serialize(line).map_err(std::io::Error::other)?;
-        }
-        table.flush()
-    })
 }
 
 /// Logits, labels and groups side by side.

@@ -15,7 +15,6 @@ pub mod metadata;
 pub mod oracle;
 mod pixels;
 mod probe;
-pub mod reading;
 mod rewrite;
 pub mod session;
 pub mod settle;

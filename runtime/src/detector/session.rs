@@ -8,16 +8,17 @@
 
 mod loading;
 
-use super::evaluate::ModelInfo;
 use super::external::ExternalError;
 use super::metadata::{Metadata, MetadataError};
 use super::oracle::{Oracle, OracleError};
-use super::reading::Reading;
 use super::settle::{Fact, Question};
 use super::signature::{Element, Signature, SignatureError};
-use super::threshold::{Threshold, ThresholdSource};
+use super::threshold::Threshold;
 use super::tract::contained;
 use crate::data::batch::Batch;
+use crate::reading::Reading;
+use crate::results::evaluation::ModelInfo;
+use crate::results::evaluation::ThresholdSource;
 use crate::storage::StorageError;
 use rayon::prelude::*;
 use std::path::PathBuf;

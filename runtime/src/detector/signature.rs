@@ -3,7 +3,7 @@
 
 use super::graph::Wires;
 use super::pixels;
-use super::reading::Layout;
+use crate::reading::Layout;
 use std::collections::BTreeMap;
 use std::collections::HashSet;
 use tract_onnx::pb::tensor_proto::DataType;

@@ -1,14 +1,17 @@
 //! The comparisons of a report: every arm against the baseline, over the seeds
 //! and the pictures that both have.
 
-use super::extras::{ArmExtras, Extras, ScoreLine};
-use super::{Arm, BASELINE, Comparison, Report, ReportError};
-use crate::attack::result::SampleResult;
+use super::ReportError;
+use super::extras::{ArmExtras, Extras};
 use crate::metrics::intervals::{Groups, Scored};
 use crate::metrics::pair::Pair;
 use crate::metrics::paired::{Difference, auc_difference, rate_difference};
+use crate::results::attack::SampleResult;
+use crate::results::evaluation::Score;
+use crate::results::study::{Arm, BASELINE, Comparison, Report};
 use crate::sample::Label;
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 
 /// Indices into the report's arms of one seed that both arms have.
 type SeedPair = Pair<usize>;
@@ -57,15 +60,15 @@ fn clean(
 ) -> Result<Vec<Comparison>, ReportError> {
     let place = format!("{name} against {BASELINE}");
     let sides = pairs.iter().flat_map(|pair| [pair.arm, pair.against]);
-    let tables: Vec<HashMap<&str, &ScoreLine>> = sides
+    let tables: Vec<HashMap<&Path, &Score>> = sides
         .map(|index| scores_by_path(&report.arms[index], &extras.arms[index]))
         .collect::<Result<_, _>>()?;
     let lines = &extras.arms[pairs[0].against].scores;
-    let common = in_all(lines.iter().map(|line| line.path.as_str()), &tables, &place)?;
-    let labels: Vec<Label> = common.iter().map(|path| tables[0][path].label).collect();
-    let groups: Vec<&str> = common.iter().map(|path| tables[0][path].group.as_str()).collect();
+    let common = in_all(lines.iter().map(|line| line.sample.path.as_path()), &tables, &place)?;
+    let labels: Vec<Label> = common.iter().map(|path| tables[0][path].sample.label).collect();
+    let groups: Vec<&str> = common.iter().map(|path| tables[0][path].sample.group.as_str()).collect();
     let groups = Groups::new(&groups);
-    let scored = |table: &HashMap<&str, &ScoreLine>, index: usize| {
+    let scored = |table: &HashMap<&Path, &Score>, index: usize| {
         let logits: Vec<f32> = common.iter().map(|path| table[path].logit).collect();
         Scored::new(&logits, &labels, report.arms[index].eval.threshold as f32)
     };
@@ -100,19 +103,19 @@ fn robust(
     let Some(first) = pairs.first() else { return Ok(None) };
     let place = format!("{name} against {BASELINE}, {key}");
     let sides: Vec<usize> = pairs.iter().flat_map(|pair| [pair.arm, pair.against]).collect();
-    let tables: Vec<HashMap<&str, bool>> = sides
+    let tables: Vec<HashMap<&Path, bool>> = sides
         .iter()
         .map(|&index| survivors(&report.arms[index], &extras.arms[index], key))
         .collect::<Result<_, _>>()?;
     let attack = report.arms[first.against].attack_place(key).expect("filtered above");
     let samples = &extras.arms[first.against].attacks[attack].samples;
-    let common = in_all(samples.iter().map(|sample| sample.path.as_str()), &tables, &place)?;
+    let common = in_all(samples.iter().map(|sample| Path::new(&sample.path)), &tables, &place)?;
     let scores = scores_by_path(&report.arms[first.against], &extras.arms[first.against])?;
-    let group = |path: &&str| match scores.get(path) {
-        Some(line) => Ok(line.group.as_str()),
+    let group = |path: &&Path| match scores.get(path) {
+        Some(line) => Ok(line.sample.group.as_str()),
         None => Err(ReportError::Unaligned {
             place: place.clone(),
-            reason: format!("{path} was attacked and is not in scores.csv"),
+            reason: format!("{} was attacked and is not in scores.csv", path.display()),
         }),
     };
     let groups: Vec<&str> = common.iter().map(group).collect::<Result<_, _>>()?;
@@ -143,21 +146,22 @@ fn comparison(arm: &str, metric: &str, difference: Difference, groups: &Groups) 
     }
 }
 
-fn scores_by_path<'a>(
-    arm: &Arm,
-    extras: &'a ArmExtras,
-) -> Result<HashMap<&'a str, &'a ScoreLine>, ReportError> {
+fn scores_by_path<'a>(arm: &Arm, extras: &'a ArmExtras) -> Result<HashMap<&'a Path, &'a Score>, ReportError> {
     if extras.scores.is_empty() {
         return Err(ReportError::Unaligned {
             place: format!("{}, seed {}", arm.name, arm.seed),
             reason: format!("{}/scores.csv is missing, empty or broken", arm.run),
         });
     }
-    Ok(extras.scores.iter().map(|line| (line.path.as_str(), line)).collect())
+    Ok(extras.scores.iter().map(|line| (line.sample.path.as_path(), line)).collect())
 }
 
 /// Which attacked pictures were classified rightly before and after.
-fn survivors<'a>(arm: &Arm, extras: &'a ArmExtras, key: &str) -> Result<HashMap<&'a str, bool>, ReportError> {
+fn survivors<'a>(
+    arm: &Arm,
+    extras: &'a ArmExtras,
+    key: &str,
+) -> Result<HashMap<&'a Path, bool>, ReportError> {
     let place = arm.attack_place(key).expect("the caller looked");
     let samples = &extras.attacks[place].samples;
     if samples.is_empty() && arm.attacks[place].n > 0 {
@@ -168,7 +172,7 @@ fn survivors<'a>(arm: &Arm, extras: &'a ArmExtras, key: &str) -> Result<HashMap<
     }
     let threshold = arm.attacks[place].threshold as f32;
     let survives = |sample: &SampleResult| was_right(sample, threshold) && !sample.success;
-    Ok(samples.iter().map(|sample| (sample.path.as_str(), survives(sample))).collect())
+    Ok(samples.iter().map(|sample| (Path::new(&sample.path), survives(sample))).collect())
 }
 
 /// Whether a picture was classified rightly before the attack; a NaN is wrong.
@@ -178,12 +182,12 @@ pub fn was_right(sample: &SampleResult, threshold: f32) -> bool {
 
 /// The paths that every table has, each once, in the order given.
 fn in_all<'a, T>(
-    paths: impl Iterator<Item = &'a str>,
-    tables: &[HashMap<&str, T>],
+    paths: impl Iterator<Item = &'a Path>,
+    tables: &[HashMap<&Path, T>],
     place: &str,
-) -> Result<Vec<&'a str>, ReportError> {
+) -> Result<Vec<&'a Path>, ReportError> {
     let mut seen = HashSet::new();
-    let common: Vec<&str> = paths
+    let common: Vec<&Path> = paths
         .filter(|path| tables.iter().all(|table| table.contains_key(path)) && seen.insert(*path))
         .collect();
     match common.is_empty() {

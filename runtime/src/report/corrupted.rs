@@ -4,7 +4,7 @@
 use super::plots::{Plot, corrupted as plots};
 use super::{ReportError, folder, tables};
 use crate::data::corruption::Corruption;
-use crate::detector::corrupted::Corrupted;
+use crate::results::corruption::{self, Corrupted};
 use image::RgbImage;
 use std::path::{Path, PathBuf};
 
@@ -17,11 +17,12 @@ pub fn write(
     corrupted: &Corrupted,
     example: Option<&RgbImage>,
 ) -> Result<Vec<PathBuf>, ReportError> {
-    let mut json =
-        serde_json::to_vec_pretty(corrupted).map_err(|error| ReportError::NotFinite(error.to_string()))?;
+    let mut json = serde_json::to_vec_pretty(corrupted).expect("plain values");
     json.push(b'\n');
-    let mut files =
-        vec![(PathBuf::from("corrupt.json"), json), ("corrupt.csv".into(), tables::corrupted(corrupted))];
+    let mut files = vec![
+        (PathBuf::from(corruption::FILE), json),
+        (corruption::TABLE.into(), tables::corrupted(corrupted)),
+    ];
     let mut all: Vec<Plot> = plots::draw(corrupted)?;
     let kinds: Vec<Corruption> = corrupted.corruptions.iter().map(|kind| kind.name).collect();
     if let Some(example) = example {

@@ -4,8 +4,9 @@
 use super::compare::was_right;
 use super::extras::{AttackExtras, ExamplePair};
 use super::plots::png_of;
-use super::{Extras, Report, ReportError};
-use crate::attack::result::SampleResult;
+use super::{Extras, ReportError};
+use crate::results::attack::SampleResult;
+use crate::results::study::Report;
 use image::{Rgb, RgbImage};
 
 /// The example pictures of one attack.

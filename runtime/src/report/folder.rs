@@ -5,7 +5,9 @@
 use super::examples::galleries;
 use super::extras::{ArmExtras, Extras};
 use super::page::Page;
-use super::{Arm, Report, ReportError, html, markdown, plots, tables};
+use super::{ReportError, html, markdown, plots, tables};
+use crate::results::ResultError;
+use crate::results::study::{Arm, Report};
 use crate::storage;
 use std::path::{Path, PathBuf};
 
@@ -26,9 +28,7 @@ pub struct Written {
 /// # Panics
 /// `extras` were not made for `report`: another number of arms or attacks.
 pub fn write(dir: &Path, report: &Report, extras: &Extras) -> Result<Written, ReportError> {
-    let json = to_json(report)?;
-    let path = dir.join("report.json");
-    storage::write(&path, &json)?;
+    let path = report.write(dir)?;
     let mut written = render_files(dir, report, extras)?;
     written.files.insert(0, path);
     Ok(written)
@@ -40,30 +40,9 @@ pub fn write(dir: &Path, report: &Report, extras: &Extras) -> Result<Written, Re
 /// # Errors
 /// As [`write()`], or report.json is missing or broken.
 pub fn render(dir: &Path) -> Result<Written, ReportError> {
-    let report = read(dir)?;
+    let report = Report::read(dir)?;
     let extras = Extras::load(dir, &report);
     render_files(dir, &report, &extras)
-}
-
-/// Reads the report.json of `dir`.
-///
-/// # Errors
-/// The file is missing, no JSON, or no report; the message names it and the place.
-pub fn read(dir: &Path) -> Result<Report, ReportError> {
-    let path = dir.join("report.json");
-    let bytes = storage::read(&path)?;
-    serde_json::from_slice(&bytes)
-        .map_err(|error| ReportError::Broken { path, reason: format!("not the report of a study ({error})") })
-}
-
-fn to_json(report: &Report) -> Result<Vec<u8>, ReportError> {
-    let mut json =
-        serde_json::to_vec_pretty(report).map_err(|error| ReportError::NotFinite(error.to_string()))?;
-    // A NaN or an infinity is written as null and could not be read back.
-    serde_json::from_slice::<Report>(&json)
-        .map_err(|error| ReportError::NotFinite(format!("a number that is not finite ({error})")))?;
-    json.push(b'\n');
-    Ok(json)
 }
 
 fn render_files(dir: &Path, report: &Report, extras: &Extras) -> Result<Written, ReportError> {
@@ -92,7 +71,7 @@ pub(super) fn save(
 ) -> Result<Vec<PathBuf>, ReportError> {
     let written = files.into_iter().map(|(name, bytes)| {
         let path = dir.join(name);
-        storage::write(&path, &bytes)?;
+        storage::write(&path, &bytes).map_err(ResultError::from)?;
         Ok(path)
     });
     written.collect()

@@ -5,9 +5,10 @@ use super::ReportError;
 use super::examples::{amplification, largest_change, perturbation};
 use super::extras::ExamplePair;
 use super::plots::{TEXT, drawn, put, text};
-use crate::attack::dossier::{Dossier, DossierError, Side};
-use crate::attack::result::{AttackReport, SampleResult};
-use crate::report::attack_key;
+use crate::results::ResultError;
+use crate::results::attack::folder::{AttackFolder, Side};
+use crate::results::attack::{AttackReport, SampleResult};
+use crate::results::study::attack_key;
 use crate::sample::Label;
 use plotters::prelude::*;
 
@@ -20,17 +21,17 @@ const HEAD: i32 = 84;
 /// Width of the words beside a row.
 const WORDS: u32 = 330;
 
-/// The grid of the attack in `dossier` as PNG; none where it attacked no picture.
+/// The grid of the attack in `files` as PNG; none where it attacked no picture.
 ///
 /// # Errors
 /// Its files cannot be read, or the grid not be drawn.
 pub fn grid(
-    dossier: &Dossier,
+    files: &AttackFolder,
     report: &AttackReport,
     samples: &[SampleResult],
 ) -> Result<Option<Vec<u8>>, ReportError> {
     let rows = chosen(samples);
-    let pairs: Result<Vec<_>, DossierError> = rows.iter().map(|sample| pair(dossier, sample)).collect();
+    let pairs: Result<Vec<_>, ResultError> = rows.iter().map(|sample| pair(files, sample)).collect();
     let pairs = pairs.map_err(|error| failed(error.to_string()))?;
     let Some(first) = pairs.first() else { return Ok(None) };
     let factor = SIDE.div_ceil(first.clean.width().max(1));
@@ -84,8 +85,8 @@ fn chosen(samples: &[SampleResult]) -> Vec<&SampleResult> {
     }
 }
 
-fn pair(dossier: &Dossier, sample: &SampleResult) -> Result<ExamplePair, DossierError> {
-    let picture = |side| dossier.picture(side, sample.id).map(|(picture, _)| picture);
+fn pair(files: &AttackFolder, sample: &SampleResult) -> Result<ExamplePair, ResultError> {
+    let picture = |side| files.picture(side, sample.id).map(|(picture, _)| picture);
     Ok(ExamplePair { id: sample.id, clean: picture(Side::Clean)?, adversarial: picture(Side::Adversarial)? })
 }
 

@@ -8,9 +8,10 @@ mod tables;
 
 pub use answers::could_have_shown;
 
+use super::Extras;
 use super::numbers::{counted, three, three_interval};
-use super::{Arm, BASELINE, Extras, Report, attack_folder, attack_key};
-use crate::attack::result::AttackReport;
+use crate::results::attack::AttackReport;
+use crate::results::study::{Arm, BASELINE, Report, attack_folder, attack_key};
 use serde_json::Value;
 use std::collections::BTreeSet;
 

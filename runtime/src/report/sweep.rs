@@ -3,8 +3,8 @@
 
 use super::plots::sweep;
 use super::{ReportError, folder, tables};
-use crate::attack::result::SampleResult;
-use crate::attack::sweep::Sweep;
+use crate::results::attack::SampleResult;
+use crate::results::attack::sweep::{FILE, Sweep, TABLE};
 use std::path::{Path, PathBuf};
 
 /// Writes `sweep` into `dir` and gives the files' paths; `samples` are the pictures of each point.
@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// A file cannot be written or a plot not be drawn.
 pub fn write(dir: &Path, sweep: &Sweep, samples: &[Vec<SampleResult>]) -> Result<Vec<PathBuf>, ReportError> {
-    let json = serde_json::to_vec_pretty(sweep).map_err(|error| ReportError::NotFinite(error.to_string()))?;
-    let mut files = vec![(PathBuf::from("sweep.json"), json), ("sweep.csv".into(), tables::sweep(sweep))];
+    let json = serde_json::to_vec_pretty(sweep).expect("plain values");
+    let mut files = vec![(PathBuf::from(FILE), json), (TABLE.into(), tables::sweep(sweep))];
     let plots = sweep::draw(sweep, samples)?;
     files.extend(plots.into_iter().map(|plot| (Path::new("plots").join(plot.file), plot.png)));
     folder::save(dir, files)

@@ -1,13 +1,13 @@
 //! The figures of a report as CSV, for spreadsheets and scripts: clean.csv,
 //! attacks.csv and comparisons.csv. An undefined figure is an empty cell.
 
-use super::{Report, attack_key, norm_name};
-use crate::attack::result::{AttackReport, Direction};
-use crate::attack::sweep::Sweep;
-use crate::detector::corrupted::Corrupted;
-use crate::detector::evaluate::{CrossEvaluation, Evaluation};
 use crate::metrics::intervals::Figure;
 use crate::metrics::{Estimate, Metrics};
+use crate::results::attack::sweep::Sweep;
+use crate::results::attack::{AttackReport, Direction};
+use crate::results::corruption::Corrupted;
+use crate::results::evaluation::{CrossEvaluation, Evaluation};
+use crate::results::study::{Report, attack_key};
 
 /// The CSV files of `report`: name and content.
 pub fn csv_files(report: &Report) -> [(&'static str, Vec<u8>); 3] {
@@ -67,7 +67,7 @@ pub fn sweep(sweep: &Sweep) -> Vec<u8> {
     header.extend(TO_SUCCESS.map(str::to_owned));
     let mut lines = vec![header];
     for point in &sweep.points {
-        let mut line = words(&[&point.method, norm_name(point.norm)]);
+        let mut line = words(&[&point.method, &point.norm.to_string()]);
         line.extend(radius(point));
         line.extend([point.n.to_string(), point.n_clean_correct.to_string()]);
         line.extend(three(Some(point.intervals.clean_accuracy)));
@@ -187,7 +187,7 @@ fn attacks(report: &Report) -> Vec<u8> {
 }
 
 fn attack_cells(attack: &AttackReport) -> Vec<String> {
-    let mut line = words(&[super::norm_name(attack.norm)]);
+    let mut line = words(&[&attack.norm.to_string()]);
     line.extend(radius(attack));
     line.extend([attack.n.to_string(), attack.n_clean_correct.to_string()]);
     line.extend(three(Some(attack.intervals.clean_accuracy)));

@@ -2,8 +2,8 @@
 
 use dfrt_runtime::detector::asked::{Asked, Preprocess};
 use dfrt_runtime::detector::metadata::Metadata;
-use dfrt_runtime::detector::reading::Output;
 use dfrt_runtime::random;
+use dfrt_runtime::reading::Output;
 use prost::Message;
 use rand::RngExt;
 use tract_onnx::pb::attribute_proto::AttributeType;

@@ -4,9 +4,9 @@ use crate::detector_fixture::{RES, bytes, integer, integers, node, plainly, tens
 use dfrt_runtime::data::batch::Batch;
 use dfrt_runtime::detector::asked::Asked;
 use dfrt_runtime::detector::oracle::Oracle;
-use dfrt_runtime::detector::reading::{Layout, Output, Range, Reading};
 use dfrt_runtime::detector::session::{Detector, TractOracle};
 use dfrt_runtime::random;
+use dfrt_runtime::reading::{Layout, Output, Range, Reading};
 use rand::RngExt;
 use std::path::{Path, PathBuf};
 use tract_onnx::pb::{ModelProto, NodeProto, TensorProto};

@@ -6,11 +6,11 @@ use crate::disguise::{
     shape_tensor,
 };
 use dfrt_runtime::detector::asked::Asked;
-use dfrt_runtime::detector::evaluate::ModelInfo;
 use dfrt_runtime::detector::metadata::Metadata;
 use dfrt_runtime::detector::oracle::Oracle;
-use dfrt_runtime::detector::reading::{Layout, Output, Range, Reading};
 use dfrt_runtime::detector::session::{Detector, TractOracle};
+use dfrt_runtime::reading::{Layout, Output, Range, Reading};
+use dfrt_runtime::results::evaluation::ModelInfo;
 use std::path::Path;
 use tract_onnx::pb::tensor_proto::DataLocation;
 use tract_onnx::pb::tensor_shape_proto::Dimension;

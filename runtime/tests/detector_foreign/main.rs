@@ -12,8 +12,8 @@ mod pixels;
 use crate::detector_fixture::RES;
 use crate::disguise::{ENDS, Folder, IMAGENET, NONE, disguised, logits, plain_logits};
 use dfrt_runtime::detector::asked::Asked;
-use dfrt_runtime::detector::reading::{Layout, Range, Reading};
 use dfrt_runtime::detector::session::Detector;
+use dfrt_runtime::reading::{Layout, Range, Reading};
 
 /// A mean and a deviation a channel.
 type Normal = ([f32; 3], [f32; 3]);

@@ -6,8 +6,8 @@ use crate::disguise::{
 };
 use dfrt_runtime::detector::asked::{Asked, Preprocess};
 use dfrt_runtime::detector::oracle::Oracle;
-use dfrt_runtime::detector::reading::{Output, Reading};
 use dfrt_runtime::detector::session::{Detector, TractOracle};
+use dfrt_runtime::reading::{Output, Reading};
 use tract_onnx::pb::TensorProto;
 
 #[test]

@@ -5,9 +5,9 @@ use crate::disguise::{
     Disguise, Folder, IMAGENET, NONE, behind, logits, plain, plain_logits, refusal, refusal_at, shape_tensor,
 };
 use dfrt_runtime::detector::asked::{Asked, Preprocess};
-use dfrt_runtime::detector::reading::{Channels, Layout, Output, Range, Reading};
 use dfrt_runtime::detector::session::Detector;
 use dfrt_runtime::detector::settle::Source;
+use dfrt_runtime::reading::{Channels, Layout, Output, Range, Reading};
 use tract_onnx::pb::NodeProto;
 
 /// What is found of [`plain`] behind a first operator with one constant: the reading, or what

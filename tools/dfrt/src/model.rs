@@ -3,9 +3,9 @@
 use crate::output;
 use anyhow::{Result, bail};
 use dfrt_runtime::detector::asked::Asked;
-use dfrt_runtime::detector::evaluate::ModelInfo;
 use dfrt_runtime::detector::session::{Detector, SessionError};
 use dfrt_runtime::detector::settle::{Fact, Source};
+use dfrt_runtime::results::evaluation::ModelInfo;
 use dfrt_runtime::sample::{Label, Sample};
 use std::path::{Path, PathBuf};
 

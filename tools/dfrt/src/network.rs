@@ -3,6 +3,7 @@
 use crate::model::Model;
 use crate::output;
 use anyhow::{Context, Result};
+use dfrt_runtime::results::run::files;
 use dfrt_trainer::gpu::device::{Device, DeviceInfo};
 use dfrt_trainer::gpu::engine::Engine;
 use dfrt_trainer::model::files::onnx_import;
@@ -10,7 +11,6 @@ use dfrt_trainer::model::files::weights_file;
 use dfrt_trainer::model::graph::Graph;
 use dfrt_trainer::model::weights::Weights;
 use dfrt_trainer::plan::resident::Resident;
-use dfrt_trainer::train::run::files;
 use dfrt_trainer::train::settings::Settings;
 use std::sync::Arc;
 

@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn only_ones_own_files_go() {
         let root = tempfile::tempdir().unwrap();
-        let folder = root.path().join("dossier");
+        let folder = root.path().join("attack");
         storage::write(&folder.join("attack.json"), b"{}").unwrap();
         storage::write(&folder.join("clean/1.png"), b"").unwrap();
         storage::write(&folder.join("notes.txt"), b"mine").unwrap();

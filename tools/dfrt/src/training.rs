@@ -3,9 +3,9 @@
 use crate::output;
 use crate::progress::Task;
 use anyhow::{Result, bail};
+use dfrt_runtime::results::training_log::Entry;
 use dfrt_trainer::gpu::engine::Engine;
 use dfrt_trainer::train::fitting::{self, Room};
-use dfrt_trainer::train::journal::Entry;
 use dfrt_trainer::train::run::{Observer, Overview};
 use dfrt_trainer::train::settings::Settings;
 use dfrt_trainer::train::stepper;

@@ -2,12 +2,13 @@
 
 use super::dataset::DatasetError;
 use super::outcome;
-use super::run::{TrainError, files};
+use super::run::TrainError;
 use super::settings::Settings;
 use crate::model::files::weights_file;
 use crate::model::import::{Head, Imported, Source};
 use dfrt_runtime::data::manifest::Manifest;
 use dfrt_runtime::detector::metadata::Metadata;
+use dfrt_runtime::results::run::files;
 use dfrt_runtime::sample::Split;
 use dfrt_runtime::storage;
 use serde::{Deserialize, Serialize};

@@ -8,7 +8,6 @@ pub mod dataset;
 pub mod fakes;
 pub mod feed;
 pub mod fitting;
-pub mod journal;
 pub mod order;
 pub mod outcome;
 pub mod pool;

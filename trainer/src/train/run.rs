@@ -5,8 +5,7 @@ use super::checkpoint::{Best, Checkpoint, CheckpointError, Progress};
 use super::dataset::{self, DatasetError, TrainingPictures};
 use super::feed::{self, FedBatch, NothingReadable, Recipe};
 use super::fitting::{self, Room};
-use super::journal::{Entry, Journal, JournalError};
-use super::outcome::{self, Outcome};
+use super::outcome;
 use super::pool::Pool;
 use super::pool::allowance::Allowance;
 use super::schedule::Schedule;
@@ -24,6 +23,8 @@ use crate::plan::resident::Resident;
 use dfrt_runtime::data::manifest::Manifest;
 use dfrt_runtime::data::pack::{Pack, PackError};
 use dfrt_runtime::random;
+use dfrt_runtime::results::run::{Outcome, files};
+use dfrt_runtime::results::training_log::{Entry, TrainingLog};
 use dfrt_runtime::storage::{self, StorageError};
 use rand::seq::SliceRandom;
 use std::cell::RefCell;
@@ -31,22 +32,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
-
-/// Names of a RUN's files.
-pub mod files {
-    /// The resolved settings.
-    pub const CONFIG: &str = "config.toml";
-    /// One object a step and epoch.
-    pub const LOG: &str = "log.jsonl";
-    /// The checkpoint.
-    pub const LAST: &str = "last.safetensors";
-    /// Weights of the best epoch.
-    pub const BEST: &str = "best.safetensors";
-    /// The best epoch's network for deployment.
-    pub const MODEL: &str = "model.onnx";
-    /// The outcome.
-    pub const SUMMARY: &str = "summary.json";
-}
 
 /// Training failed; each text ends with what to do.
 #[derive(Debug, thiserror::Error)]
@@ -85,10 +70,7 @@ pub enum TrainError {
     /// A file of weights to start from.
     #[error(transparent)]
     Import(Box<ImportError>),
-    /// The log.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// Another file of the RUN.
+    /// The log or another file of the RUN.
     #[error(transparent)]
     Storage(#[from] StorageError),
     /// Nothing to resume.
@@ -300,7 +282,7 @@ impl<'a> Session<'a> {
 
     fn run(&mut self, observer: &mut dyn Observer) -> Result<Outcome, TrainError> {
         let run = self.run;
-        let mut journal = Journal::open(&run.file(files::LOG), self.progress.step, self.progress.epoch)?;
+        let mut log = TrainingLog::open(&run.file(files::LOG), self.progress.step, self.progress.epoch)?;
         observer.begin(&Overview {
             total_steps: run.settings.epochs * run.steps_an_epoch,
             done_steps: self.progress.step,
@@ -311,7 +293,7 @@ impl<'a> Session<'a> {
             rules: run.manifest_rules.clone(),
         });
         while self.progress.epoch < run.settings.epochs && !self.out_of_patience() {
-            self.epoch(&mut journal, observer)?;
+            self.epoch(&mut log, observer)?;
         }
         self.finish()
     }
@@ -322,7 +304,7 @@ impl<'a> Session<'a> {
     }
 
     /// One epoch from where the run is.
-    fn epoch(&mut self, journal: &mut Journal, observer: &mut dyn Observer) -> Result<(), TrainError> {
+    fn epoch(&mut self, log: &mut TrainingLog, observer: &mut dyn Observer) -> Result<(), TrainError> {
         let run = self.run;
         let settings = run.settings;
         let start = Instant::now();
@@ -340,7 +322,7 @@ impl<'a> Session<'a> {
         };
         std::thread::scope(|scope| {
             let feed = feed::start(scope, recipe, epoch, batches);
-            self.steps(feed, journal, observer)
+            self.steps(feed, log, observer)
         })?;
         let seconds = start.elapsed().as_secs_f64();
         self.seconds += seconds;
@@ -358,7 +340,7 @@ impl<'a> Session<'a> {
             seconds,
             images_per_second: images as f64 / seconds.max(1e-9),
         };
-        journal.write(&entry)?;
+        log.write(&entry)?;
         observer.epoch(&entry);
         self.progress.epoch += 1;
         self.progress.batch = 0;
@@ -370,7 +352,7 @@ impl<'a> Session<'a> {
     fn steps(
         &mut self,
         feed: std::sync::mpsc::Receiver<Result<FedBatch, NothingReadable>>,
-        journal: &mut Journal,
+        log: &mut TrainingLog,
         observer: &mut dyn Observer,
     ) -> Result<(), TrainError> {
         let run = self.run;
@@ -389,7 +371,7 @@ impl<'a> Session<'a> {
             let last = self.progress.batch == run.steps_an_epoch;
             if unread.len() == self.stepper.steps_a_read() || checkpoint || last {
                 let count = unread.len();
-                let loss = self.read_losses(&mut unread, journal)?;
+                let loss = self.read_losses(&mut unread, log)?;
                 let rate = (count * run.batch) as f64 / clock.elapsed().as_secs_f64().max(1e-9);
                 observer.steps(self.progress.step, loss, rate);
                 clock = Instant::now();
@@ -405,7 +387,7 @@ impl<'a> Session<'a> {
     fn read_losses(
         &mut self,
         unread: &mut Vec<(usize, f32)>,
-        journal: &mut Journal,
+        log: &mut TrainingLog,
     ) -> Result<f32, TrainError> {
         let Losses { plain: losses, perturbed } = self.stepper.losses(unread.len())?;
         for (slot, (step, lr)) in unread.drain(..).enumerate() {
@@ -416,7 +398,7 @@ impl<'a> Session<'a> {
             self.progress.loss_sum += f64::from(loss);
             let perturbed_loss = perturbed.as_ref().map(|losses| losses[slot]);
             let epoch = self.progress.epoch + 1;
-            journal.write(&Entry::Step { step, epoch, loss, perturbed_loss, lr })?;
+            log.write(&Entry::Step { step, epoch, loss, perturbed_loss, lr })?;
         }
         Ok(losses[losses.len() - 1])
     }

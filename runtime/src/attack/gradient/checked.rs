@@ -2,10 +2,10 @@
 
 use crate::attack::gates;
 use crate::attack::query::Query;
-use crate::attack::result::Gate;
 use crate::attack::{Attack, Proposal, Target, planes};
 use crate::data::batch::Batch;
 use crate::detector::oracle::{AttackLoss, GradientOracle, OracleError};
+use crate::results::attack::Gate;
 use crate::threat::{Norm, Threat};
 use serde_json::{Map, Value};
 

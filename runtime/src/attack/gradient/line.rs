@@ -1,9 +1,11 @@
 //! One picture's line to the model: its questions, its answers and its account.
 
 use crate::attack::query::{Answers, together};
-use crate::attack::{GradientCount, Proposal, Target, is_right, planes};
+use crate::attack::{Proposal, Target, planes};
 use crate::detector::oracle::AttackLoss;
+use crate::results::attack::GradientCount;
 use crate::sample::Label;
+use crate::sample::is_right;
 use crate::threat::Threat;
 use std::future::poll_fn;
 use std::sync::Mutex;

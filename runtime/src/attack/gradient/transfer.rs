@@ -1,10 +1,10 @@
 //! Transfer: crafted on a surrogate, judged on another model.
 
 use crate::attack::query::Query;
-use crate::attack::result::Gate;
 use crate::attack::{Attack, Proposal, Target};
 use crate::data::batch::Batch;
 use crate::detector::oracle::{Oracle, OracleError};
+use crate::results::attack::Gate;
 use crate::threat::{Norm, Threat};
 use serde_json::{Map, Value, json};
 

@@ -2,20 +2,21 @@
 //! written as the attack went on, and, of a suite, from its stages.
 
 use super::{VerifyError, VerifyReport, verify_with};
-use crate::attack::distances::MinimalDistance;
-use crate::attack::dossier::{Dossier, DossierError};
 use crate::attack::gates;
-use crate::attack::journal::{Earlier, Entry, Finding, Journal};
 use crate::attack::judge::Judgement;
-use crate::attack::result::{AttackReport, Gate, SampleResult};
-use crate::attack::settings::Settings;
-use crate::attack::suite::{STAGES, Worst};
+use crate::attack::suite::Worst;
 use crate::attack::summary::{Summary, outcome_gates, own_gates};
 use crate::attack::trial::Trial;
 use crate::data::batch::Batch;
 use crate::detector::oracle::{Oracle, OracleError};
+use crate::results::attack::distances::MinimalDistance;
+use crate::results::attack::folder::STAGES;
+use crate::results::attack::folder::{AttackFolder, AttackFolderError};
+use crate::results::attack::journal::{Earlier, Entry, Finding, Journal};
+use crate::results::attack::settings::Settings;
+use crate::results::attack::{AttackReport, Gate, SampleResult};
+use crate::results::json;
 use crate::sample::Split;
-use crate::storage;
 use crate::threat::Threat;
 use image::RgbImage;
 use serde::Serialize;
@@ -31,7 +32,7 @@ const ALWAYS: [&str; 4] = ["deterministic", "finite", "within-ball", "queries-co
 /// and adds to `found` what differs and what could not be compared. `repeated` are the clean
 /// pictures that are asked twice.
 pub(super) fn check(
-    dossier: &Dossier,
+    files: &AttackFolder,
     report: &AttackReport,
     samples: &[SampleResult],
     repeated: &[RgbImage],
@@ -55,14 +56,13 @@ pub(super) fn check(
         tape: None,
         progress: &|_| {},
     };
-    let suite = dossier.folder().join(STAGES).is_dir() || !report.stages.is_empty();
-    let recount = Recount { dossier, report, samples, repeated, oracle, trial: &trial };
+    let suite = files.path().join(STAGES).is_dir() || !report.stages.is_empty();
+    let recount = Recount { files, report, samples, repeated, oracle, trial: &trial };
     let expected = if suite { recount.suite(found)? } else { Some(recount.attack(found)?) };
     let Some(expected) = expected else { return Ok(()) };
     found.mismatches.extend(gate_differences(report, &expected.gates));
-    let path = dossier.report_path();
-    let raw: Value = serde_json::from_slice(&storage::read(&path).map_err(DossierError::from)?)
-        .map_err(|error| crate::attack::dossier::garbled(&path, &error.to_string()))?;
+    let path = files.report_path();
+    let raw: Value = json::read(&path)?;
     let plain = |mut object: Value| {
         if let Value::Object(fields) = &mut object {
             fields.remove("gates");
@@ -75,7 +75,7 @@ pub(super) fn check(
 }
 
 struct Recount<'a> {
-    dossier: &'a Dossier,
+    files: &'a AttackFolder,
     report: &'a AttackReport,
     samples: &'a [SampleResult],
     repeated: &'a [RgbImage],
@@ -83,12 +83,12 @@ struct Recount<'a> {
     trial: &'a Trial<'a>,
 }
 
-/// The journal in `dossier`, or why there is none to compare with: it is missing, or of
+/// The journal in `files`, or why there is none to compare with: it is missing, or of
 /// another version.
-fn readable(dossier: &Dossier) -> Result<Result<Earlier, &'static str>, DossierError> {
-    match Journal::read(dossier) {
+fn readable(files: &AttackFolder) -> Result<Result<Earlier, &'static str>, AttackFolderError> {
+    match Journal::read(files) {
         Ok(found) => Ok(found.ok_or("journal.csv is missing")),
-        Err(DossierError::OtherVersion(_)) => Ok(Err("journal.csv is of another version of dfrt")),
+        Err(AttackFolderError::OtherVersion(_)) => Ok(Err("journal.csv is of another version of dfrt")),
         Err(error) => Err(error),
     }
 }
@@ -96,7 +96,7 @@ fn readable(dossier: &Dossier) -> Result<Result<Earlier, &'static str>, DossierE
 impl Recount<'_> {
     /// Of a single attack: samples.csv is compared with the journal, and both give the report.
     fn attack(&self, found: &mut VerifyReport) -> Result<AttackReport, VerifyError> {
-        let journal = readable(self.dossier)?;
+        let journal = readable(self.files)?;
         match &journal {
             Ok(journal) => found.mismatches.extend(self.setting_differences(&journal.settings)),
             Err(lacking) => found.unchecked.push(format!(
@@ -165,13 +165,13 @@ impl Recount<'_> {
     /// Of a suite: its stages are verified by themselves and put together again; none where
     /// one is not whole.
     fn suite(&self, found: &mut VerifyReport) -> Result<Option<AttackReport>, VerifyError> {
-        let stages = self.dossier.folder().join(STAGES);
+        let stages = self.files.path().join(STAGES);
         let mut worst = Worst::default();
         let mut complete = true;
         for stage in &self.report.stages {
             let name = format!("{STAGES}/{}", stage.method);
-            let dossier = Dossier::new(&stages.join(&stage.method));
-            let loaded = dossier.report().and_then(|report| Ok((report, dossier.samples()?)));
+            let files = AttackFolder::new(&stages.join(&stage.method));
+            let loaded = files.report().and_then(|report| Ok((report, files.samples()?)));
             let (report, samples) = match loaded {
                 Ok(loaded) => loaded,
                 Err(error) => {
@@ -180,9 +180,9 @@ impl Recount<'_> {
                     continue;
                 }
             };
-            found.remark(&name, verify_with(dossier.folder(), self.oracle)?);
+            found.remark(&name, verify_with(files.path(), self.oracle)?);
             found.mismatches.extend(self.trial_differences(&name, &report));
-            let journal = match readable(&dossier)? {
+            let journal = match readable(&files)? {
                 Ok(journal) => journal,
                 Err(lacking) => {
                     found

@@ -6,7 +6,7 @@ use crate::detector::answer::{Closing, Says};
 use crate::detector::asked::Asked;
 use crate::detector::beside::Beside;
 use crate::detector::probe::Answers;
-use crate::detector::reading::Output;
+use crate::reading::Output;
 use crate::sample::Label;
 
 /// What is known of an output.

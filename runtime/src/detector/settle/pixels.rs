@@ -4,8 +4,8 @@ use super::{Answer, Fact, Question, Source, fact};
 use crate::detector::asked::{Asked, CAFFE, IMAGENET, Pixels, Preprocess};
 use crate::detector::beside::Beside;
 use crate::detector::pixels::{Begin, Channel, Found};
-use crate::detector::reading::{Channels, Range};
 use crate::detector::signature::{Element, Signature};
+use crate::reading::{Channels, Range};
 
 /// How the pixels go in, but for the order of the channels. `linear` says that the whole graph is.
 pub(in crate::detector) fn pixels(

@@ -2,9 +2,9 @@
 //! whether it can be trusted.
 
 use super::super::numbers::{counted, difference, p_value};
-use super::super::{BASELINE, Comparison, Report, attack_key};
 use super::{Answer, Mark};
 use crate::metrics::paired::{FEWEST_GROUPS, Verdict};
+use crate::results::study::{BASELINE, Comparison, Report, attack_key};
 
 /// The key of the attack in `robust_accuracy[key]`.
 fn robust_key(metric: &str) -> Option<&str> {

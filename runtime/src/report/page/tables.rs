@@ -2,13 +2,13 @@
 //! people or videos, subsets.
 
 use super::super::numbers::{count, difference, p_value, percent, percent_interval, three, three_interval};
-use super::super::{Arm, Comparison, Report, attack_key, norm_name};
 use super::answers::{comparison_mark, is_share, subject, verdict};
 use super::{Cell, Column, Mark, Table, who};
-use crate::attack::distances::MinimalDistance;
-use crate::attack::result::{AttackReport, Direction};
 use crate::metrics::intervals::Figure;
 use crate::metrics::{Estimate, Metrics};
+use crate::results::attack::distances::MinimalDistance;
+use crate::results::attack::{AttackReport, Direction};
+use crate::results::study::{Arm, Comparison, Report, attack_key};
 use crate::threat::Norm;
 
 /// All tables in reading order, without the empty ones.
@@ -311,7 +311,7 @@ fn distance_row(arm: &Arm, attack: &AttackReport, found: &MinimalDistance) -> Ve
     };
     let quantile = |distance: Option<f64>| plain(distance.map_or_else(|| "–".to_owned(), length));
     let mut name = plain(attack.method.clone());
-    name.detail = Some(format!("{} distance", norm_name(found.norm)));
+    name.detail = Some(format!("{} distance", found.norm));
     let mut cells = vec![name, plain(who(arm)), plain(format!("{} of {}", found.n_found, found.n))];
     cells.extend([found.p25, found.median, found.p75, found.p90].map(quantile));
     // Half, once and twice, where radius and distances are of one norm.

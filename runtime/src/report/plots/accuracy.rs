@@ -2,7 +2,8 @@
 
 use super::{Chart, Drawn, INK, Key, Plot, TEXT, as_percent, centred, chart, colour, drawn, headed, line};
 use crate::metrics::Estimate;
-use crate::report::{Report, ReportError, attack_key};
+use crate::report::ReportError;
+use crate::results::study::{Report, attack_key};
 use plotters::prelude::*;
 
 /// A bar: the mean over an arm's seeds, the mean ends of their intervals, and

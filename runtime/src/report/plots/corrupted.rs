@@ -2,9 +2,9 @@
 
 use super::{INK, Key, Plot, TEXT, as_percent, chart, colour, drawn, headed, line, put, short, text};
 use crate::data::corruption::Corruption;
-use crate::detector::corrupted::{Corrupted, Level};
 use crate::metrics::{Estimate, Metrics};
 use crate::report::ReportError;
+use crate::results::corruption::{Corrupted, Level};
 use image::RgbImage;
 use plotters::prelude::*;
 

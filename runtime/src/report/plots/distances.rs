@@ -1,9 +1,10 @@
 //! The success of a minimal-distance attack within growing radii, from one run.
 
 use super::{Key, Plot, as_percent, chart, colour, drawn, headed, line, short};
-use crate::attack::distances::{CurvePoint, MinimalDistance};
-use crate::attack::result::AttackReport;
-use crate::report::{ReportError, attack_key, norm_name};
+use crate::report::ReportError;
+use crate::results::attack::AttackReport;
+use crate::results::attack::distances::{CurvePoint, MinimalDistance};
+use crate::results::study::attack_key;
 use crate::threat::Norm;
 
 /// The plot of what `report` found, where it measured distances and found any.
@@ -14,7 +15,7 @@ pub fn draw(report: &AttackReport) -> Result<Option<Plot>, ReportError> {
     let Some(found) = report.minimal_distance.as_ref().filter(|found| found.n_found > 0) else {
         return Ok(None);
     };
-    let title = format!("Accuracy within a radius: {}, {} distance", report.method, norm_name(found.norm));
+    let title = format!("Accuracy within a radius: {}, {} distance", report.method, found.norm);
     let caption = format!(
         "Pictures that {} does not turn over within each radius, over all pictures, and those it does, over the \
         rightly classified ones; distances in floats.",

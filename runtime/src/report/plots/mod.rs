@@ -10,7 +10,8 @@ mod scores;
 pub mod sweep;
 mod training;
 
-use super::{Extras, Report, ReportError};
+use super::{Extras, ReportError};
+use crate::results::study::Report;
 use crate::sample::Label;
 use image::{ImageFormat, RgbImage};
 use plotters::coord::Shift;
@@ -219,5 +220,5 @@ fn line(points: Vec<(f64, f64)>, colour: RGBColor, width: u32) -> PathElement<(f
 
 /// The logits and labels of an arm's clean pictures.
 fn scores(extras: &Extras, index: usize) -> (Vec<f32>, Vec<Label>) {
-    extras.arms[index].scores.iter().map(|line| (line.logit, line.label)).unzip()
+    extras.arms[index].scores.iter().map(|line| (line.logit, line.sample.label)).unzip()
 }

@@ -1,9 +1,10 @@
 //! The share of pictures turned over against the queries that it took.
 
 use super::{Key, Plot, as_percent, chart, colour, drawn, headed, line};
-use crate::attack::result::SampleResult;
 use crate::report::compare::was_right;
-use crate::report::{Arm, Extras, Report, ReportError};
+use crate::report::{Extras, ReportError};
+use crate::results::attack::SampleResult;
+use crate::results::study::{Arm, Report};
 
 /// Queries until the turned pictures were, rising, and how many could be turned.
 #[derive(Default)]

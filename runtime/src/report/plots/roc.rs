@@ -2,7 +2,8 @@
 
 use super::{Key, Plot, chart, colour, drawn, headed, line, scores, short};
 use crate::metrics::ranking::{auc, roc};
-use crate::report::{Extras, Report, ReportError};
+use crate::report::{Extras, ReportError};
+use crate::results::study::Report;
 use plotters::prelude::*;
 
 pub(super) fn plot(report: &Report, extras: &Extras) -> Result<Option<Plot>, ReportError> {

@@ -1,7 +1,8 @@
 //! The logits of clean pictures, a histogram a class.
 
 use super::{Area, Drawn, INK, Key, Plot, STRIP, as_percent, chart, drawn, headed, line, scores, short};
-use crate::report::{Extras, Report, ReportError};
+use crate::report::{Extras, ReportError};
+use crate::results::study::Report;
 use crate::sample::Label;
 use plotters::prelude::*;
 

@@ -2,9 +2,9 @@
 
 use super::queries::{Spent, staircases};
 use super::{INK, Key, Plot, as_percent, chart, colour, drawn, headed, line, short};
-use crate::attack::result::SampleResult;
-use crate::attack::sweep::Sweep;
-use crate::report::{ReportError, norm_name};
+use crate::report::ReportError;
+use crate::results::attack::SampleResult;
+use crate::results::attack::sweep::Sweep;
 use crate::threat::Norm;
 use plotters::prelude::*;
 
@@ -19,14 +19,14 @@ pub fn draw(sweep: &Sweep, samples: &[Vec<SampleResult>]) -> Result<Vec<Plot>, R
         spent.add(samples, point.threshold as f32);
         (point.threat().radius(), spent)
     });
-    let title = format!("Success against queries: {} {}", sweep.method, norm_name(sweep.norm));
+    let title = format!("Success against queries: {} {}", sweep.method, sweep.norm);
     let caption = "Share of the rightly classified pictures turned over within so many queries.";
     plots.extend(staircases(("queries.png", &title, caption), &spent.collect::<Vec<_>>())?);
     Ok(plots)
 }
 
 fn accuracy(sweep: &Sweep) -> Result<Plot, ReportError> {
-    let title = format!("Accuracy against epsilon: {} {}", sweep.method, norm_name(sweep.norm));
+    let title = format!("Accuracy against epsilon: {} {}", sweep.method, sweep.norm);
     let caption = "Robust accuracy over all pictures at each radius, with its 95 % Wilson interval; at 0 the \
         clean accuracy. A hollow dot is unreliable: a check of the attack failed.";
     let first = &sweep.points[0];

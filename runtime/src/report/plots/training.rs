@@ -1,7 +1,8 @@
 //! Losses while training.
 
 use super::{Area, Drawn, Key, Plot, chart, colour, drawn, headed, line, short};
-use crate::report::{Extras, Report, ReportError};
+use crate::report::{Extras, ReportError};
+use crate::results::study::Report;
 use plotters::prelude::*;
 
 /// Points that a curve is averaged down to.
@@ -14,8 +15,8 @@ pub(super) fn plot(report: &Report, extras: &Extras) -> Result<Option<Plot>, Rep
         for index in report.seeds_of(name) {
             let training = &extras.arms[index].training;
             by_step.push((colour(place), averaged(&training.steps)));
-            let losses = training.epochs.iter().filter_map(|one| Some((one.epoch as f64, one.val_loss?)));
-            by_epoch.push((colour(place), losses.filter(|(_, loss)| loss.is_finite()).collect()));
+            let losses = training.epochs.iter().map(|&(epoch, loss)| (epoch as f64, loss));
+            by_epoch.push((colour(place), losses.collect()));
         }
     }
     let panels = [("step", "training loss", by_step), ("epoch", "validation loss", by_epoch)];
@@ -53,13 +54,12 @@ fn curve_panel(area: &Area<'_>, axes: (&str, &str), curves: Vec<(RGBColor, Vec<(
 }
 
 /// Losses by step, averaged over neighbouring steps down to [`POINTS`].
-fn averaged(steps: &[(u64, f64)]) -> Vec<(f64, f64)> {
-    let finite: Vec<(u64, f64)> = steps.iter().copied().filter(|(_, loss)| loss.is_finite()).collect();
-    let size = finite.len().div_ceil(POINTS).max(1);
-    let mean = |part: &[(u64, f64)]| {
+fn averaged(steps: &[(usize, f64)]) -> Vec<(f64, f64)> {
+    let size = steps.len().div_ceil(POINTS).max(1);
+    let mean = |part: &[(usize, f64)]| {
         let n = part.len() as f64;
         let step = part.iter().map(|(step, _)| *step as f64).sum::<f64>() / n;
         (step, part.iter().map(|(_, loss)| loss).sum::<f64>() / n)
     };
-    finite.chunks(size).map(mean).collect()
+    steps.chunks(size).map(mean).collect()
 }

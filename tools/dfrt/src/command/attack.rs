@@ -29,18 +29,18 @@ use argh::FromArgs;
 use case::Case;
 use case::TapeFile;
 use dfrt_runtime::attack::catalog::{self, Choice, Method, Plan};
-use dfrt_runtime::attack::contents::Contents;
-use dfrt_runtime::attack::dossier::Dossier;
 use dfrt_runtime::attack::gates;
 use dfrt_runtime::attack::judge::Judgement;
 use dfrt_runtime::attack::networks::{BuildError, Networks};
-use dfrt_runtime::attack::result::AttackReport;
 use dfrt_runtime::attack::schedule::Windows;
-use dfrt_runtime::attack::sweep::{RADIUS, Sweep, radii_in};
 use dfrt_runtime::attack::{Attack as Runs, Goal, NormError};
 use dfrt_runtime::detector::session::TractOracle;
 use dfrt_runtime::report::plots::distances;
 use dfrt_runtime::report::{grid, sweep};
+use dfrt_runtime::results::attack::AttackReport;
+use dfrt_runtime::results::attack::contents::Contents;
+use dfrt_runtime::results::attack::folder::AttackFolder;
+use dfrt_runtime::results::attack::sweep::{RADIUS, Sweep, radii_in};
 use dfrt_runtime::sample::{Label, Split};
 use dfrt_runtime::storage;
 use dfrt_runtime::threat::{Norm, Threat};
@@ -293,7 +293,7 @@ impl Attack {
             Choice::One(_) => case.judge(bench.attacks[0].as_ref(), threat)?,
             Choice::Suite(suite) => case.suite(suite.name, bench.attacks, threat)?,
         };
-        if let Some(png) = grid::grid(&Dossier::new(out), &judgement.report, &judgement.samples)? {
+        if let Some(png) = grid::grid(&AttackFolder::new(out), &judgement.report, &judgement.samples)? {
             storage::write(&out.join("grid.png"), &png)?;
         }
         if let Some(plot) = distances::draw(&judgement.report)? {

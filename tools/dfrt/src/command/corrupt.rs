@@ -12,11 +12,12 @@ use anyhow::{Result, bail};
 use argh::FromArgs;
 use dfrt_runtime::data::corruption::Corruption;
 use dfrt_runtime::data::picture;
-use dfrt_runtime::detector::corrupted::{self, Corrupted};
+use dfrt_runtime::detector::corrupted;
 use dfrt_runtime::detector::evaluate::Subject;
 use dfrt_runtime::detector::session::TractOracle;
 use dfrt_runtime::metrics::Estimate;
 use dfrt_runtime::report;
+use dfrt_runtime::results::corruption::Corrupted;
 use dfrt_runtime::sample::Split;
 use std::path::{Path, PathBuf};
 

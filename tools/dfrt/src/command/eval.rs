@@ -12,11 +12,11 @@ use crate::threshold;
 use anyhow::Result;
 use argh::FromArgs;
 use dfrt_runtime::attack::trial;
-use dfrt_runtime::detector::evaluate::{self, Evaluation, Score, Subject};
+use dfrt_runtime::detector::evaluate::{self, Subject};
 use dfrt_runtime::detector::session::TractOracle;
 use dfrt_runtime::metrics::{Estimate, Metrics};
+use dfrt_runtime::results::evaluation::{Evaluation, Score, scores_path};
 use dfrt_runtime::sample::Split;
-use dfrt_runtime::storage;
 use std::path::{Path, PathBuf};
 
 with_reading! {
@@ -94,7 +94,7 @@ impl Eval {
         threshold::settle(&mut oracle, &model, self.threshold.as_ref(), &[&data.chosen])?;
         let (evaluation, scores) = evaluate(&model, &oracle, &data)?;
         if let Some(out) = &self.out {
-            save(out, &evaluation, &scores)?;
+            evaluation.write(out, &scores)?;
         }
         output::passed_over("unreadable pictures", &evaluation.skipped, self.out.as_deref());
         if self.fake_index.is_none() && upside_down(&evaluation) {
@@ -145,21 +145,6 @@ pub fn evaluate(model: &Model, oracle: &TractOracle, data: &Dataset) -> Result<(
         score.id = places[score.id as usize].id;
     }
     Ok((evaluation, scores))
-}
-
-/// Writes eval.json to `out` and the scores beside it.
-pub fn save(out: &Path, evaluation: &Evaluation, scores: &[Score]) -> Result<()> {
-    evaluate::write_scores(&scores_path(out), scores)?;
-    let text = serde_json::to_string_pretty(evaluation)? + "\n";
-    Ok(storage::write(out, text.as_bytes())?)
-}
-
-/// scores.csv beside eval.json, NAME-scores.csv beside another NAME.json.
-fn scores_path(out: &Path) -> PathBuf {
-    match out.file_stem().and_then(std::ffi::OsStr::to_str) {
-        None | Some("eval") => out.with_file_name("scores.csv"),
-        Some(stem) => out.with_file_name(format!("{stem}-scores.csv")),
-    }
 }
 
 fn table(evaluation: &Evaluation, out: Option<&Path>) -> String {

@@ -21,7 +21,7 @@ macro_rules! with_reading {
             $($own)*
             /// a file of another program: where its channels stand, nchw or nhwc
             #[argh(option)]
-            layout: Option<dfrt_runtime::detector::reading::Layout>,
+            layout: Option<dfrt_runtime::reading::Layout>,
             /// such a file: how its pixels go in, where the file does not show it: imagenet (0 to 1,
             /// ImageNet's mean and deviation), half (-1 to 1), none (0 to 1 as they are) or caffe
             /// (0 to 255, blue first, means subtracted)
@@ -29,10 +29,10 @@ macro_rules! with_reading {
             preprocess: Option<dfrt_runtime::detector::asked::Preprocess>,
             /// such a file: the order in which its channels go in, rgb or bgr
             #[argh(option)]
-            channels: Option<dfrt_runtime::detector::reading::Channels>,
+            channels: Option<dfrt_runtime::reading::Channels>,
             /// such a file: what black and white are in its input, 0-1, 0-255 or -1-1
             #[argh(option)]
-            range: Option<dfrt_runtime::detector::reading::Range>,
+            range: Option<dfrt_runtime::reading::Range>,
             /// such a file: channel means subtracted, red,green,blue in the units of --range
             #[argh(option, from_str_fn(crate::command::reading::triple))]
             mean: Option<crate::command::reading::Triple>,
@@ -41,7 +41,7 @@ macro_rules! with_reading {
             std: Option<crate::command::reading::Triple>,
             /// such a file: what its output is, logit or probability
             #[argh(option)]
-            output: Option<dfrt_runtime::detector::reading::Output>,
+            output: Option<dfrt_runtime::reading::Output>,
             /// such a file: the output to read, where it has several
             #[argh(option)]
             output_name: Option<String>,

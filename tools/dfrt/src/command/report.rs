@@ -4,6 +4,7 @@ use crate::output;
 use anyhow::Result;
 use argh::FromArgs;
 use dfrt_runtime::report::folder;
+use dfrt_runtime::results::study;
 use std::path::PathBuf;
 
 /// render a study's results again: report.html, report.md, CSV tables and plots
@@ -30,7 +31,7 @@ impl Report {
         let written = folder::render(&self.folder)?;
         output::passed_over("parts of the report", &written.missing, None);
         if self.json {
-            return output::json(&folder::read(&self.folder)?);
+            return output::json(&study::Report::read(&self.folder)?);
         }
         let files: Vec<_> = written.files.iter().map(|file| file.display().to_string()).collect();
         output::say(files.join("\n"))

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 /// The files of a RUN: what `--force` may replace.
 #[cfg(feature = "train")]
 pub const RUN_FILES: [&str; 6] = {
-    use dfrt_trainer::train::run::files::{BEST, CONFIG, LAST, LOG, MODEL, SUMMARY};
+    use dfrt_runtime::results::run::files::{BEST, CONFIG, LAST, LOG, MODEL, SUMMARY};
     [CONFIG, LOG, LAST, BEST, MODEL, SUMMARY]
 };
 

@@ -5,13 +5,13 @@ use crate::model::Model;
 use crate::output::{self, Lines};
 use anyhow::{Result, bail};
 use argh::FromArgs;
-use dfrt_runtime::attack::contents::Contents;
-use dfrt_runtime::attack::dossier::Dossier;
-use dfrt_runtime::attack::sweep;
 use dfrt_runtime::attack::verify::{self, VerifyError, VerifyReport};
 use dfrt_runtime::detector::asked::Asked;
 use dfrt_runtime::detector::session::TractOracle;
 use dfrt_runtime::report::tables;
+use dfrt_runtime::results::attack::contents::Contents;
+use dfrt_runtime::results::attack::folder::AttackFolder;
+use dfrt_runtime::results::attack::sweep;
 use std::path::{Path, PathBuf};
 
 /// decode the saved adversarial pictures again and check distance, decision, hashes
@@ -75,7 +75,7 @@ impl Verify {
 
     /// A file of another program is read as it was when it was attacked.
     fn verified_in(&self, folder: &Path) -> Result<VerifyReport> {
-        let attacked = Dossier::new(folder).report()?.model;
+        let attacked = AttackFolder::new(folder).report()?.model;
         let Some(reading) = &attacked.reading else {
             return Ok(verify::verify(folder, self.model.as_deref())?);
         };

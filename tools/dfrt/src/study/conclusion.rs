@@ -3,7 +3,8 @@
 
 use crate::output;
 use dfrt_runtime::metrics::Estimate;
-use dfrt_runtime::report::{Report, attack_key, could_have_shown, p_value};
+use dfrt_runtime::report::{could_have_shown, p_value};
+use dfrt_runtime::results::study::{Report, attack_key};
 use dfrt_trainer::gpu::device::DeviceInfo;
 use serde_json::{Value, json};
 use std::time::SystemTime;

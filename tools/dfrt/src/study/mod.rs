@@ -17,19 +17,21 @@ use dfrt_runtime::attack::Attack;
 use dfrt_runtime::attack::between;
 use dfrt_runtime::attack::catalog::{self, Choice};
 use dfrt_runtime::attack::networks::{Networks, WhiteBox};
-use dfrt_runtime::attack::result::AttackReport;
 use dfrt_runtime::data::manifest;
-use dfrt_runtime::detector::evaluate::Evaluation;
 use dfrt_runtime::detector::session::TractOracle;
-use dfrt_runtime::report::{self, Arm, Extras, Report, Written};
+use dfrt_runtime::report::{self, Extras, Written};
+use dfrt_runtime::results::attack::AttackReport;
+use dfrt_runtime::results::evaluation::Evaluation;
+use dfrt_runtime::results::run::Outcome;
+use dfrt_runtime::results::run::files;
+use dfrt_runtime::results::study::{Arm, Report};
 use dfrt_runtime::sample::Split;
 use dfrt_runtime::storage;
 use dfrt_runtime::threat::Threat;
 use dfrt_trainer::attack::device::GpuDevice;
 use dfrt_trainer::gpu::engine::Engine;
 use dfrt_trainer::train::dataset;
-use dfrt_trainer::train::outcome::Outcome;
-use dfrt_trainer::train::run::{self, files};
+use dfrt_trainer::train::run;
 use serde::de::DeserializeOwned;
 use settings::StudySettings;
 use std::path::Path;
@@ -147,7 +149,7 @@ impl<'a> Study<'a> {
             return Ok(evaluation);
         }
         let (evaluation, scores) = eval::evaluate(model, oracle, &self.test)?;
-        eval::save(&path, &evaluation, &scores)?;
+        evaluation.write(&path, &scores)?;
         Ok(evaluation)
     }
 

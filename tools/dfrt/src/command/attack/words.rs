@@ -1,10 +1,10 @@
 //! The result of an attack, a suite or a sweep as a table in words.
 
 use crate::output::{self, Lines};
-use dfrt_runtime::attack::distances::MinimalDistance;
-use dfrt_runtime::attack::result::{AttackReport, Direction, Gate, Stage};
-use dfrt_runtime::attack::sweep::Sweep;
-use dfrt_runtime::report;
+use dfrt_runtime::results::attack::distances::MinimalDistance;
+use dfrt_runtime::results::attack::sweep::Sweep;
+use dfrt_runtime::results::attack::{AttackReport, Direction, Gate, Stage};
+use dfrt_runtime::results::study::attack_key;
 use dfrt_runtime::threat::Norm;
 use std::path::Path;
 
@@ -78,7 +78,7 @@ pub fn attack(report: &AttackReport, out: &Path) -> String {
     verdicts(&mut lines, &report.gates, report.unreliable);
     format!(
         "{} on {}, {} of {}\n{lines}\nwritten to {}",
-        report::attack_key(report),
+        attack_key(report),
         report.model.path,
         report.data.split,
         report.data.path,
@@ -107,7 +107,7 @@ fn distances(lines: &mut Lines, report: &AttackReport, found: &MinimalDistance) 
         "minimal distance",
         format!(
             "{} median {}, p25 {}, p75 {}, p90 {}; found for {} of {}, in floats",
-            report::norm_name(found.norm),
+            found.norm,
             known(found.median),
             known(found.p25),
             known(found.p75),

@@ -8,10 +8,11 @@ use crate::output;
 use crate::place;
 use crate::threshold;
 use anyhow::Result;
-use dfrt_runtime::detector::evaluate::{CrossEvaluation, Evaluation, write_scores};
 use dfrt_runtime::detector::session::TractOracle;
 use dfrt_runtime::metrics::{Estimate, Metrics};
 use dfrt_runtime::report::tables;
+use dfrt_runtime::results::evaluation::{CrossEvaluation, Evaluation, write_scores};
+use dfrt_runtime::results::json;
 use dfrt_runtime::sample::{Sample, Split};
 use dfrt_runtime::storage;
 use std::path::{Path, PathBuf};
@@ -52,7 +53,7 @@ impl Eval {
         };
         if let Some(out) = &self.out {
             storage::write(&table_path(out), &tables::across(&cross))?;
-            storage::write(out, (serde_json::to_string_pretty(&cross)? + "\n").as_bytes())?;
+            json::write(out, &cross)?;
         }
         if self.json { output::json(&cross) } else { output::say(self.table(&cross)) }
     }

@@ -5,11 +5,11 @@ use crate::failure;
 use crate::output;
 use crate::place;
 use anyhow::{Result, bail};
+use dfrt_runtime::results::run::files;
 use dfrt_trainer::model::files::onnx_import::{self, Imported};
 use dfrt_trainer::model::files::weights_file;
 use dfrt_trainer::model::names::Scheme;
 use dfrt_trainer::train::outcome;
-use dfrt_trainer::train::run::files;
 use std::collections::BTreeMap;
 
 impl Export {

@@ -9,11 +9,12 @@ use crate::output::{self, Lines};
 use crate::place;
 use crate::training::{self, Watch};
 use anyhow::{Result, bail};
+use dfrt_runtime::results::run::Outcome;
+use dfrt_runtime::results::run::files;
 use dfrt_runtime::storage;
 use dfrt_trainer::model::import::Source;
 use dfrt_trainer::train::dataset;
-use dfrt_trainer::train::outcome::Outcome;
-use dfrt_trainer::train::run::{self, files};
+use dfrt_trainer::train::run;
 use dfrt_trainer::train::settings::Settings;
 use std::path::Path;
 

@@ -3,10 +3,10 @@
 //! the [`Settings`]; a torn last line is dropped when it is read again. The fields of the
 //! other lines are known by their places, so a journal of another format is not read.
 
-use super::GradientCount;
-use super::dossier::{Dossier, DossierError, garbled};
-use super::result::SampleResult;
+use super::folder::{AttackFolder, AttackFolderError};
 use super::settings::Settings;
+use super::{GradientCount, SampleResult};
+use crate::results::ResultError;
 use crate::storage::{self, StorageError};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
@@ -89,53 +89,57 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// What an earlier run under `settings` left in `dossier`; none where there was none.
+    /// What an earlier run under `settings` left in `files`; none where there was none.
     /// Without `resume` the folder must hold no attack.
     ///
     /// # Errors
     /// An occupied folder, a journal of other settings, or what [`Journal::read`] refuses.
     pub fn earlier(
-        dossier: &Dossier,
+        files: &AttackFolder,
         settings: &Settings,
         resume: bool,
-    ) -> Result<Option<Earlier>, DossierError> {
-        let folder = || dossier.folder().to_owned();
-        if !resume && (dossier.journal_path().exists() || dossier.report_path().exists()) {
-            return Err(DossierError::Occupied(folder()));
+    ) -> Result<Option<Earlier>, AttackFolderError> {
+        let folder = || files.path().to_owned();
+        if !resume && (files.journal_path().exists() || files.report_path().exists()) {
+            return Err(AttackFolderError::Occupied(folder()));
         }
-        let earlier = Self::read(dossier)?;
+        let earlier = Self::read(files)?;
         match earlier.as_ref().and_then(|earlier| earlier.settings.difference(settings)) {
-            Some(difference) => Err(DossierError::OtherSettings { folder: folder(), difference }),
+            Some(difference) => Err(AttackFolderError::OtherSettings { folder: folder(), difference }),
             None => Ok(earlier),
         }
     }
 
-    /// The journal in `dossier`, whatever its settings; none where there is none.
+    /// The journal in `files`, whatever its settings; none where there is none.
     ///
     /// # Errors
     /// A file that cannot be read, is of another version or has a line that is no entry.
-    pub fn read(dossier: &Dossier) -> Result<Option<Earlier>, DossierError> {
-        let path = dossier.journal_path();
+    pub fn read(files: &AttackFolder) -> Result<Option<Earlier>, AttackFolderError> {
+        let path = files.journal_path();
         if !path.exists() {
             return Ok(None);
         }
-        let bytes = storage::read(&path)?;
+        let bytes = storage::read(&path).map_err(ResultError::from)?;
         let head = bytes.iter().position(|&byte| byte == b'\n').unwrap_or(bytes.len());
         let (head, rest) = bytes.split_at(head);
         match serde_json::from_slice::<Head>(head) {
             Ok(Head { format, settings }) if format == FORMAT => {
                 Ok(Some(Earlier { settings, entries: entries(rest, &path)? }))
             }
-            _ => Err(DossierError::OtherVersion(dossier.folder().to_owned())),
+            _ => Err(AttackFolderError::OtherVersion(files.path().to_owned())),
         }
     }
 
-    /// A journal of `dossier` under `settings` that begins with `entries`.
+    /// A journal of `files` under `settings` that begins with `entries`.
     ///
     /// # Errors
     /// An unwritable file.
-    pub fn begin(dossier: &Dossier, settings: &Settings, entries: &[Entry]) -> Result<Self, DossierError> {
-        let path = dossier.journal_path();
+    pub fn begin(
+        files: &AttackFolder,
+        settings: &Settings,
+        entries: &[Entry],
+    ) -> Result<Self, AttackFolderError> {
+        let path = files.journal_path();
         // Written whole first, so that nothing is ever appended to a torn line.
         let head = Head { format: FORMAT.to_owned(), settings: settings.clone() };
         let mut text = serde_json::to_vec(&head).expect("plain values");
@@ -143,9 +147,10 @@ impl Journal {
         for entry in entries {
             text.extend(line(entry));
         }
-        storage::write(&path, &text)?;
+        storage::write(&path, &text).map_err(ResultError::from)?;
         let file = OpenOptions::new().append(true).open(&path);
-        let file = file.map_err(|source| StorageError::Write { path: path.clone(), source })?;
+        let failed = |source| StorageError::Write { path: path.clone(), source };
+        let file = file.map_err(failed).map_err(ResultError::from)?;
         Ok(Self { path, file: Mutex::new(file) })
     }
 
@@ -153,10 +158,11 @@ impl Journal {
     ///
     /// # Errors
     /// The disk is full or gone.
-    pub fn append(&self, entry: &Entry) -> Result<(), DossierError> {
+    pub fn append(&self, entry: &Entry) -> Result<(), AttackFolderError> {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let written = file.write_all(&line(entry)).and_then(|()| file.sync_data());
-        Ok(written.map_err(|source| StorageError::Write { path: self.path.clone(), source })?)
+        let failed = |source| StorageError::Write { path: self.path.clone(), source };
+        Ok(written.map_err(failed).map_err(ResultError::from)?)
     }
 }
 
@@ -170,11 +176,11 @@ fn line(entry: &Entry) -> Vec<u8> {
 }
 
 /// The whole lines of `text`, what follows the first line of the journal at `path`.
-fn entries(text: &[u8], path: &Path) -> Result<Vec<Entry>, DossierError> {
+fn entries(text: &[u8], path: &Path) -> Result<Vec<Entry>, AttackFolderError> {
     let end = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
     let table = csv::ReaderBuilder::new().has_headers(false).from_reader(&text[..end]);
     let entries: Result<_, csv::Error> = table.into_deserialize().collect();
-    entries.map_err(|error| garbled(path, &error.to_string()))
+    entries.map_err(|error| ResultError::garbled(path, error).into())
 }
 
 #[cfg(test)]
@@ -216,20 +222,20 @@ mod tests {
     #[test]
     fn what_was_appended_is_found_again_and_a_torn_line_is_dropped() {
         let folder = tempfile::tempdir().unwrap();
-        let dossier = Dossier::new(folder.path());
-        assert!(Journal::earlier(&dossier, &settings(0), false).unwrap().is_none());
-        let journal = Journal::begin(&dossier, &settings(0), &[]).unwrap();
+        let files = AttackFolder::new(folder.path());
+        assert!(Journal::earlier(&files, &settings(0), false).unwrap().is_none());
+        let journal = Journal::begin(&files, &settings(0), &[]).unwrap();
         journal.append(&entry(3)).unwrap();
         journal.append(&entry(1)).unwrap();
         drop(journal);
-        let found = || Journal::earlier(&dossier, &settings(0), true).unwrap().unwrap().entries;
+        let found = || Journal::earlier(&files, &settings(0), true).unwrap().unwrap().entries;
         for torn in 1..line(&entry(1)).len() {
-            let whole = std::fs::read(dossier.journal_path()).unwrap();
-            std::fs::write(dossier.journal_path(), &whole[..whole.len() - torn]).unwrap();
+            let whole = std::fs::read(files.journal_path()).unwrap();
+            std::fs::write(files.journal_path(), &whole[..whole.len() - torn]).unwrap();
             let found = found();
             assert_eq!(found.len(), 1, "{torn} bytes torn off");
             assert!(same(&found[0], &entry(3)));
-            std::fs::write(dossier.journal_path(), &whole).unwrap();
+            std::fs::write(files.journal_path(), &whole).unwrap();
         }
         assert_eq!(found().len(), 2);
         assert!(same(&found()[1], &entry(1)));
@@ -238,37 +244,37 @@ mod tests {
     #[test]
     fn another_run_is_neither_overwritten_nor_mixed_in() {
         let folder = tempfile::tempdir().unwrap();
-        let dossier = Dossier::new(folder.path());
-        drop(Journal::begin(&dossier, &settings(0), &[]).unwrap());
-        let occupied = Journal::earlier(&dossier, &settings(0), false).unwrap_err();
-        assert!(matches!(occupied, DossierError::Occupied(_)));
-        let other = Journal::earlier(&dossier, &settings(1), true).unwrap_err().to_string();
+        let files = AttackFolder::new(folder.path());
+        drop(Journal::begin(&files, &settings(0), &[]).unwrap());
+        let occupied = Journal::earlier(&files, &settings(0), false).unwrap_err();
+        assert!(matches!(occupied, AttackFolderError::Occupied(_)));
+        let other = Journal::earlier(&files, &settings(1), true).unwrap_err().to_string();
         assert!(other.contains("seed was 0 and is 1"), "{other}");
     }
 
     #[test]
     fn a_journal_of_another_version_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let dossier = Dossier::new(folder.path());
+        let files = AttackFolder::new(folder.path());
         // The first one's head was a hash; the lines then had other fields, in other places.
         let first = "f2b6538b7084ce29\n0,fake,0.5,-0.25,true,17,4,0.25,0.5,a.png,ab,cd,square,true,false,0,0.0,false,0,0,0\n";
         let unnamed = "{\"params\":{\"seed\":0},\"data\":\"faces\"}\n";
         let later = "{\"format\":\"dfrt journal 3\",\"settings\":{\"params\":{\"seed\":0}}}\n";
         for text in [first, unnamed, later, ""] {
-            std::fs::write(dossier.journal_path(), text).unwrap();
-            let refused = Journal::earlier(&dossier, &settings(0), true).unwrap_err();
-            assert!(matches!(refused, DossierError::OtherVersion(_)), "{text:?}: {refused}");
+            std::fs::write(files.journal_path(), text).unwrap();
+            let refused = Journal::earlier(&files, &settings(0), true).unwrap_err();
+            assert!(matches!(refused, AttackFolderError::OtherVersion(_)), "{text:?}: {refused}");
         }
     }
 
     #[test]
     fn a_damaged_line_is_not_passed_over() {
         let folder = tempfile::tempdir().unwrap();
-        let dossier = Dossier::new(folder.path());
-        drop(Journal::begin(&dossier, &settings(0), &[entry(0), entry(1)]).unwrap());
-        let text = std::fs::read_to_string(dossier.journal_path()).unwrap();
-        std::fs::write(dossier.journal_path(), text.replacen(",17,", ",seventeen,", 1)).unwrap();
-        let refused = Journal::earlier(&dossier, &settings(0), true).unwrap_err().to_string();
+        let files = AttackFolder::new(folder.path());
+        drop(Journal::begin(&files, &settings(0), &[entry(0), entry(1)]).unwrap());
+        let text = std::fs::read_to_string(files.journal_path()).unwrap();
+        std::fs::write(files.journal_path(), text.replacen(",17,", ",seventeen,", 1)).unwrap();
+        let refused = Journal::earlier(&files, &settings(0), true).unwrap_err().to_string();
         assert!(refused.contains("journal.csv: cannot be understood"), "{refused}");
     }
 }

@@ -2,35 +2,15 @@
 //! journal holds it. Which pictures are judged may change: more of them later is no other
 //! attack, and a picture is known by its content, not by its name.
 
-use super::Attack;
-use super::trial::Trial;
 use crate::differing::differing;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// The settings of an attack on trial.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settings(Map<String, Value>);
 
 impl Settings {
-    /// Those of `attack` under what `trial` says.
-    pub fn of(attack: &dyn Attack, trial: &Trial<'_>) -> Self {
-        let settings = json!({
-            "method": attack.name(),
-            "params": attack.parameters(trial.threat),
-            "norm": trial.threat.norm,
-            "eps_255": trial.threat.eps_255,
-            "threshold": trial.threshold,
-            "model": trial.model.sha256,
-            "res": trial.model.res,
-            "reading": trial.model.reading,
-            "split": trial.split,
-            "data": trial.data,
-        });
-        // As they come back from a file, whatever a reader does with a number's last digit.
-        serde_json::from_str(&settings.to_string()).expect("an object that was just written")
-    }
-
     /// The setting `name`; null where there is none.
     pub fn get(&self, name: &str) -> &Value {
         self.0.get(name).unwrap_or(&Value::Null)

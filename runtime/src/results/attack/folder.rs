@@ -1,17 +1,21 @@
 //! The folder of an attack: attack.json, samples.csv, `clean/<id>.png` and
 //! `adversarial/<id>.png`, and the journal from which an interrupted run goes on.
 
-use super::result::{AttackReport, SampleResult};
-use crate::storage::{self, StorageError};
+use super::{AttackReport, SampleResult};
+use crate::results::{ResultError, json, table};
+use crate::storage;
 use image::{ImageFormat, RgbImage};
 use std::path::{Path, PathBuf};
 
+/// The folder of a suite's attacks in the suite's own.
+pub const STAGES: &str = "stages";
+
 /// Why an attack's folder cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum DossierError {
-    /// A file cannot be read or written.
+pub enum AttackFolderError {
+    /// A file cannot be read, written or understood.
     #[error(transparent)]
-    Storage(#[from] StorageError),
+    Result(#[from] ResultError),
     /// The folder holds another result.
     #[error("{}: holds an attack already; pass --resume to go on with it, --force to replace it, or choose another --out", .0.display())]
     Occupied(PathBuf),
@@ -34,14 +38,6 @@ pub enum DossierError {
         /// How the first one differs.
         difference: String,
     },
-    /// A file holds something else.
-    #[error("{}: cannot be understood: {reason}; run the attack again", path.display())]
-    Garbled {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
 }
 
 /// Which of the two pictures of a sample.
@@ -53,20 +49,25 @@ pub enum Side {
     Adversarial,
 }
 
+impl Side {
+    /// Both of them.
+    pub const BOTH: [Self; 2] = [Self::Clean, Self::Adversarial];
+}
+
 /// An attack's folder.
 #[derive(Clone, Debug)]
-pub struct Dossier {
+pub struct AttackFolder {
     folder: PathBuf,
 }
 
-impl Dossier {
-    /// The dossier in `folder`, which need not exist yet.
+impl AttackFolder {
+    /// The attack in `folder`, which need not exist yet.
     pub fn new(folder: &Path) -> Self {
         Self { folder: folder.to_owned() }
     }
 
-    /// The folder.
-    pub fn folder(&self) -> &Path {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
         &self.folder
     }
 
@@ -98,7 +99,7 @@ impl Dossier {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn save(&self, side: Side, id: u64, png: &[u8]) -> Result<String, DossierError> {
+    pub fn save(&self, side: Side, id: u64, png: &[u8]) -> Result<String, ResultError> {
         storage::write(&self.picture_path(side, id), png)?;
         Ok(storage::sha256(png))
     }
@@ -107,7 +108,7 @@ impl Dossier {
     ///
     /// # Errors
     /// The file cannot be read or is no PNG.
-    pub fn picture(&self, side: Side, id: u64) -> Result<(RgbImage, String), DossierError> {
+    pub fn picture(&self, side: Side, id: u64) -> Result<(RgbImage, String), ResultError> {
         let path = self.picture_path(side, id);
         let bytes = storage::read(&path)?;
         Ok((decode(&bytes, &path)?, storage::sha256(&bytes)))
@@ -117,52 +118,33 @@ impl Dossier {
     ///
     /// # Errors
     /// A file cannot be written; the earlier ones stay.
-    pub fn publish(&self, report: &AttackReport, samples: &[SampleResult]) -> Result<(), DossierError> {
-        storage::write_with(&self.samples_path(), |file| {
-            let mut table = csv::Writer::from_writer(file);
-            for sample in samples {
-                table.serialize(sample).map_err(std::io::Error::other)?;
-            }
-            table.flush()
-        })?;
-        let path = self.report_path();
-        let garbled = |error: serde_json::Error| garbled(&path, &error.to_string());
-        let mut text = serde_json::to_string_pretty(report).map_err(garbled)?;
-        text.push('\n');
-        Ok(storage::write(&path, text.as_bytes())?)
+    pub fn publish(&self, report: &AttackReport, samples: &[SampleResult]) -> Result<(), ResultError> {
+        table::write(&self.samples_path(), samples)?;
+        json::write(&self.report_path(), report)
     }
 
     /// attack.json.
     ///
     /// # Errors
     /// It is missing or is no such object.
-    pub fn report(&self) -> Result<AttackReport, DossierError> {
-        let path = self.report_path();
-        serde_json::from_slice(&storage::read(&path)?).map_err(|error| garbled(&path, &error.to_string()))
+    pub fn report(&self) -> Result<AttackReport, ResultError> {
+        json::read(&self.report_path())
     }
 
     /// samples.csv.
     ///
     /// # Errors
     /// It is missing or a line is no sample.
-    pub fn samples(&self) -> Result<Vec<SampleResult>, DossierError> {
-        let path = self.samples_path();
-        let bytes = storage::read(&path)?;
-        let mut table = csv::Reader::from_reader(&bytes[..]);
-        let lines: Result<Vec<_>, csv::Error> = table.deserialize().collect();
-        lines.map_err(|error| garbled(&path, &error.to_string()))
+    pub fn samples(&self) -> Result<Vec<SampleResult>, ResultError> {
+        table::read(&self.samples_path())
     }
 }
 
-pub(super) fn garbled(path: &Path, reason: &str) -> DossierError {
-    DossierError::Garbled { path: path.to_owned(), reason: reason.to_owned() }
-}
-
 /// An 8-bit RGB PNG of ours, read back; `path` names it in the error.
-pub(super) fn decode(png: &[u8], path: &Path) -> Result<RgbImage, DossierError> {
+pub(crate) fn decode(png: &[u8], path: &Path) -> Result<RgbImage, ResultError> {
     match image::load_from_memory_with_format(png, ImageFormat::Png) {
         Ok(image::DynamicImage::ImageRgb8(picture)) => Ok(picture),
-        Ok(_) => Err(garbled(path, "a PNG, but not of 8-bit RGB")),
-        Err(error) => Err(garbled(path, &error.to_string())),
+        Ok(_) => Err(ResultError::garbled(path, "a PNG, but not of 8-bit RGB")),
+        Err(error) => Err(ResultError::garbled(path, error)),
     }
 }

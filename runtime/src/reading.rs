@@ -110,14 +110,14 @@ impl Reading {
     }
 
     /// Whether pixels go in as they are.
-    pub(super) fn takes_pixels(&self) -> bool {
+    pub(crate) fn takes_pixels(&self) -> bool {
         let of = |it: &Self| (it.layout, it.channels, it.range, it.mean, it.std);
         of(self) == of(&Self::plain())
     }
 
     /// The input of pictures of `side` x `side`: `values` are N x 3 x side x side in
     /// \[0, 1\], the result is in the file's layout and units.
-    pub(super) fn input(&self, values: &[f32], side: usize) -> Vec<f32> {
+    pub(crate) fn input(&self, values: &[f32], side: usize) -> Vec<f32> {
         let area = side * side;
         let mut input = vec![0.0; values.len()];
         for (picture, target) in values.chunks_exact(3 * area).zip(input.chunks_exact_mut(3 * area)) {
@@ -156,7 +156,7 @@ impl Reading {
     ///
     /// # Errors
     /// A number that is no probability where probabilities should be.
-    pub(super) fn logits(&self, numbers: &[f32]) -> Result<Vec<f32>, String> {
+    pub(crate) fn logits(&self, numbers: &[f32]) -> Result<Vec<f32>, String> {
         numbers.chunks_exact(self.outputs).map(|of_one| self.logit(of_one)).collect()
     }
 

@@ -1,11 +1,18 @@
 //! The object of attack.json and the lines of samples.csv.
 
-use super::distances::MinimalDistance;
-use super::is_right;
-use crate::detector::evaluate::{DataInfo, ModelInfo};
-use crate::detector::threshold::ThresholdSource;
+pub mod contents;
+pub mod distances;
+pub mod folder;
+pub mod journal;
+pub mod settings;
+pub mod sweep;
+
 use crate::metrics::Estimate;
+use crate::results::attack::distances::MinimalDistance;
+use crate::results::evaluation::ThresholdSource;
+use crate::results::evaluation::{DataInfo, ModelInfo};
 use crate::sample::Label;
+use crate::sample::is_right;
 use crate::threat::{Norm, Threat};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -221,4 +228,15 @@ impl AttackReport {
 /// Whether `sample`, decided at `threshold`, was classified rightly before, and so attacked.
 pub fn attacked(sample: &SampleResult, threshold: f32) -> bool {
     is_right(sample.clean_logit, sample.label, threshold)
+}
+
+/// The input gradients that an attack saw of one picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GradientCount {
+    /// Gradients computed.
+    pub evaluated: u64,
+    /// Of these zero in every pixel.
+    pub zero: u64,
+    /// Of these with a value that is no finite number.
+    pub non_finite: u64,
 }

@@ -1,8 +1,7 @@
 //! What a folder of results holds: one attack, a suite of attacks, or attacks at several
 //! radii; never two of these.
 
-use super::dossier::Dossier;
-use super::suite::STAGES;
+use super::folder::{AttackFolder, STAGES};
 use super::sweep;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -42,11 +41,11 @@ impl Contents {
 
     /// What `folder` holds; several where results were mixed, none where there is none.
     pub fn of(folder: &Path) -> Vec<Self> {
-        let dossier = Dossier::new(folder);
-        let begun = dossier.journal_path().exists();
+        let files = AttackFolder::new(folder);
+        let begun = files.journal_path().exists();
         let suite = folder.join(STAGES).is_dir();
         let found = [
-            (Self::Attack, begun || dossier.report_path().exists() && !suite),
+            (Self::Attack, begun || files.report_path().exists() && !suite),
             (Self::Suite, suite),
             (Self::Sweep, folder.join(sweep::FILE).exists() || !sweep::radii_in(folder).is_empty()),
         ];

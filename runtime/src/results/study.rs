@@ -1,0 +1,169 @@
+//! A study: the object of report.json, and the layout of the folder that it lies in:
+//! ```text
+//! report.json
+//! <arm>-seed<k>/                        the arm's RUN ([`super::run`])
+//!   eval.json  scores.csv               its evaluation ([`super::evaluation`])
+//!   attacks/<method>-<norm>-<eps>/      its attacks ([`super::attack`])
+//! ```
+
+use super::attack::AttackReport;
+use super::attack::folder::AttackFolder;
+use super::evaluation::Evaluation;
+use super::{ResultError, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+/// The name of the study's result.
+pub const FILE: &str = "report.json";
+/// The name of its resolved settings.
+pub const CONFIG: &str = "study.toml";
+/// The folder of the attacks in an arm's RUN.
+pub const ATTACKS: &str = "attacks";
+
+/// The arm that the others are compared with.
+pub const BASELINE: &str = "baseline";
+
+/// The object of report.json.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// One trained model each.
+    pub arms: Vec<Arm>,
+    /// Every arm against the baseline.
+    pub comparisons: Vec<Comparison>,
+    /// The resolved settings of the study.
+    pub config: Value,
+    /// Versions, device, driver, date.
+    pub environment: Value,
+}
+
+/// One trained model: its clean metrics and every attack on it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Arm {
+    /// "baseline", "gr", …
+    pub name: String,
+    /// The training seed.
+    pub seed: u64,
+    /// The RUN's folder, relative to the report.
+    pub run: String,
+    /// Clean metrics on the test split.
+    pub eval: Evaluation,
+    /// The attacks, in the order they ran.
+    pub attacks: Vec<AttackReport>,
+}
+
+/// One figure of an arm against the same of another, paired over the same pictures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// The arm.
+    pub arm: String,
+    /// What it is compared with, normally "baseline".
+    pub against: String,
+    /// "auc", "robust_accuracy[square linf 8/255]", …
+    pub metric: String,
+    /// arm - against, averaged over the seeds both have.
+    pub difference: f64,
+    /// Lower end of the 95 % interval, over groups.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// The two-sided p of `test`, which the verdict follows; none where there are too few
+    /// people or videos for it.
+    pub p: Option<f64>,
+    /// In words: "higher", "lower", "no effect shown", "too few to tell".
+    pub verdict: String,
+    /// "mcnemar", "sign-flip" or "bootstrap" ([`crate::metrics::paired::Test`]); none in reports
+    /// of versions whose verdict and p came from two tests.
+    #[serde(default)]
+    pub test: Option<String>,
+    /// Pictures that both have.
+    #[serde(default)]
+    pub pictures: Option<usize>,
+    /// People or videos that they show.
+    #[serde(default)]
+    pub groups: Option<usize>,
+    /// The smallest true difference that these had four chances in five to show; none where
+    /// they are too few to show any.
+    #[serde(default)]
+    pub detectable: Option<f64>,
+    /// The same if every picture were of another person or video; shares of pictures only.
+    #[serde(default)]
+    pub detectable_pictures: Option<f64>,
+}
+
+impl Report {
+    /// Writes report.json into `dir`, creating it, and gives its path.
+    ///
+    /// # Errors
+    /// The file cannot be written, or a figure is no finite number: that would be written as
+    /// null and could not be read back.
+    pub fn write(&self, dir: &Path) -> Result<PathBuf, ResultError> {
+        let path = dir.join(FILE);
+        let not_finite = |error: serde_json::Error| ResultError::NotFinite {
+            path: path.clone(),
+            reason: error.to_string(),
+        };
+        let object = serde_json::to_value(self).map_err(not_finite)?;
+        serde_json::from_value::<Self>(object).map_err(not_finite)?;
+        json::write(&path, self)?;
+        Ok(path)
+    }
+
+    /// Reads the report.json of `dir`.
+    ///
+    /// # Errors
+    /// The file is missing, no JSON, or no report; the message names it and the place.
+    pub fn read(dir: &Path) -> Result<Self, ResultError> {
+        json::read(&dir.join(FILE))
+    }
+
+    /// The arms' names, each once, in the order of their first seed.
+    pub fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for arm in &self.arms {
+            if !names.contains(&arm.name.as_str()) {
+                names.push(&arm.name);
+            }
+        }
+        names
+    }
+
+    /// Indices into `arms` of the seeds of the arm `name`.
+    pub fn seeds_of(&self, name: &str) -> Vec<usize> {
+        (0..self.arms.len()).filter(|&index| self.arms[index].name == name).collect()
+    }
+
+    /// The keys ([`attack_key`]) of all attacks, each once, in the order they ran.
+    pub fn attack_keys(&self) -> Vec<String> {
+        let mut keys = Vec::new();
+        for attack in self.arms.iter().flat_map(|arm| &arm.attacks) {
+            let key = attack_key(attack);
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        keys
+    }
+}
+
+impl Arm {
+    /// The files of `attack`, one of the arm's, in the study's folder `dir`.
+    pub fn attack_files(&self, dir: &Path, attack: &AttackReport) -> AttackFolder {
+        AttackFolder::new(&dir.join(&self.run).join(ATTACKS).join(attack_folder(attack)))
+    }
+
+    /// The place of the attack `key` ([`attack_key`]) among this arm's.
+    pub fn attack_place(&self, key: &str) -> Option<usize> {
+        self.attacks.iter().position(|attack| attack_key(attack) == key)
+    }
+}
+
+/// What an attack is called: "square linf 8/255", "square l2 0.5".
+pub fn attack_key(attack: &AttackReport) -> String {
+    format!("{} {} {}", attack.method, attack.norm, attack.threat().radius())
+}
+
+/// The name of an attack's folder in its arm's: "square-linf-8", "square-l2-0.5".
+pub fn attack_folder(attack: &AttackReport) -> String {
+    format!("{}-{}-{}", attack.method, attack.norm, attack.threat().in_names())
+}
