@@ -51,14 +51,10 @@ fn params(len: usize, activation: Activation) -> Params {
 
 /// y = activation(x), element by element.
 pub fn forward(recording: &mut Recording, x: Tensor, activation: Activation) -> Tensor {
-    let y = recording.tensor(x.len);
-    recording.dispatch(&FORWARD, &params(x.len, activation), &[x, y], x.len.div_ceil(4));
-    y
+    recording.produce(&FORWARD, &params(x.len, activation), &[x], x.len, x.len.div_ceil(4))
 }
 
 /// dx = dy * activation'(x).
 pub fn backward(recording: &mut Recording, x: Tensor, dy: Tensor, activation: Activation) -> Tensor {
-    let dx = recording.tensor(x.len);
-    recording.dispatch(&BACKWARD, &params(x.len, activation), &[x, dy, dx], x.len.div_ceil(4));
-    dx
+    recording.produce(&BACKWARD, &params(x.len, activation), &[x, dy], x.len, x.len.div_ceil(4))
 }

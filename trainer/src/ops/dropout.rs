@@ -15,7 +15,5 @@ pub const KERNELS: &[&Kernel] = &[&APPLY];
 
 /// x, mask [N, C] -> y [N, C] = x * mask; with dy for x, the gradient.
 pub fn apply(recording: &mut Recording, x: Tensor, mask: Tensor) -> Tensor {
-    let y = recording.tensor(x.len);
-    recording.dispatch(&APPLY, &Params { count: u(x.len) }, &[x, mask, y], x.len);
-    y
+    recording.produce(&APPLY, &Params { count: u(x.len) }, &[x, mask], x.len, x.len)
 }

@@ -52,9 +52,8 @@ pub fn forward(
 
 /// dy [N, M], weight [M, K] -> dx [N, K].
 pub fn backward_input(recording: &mut Recording, dy: Tensor, weight: Tensor, shape: Shape) -> Tensor {
-    let dx = recording.tensor(shape.n * shape.k);
-    recording.dispatch(&BACKWARD_INPUT, &shape.params(), &[dy, weight, dx], shape.n * shape.k);
-    dx
+    let len = shape.n * shape.k;
+    recording.produce(&BACKWARD_INPUT, &shape.params(), &[dy, weight], len, len)
 }
 
 /// x [N, K], dy [N, M] -> the weight's gradient [M, K], into `gradient`.

@@ -23,8 +23,6 @@ pub fn draw(
     op: usize,
     rate: f32,
 ) -> Tensor {
-    let mask = recording.tensor(n * elements);
     let params = Params { n: u(n), elements: u(elements), op: u(op), rate };
-    recording.dispatch(&DRAW, &params, &[keys, mask], n * elements);
-    mask
+    recording.produce(&DRAW, &params, &[keys], n * elements, n * elements)
 }

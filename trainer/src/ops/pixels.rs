@@ -32,9 +32,7 @@ pub fn from_bytes(recording: &mut Recording, bytes: Tensor, pixels: Tensor) {
 
 /// x [P, 4] -> y [P, 4] = (x - mean) / std, the fourth lane 0.
 pub fn forward(recording: &mut Recording, x: Tensor, mean: [f32; 3], std: [f32; 3]) -> Tensor {
-    let y = recording.tensor(x.len);
-    recording.dispatch(&FORWARD, &params(x.len / 4, mean, std), &[x, y], x.len / 4);
-    y
+    recording.produce(&FORWARD, &params(x.len / 4, mean, std), &[x], x.len, x.len / 4)
 }
 
 /// dy [P, 4] -> dx [P, 4] = dy / std, into `dx`.
