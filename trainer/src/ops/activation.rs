@@ -1,12 +1,12 @@
 //! An activation on its own, as squeeze-excite has it (`activation.wgsl`).
 
 use super::u;
-use crate::gpu::kernel::{Kernel, Shader, read, write};
+use crate::gpu::kernel::{Kernel, read, write};
 use crate::gpu::recording::{Recording, Tensor};
+use crate::gpu::shader::{Shader, shader};
 use crate::model::arch::Activation;
 
-static SHADER: Shader =
-    Shader { name: "activation.wgsl", source: include_str!("../../../wgsl/activation.wgsl") };
+static SHADER: Shader = shader!("activation.wgsl");
 
 crate::parameters! { struct Params { quads: u32, activation: u32 } }
 

@@ -1,12 +1,12 @@
 //! Batch-norm with the activation after it (`batch_norm.wgsl`).
 
 use super::{Chunks, activation, moments, quads, reduce, u};
-use crate::gpu::kernel::{Kernel, Shader, read, write};
+use crate::gpu::kernel::{Kernel, read, write};
 use crate::gpu::recording::{Recording, Tensor};
+use crate::gpu::shader::{Shader, shader};
 use crate::model::arch::Activation;
 
-static SHADER: Shader =
-    Shader { name: "batch_norm.wgsl", source: include_str!("../../../wgsl/batch_norm.wgsl") };
+static SHADER: Shader = shader!("batch_norm.wgsl");
 
 crate::parameters! {
     struct Params {

@@ -2,12 +2,12 @@
 
 use super::activation::Folded;
 use super::{CONVOLUTION, Chunks, FOLDED_CONVOLUTION, reduce, u};
-use crate::gpu::kernel::{Kernel, Shader, read, write};
+use crate::gpu::kernel::{Kernel, read, write};
 use crate::gpu::recording::{Recording, Tensor};
+use crate::gpu::shader::{Shader, shader};
 use crate::model::graph::Window;
 
-static SHADER: Shader =
-    Shader { name: "convolution.wgsl", source: include_str!("../../../wgsl/convolution.wgsl") };
+static SHADER: Shader = shader!("convolution.wgsl");
 
 crate::parameters! {
     struct Params {

@@ -2,12 +2,12 @@
 
 use super::activation::Folded;
 use super::{CONVOLUTION, Chunks, FOLDED_CONVOLUTION, quads, reduce, u};
-use crate::gpu::kernel::{Kernel, Shader, read, write};
+use crate::gpu::kernel::{Kernel, read, write};
 use crate::gpu::recording::{Recording, Tensor};
+use crate::gpu::shader::{Shader, shader};
 use crate::model::graph::Window;
 
-static SHADER: Shader =
-    Shader { name: "depthwise.wgsl", source: include_str!("../../../wgsl/depthwise.wgsl") };
+static SHADER: Shader = shader!("depthwise.wgsl");
 
 crate::parameters! {
     struct Params {

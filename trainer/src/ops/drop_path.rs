@@ -1,11 +1,11 @@
 //! Stochastic depth (`drop_path.wgsl`).
 
 use super::u;
-use crate::gpu::kernel::{Kernel, Shader, read, write};
+use crate::gpu::kernel::{Kernel, read, write};
 use crate::gpu::recording::{Recording, Tensor};
+use crate::gpu::shader::{Shader, shader};
 
-static SHADER: Shader =
-    Shader { name: "drop_path.wgsl", source: include_str!("../../../wgsl/drop_path.wgsl") };
+static SHADER: Shader = shader!("drop_path.wgsl");
 
 crate::parameters! { struct Params { n: u32, quads: u32 } }
 

@@ -1,10 +1,11 @@
 //! Elements times their mask (`dropout.wgsl`).
 
 use super::u;
-use crate::gpu::kernel::{Kernel, Shader, read, write};
+use crate::gpu::kernel::{Kernel, read, write};
 use crate::gpu::recording::{Recording, Tensor};
+use crate::gpu::shader::{Shader, shader};
 
-static SHADER: Shader = Shader { name: "dropout.wgsl", source: include_str!("../../../wgsl/dropout.wgsl") };
+static SHADER: Shader = shader!("dropout.wgsl");
 
 crate::parameters! { struct Params { count: u32 } }
 

@@ -1,11 +1,11 @@
 //! Statistics of a tap and their perturbation (`feature_statistics.wgsl`).
 
 use super::{Chunks, moments, quads, reduce, u};
-use crate::gpu::kernel::{Kernel, Shader, read, write};
+use crate::gpu::kernel::{Kernel, read, write};
 use crate::gpu::recording::{Recording, Tensor};
+use crate::gpu::shader::{Shader, shader};
 
-static SHADER: Shader =
-    Shader { name: "feature_statistics.wgsl", source: include_str!("../../../wgsl/feature_statistics.wgsl") };
+static SHADER: Shader = shader!("feature_statistics.wgsl");
 
 crate::parameters! {
     struct Params {

@@ -1,10 +1,11 @@
 //! The small linear layers: squeeze-excite's and the classifier (`linear.wgsl`).
 
 use super::u;
-use crate::gpu::kernel::{Kernel, Shader, read, write};
+use crate::gpu::kernel::{Kernel, read, write};
 use crate::gpu::recording::{Recording, Tensor};
+use crate::gpu::shader::{Shader, shader};
 
-static SHADER: Shader = Shader { name: "linear.wgsl", source: include_str!("../../../wgsl/linear.wgsl") };
+static SHADER: Shader = shader!("linear.wgsl");
 
 crate::parameters! { struct Params { n: u32, k: u32, m: u32 } }
 

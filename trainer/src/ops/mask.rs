@@ -1,10 +1,11 @@
 //! Masks of dropout and drop-path, drawn where they are used (`mask.wgsl`).
 
 use super::u;
-use crate::gpu::kernel::{Kernel, Shader, read, write};
+use crate::gpu::kernel::{Kernel, read, write};
 use crate::gpu::recording::{Recording, Tensor};
+use crate::gpu::shader::{Shader, shader};
 
-static SHADER: Shader = Shader { name: "mask.wgsl", source: include_str!("../../../wgsl/mask.wgsl") };
+static SHADER: Shader = shader!("mask.wgsl");
 
 crate::parameters! { struct Params { n: u32, elements: u32, op: u32, rate: f32 } }
 

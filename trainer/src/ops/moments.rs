@@ -1,10 +1,11 @@
 //! Mean and biased variance of every channel over rows (`moments.wgsl`).
 
 use super::{Chunks, quads, u};
-use crate::gpu::kernel::{Kernel, Shader, read, write};
+use crate::gpu::kernel::{Kernel, read, write};
 use crate::gpu::recording::{Recording, Tensor};
+use crate::gpu::shader::{Shader, shader};
 
-static SHADER: Shader = Shader { name: "moments.wgsl", source: include_str!("../../../wgsl/moments.wgsl") };
+static SHADER: Shader = shader!("moments.wgsl");
 
 crate::parameters! {
     struct Params { groups: u32, rows: u32, quads: u32, rows_per_chunk: u32, chunks: u32 }

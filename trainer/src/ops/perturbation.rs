@@ -1,11 +1,11 @@
 //! Steps of FGSM and PGD on pixels (`perturbation.wgsl`).
 
 use super::{Chunks, reduce, u};
-use crate::gpu::kernel::{Kernel, Shader, read, write};
+use crate::gpu::kernel::{Kernel, read, write};
 use crate::gpu::recording::{Recording, Tensor};
+use crate::gpu::shader::{Shader, shader};
 
-static SHADER: Shader =
-    Shader { name: "perturbation.wgsl", source: include_str!("../../../wgsl/perturbation.wgsl") };
+static SHADER: Shader = shader!("perturbation.wgsl");
 
 crate::parameters! {
     struct Params { n: u32, pixels: u32, rows_per_chunk: u32, chunks: u32, eps: f32, size: f32 }

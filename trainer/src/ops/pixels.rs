@@ -1,10 +1,11 @@
 //! The border between 8-bit pictures and the network (`pixels.wgsl`).
 
 use super::u;
-use crate::gpu::kernel::{Kernel, Shader, read, write};
+use crate::gpu::kernel::{Kernel, read, write};
 use crate::gpu::recording::{Recording, Tensor};
+use crate::gpu::shader::{Shader, shader};
 
-static SHADER: Shader = Shader { name: "pixels.wgsl", source: include_str!("../../../wgsl/pixels.wgsl") };
+static SHADER: Shader = shader!("pixels.wgsl");
 
 crate::parameters! {
     struct Params {

@@ -3,11 +3,11 @@
 
 use super::activation::Folded;
 use super::{CONVOLUTION, Chunks, FOLDED_CONVOLUTION, reduce, u};
-use crate::gpu::kernel::{Kernel, Shader, read, write};
+use crate::gpu::kernel::{Kernel, read, write};
 use crate::gpu::recording::{Kind, Recording, Tensor};
+use crate::gpu::shader::{Shader, shader};
 
-static SHADER: Shader =
-    Shader { name: "pointwise.wgsl", source: include_str!("../../../wgsl/pointwise.wgsl") };
+static SHADER: Shader = shader!("pointwise.wgsl");
 
 crate::parameters! {
     struct Params { m: u32, k: u32, n: u32, rows_per_chunk: u32, chunks: u32, activation: u32 }
@@ -19,8 +19,7 @@ static BACKWARD_INPUT: Kernel = Kernel::new::<Params>(&SHADER, "backward_input",
 static BACKWARD_WEIGHT: Kernel =
     Kernel::new::<Params>(&SHADER, "backward_weight", &[read("x"), read("dy"), write("partial")]);
 
-static SOFTWARE: Shader =
-    Shader { name: "pointwise_software.wgsl", source: include_str!("../../../wgsl/pointwise_software.wgsl") };
+static SOFTWARE: Shader = shader!("pointwise_software.wgsl");
 
 crate::parameters! {
     struct Product { m: u32, k: u32, n: u32, activation: u32 }
@@ -47,8 +46,7 @@ static BACKWARD_WEIGHT_SOFTWARE: Kernel = Kernel::software::<Gradient>(
 static BACKWARD_16: Kernel = Kernel::software::<Product>(&SOFTWARE, "backward_16", CONVOLUTION);
 static BACKWARD_24: Kernel = Kernel::software::<Product>(&SOFTWARE, "backward_24", CONVOLUTION);
 
-static TILED: Shader =
-    Shader { name: "pointwise_tiled.wgsl", source: include_str!("../../../wgsl/pointwise_tiled.wgsl") };
+static TILED: Shader = shader!("pointwise_tiled.wgsl");
 
 crate::parameters! {
     struct Tiled { rows: u32, inner: u32, columns: u32, across: u32, rows_per_chunk: u32, activation: u32 }

@@ -1,10 +1,11 @@
 //! Global average pool (`pool.wgsl`, forward through `reduce.wgsl`).
 
 use super::{quads, reduce, u};
-use crate::gpu::kernel::{Kernel, Shader, read, write};
+use crate::gpu::kernel::{Kernel, read, write};
 use crate::gpu::recording::{Recording, Tensor};
+use crate::gpu::shader::{Shader, shader};
 
-static SHADER: Shader = Shader { name: "pool.wgsl", source: include_str!("../../../wgsl/pool.wgsl") };
+static SHADER: Shader = shader!("pool.wgsl");
 
 crate::parameters! { struct Params { n: u32, area: u32, quads: u32 } }
 

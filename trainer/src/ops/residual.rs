@@ -1,10 +1,11 @@
 //! Sum of two tensors (`residual.wgsl`).
 
 use super::u;
-use crate::gpu::kernel::{Kernel, Shader, read, write};
+use crate::gpu::kernel::{Kernel, read, write};
 use crate::gpu::recording::{Recording, Tensor};
+use crate::gpu::shader::{Shader, shader};
 
-static SHADER: Shader = Shader { name: "residual.wgsl", source: include_str!("../../../wgsl/residual.wgsl") };
+static SHADER: Shader = shader!("residual.wgsl");
 
 crate::parameters! { struct Params { quads: u32 } }
 

@@ -1,11 +1,11 @@
 //! Features times a gate a channel and picture (`squeeze_excite.wgsl`).
 
 use super::{Chunks, quads, reduce, u};
-use crate::gpu::kernel::{Kernel, Shader, read, write};
+use crate::gpu::kernel::{Kernel, read, write};
 use crate::gpu::recording::{Recording, Tensor};
+use crate::gpu::shader::{Shader, shader};
 
-static SHADER: Shader =
-    Shader { name: "squeeze_excite.wgsl", source: include_str!("../../../wgsl/squeeze_excite.wgsl") };
+static SHADER: Shader = shader!("squeeze_excite.wgsl");
 
 crate::parameters! { struct Params { n: u32, area: u32, quads: u32, rows_per_chunk: u32, chunks: u32 } }
 
