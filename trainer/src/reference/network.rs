@@ -37,7 +37,7 @@ impl From<&Weights> for State {
 pub enum Mode<'a> {
     /// Batch-norms use the batch's own moments.
     Train {
-        /// One key an image for the masks of dropout and drop-path ([`super::random`]),
+        /// One key an image for the masks of dropout and drop-path ([`super::mask`]),
         /// the op's number being the node's place in `graph.nodes`; none without masks.
         masks: Option<&'a [u64]>,
     },
