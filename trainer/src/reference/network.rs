@@ -1,9 +1,10 @@
 //! The whole network in f64, walking the same [`Graph`] as the GPU's plans and the
 //! ONNX writer, node by node over the reference ops.
 
-use super::batch_norm::{self, Moments};
+use super::batch_norm;
 use super::cross_entropy;
 use super::feature_statistics::{self, Flow, Sharing, Statistics, Tap};
+use super::moments::Moments;
 use crate::model::graph::{Graph, ValueId};
 use crate::model::weights::{Running, Weights, from_device_layout};
 use step::Step;
@@ -36,7 +37,7 @@ impl From<&Weights> for State {
 pub enum Mode<'a> {
     /// Batch-norms use the batch's own moments.
     Train {
-        /// One key an image for the masks of dropout and drop-path ([`super::random`]),
+        /// One key an image for the masks of dropout and drop-path ([`super::mask`]),
         /// the op's number being the node's place in `graph.nodes`; none without masks.
         masks: Option<&'a [u64]>,
     },
