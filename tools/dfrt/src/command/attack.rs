@@ -7,7 +7,7 @@ mod networks;
 #[path = "attack/no_gradients.rs"]
 mod networks;
 mod radius;
-mod words;
+mod table;
 
 #[cfg(feature = "train")]
 pub use case::Case;
@@ -245,7 +245,7 @@ impl Attack {
         let report = self.judged(bench, threat, out, deadline)?.report;
         warn_of_the_classes([&report]);
         output::passed_over("unreadable pictures", &report.skipped, Some(&out.join("attack.json")));
-        if self.json { output::json(&report) } else { output::say(words::attack(&report, out)) }
+        if self.json { output::json(&report) } else { output::say(table::of_attack(&report, out)) }
     }
 
     /// At every radius; the time is shared out evenly.
@@ -269,7 +269,7 @@ impl Attack {
         warn_of_the_classes(&reports);
         let found = Sweep::of(reports);
         sweep::write(out, &found, &samples)?;
-        if self.json { output::json(&found) } else { output::say(words::sweep(&found, out)) }
+        if self.json { output::json(&found) } else { output::say(table::of_sweep(&found, out)) }
     }
 
     fn judged(

@@ -6,8 +6,8 @@ mod faces;
 mod forge;
 mod index;
 mod join;
+mod replace;
 mod synth;
-mod whole;
 
 use anyhow::Result;
 use argh::FromArgs;

@@ -1,7 +1,7 @@
 //! `dfrt import`: a RUN of weights from elsewhere.
 
 #[cfg(feature = "train")]
-mod running;
+mod run;
 
 use super::reading::{Triple, triple};
 use argh::FromArgs;

@@ -3,7 +3,7 @@
 #[cfg(feature = "train")]
 mod options;
 #[cfg(feature = "train")]
-mod running;
+mod run;
 
 use super::reading::{Triple, triple};
 use argh::FromArgs;

@@ -1,6 +1,6 @@
 //! `dfrt data forge`: fakes made from real photographs.
 
-use super::whole;
+use super::replace;
 use crate::failure;
 use crate::output;
 use crate::progress::Task;
@@ -73,11 +73,11 @@ impl Forge {
     pub fn run(self) -> Result<()> {
         let order = self.order()?;
         order.check().map_err(failure::usage)?;
-        let forged = whole::make(&self.out, &forged::PARTS, self.force, |out| {
+        let forged = replace::fill_or_replace(&self.out, &forged::PARTS, self.force, |out| {
             let task = Task::new("forged");
             Ok(order.make(&self.photos, out, &|done, total| task.set(done, total, ""))?)
         })?;
-        let pictures = whole::total(&forged.summary);
+        let pictures = replace::count_pictures(&forged.summary);
         output::passed_over(&format!("files of {}", self.photos.display()), &forged.passed_over, None);
         if self.json {
             return output::json(&json!({

@@ -1,6 +1,6 @@
 //! `dfrt data synth`: the drawn demo set.
 
-use super::whole;
+use super::replace;
 use crate::failure;
 use crate::output;
 use crate::progress::Task;
@@ -56,8 +56,8 @@ impl Synth {
             return Err(failure::usage(SynthError::Size { size }));
         }
         let out = self.out.display();
-        let summary = whole::make(&self.out, &DRAWN, self.force, |out| self.draw(out))?;
-        let (pictures, skipped) = (whole::total(&summary), summary.skipped);
+        let summary = replace::fill_or_replace(&self.out, &DRAWN, self.force, |out| self.draw(out))?;
+        let (pictures, skipped) = (replace::count_pictures(&summary), summary.skipped);
         if self.json {
             return output::json(
                 &json!({ "out": self.out, "pictures": pictures, "parts": summary.parts, "skipped": skipped }),

@@ -1,4 +1,4 @@
-//! The result of an attack, a suite or a sweep as a table in words.
+//! The tables in words of an attack, a suite or a sweep.
 
 use crate::output::{self, Lines};
 use dfrt_runtime::attack::distances::MinimalDistance;
@@ -8,8 +8,8 @@ use dfrt_runtime::attack::threat::Norm;
 use dfrt_runtime::report;
 use std::path::Path;
 
-/// The table in words.
-pub fn attack(report: &AttackReport, out: &Path) -> String {
+/// The table of one radius.
+pub fn of_attack(report: &AttackReport, out: &Path) -> String {
     let survivors = report.n_clean_correct - report.certified_8bit;
     let intervals = &report.intervals;
     let mut lines = Lines::default();
@@ -147,7 +147,7 @@ fn verdicts(lines: &mut Lines, gates: &[Gate], unreliable: bool) {
 }
 
 /// The table of several radii.
-pub fn sweep(sweep: &Sweep, out: &Path) -> String {
+pub fn of_sweep(sweep: &Sweep, out: &Path) -> String {
     let mut lines = Lines::default();
     let first = &sweep.points[0];
     lines.add("clean accuracy", output::percent_between(&first.intervals.clean_accuracy));
