@@ -36,6 +36,7 @@ use self::result::Gate;
 use self::threat::{Norm, Threat};
 use crate::data::manifest::Label;
 use crate::detector::oracle::OracleError;
+use crate::names::named;
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -88,6 +89,8 @@ pub enum Goal {
     /// same, where there is one.
     Nearest,
 }
+
+named!(Goal, "goal", [Nearest = "nearest", Inside = "inside"]);
 
 impl Goal {
     /// The norm of the distances that a search after it measures within `threat`; none where
