@@ -1,6 +1,7 @@
 //! Running `dfrt train`.
 
 use super::{Batch, RUN_FILES, Train};
+use crate::command::options::check_resume;
 use crate::conventions;
 use crate::failure;
 use crate::lock::Lock;
@@ -20,9 +21,7 @@ use std::path::Path;
 impl Train {
     /// Does it.
     pub fn run(self) -> Result<()> {
-        if self.resume && self.force {
-            return Err(failure::usage("--resume and --force exclude each other; see `dfrt train --help`"));
-        }
+        check_resume("train", self.resume, self.force)?;
         let _lock = Lock::of(&self.out)?;
         let mut settings = if self.resume { self.resumed()? } else { self.begun()? };
         if self.resume
