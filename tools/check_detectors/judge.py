@@ -198,7 +198,7 @@ def attacked(case, path, arguments, judgement, options=()):
     attack = [arguments.dfrt, "attack", "--model", path, "--data", arguments.data, *options, "--method", "square"]
     attack += ["--limit", arguments.limit, "--queries", arguments.queries, "--force", "--out", out]
     commands = [attack, [arguments.dfrt, "verify", out]]
-    commands += [[arguments.dfrt, "bench", "--model", path, "--runs", 3, "--out", path.parent / "bench.json"]]
+    commands += [[arguments.dfrt, "bench", "model", "--model", path, "--runs", 3, "--out", path.parent / "bench.json"]]
     commands += [[arguments.dfrt, "inspect", path]]
     for command in commands:
         ended = called(command)

@@ -9,7 +9,7 @@ square, resize it bicubically with a filter that is widened when shrinking, swap
 right in half of the cases, shuffle every epoch anew and leave an incomplete last batch out.
 PyTorch: a worker a core, workers that live on between epochs, PIL, then what torchvision's
 ToTensor does (float32 in [0, 1], channels first); with --uint8 bytes stay bytes, the least
-that a DataLoader can hand over. dfrt: `dfrt bench --loading`, 8-bit pixels as the GPU takes
+that a DataLoader can hand over. dfrt: `dfrt bench loading`, 8-bit pixels as the GPU takes
 them, which makes floats of them itself.
 
 Every file is read once beforehand, so that both find the files in the system's memory.
@@ -90,8 +90,8 @@ def pytorch(pictures, args):
 
 
 def dfrt(args):
-    """The object of `dfrt bench --loading --json`."""
-    command = [args.dfrt, "bench", "--loading", "--data", args.data, "--res", args.res]
+    """The object of `dfrt bench loading --json`."""
+    command = [args.dfrt, "bench", "loading", "--data", args.data, "--res", args.res]
     command += ["--batch", args.batch, "--epochs", args.epochs, "--threads", max(args.workers, 1), "--json"]
     ran = subprocess.run(list(map(str, command)), check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(ran.stdout)

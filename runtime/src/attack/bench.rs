@@ -23,7 +23,7 @@ const ROUNDS: usize = 3;
 /// So far below every logit that no picture is ever turned over.
 const THRESHOLD: f32 = -1e4;
 
-/// The object of `dfrt bench --model M --square --json`.
+/// The object of `dfrt bench model --model M --square --json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SearchBench {
     /// Queries a second over all threads; the median of the rounds, as all figures.

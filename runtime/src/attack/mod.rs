@@ -27,6 +27,7 @@ pub mod verify;
 
 use self::query::Query;
 use crate::detector::oracle::OracleError;
+use crate::names::named;
 use crate::results::attack::{Gate, GradientCount};
 use crate::sample::Label;
 use crate::threat::{Norm, Threat};
@@ -82,6 +83,8 @@ pub enum Goal {
     /// same, where there is one.
     Nearest,
 }
+
+named!(Goal, "goal", [Nearest = "nearest", Inside = "inside"]);
 
 impl Goal {
     /// The norm of the distances that a search after it measures within `threat`; none where

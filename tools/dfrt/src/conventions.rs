@@ -9,22 +9,11 @@ use dfrt_trainer::model::conventions::{Conventions, Family, listed};
 use dfrt_trainer::model::import::{Choices, Head, Imported, Source};
 use dfrt_trainer::train::settings::Settings;
 
-/// What the options ask for of the architecture `arch`; one of its own goes before the
-/// family's.
+/// What the options ask for of the architecture `arch`: its `own` go before the family's.
 ///
 /// # Errors
-/// Wrong usage: an unknown family or border rule.
-pub fn asked(
-    arch: &str,
-    family: Option<&str>,
-    padding: Option<&str>,
-    bn_eps: Option<f32>,
-    mean: Option<[f32; 3]>,
-    std: Option<[f32; 3]>,
-) -> Result<Conventions> {
-    let family = family.map(Family::named).transpose().map_err(failure::usage)?;
-    let padding = padding.map(str::parse).transpose().map_err(failure::usage)?;
-    let own = Conventions { padding, bn_eps, mean, std };
+/// An unknown architecture.
+pub fn asked(arch: &str, family: Option<Family>, own: Conventions) -> Result<Conventions> {
     let Some(family) = family else { return Ok(own) };
     Ok(own.or(family.conventions(Architecture::named(arch)?)))
 }

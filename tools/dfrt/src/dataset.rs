@@ -73,7 +73,9 @@ fn choose(
     classes: Classes,
     limit: Option<usize>,
 ) -> Result<Chosen> {
-    check_limit(limit, classes)?;
+    if classes == Classes::Both {
+        check_limit(limit)?;
+    }
     let path = match data {
         Some(path) => path.to_owned(),
         None => named_by(metadata)?,
@@ -107,16 +109,13 @@ fn choose(
     Ok(Chosen { name: path.display().to_string(), split, all, chosen })
 }
 
-/// Whether `--limit` leaves a picture of each of the `classes`.
+/// Whether `--limit` leaves a picture of both classes.
 ///
 /// # Errors
 /// Wrong usage: fewer.
-pub fn check_limit(limit: Option<usize>, classes: Classes) -> Result<()> {
-    match (limit, classes) {
-        (Some(0), Classes::Only(_) | Classes::Any) => {
-            Err(failure::usage("--limit 0: too few; give 1 or more"))
-        }
-        (Some(limit @ 0..2), Classes::Both) => {
+pub fn check_limit(limit: Option<usize>) -> Result<()> {
+    match limit {
+        Some(limit @ 0..2) => {
             Err(failure::usage(format!("--limit {limit}: too few; give 2 or more, to have both classes")))
         }
         _ => Ok(()),

@@ -89,6 +89,13 @@ pub fn thousands(count: u64) -> String {
     text
 }
 
+/// A number with three digits that say something: "0.0123", "1.23", "12.3", "1235".
+#[cfg(feature = "train")]
+pub fn three_digits(value: f64) -> String {
+    let digits = if value > 0.0 { (2.0 - value.log10().floor()).clamp(0.0, 6.0) as usize } else { 0 };
+    format!("{value:.digits$}")
+}
+
 /// "0.4 s", "45 s", "3 min 20 s", "2 h 5 min".
 pub fn duration(seconds: f64) -> String {
     let seconds = if seconds.is_finite() { seconds.max(0.0) } else { 0.0 };
@@ -132,6 +139,11 @@ mod tests {
         assert_eq!(["0", "999", "1,000", "1,234,567"], [0, 999, 1000, 1_234_567].map(thousands));
         assert_eq!(["0.0 s", "9.4 s", "10 s"], [f64::NAN, 9.44, 9.6].map(duration));
         assert_eq!(["59 s", "1 min 0 s", "2 h 5 min"], [59.4, 60.0, 7500.0].map(duration));
+        #[cfg(feature = "train")]
+        assert_eq!(
+            ["0", "0.0123", "1.23", "12.3", "123", "1234"],
+            [0.0, 0.012_34, 1.234, 12.34, 123.4, 1234.5].map(three_digits)
+        );
         let half = Estimate { value: 0.5, low: 0.25, high: 0.75 };
         assert_eq!(percent_between(&half), "50.0 % (25.0 to 75.0)");
         let mut lines = Lines::default();

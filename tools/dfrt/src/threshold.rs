@@ -15,6 +15,7 @@ use dfrt_runtime::results::evaluation::ThresholdSource;
 use dfrt_runtime::sample::{Sample, Split};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 /// What the user says.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,25 +36,24 @@ impl Choice {
     }
 }
 
-/// Understands `0.7`, `p:0.6` and `auto:VAL`.
-pub fn choice(text: &str) -> Result<Choice, String> {
-    let usual = "give a logit (0.7), a probability (p:0.6) or validation data (auto:val.csv)";
-    if let Some(data) = text.strip_prefix("auto:") {
-        return match data.is_empty() {
-            true => Err(format!("threshold {text:?} names no data; {usual}")),
-            false => Ok(Choice::Auto(data.into())),
+/// `0.7`, `p:0.6` and `auto:VAL`.
+impl FromStr for Choice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let usual = "give a logit (0.7), a probability (p:0.6) or validation data (auto:val.csv)";
+        if let Some(data) = text.strip_prefix("auto:").filter(|data| !data.is_empty()) {
+            return Ok(Self::Auto(data.into()));
+        }
+        let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
+        let logit = match text.strip_prefix("p:") {
+            Some(share) => number(share)
+                .filter(|share| *share > 0.0 && *share < 1.0)
+                .map(|share| (share / (1.0 - share)).ln()),
+            None => number(text),
         };
+        logit.map(|logit| Self::Logit(logit, text.to_owned())).ok_or_else(|| usual.to_owned())
     }
-    let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
-    let logit = match text.strip_prefix("p:") {
-        Some(share) => number(share)
-            .filter(|share| *share > 0.0 && *share < 1.0)
-            .map(|share| (share / (1.0 - share)).ln()),
-        None => number(text),
-    };
-    logit
-        .map(|logit| Choice::Logit(logit, text.to_owned()))
-        .ok_or_else(|| format!("threshold {text:?} is none; {usual}"))
 }
 
 /// Has `oracle`, which is `model`, judge by the threshold of `choice`, or else by its own;
@@ -211,6 +211,7 @@ mod tests {
 
     #[test]
     fn logits_probabilities_and_data_are_told_apart() {
+        let choice = |text: &str| text.parse::<Choice>();
         assert_eq!(choice("-1.5"), Ok(Choice::Logit(-1.5, "-1.5".to_owned())));
         assert_eq!(choice("p:0.5"), Ok(Choice::Logit(0.0, "p:0.5".to_owned())));
         let Ok(Choice::Logit(logit, _)) = choice("p:0.7") else { panic!("a probability") };

@@ -40,3 +40,11 @@ impl Method {
         }
     }
 }
+
+impl std::str::FromStr for Method {
+    type Err = UnknownMethod;
+
+    fn from_str(name: &str) -> Result<Self, UnknownMethod> {
+        Self::named(name)
+    }
+}

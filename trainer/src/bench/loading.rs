@@ -1,4 +1,4 @@
-//! How fast training pictures are fed: the object of `dfrt bench --loading --json`. No
+//! How fast training pictures are fed: the object of `dfrt bench loading --json`. No
 //! GPU takes part, so that what is measured is what a GPU could be given at most.
 
 use crate::train::dataset::{DatasetError, TrainingPictures};

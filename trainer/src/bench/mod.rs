@@ -73,6 +73,14 @@ impl Work {
     }
 }
 
+impl std::str::FromStr for Work {
+    type Err = UnknownWork;
+
+    fn from_str(name: &str) -> Result<Self, UnknownWork> {
+        Self::named(name)
+    }
+}
+
 /// What is measured and how.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {

@@ -1,4 +1,4 @@
-//! Step times: the object of `dfrt bench --train --json`.
+//! Step times: the object of `dfrt bench train --json`.
 
 use super::ceilings::{self, Ceilings};
 use super::products;

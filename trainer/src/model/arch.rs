@@ -253,6 +253,14 @@ impl Architecture {
     }
 }
 
+impl FromStr for &'static Architecture {
+    type Err = UnknownArchitecture;
+
+    fn from_str(name: &str) -> Result<Self, UnknownArchitecture> {
+        Architecture::named(name)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -127,6 +127,14 @@ impl Family {
     }
 }
 
+impl std::str::FromStr for Family {
+    type Err = BadConvention;
+
+    fn from_str(name: &str) -> Result<Self, BadConvention> {
+        Self::named(name)
+    }
+}
+
 /// Numbers of the channels as options have them: "0.485,0.456,0.406".
 pub fn listed(channels: [f32; 3]) -> String {
     channels.map(|value| value.to_string()).join(",")

@@ -1,6 +1,7 @@
 //! How a film's YCbCr becomes RGB: by what its stream says, by one rule where it does not
 //! say it, and not at all where ffmpeg would get it wrong.
 
+use crate::names::named;
 use serde::Serialize;
 use std::collections::HashMap;
 
@@ -18,6 +19,8 @@ pub enum Untagged {
     /// BT.709 from 1280 pixels across or 577 lines on, else BT.601, as the player mpv does.
     Size,
 }
+
+named!(Untagged, "colour matrix", [Bt601 = "bt601", Bt709 = "bt709", Size = "size"]);
 
 /// What a video stream says of its colours, in ffprobe's words.
 #[derive(Clone, Debug, Default, PartialEq)]

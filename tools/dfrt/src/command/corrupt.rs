@@ -1,6 +1,7 @@
 //! `dfrt corrupt`: a detector on pictures made worse without an adversary.
 
-use super::reading::with_reading;
+use super::options::{options, use_threads};
+use super::values::List;
 use crate::dataset;
 use crate::lock;
 use crate::model;
@@ -9,7 +10,6 @@ use crate::place;
 use crate::progress::Task;
 use crate::threshold;
 use anyhow::{Result, bail};
-use argh::FromArgs;
 use dfrt_runtime::data::corruption::Corruption;
 use dfrt_runtime::data::picture;
 use dfrt_runtime::detector::corrupted;
@@ -20,75 +20,35 @@ use dfrt_runtime::metrics::Estimate;
 use dfrt_runtime::report;
 use dfrt_runtime::results::corruption::Corrupted;
 use dfrt_runtime::sample::Split;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-with_reading! {
+options! {
 /// measure a model on pictures made worse: jpeg, noise, blur, pixelate, contrast, resize,
 /// five levels each
-#[derive(FromArgs)]
 #[argh(
-    subcommand,
     name = "corrupt",
-    help_triggers("-h", "--help", "help"),
     example = "{command_name} --model gr.onnx --data faces\n\
     {command_name} --model gr.onnx --only jpeg,resize --limit 400 --json",
     note = "Corruptions work on the picture that the detector sees, after cropping and resizing. The folder holds \
     corrupt.json, corrupt.csv and plots. Intervals are bootstrapped over persons or videos."
 )]
 pub struct Corrupt {
-    /// an .onnx file or a RUN
-    #[argh(option)]
-    model: PathBuf,
+    model,
     /// manifest or folder (default: the data set that the model names)
     #[argh(option)]
     data: Option<PathBuf>,
-    /// train, val or test (default test)
-    #[argh(option)]
-    split: Option<Split>,
-    /// logit above which a picture is called fake (default: the model's own, else 0); p:0.7
-    /// says a probability, auto:VAL takes the best one on the val split of that data set
-    #[argh(option, from_str_fn(crate::threshold::choice))]
-    threshold: Option<threshold::Choice>,
+    split, threshold,
     /// corruptions, a list of jpeg, gaussian-noise, gaussian-blur, pixelate, contrast, resize
     /// (default: all)
-    #[argh(option, from_str_fn(kinds))]
-    only: Option<Kinds>,
-    /// pictures at most, balanced over the classes, the same ones each time
     #[argh(option)]
-    limit: Option<usize>,
-    /// seed of the noise (default 0)
-    #[argh(option, default = "0")]
-    seed: u64,
+    only: Option<List<Corruption>>,
+    limit, seed,
     /// folder for the results (default MODEL-corrupt)
     #[argh(option)]
     out: Option<PathBuf>,
-    /// replace earlier results
-    #[argh(switch)]
-    force: bool,
-    /// threads (default: one a processor)
-    #[argh(option)]
-    threads: Option<usize>,
-    /// print the result as JSON
-    #[argh(switch)]
-    json: bool,
-    /// side of the input in pixels, for a file of another program that leaves it open
-    #[argh(option)]
-    res: Option<usize>,
+    force, threads, json, reading,
 }
-}
-
-/// A list of corruptions.
-struct Kinds(Vec<Corruption>);
-
-fn kinds(text: &str) -> Result<Kinds, String> {
-    let mut kinds = Vec::new();
-    for name in text.split(',').map(str::trim) {
-        let kind = name.parse()?;
-        if !kinds.contains(&kind) {
-            kinds.push(kind);
-        }
-    }
-    Ok(Kinds(kinds))
 }
 
 /// What it leaves in its folder.
@@ -97,8 +57,7 @@ const OWN: [&str; 3] = ["corrupt.json", "corrupt.csv", "plots"];
 impl Corrupt {
     /// Does it.
     pub fn run(self) -> Result<()> {
-        dataset::check_limit(self.limit, dataset::Classes::Any)?;
-        super::use_threads(self.threads)?;
+        use_threads(self.threads)?;
         let model = Model::find(&self.model)?;
         let out = self.out.clone().unwrap_or_else(|| format!("{}-corrupt", model.stem()).into());
         let _lock = lock::of(&out)?;
@@ -124,11 +83,13 @@ impl Corrupt {
             threshold_from: Some(detector.threshold_source()),
             seed: self.seed,
         };
-        let all = Kinds(Corruption::ALL.to_vec());
-        let kinds = &self.only.as_ref().unwrap_or(&all).0;
+        let mut kinds = self.only.as_ref().map_or_else(|| Corruption::ALL.to_vec(), |only| only.0.clone());
+        // Each once, in the order in which they are named.
+        let mut named = HashSet::new();
+        kinds.retain(|kind| named.insert(kind.name()));
         let task = Task::new("corrupted");
         let progress = |done, total| task.set(done, total, "");
-        let found = corrupted::measure(&oracle, &data.chosen, &subject, kinds, &progress)?;
+        let found = corrupted::measure(&oracle, &data.chosen, &subject, &kinds, &progress)?;
         drop(task);
         if self.force {
             place::clear(&out, &OWN)?;

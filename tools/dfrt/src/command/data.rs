@@ -6,14 +6,16 @@ mod faces;
 mod forge;
 mod index;
 mod join;
+mod replace;
 mod synth;
-mod whole;
 
 use anyhow::Result;
 use argh::FromArgs;
+use dfrt_runtime::data::layouts::{self, LAYOUTS};
 use dfrt_runtime::data::manifest::Manifest;
 use serde_json::json;
 use std::path::Path;
+use std::str::FromStr;
 
 /// make, list and audit data sets
 #[derive(FromArgs)]
@@ -30,7 +32,7 @@ pub struct Data {
 
 #[derive(FromArgs)]
 #[argh(subcommand)]
-enum Command {
+pub enum Command {
     Synth(synth::Synth),
     Forge(forge::Forge),
     Index(index::Index),
@@ -38,6 +40,30 @@ enum Command {
     Extract(extract::Options),
     Faces(faces::Faces),
     Audit(audit::AuditSet),
+}
+
+/// The name of a layout, or `auto` for the one that is recognised.
+#[derive(Debug, PartialEq, Eq)]
+struct LayoutName(String);
+
+impl LayoutName {
+    const AUTO: &str = "auto";
+}
+
+impl Default for LayoutName {
+    fn default() -> Self {
+        Self(Self::AUTO.to_owned())
+    }
+}
+
+impl FromStr for LayoutName {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let known = name == Self::AUTO || LAYOUTS.iter().any(|layout| layout.name() == name);
+        let wrong = || format!("choose {} or one of {}", Self::AUTO, layouts::names());
+        if known { Ok(Self(name.to_owned())) } else { Err(wrong()) }
+    }
 }
 
 /// What is said of a manifest that has been written to `out`.

@@ -1,22 +1,18 @@
 //! `dfrt devices`: what can train here.
 
+use super::options::options;
 use anyhow::Result;
-use argh::FromArgs;
 
+options! {
 /// list the GPUs that can train, and which one would be used
-#[derive(FromArgs)]
 #[argh(
-    subcommand,
     name = "devices",
-    help_triggers("-h", "--help", "help"),
     example = "{command_name} --json",
     note = "The index is what --device takes. Discrete GPUs come before integrated, virtual and software ones."
 )]
 pub struct Devices {
-    /// print the list as JSON
-    #[argh(switch)]
-    #[cfg_attr(not(feature = "train"), allow(dead_code, reason = "there is no list in this build"))]
-    json: bool,
+    json,
+}
 }
 
 impl Devices {

@@ -2,7 +2,8 @@
 
 mod across;
 
-use super::reading::with_reading;
+use super::options::{options, use_threads};
+use super::values::Names;
 use crate::dataset;
 use crate::model;
 use crate::output::{self, Lines};
@@ -10,23 +11,20 @@ use crate::place;
 use crate::progress::Task;
 use crate::threshold;
 use anyhow::Result;
-use argh::FromArgs;
 use dfrt_runtime::data::selection::Chosen;
 use dfrt_runtime::detector::evaluate;
 use dfrt_runtime::detector::model::Model;
 use dfrt_runtime::detector::session::TractOracle;
 use dfrt_runtime::metrics::{Estimate, Metrics};
-use dfrt_runtime::results::evaluation::{Evaluation, Score, scores_path};
+use dfrt_runtime::results::evaluation::scores_path;
+use dfrt_runtime::results::evaluation::{Evaluation, Score};
 use dfrt_runtime::sample::Split;
 use std::path::{Path, PathBuf};
 
-with_reading! {
+options! {
 /// measure a model on clean pictures: accuracy, AUC, calibration, with 95 % intervals
-#[derive(FromArgs)]
 #[argh(
-    subcommand,
     name = "eval",
-    help_triggers("-h", "--help", "help"),
     example = "{command_name} --model gr.onnx --data faces --out eval.json\n\
     {command_name} --model gr.onnx --data ffpp.csv --data celeb-df.csv --data dfdc.csv --out across.json",
     note = "Beside eval.json it writes scores.csv, the logit of every picture (beside NAME.json, \
@@ -35,49 +33,23 @@ with_reading! {
     NAME.json holds `evaluations`, NAME.csv a line for each data set, its videos and its subsets."
 )]
 pub struct Eval {
-    /// an .onnx file or a RUN
-    #[argh(option)]
-    model: PathBuf,
+    model,
     /// manifest or folder (default: the data set that the model names); several for a table
     /// of one model across data sets
     #[argh(option)]
     data: Vec<PathBuf>,
-    /// train, val or test (default test)
-    #[argh(option)]
-    split: Option<Split>,
+    split,
     /// subsets to measure on, a,b,…; a class of which none is named stays whole
     #[argh(option)]
-    test_subsets: Vec<String>,
-    /// logit above which a picture is called fake (default: the model's own, else 0); p:0.7
-    /// says a probability, auto:VAL takes the best one on the val split of that data set
-    #[argh(option, from_str_fn(crate::threshold::choice))]
-    threshold: Option<threshold::Choice>,
-    /// file for the result; without it the result is printed only
-    #[argh(option)]
-    out: Option<PathBuf>,
-    /// pictures at most, balanced over the classes, the same ones each time
-    #[argh(option)]
-    limit: Option<usize>,
-    /// threads (default: one a processor)
-    #[argh(option)]
-    threads: Option<usize>,
-    /// replace earlier results
-    #[argh(switch)]
-    force: bool,
-    /// print the result as JSON
-    #[argh(switch)]
-    json: bool,
-    /// side of the input in pixels, for a file of another program that leaves it open
-    #[argh(option)]
-    res: Option<usize>,
+    test_subsets: Vec<Names>,
+    threshold, out_file, limit, threads, force, json, reading,
 }
 }
 
 impl Eval {
     /// Does it.
     pub fn run(self) -> Result<()> {
-        dataset::check_limit(self.limit, dataset::Classes::Any)?;
-        super::use_threads(self.threads)?;
+        use_threads(self.threads)?;
         if self.data.len() > 1 {
             return self.across();
         }
@@ -90,7 +62,8 @@ impl Eval {
         let metadata = oracle.detector().metadata();
         let split = self.split.or(metadata.and_then(|known| known.split)).unwrap_or(Split::Test);
         let data = self.data.first().map(PathBuf::as_path);
-        let data = dataset::open_subsets(data, metadata, split, &self.subsets(), self.limit)?;
+        let subsets = Names::all(&self.test_subsets);
+        let data = dataset::open_subsets(data, metadata, split, &subsets, self.limit)?;
         model::check_classes(&model, oracle.detector(), &[&data.chosen])?;
         threshold::settle(&mut oracle, &model, self.threshold.as_ref(), &[&data.chosen])?;
         let (evaluation, scores) = evaluate(&model, &oracle, &data)?;
@@ -108,13 +81,6 @@ impl Eval {
         } else {
             output::say(table(&evaluation, self.out.as_deref()))
         }
-    }
-}
-
-impl Eval {
-    /// The subsets that are named, in whichever way.
-    fn subsets(&self) -> Vec<String> {
-        super::listed(&self.test_subsets)
     }
 }
 

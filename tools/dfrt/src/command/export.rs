@@ -3,21 +3,19 @@
 #[cfg(feature = "train")]
 mod writing;
 
-use argh::FromArgs;
+use super::options::options;
+use super::values::{count, trained::Scheme};
 use std::path::PathBuf;
 
+options! {
 /// write a RUN's best weights as ONNX (opset 17) with normalisation inside, or as safetensors
 /// under the names of other programs
-#[derive(FromArgs)]
 #[argh(
-    subcommand,
     name = "export",
-    help_triggers("-h", "--help", "help"),
     example = "{command_name} runs/gr --out gr.onnx\n\
     {command_name} runs/gr --out gr.safetensors --names timm",
     note = "The ONNX file says what it is: architecture, resolution, threshold, data, seed, method, hashes."
 )]
-#[cfg_attr(not(feature = "train"), allow(dead_code, reason = "this build cannot export"))]
 pub struct Export {
     /// RUN that `dfrt train` wrote
     #[argh(positional)]
@@ -26,14 +24,13 @@ pub struct Export {
     #[argh(option)]
     out: PathBuf,
     /// pictures a run, fixed (default: any number)
-    #[argh(option)]
+    #[argh(option, from_str_fn(count))]
     batch: Option<usize>,
     /// safetensors: whose names, torchvision (default), timm or efficientnet-pytorch
     #[argh(option)]
-    names: Option<String>,
-    /// replace an earlier file
-    #[argh(switch)]
-    force: bool,
+    names: Option<Scheme>,
+    force,
+}
 }
 
 impl Export {

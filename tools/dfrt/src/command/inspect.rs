@@ -1,37 +1,28 @@
 //! `dfrt inspect`: what a model's file proves, what was probed, and what must be said.
 
-use super::reading::with_reading;
+use super::options::options;
 use crate::output;
 use anyhow::Result;
-use argh::FromArgs;
 use dfrt_runtime::detector::inspect::{self, Inspection};
 use dfrt_runtime::detector::model::Model;
 use dfrt_runtime::detector::settle::{Answer, Source};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-with_reading! {
+options! {
 /// show how a detector's file is read: what it proves, what a probe showed, what must be said
-#[derive(FromArgs)]
 #[argh(
-    subcommand,
     name = "inspect",
-    help_triggers("-h", "--help", "help"),
     example = "{command_name} theirs.onnx\n\
     {command_name} theirs.onnx --preprocess imagenet --json",
-    note = "The options that say how a file is read are those of eval, attack, corrupt and bench; given here, they \
+    note = "The options that say how a file is read are those of eval, attack, corrupt and bench model; given here, they \
     are checked against the file. No picture is read."
 )]
 pub struct Inspect {
     /// an .onnx file or a RUN
     #[argh(positional)]
     model: PathBuf,
-    /// print the result as JSON
-    #[argh(switch)]
-    json: bool,
-    /// side of the input in pixels, where the file leaves it open
-    #[argh(option)]
-    res: Option<usize>,
+    json, reading,
 }
 }
 

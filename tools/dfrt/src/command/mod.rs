@@ -10,16 +10,18 @@ pub mod eval;
 pub mod export;
 pub mod import;
 pub mod inspect;
-mod reading;
+mod options;
 pub mod report;
 pub mod selftest;
 pub mod study;
 pub mod train;
+mod values;
 pub mod verify;
 
 use crate::failure;
+use crate::output;
 use anyhow::Result;
-use argh::FromArgs;
+use argh::{FromArgs, SubCommands};
 use std::ffi::OsString;
 
 /// What the program is called in its own texts.
@@ -122,9 +124,20 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Parsed {
         }
     };
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let renewed = match bench::spelling::renewed(&arguments) {
+        Ok(renewed) => renewed,
+        Err(error) => return Parsed::Wrong(error),
+    };
+    let old = renewed.is_some();
+    let arguments = renewed.unwrap_or(arguments);
     match Dfrt::from_args(&[NAME], &arguments) {
         Ok(Dfrt { version: true, .. }) => Parsed::Told(format!("{NAME} {}", env!("CARGO_PKG_VERSION"))),
-        Ok(Dfrt { command: Some(command), .. }) => Parsed::Run(Box::new(command)),
+        Ok(Dfrt { command: Some(command), .. }) => {
+            if old {
+                output::note(format!("note: this is now spelled `{NAME} {}`", arguments.join(" ")));
+            }
+            Parsed::Run(Box::new(command))
+        }
         Ok(Dfrt { command: None, .. }) => wrong("no command is given", &arguments),
         Err(exit) if exit.status.is_ok() => Parsed::Told(exit.output),
         Err(exit) => wrong(&exit.output, &arguments),
@@ -133,43 +146,29 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Parsed {
 
 /// What argh says, and where to read more.
 fn wrong(what: &str, arguments: &[&str]) -> Parsed {
-    let words = |argument: &&&str| !argument.starts_with('-');
-    let depth = if arguments.first() == Some(&"data") { 2 } else { 1 };
-    let named: Vec<&str> = arguments.iter().take(depth).take_while(words).copied().collect();
-    let command = std::iter::once(NAME).chain(named).collect::<Vec<_>>().join(" ");
-    // An unknown command has no help of its own.
-    let command = if what.starts_with("Unrecognized argument") && command_is_unknown(arguments) {
-        NAME.to_owned()
-    } else {
-        command
-    };
     let what = what.trim().trim_end_matches(['.', ';']);
-    Parsed::Wrong(failure::usage(format!("{what}; see `{command} --help`")))
+    let what = of_an_option(what).unwrap_or_else(|| what.to_owned());
+    Parsed::Wrong(failure::usage(format!("{what}; see `{} --help`", named(arguments))))
 }
 
-fn command_is_unknown(arguments: &[&str]) -> bool {
-    arguments
-        .first()
-        .is_none_or(|first| <Command as argh::SubCommands>::COMMANDS.iter().all(|known| known.name != *first))
+/// "--limit x: why" of argh's "Error parsing option '--limit' with value 'x': why".
+fn of_an_option(what: &str) -> Option<String> {
+    let (option, rest) = what.strip_prefix("Error parsing option '")?.split_once("' with value '")?;
+    let (value, why) = rest.split_once("': ")?;
+    Some(format!("{option} {value}: {why}"))
 }
 
-/// The names in options that may be given several times, each a list a,b,….
-pub fn listed(options: &[String]) -> Vec<String> {
-    let names = options.iter().flat_map(|option| option.split(',')).map(str::trim);
-    names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
-}
-
-/// Sets how many threads decode pictures and run the model.
-///
-/// # Errors
-/// 0 threads, or more than the system gives.
-pub fn use_threads(threads: Option<usize>) -> Result<()> {
-    let Some(threads) = threads else { return Ok(()) };
-    if threads == 0 {
-        return Err(failure::usage("--threads 0: nothing would run; ask for at least 1"));
-    }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
-    pool.map_err(|error| anyhow::anyhow!("--threads {threads}: {error}; ask for fewer"))
+/// The command that the arguments name, as far as they name one that there is.
+fn named(arguments: &[&str]) -> String {
+    let below = match arguments.first() {
+        Some(&"bench") => bench::Command::COMMANDS,
+        Some(&"data") => data::Command::COMMANDS,
+        _ => &[],
+    };
+    let named = arguments.iter().zip([Command::COMMANDS, below]);
+    let named =
+        named.map_while(|(word, known)| known.iter().any(|known| known.name == *word).then_some(*word));
+    std::iter::once(NAME).chain(named).collect::<Vec<_>>().join(" ")
 }
 
 /// What a command answers that needs the trainer, in a build without it.

@@ -1,18 +1,16 @@
 //! `dfrt report`: a study's folder rendered again.
 
+use super::options::options;
 use crate::output;
 use anyhow::Result;
-use argh::FromArgs;
 use dfrt_runtime::report::folder;
 use dfrt_runtime::results::study;
 use std::path::PathBuf;
 
+options! {
 /// render a study's results again: report.html, report.md, CSV tables and plots
-#[derive(FromArgs)]
 #[argh(
-    subcommand,
     name = "report",
-    help_triggers("-h", "--help", "help"),
     example = "{command_name} dfrt-demo",
     note = "Renderings are made from report.json and replaced; report.json itself is only read."
 )]
@@ -20,9 +18,8 @@ pub struct Report {
     /// folder that `dfrt study` wrote
     #[argh(positional)]
     folder: PathBuf,
-    /// print report.json
-    #[argh(switch)]
-    json: bool,
+    json,
+}
 }
 
 impl Report {

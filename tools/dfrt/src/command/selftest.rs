@@ -2,29 +2,23 @@
 
 mod planted;
 
+use super::options::options;
 use anyhow::Result;
-use argh::FromArgs;
 
+options! {
 /// check this machine: what its GPU computes against f64 references, what an exported
 /// file gives on the CPU, and attacks whose best answer is known
-#[derive(FromArgs)]
 #[argh(
-    subcommand,
     name = "selftest",
-    help_triggers("-h", "--help", "help"),
     example = "{command_name}\n{command_name} --device 1 --json"
 )]
 pub struct Selftest {
-    /// GPU (default: the best; see dfrt devices)
-    #[argh(option)]
-    #[cfg_attr(not(feature = "train"), allow(dead_code, reason = "this build has no GPU"))]
-    device: Option<usize>,
+    device,
     /// only checks whose name holds this
     #[argh(option)]
     only: Option<String>,
-    /// print the results as JSON
-    #[argh(switch)]
-    json: bool,
+    json,
+}
 }
 
 /// The outcome of a check.

@@ -5,136 +5,74 @@ mod table;
 #[cfg(feature = "train")]
 mod watch;
 
-use crate::command::train::Taps;
-use anyhow::Result;
-use argh::FromArgs;
+use super::attack::Radii;
+use super::options::options;
+use super::values::{List, Seeds, trained};
+use dfrt_runtime::attack::catalog;
 use std::path::PathBuf;
 
+options! {
 /// train every arm with every seed, measure it clean and attacked, and report the
 /// difference with its interval
-#[derive(FromArgs)]
 #[argh(
-    subcommand,
     name = "study",
-    help_triggers("-h", "--help", "help"),
     example = "{command_name} --data faces --arch efficientnet-b0 --res 224 --epochs 20 --out study\n\
     {command_name} --data faces --config study.toml --out study --resume",
     note = "The folder holds report.html, report.json, one RUN an arm and seed, and each arm's .onnx. An \
     interrupted study goes on with --resume."
 )]
-#[cfg_attr(not(feature = "train"), allow(dead_code, reason = "this build cannot train"))]
 pub struct Study {
-    /// manifest or folder
-    #[argh(option)]
-    pub data: Option<PathBuf>,
+    training_data,
     /// folder for the results
     #[argh(option)]
-    pub out: PathBuf,
+    out: PathBuf,
     /// settings of the study, overridden by the options (see a finished study's study.toml)
     #[argh(option)]
-    pub config: Option<PathBuf>,
+    config: Option<PathBuf>,
     /// arms, the baseline first (default baseline,gr)
-    #[argh(option, from_str_fn(words))]
-    pub arms: Option<Vec<String>>,
+    #[argh(option)]
+    arms: Option<List<trained::Method>>,
     /// training seeds (default 0,1,2)
-    #[argh(option, from_str_fn(seeds))]
-    pub seeds: Option<Vec<u64>>,
+    #[argh(option)]
+    seeds: Option<Seeds>,
     /// attacks (default fgsm,pgd,square,random-noise)
-    #[argh(option, from_str_fn(words))]
-    pub attacks: Option<Vec<String>>,
+    #[argh(option)]
+    attacks: Option<List<catalog::Method>>,
     /// radii: in linf in 1/255 (default 8), in l2 lengths of pixels in [0, 1] (default 3 at
     /// 224 px, in proportion to the side, at least 0.5); 128/255 means that in both
-    #[argh(option, from_str_fn(super::attack::radii))]
-    pub eps: Option<super::attack::Radii>,
+    #[argh(option)]
+    eps: Option<Radii>,
     /// linf or l2 (default linf)
     #[argh(option)]
-    pub norm: Option<dfrt_runtime::threat::Norm>,
+    norm: Option<dfrt_runtime::threat::Norm>,
     /// steps of pgd (default 10)
     #[argh(option)]
-    pub steps: Option<usize>,
+    steps: Option<usize>,
     /// random starts of pgd (default 1)
     #[argh(option)]
-    pub restarts: Option<usize>,
+    restarts: Option<usize>,
     /// queries a picture of square (default 300; published figures have 1000 to 10000)
     #[argh(option)]
-    pub queries: Option<u64>,
+    queries: Option<u64>,
     /// test pictures that are attacked (default 32)
     #[argh(option)]
-    pub attack_limit: Option<usize>,
-    /// pictures a split, balanced over the classes, the same ones each time
-    #[argh(option)]
-    pub limit: Option<usize>,
-    /// efficientnet-b0 (default) to -b7, efficientnet-lite0 or efficientnet-tiny
-    #[argh(option)]
-    pub arch: Option<String>,
-    /// side of the input in pixels, a multiple of 32 or a published one (default: the
-    /// architecture's, 224 of efficientnet-b0)
-    #[argh(option)]
-    pub res: Option<usize>,
-    /// passes over the training pictures (default 20)
-    #[argh(option)]
-    pub epochs: Option<usize>,
+    attack_limit: Option<usize>,
+    limit, arch, side, epochs,
     /// pictures a step (default 32)
     #[argh(option)]
-    pub batch: Option<usize>,
-    /// peak learning rate (default 5e-4)
-    #[argh(option)]
-    pub lr: Option<f32>,
-    /// dropout and drop-path off
-    #[argh(switch)]
-    pub no_masks: bool,
+    batch: Option<usize>,
+    lr, no_masks,
     /// weights to start from, as dfrt train takes them
     #[argh(option)]
-    pub init: Option<PathBuf>,
-    /// key of a checkpoint under which the network lies, such as state_dict_ema (default: the only
-    /// one with a network that is no moving average)
-    #[argh(option)]
-    pub key: Option<String>,
-    /// what stands before the network's names, such as model.backbone. (default: the only one)
-    #[argh(option)]
-    pub prefix: Option<String>,
-    /// put a fresh last layer in the place of the file's
-    #[argh(switch)]
-    pub new_head: bool,
-    /// conventions of the weights' family, as dfrt train takes them
-    #[argh(option)]
-    pub family: Option<String>,
-    /// gr: outputs of which features.i are perturbed (default 0,1,2)
-    #[argh(option, from_str_fn(super::train::taps))]
-    pub taps: Option<Taps>,
-    /// gr: length of the perturbation (default 0.1)
-    #[argh(option)]
-    pub r: Option<f32>,
-    /// gr: weight of the perturbed gradient (default 1)
-    #[argh(option)]
-    pub alpha: Option<f32>,
-    /// GPU (default: the best; see dfrt devices)
-    #[argh(option)]
-    pub device: Option<usize>,
-    /// go on with what an interrupted study left in the folder
-    #[argh(switch)]
-    pub resume: bool,
-    /// replace an earlier study
-    #[argh(switch)]
-    pub force: bool,
-    /// print the report as JSON
-    #[argh(switch)]
-    pub json: bool,
+    init: Option<PathBuf>,
+    checkpoint, perturbation, device, resume, force, json,
 }
-
-fn words(text: &str) -> Result<Vec<String>, String> {
-    Ok(text.split(',').map(|word| word.trim().to_owned()).filter(|word| !word.is_empty()).collect())
-}
-
-fn seeds(text: &str) -> Result<Vec<u64>, String> {
-    let seeds: Result<_, _> = text.split(',').map(|seed| seed.trim().parse()).collect();
-    seeds.map_err(|_| format!("seeds {text:?} are no list like 0,1,2"))
 }
 
 impl Study {
     /// Says that it cannot be done.
     #[cfg(not(feature = "train"))]
-    pub fn run(self) -> Result<()> {
+    pub fn run(self) -> anyhow::Result<()> {
         Err(super::no_training("study"))
     }
 }
@@ -143,7 +81,9 @@ impl Study {
 mod running {
     use super::Study;
     use super::{table, watch::Watch};
-    use crate::command::attack::{Radii, Radius};
+    use crate::command::attack::Radius;
+    use crate::command::options::check_resume;
+    use crate::command::values::{List, Numbers};
     use crate::dataset;
     use crate::lock;
     use crate::{conventions, failure, network, output, place, training};
@@ -152,7 +92,7 @@ mod running {
     use dfrt_runtime::results::study::CONFIG;
     use dfrt_runtime::sample::Split;
     use dfrt_trainer::gpu::engine::Engine;
-    use dfrt_trainer::model::arch::Architecture;
+    use dfrt_trainer::model::conventions::Conventions;
     use dfrt_trainer::model::import::{Choices, Source};
     use dfrt_trainer::study;
     use dfrt_trainer::study::settings::StudySettings;
@@ -160,11 +100,7 @@ mod running {
     impl Study {
         /// Does it.
         pub fn run(self) -> Result<()> {
-            if self.resume && self.force {
-                return Err(failure::usage(
-                    "--resume and --force exclude each other; see `dfrt study --help`",
-                ));
-            }
+            check_resume("study", self.resume, self.force)?;
             let mut settings = self.settings()?;
             settings.check().map_err(|error| failure::usage(format!("{error:#}")))?;
             let _lock = lock::of(&self.out)?;
@@ -229,7 +165,7 @@ mod running {
         /// study's were checked when it began.
         fn check_units(&self, settings: &StudySettings) -> Result<()> {
             let radii: Vec<Radius> = match (&self.eps, &self.config) {
-                (Some(Radii(radii)), _) => radii.clone(),
+                (Some(List(radii)), _) => radii.clone(),
                 (None, Some(_)) => settings.eps.iter().copied().map(Radius::Number).collect(),
                 (None, None) => Vec::new(),
             };
@@ -237,11 +173,17 @@ mod running {
         }
 
         fn apply(&self, settings: &mut StudySettings) -> Result<()> {
-            put(&mut settings.arms, &self.arms);
-            put(&mut settings.seeds, &self.seeds);
-            put(&mut settings.attacks, &self.attacks);
+            if let Some(List(arms)) = &self.arms {
+                settings.arms = arms.iter().map(|arm| arm.name().to_owned()).collect();
+            }
+            if let Some(Numbers(seeds)) = &self.seeds {
+                settings.seeds.clone_from(seeds);
+            }
+            if let Some(List(attacks)) = &self.attacks {
+                settings.attacks = attacks.iter().map(|attack| attack.name.to_owned()).collect();
+            }
             put(&mut settings.norm, &self.norm);
-            if let Some(Radii(radii)) = &self.eps {
+            if let Some(List(radii)) = &self.eps {
                 for radius in radii {
                     radius.threat(settings.norm)?;
                 }
@@ -261,10 +203,10 @@ mod running {
             if let Some(init) = &self.init {
                 train.init = Some(place::absolute(init)?);
             }
-            if let Some(arch) = &self.arch {
-                train.arch.clone_from(arch);
+            if let Some(arch) = self.arch {
+                arch.name.clone_into(&mut train.arch);
                 if self.config.is_none() && !self.resume {
-                    train.res = Architecture::named(arch)?.res;
+                    train.res = arch.res;
                 }
             }
             let choices = Choices {
@@ -279,7 +221,7 @@ mod running {
                 ));
             }
             conventions::choose(&mut train.checkpoint, choices)?;
-            let asked = conventions::asked(&train.arch, self.family.as_deref(), None, None, None, None)?;
+            let asked = conventions::asked(&train.arch, self.family, Conventions::default())?;
             train.conventions = asked.or(train.conventions);
             put(&mut train.res, &self.res);
             put(&mut train.epochs, &self.epochs);

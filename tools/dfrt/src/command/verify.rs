@@ -1,10 +1,10 @@
 //! `dfrt verify`: an attack's folder checked again.
 
+use super::options::options;
 use crate::failure;
 use crate::model;
 use crate::output::{self, Lines};
 use anyhow::{Result, bail};
-use argh::FromArgs;
 use dfrt_runtime::attack::verify::{self, VerifyError, VerifyReport};
 use dfrt_runtime::detector::asked::Asked;
 use dfrt_runtime::detector::model::Model;
@@ -15,13 +15,11 @@ use dfrt_runtime::results::attack::folder::AttackFolder;
 use dfrt_runtime::results::attack::sweep;
 use std::path::{Path, PathBuf};
 
+options! {
 /// decode the saved adversarial pictures again and check distance, decision, hashes
 /// and every figure of attack.json and sweep.json
-#[derive(FromArgs)]
 #[argh(
-    subcommand,
     name = "verify",
-    help_triggers("-h", "--help", "help"),
     example = "{command_name} gr-square-linf-8",
     note = "Figures are recomputed from the pictures, samples.csv and journal.csv, those of a suite from its \
     stages, those of several radii from each. What the folder holds no trace of (seconds, what an attack found \
@@ -38,9 +36,8 @@ pub struct Verify {
     /// tape of the attack, against which its queries are counted
     #[argh(option)]
     tape: Option<PathBuf>,
-    /// print the result as JSON
-    #[argh(switch)]
-    json: bool,
+    json,
+}
 }
 
 impl Verify {

@@ -57,7 +57,7 @@ const WHOLE: [&str; 12] = [
 
 fn with(command: &str, model: &Path, more: &[&str]) -> Ran {
     let mut dfrt = program();
-    dfrt.arg(command).arg("--model").arg(model).args(more);
+    dfrt.args(command.split(' ')).arg("--model").arg(model).args(more);
     ended(dfrt)
 }
 
@@ -121,7 +121,7 @@ fn what_is_open_is_asked_in_one_line() {
     assert!(!out.exists());
     eval(&bare, &out, &[])
         .failed(1, &["bright.onnx", "--preprocess imagenet", "--mean and --std", "dfrt inspect"]);
-    with("bench", &bare, &["--runs", "2", "--json"]).json();
+    with("bench model", &bare, &["--runs", "2", "--json"]).json();
     eval(&bare, &out, &["--preprocess", "half", "--output", "logit"]).done();
     assert!(out.exists());
 }
@@ -217,13 +217,12 @@ fn verify_reads_as_the_attack_did() {
 
 fn the_bench_reads_it_too() {
     let runs = ["--runs", "2", "--json"];
-    let ran = with("bench", &foreign(2), &runs);
+    let ran = with("bench model", &foreign(2), &runs);
     assert_eq!(ran.json()["reading"]["outputs"], 2);
-    let ran = with("bench", &foreign(1), &[&runs[..], &WHOLE, &["--res", "32"]].concat());
+    let ran = with("bench model", &foreign(1), &[&runs[..], &WHOLE, &["--res", "32"]].concat());
     assert!(!ran.err.contains("changes"), "{ran:?}");
     assert_eq!(ran.json()["reading"]["range"], "0-1");
-    with("bench", &foreign(1), &["--res", "64"]).failed(1, &["foreign.onnx", "32 px, not 64 px"]);
-    dfrt!["bench", "--train", "--layout", "nchw"].failed(2, &["--layout", "needs --model"]);
+    with("bench model", &foreign(1), &["--res", "64"]).failed(1, &["foreign.onnx", "32 px, not 64 px"]);
 }
 
 fn a_file_of_ours_says_itself() {
@@ -233,7 +232,7 @@ fn a_file_of_ours_says_itself() {
     for pair in WHOLE.chunks(2) {
         let words = ["drawn.onnx", "exported by dfrt", pair[0]];
         eval(model(), &folder().join("eval.json"), pair).failed(1, &words);
-        with("bench", model(), pair).failed(1, &words);
+        with("bench model", model(), pair).failed(1, &words);
     }
     eval(model(), &folder().join("eval.json"), &["--res", "32"]).done();
 }
@@ -244,7 +243,7 @@ fn options_that_cannot_be() {
     eval("--layout", "hwc").failed(2, &["hwc", "nchw, nhwc", "`dfrt eval --help`"]);
     eval("--range", "0-2").failed(2, &["0-2", "0-1, 0-255, -1-1"]);
     eval("--output", "score").failed(2, &["score", "logit, probability"]);
-    eval("--mean", "0.5,0.5").failed(2, &["no three numbers"]);
+    eval("--mean", "0.5,0.5").failed(2, &["--mean 0.5,0.5", "three numbers"]);
     eval("--std", "0,1,1").failed(1, &["foreign.onnx", "--std"]);
     eval("--fake-index", "2").failed(1, &["foreign.onnx", "--fake-index 0 to 1"]);
     eval("--output-name", "score").failed(1, &["foreign.onnx", "no output \"score\""]);

@@ -27,7 +27,7 @@ fn every_command(path: &Path) -> Vec<Ran> {
     let out = folder().join("out");
     let mut all = vec![
         dfrt!["eval", "--model", path, "--data", faces(), "--out", &out],
-        dfrt!["bench", "--model", path, "--out", &out],
+        dfrt!["bench", "model", "--model", path, "--out", &out],
     ];
     for method in ["square", "random-noise", "fgsm", "pgd"] {
         all.push(dfrt!["attack", "--model", path, "--data", faces(), "--method", method, "--out", &out]);

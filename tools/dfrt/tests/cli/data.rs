@@ -152,7 +152,8 @@ fn folders_that_are_no_data_set() {
         std::fs::create_dir_all(empty.join("test").join(class)).unwrap();
     }
     index(&empty).failed(1, &["holds no picture"]);
-    dfrt!["data", "index", faces(), "--layout", "magic", "--out", &out].failed(1, &["magic", "folder"]);
+    dfrt!["data", "index", faces(), "--layout", "magic", "--out", &out]
+        .failed(2, &["--layout magic", "auto", "folder"]);
     assert!(!out.exists());
 }
 

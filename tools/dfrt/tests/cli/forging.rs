@@ -258,7 +258,7 @@ fn loading_of_blends() {
     let measured = |fakes: &str| {
         dfrt![
             "bench",
-            "--loading",
+            "loading",
             "--data",
             blends(),
             "--res",
@@ -276,10 +276,9 @@ fn loading_of_blends() {
     assert_eq!(files["n_train"], sbi["n_train"]);
     assert!(sbi["stages"]["blend"]["ms"].as_f64().unwrap() > 1e-3);
     let table =
-        dfrt!["bench", "--loading", "--data", blends(), "--res", "32", "--batch", "4", "--fakes", "sbi"]
-            .done();
+        dfrt!["bench", "loading", "--data", blends(), "--res", "32", "--batch", "4", "--fakes", "sbi"].done();
     assert!(table.contains("times the decoding"), "{table}");
-    dfrt!["bench", "--loading", "--data", blends(), "--fakes", "magic"].failed(2, &["magic", "files or sbi"]);
+    dfrt!["bench", "loading", "--data", blends(), "--fakes", "magic"].failed(2, &["magic", "files or sbi"]);
 }
 
 fn training_on_reals_alone() {

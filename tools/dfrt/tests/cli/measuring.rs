@@ -17,7 +17,6 @@ pub fn trials() -> Vec<Trial> {
         gpu("eval/a_run_stands_for_its_model", a_run_stands_for_its_model),
         plain("bench/measures", bench_measures),
         plain("bench/counts_of_zero", bench_counts_of_zero),
-        plain("bench/one_subject_at_a_time", bench_one_subject_at_a_time),
         plain("bench/options_of_another_subject", bench_options_of_another_subject),
         plain("bench/loading", bench_loading),
         plain("bench/loading_that_cannot_be_timed", bench_loading_that_cannot_be_timed),
@@ -177,7 +176,8 @@ fn a_run_stands_for_its_model() {
 fn bench_measures() {
     let out = folder().join("bench.json");
     let bench =
-        dfrt!["bench", "--model", model(), "--runs", "5", "--threads", "2", "--out", &out, "--json"].json();
+        dfrt!["bench", "model", "--model", model(), "--runs", "5", "--threads", "2", "--out", &out, "--json"]
+            .json();
     assert_eq!(bench, json(&out));
     for name in
         ["p50_ms", "p90_ms", "p99_ms", "mean_ms", "first_ms", "load_ms", "throughput_img_s", "model_mb"]
@@ -186,49 +186,48 @@ fn bench_measures() {
     }
     assert_eq!((bench["runs"].as_u64(), bench["threads"].as_u64()), (Some(5), Some(2)));
     assert!(bench["cpu"].as_str().is_some_and(|cpu| !cpu.is_empty()));
-    dfrt!["bench", "--model", model(), "--out", &out].failed(1, &["bench.json", "--force"]);
-    let table = dfrt!["bench", "--model", model(), "--runs", "2"].done();
+    dfrt!["bench", "model", "--model", model(), "--out", &out].failed(1, &["bench.json", "--force"]);
+    let table = dfrt!["bench", "model", "--model", model(), "--runs", "2"].done();
     assert!(table.contains("median") && table.contains("images/s"), "{table}");
 }
 
 fn bench_counts_of_zero() {
     for option in ["--runs", "--threads", "--batch"] {
-        dfrt!["bench", "--model", model(), option, "0"].failed(2, &[option]);
+        dfrt!["bench", "model", "--model", model(), option, "0"]
+            .failed(2, &[&format!("{option} 0"), "1 or more"]);
     }
-}
-
-fn bench_one_subject_at_a_time() {
-    dfrt!["bench"].failed(2, &["--model, --train, --ceilings or --loading", "`dfrt bench --help`"]);
-    dfrt!["bench", "--train", "--model", "m.onnx"].failed(2, &["--model and --train exclude each other"]);
-    dfrt!["bench", "--train", "--ceilings"].failed(2, &["--train and --ceilings exclude each other"]);
 }
 
 fn bench_options_of_another_subject() {
-    for option in ["--arch", "--method", "--steps"] {
-        let value = if option == "--arch" { "efficientnet-b0" } else { "64" };
-        dfrt!["bench", "--model", "m.onnx", option, value].failed(2, &[option, "needs --train"]);
-        dfrt!["bench", "--ceilings", option, value].failed(2, &[option, "needs --train"]);
+    for option in ["--arch", "--steps", "--device", "--cache"] {
+        dfrt!["bench", "model", "--model", "m.onnx", option, "1"]
+            .failed(2, &["Unrecognized", option, "`dfrt bench model --help`"]);
     }
-    dfrt!["bench", "--ceilings", "--res", "64"].failed(2, &["--res needs --train or --loading or --model"]);
-    dfrt!["bench", "--model", "m.onnx", "--profile"].failed(2, &["--profile needs --train"]);
-    dfrt!["bench", "--model", "m.onnx", "--device", "0"].failed(2, &["--device needs --train or --ceilings"]);
-    dfrt!["bench", "--ceilings", "--batch", "8"].failed(2, &["--batch needs --model or --train"]);
-    for option in ["--runs", "--threads"] {
-        dfrt!["bench", "--train", option, "2"].failed(2, &[option, "needs --model"]);
+    for option in ["--runs", "--threads", "--layout", "--data"] {
+        dfrt!["bench", "train", option, "2"]
+            .failed(2, &["Unrecognized", option, "`dfrt bench train --help`"]);
     }
-    dfrt!["bench", "--train", "--method", "magic"].failed(2, &["magic", "baseline, gr or input-gradient"]);
+    dfrt!["bench", "device", "--batch", "8"].failed(2, &["--batch", "`dfrt bench device --help`"]);
+    dfrt!["bench", "train", "--method", "magic"].failed(2, &["magic", "baseline, gr or input-gradient"]);
+    let model = |options: &[&str]| {
+        let arguments = ["bench", "model", "--model", "m.onnx"].into_iter().chain(options.iter().copied());
+        crate::workshop::run(&arguments.map(std::ffi::OsString::from).collect::<Vec<_>>())
+    };
+    model(&["--queries", "9"]).failed(2, &["--queries needs --square"]);
+    model(&["--square", "--runs", "9"]).failed(2, &["--runs and --square exclude each other"]);
+    model(&["--square", "--batch", "9"]).failed(2, &["--batch and --square exclude each other"]);
 }
 
 fn bench_loading() {
     let out = folder().join("bench.json");
-    let table = dfrt!["bench", "--loading", "--data", faces(), "--res", "32", "--batch", "4"].done();
+    let table = dfrt!["bench", "loading", "--data", faces(), "--res", "32", "--batch", "4"].done();
     for word in ["first epoch", "later epochs", "images/s", "kept decoded", "decode"] {
         assert!(table.contains(word), "{word} is not in {table}");
     }
     let with = |[option, value]: [&str; 2]| {
         let ran = dfrt![
             "bench",
-            "--loading",
+            "loading",
             "--data",
             faces(),
             "--res",
@@ -266,23 +265,19 @@ fn bench_loading() {
 }
 
 fn bench_loading_that_cannot_be_timed() {
-    dfrt!["bench", "--loading"].failed(2, &["--loading needs --data"]);
-    dfrt!["bench", "--loading", "--data", "d", "--arch", "x"].failed(2, &["--arch needs --train"]);
-    for option in ["--data", "--epochs", "--cache-mb"] {
-        dfrt!["bench", "--train", option, "1"].failed(2, &[option, "needs --loading"]);
-    }
-    let loading = |option: &str, value: &str| dfrt!["bench", "--loading", "--data", faces(), option, value];
+    dfrt!["bench", "loading"].failed(2, &["--data", "`dfrt bench loading --help`"]);
+    let loading = |option: &str, value: &str| dfrt!["bench", "loading", "--data", faces(), option, value];
     loading("--res", "100").failed(2, &["100", "multiple of 32"]);
     loading("--batch", "0").failed(2, &["--batch 0"]);
     loading("--epochs", "0").failed(2, &["--epochs 0"]);
     loading("--threads", "0").failed(2, &["--threads 0"]);
     let absent = folder().join("absent");
-    dfrt!["bench", "--loading", "--data", &absent].failed(1, &["absent", "no such file or folder"]);
+    dfrt!["bench", "loading", "--data", &absent].failed(1, &["absent", "no such file or folder"]);
 }
 
 /// The arguments of a short bench of the smallest network's training.
 fn timed(method: &str, more: &[&str]) -> crate::workshop::Ran {
-    let usual = "bench --train --arch efficientnet-tiny --res 32 --batch 4 --steps 3 --method";
+    let usual = "bench train --arch efficientnet-tiny --res 32 --batch 4 --steps 3 --method";
     let arguments = usual.split(' ').chain([method]).chain(more.iter().copied());
     crate::workshop::run(&arguments.map(std::ffi::OsString::from).collect::<Vec<_>>())
 }
@@ -354,7 +349,7 @@ fn timestamps(ran: &crate::workshop::Ran) -> bool {
 }
 
 fn bench_ceilings() {
-    let ceilings = dfrt!["bench", "--ceilings", "--json"].json();
+    let ceilings = dfrt!["bench", "device", "--json"].json();
     let number = |what: &str, name: &str| ceilings[what][name].as_f64().unwrap();
     assert!(number("copy", "gb_s") >= number("copy", "kernel_gb_s"), "{ceilings}");
     assert!(number("copy", "kernel_gb_s") > 0.0 && number("product", "gflops") > 0.0, "{ceilings}");
@@ -363,7 +358,7 @@ fn bench_ceilings() {
 }
 
 fn bench_training_that_cannot_be_timed() {
-    let train = |option: &str, value: &str| dfrt!["bench", "--train", option, value];
+    let train = |option: &str, value: &str| dfrt!["bench", "train", option, value];
     train("--arch", "resnet").failed(2, &["resnet", "efficientnet-b0"]);
     train("--res", "100").failed(2, &["100", "multiple of 32"]);
     train("--batch", "0").failed(2, &["--batch 0"]);
@@ -371,7 +366,7 @@ fn bench_training_that_cannot_be_timed() {
     train("--device", "99").failed(1, &["device 99", "dfrt devices"]);
     let out = folder().join("bench.json");
     std::fs::write(&out, "mine").unwrap();
-    dfrt!["bench", "--train", "--out", &out].failed(1, &["bench.json", "--force"]);
+    dfrt!["bench", "train", "--out", &out].failed(1, &["bench.json", "--force"]);
     assert_eq!(bytes(&out), b"mine");
 }
 

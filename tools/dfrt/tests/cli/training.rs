@@ -104,7 +104,7 @@ fn loading_from_a_cache() {
     let bench = || {
         dfrt![
             "bench",
-            "--loading",
+            "loading",
             "--data",
             faces(),
             "--res",
@@ -291,7 +291,7 @@ fn the_largest_batch_that_fits() {
     let batch = config.lines().find_map(|line| line.strip_prefix("batch = ")).unwrap();
     assert!((1..28).contains(&batch.parse::<usize>().unwrap()), "{config}");
     auto("0").failed(1, &["not one picture of 32 px fits into 0 MB", "--memory-mb"]);
-    train(faces(), &out, &["--batch", "many", "--force"]).failed(2, &["many", "neither a number nor auto"]);
+    train(faces(), &out, &["--batch", "many", "--force"]).failed(2, &["--batch many", "1 or more, or auto"]);
 }
 
 fn stops_early_for_want_of_progress() {
@@ -322,7 +322,7 @@ fn the_runs_model_again() {
 fn a_fixed_batch() {
     let out = folder().join("four.onnx");
     dfrt!["export", trained(), "--out", &out, "--batch", "4"].done();
-    assert_eq!(dfrt!["bench", "--model", &out, "--runs", "1", "--json"].json()["batch"], 4);
+    assert_eq!(dfrt!["bench", "model", "--model", &out, "--runs", "1", "--json"].json()["batch"], 4);
     let of = |model: &Path| {
         let evaluation = dfrt!["eval", "--model", model, "--data", faces(), "--json"].json();
         evaluation["metrics"]["accuracy"]["value"].as_f64().unwrap()
@@ -339,8 +339,8 @@ fn settings_that_cannot_be_used() {
     bad("--res", "0", &["resolution 0", "multiple of 32"]);
     bad("--res", "100", &["resolution 100", "multiple of 32"]);
     bad("--arch", "resnet50", &["resnet50", "efficientnet-b0"]);
-    bad("--epochs", "0", &["epochs = 0"]);
-    bad("--batch", "0", &["batch = 0"]);
+    bad("--epochs", "0", &["--epochs 0", "1 or more"]);
+    bad("--batch", "0", &["--batch 0", "1 or more, or auto"]);
     bad("--lr", "NaN", &["lr = NaN"]);
     bad("--lr", "-1", &["lr = -1"]);
     bad("--limit", "1", &["limit = 1"]);

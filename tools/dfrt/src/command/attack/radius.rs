@@ -2,9 +2,11 @@
 //! them; in L2 it is a length of pixels in [0, 1], as published radii are (0.5, 1, 3). A
 //! fraction such as 128/255 means the same in both.
 
+use crate::command::values::List;
 use crate::failure;
 use anyhow::Result;
 use dfrt_runtime::threat::{Norm, Threat};
+use std::str::FromStr;
 
 /// A plain L2 radius of more than this many usual ones ([`Threat::usual`]) is taken for one
 /// that was meant in 1/255. Four of them are about as long as 8/255 in every value of the
@@ -21,27 +23,21 @@ pub enum Radius {
 }
 
 /// Radii, as they were written.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Radii(pub Vec<Radius>);
+pub type Radii = List<Radius>;
 
-/// The radii of a list.
-///
-/// # Errors
-/// Something that is no list of numbers and fractions.
-pub fn radii(text: &str) -> Result<Radii, String> {
-    text.split(',').map(|word| radius(word.trim())).collect::<Result<_, _>>().map(Radii)
-}
+impl FromStr for Radius {
+    type Err = String;
 
-fn radius(word: &str) -> Result<Radius, String> {
-    let wrong = || {
-        format!(
-            "eps {word:?} is no radius; give a number, a fraction of 255 such as 8/255, or a list like 1,2,4,8"
-        )
-    };
-    match word.split_once('/') {
-        Some((number, "255")) => number.trim().parse().map(Radius::Of255).map_err(|_| wrong()),
-        Some(_) => Err(wrong()),
-        None => word.parse().map(Radius::Number).map_err(|_| wrong()),
+    fn from_str(word: &str) -> Result<Self, String> {
+        let number = match word.split_once('/') {
+            Some((number, "255")) => number.trim().parse().map(Self::Of255),
+            _ => word.parse().map(Self::Number),
+        };
+        number.map_err(|_| {
+            format!(
+                "{word:?} is no radius; give a number, a fraction of 255 such as 8/255, or a list like 1,2,4,8"
+            )
+        })
     }
 }
 
@@ -117,6 +113,10 @@ pub fn threats(radii: &[Radius], norm: Norm, res: usize) -> Result<Vec<Threat>> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn radii(text: &str) -> Result<Radii, String> {
+        text.parse()
+    }
 
     fn eps_255(text: &str, norm: Norm) -> Vec<f64> {
         let threats = threats(&radii(text).unwrap().0, norm, 224).unwrap();

@@ -1,6 +1,7 @@
-//! `dfrt bench --loading`: how fast training pictures are fed.
+//! `dfrt bench loading`: how fast training pictures are fed.
 
-use super::Bench;
+use super::{Destination, Loading};
+use crate::command::options::use_threads;
 use crate::failure;
 use crate::output::{self, Lines};
 use anyhow::Result;
@@ -8,27 +9,21 @@ use dfrt_trainer::bench::loading::{self, LoadingBench, Stage, Stages};
 use dfrt_trainer::train::fakes::Fakes;
 use dfrt_trainer::train::pool::allowance::Allowance;
 use dfrt_trainer::train::settings::Settings;
-use std::path::Path;
 use std::sync::Arc;
 
-/// Passes over the pictures: the first decodes, the second finds them decoded.
-const EPOCHS: usize = 2;
-
-impl Bench {
-    /// Times the feed of the training pictures of `data`.
-    pub(super) fn feeding(&self, data: &Path) -> Result<()> {
-        crate::command::use_threads(self.threads)?;
+impl Loading {
+    /// Does it.
+    pub fn run(self) -> Result<()> {
+        let to = Destination::open(self.out.as_deref(), self.force, self.json)?;
+        use_threads(self.threads)?;
         let usual = Settings::default();
         let settings = Settings {
-            data: data.to_owned(),
+            data: self.data,
             res: self.res.unwrap_or(usual.res),
             batch: self.batch.unwrap_or(usual.batch),
-            epochs: self.epochs.unwrap_or(EPOCHS),
-            cache: self.cache.clone(),
-            fakes: match &self.fakes {
-                Some(name) => name.parse().map_err(failure::usage)?,
-                None => usual.fakes,
-            },
+            epochs: self.epochs,
+            cache: self.cache,
+            fakes: self.fakes.unwrap_or(usual.fakes),
             ..usual
         };
         settings.check().map_err(failure::usage)?;
@@ -37,7 +32,7 @@ impl Bench {
             None => Allowance::of_this_process(),
         };
         let bench = loading::measure(&settings, allowance)?;
-        self.tell(&bench, || text(&bench))
+        to.tell(&bench, || text(&bench))
     }
 }
 

@@ -1,24 +1,21 @@
 //! `dfrt data audit`: what about a data set would make a detector's figures wrong.
 
-use crate::command;
+use crate::command::options::{options, use_threads};
 use crate::dataset;
 use crate::output::{self, Lines};
 use crate::place;
 use crate::progress::Stages;
 use anyhow::{Context, Result, bail};
-use argh::FromArgs;
 use dfrt_runtime::audit::{self, Audit, Finding, Progress, Verdict};
 use dfrt_runtime::data::manifest::Manifest;
 use dfrt_runtime::storage;
 use std::path::PathBuf;
 
+options! {
 /// look for what would make a detector's figures wrong: unreadable files, copies and
 /// people in two splits, classes that the encoder, the size or the brightness tells apart
-#[derive(FromArgs)]
 #[argh(
-    subcommand,
     name = "audit",
-    help_triggers("-h", "--help", "help"),
     example = "{command_name} faces\n\
     {command_name} faces.csv --out audit.json --strict",
     note = "Every picture is read once; none is changed. Verdicts: ok, note (worth knowing beside the figures), \
@@ -32,21 +29,12 @@ pub struct AuditSet {
     /// file for the whole result (default: none)
     #[argh(option)]
     out: Option<PathBuf>,
-    /// replace an earlier result
-    #[argh(switch)]
-    force: bool,
-    /// print the result as JSON
-    #[argh(switch)]
-    json: bool,
+    force, json,
     /// fail where there is a leak or an error
     #[argh(switch)]
     strict: bool,
-    /// pictures at most of each split, balanced over the classes, the same ones each time
-    #[argh(option)]
-    limit: Option<usize>,
-    /// threads (default: one a processor)
-    #[argh(option)]
-    threads: Option<usize>,
+    limit, threads,
+}
 }
 
 /// Paths shown of a finding.
@@ -55,8 +43,8 @@ const SHOWN: usize = 3;
 impl AuditSet {
     /// Does it.
     pub fn run(self) -> Result<()> {
-        dataset::check_limit(self.limit, dataset::Classes::Both)?;
-        command::use_threads(self.threads)?;
+        dataset::check_limit(self.limit)?;
+        use_threads(self.threads)?;
         if let Some(out) = &self.out {
             place::file(out, self.force)?;
         }

@@ -1,31 +1,32 @@
 //! `dfrt data extract`: videos become face crops.
 
+use super::LayoutName;
+use crate::command::options::{check_resume, options, use_threads};
+use crate::command::values::count;
 use crate::failure;
 use crate::lock;
 use crate::output::{self, Lines};
 use crate::place;
 use crate::progress::Stages;
 use anyhow::{Result, bail};
-use argh::FromArgs;
 use dfrt_runtime::data::layouts::{self, Media};
 use dfrt_runtime::data::manifest;
 use dfrt_runtime::faces::video::{
     self, Extract, Extracted, FileFormat, Frames, HOLD, JOURNAL, MANIFEST, Progress, SUMMARY, Untagged,
 };
 use std::path::PathBuf;
+use std::str::FromStr;
 
 /// The sides a crop may have, in pixels.
 const SIZES: std::ops::RangeInclusive<usize> = 32..=2048;
 /// The most frames that are taken of a video: they are in memory together.
 const MOST_FRAMES: usize = 256;
 
+options! {
 /// cut the faces out of videos: equally spaced frames of what is shown, the largest face
 /// followed through them, a square around it, pictures and a manifest
-#[derive(FromArgs)]
 #[argh(
-    subcommand,
     name = "extract",
-    help_triggers("-h", "--help", "help"),
     example = "{command_name} FaceForensics++ --out faces --size 299",
     note = "Needs ffmpeg. The crops lie below OUT as their videos lie below the folder, with manifest.csv \
     (a crop's group is its video) and extract.json. A frame that does not show the face, or is damaged, gives \
@@ -40,8 +41,8 @@ pub struct Options {
     #[argh(option)]
     out: PathBuf,
     /// layout, or auto to recognise it (default auto)
-    #[argh(option, default = "String::from(\"auto\")")]
-    layout: String,
+    #[argh(option, default = "LayoutName::default()")]
+    layout: LayoutName,
     /// frames of a video to train on or to validate on (default 8)
     #[argh(option, default = "8")]
     frames: usize,
@@ -55,39 +56,48 @@ pub struct Options {
     #[argh(option, default = "1.3")]
     margin: f32,
     /// png, without loss, or jpg (default png)
-    #[argh(option, default = "String::from(\"png\")")]
-    format: String,
+    #[argh(option, default = "Format::Png")]
+    format: Format,
     /// quality of jpg, 1 to 100 (default 95)
     #[argh(option, default = "95")]
     quality: u8,
     /// colour matrix of videos that do not tell it: bt601, as ffmpeg and OpenCV take and write, bt709,
     /// or size, as players do: bt709 from 1280 px across or 577 lines on (default bt601)
-    #[argh(option, default = "String::from(\"bt601\")")]
-    untagged: String,
+    #[argh(option, default = "Untagged::Bt601")]
+    untagged: Untagged,
     /// videos at most in each split, balanced over the classes, the same ones each time
-    #[argh(option)]
+    #[argh(option, from_str_fn(count))]
     limit: Option<usize>,
-    /// threads, each with one video (default: one a processor)
-    #[argh(option)]
-    threads: Option<usize>,
-    /// go on where an earlier call stopped
-    #[argh(switch)]
-    resume: bool,
-    /// begin anew where an earlier call was: its crops go
-    #[argh(switch)]
-    force: bool,
-    /// print the result as JSON
-    #[argh(switch)]
-    json: bool,
+    threads, resume, force, json,
+}
+}
+
+/// How crops are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Png,
+    Jpg,
+}
+
+impl FromStr for Format {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "png" => Ok(Self::Png),
+            "jpg" | "jpeg" => Ok(Self::Jpg),
+            _ => Err("choose png or jpg".to_owned()),
+        }
+    }
 }
 
 impl Options {
     /// Does it.
     pub fn run(self) -> Result<()> {
-        let (format, untagged) = (self.checked()?, self.matrix()?);
-        crate::command::use_threads(self.threads)?;
+        self.check()?;
+        use_threads(self.threads)?;
         let _lock = lock::of(&self.out)?;
-        let found = layouts::read(&self.folder, &self.layout, Media::Videos)?;
+        let found = layouts::read(&self.folder, &self.layout.0, Media::Videos)?;
         output::passed_over(&format!("entries of {}", self.folder.display()), &found.skipped, None);
         output::ruled(&self.folder.display().to_string(), &found.rules);
         let videos = match self.limit {
@@ -105,8 +115,11 @@ impl Options {
             frames: Frames { train: self.frames, val: self.frames, test: self.test_frames },
             size: self.size,
             margin: self.margin,
-            format,
-            untagged,
+            format: match self.format {
+                Format::Png => FileFormat::Png,
+                Format::Jpg => FileFormat::Jpeg(self.quality),
+            },
+            untagged: self.untagged,
         };
         let extracted = extracted(&job)?;
         let summary = self.out.join(SUMMARY);
@@ -118,10 +131,9 @@ impl Options {
         output::say(self.table(&extracted))
     }
 
-    fn checked(&self) -> Result<FileFormat> {
-        fn wrong<T>(what: impl std::fmt::Display) -> Result<T> {
-            Err(failure::usage(what))
-        }
+    fn check(&self) -> Result<()> {
+        check_resume("data extract", self.resume, self.force)?;
+        let wrong = |what: String| Err(failure::usage(what));
         if !SIZES.contains(&self.size) {
             let (least, most) = (SIZES.start(), SIZES.end());
             return wrong(format!("--size {}: choose a side from {least} to {most} pixels", self.size));
@@ -134,36 +146,19 @@ impl Options {
         if !(0.5..=4.0).contains(&self.margin) {
             return wrong(format!("--margin {}: choose 0.5 to 4 sides of the face's box", self.margin));
         }
-        if self.limit == Some(0) {
-            return wrong("--limit 0: nothing would be extracted; give 1 or more");
+        if self.format == Format::Jpg && !(1..=100).contains(&self.quality) {
+            return wrong(format!("--quality {}: choose 1 to 100", self.quality));
         }
-        if self.resume && self.force {
-            return wrong("--resume and --force exclude each other; see `dfrt data extract --help`");
-        }
-        match self.format.as_str() {
-            "png" => Ok(FileFormat::Png),
-            "jpg" | "jpeg" if (1..=100).contains(&self.quality) => Ok(FileFormat::Jpeg(self.quality)),
-            "jpg" | "jpeg" => wrong(format!("--quality {}: choose 1 to 100", self.quality)),
-            other => wrong(format!("--format {other}: is neither png nor jpg")),
-        }
-    }
-
-    fn matrix(&self) -> Result<Untagged> {
-        match self.untagged.as_str() {
-            "bt601" => Ok(Untagged::Bt601),
-            "bt709" => Ok(Untagged::Bt709),
-            "size" => Ok(Untagged::Size),
-            other => Err(failure::usage(format!("--untagged {other}: is none of bt601, bt709 and size"))),
-        }
+        Ok(())
     }
 
     /// What was taken where the videos do not tell it.
     fn assumed(&self, extracted: &Extracted) -> Vec<String> {
         let Extracted { untagged, finished, .. } = extracted;
-        let matrix = match self.untagged.as_str() {
-            "size" => "BT.709 from 1280 px across or 577 lines on, else BT.601",
-            "bt709" => "BT.709",
-            _ => "BT.601, as by ffmpeg and OpenCV",
+        let matrix = match self.untagged {
+            Untagged::Size => "BT.709 from 1280 px across or 577 lines on, else BT.601",
+            Untagged::Bt709 => "BT.709",
+            Untagged::Bt601 => "BT.601, as by ffmpeg and OpenCV",
         };
         let line = format!(
             "{untagged} of {finished} videos do not tell their colour matrix: read by {matrix}; --untagged \

@@ -1,11 +1,10 @@
 //! `dfrt data faces`: where the faces are in photographs that come without landmarks.
 
-use crate::command;
+use crate::command::options::{options, use_threads};
 use crate::output;
 use crate::place;
 use crate::progress::Task;
 use anyhow::{Context, Result, bail};
-use argh::FromArgs;
 use dfrt_runtime::data::grouping::Grouping;
 use dfrt_runtime::data::layouts::flat::Flat;
 use dfrt_runtime::data::layouts::{Choices, Media};
@@ -20,13 +19,11 @@ use serde_json::json;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+options! {
 /// find the largest face in each photograph and write its box, from which self-blended
 /// images can be made where there are no landmarks
-#[derive(FromArgs)]
 #[argh(
-    subcommand,
     name = "faces",
-    help_triggers("-h", "--help", "help"),
     example = "{command_name} photographs",
     note = "Writes boxes.csv (file,left,top,right,bottom in pixels) into the folder, where `data forge --method sbi` \
     and `train --fakes sbi` look for it. A photograph without a face is listed and left out."
@@ -38,21 +35,14 @@ pub struct Faces {
     /// file for the boxes (default: boxes.csv in the folder)
     #[argh(option)]
     out: Option<PathBuf>,
-    /// threads (default: one a processor)
-    #[argh(option)]
-    threads: Option<usize>,
-    /// replace an earlier file
-    #[argh(switch)]
-    force: bool,
-    /// print the result as JSON
-    #[argh(switch)]
-    json: bool,
+    threads, force, json,
+}
 }
 
 impl Faces {
     /// Does it.
     pub fn run(self) -> Result<()> {
-        command::use_threads(self.threads)?;
+        use_threads(self.threads)?;
         let out = self.out.clone().unwrap_or_else(|| self.folder.join(BOXES));
         place::file(&out, self.force)?;
         // Class, split and group are nobody's business here.

@@ -1,25 +1,24 @@
 //! `dfrt data forge`: fakes made from real photographs.
 
-use super::whole;
+use super::replace;
+use crate::command::options::options;
 use crate::failure;
 use crate::output;
 use crate::progress::Task;
 use anyhow::Result;
-use argh::FromArgs;
 use dfrt_runtime::forgery::Blend;
 use dfrt_runtime::forgery::photographs::splits_of_people;
 use dfrt_runtime::forgery::set::{self, Method, Order, SplitBy};
 use serde_json::json;
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::str::FromStr;
 
+options! {
 /// make fakes from real photographs: self-blended images (sbi) or face swaps (swap), in
 /// train, val and test by person
-#[derive(FromArgs)]
 #[argh(
-    subcommand,
     name = "forge",
-    help_triggers("-h", "--help", "help"),
     example = "{command_name} photos --method swap --out swaps\n\
     {command_name} photos --method sbi --out blends --crop 1.5 --size 224",
     note = "PHOTOS is a folder of pictures named PERSON_SHOT (001_smiling.jpg), a manifest, or a data set \
@@ -33,7 +32,7 @@ pub struct Forge {
     photos: PathBuf,
     /// sbi (self-blended images) or swap (face swaps)
     #[argh(option)]
-    method: String,
+    method: Method,
     /// folder of the new data set
     #[argh(option)]
     out: PathBuf,
@@ -50,22 +49,15 @@ pub struct Forge {
     /// shares of the people in train, val and test, or a split.csv (columns split,target)
     /// that says who is where (default: the data set's own splits, else 60,15,25)
     #[argh(option)]
-    split: Option<String>,
+    split: Option<People>,
     /// how a swapped face is joined: poisson (default) or feather
     #[argh(option)]
-    blend: Option<String>,
+    blend: Option<Blend>,
     /// JPEG quality or range of qualities, drawn alike for reals and fakes (default 75-96)
-    #[argh(option, default = "String::from(\"75-96\")")]
-    quality: String,
-    /// seed of all draws (default 0)
-    #[argh(option, default = "0")]
-    seed: u64,
-    /// replace a data set made before
-    #[argh(switch)]
-    force: bool,
-    /// print the result as JSON
-    #[argh(switch)]
-    json: bool,
+    #[argh(option, default = "Qualities(75..=96)")]
+    quality: Qualities,
+    seed, force, json,
+}
 }
 
 impl Forge {
@@ -73,11 +65,11 @@ impl Forge {
     pub fn run(self) -> Result<()> {
         let order = self.order()?;
         order.check().map_err(failure::usage)?;
-        let forged = whole::make(&self.out, &set::PARTS, self.force, |out| {
+        let forged = replace::fill_or_replace(&self.out, &set::PARTS, self.force, |out| {
             let task = Task::new("forged");
             Ok(order.make(&self.photos, out, &|done, total| task.set(done, total, ""))?)
         })?;
-        let pictures = whole::total(&forged.summary);
+        let pictures = replace::count_pictures(&forged.summary);
         output::passed_over(&format!("files of {}", self.photos.display()), &forged.passed_over, None);
         if self.json {
             return output::json(&json!({
@@ -93,47 +85,60 @@ impl Forge {
     }
 
     fn order(&self) -> Result<Order> {
-        let method: Method = self.method.parse().map_err(failure::usage)?;
-        let blend = match &self.blend {
-            Some(name) => name.parse().map_err(failure::usage)?,
-            None => Blend::Poisson,
-        };
-        if self.blend.is_some() && method == Method::Sbi {
+        if self.blend.is_some() && self.method == Method::Sbi {
             output::note("note: --blend has no effect on sbi");
         }
+        let split = match &self.split {
+            None => SplitBy::Kept,
+            Some(People::Shares(shares)) => SplitBy::Shares(*shares),
+            Some(People::Listed(path)) => SplitBy::People(splits_of_people(path)?),
+        };
         Ok(Order {
-            method,
+            method: self.method,
             per_photo: self.per_photo,
             size: self.size,
             crop: self.crop,
             seed: self.seed,
-            split: self.split.as_deref().map_or(Ok(SplitBy::Kept), split_by)?,
-            blend,
-            quality: quality(&self.quality)?,
+            split,
+            blend: self.blend.unwrap_or(Blend::Poisson),
+            quality: self.quality.0.clone(),
         })
     }
 }
 
-/// "60,15,25", or the path of a list.
-fn split_by(text: &str) -> Result<SplitBy> {
-    let shares: Option<Vec<f64>> = text.split(',').map(|share| share.trim().parse().ok()).collect();
-    let good = |share: &f64| share.is_finite() && *share >= 0.0;
-    match shares.as_deref() {
-        Some(&[train, val, test]) if [train, val, test].iter().all(good) && train + val + test > 0.0 => {
-            Ok(SplitBy::Shares([train, val, test]))
+/// Who is in which split: "60,15,25", or the path of a list.
+enum People {
+    Shares([f64; 3]),
+    Listed(PathBuf),
+}
+
+impl FromStr for People {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let shares: Option<Vec<f64>> = text.split(',').map(|share| share.trim().parse().ok()).collect();
+        let good = |share: &f64| share.is_finite() && *share >= 0.0;
+        match shares.as_deref() {
+            None => Ok(Self::Listed(text.into())),
+            Some(&[train, val, test]) if [train, val, test].iter().all(good) && train + val + test > 0.0 => {
+                Ok(Self::Shares([train, val, test]))
+            }
+            Some(_) => Err("give three shares, of train, val and test, such as 60,15,25".to_owned()),
         }
-        Some(_) => Err(failure::usage(format!(
-            "--split {text}: give three shares, of train, val and test, such as 60,15,25"
-        ))),
-        None => Ok(SplitBy::People(splits_of_people(Path::new(text))?)),
     }
 }
 
-/// "90" or "75-96".
-fn quality(text: &str) -> Result<RangeInclusive<u8>> {
-    let (low, high) = text.split_once('-').unwrap_or((text, text));
-    match (low.trim().parse(), high.trim().parse()) {
-        (Ok(low), Ok(high)) => Ok(low..=high),
-        _ => Err(failure::usage(format!("--quality {text}: give a number or a range, such as 75-96"))),
+/// JPEG qualities, "90" or "75-96".
+struct Qualities(RangeInclusive<u8>);
+
+impl FromStr for Qualities {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (low, high) = text.split_once('-').unwrap_or((text, text));
+        match (low.trim().parse(), high.trim().parse()) {
+            (Ok(low), Ok(high)) => Ok(Self(low..=high)),
+            _ => Err("give a number or a range, such as 75-96".to_owned()),
+        }
     }
 }

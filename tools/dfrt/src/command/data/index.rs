@@ -1,11 +1,12 @@
 //! `dfrt data index`: a folder or a list becomes a manifest, or a manifest another one.
 
-use crate::command::listed;
+use super::LayoutName;
+use crate::command::options::options;
+use crate::command::values::Names;
 use crate::failure::usage;
 use crate::output;
 use crate::place;
 use anyhow::{Context, Result};
-use argh::FromArgs;
 use dfrt_runtime::data::grouping::Grouping;
 use dfrt_runtime::data::layouts::flat::Flat;
 use dfrt_runtime::data::layouts::{self, Choices, Media};
@@ -15,13 +16,11 @@ use dfrt_runtime::sample::{Label, Split};
 use dfrt_runtime::storage;
 use std::path::{Path, PathBuf};
 
+options! {
 /// read a folder in a known layout, or a CSV list, into a manifest: path,label,subset,group,split
 /// and, where they are known, people
-#[derive(FromArgs)]
 #[argh(
-    subcommand,
     name = "index",
-    help_triggers("-h", "--help", "help"),
     example = "{command_name} faces --out faces.csv",
     example = "{command_name} portraits --label fake --subset diffusion --out diffusion.csv",
     example = "{command_name} FaceForensics++ --subsets youtube/c23,Deepfakes/c23 --out c23.csv",
@@ -39,8 +38,8 @@ pub struct Index {
     #[argh(positional)]
     folder: PathBuf,
     /// layout, or auto to recognise it (default auto)
-    #[argh(option, default = "String::from(\"auto\")")]
-    layout: String,
+    #[argh(option, default = "LayoutName::default()")]
+    layout: LayoutName,
     /// real or fake: everything below the folder, or in the list, is that
     #[argh(option)]
     label: Option<Label>,
@@ -52,7 +51,7 @@ pub struct Index {
     subset: Option<String>,
     /// keep these subsets only, a,b; of Deepfakes/c23 also Deepfakes and c23 are names
     #[argh(option)]
-    subsets: Vec<String>,
+    subsets: Vec<Names>,
     /// what makes pictures one video or person where nothing names it: folder, stem (the
     /// name before its number), file (nothing does), or auto (default)
     #[argh(option, default = "Grouping::Auto")]
@@ -65,10 +64,10 @@ pub struct Index {
     root: Option<PathBuf>,
     /// of a list: labels that mean fake, a,b,…; all others mean real
     #[argh(option)]
-    fake_label: Vec<String>,
+    fake_label: Vec<Names>,
     /// of a list: labels that mean real; all others mean fake
     #[argh(option)]
-    real_label: Vec<String>,
+    real_label: Vec<Names>,
     /// of a list: the column of the paths
     #[argh(option)]
     path_column: Option<String>,
@@ -81,12 +80,8 @@ pub struct Index {
     /// manifest to write
     #[argh(option)]
     out: PathBuf,
-    /// replace an earlier manifest
-    #[argh(switch)]
-    force: bool,
-    /// print the result as JSON
-    #[argh(switch)]
-    json: bool,
+    force, json,
+}
 }
 
 impl Index {
@@ -94,7 +89,7 @@ impl Index {
     pub fn run(self) -> Result<()> {
         place::file(&self.out, self.force)?;
         let mut manifest = self.read()?;
-        let names = listed(&self.subsets);
+        let names = Names::all(&self.subsets);
         if !names.is_empty() {
             manifest = manifest.only(&names).with_context(|| format!("--subsets {}", names.join(",")))?;
         }
@@ -128,7 +123,7 @@ impl Index {
                 "--subset is for lists and for a folder of one class; pass --label real or --label fake",
             ));
         }
-        Ok(layouts::read_as(&self.folder, &self.layout, &self.choices())?)
+        Ok(layouts::read_as(&self.folder, &self.layout.0, &self.choices())?)
     }
 
     fn choices(&self) -> Choices {
@@ -159,7 +154,7 @@ impl Index {
     /// A manifest, or a list of another form.
     fn listed(&self) -> Result<Manifest> {
         let shown = self.folder.display();
-        if self.layout != "auto" {
+        if self.layout != LayoutName::default() {
             return Err(usage(format!("{shown}: is no folder; --layout is for folders, leave it out")));
         }
         let reach = if self.climb { Reach::Anywhere } else { Reach::Folder };
@@ -187,8 +182,8 @@ impl Index {
             reach,
             path_column: self.path_column.clone(),
             label_column: self.label_column.clone(),
-            fake: listed(&self.fake_label),
-            real: listed(&self.real_label),
+            fake: Names::all(&self.fake_label),
+            real: Names::all(&self.real_label),
             label: self.label,
             split: self.split,
             subset: self.subset.clone(),
@@ -199,7 +194,7 @@ impl Index {
 
     /// A folder of one class.
     fn flat(&self, label: Label) -> Result<Manifest> {
-        if self.layout != "auto" {
+        if self.layout != LayoutName::default() {
             return Err(usage(
                 "--label and --layout exclude each other: with --label the folder has no layout",
             ));

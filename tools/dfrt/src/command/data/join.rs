@@ -1,21 +1,21 @@
 //! `dfrt data join`: several data sets as one manifest.
 
+use crate::command::options::options;
 use crate::failure;
 use crate::output;
 use crate::place;
 use anyhow::{Result, bail};
-use argh::FromArgs;
 use dfrt_runtime::data::manifest::Manifest;
 use dfrt_runtime::sample::Sample;
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::path::PathBuf;
+use std::str::FromStr;
 
+options! {
 /// put several data sets into one manifest
-#[derive(FromArgs)]
 #[argh(
-    subcommand,
     name = "join",
-    help_triggers("-h", "--help", "help"),
     example = "{command_name} london.csv diffusion.csv --out unseen.csv\n\
     {command_name} ffpp=ffpp.csv celeb=Celeb-DF-v2 --out both.csv",
     note = "NAME=DATA puts NAME/ before the subsets, groups and people of DATA, so that what two data sets \
@@ -24,16 +24,12 @@ use std::path::PathBuf;
 pub struct Join {
     /// manifests or folders, each with a name before it or none: NAME=DATA
     #[argh(positional)]
-    data: Vec<String>,
+    data: Vec<Named>,
     /// manifest to write
     #[argh(option)]
     out: PathBuf,
-    /// replace an earlier manifest
-    #[argh(switch)]
-    force: bool,
-    /// print the result as JSON
-    #[argh(switch)]
-    json: bool,
+    force, json,
+}
 }
 
 impl Join {
@@ -45,11 +41,11 @@ impl Join {
         place::file(&self.out, self.force)?;
         let (mut samples, mut skipped) = (Vec::new(), Vec::new());
         for given in &self.data {
-            let (name, path) = named(given);
-            let data = Manifest::of(&path)?;
+            let Named { name, path } = given;
+            let data = Manifest::of(path)?;
             output::ruled(&path.display().to_string(), &data.rules);
             skipped.extend(data.skipped.iter().map(|line| format!("{}: {line}", path.display())));
-            samples.extend(data.samples.into_iter().map(|sample| prefixed(sample, name)));
+            samples.extend(data.samples.into_iter().map(|sample| prefixed(sample, name.as_deref())));
         }
         let manifest = Manifest::new(distinct(samples)?, skipped);
         manifest.write(&self.out)?;
@@ -62,12 +58,23 @@ impl Join {
     }
 }
 
-/// The name before the first `=`, unless the whole is a path that exists.
-fn named(given: &str) -> (Option<&str>, PathBuf) {
-    let whole = PathBuf::from(given);
-    match given.split_once('=') {
-        Some((name, path)) if !whole.exists() && !name.is_empty() => (Some(name), path.into()),
-        _ => (None, whole),
+/// A data set with the name before the first `=`, unless the whole is a path that exists.
+struct Named {
+    name: Option<String>,
+    path: PathBuf,
+}
+
+impl FromStr for Named {
+    type Err = Infallible;
+
+    fn from_str(given: &str) -> Result<Self, Infallible> {
+        let whole = PathBuf::from(given);
+        Ok(match given.split_once('=') {
+            Some((name, path)) if !whole.exists() && !name.is_empty() => {
+                Self { name: Some(name.to_owned()), path: path.into() }
+            }
+            _ => Self { name: None, path: whole },
+        })
     }
 }
 

@@ -1,23 +1,21 @@
 //! `dfrt data synth`: the drawn demo set.
 
-use super::whole;
+use super::replace;
+use crate::command::options::options;
 use crate::failure;
 use crate::output;
 use crate::progress::Task;
 use anyhow::Result;
-use argh::FromArgs;
 use dfrt_runtime::data::manifest::Summary;
 use dfrt_runtime::forgery::synth::{self, SynthError};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
+options! {
 /// draw the demo set: portraits drawn from a formula, fakes made from them by
 /// swapping and self-blending, in train, val and test by person
-#[derive(FromArgs)]
 #[argh(
-    subcommand,
     name = "synth",
-    help_triggers("-h", "--help", "help"),
     example = "{command_name} --out faces --count 480 --size 128",
     note = "The set shows the tool and tests it; it measures no real detector."
 )]
@@ -31,15 +29,8 @@ pub struct Synth {
     /// side of a picture in pixels (default 128)
     #[argh(option, default = "128")]
     size: u32,
-    /// seed of all draws (default 0)
-    #[argh(option, default = "0")]
-    seed: u64,
-    /// replace a data set drawn before
-    #[argh(switch)]
-    force: bool,
-    /// print the result as JSON
-    #[argh(switch)]
-    json: bool,
+    seed, force, json,
+}
 }
 
 /// What the demo set consists of, and so what `--force` may replace.
@@ -56,8 +47,8 @@ impl Synth {
             return Err(failure::usage(SynthError::Size { size }));
         }
         let out = self.out.display();
-        let summary = whole::make(&self.out, &DRAWN, self.force, |out| self.draw(out))?;
-        let (pictures, skipped) = (whole::total(&summary), summary.skipped);
+        let summary = replace::fill_or_replace(&self.out, &DRAWN, self.force, |out| self.draw(out))?;
+        let (pictures, skipped) = (replace::count_pictures(&summary), summary.skipped);
         if self.json {
             return output::json(
                 &json!({ "out": self.out, "pictures": pictures, "parts": summary.parts, "skipped": skipped }),

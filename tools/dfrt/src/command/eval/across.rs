@@ -1,6 +1,7 @@
 //! `dfrt eval` on several data sets: one model, one threshold, one table.
 
 use super::{Eval, plain};
+use crate::command::values::Names;
 use crate::dataset;
 use crate::failure;
 use crate::model;
@@ -29,7 +30,7 @@ impl Eval {
         let metadata = oracle.detector().metadata();
         let split = self.split.or(metadata.and_then(|known| known.split)).unwrap_or(Split::Test);
         // All are opened before any is measured: a mistake in the last costs no hours.
-        let subsets = self.subsets();
+        let subsets = Names::all(&self.test_subsets);
         let open = |path: &PathBuf| dataset::open_subsets(Some(path), None, split, &subsets, self.limit);
         let data = self.data.iter().map(open).collect::<Result<Vec<_>>>()?;
         let measured: Vec<&[Sample]> = data.iter().map(|data| &data.chosen[..]).collect();

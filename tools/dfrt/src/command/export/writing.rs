@@ -16,14 +16,13 @@ impl Export {
     /// Does it.
     pub fn run(self) -> Result<()> {
         let extension = self.out.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-        let names = self.names.as_deref().map(str::parse::<Scheme>).transpose().map_err(failure::usage)?;
         match extension.as_str() {
-            "safetensors" => self.safetensors(names.unwrap_or(Scheme::Torchvision)),
+            "safetensors" => self.safetensors(self.names.unwrap_or(Scheme::Torchvision)),
             "pth" | "pt" | "bin" | "ckpt" => Err(failure::usage(format!(
                 "{}: PyTorch's own files are pickles; write .safetensors, which PyTorch reads (safetensors.torch.load_file)",
                 self.out.display()
             ))),
-            _ if names.is_some() => {
+            _ if self.names.is_some() => {
                 Err(failure::usage("--names is for .safetensors; an ONNX file has torchvision's"))
             }
             _ => self.onnx(),
@@ -32,11 +31,6 @@ impl Export {
 
     fn onnx(&self) -> Result<()> {
         place::file(&self.out, self.force)?;
-        if self.batch == Some(0) {
-            return Err(failure::usage(
-                "--batch 0: no picture would fit; ask for at least 1, or leave it out for any number",
-            ));
-        }
         let Imported { graph, weights, metadata } = self.model()?;
         outcome::export(&self.out, &graph, &weights, &metadata, self.batch)?;
         output::say(format!(

@@ -1,6 +1,7 @@
 //! Running `dfrt train`.
 
 use super::{Batch, RUN_FILES, Train};
+use crate::command::options::check_resume;
 use crate::conventions;
 use crate::failure;
 use crate::lock;
@@ -21,9 +22,7 @@ use std::path::Path;
 impl Train {
     /// Does it.
     pub fn run(self) -> Result<()> {
-        if self.resume && self.force {
-            return Err(failure::usage("--resume and --force exclude each other; see `dfrt train --help`"));
-        }
+        check_resume("train", self.resume, self.force)?;
         let _lock = lock::of(&self.out)?;
         let mut settings = if self.resume { self.resumed()? } else { self.begun()? };
         if self.resume

@@ -1,11 +1,10 @@
-//! `dfrt bench --train` and `--ceilings`: how fast a GPU trains, and what it can do.
+//! `dfrt bench train`: how fast a GPU trains.
 
-use super::Bench;
+use super::{Destination, Train, device};
 use crate::failure;
 use crate::network;
-use crate::output::{self, Lines};
+use crate::output::{self, Lines, three_digits};
 use anyhow::Result;
-use dfrt_trainer::bench::ceilings::{self, Ceilings};
 use dfrt_trainer::bench::profile::{Bound, KernelTime};
 use dfrt_trainer::bench::step::{self, StepBench};
 use dfrt_trainer::bench::{Settings, Work};
@@ -16,28 +15,24 @@ use std::fmt::Write as _;
 /// Kernels that the table names; the rest are added up.
 const NAMED: usize = 12;
 
-impl Bench {
-    pub(super) fn on_a_gpu(&self) -> Result<()> {
-        if self.ceilings {
-            let ceilings = ceilings::measure(&*network::engine(self.device)?)?;
-            return self
-                .tell(&ceilings, || format!("{}\n{}", ceilings.device.name, ceiling_lines(&ceilings)));
-        }
+impl Train {
+    /// Does it.
+    pub fn run(self) -> Result<()> {
+        let to = Destination::open(self.out.as_deref(), self.force, self.json)?;
         let usual = Training::default();
-        let work = Work::named(self.method.as_deref().unwrap_or(usual.method.name()));
-        let arch = self.arch.clone().unwrap_or(usual.arch);
+        let arch = self.arch.map_or_else(|| Architecture::named(&usual.arch), Ok)?;
         let settings = Settings {
-            res: self.res.unwrap_or(Architecture::named(&arch).map_err(failure::usage)?.res),
-            arch,
+            arch: arch.name.to_owned(),
+            res: self.res.unwrap_or(arch.res),
             batch: self.batch.unwrap_or(usual.batch),
-            work: work.map_err(failure::usage)?,
+            work: self.method.unwrap_or(Work::Training(usual.method)),
             steps: self.steps,
             profile: self.profile,
         };
         let (arch, res, batch) = (settings.arch.clone(), settings.res, settings.batch);
         Training { arch, res, batch, ..Training::default() }.check().map_err(failure::usage)?;
         let bench = step::measure(network::engine(self.device)?, &settings)?;
-        self.tell(&bench, || text(&bench))
+        to.tell(&bench, || text(&bench))
     }
 }
 
@@ -52,7 +47,7 @@ fn text(bench: &StepBench) -> String {
         lines(bench)
     );
     if let (Some(ceilings), Some(kernels)) = (&bench.ceilings, &bench.kernels) {
-        let _ = write!(text, "\n{}\n\n{}", ceiling_lines(ceilings), kernel_table(kernels));
+        let _ = write!(text, "\n{}\n\n{}", device::lines(ceilings), kernel_table(kernels));
     }
     text
 }
@@ -62,38 +57,31 @@ fn lines(bench: &StepBench) -> Lines {
     let step = bench.step_ms;
     lines.add(
         "step",
-        format!("{} ms (80 % within {} to {})", short(step.median), short(step.p10), short(step.p90)),
+        format!(
+            "{} ms (80 % within {} to {})",
+            three_digits(step.median),
+            three_digits(step.p10),
+            three_digits(step.p90)
+        ),
     );
-    lines.add("throughput", format!("{} images/s", short(bench.images_per_second)));
+    lines.add("throughput", format!("{} images/s", three_digits(bench.images_per_second)));
     let idle =
         bench.idle_share.map_or_else(String::new, |share| format!(", idle {}", output::percent(share)));
-    lines.add("steps queued", format!("{} images/s{idle}", short(bench.queued_images_per_second)));
+    lines.add("steps queued", format!("{} images/s{idle}", three_digits(bench.queued_images_per_second)));
     lines.add("first step", output::duration(bench.first_step_s));
     lines.add("GPU memory", format!("{} MB", output::thousands(bench.peak_gpu_mb.round() as u64)));
-    let gflop = bench.gflop.map_or_else(String::new, |gflop| format!(", {} GFLOP in products", short(gflop)));
+    let gflop =
+        bench.gflop.map_or_else(String::new, |gflop| format!(", {} GFLOP in products", three_digits(gflop)));
     let traffic = output::thousands(bench.traffic_mb.round() as u64);
-    let least = short(bench.traffic_mb / bench.lower_bound_mb);
+    let least = three_digits(bench.traffic_mb / bench.lower_bound_mb);
     lines.add("a step has", format!("{} dispatches{gflop}", bench.dispatches));
     lines.add("it moves", format!("{traffic} MB, {least} times the least"));
     lines.add("measured", format!("{} steps", bench.steps));
     if let (Some(ms), Some(gaps)) = (bench.kernels_ms, bench.gap_share) {
         let gaps = output::percent(gaps);
-        lines.add("profiled", format!("{} ms in dispatches, {gaps} of a step between them", short(ms)));
+        lines
+            .add("profiled", format!("{} ms in dispatches, {gaps} of a step between them", three_digits(ms)));
     }
-    lines
-}
-
-fn ceiling_lines(ceilings: &Ceilings) -> Lines {
-    let mut lines = Lines::default();
-    let Ceilings { copy, product, .. } = ceilings;
-    let kernel = if copy.gb_s > copy.kernel_gb_s {
-        format!(", a kernel {}", short(copy.kernel_gb_s))
-    } else {
-        String::new()
-    };
-    lines.add("copy ceiling", format!("{} GB/s ({}, {:.0} MB{kernel})", short(copy.gb_s), copy.by, copy.mb));
-    let shape = format!("{} x {} by {} x {}", product.m, product.k, product.k, product.n);
-    lines.add("product ceiling", format!("{} GFLOP/s ({}, {shape})", short(product.gflops), product.kernel));
     lines
 }
 
@@ -108,7 +96,7 @@ fn kernel_table(kernels: &[KernelTime]) -> String {
     for kernel in named {
         let gflops = match kernel.gflops {
             Some(0.0) => "-".to_owned(),
-            Some(gflops) => short(gflops),
+            Some(gflops) => three_digits(gflops),
             None => "?".to_owned(),
         };
         let bound = match kernel.bound {
@@ -120,9 +108,9 @@ fn kernel_table(kernels: &[KernelTime]) -> String {
             "\n  {:width$}  {:>5}  {:>8}  {:>6}  {gflops:>8}  {:>7}  {:>6} {bound}",
             kernel.name,
             kernel.calls,
-            short(kernel.ms),
+            three_digits(kernel.ms),
             output::percent(kernel.share),
-            short(kernel.gb_s),
+            three_digits(kernel.gb_s),
             output::percent(kernel.fraction_of_ceiling),
         );
     }
@@ -130,7 +118,7 @@ fn kernel_table(kernels: &[KernelTime]) -> String {
     for (name, kernels) in [(format!("{} others", others.len()), others), ("all".to_owned(), kernels)] {
         if !kernels.is_empty() {
             let calls: usize = kernels.iter().map(|kernel| kernel.calls).sum();
-            let ms = short(sum(|kernel| kernel.ms, kernels));
+            let ms = three_digits(sum(|kernel| kernel.ms, kernels));
             let share = output::percent(sum(|kernel| kernel.share, kernels));
             let _ = write!(text, "\n  {name:width$}  {calls:>5}  {ms:>8}  {share:>6}");
         }
@@ -138,21 +126,9 @@ fn kernel_table(kernels: &[KernelTime]) -> String {
     text
 }
 
-/// A number with three digits that say something: "0.0123", "1.23", "12.3", "1235".
-fn short(value: f64) -> String {
-    let digits = if value > 0.0 { (2.0 - value.log10().floor()).clamp(0.0, 6.0) as usize } else { 0 };
-    format!("{value:.digits$}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_have_three_digits() {
-        let shown = [0.0, 0.012_34, 1.234, 12.34, 123.4, 1234.5].map(short);
-        assert_eq!(shown, ["0", "0.0123", "1.23", "12.3", "123", "1234"]);
-    }
 
     #[test]
     fn the_table_adds_up_what_it_does_not_name() {

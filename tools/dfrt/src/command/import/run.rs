@@ -16,9 +16,6 @@ use dfrt_trainer::train::settings::Settings;
 impl Import {
     /// Does it.
     pub fn run(self) -> Result<()> {
-        if self.threshold.is_some_and(|threshold| !threshold.is_finite()) {
-            return Err(failure::usage("--threshold is no finite number; give a logit"));
-        }
         let _lock = lock::of(&self.out)?;
         if !self.force && !place::is_free(&self.out)? {
             bail!(
@@ -27,17 +24,7 @@ impl Import {
             );
         }
         let mut choices = Choices::default();
-        conventions::choose(
-            &mut choices,
-            Choices {
-                key: self.key.clone(),
-                prefix: self.prefix.clone(),
-                head: self.head.clone(),
-                fake_index: self.fake_index,
-                new_head: self.new_head,
-                leave_out: super::super::listed(&self.leave_out),
-            },
-        )?;
+        conventions::choose(&mut choices, self.choices())?;
         let source = Source::open(&self.file, &choices)?;
         let mut settings = self.settings(&source, choices)?;
         conventions::settle(&mut settings, &source)?;
@@ -55,28 +42,22 @@ impl Import {
     }
 
     fn settings(&self, source: &Source, choices: Choices) -> Result<Settings> {
-        let own = || source.stated.arch.or_else(|| source.recognise()).map(|found| found.name.to_owned());
-        let Some(arch) = self.arch.clone().or_else(|| source.arch.clone()).or_else(own) else {
+        let of_the_file = || match &source.arch {
+            Some(name) => Architecture::named(name).map(Some),
+            None => Ok(source.stated.arch.or_else(|| source.recognise())),
+        };
+        let Some(arch) = self.arch.map_or_else(of_the_file, |arch| Ok(Some(arch)))? else {
             bail!("{}: fits no architecture of dfrt; name one with --arch to learn why", self.file.display());
         };
-        let asked = conventions::asked(
-            &arch,
-            self.family.as_deref(),
-            self.padding.as_deref(),
-            self.bn_eps,
-            self.mean.map(|mean| mean.0),
-            self.std.map(|std| std.0),
-        );
         let told = source.metadata.as_ref().map(|metadata| metadata.res).or(source.stated.res);
-        let own = Architecture::named(&arch)?.res;
         Ok(Settings {
-            arch,
-            res: self.res.or(told).unwrap_or(own),
+            arch: arch.name.to_owned(),
+            res: self.res.or(told).unwrap_or(arch.res),
             data: self.data.as_deref().map(place::absolute).transpose()?.unwrap_or_default(),
             init: Some(place::absolute(&self.file)?),
             checkpoint: choices,
             seed: self.seed,
-            conventions: asked?,
+            conventions: self.conventions(arch.name)?,
             ..Settings::default()
         })
     }

@@ -1,4 +1,4 @@
-//! The result of an attack, a suite or a sweep as a table in words.
+//! The tables in words of an attack, a suite or a sweep.
 
 use crate::output::{self, Lines};
 use dfrt_runtime::results::attack::distances::MinimalDistance;
@@ -8,59 +8,13 @@ use dfrt_runtime::results::study::attack_key;
 use dfrt_runtime::threat::Norm;
 use std::path::Path;
 
-/// The table in words.
-pub fn attack(report: &AttackReport, out: &Path) -> String {
-    let survivors = report.n_clean_correct - report.certified_8bit;
-    let intervals = &report.intervals;
+/// The table of one radius.
+pub fn of_attack(report: &AttackReport, out: &Path) -> String {
     let mut lines = Lines::default();
     lines.add("epsilon", report.threat().both_ways());
     lines.add("pictures", format!("{} ({} real, {} fake)", report.n, report.data.n_real, report.data.n_fake));
-    lines.add(
-        "clean accuracy",
-        format!(
-            "{}, {} classified rightly",
-            output::percent_between(&intervals.clean_accuracy),
-            report.n_clean_correct
-        ),
-    );
-    lines.add(
-        "robust accuracy",
-        format!(
-            "{}, {survivors} still right after the attack",
-            output::percent_between(&intervals.robust_accuracy)
-        ),
-    );
-    let success = intervals.attack_success_rate.as_ref();
-    lines.add(
-        "attack success rate",
-        success.map_or_else(
-            || "undefined: no picture was classified rightly".to_owned(),
-            |rate| format!("{}, {} turned over", output::percent_between(rate), report.certified_8bit),
-        ),
-    );
-    lines.add("  fake made real", direction(&report.fake_to_real));
-    lines.add("  real made fake", direction(&report.real_to_fake));
-    lines.add(
-        "AUC after the attack",
-        report.auc.map_or_else(|| "undefined".to_owned(), |auc| format!("{auc:.3}")),
-    );
-    let queries = &report.queries;
-    lines.add(
-        "queries a picture",
-        format!(
-            "mean {:.0}, median {:.0}, 90 % within {:.0}; {} in all",
-            queries.mean,
-            queries.median,
-            queries.p90,
-            output::thousands(queries.total)
-        ),
-    );
-    if let Some(found) = &report.queries_to_success {
-        lines.add(
-            "  until turned over",
-            format!("mean {:.0}, median {:.0}, 90 % within {:.0}", found.mean, found.median, found.p90),
-        );
-    }
+    accuracies(&mut lines, report);
+    queries(&mut lines, report);
     lines.add(
         "certified",
         format!(
@@ -84,6 +38,54 @@ pub fn attack(report: &AttackReport, out: &Path) -> String {
         report.data.path,
         out.display()
     )
+}
+
+fn accuracies(lines: &mut Lines, report: &AttackReport) {
+    let survivors = report.n_clean_correct - report.certified_8bit;
+    let intervals = &report.intervals;
+    let share = output::percent_between;
+    lines.add(
+        "clean accuracy",
+        format!("{}, {} classified rightly", share(&intervals.clean_accuracy), report.n_clean_correct),
+    );
+    lines.add(
+        "robust accuracy",
+        format!("{}, {survivors} still right after the attack", share(&intervals.robust_accuracy)),
+    );
+    let success = intervals.attack_success_rate.as_ref();
+    lines.add(
+        "attack success rate",
+        success.map_or_else(
+            || "undefined: no picture was classified rightly".to_owned(),
+            |rate| format!("{}, {} turned over", share(rate), report.certified_8bit),
+        ),
+    );
+    lines.add("  fake made real", direction(&report.fake_to_real));
+    lines.add("  real made fake", direction(&report.real_to_fake));
+    lines.add(
+        "AUC after the attack",
+        report.auc.map_or_else(|| "undefined".to_owned(), |auc| format!("{auc:.3}")),
+    );
+}
+
+fn queries(lines: &mut Lines, report: &AttackReport) {
+    let queries = &report.queries;
+    lines.add(
+        "queries a picture",
+        format!(
+            "mean {:.0}, median {:.0}, 90 % within {:.0}; {} in all",
+            queries.mean,
+            queries.median,
+            queries.p90,
+            output::thousands(queries.total)
+        ),
+    );
+    if let Some(found) = &report.queries_to_success {
+        lines.add(
+            "  until turned over",
+            format!("mean {:.0}, median {:.0}, 90 % within {:.0}", found.mean, found.median, found.p90),
+        );
+    }
 }
 
 fn direction(direction: &Direction) -> String {
@@ -147,7 +149,7 @@ fn verdicts(lines: &mut Lines, gates: &[Gate], unreliable: bool) {
 }
 
 /// The table of several radii.
-pub fn sweep(sweep: &Sweep, out: &Path) -> String {
+pub fn of_sweep(sweep: &Sweep, out: &Path) -> String {
     let mut lines = Lines::default();
     let first = &sweep.points[0];
     lines.add("clean accuracy", output::percent_between(&first.intervals.clean_accuracy));

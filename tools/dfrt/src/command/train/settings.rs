@@ -1,62 +1,77 @@
 //! The options of `dfrt train` as settings.
 
-use super::{Batch, Train};
+use super::{Batch, Rule, SubsetWeight, Train};
+use crate::command::values::Names;
 use crate::conventions;
 use crate::failure;
 use crate::output;
 use crate::place;
 use anyhow::Result;
-use dfrt_trainer::model::arch::Architecture;
 use dfrt_trainer::model::import::Choices;
 use dfrt_trainer::train::settings::Settings;
 
 impl Train {
     /// Puts the options over `settings`.
     pub(super) fn apply(&self, settings: &mut Settings) -> Result<()> {
-        self.apply_plain(settings)?;
+        self.apply_network(settings)?;
+        self.apply_pictures(settings)?;
         self.apply_augmentation(settings)?;
-        self.apply_optimizer(settings)?;
-        self.apply_method(settings)
+        self.apply_course(settings)?;
+        self.apply_optimizer(settings);
+        self.apply_method(settings);
+        Ok(())
     }
 
-    fn apply_plain(&self, settings: &mut Settings) -> Result<()> {
-        if let Some(data) = &self.data {
-            settings.data = place::absolute(data)?;
-        }
+    /// The network and the weights that it starts from.
+    fn apply_network(&self, settings: &mut Settings) -> Result<()> {
         if let Some(init) = &self.init {
             settings.init = Some(place::absolute(init)?);
         }
-        if let Some(arch) = &self.arch {
-            settings.arch.clone_from(arch);
+        if let Some(arch) = self.arch {
+            arch.name.clone_into(&mut settings.arch);
             // A config says both; else the architecture's own side is meant.
             if self.config.is_none() && !self.resume {
-                settings.res = Architecture::named(arch).map_err(failure::usage)?.res;
+                settings.res = arch.res;
             }
         }
-        let choices = Choices {
-            key: self.key.clone(),
-            prefix: self.prefix.clone(),
-            head: self.head.clone(),
-            fake_index: self.fake_index,
-            new_head: self.new_head,
-            leave_out: crate::command::listed(&self.leave_out),
-        };
+        put(&mut settings.res, &self.res);
+        let choices = self.choices();
         if settings.init.is_none() && choices != Choices::default() {
             return Err(failure::usage(
                 "--key, --prefix, --head, --fake-index, --new-head and --leave-out are of the file of --init, which is missing",
             ));
         }
         conventions::choose(&mut settings.checkpoint, choices)?;
-        let asked = conventions::asked(
-            &settings.arch,
-            self.family.as_deref(),
-            self.padding.as_deref(),
-            self.bn_eps,
-            self.mean.map(|mean| mean.0),
-            self.std.map(|std| std.0),
-        );
-        settings.conventions = asked?.or(settings.conventions);
-        put(&mut settings.res, &self.res);
+        settings.conventions = self.conventions(&settings.arch)?.or(settings.conventions);
+        Ok(())
+    }
+
+    /// What is trained on, and how much each part of it weighs.
+    fn apply_pictures(&self, settings: &mut Settings) -> Result<()> {
+        if let Some(data) = &self.data {
+            settings.data = place::absolute(data)?;
+        }
+        if let Some(cache) = &self.cache {
+            settings.cache = Some(place::absolute(cache)?);
+        }
+        settings.limit = self.limit.or(settings.limit);
+        let named = Names::all(&self.train_subsets);
+        if !named.is_empty() {
+            settings.train_subsets = named;
+        }
+        settings.frames_per_video = self.frames_per_video.or(settings.frames_per_video);
+        if !self.subset_weights.is_empty() {
+            let weights = self.subset_weights.iter().flat_map(|list| list.0.iter().cloned());
+            settings.subset_weights = weights.map(|SubsetWeight(name, weight)| (name, weight)).collect();
+        }
+        put(&mut settings.balance, &self.balance);
+        put(&mut settings.fakes, &self.fakes);
+        settings.shuffle_labels |= self.shuffle_labels;
+        Ok(())
+    }
+
+    /// How long is trained, how fast, and in what room.
+    fn apply_course(&self, settings: &mut Settings) -> Result<()> {
         put(&mut settings.epochs, &self.epochs);
         if let Some(Batch::Of(batch)) = self.batch {
             settings.batch = batch;
@@ -68,30 +83,9 @@ impl Train {
         put(&mut settings.final_lr, &self.final_lr);
         settings.memory_mb = self.memory_mb.or(settings.memory_mb);
         settings.micro_batch = self.micro_batch.or(settings.micro_batch);
-        settings.limit = self.limit.or(settings.limit);
         settings.patience = self.patience.or(settings.patience);
         settings.checkpoint_steps = self.checkpoint_steps.or(settings.checkpoint_steps);
-        settings.shuffle_labels |= self.shuffle_labels;
-        switch(&mut settings.masks, ("masks", self.masks), self.no_masks)?;
-        let named = crate::command::listed(&self.train_subsets);
-        if !named.is_empty() {
-            settings.train_subsets = named;
-        }
-        settings.frames_per_video = self.frames_per_video.or(settings.frames_per_video);
-        if let Some(cache) = &self.cache {
-            settings.cache = Some(place::absolute(cache)?);
-        }
-        let weights = crate::command::listed(&self.subset_weights);
-        if !weights.is_empty() {
-            settings.subset_weights = weights.iter().map(|one| subset_weight(one)).collect::<Result<_>>()?;
-        }
-        if let Some(balance) = &self.balance {
-            settings.balance = balance.parse().map_err(failure::usage)?;
-        }
-        if let Some(fakes) = &self.fakes {
-            settings.fakes = fakes.parse().map_err(failure::usage)?;
-        }
-        Ok(())
+        switch(&mut settings.masks, ("masks", self.masks), self.no_masks)
     }
 
     fn apply_augmentation(&self, settings: &mut Settings) -> Result<()> {
@@ -103,19 +97,16 @@ impl Train {
         Ok(())
     }
 
-    fn apply_optimizer(&self, settings: &mut Settings) -> Result<()> {
+    fn apply_optimizer(&self, settings: &mut Settings) {
         use dfrt_trainer::ops::optimizer::Optimizer;
 
         let now = settings.optimizer;
-        settings.optimizer = match (self.optimizer.as_deref(), now) {
-            (None, _) | (Some("sgd"), Optimizer::Sgd { .. }) | (Some("adamw"), Optimizer::Adamw { .. }) => {
-                now
-            }
-            (Some("sgd"), _) => Optimizer::Sgd { momentum: 0.9, nesterov: false },
-            (Some("adamw"), _) => Optimizer::Adamw { beta1: 0.9, beta2: 0.999, eps: 1e-8 },
-            (Some(name), _) => {
-                return Err(failure::usage(format!("optimizer `{name}` is unknown; choose adamw or sgd")));
-            }
+        settings.optimizer = match (self.optimizer, now) {
+            (None, _)
+            | (Some(Rule::Sgd), Optimizer::Sgd { .. })
+            | (Some(Rule::Adamw), Optimizer::Adamw { .. }) => now,
+            (Some(Rule::Sgd), _) => Optimizer::Sgd { momentum: 0.9, nesterov: false },
+            (Some(Rule::Adamw), _) => Optimizer::Adamw { beta1: 0.9, beta2: 0.999, eps: 1e-8 },
         };
         let for_sgd = self.momentum.is_some() || self.nesterov;
         let for_adamw = self.beta1.is_some() || self.beta2.is_some() || self.adam_eps.is_some();
@@ -132,16 +123,15 @@ impl Train {
                 idle("--momentum and --nesterov have", for_sgd, "adamw");
             }
         }
-        Ok(())
     }
 
-    fn apply_method(&self, settings: &mut Settings) -> Result<()> {
+    fn apply_method(&self, settings: &mut Settings) {
         use dfrt_trainer::arms::Method;
 
-        if let Some(name) = &self.method
-            && name != settings.method.name()
+        if let Some(method) = &self.method
+            && method.name() != settings.method.name()
         {
-            settings.method = Method::named(name).map_err(failure::usage)?;
+            settings.method.clone_from(method);
         }
         let for_gr = self.taps.is_some()
             || self.r.is_some()
@@ -162,18 +152,7 @@ impl Train {
             }
             method => idle("options of gr have", for_gr, method.name()),
         }
-        Ok(())
     }
-}
-
-/// "gan=0.5".
-fn subset_weight(text: &str) -> Result<(String, f32)> {
-    let parsed =
-        text.rsplit_once('=').and_then(|(name, weight)| Some((name.trim(), weight.trim().parse().ok()?)));
-    let (name, weight) = parsed.filter(|(name, _)| !name.is_empty()).ok_or_else(|| {
-        failure::usage(format!("--subset-weights: {text:?} is no subset and its weight, like swap=2"))
-    })?;
-    Ok((name.to_owned(), weight))
 }
 
 fn put<T: Clone>(place: &mut T, value: &Option<T>) {

@@ -14,7 +14,12 @@ use std::path::Path;
 ///
 /// # Errors
 /// The folder is occupied, by other things even, or cannot be replaced; as `make`.
-pub fn make<T>(out: &Path, parts: &[&str], force: bool, make: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+pub fn fill_or_replace<T>(
+    out: &Path,
+    parts: &[&str],
+    force: bool,
+    make: impl FnOnce(&Path) -> Result<T>,
+) -> Result<T> {
     let shown = out.display();
     let _lock = lock::beside(out)?;
     if place::is_free(out)? {
@@ -45,7 +50,7 @@ pub fn make<T>(out: &Path, parts: &[&str], force: bool, make: impl FnOnce(&Path)
 }
 
 /// All pictures of a set.
-pub fn total(summary: &Summary) -> usize {
+pub fn count_pictures(summary: &Summary) -> usize {
     let labels = [Label::Real, Label::Fake];
     Split::ALL.iter().flat_map(|split| labels.map(|label| summary.count(*split, label))).sum()
 }

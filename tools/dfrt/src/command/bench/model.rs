@@ -1,33 +1,52 @@
-//! `dfrt bench --model`: how fast a model is on this CPU, and how fast it is searched.
+//! `dfrt bench model`: how fast a model is on this CPU, and how fast it is searched.
 
-use super::Bench;
+use super::{Destination, Model};
+use crate::failure;
 use crate::model;
 use crate::output::{self, Lines};
 use anyhow::Result;
 use dfrt_runtime::attack::bench as search;
-use dfrt_runtime::detector::bench;
-use dfrt_runtime::detector::model::Model;
 use dfrt_runtime::detector::session::TractOracle;
-use std::path::Path;
+use dfrt_runtime::detector::{self, bench};
 
-impl Bench {
-    /// Times the model; see [`Bench::tell`].
-    pub(super) fn deployed(&self, model: &Path) -> Result<()> {
-        let found = Model::find(model)?;
+impl Model {
+    /// Does it.
+    pub fn run(self) -> Result<()> {
+        self.check()?;
+        let to = Destination::open(self.out.as_deref(), self.force, self.json)?;
+        if self.square { self.searched(&to) } else { self.deployed(&to) }
+    }
+
+    /// No option is passed over in silence.
+    fn check(&self) -> Result<()> {
+        let wrong = |what| Err(failure::usage(format!("{what}; see `dfrt bench model --help`")));
+        if !self.square {
+            return if self.queries.is_some() { wrong("--queries needs --square") } else { Ok(()) };
+        }
+        match (self.runs, self.batch) {
+            (None, None) => Ok(()),
+            (Some(_), _) => wrong("--runs and --square exclude each other"),
+            (None, Some(_)) => wrong("--batch and --square exclude each other"),
+        }
+    }
+
+    /// Times the model.
+    fn deployed(&self, to: &Destination<'_>) -> Result<()> {
+        let found = detector::model::Model::find(&self.model)?;
         let [threads, batch, runs] = [(self.threads, 1), (self.batch, 1), (self.runs, 100)]
             .map(|(given, usual)| given.unwrap_or(usual));
         let bench = bench::bench_as(&found.onnx, &self.asked(), threads, batch, runs)?;
-        self.tell(&bench, || format!("{} on {}\n{}", found.given.display(), bench.cpu, table(&bench)))
+        to.tell(&bench, || format!("{} on {}\n{}", found.given.display(), bench.cpu, table(&bench)))
     }
 
     /// Times Square on it.
-    pub(super) fn searched(&self, model: &Path) -> Result<()> {
-        let found = Model::find(model)?;
+    fn searched(&self, to: &Destination<'_>) -> Result<()> {
+        let found = detector::model::Model::find(&self.model)?;
         let oracle = TractOracle::new(model::load_as(&found, &self.asked())?);
         let processors = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let threads = self.threads.unwrap_or_else(processors);
         let bench = search::bench(&oracle, threads, self.queries.unwrap_or(100))?;
-        self.tell(&bench, || {
+        to.tell(&bench, || {
             let mut lines = Lines::default();
             lines.add("queries", format!("{:.1} a second on {threads} threads", bench.queries_per_second));
             lines.add("one thread", format!("{:.1} a second", bench.one_thread_queries_per_second));
