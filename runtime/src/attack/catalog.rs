@@ -229,7 +229,7 @@ impl Choice {
         names.iter().map(|name| name.parse().expect("suites name rows of the catalog")).collect()
     }
 
-    /// The same where a surrogate's gradients can be followed, too: a suite then tries the
+    /// The attacks where a surrogate's gradients can be followed, too: a suite then tries the
     /// attack that transfers best before its searches.
     pub fn methods_with_surrogate(self, norm: Norm) -> Vec<Method> {
         let mut methods = self.methods(norm);

@@ -21,7 +21,7 @@ pub mod square;
 pub mod suite;
 mod summary;
 pub mod sweep;
-pub mod tape;
+pub mod trace;
 pub mod trial;
 pub mod verify;
 
@@ -58,7 +58,7 @@ pub struct Proposal {
     /// How many of them had been spent when the 8-bit picture that is proposed was found to
     /// cross, of a search that goes on after it; none where the search ends with it, or
     /// knows of none.
-    pub landed_after: Option<u64>,
+    pub queries_to_success: Option<u64>,
     /// How healthy the gradients were; all zero for an attack that uses none.
     pub gradients: GradientCount,
     /// The length of the shortest change that crossed, in floats and whatever the radius,

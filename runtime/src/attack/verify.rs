@@ -4,13 +4,13 @@
 
 mod figures;
 mod sweep;
-mod tape;
+mod trace;
 
 pub use sweep::sweep;
-pub use tape::tape;
+pub use trace::trace;
 
 use super::judge::REPEATED;
-use super::tape::TapeError;
+use super::trace::TraceError;
 use crate::data::batch::Batch;
 use crate::detector::asked::Asked;
 use crate::detector::oracle::{Oracle, OracleError};
@@ -63,7 +63,7 @@ impl VerifyReport {
         self.remark(folder, found);
     }
 
-    /// The same where its pictures are counted already.
+    /// Adds another check of pictures that are counted already.
     fn remark(&mut self, folder: &str, found: Self) {
         let named = |line: String| format!("{folder}: {line}");
         self.mismatches.extend(found.mismatches.into_iter().map(named));
@@ -108,9 +108,9 @@ pub enum VerifyError {
     /// attack.json names no threat model.
     #[error(transparent)]
     Threat(#[from] ThreatError),
-    /// A tape is not the attack's.
+    /// A trace is not the attack's.
     #[error(transparent)]
-    Tape(#[from] TapeError),
+    Trace(#[from] TraceError),
 }
 
 /// Verifies the attack in `folder` with the ONNX model that attack.json names,

@@ -106,7 +106,8 @@ pub struct Comparison {
     /// they are too few to show any.
     #[serde(default)]
     pub detectable: Option<f64>,
-    /// The same if every picture were of another person or video; shares of pictures only.
+    /// As `detectable`, if every picture were of another person or video; of shares of
+    /// pictures only.
     #[serde(default)]
     pub detectable_pictures: Option<f64>,
 }

@@ -268,7 +268,7 @@ impl<'a> Study<'a> {
             folder: &path,
             resume: true,
             deadline: None,
-            tape: None,
+            trace: None,
             progress: &|name, at| observer.attacked(name, at),
         };
         Ok(case.judge(attack, threat).map_err(Box::new)?.report)

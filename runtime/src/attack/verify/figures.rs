@@ -53,7 +53,7 @@ pub(super) fn check(
         out: None,
         resume: false,
         deadline: None,
-        tape: None,
+        trace: None,
         progress: &|_| {},
     };
     let suite = files.path().join(STAGES).is_dir() || !report.stages.is_empty();

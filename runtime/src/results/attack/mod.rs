@@ -41,9 +41,9 @@ pub struct AttackReport {
     pub robust_accuracy: f64,
     /// Turned over, over the n_clean_correct; none when that is 0.
     pub attack_success_rate: Option<f64>,
-    /// The same for fakes made to pass as real.
+    /// The fakes alone, which an attack makes pass as real.
     pub fake_to_real: Direction,
-    /// The same for reals made to look fake.
+    /// The reals alone, which an attack makes look fake.
     pub real_to_fake: Direction,
     /// 95 % Wilson intervals of the three rates above.
     pub intervals: RateIntervals,
