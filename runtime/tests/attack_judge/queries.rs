@@ -10,7 +10,7 @@ use dfrt_runtime::attack::random_noise::RandomNoise;
 use dfrt_runtime::attack::square::Square;
 use dfrt_runtime::attack::suite::Suite;
 use dfrt_runtime::attack::{Attack, Proposal};
-use dfrt_runtime::detector::oracle::{Oracle, OracleError};
+use dfrt_runtime::detector::oracle::OracleError;
 use dfrt_runtime::results::attack::GradientCount;
 use dfrt_runtime::sample::Label;
 use dfrt_runtime::threat::Threat;

@@ -187,7 +187,7 @@ impl<'a> Study<'a> {
         let own = WhiteBox::new(GpuDevice::new(&network, batch)?, threshold, None);
         let networks = Networks { own: Some(own), surrogate: None };
         let mut attacks = Vec::new();
-        let plans = self.settings.attacks()?;
+        let plans = self.settings.plans();
         // Each made once for all radii.
         let made: Result<Vec<_>, _> = plans.iter().map(|plan| networks.attack(plan)).collect();
         let made = made?;
