@@ -74,7 +74,7 @@ pub enum StudyError {
     Evaluate(#[from] EvaluateError),
     /// A network that cannot be brought to the device.
     #[error(transparent)]
-    Network(#[from] NetworkError),
+    Network(#[from] Box<NetworkError>),
     /// The device.
     #[error(transparent)]
     Gpu(#[from] GpuError),
@@ -180,7 +180,7 @@ impl<'a> Study<'a> {
         let model = Model::find(&at)?;
         let oracle = TractOracle::new(model.load()?);
         let eval = self.evaluate(&model, &oracle, &at, observer)?;
-        let network = deployed::resident(&model, Arc::clone(&self.engine))?;
+        let network = deployed::resident(&model, Arc::clone(&self.engine)).map_err(Box::new)?;
         // One device for all attacks.
         let batch = catalog::BATCH.min(self.attacked.chosen.len()).max(1);
         let threshold = oracle.detector().threshold();
