@@ -1,13 +1,14 @@
 // Batch-norm with the activation after it. Only x is kept for the backward pass:
 // the normalised value and the activation's input are recomputed where they are
 // needed. R: N*H*W rows, C: channels in quads of 4.
+//!use activate, chunk, invocation
 
 struct Params {
     rows: u32,
     quads: u32,
     rows_per_chunk: u32,
     chunks: u32,
-    activation: u32, // 0 identity, 1 SiLU, 2 ReLU6
+    activation: u32,
     eps: f32,
     momentum: f32, // 0 leaves the running statistics alone
     unbias: f32, // R / (R - 1)
@@ -29,24 +30,7 @@ struct Params {
 @group(0) @binding(5) var<storage, read> sums: array<vec4<f32>>; // [2, C]: gradients of gamma, beta
 @group(0) @binding(6) var<storage, read_write> dx: array<vec4<f32>>; // [R, C]
 
-fn sigmoid(u: vec4<f32>) -> vec4<f32> {
-    return 1.0 / (1.0 + exp(-u));
-}
-
-fn activate(u: vec4<f32>) -> vec4<f32> {
-    switch params.activation {
-        case 1u: {
-            return u * sigmoid(u);
-        }
-        case 2u: {
-            return clamp(u, vec4(0.0), vec4(6.0));
-        }
-        default: {
-            return u;
-        }
-    }
-}
-
+// The derivative of the activation.
 fn slope(u: vec4<f32>) -> vec4<f32> {
     switch params.activation {
         case 1u: {
@@ -63,11 +47,8 @@ fn slope(u: vec4<f32>) -> vec4<f32> {
 }
 
 @compute @workgroup_size(64)
-fn normalise_by_batch(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let quad = id.x + id.y * groups.x * 64u;
+fn normalise_by_batch(invocation: Invocation) {
+    let quad = index_of(invocation.id, invocation.groups);
     if quad >= params.quads {
         return;
     }
@@ -83,69 +64,7 @@ fn normalise_by_batch(
     }
 }
 
-// Where every value is read once and written once, an invocation takes four rows of a
-// quad of channels, so that what the channels have in common is loaded once.
-
-fn store(row: u32, quad: u32, value: vec4<f32>) {
-    if row < params.rows {
-        y[row * params.quads + quad] = value;
-    }
-}
-
-@compute @workgroup_size(64)
-fn forward(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
-    let quad = index % params.quads;
-    let row = index / params.quads * 4u;
-    let last = params.rows - 1u;
-    let mean = saved[quad];
-    let scale = saved[params.quads + quad];
-    let gamma = affine[quad];
-    let beta = affine[params.quads + quad];
-    let x0 = x[min(row, last) * params.quads + quad];
-    let x1 = x[min(row + 1u, last) * params.quads + quad];
-    let x2 = x[min(row + 2u, last) * params.quads + quad];
-    let x3 = x[min(row + 3u, last) * params.quads + quad];
-    store(row, quad, activate(fma(gamma, (x0 - mean) * scale, beta)));
-    store(row + 1u, quad, activate(fma(gamma, (x1 - mean) * scale, beta)));
-    store(row + 2u, quad, activate(fma(gamma, (x2 - mean) * scale, beta)));
-    store(row + 3u, quad, activate(fma(gamma, (x3 - mean) * scale, beta)));
-}
-
-// The gradients of gamma and beta over a chunk of rows, to be summed by reduce.wgsl.
-@compute @workgroup_size(64)
-fn backward_affine(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
-    let chunk = index / params.quads;
-    if chunk >= params.chunks {
-        return;
-    }
-    let quad = index % params.quads;
-    let mean = saved[quad];
-    let scale = saved[params.quads + quad];
-    let gamma = affine[quad];
-    let beta = affine[params.quads + quad];
-    var dgamma = vec4(0.0);
-    var dbeta = vec4(0.0);
-    let end = min((chunk + 1u) * params.rows_per_chunk, params.rows);
-    for (var row = chunk * params.rows_per_chunk; row < end; row++) {
-        let at = row * params.quads + quad;
-        let normal = (x[at] - mean) * scale;
-        let g = dy[at] * slope(fma(gamma, normal, beta));
-        dgamma = fma(g, normal, dgamma);
-        dbeta += g;
-    }
-    partial[2u * chunk * params.quads + quad] = dgamma;
-    partial[(2u * chunk + 1u) * params.quads + quad] = dbeta;
-}
-
-// What a quad of channels needs for the gradient of its input.
+// What the rows of a quad of channels have in common.
 struct Channels {
     mean: vec4<f32>,
     scale: vec4<f32>,
@@ -158,11 +77,65 @@ fn channels(quad: u32) -> Channels {
     return Channels(saved[quad], saved[next], affine[quad], affine[next]);
 }
 
+fn normal(by: Channels, value: vec4<f32>) -> vec4<f32> {
+    return (value - by.mean) * by.scale;
+}
+
+// Where every value is read once and written once, an invocation takes four rows of a
+// quad of channels, so that what the channels have in common is loaded once.
+
+fn store(row: u32, quad: u32, value: vec4<f32>) {
+    if row < params.rows {
+        y[row * params.quads + quad] = value;
+    }
+}
+
+@compute @workgroup_size(64)
+fn forward(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
+    let quad = index % params.quads;
+    let row = index / params.quads * 4u;
+    let last = params.rows - 1u;
+    let by = channels(quad);
+    let x0 = x[min(row, last) * params.quads + quad];
+    let x1 = x[min(row + 1u, last) * params.quads + quad];
+    let x2 = x[min(row + 2u, last) * params.quads + quad];
+    let x3 = x[min(row + 3u, last) * params.quads + quad];
+    store(row, quad, activate(fma(by.gamma, normal(by, x0), by.beta)));
+    store(row + 1u, quad, activate(fma(by.gamma, normal(by, x1), by.beta)));
+    store(row + 2u, quad, activate(fma(by.gamma, normal(by, x2), by.beta)));
+    store(row + 3u, quad, activate(fma(by.gamma, normal(by, x3), by.beta)));
+}
+
+// The gradients of gamma and beta over a chunk of rows, to be summed by reduce.wgsl.
+@compute @workgroup_size(64)
+fn backward_affine(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
+    let chunk = index / params.quads;
+    if chunk >= params.chunks {
+        return;
+    }
+    let quad = index % params.quads;
+    let by = channels(quad);
+    var dgamma = vec4(0.0);
+    var dbeta = vec4(0.0);
+    let rows = chunk_of(chunk, params.rows);
+    for (var row = rows.start; row < rows.end; row++) {
+        let at = row * params.quads + quad;
+        let xhat = normal(by, x[at]);
+        let g = dy[at] * slope(fma(by.gamma, xhat, by.beta));
+        dgamma = fma(g, xhat, dgamma);
+        dbeta += g;
+    }
+    partial[2u * chunk * params.quads + quad] = dgamma;
+    partial[(2u * chunk + 1u) * params.quads + quad] = dbeta;
+}
+
 // The gradient through the batch's statistics; `dgamma` and `dbeta` are means over rows.
 fn pull(by: Channels, value: vec4<f32>, g: vec4<f32>, dgamma: vec4<f32>, dbeta: vec4<f32>) -> vec4<f32> {
-    let normal = (value - by.mean) * by.scale;
-    let inner = g * slope(fma(by.gamma, normal, by.beta));
-    return by.gamma * by.scale * (inner - (dbeta + normal * dgamma));
+    let xhat = normal(by, value);
+    let inner = g * slope(fma(by.gamma, xhat, by.beta));
+    return by.gamma * by.scale * (inner - (dbeta + xhat * dgamma));
 }
 
 fn store_gradient(row: u32, quad: u32, value: vec4<f32>) {
@@ -172,11 +145,8 @@ fn store_gradient(row: u32, quad: u32, value: vec4<f32>) {
 }
 
 @compute @workgroup_size(64)
-fn backward_input(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn backward_input(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     let quad = index % params.quads;
     let row = index / params.quads * 4u;
     let last = params.rows - 1u;

@@ -1,6 +1,7 @@
 // Dense convolution (the stem). N: batch, H, W: input, OH, OW: output,
 // CI: input channels, stored CS apart (CS = CI rounded up to 4, the rest zero),
 // CO: output channels, a multiple of 4.
+//!use chunk, folded, invocation
 
 struct Params {
     n: u32,
@@ -17,7 +18,7 @@ struct Params {
     ow: u32,
     rows_per_chunk: u32,
     chunks: u32,
-    activation: u32, // 0 identity, 1 SiLU, 2 ReLU6; where a batch-norm is folded in
+    activation: u32, // where a batch-norm is folded in
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -25,7 +26,6 @@ struct Params {
 @group(0) @binding(1) var<storage, read> x: array<f32>; // [N, H, W, CS]
 @group(0) @binding(2) var<storage, read> weight: array<vec4<f32>>; // [K, K, CI, CO]
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>; // [N, OH, OW, CO]
-@group(0) @binding(4) var<storage, read> affine: array<vec4<f32>>; // [2, C]: of the folded batch-norm, shift last
 
 @group(0) @binding(1) var<storage, read> dy: array<vec4<f32>>; // [N, OH, OW, CO]
 @group(0) @binding(3) var<storage, read_write> dx: array<f32>; // [N, H, W, CS]
@@ -33,22 +33,6 @@ struct Params {
 @group(0) @binding(1) var<storage, read> pixels: array<vec4<f32>>; // [N, H, W, CS]
 @group(0) @binding(2) var<storage, read> gradient: array<vec4<f32>>; // [N, OH, OW, CO]
 @group(0) @binding(3) var<storage, read_write> partial: array<vec4<f32>>; // [chunks, K, K, CI, CO]
-
-// The folded batch-norm's shift, and its activation.
-fn finish(value: vec4<f32>, quad: u32, quads: u32) -> vec4<f32> {
-    let u = value + affine[quads + quad];
-    switch params.activation {
-        case 1u: {
-            return u / (1.0 + exp(-u));
-        }
-        case 2u: {
-            return clamp(u, vec4(0.0), vec4(6.0));
-        }
-        default: {
-            return u;
-        }
-    }
-}
 
 fn output_of(index: u32) -> vec4<f32> {
     let quads = params.co / 4u;
@@ -79,11 +63,8 @@ fn output_of(index: u32) -> vec4<f32> {
 }
 
 @compute @workgroup_size(64)
-fn forward(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn forward(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     let quads = params.co / 4u;
     if index < params.n * params.oh * params.ow * quads {
         y[index] = output_of(index);
@@ -92,11 +73,8 @@ fn forward(
 
 // y = activation(convolution + shift).
 @compute @workgroup_size(64)
-fn forward_folded(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn forward_folded(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     let quads = params.co / 4u;
     if index < params.n * params.oh * params.ow * quads {
         y[index] = finish(output_of(index), index % quads, quads);
@@ -104,11 +82,8 @@ fn forward_folded(
 }
 
 @compute @workgroup_size(64)
-fn backward_input(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn backward_input(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     let pixel = index / params.cs;
     if pixel >= params.n * params.h * params.w {
         return;
@@ -142,11 +117,8 @@ fn backward_input(
 // Over a chunk of the N * OH output rows; the chunks are summed by reduce.wgsl. An
 // invocation takes four input and four output channels of a tap.
 @compute @workgroup_size(64)
-fn backward_weight(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn backward_weight(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     let quads = params.co / 4u;
     let inputs = params.cs / 4u;
     let quad = index % quads;
@@ -162,8 +134,8 @@ fn backward_weight(
     var s1 = vec4(0.0);
     var s2 = vec4(0.0);
     var s3 = vec4(0.0);
-    let end = min((chunk + 1u) * params.rows_per_chunk, params.n * params.oh);
-    for (var line = chunk * params.rows_per_chunk; line < end; line++) {
+    let lines = chunk_of(chunk, params.n * params.oh);
+    for (var line = lines.start; line < lines.end; line++) {
         let row = i32(line % params.oh * params.stride + ky) - i32(params.pad_top);
         if row < 0 || row >= i32(params.h) {
             continue;

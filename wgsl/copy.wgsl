@@ -1,4 +1,5 @@
 // A copy over quads of 4 values: what a kernel can move through memory at most.
+//!use invocation
 
 struct Params {
     quads: u32,
@@ -9,11 +10,8 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> y: array<vec4<f32>>;
 
 @compute @workgroup_size(64)
-fn forward(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn forward(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     if index >= params.quads {
         return;
     }

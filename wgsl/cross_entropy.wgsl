@@ -1,4 +1,5 @@
 // Losses of one logit a picture and their gradients. N: batch.
+//!use invocation, step
 
 struct Params {
     n: u32,
@@ -11,7 +12,7 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> dlogits: array<f32>; // [N]
 
 @group(0) @binding(1) var<storage, read> terms: array<f32>; // [N]
-@group(0) @binding(2) var<storage, read> step: array<f32>; // learning rate, bias 1, bias 2, radius, alpha, slot
+@group(0) @binding(2) var<storage, read> step: Step;
 @group(0) @binding(3) var<storage, read_write> history: array<f32>; // one mean loss a slot
 
 // log(1 + e) = 2 artanh(e / (2 + e)) for e in [0, 1], where 1 + e would round a small
@@ -25,11 +26,8 @@ fn log_1_plus(e: f32) -> f32 {
 
 // weight * (log(1 + exp(z)) - target * z), without overflow; the gradient is that of the mean.
 @compute @workgroup_size(64)
-fn cross_entropy(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn cross_entropy(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     if index >= params.n {
         return;
     }
@@ -47,11 +45,8 @@ fn cross_entropy(
 
 // -s z with s = +1 for a fake and -1 for a real; the gradient is that of the sum.
 @compute @workgroup_size(64)
-fn margin(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn margin(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     if index >= params.n {
         return;
     }
@@ -70,5 +65,5 @@ fn record(@builtin(global_invocation_id) id: vec3<u32>) {
     for (var index = 0u; index < params.n; index++) {
         total += terms[index];
     }
-    history[u32(step[5])] = total / f32(params.n);
+    history[step.slot] = total / f32(params.n);
 }

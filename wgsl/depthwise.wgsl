@@ -1,5 +1,6 @@
 // Depthwise convolution: every channel with its own K x K kernel. N: batch,
 // H, W: input, OH, OW: output, C: channels in quads of 4.
+//!use chunk, folded, invocation
 
 struct Params {
     n: u32,
@@ -15,7 +16,7 @@ struct Params {
     rows_per_chunk: u32,
     chunks: u32,
     flip: u32, // 1 reads the kernel backwards
-    activation: u32, // 0 identity, 1 SiLU, 2 ReLU6; where a batch-norm is folded in
+    activation: u32, // where a batch-norm is folded in
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -23,29 +24,12 @@ struct Params {
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>; // [N, H, W, C]
 @group(0) @binding(2) var<storage, read> weight: array<vec4<f32>>; // [K, K, C]
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>; // [N, OH, OW, C]
-@group(0) @binding(4) var<storage, read> affine: array<vec4<f32>>; // [2, C]: of the folded batch-norm, shift last
 
 @group(0) @binding(1) var<storage, read> dy: array<vec4<f32>>; // [N, OH, OW, C]
 @group(0) @binding(3) var<storage, read_write> dx: array<vec4<f32>>; // [N, H, W, C]
 
 @group(0) @binding(2) var<storage, read> gradient: array<vec4<f32>>; // [N, OH, OW, C]
 @group(0) @binding(3) var<storage, read_write> partial: array<vec4<f32>>; // [chunks, K, K, C]
-
-// The folded batch-norm's shift, and its activation.
-fn finish(value: vec4<f32>, quad: u32, quads: u32) -> vec4<f32> {
-    let u = value + affine[quads + quad];
-    switch params.activation {
-        case 1u: {
-            return u / (1.0 + exp(-u));
-        }
-        case 2u: {
-            return clamp(u, vec4(0.0), vec4(6.0));
-        }
-        default: {
-            return u;
-        }
-    }
-}
 
 fn output_of(index: u32) -> vec4<f32> {
     let pixel = index / params.quads;
@@ -73,11 +57,8 @@ fn output_of(index: u32) -> vec4<f32> {
 }
 
 @compute @workgroup_size(64)
-fn forward(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn forward(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     if index < params.n * params.oh * params.ow * params.quads {
         y[index] = output_of(index);
     }
@@ -85,11 +66,8 @@ fn forward(
 
 // y = activation(convolution + shift).
 @compute @workgroup_size(64)
-fn forward_folded(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn forward_folded(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     if index < params.n * params.oh * params.ow * params.quads {
         y[index] = finish(output_of(index), index % params.quads, params.quads);
     }
@@ -196,20 +174,14 @@ fn five_by_3(strip: Strip) -> Five {
 }
 
 @compute @workgroup_size(64)
-fn slide_3(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let strip = strip_of(id.x + id.y * groups.x * 64u);
+fn slide_3(invocation: Invocation) {
+    let strip = strip_of(index_of(invocation.id, invocation.groups));
     store_five(strip, five_by_3(strip));
 }
 
 @compute @workgroup_size(64)
-fn slide_3_folded(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let strip = strip_of(id.x + id.y * groups.x * 64u);
+fn slide_3_folded(invocation: Invocation) {
+    let strip = strip_of(index_of(invocation.id, invocation.groups));
     store_five(strip, finish_five(strip, five_by_3(strip)));
 }
 
@@ -246,29 +218,20 @@ fn five_by_5(strip: Strip) -> Five {
 }
 
 @compute @workgroup_size(64)
-fn slide_5(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let strip = strip_of(id.x + id.y * groups.x * 64u);
+fn slide_5(invocation: Invocation) {
+    let strip = strip_of(index_of(invocation.id, invocation.groups));
     store_five(strip, five_by_5(strip));
 }
 
 @compute @workgroup_size(64)
-fn slide_5_folded(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let strip = strip_of(id.x + id.y * groups.x * 64u);
+fn slide_5_folded(invocation: Invocation) {
+    let strip = strip_of(index_of(invocation.id, invocation.groups));
     store_five(strip, finish_five(strip, five_by_5(strip)));
 }
 
 @compute @workgroup_size(64)
-fn backward_input(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn backward_input(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     let pixel = index / params.quads;
     if pixel >= params.n * params.h * params.w {
         return;
@@ -299,11 +262,8 @@ fn backward_input(
 
 // Over a chunk of the N * OH output rows; the chunks are summed by reduce.wgsl.
 @compute @workgroup_size(64)
-fn backward_weight(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn backward_weight(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     let taps = params.kernel * params.kernel;
     let chunk = index / (taps * params.quads);
     if chunk >= params.chunks {
@@ -314,8 +274,8 @@ fn backward_weight(
     let ky = i32(tap / params.kernel) - i32(params.pad_top);
     let kx = i32(tap % params.kernel) - i32(params.pad_left);
     var sum = vec4(0.0);
-    let end = min((chunk + 1u) * params.rows_per_chunk, params.n * params.oh);
-    for (var line = chunk * params.rows_per_chunk; line < end; line++) {
+    let lines = chunk_of(chunk, params.n * params.oh);
+    for (var line = lines.start; line < lines.end; line++) {
         let row = i32(line % params.oh * params.stride) + ky;
         if row < 0 || row >= i32(params.h) {
             continue;
@@ -341,11 +301,8 @@ fn slope(start: u32, column: u32) -> vec4<f32> {
 }
 
 @compute @workgroup_size(64)
-fn slide_weight_3(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn slide_weight_3(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     let quad = index % params.quads;
     let ky = index / params.quads % 3u;
     let chunk = index / (3u * params.quads);
@@ -355,8 +312,8 @@ fn slide_weight_3(
     var s0 = vec4(0.0);
     var s1 = vec4(0.0);
     var s2 = vec4(0.0);
-    let end = min((chunk + 1u) * params.rows_per_chunk, params.n * params.oh);
-    for (var at = chunk * params.rows_per_chunk; at < end; at++) {
+    let lines = chunk_of(chunk, params.n * params.oh);
+    for (var at = lines.start; at < lines.end; at++) {
         let line = line_of(Strip(quad, 0u, at % params.oh, at / params.oh), ky);
         let start = at * params.ow * params.quads + quad;
         for (var column = 0u; column < params.ow; column += 5u) {
@@ -385,11 +342,8 @@ fn slide_weight_3(
 }
 
 @compute @workgroup_size(64)
-fn slide_weight_5(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn slide_weight_5(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     let quad = index % params.quads;
     let ky = index / params.quads % 5u;
     let chunk = index / (5u * params.quads);
@@ -401,8 +355,8 @@ fn slide_weight_5(
     var s2 = vec4(0.0);
     var s3 = vec4(0.0);
     var s4 = vec4(0.0);
-    let end = min((chunk + 1u) * params.rows_per_chunk, params.n * params.oh);
-    for (var at = chunk * params.rows_per_chunk; at < end; at++) {
+    let lines = chunk_of(chunk, params.n * params.oh);
+    for (var at = lines.start; at < lines.end; at++) {
         let line = line_of(Strip(quad, 0u, at % params.oh, at / params.oh), ky);
         let start = at * params.ow * params.quads + quad;
         for (var column = 0u; column < params.ow; column += 5u) {

@@ -1,5 +1,6 @@
 // Stochastic depth: y = skip + branch * factor, one factor a picture.
 // N: batch, Q: quads of 4 values a picture.
+//!use invocation
 
 struct Params {
     n: u32,
@@ -14,11 +15,8 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> dbranch: array<vec4<f32>>; // [N, Q]
 
 @compute @workgroup_size(64)
-fn forward(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn forward(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     if index >= params.n * params.quads {
         return;
     }
@@ -27,11 +25,8 @@ fn forward(
 
 // `branch` holds the output's gradient here.
 @compute @workgroup_size(64)
-fn backward_branch(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn backward_branch(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     if index >= params.n * params.quads {
         return;
     }

@@ -1,4 +1,5 @@
 // Elements times their mask; the gradient goes through the same kernel.
+//!use invocation
 
 struct Params {
     count: u32,
@@ -10,11 +11,8 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> y: array<f32>; // [N, C]
 
 @compute @workgroup_size(64)
-fn apply(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn apply(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     if index >= params.count {
         return;
     }

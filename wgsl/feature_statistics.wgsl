@@ -2,6 +2,7 @@
 // f' = f + dmu + dsigma * fhat with fhat = (f - mu) / sigma, where mu and sigma
 // are a picture's mean and deviation a channel (moments.wgsl).
 // N: batch, S: H*W, C: channels in quads of 4, D: deltas (1 shared, or N).
+//!use chunk, invocation, smallest, step
 
 struct Params {
     n: u32,
@@ -33,11 +34,8 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> joint: array<f32>; // [D]
 
 @group(0) @binding(2) var<storage, read> total: array<f32>; // [D]
-@group(0) @binding(3) var<storage, read> step: array<f32>; // learning rate, bias 1, bias 2, radius, alpha, slot
+@group(0) @binding(3) var<storage, read> step: Step;
 @group(0) @binding(4) var<storage, read_write> scaled: array<f32>; // [D, 2, C]
-
-// The smallest normal f32: what 0 is divided by.
-const SMALLEST: f32 = 0x1p-126f;
 
 fn inverse_sigma(image: u32, quad: u32) -> vec4<f32> {
     return 1.0 / sqrt(moments[(2u * image + 1u) * params.quads + quad] + params.eps);
@@ -46,11 +44,8 @@ fn inverse_sigma(image: u32, quad: u32) -> vec4<f32> {
 // Sums of G and of G * fhat over a chunk of a picture's pixels: the gradients with
 // respect to mu and sigma, to be finished by reduce.wgsl.
 @compute @workgroup_size(64)
-fn statistic_gradients(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn statistic_gradients(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     let part = index / params.quads;
     if part >= params.n * params.chunks {
         return;
@@ -59,12 +54,11 @@ fn statistic_gradients(
     let image = part / params.chunks;
     let mean = moments[2u * image * params.quads + quad];
     let scale = inverse_sigma(image, quad);
-    let start = part % params.chunks * params.rows_per_chunk;
-    let end = min(start + params.rows_per_chunk, params.area);
+    let rows = chunk_of(part, params.area);
     var plain = vec4(0.0);
     var weighted = vec4(0.0);
-    for (var row = start; row < end; row++) {
-        let at = (image * params.area + row) * params.quads + quad;
+    for (var row = rows.start; row < rows.end; row++) {
+        let at = row * params.quads + quad;
         let g = dy[at];
         plain += g;
         weighted = fma(g, (f[at] - mean) * scale, weighted);
@@ -75,11 +69,8 @@ fn statistic_gradients(
 
 // The norm of what has the norm `before` together with the gradient, one a delta.
 @compute @workgroup_size(64)
-fn join_norm(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn join_norm(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     if index >= params.deltas {
         return;
     }
@@ -92,11 +83,8 @@ fn join_norm(
 @group(0) @binding(2) var<storage, read_write> own: array<f32>; // [D]
 
 @compute @workgroup_size(64)
-fn norm(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn norm(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     if index >= params.deltas {
         return;
     }
@@ -121,24 +109,18 @@ fn norm_of(index: u32) -> f32 {
 
 // The gradient stretched to the radius; a zero gradient gives no perturbation.
 @compute @workgroup_size(64)
-fn perturbation(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn perturbation(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     let count = 8u * params.quads;
     if index >= params.deltas * count {
         return;
     }
-    scaled[index] = step[3] * (gradient[index] / max(total[index / count], SMALLEST));
+    scaled[index] = step.radius * (gradient[index] / max(total[index / count], SMALLEST));
 }
 
 @compute @workgroup_size(64)
-fn perturb(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn perturb(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     let image = index / (params.area * params.quads);
     if image >= params.n {
         return;
@@ -151,11 +133,8 @@ fn perturb(
 }
 
 @compute @workgroup_size(64)
-fn backward_input(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn backward_input(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     let image = index / (params.area * params.quads);
     if image >= params.n {
         return;

@@ -1,5 +1,6 @@
 // y = x weight^T + bias, for the small layers: squeeze-excite's and the classifier.
 // N: batch, K: inputs, M: outputs.
+//!use invocation
 
 struct Params {
     n: u32,
@@ -21,11 +22,8 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> dbias: array<f32>; // [M]
 
 @compute @workgroup_size(64)
-fn forward(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn forward(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     if index >= params.n * params.m {
         return;
     }
@@ -39,11 +37,8 @@ fn forward(
 }
 
 @compute @workgroup_size(64)
-fn backward_input(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn backward_input(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     if index >= params.n * params.k {
         return;
     }
@@ -57,11 +52,8 @@ fn backward_input(
 }
 
 @compute @workgroup_size(64)
-fn backward_weight(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn backward_weight(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     if index >= params.m * params.k {
         return;
     }
@@ -75,11 +67,8 @@ fn backward_weight(
 }
 
 @compute @workgroup_size(64)
-fn backward_bias(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let output = id.x + id.y * groups.x * 64u;
+fn backward_bias(invocation: Invocation) {
+    let output = index_of(invocation.id, invocation.groups);
     if output >= params.m {
         return;
     }

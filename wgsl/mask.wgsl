@@ -1,6 +1,7 @@
 // Masks of dropout and drop-path: 0, or 1 / (1 - rate). Each draw is a hash of
 // what it is for (pcg4d of Jarzynski & Olano 2020), so that the place of a sample
 // in its batch and the order of the work change nothing.
+//!use invocation
 
 struct Params {
     n: u32,
@@ -28,11 +29,8 @@ fn pcg4d(seed: vec4<u32>) -> vec4<u32> {
 }
 
 @compute @workgroup_size(64)
-fn draw(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn draw(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     if index >= params.n * params.elements {
         return;
     }

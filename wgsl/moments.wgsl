@@ -3,6 +3,7 @@
 // Sums of squares about a chunk's own mean, joined by Chan's rule, so that no
 // large mean swallows a small variance. What rounding has left out of a mean is
 // measured and added to it.
+//!use chunk, invocation
 
 struct Params {
     groups: u32,
@@ -21,29 +22,24 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> moments: array<vec4<f32>>; // [G, 2, C]: mean, variance
 
 @compute @workgroup_size(64)
-fn chunk_moments(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn chunk_moments(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     let part = index / params.quads;
     if part >= params.groups * params.chunks {
         return;
     }
     let quad = index % params.quads;
-    let first = part / params.chunks * params.rows;
-    let start = part % params.chunks * params.rows_per_chunk;
-    let end = min(start + params.rows_per_chunk, params.rows);
+    let rows = chunk_of(part, params.rows);
     var sum = vec4(0.0);
-    for (var row = start; row < end; row++) {
-        sum += x[(first + row) * params.quads + quad];
+    for (var row = rows.start; row < rows.end; row++) {
+        sum += x[row * params.quads + quad];
     }
-    let count = f32(end - start);
+    let count = f32(rows.end - rows.start);
     let about = sum / count;
     var rest = vec4(0.0);
     var squares = vec4(0.0);
-    for (var row = start; row < end; row++) {
-        let distance = x[(first + row) * params.quads + quad] - about;
+    for (var row = rows.start; row < rows.end; row++) {
+        let distance = x[row * params.quads + quad] - about;
         rest += distance;
         squares = fma(distance, distance, squares);
     }
@@ -52,11 +48,8 @@ fn chunk_moments(
 }
 
 @compute @workgroup_size(64)
-fn join_moments(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn join_moments(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     let group = index / params.quads;
     if group >= params.groups {
         return;

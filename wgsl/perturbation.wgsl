@@ -1,5 +1,6 @@
 // Steps of FGSM and PGD on pixels in [0, 1], and their projection.
 // N: batch, P: pixels a picture; the fourth lane is always 0.
+//!use chunk, invocation, smallest
 
 struct Params {
     n: u32,
@@ -31,20 +32,14 @@ struct Params {
 
 @group(0) @binding(1) var<storage, read> origin: array<vec4<f32>>; // [N, P]
 
-// The smallest normal f32: what 0 is divided by.
-const SMALLEST: f32 = 0x1p-126f;
-
 fn clamp_pixel(value: vec4<f32>) -> vec4<f32> {
     return vec4(clamp(value.xyz, vec3(0.0), vec3(1.0)), 0.0);
 }
 
 // A step along the gradient's sign, back onto the box of half-width eps and [0, 1].
 @compute @workgroup_size(64)
-fn linf_step(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn linf_step(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     if index >= params.n * params.pixels {
         return;
     }
@@ -57,36 +52,28 @@ fn linf_step(
 // squares are those of the values' share of the largest: a confident network's
 // gradient is so small that its own squares would vanish.
 @compute @workgroup_size(64)
-fn chunk_length(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn chunk_length(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     if index >= params.n * params.chunks {
         return;
     }
-    let first = index / params.chunks * params.pixels;
-    let start = index % params.chunks * params.rows_per_chunk;
-    let end = min(start + params.rows_per_chunk, params.pixels);
+    let pixels = chunk_of(index, params.pixels);
     var most = vec4(0.0);
-    for (var pixel = start; pixel < end; pixel++) {
-        most = max(most, abs(values[first + pixel]));
+    for (var pixel = pixels.start; pixel < pixels.end; pixel++) {
+        most = max(most, abs(values[pixel]));
     }
     let largest = max(max(most.x, most.y), max(most.z, most.w));
     var sum = 0.0;
-    for (var pixel = start; pixel < end; pixel++) {
-        let share = values[first + pixel] / max(largest, SMALLEST);
+    for (var pixel = pixels.start; pixel < pixels.end; pixel++) {
+        let share = values[pixel] / max(largest, SMALLEST);
         sum += dot(share, share);
     }
     parts[index] = vec2(largest, sum);
 }
 
 @compute @workgroup_size(64)
-fn join_lengths(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn join_lengths(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     if index >= params.n {
         return;
     }
@@ -104,20 +91,15 @@ fn join_lengths(
 }
 
 @compute @workgroup_size(64)
-fn squared_distance(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn squared_distance(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     if index >= params.n * params.chunks {
         return;
     }
-    let first = index / params.chunks * params.pixels;
-    let start = index % params.chunks * params.rows_per_chunk;
-    let end = min(start + params.rows_per_chunk, params.pixels);
+    let pixels = chunk_of(index, params.pixels);
     var sum = 0.0;
-    for (var pixel = start; pixel < end; pixel++) {
-        let value = moved[first + pixel] - values[first + pixel];
+    for (var pixel = pixels.start; pixel < pixels.end; pixel++) {
+        let value = moved[pixel] - values[pixel];
         sum += dot(value, value);
     }
     distances[index] = sum;
@@ -125,11 +107,8 @@ fn squared_distance(
 
 // A step of length `size` along the gradient; a zero gradient moves nothing.
 @compute @workgroup_size(64)
-fn l2_step(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn l2_step(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     if index >= params.n * params.pixels {
         return;
     }
@@ -138,11 +117,8 @@ fn l2_step(
 
 // Back onto the ball of radius eps around the clean picture and into [0, 1].
 @compute @workgroup_size(64)
-fn l2_project(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn l2_project(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     if index >= params.n * params.pixels {
         return;
     }

@@ -1,5 +1,6 @@
 // The border: 8-bit pixels to floats in [0, 1], and their normalisation, which is
 // the network's first op. P: N*H*W pixels; the fourth lane is always 0.
+//!use invocation
 
 struct Params {
     pixels: u32,
@@ -23,11 +24,8 @@ fn deviation() -> vec4<f32> {
 }
 
 @compute @workgroup_size(64)
-fn from_bytes(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn from_bytes(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     if index >= params.pixels {
         return;
     }
@@ -39,11 +37,8 @@ fn from_bytes(
 }
 
 @compute @workgroup_size(64)
-fn forward(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn forward(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     if index >= params.pixels {
         return;
     }
@@ -52,11 +47,8 @@ fn forward(
 
 // `x` holds the output's gradient here.
 @compute @workgroup_size(64)
-fn backward_input(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn backward_input(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     if index >= params.pixels {
         return;
     }

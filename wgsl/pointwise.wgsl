@@ -1,6 +1,7 @@
 // Products of a tall matrix with a weight: a 1x1 convolution over N*H*W pixels.
 // M: pixels, K: input channels, N: output channels; K and N are multiples of 4.
 // Each invocation keeps an 8 x 8 tile in registers, without shared memory.
+//!use block, chunk, folded, invocation
 
 struct Params {
     m: u32,
@@ -8,7 +9,7 @@ struct Params {
     n: u32,
     rows_per_chunk: u32,
     chunks: u32,
-    activation: u32, // 0 identity, 1 SiLU, 2 ReLU6; where a batch-norm is folded in
+    activation: u32, // where a batch-norm is folded in
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -16,48 +17,9 @@ struct Params {
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>; // [M, K]
 @group(0) @binding(2) var<storage, read> weight: array<vec4<f32>>; // [K, N]; backward [N, K]
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>; // [M, N]
-@group(0) @binding(4) var<storage, read> affine: array<vec4<f32>>; // [2, C]: of the folded batch-norm, shift last
 
 @group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>; // [M, N]
 @group(0) @binding(3) var<storage, read_write> partial: array<vec4<f32>>; // [chunks, K, N]
-
-// Weights of four inner channels (a vector each) and four outer ones.
-struct Block {
-    w0: vec4<f32>,
-    w1: vec4<f32>,
-    w2: vec4<f32>,
-    w3: vec4<f32>,
-}
-
-// Block `i` of the inner and `column` of the outer channels, from a weight that lies
-// [inner, outer] or, transposed, [outer, inner].
-fn block_of(i: u32, column: u32, transposed: bool) -> Block {
-    if transposed {
-        let pitch = params.k / 4u;
-        let at = 4u * column * pitch + i;
-        let c0 = weight[at];
-        let c1 = weight[at + pitch];
-        let c2 = weight[at + 2u * pitch];
-        let c3 = weight[at + 3u * pitch];
-        return Block(
-            vec4(c0.x, c1.x, c2.x, c3.x),
-            vec4(c0.y, c1.y, c2.y, c3.y),
-            vec4(c0.z, c1.z, c2.z, c3.z),
-            vec4(c0.w, c1.w, c2.w, c3.w),
-        );
-    }
-    let pitch = params.n / 4u;
-    let at = 4u * i * pitch + column;
-    return Block(weight[at], weight[at + pitch], weight[at + 2u * pitch], weight[at + 3u * pitch]);
-}
-
-fn multiply_add(row: vec4<f32>, by: Block, sum: vec4<f32>) -> vec4<f32> {
-    return fma(
-        vec4(row.w),
-        by.w3,
-        fma(vec4(row.z), by.w2, fma(vec4(row.y), by.w1, fma(vec4(row.x), by.w0, sum))),
-    );
-}
 
 // Eight rows of two quads of columns.
 struct Tile {
@@ -84,6 +46,7 @@ struct Tile {
 fn product(index: u32, transposed: bool) -> Tile {
     let k4 = params.k / 4u;
     let n4 = params.n / 4u;
+    let pitch = select(n4, k4, transposed);
     let tiles_n = (n4 + 1u) / 2u;
     let row = (index / tiles_n) * 8u;
     let ca = (index % tiles_n) * 2u;
@@ -114,8 +77,8 @@ fn product(index: u32, transposed: bool) -> Tile {
     var s7a = vec4(0.0);
     var s7b = vec4(0.0);
     for (var i = 0u; i < k4; i++) {
-        let a = block_of(i, ca, transposed);
-        let b = block_of(i, cb, transposed);
+        let a = block_of(i, ca, pitch, transposed);
+        let b = block_of(i, cb, pitch, transposed);
         let x0 = x[at0 + i];
         s0a = multiply_add(x0, a, s0a);
         s0b = multiply_add(x0, b, s0b);
@@ -177,45 +140,20 @@ fn store(row: u32, column: u32, a: vec4<f32>, b: vec4<f32>) {
 
 // y = x weight.
 @compute @workgroup_size(64)
-fn forward(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    store_tile(product(id.x + id.y * groups.x * 64u, false));
+fn forward(invocation: Invocation) {
+    store_tile(product(index_of(invocation.id, invocation.groups), false));
 }
 
 // dx = dy weight^T: x is dy here and y is dx, K counts its channels and N those of dx.
 @compute @workgroup_size(64)
-fn backward_input(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    store_tile(product(id.x + id.y * groups.x * 64u, true));
-}
-
-// The folded batch-norm's shift, and its activation.
-fn finish(value: vec4<f32>, quad: u32, quads: u32) -> vec4<f32> {
-    let u = value + affine[quads + quad];
-    switch params.activation {
-        case 1u: {
-            return u / (1.0 + exp(-u));
-        }
-        case 2u: {
-            return clamp(u, vec4(0.0), vec4(6.0));
-        }
-        default: {
-            return u;
-        }
-    }
+fn backward_input(invocation: Invocation) {
+    store_tile(product(index_of(invocation.id, invocation.groups), true));
 }
 
 // y = activation(x weight + shift).
 @compute @workgroup_size(64)
-fn forward_folded(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let tile = product(id.x + id.y * groups.x * 64u, false);
+fn forward_folded(invocation: Invocation) {
+    let tile = product(index_of(invocation.id, invocation.groups), false);
     let quads = params.n / 4u;
     let a = tile.column;
     let b = min(a + 1u, quads - 1u);
@@ -234,11 +172,8 @@ fn forward_folded(
 
 // partial = x^T dy over a chunk of the M rows; the chunks are summed by reduce.wgsl.
 @compute @workgroup_size(64)
-fn backward_weight(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn backward_weight(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     let k4 = params.k / 4u;
     let n4 = params.n / 4u;
     let tiles_n = (n4 + 1u) / 2u;
@@ -268,8 +203,8 @@ fn backward_weight(
     var s6b = vec4(0.0);
     var s7a = vec4(0.0);
     var s7b = vec4(0.0);
-    let end = min((chunk + 1u) * params.rows_per_chunk, params.m);
-    for (var row = chunk * params.rows_per_chunk; row < end; row++) {
+    let rows = chunk_of(chunk, params.m);
+    for (var row = rows.start; row < rows.end; row++) {
         let xa = x[row * k4 + ka];
         let xb = x[row * k4 + kb];
         let da = dy[row * n4 + ca];

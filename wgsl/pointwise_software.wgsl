@@ -5,12 +5,13 @@
 // and immediates alone, not of loop counters and workgroup ids; so these pass through a
 // table of immediates first, whose entry i is i. Half of the operands come that way.
 // M: pixels, K: input channels, N: output channels; K and N are multiples of 4.
+//!use block, folded, workgroup
 
 struct Params {
     m: u32,
     k: u32,
     n: u32,
-    activation: u32, // 0 identity, 1 SiLU, 2 ReLU6; where a batch-norm is folded in
+    activation: u32, // where a batch-norm is folded in
 }
 
 struct Table {
@@ -33,7 +34,6 @@ var<immediate> table: Table;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>; // [M, K]
 @group(0) @binding(2) var<storage, read> weight: array<vec4<f32>>; // [K, N]; backward [N, K]
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>; // [M, N]
-@group(0) @binding(4) var<storage, read> affine: array<vec4<f32>>; // [2, C]: of the folded batch-norm, shift last
 
 @group(0) @binding(0) var<uniform> gradient: Gradient;
 @group(0) @binding(1) var<storage, read> wide: array<vec4<f32>>; // [M, wide]
@@ -50,66 +50,7 @@ fn alike_row(i: u32) -> u32 {
     return alike(i % 32768u) + 32768u * alike(i / 32768u);
 }
 
-fn multiply_add(
-    row: vec4<f32>,
-    w0: vec4<f32>,
-    w1: vec4<f32>,
-    w2: vec4<f32>,
-    w3: vec4<f32>,
-    sum: vec4<f32>,
-) -> vec4<f32> {
-    return fma(vec4(row.w), w3, fma(vec4(row.z), w2, fma(vec4(row.y), w1, fma(vec4(row.x), w0, sum))));
-}
-
-// Weights of four inner channels (a vector each) and four outer ones.
-struct Block {
-    w0: vec4<f32>,
-    w1: vec4<f32>,
-    w2: vec4<f32>,
-    w3: vec4<f32>,
-}
-
-// Block `i` of the inner and `column` of the outer channels, from a weight that lies
-// [inner, outer] or, transposed, [outer, inner]; a line of it is `pitch` quads long.
-fn block_of(i: u32, column: u32, pitch: u32, transposed: bool) -> Block {
-    if transposed {
-        let at = 4u * column * pitch + i;
-        let c0 = weight[at];
-        let c1 = weight[at + pitch];
-        let c2 = weight[at + 2u * pitch];
-        let c3 = weight[at + 3u * pitch];
-        return Block(
-            vec4(c0.x, c1.x, c2.x, c3.x),
-            vec4(c0.y, c1.y, c2.y, c3.y),
-            vec4(c0.z, c1.z, c2.z, c3.z),
-            vec4(c0.w, c1.w, c2.w, c3.w),
-        );
-    }
-    let at = 4u * i * pitch + column;
-    return Block(weight[at], weight[at + pitch], weight[at + 2u * pitch], weight[at + 3u * pitch]);
-}
-
-fn apply(row: vec4<f32>, by: Block, sum: vec4<f32>) -> vec4<f32> {
-    return multiply_add(row, by.w0, by.w1, by.w2, by.w3, sum);
-}
-
-// The folded batch-norm's shift, and its activation.
-fn finish(value: vec4<f32>, quad: u32, quads: u32) -> vec4<f32> {
-    let u = value + affine[quads + quad];
-    switch params.activation {
-        case 1u: {
-            return u / (1.0 + exp(-u));
-        }
-        case 2u: {
-            return clamp(u, vec4(0.0), vec4(6.0));
-        }
-        default: {
-            return u;
-        }
-    }
-}
-
-// The same of a column that may lie beyond the last, and is not stored then.
+// Finishes a column that may lie beyond the last, and is not stored then.
 fn finish_near(value: vec4<f32>, quad: u32, quads: u32) -> vec4<f32> {
     return finish(value, min(quad, quads - 1u), quads);
 }
@@ -186,25 +127,25 @@ fn product_16(lane: u32, place: vec3<u32>, groups: vec3<u32>, transposed: bool) 
             let x3 = x[at3 + block + j];
             let i = start + table.entries[j];
             let a = block_of(i, ca, pitch, transposed);
-            s0a = apply(x0, a, s0a);
-            s1a = apply(x1, a, s1a);
-            s2a = apply(x2, a, s2a);
-            s3a = apply(x3, a, s3a);
+            s0a = multiply_add(x0, a, s0a);
+            s1a = multiply_add(x1, a, s1a);
+            s2a = multiply_add(x2, a, s2a);
+            s3a = multiply_add(x3, a, s3a);
             let b = block_of(i, cb, pitch, transposed);
-            s0b = apply(x0, b, s0b);
-            s1b = apply(x1, b, s1b);
-            s2b = apply(x2, b, s2b);
-            s3b = apply(x3, b, s3b);
+            s0b = multiply_add(x0, b, s0b);
+            s1b = multiply_add(x1, b, s1b);
+            s2b = multiply_add(x2, b, s2b);
+            s3b = multiply_add(x3, b, s3b);
             let c = block_of(i, cc, pitch, transposed);
-            s0c = apply(x0, c, s0c);
-            s1c = apply(x1, c, s1c);
-            s2c = apply(x2, c, s2c);
-            s3c = apply(x3, c, s3c);
+            s0c = multiply_add(x0, c, s0c);
+            s1c = multiply_add(x1, c, s1c);
+            s2c = multiply_add(x2, c, s2c);
+            s3c = multiply_add(x3, c, s3c);
             let d = block_of(i, cd, pitch, transposed);
-            s0d = apply(x0, d, s0d);
-            s1d = apply(x1, d, s1d);
-            s2d = apply(x2, d, s2d);
-            s3d = apply(x3, d, s3d);
+            s0d = multiply_add(x0, d, s0d);
+            s1d = multiply_add(x1, d, s1d);
+            s2d = multiply_add(x2, d, s2d);
+            s3d = multiply_add(x3, d, s3d);
         }
     }
     return Tile16(
@@ -236,32 +177,20 @@ fn store_16(tile: Tile16) {
 }
 
 @compute @workgroup_size(8)
-fn forward_16(
-    @builtin(local_invocation_index) lane: u32,
-    @builtin(workgroup_id) place: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    store_16(product_16(lane, place, groups, false));
+fn forward_16(at: Workgroup) {
+    store_16(product_16(at.lane, at.place, at.groups, false));
 }
 
 // x is dy here and y is dx, K counts the channels of dy and N those of dx.
 @compute @workgroup_size(8)
-fn backward_16(
-    @builtin(local_invocation_index) lane: u32,
-    @builtin(workgroup_id) place: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    store_16(product_16(lane, place, groups, true));
+fn backward_16(at: Workgroup) {
+    store_16(product_16(at.lane, at.place, at.groups, true));
 }
 
 // y = activation(x weight + shift).
 @compute @workgroup_size(8)
-fn forward_16_folded(
-    @builtin(local_invocation_index) lane: u32,
-    @builtin(workgroup_id) place: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let tile = product_16(lane, place, groups, false);
+fn forward_16_folded(at: Workgroup) {
+    let tile = product_16(at.lane, at.place, at.groups, false);
     let quads = params.n / 4u;
     let column = tile.column;
     store_16(Tile16(
@@ -341,29 +270,29 @@ fn product_24(lane: u32, place: vec3<u32>, groups: vec3<u32>, transposed: bool) 
             let x2 = x[at2 + block + j];
             let i = start + table.entries[j];
             let a = block_of(i, ca, pitch, transposed);
-            s0a = apply(x0, a, s0a);
-            s1a = apply(x1, a, s1a);
-            s2a = apply(x2, a, s2a);
+            s0a = multiply_add(x0, a, s0a);
+            s1a = multiply_add(x1, a, s1a);
+            s2a = multiply_add(x2, a, s2a);
             let b = block_of(i, cb, pitch, transposed);
-            s0b = apply(x0, b, s0b);
-            s1b = apply(x1, b, s1b);
-            s2b = apply(x2, b, s2b);
+            s0b = multiply_add(x0, b, s0b);
+            s1b = multiply_add(x1, b, s1b);
+            s2b = multiply_add(x2, b, s2b);
             let c = block_of(i, cc, pitch, transposed);
-            s0c = apply(x0, c, s0c);
-            s1c = apply(x1, c, s1c);
-            s2c = apply(x2, c, s2c);
+            s0c = multiply_add(x0, c, s0c);
+            s1c = multiply_add(x1, c, s1c);
+            s2c = multiply_add(x2, c, s2c);
             let d = block_of(i, cd, pitch, transposed);
-            s0d = apply(x0, d, s0d);
-            s1d = apply(x1, d, s1d);
-            s2d = apply(x2, d, s2d);
+            s0d = multiply_add(x0, d, s0d);
+            s1d = multiply_add(x1, d, s1d);
+            s2d = multiply_add(x2, d, s2d);
             let e = block_of(i, ce, pitch, transposed);
-            s0e = apply(x0, e, s0e);
-            s1e = apply(x1, e, s1e);
-            s2e = apply(x2, e, s2e);
+            s0e = multiply_add(x0, e, s0e);
+            s1e = multiply_add(x1, e, s1e);
+            s2e = multiply_add(x2, e, s2e);
             let f = block_of(i, cf, pitch, transposed);
-            s0f = apply(x0, f, s0f);
-            s1f = apply(x1, f, s1f);
-            s2f = apply(x2, f, s2f);
+            s0f = multiply_add(x0, f, s0f);
+            s1f = multiply_add(x1, f, s1f);
+            s2f = multiply_add(x2, f, s2f);
         }
     }
     return Tile24(
@@ -396,32 +325,20 @@ fn store_24(tile: Tile24) {
 }
 
 @compute @workgroup_size(8)
-fn forward_24(
-    @builtin(local_invocation_index) lane: u32,
-    @builtin(workgroup_id) place: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    store_24(product_24(lane, place, groups, false));
+fn forward_24(at: Workgroup) {
+    store_24(product_24(at.lane, at.place, at.groups, false));
 }
 
 // x is dy here and y is dx, K counts the channels of dy and N those of dx.
 @compute @workgroup_size(8)
-fn backward_24(
-    @builtin(local_invocation_index) lane: u32,
-    @builtin(workgroup_id) place: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    store_24(product_24(lane, place, groups, true));
+fn backward_24(at: Workgroup) {
+    store_24(product_24(at.lane, at.place, at.groups, true));
 }
 
 // y = activation(x weight + shift).
 @compute @workgroup_size(8)
-fn forward_24_folded(
-    @builtin(local_invocation_index) lane: u32,
-    @builtin(workgroup_id) place: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let tile = product_24(lane, place, groups, false);
+fn forward_24_folded(at: Workgroup) {
+    let tile = product_24(at.lane, at.place, at.groups, false);
     let quads = params.n / 4u;
     let column = tile.column;
     store_24(Tile24(
@@ -480,6 +397,7 @@ fn backward_weight(
             let v1 = within(row + 1u, end, wide[min(row + 1u, end - 1u) * wide4 + at]);
             let v2 = within(row + 2u, end, wide[min(row + 2u, end - 1u) * wide4 + at]);
             let v3 = within(row + 3u, end, wide[min(row + 3u, end - 1u) * wide4 + at]);
+            let v = Block(v0, v1, v2, v3);
             let r0 = start + 4u * table.entries[j] * pitch;
             let r1 = min(r0 + pitch, most);
             let r2 = min(r1 + pitch, most);
@@ -488,34 +406,34 @@ fn backward_weight(
             let n1a = narrow[r1 + ca];
             let n2a = narrow[r2 + ca];
             let n3a = narrow[r3 + ca];
-            s0 = multiply_add(vec4(n0a.x, n1a.x, n2a.x, n3a.x), v0, v1, v2, v3, s0);
-            s1 = multiply_add(vec4(n0a.y, n1a.y, n2a.y, n3a.y), v0, v1, v2, v3, s1);
-            s2 = multiply_add(vec4(n0a.z, n1a.z, n2a.z, n3a.z), v0, v1, v2, v3, s2);
-            s3 = multiply_add(vec4(n0a.w, n1a.w, n2a.w, n3a.w), v0, v1, v2, v3, s3);
+            s0 = multiply_add(vec4(n0a.x, n1a.x, n2a.x, n3a.x), v, s0);
+            s1 = multiply_add(vec4(n0a.y, n1a.y, n2a.y, n3a.y), v, s1);
+            s2 = multiply_add(vec4(n0a.z, n1a.z, n2a.z, n3a.z), v, s2);
+            s3 = multiply_add(vec4(n0a.w, n1a.w, n2a.w, n3a.w), v, s3);
             let n0b = narrow[r0 + cb];
             let n1b = narrow[r1 + cb];
             let n2b = narrow[r2 + cb];
             let n3b = narrow[r3 + cb];
-            s4 = multiply_add(vec4(n0b.x, n1b.x, n2b.x, n3b.x), v0, v1, v2, v3, s4);
-            s5 = multiply_add(vec4(n0b.y, n1b.y, n2b.y, n3b.y), v0, v1, v2, v3, s5);
-            s6 = multiply_add(vec4(n0b.z, n1b.z, n2b.z, n3b.z), v0, v1, v2, v3, s6);
-            s7 = multiply_add(vec4(n0b.w, n1b.w, n2b.w, n3b.w), v0, v1, v2, v3, s7);
+            s4 = multiply_add(vec4(n0b.x, n1b.x, n2b.x, n3b.x), v, s4);
+            s5 = multiply_add(vec4(n0b.y, n1b.y, n2b.y, n3b.y), v, s5);
+            s6 = multiply_add(vec4(n0b.z, n1b.z, n2b.z, n3b.z), v, s6);
+            s7 = multiply_add(vec4(n0b.w, n1b.w, n2b.w, n3b.w), v, s7);
             let n0c = narrow[r0 + cc];
             let n1c = narrow[r1 + cc];
             let n2c = narrow[r2 + cc];
             let n3c = narrow[r3 + cc];
-            s8 = multiply_add(vec4(n0c.x, n1c.x, n2c.x, n3c.x), v0, v1, v2, v3, s8);
-            s9 = multiply_add(vec4(n0c.y, n1c.y, n2c.y, n3c.y), v0, v1, v2, v3, s9);
-            s10 = multiply_add(vec4(n0c.z, n1c.z, n2c.z, n3c.z), v0, v1, v2, v3, s10);
-            s11 = multiply_add(vec4(n0c.w, n1c.w, n2c.w, n3c.w), v0, v1, v2, v3, s11);
+            s8 = multiply_add(vec4(n0c.x, n1c.x, n2c.x, n3c.x), v, s8);
+            s9 = multiply_add(vec4(n0c.y, n1c.y, n2c.y, n3c.y), v, s9);
+            s10 = multiply_add(vec4(n0c.z, n1c.z, n2c.z, n3c.z), v, s10);
+            s11 = multiply_add(vec4(n0c.w, n1c.w, n2c.w, n3c.w), v, s11);
             let n0d = narrow[r0 + cd];
             let n1d = narrow[r1 + cd];
             let n2d = narrow[r2 + cd];
             let n3d = narrow[r3 + cd];
-            s12 = multiply_add(vec4(n0d.x, n1d.x, n2d.x, n3d.x), v0, v1, v2, v3, s12);
-            s13 = multiply_add(vec4(n0d.y, n1d.y, n2d.y, n3d.y), v0, v1, v2, v3, s13);
-            s14 = multiply_add(vec4(n0d.z, n1d.z, n2d.z, n3d.z), v0, v1, v2, v3, s14);
-            s15 = multiply_add(vec4(n0d.w, n1d.w, n2d.w, n3d.w), v0, v1, v2, v3, s15);
+            s12 = multiply_add(vec4(n0d.x, n1d.x, n2d.x, n3d.x), v, s12);
+            s13 = multiply_add(vec4(n0d.y, n1d.y, n2d.y, n3d.y), v, s13);
+            s14 = multiply_add(vec4(n0d.z, n1d.z, n2d.z, n3d.z), v, s14);
+            s15 = multiply_add(vec4(n0d.w, n1d.w, n2d.w, n3d.w), v, s15);
         }
     }
     let keep = quad < wide4;

@@ -3,6 +3,7 @@
 // The 64 invocations stand in `across` columns, so that a narrow matrix does not leave
 // most of them idle: the workgroup's tile is 8 * 64 / across high and 8 * across wide.
 // Every sum runs over the inner index in order, whatever the tile.
+//!use folded, workgroup
 
 struct Params {
     rows: u32, // of the result
@@ -10,7 +11,7 @@ struct Params {
     columns: u32, // of the result
     across: u32, // a power of 2
     rows_per_chunk: u32, // of the inner index, for the weight's gradient
-    activation: u32, // 0 identity, 1 SiLU, 2 ReLU6; where a batch-norm is folded in
+    activation: u32, // where a batch-norm is folded in
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -18,7 +19,6 @@ struct Params {
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>; // [M, K]; for the input's gradient dy [M, N]
 @group(0) @binding(2) var<storage, read> weight: array<vec4<f32>>; // [K, N]
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>; // [M, N]; dx [M, K]
-@group(0) @binding(4) var<storage, read> affine: array<vec4<f32>>; // [2, C]: of the folded batch-norm, shift last
 
 @group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>; // [M, N]
 @group(0) @binding(3) var<storage, read_write> partial: array<vec4<f32>>; // [chunks, K, N]
@@ -205,29 +205,9 @@ fn store_rows(tile: Tile, rows: Rows) {
 
 // y = x weight.
 @compute @workgroup_size(64)
-fn forward(
-    @builtin(local_invocation_index) invocation: u32,
-    @builtin(workgroup_id) place: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let tile = tile_of(invocation, place.x, place.y + place.z * groups.y);
-    store_rows(tile, product(invocation, tile, false));
-}
-
-// The folded batch-norm's shift, and its activation.
-fn finish(value: vec4<f32>, quad: u32, quads: u32) -> vec4<f32> {
-    let u = value + affine[quads + quad];
-    switch params.activation {
-        case 1u: {
-            return u / (1.0 + exp(-u));
-        }
-        case 2u: {
-            return clamp(u, vec4(0.0), vec4(6.0));
-        }
-        default: {
-            return u;
-        }
-    }
+fn forward(at: Workgroup) {
+    let tile = tile_of(at.lane, at.place.x, at.place.y + at.place.z * at.groups.y);
+    store_rows(tile, product(at.lane, tile, false));
 }
 
 fn finish_row(tile: Tile, row: Row) -> Row {
@@ -239,13 +219,9 @@ fn finish_row(tile: Tile, row: Row) -> Row {
 
 // y = activation(x weight + shift).
 @compute @workgroup_size(64)
-fn forward_folded(
-    @builtin(local_invocation_index) invocation: u32,
-    @builtin(workgroup_id) place: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let tile = tile_of(invocation, place.x, place.y + place.z * groups.y);
-    let rows = product(invocation, tile, false);
+fn forward_folded(at: Workgroup) {
+    let tile = tile_of(at.lane, at.place.x, at.place.y + at.place.z * at.groups.y);
+    let rows = product(at.lane, tile, false);
     store_rows(tile, Rows(
         finish_row(tile, rows.s0),
         finish_row(tile, rows.s1),
@@ -260,13 +236,9 @@ fn forward_folded(
 
 // dx = dy weight^T.
 @compute @workgroup_size(64)
-fn backward_input(
-    @builtin(local_invocation_index) invocation: u32,
-    @builtin(workgroup_id) place: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let tile = tile_of(invocation, place.x, place.y + place.z * groups.y);
-    store_rows(tile, product(invocation, tile, true));
+fn backward_input(at: Workgroup) {
+    let tile = tile_of(at.lane, at.place.x, at.place.y + at.place.z * at.groups.y);
+    store_rows(tile, product(at.lane, tile, true));
 }
 
 // Steps of the inner index, rows of x [M, K] and dy [M, N], of the tile's K and N.

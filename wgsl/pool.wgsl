@@ -1,5 +1,6 @@
 // Global average pool, backward: every pixel gets its share. The forward pass is
 // a sum of reduce.wgsl scaled by 1 / S. N: batch, S: H*W, C: channels in quads of 4.
+//!use invocation
 
 struct Params {
     n: u32,
@@ -12,11 +13,8 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> dx: array<vec4<f32>>; // [N, S, C]
 
 @compute @workgroup_size(64)
-fn backward(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn backward(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     if index >= params.n * params.area * params.quads {
         return;
     }

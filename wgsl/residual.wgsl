@@ -1,4 +1,5 @@
 // Sum of two tensors, over quads of 4 values.
+//!use invocation
 
 struct Params {
     quads: u32,
@@ -10,11 +11,8 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
 
 @compute @workgroup_size(64)
-fn add(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn add(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     if index >= params.quads {
         return;
     }

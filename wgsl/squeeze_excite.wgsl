@@ -1,5 +1,6 @@
 // The last step of squeeze-excite: features times one gate a channel and picture.
 // N: batch, S: H*W, C: channels in quads of 4.
+//!use chunk, invocation
 
 struct Params {
     n: u32,
@@ -19,11 +20,8 @@ struct Params {
 
 // y = x * gate; with dy for x this is also the features' gradient.
 @compute @workgroup_size(64)
-fn scale(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn scale(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     if index >= params.n * params.area * params.quads {
         return;
     }
@@ -33,22 +31,17 @@ fn scale(
 
 // The gate's gradient over a chunk of the S pixels, to be summed by reduce.wgsl.
 @compute @workgroup_size(64)
-fn backward_gate(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = id.x + id.y * groups.x * 64u;
+fn backward_gate(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
     let part = index / params.quads;
     if part >= params.n * params.chunks {
         return;
     }
     let quad = index % params.quads;
-    let first = part / params.chunks * params.area;
-    let start = part % params.chunks * params.rows_per_chunk;
-    let end = min(start + params.rows_per_chunk, params.area);
+    let rows = chunk_of(part, params.area);
     var sum = vec4(0.0);
-    for (var row = start; row < end; row++) {
-        let at = (first + row) * params.quads + quad;
+    for (var row = rows.start; row < rows.end; row++) {
+        let at = row * params.quads + quad;
         sum = fma(x[at], dy[at], sum);
     }
     partial[index] = sum;

@@ -20,6 +20,18 @@ pub enum Norm {
 named!(Norm, "norm", [Linf = "linf", L2 = "l2"]);
 
 /// A norm and a radius.
+///
+/// ```
+/// use dfrt_runtime::threat::{Norm, Threat};
+///
+/// let eight = Threat::new(Norm::Linf, 8.0)?;
+/// assert_eq!(eight.both_ways(), "8/255 (0.0314)");
+/// assert_eq!(Threat::l2(0.5)?.radius(), "0.5");
+/// // No 8-bit picture lies half a level away.
+/// assert!(Threat::new(Norm::Linf, 7.5).is_err());
+/// assert_eq!("l2".parse(), Ok(Norm::L2));
+/// # Ok::<(), dfrt_runtime::threat::ThreatError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Threat {
     /// The norm.

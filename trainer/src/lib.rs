@@ -11,4 +11,5 @@ pub mod ops;
 pub mod plan;
 pub mod reference;
 pub mod selftest;
+pub mod study;
 pub mod train;

@@ -1,24 +1,81 @@
-//! Every shader against what Rust declares and against the other shading languages.
-//! Needs no GPU.
+//! Every shader, with its pieces, against what Rust declares and against the other
+//! shading languages. Needs no GPU.
 
-use dfrt_trainer::gpu::kernel::{check, validate};
-use dfrt_trainer::ops;
-use std::collections::BTreeSet;
+use dfrt_trainer::gpu::kernel::{Parameters, check};
+use dfrt_trainer::gpu::shader::{PIECES, Shader};
+use dfrt_trainer::ops::{self, step::Step};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-fn folder() -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../wgsl")
+/// Every shader once.
+fn shaders() -> impl Iterator<Item = Shader> {
+    let shaders = ops::kernels().into_iter().map(|kernel| (kernel.shader.name, *kernel.shader));
+    shaders.collect::<BTreeMap<_, _>>().into_values()
 }
 
-fn shaders() -> Vec<(String, String)> {
-    let mut files: Vec<_> = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    let text = |path: std::path::PathBuf| {
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        (name, std::fs::read_to_string(path).unwrap())
-    };
-    files.into_iter().map(text).collect()
+/// The names, without it, of the files with this extension in a folder.
+fn stems(folder: &str, extension: &str) -> BTreeSet<String> {
+    let files = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap();
+    let files = files.map(|entry| entry.unwrap().path());
+    let files = files.filter(|path| path.extension().is_some_and(|found| found == extension));
+    files.map(|path| path.file_stem().unwrap().to_string_lossy().into_owned()).collect()
+}
+
+fn set(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
+}
+
+#[test]
+fn one_stem_names_an_op_its_shader_its_reference_and_its_test() {
+    // The scalars of a step have no kernel.
+    let ops = &stems("src/ops", "rs") - &set(&["mod", "step"]);
+    // The same products for some kinds of device.
+    let variants = set(&["pointwise_software", "pointwise_tiled"]);
+    assert_eq!(stems("../wgsl", "wgsl"), &ops | &variants);
+    // The tests compare a copy with its input, and add up what `reduce` adds up.
+    assert_eq!(&ops - &stems("src/reference", "rs"), set(&["copy", "reduce"]));
+    assert_eq!(&stems("tests/gpu/ops", "rs") - &set(&["mod"]), ops);
+}
+
+#[test]
+fn every_file_is_a_shader_or_a_piece_of_several() {
+    let names: BTreeSet<_> = stems("../wgsl", "wgsl").iter().map(|stem| format!("{stem}.wgsl")).collect();
+    assert_eq!(shaders().map(|shader| shader.name.to_owned()).collect::<BTreeSet<_>>(), names);
+    let pieces = stems("../wgsl/shared", "wgsl");
+    let pieces: BTreeSet<_> = pieces.iter().map(|stem| format!("shared/{stem}.wgsl")).collect();
+    assert_eq!(PIECES.iter().map(|piece| piece.name.to_owned()).collect::<BTreeSet<_>>(), pieces);
+    for piece in PIECES {
+        let users = shaders().filter(|shader| shader.pieces().any(|used| used == *piece)).count();
+        assert!(users > 1, "{}: used by {users} shaders", piece.name);
+        assert_eq!(piece.pieces().count(), 0, "{}: a piece uses no others", piece.name);
+    }
+}
+
+/// A shader with two pieces: the second wants a parameter that it does not have.
+const WITHOUT_A_FIELD: Shader = Shader {
+    name: "planted.wgsl",
+    source: "//!use smallest, chunk\nstruct Params { chunks: u32 }\n@group(0) @binding(0) var<uniform> params: Params;\n",
+};
+
+#[test]
+fn an_error_is_where_it_stands_in_its_own_file() {
+    let chunk = PIECES.iter().find(|piece| piece.name == "shared/chunk.wgsl").unwrap();
+    let line = 1 + chunk.source.lines().position(|line| line.contains("params.rows_per_chunk;")).unwrap();
+    let error = WITHOUT_A_FIELD.parse().unwrap_err();
+    assert!(error.starts_with(&format!("shared/chunk.wgsl:{line}:")), "{error}");
+    assert!(error.contains("rows_per_chunk"), "{error}");
+    let planted = |source| Shader { name: "planted.wgsl", source }.parse().unwrap_err();
+    let syntax = planted("//!use smallest, invocation\n\nfn half() -> f32 {\n    return 0.5 +;\n}\n");
+    assert!(syntax.starts_with("planted.wgsl:4:"), "{syntax}");
+    let meaning = planted("//!use smallest, invocation\n\nfn half() -> f32 {\n    return 1u;\n}\n");
+    assert!(meaning.starts_with("planted.wgsl:4:"), "{meaning}");
+}
+
+#[test]
+#[should_panic(expected = "planted.wgsl: no piece is called `chunks`")]
+fn a_piece_that_is_not_there_is_named() {
+    Shader { name: "planted.wgsl", source: "//!use chunks\n" }.joined();
 }
 
 #[test]
@@ -28,25 +85,55 @@ fn declarations_agree_with_the_shaders() {
 }
 
 #[test]
+fn the_scalars_of_a_step_agree_with_the_shaders() {
+    let mut seen = 0;
+    for shader in shaders() {
+        let (module, _) = shader.parse().unwrap();
+        for (_, kind) in module.types.iter().filter(|(_, kind)| kind.name.as_deref() == Some("Step")) {
+            let naga::TypeInner::Struct { members, .. } = &kind.inner else { panic!("Step is a struct") };
+            Step::LAYOUT.check(&module, members).unwrap();
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 3, "of the loss, the perturbation and the optimizer");
+}
+
+#[test]
 fn every_entry_point_is_declared() {
     let declared: BTreeSet<_> = ops::kernels().into_iter().map(|kernel| kernel.name()).collect();
-    for (name, source) in shaders() {
-        let module = naga::front::wgsl::parse_str(&source).unwrap();
-        for entry in &module.entry_points {
-            let full = format!("{name}:{}", entry.name);
+    for shader in shaders() {
+        for entry in &shader.parse().unwrap().0.entry_points {
+            let full = format!("{}:{}", shader.name, entry.name);
             assert!(declared.contains(&full), "{full} is declared nowhere");
+        }
+    }
+}
+
+/// naga's HLSL reads the number of workgroups rightly from an entry point's arguments
+/// alone: in a function that is given the struct it would be the group's own place.
+#[test]
+fn structs_of_built_ins_stay_in_entry_points() {
+    let built_in = |member: &naga::StructMember| matches!(member.binding, Some(naga::Binding::BuiltIn(_)));
+    for shader in shaders() {
+        let (module, _) = shader.parse().unwrap();
+        for (_, function) in module.functions.iter() {
+            for argument in &function.arguments {
+                if let naga::TypeInner::Struct { members, .. } = &module.types[argument.ty].inner {
+                    assert!(!members.iter().any(built_in), "{}: {:?}", shader.name, function.name);
+                }
+            }
         }
     }
 }
 
 #[test]
 fn every_shader_translates_to_the_other_languages() {
-    for (name, source) in shaders() {
-        let module = naga::front::wgsl::parse_str(&source).unwrap();
-        let info = validate(&module).unwrap_or_else(|error| panic!("{name}: {error}"));
-        spirv(&name, &module, &info);
-        metal(&name, &module, &info);
-        hlsl(&name, &module, &info);
+    for shader in shaders() {
+        let name = shader.name;
+        let (module, info) = shader.parse().unwrap_or_else(|error| panic!("{error}"));
+        spirv(name, &module, &info);
+        metal(name, &module, &info);
+        hlsl(name, &module, &info);
     }
 }
 
@@ -71,6 +158,7 @@ fn hlsl(name: &str, module: &naga::Module, info: &naga::valid::ModuleInfo) {
     let mut text = String::new();
     let options = naga::back::hlsl::Options {
         fake_missing_bindings: true,
+        special_constants_binding: Some(naga::back::hlsl::BindTarget::default()),
         immediates_target: Some(naga::back::hlsl::BindTarget::default()),
         ..Default::default()
     };
@@ -81,6 +169,8 @@ fn hlsl(name: &str, module: &naga::Module, info: &naga::valid::ModuleInfo) {
         entry.unwrap_or_else(|error| panic!("{name}: HLSL: {error}"));
     }
     assert!(text.contains("numthreads"), "{name}");
+    // On DX12 the number of workgroups is in a constant of naga's.
+    assert!(text.contains("uint3(_NagaConstants.first_vertex"), "{name}: {text}");
 }
 
 /// naga lets barriers in non-uniform flow through, tint does not. The kernels for
@@ -91,9 +181,11 @@ fn tint_accepts_every_shader() {
         println!("tint is not on the PATH: its check was passed over");
         return;
     }
-    let portable = |(name, _): &(String, String)| !name.ends_with("_software.wgsl");
-    for (name, _) in shaders().into_iter().filter(portable) {
-        let run = Command::new("tint").args(["--format", "wgsl"]).arg(folder().join(&name)).output().unwrap();
-        assert!(run.status.success(), "{name}: {}", String::from_utf8_lossy(&run.stderr));
+    let folder = tempfile::tempdir().unwrap();
+    for shader in shaders().filter(|shader| !shader.name.ends_with("_software.wgsl")) {
+        let file = folder.path().join(shader.name);
+        std::fs::write(&file, shader.joined()).unwrap();
+        let run = Command::new("tint").args(["--format", "wgsl"]).arg(&file).output().unwrap();
+        assert!(run.status.success(), "{}: {}", shader.name, String::from_utf8_lossy(&run.stderr));
     }
 }

@@ -98,6 +98,24 @@ impl Descent<'_> {
 }
 
 /// An attack of the catalog.
+///
+/// ```
+/// use dfrt_runtime::attack::catalog::{Access, Choice, Method, Plan};
+/// use dfrt_runtime::attack::networks::Networks;
+/// use dfrt_runtime::threat::Norm;
+///
+/// let square: Method = "square".parse()?;
+/// assert_eq!((square.access, square.queries), (Access::Logits, 5000));
+/// let plan = Plan { queries: Some(300), ..Plan::new(square, Norm::Linf) };
+/// assert_eq!(Networks::default().attack(&plan)?.name(), "square");
+///
+/// // A suite is a list of rows; what needs gradients is not built without a network.
+/// let suite: Choice = "suite".parse()?;
+/// let first = suite.methods(Norm::Linf)[0];
+/// assert!(first.needs_gradients());
+/// assert!(Networks::default().attack(&Plan::new(first, Norm::Linf)).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct Method(pub(super) &'static Row);
 

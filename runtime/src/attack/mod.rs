@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod between;
 mod bisection;
+pub mod case;
 pub mod catalog;
 pub mod decision;
 pub mod gates;

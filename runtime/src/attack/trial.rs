@@ -3,13 +3,13 @@
 
 use super::Attack;
 use super::tape::Tape;
+use crate::data::selection::Chosen;
 use crate::results::attack::settings::Settings;
 use crate::results::evaluation::ModelInfo;
 use crate::results::evaluation::ThresholdSource;
 use crate::sample::{Sample, Split};
 use crate::threat::Threat;
 use serde_json::json;
-use std::collections::HashMap;
 use std::path::Path;
 use std::time::Instant;
 
@@ -23,16 +23,10 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// The `chosen` samples of `split` under the places they have there, so that
-    /// a limit changes no picture's draws.
-    pub fn of_split(split: &[Sample], chosen: &[Sample]) -> Vec<Self> {
-        let places: HashMap<_, _> =
-            split.iter().enumerate().map(|(place, sample)| (&sample.path, place as u64)).collect();
-        let subject = |sample: &Sample| {
-            let id = *places.get(&sample.path)?;
-            Some(Self { id, sample: sample.clone() })
-        };
-        chosen.iter().filter_map(subject).collect()
+    /// The pictures of `data` that are used, under their places in the whole part.
+    pub fn of(data: &Chosen) -> Vec<Self> {
+        let samples = data.chosen.iter().cloned();
+        data.places().into_iter().zip(samples).map(|(id, sample)| Self { id, sample }).collect()
     }
 
     /// Its path, as results name it.

@@ -30,6 +30,27 @@ pub enum Reach {
 }
 
 /// A data set: its samples in a fixed order.
+///
+/// ```
+/// use dfrt_runtime::data::manifest::{Manifest, Reach, limit};
+/// use dfrt_runtime::sample::Split;
+/// use std::path::Path;
+///
+/// let list = "path,label,subset,group,split\n\
+///     a.png,real,ffhq,anna,test\n\
+///     b.png,fake,swap,anna,test\n\
+///     c.png,fake,gan,bert,test\n\
+///     d.png,real,ffhq,carl,train\n";
+/// let faces = Manifest::parse(Path::new("faces.csv"), list.as_bytes(), Reach::Folder)?;
+/// assert_eq!(faces.split(Split::Test).len(), 3);
+/// // Naming a generator keeps the real pictures beside it.
+/// let swaps = faces.of_subsets(&["swap"])?;
+/// assert_eq!(swaps.split(Split::Test).len(), 2);
+/// // The same two each time, one of each class.
+/// let two = limit(&faces.samples, 2, 0);
+/// assert_ne!(two[0].label, two[1].label);
+/// # Ok::<(), dfrt_runtime::data::manifest::ManifestError>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Manifest {
     /// All samples, sorted by path.

@@ -3,10 +3,36 @@
 
 use super::manifest::{Manifest, ManifestError};
 use crate::random;
-use crate::sample::{Label, Sample};
+use crate::sample::{Label, Sample, Split};
 use rand::seq::SliceRandom;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// The pictures of one part of a data set that are used.
+#[derive(Clone, Debug)]
+pub struct Chosen {
+    /// The data set as the user, or the model, named it.
+    pub name: String,
+    /// Its part.
+    pub split: Split,
+    /// All pictures of the part, in the manifest's order.
+    pub all: Vec<Sample>,
+    /// Those to be used.
+    pub chosen: Vec<Sample>,
+}
+
+impl Chosen {
+    /// The place in the whole part of each picture that is used: its id in results, and the
+    /// key of its random draws, so that a limit changes no picture's draws.
+    ///
+    /// # Panics
+    /// A picture that is used is none of the part's.
+    pub fn places(&self) -> Vec<u64> {
+        let places: HashMap<_, _> =
+            self.all.iter().enumerate().map(|(place, sample)| (&sample.path, place as u64)).collect();
+        self.chosen.iter().map(|sample| places[&sample.path]).collect()
+    }
+}
 
 impl Manifest {
     /// Keeps the subsets called one of `names`. A name that is a part of a subset's, between

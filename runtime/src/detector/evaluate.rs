@@ -1,8 +1,10 @@
 //! Clean evaluation: every picture's logit, and the figures that follow from them.
 
 use super::oracle::{Oracle, OracleError};
+use super::session::TractOracle;
 use crate::data::batch::Batch;
 use crate::data::picture::{self, PictureError};
+use crate::data::selection::Chosen;
 use crate::metrics::{decisions, intervals};
 use crate::results::evaluation::{
     DataInfo, Evaluation, ModelInfo, PartMetrics, Rates, Score, ThresholdSource,
@@ -114,6 +116,34 @@ pub fn evaluate(
         by_group: all.averaged().metrics(subject),
         skipped,
     };
+    Ok((evaluation, scores))
+}
+
+/// Evaluates `oracle`, which results call `model`, at its own threshold on the pictures of
+/// `data`. A score's id is the picture's place in the split, as an attack's is.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_chosen(
+    oracle: &TractOracle,
+    model: &ModelInfo,
+    data: &Chosen,
+    progress: &dyn Fn(usize, usize),
+) -> Result<(Evaluation, Vec<Score>), EvaluateError> {
+    let detector = oracle.detector();
+    let subject = Subject {
+        model,
+        data: &data.name,
+        split: data.split,
+        threshold: detector.threshold(),
+        threshold_from: Some(detector.threshold_source()),
+        seed: 0,
+    };
+    let (evaluation, mut scores) = evaluate(oracle, &data.chosen, &subject, progress)?;
+    let places = data.places();
+    for score in &mut scores {
+        score.id = places[score.id as usize];
+    }
     Ok((evaluation, scores))
 }
 

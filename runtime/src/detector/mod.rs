@@ -12,6 +12,7 @@ mod file;
 mod graph;
 pub mod inspect;
 pub mod metadata;
+pub mod model;
 pub mod oracle;
 mod pixels;
 mod probe;

@@ -112,6 +112,74 @@ pub enum SessionError {
 }
 
 /// A model ready to run on this CPU.
+///
+/// ```
+/// # use dfrt_runtime::detector::metadata::Metadata;
+/// # use prost::Message;
+/// # use tract_onnx::pb::{
+/// #     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto,
+/// #     TensorShapeProto, TypeProto, ValueInfoProto, attribute_proto::AttributeType, tensor_proto::DataType,
+/// #     tensor_shape_proto::{Dimension, dimension::Value}, type_proto,
+/// # };
+/// # let floats = |name: &str, sizes: &[i64]| ValueInfoProto {
+/// #     name: name.to_owned(),
+/// #     r#type: Some(TypeProto {
+/// #         value: Some(type_proto::Value::TensorType(type_proto::Tensor {
+/// #             elem_type: DataType::Float as i32,
+/// #             shape: Some(TensorShapeProto {
+/// #                 dim: sizes.iter().map(|&size| Dimension {
+/// #                     value: Some(Value::DimValue(size)), ..Dimension::default()
+/// #                 }).collect(),
+/// #             }),
+/// #         })),
+/// #         ..TypeProto::default()
+/// #     }),
+/// #     ..ValueInfoProto::default()
+/// # };
+/// # let integers = |name: &str, ints: &[i64]| AttributeProto {
+/// #     name: name.to_owned(), r#type: AttributeType::Ints as i32, ints: ints.to_vec(),
+/// #     ..AttributeProto::default()
+/// # };
+/// # let keepdims = AttributeProto {
+/// #     name: "keepdims".to_owned(), r#type: AttributeType::Int as i32, i: 0,
+/// #     ..AttributeProto::default()
+/// # };
+/// # let mean = NodeProto {
+/// #     op_type: "ReduceMean".to_owned(),
+/// #     input: vec!["pixels".to_owned()],
+/// #     output: vec!["logit".to_owned()],
+/// #     attribute: vec![integers("axes", &[1, 2, 3]), keepdims],
+/// #     ..NodeProto::default()
+/// # };
+/// # let own = Metadata::new("mean", 8, 0.1).to_pairs();
+/// # let model = ModelProto {
+/// #     ir_version: 8,
+/// #     opset_import: vec![OperatorSetIdProto { version: 17, ..OperatorSetIdProto::default() }],
+/// #     graph: Some(GraphProto {
+/// #         node: vec![mean],
+/// #         input: vec![floats("pixels", &[1, 3, 8, 8])],
+/// #         output: vec![floats("logit", &[1])],
+/// #         ..GraphProto::default()
+/// #     }),
+/// #     metadata_props: own.into_iter().map(|(key, value)| StringStringEntryProto { key, value }).collect(),
+/// #     ..ModelProto::default()
+/// # };
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("mean.onnx");
+/// # std::fs::write(&path, model.encode_to_vec())?;
+/// use dfrt_runtime::data::batch::Batch;
+/// use dfrt_runtime::sample::Label;
+/// use dfrt_runtime::detector::oracle::Oracle;
+/// use dfrt_runtime::detector::session::{Detector, TractOracle};
+///
+/// // `path` is an ONNX file whose logit is the mean of the pixels, and whose threshold 0.1.
+/// let oracle = TractOracle::new(Detector::load(&path, 1)?);
+/// let grey = image::RgbImage::from_pixel(8, 8, image::Rgb([51; 3]));
+/// let logit = oracle.logits(&Batch::of(oracle.res(), [&grey]))?[0];
+/// assert!((logit - 0.2).abs() < 1e-6);
+/// assert_eq!(Label::decided(logit, oracle.detector().threshold() as f32), Label::Fake);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Detector {
     path: PathBuf,

@@ -283,6 +283,21 @@ impl Scored {
 /// needed to hold the figure itself (the calibration error of a draw is biased
 /// upwards). `logits`, `labels` and `groups` are aligned, `[N]`; the draws are
 /// those of the stream `bootstrap` under `seed`, whatever the number of threads.
+///
+/// ```
+/// use dfrt_runtime::sample::Label::{Fake, Real};
+/// use dfrt_runtime::metrics::intervals::metrics;
+///
+/// let logits = [-2.0, -1.0, 0.5, -0.5, 1.0, 3.0];
+/// let labels = [Real, Real, Real, Fake, Fake, Fake];
+/// let people = ["anna", "bert", "carl", "anna", "bert", "carl"];
+/// let auc = metrics(&logits, &labels, &people, 0.0, 0).auc.unwrap();
+/// // Of nine pairs of a fake and a real one is the wrong way round.
+/// assert!((auc.value - 8.0 / 9.0).abs() < 1e-12);
+/// assert!(auc.low <= auc.value && auc.value <= auc.high);
+/// // Without fakes there is no AUC.
+/// assert!(metrics(&logits[..3], &labels[..3], &people[..3], 0.0, 0).auc.is_none());
+/// ```
 pub fn metrics<S: AsRef<str>>(
     logits: &[f32],
     labels: &[Label],

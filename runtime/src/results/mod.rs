@@ -10,6 +10,7 @@ pub mod attack;
 pub mod corruption;
 pub mod evaluation;
 pub mod json;
+pub mod lock;
 pub mod run;
 pub mod study;
 pub mod table;

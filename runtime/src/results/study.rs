@@ -25,6 +25,26 @@ pub const ATTACKS: &str = "attacks";
 pub const BASELINE: &str = "baseline";
 
 /// The object of report.json.
+///
+/// ```
+/// use dfrt_runtime::report::{Extras, render, write};
+/// use dfrt_runtime::results::study::Report;
+///
+/// let report: Report = serde_json::from_str(
+///     r#"{"arms": [], "config": {}, "environment": {}, "comparisons": [
+///         {"arm": "gr", "against": "baseline", "metric": "auc", "difference": -0.009,
+///          "low": -0.024, "high": 0.004, "p": 0.2, "verdict": "no effect shown"}]}"#,
+/// )?;
+/// let folder = tempfile::tempdir()?;
+/// write(folder.path(), &report, &Extras::default())?;
+/// let text = std::fs::read_to_string(folder.path().join("report.md"))?;
+/// assert!(text.contains("no effect"));
+/// // report.json is all that is needed to make the others again.
+/// std::fs::remove_file(folder.path().join("report.md"))?;
+/// render(folder.path())?;
+/// assert_eq!(std::fs::read_to_string(folder.path().join("report.md"))?, text);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// One trained model each.

@@ -4,22 +4,10 @@ use crate::failure;
 use crate::output;
 use anyhow::{Result, anyhow, bail};
 use dfrt_runtime::data::manifest::{self, Manifest, ManifestError};
+use dfrt_runtime::data::selection::Chosen;
 use dfrt_runtime::detector::metadata::Metadata;
-use dfrt_runtime::sample::{Label, Sample, Split};
+use dfrt_runtime::sample::{Label, Split};
 use std::path::{Path, PathBuf};
-
-/// The pictures to evaluate or attack.
-#[derive(Clone, Debug)]
-pub struct Dataset {
-    /// The data set as the user, or the model, named it.
-    pub name: String,
-    /// Its part.
-    pub split: Split,
-    /// All pictures of the part, in the manifest's order.
-    pub all: Vec<Sample>,
-    /// Those to be used.
-    pub chosen: Vec<Sample>,
-}
 
 /// Which classes are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,93 +20,91 @@ pub enum Classes {
     Only(Label),
 }
 
-impl Dataset {
-    /// The pictures of `data`, or of the data set that the model's `metadata` name,
-    /// at most `limit` of them, balanced over the classes and the same ones each time.
-    ///
-    /// # Errors
-    /// As [`Dataset::open_subsets`], and pictures of one class alone.
-    #[cfg(feature = "train")]
-    pub fn open(
-        data: Option<&Path>,
-        metadata: Option<&Metadata>,
-        split: Split,
-        limit: Option<usize>,
-    ) -> Result<Self> {
-        Self::choose(data, metadata, split, &[], Classes::Both, limit)
-    }
+/// The pictures of `data`, or of the data set that the model's `metadata` name,
+/// at most `limit` of them, balanced over the classes and the same ones each time.
+///
+/// # Errors
+/// As [`open_subsets`], and pictures of one class alone.
+#[cfg(feature = "train")]
+pub fn open(
+    data: Option<&Path>,
+    metadata: Option<&Metadata>,
+    split: Split,
+    limit: Option<usize>,
+) -> Result<Chosen> {
+    choose(data, metadata, split, &[], Classes::Both, limit)
+}
 
-    /// The same of the `classes` that are wanted, in whatever number there is of them.
-    ///
-    /// # Errors
-    /// As [`Dataset::open_subsets`].
-    pub fn open_classes(
-        data: Option<&Path>,
-        metadata: Option<&Metadata>,
-        split: Split,
-        classes: Classes,
-        limit: Option<usize>,
-    ) -> Result<Self> {
-        Self::choose(data, metadata, split, &[], classes, limit)
-    }
+/// The same of the `classes` that are wanted, in whatever number there is of them.
+///
+/// # Errors
+/// As [`open_subsets`].
+pub fn open_classes(
+    data: Option<&Path>,
+    metadata: Option<&Metadata>,
+    split: Split,
+    classes: Classes,
+    limit: Option<usize>,
+) -> Result<Chosen> {
+    choose(data, metadata, split, &[], classes, limit)
+}
 
-    /// The same, of some `subsets` only; a class of which none is named stays whole. They
-    /// may be of one class.
-    ///
-    /// # Errors
-    /// No data set, none that can be read, a split that is empty, a subset that it does not
-    /// have.
-    pub fn open_subsets(
-        data: Option<&Path>,
-        metadata: Option<&Metadata>,
-        split: Split,
-        subsets: &[String],
-        limit: Option<usize>,
-    ) -> Result<Self> {
-        Self::choose(data, metadata, split, subsets, Classes::Any, limit)
-    }
+/// The same, of some `subsets` only; a class of which none is named stays whole. They
+/// may be of one class.
+///
+/// # Errors
+/// No data set, none that can be read, a split that is empty, a subset that it does not
+/// have.
+pub fn open_subsets(
+    data: Option<&Path>,
+    metadata: Option<&Metadata>,
+    split: Split,
+    subsets: &[String],
+    limit: Option<usize>,
+) -> Result<Chosen> {
+    choose(data, metadata, split, subsets, Classes::Any, limit)
+}
 
-    fn choose(
-        data: Option<&Path>,
-        metadata: Option<&Metadata>,
-        split: Split,
-        subsets: &[String],
-        classes: Classes,
-        limit: Option<usize>,
-    ) -> Result<Self> {
-        check_limit(limit, classes)?;
-        let path = match data {
-            Some(path) => path.to_owned(),
-            None => named_by(metadata)?,
-        };
-        let manifest = Manifest::of(&path)?;
-        if let (None, Some(metadata)) = (data, metadata) {
-            warn_if_changed(&path, &manifest, metadata);
-        }
-        output::passed_over(&format!("entries of {}", path.display()), &manifest.skipped, None);
-        output::ruled(&path.display().to_string(), &manifest.rules);
-        let all = manifest.split(split);
-        let what = format!("the {split} split of {}", path.display());
-        let mut named = manifest.of_subsets(subsets)?.split(split);
-        let what = match classes {
-            Classes::Only(label) => {
-                named.retain(|sample| sample.label == label);
-                format!("the {label} pictures of {what}")
-            }
-            _ => what,
-        };
-        let chosen = match limit {
-            Some(limit) => manifest::limit(&named, limit, 0),
-            None => named,
-        };
-        if chosen.is_empty() {
-            return Err(ManifestError::NoSamples { what }.into());
-        }
-        if classes == Classes::Both {
-            manifest::require_both_classes(&chosen, &what)?;
-        }
-        Ok(Self { name: path.display().to_string(), split, all, chosen })
+fn choose(
+    data: Option<&Path>,
+    metadata: Option<&Metadata>,
+    split: Split,
+    subsets: &[String],
+    classes: Classes,
+    limit: Option<usize>,
+) -> Result<Chosen> {
+    check_limit(limit, classes)?;
+    let path = match data {
+        Some(path) => path.to_owned(),
+        None => named_by(metadata)?,
+    };
+    let manifest = Manifest::of(&path)?;
+    if let (None, Some(metadata)) = (data, metadata) {
+        warn_if_changed(&path, &manifest, metadata);
     }
+    output::passed_over(&format!("entries of {}", path.display()), &manifest.skipped, None);
+    output::ruled(&path.display().to_string(), &manifest.rules);
+    let all = manifest.split(split);
+    let what = format!("the {split} split of {}", path.display());
+    let mut named = manifest.of_subsets(subsets)?.split(split);
+    let what = match classes {
+        Classes::Only(label) => {
+            named.retain(|sample| sample.label == label);
+            format!("the {label} pictures of {what}")
+        }
+        _ => what,
+    };
+    let chosen = match limit {
+        Some(limit) => manifest::limit(&named, limit, 0),
+        None => named,
+    };
+    if chosen.is_empty() {
+        return Err(ManifestError::NoSamples { what }.into());
+    }
+    if classes == Classes::Both {
+        manifest::require_both_classes(&chosen, &what)?;
+    }
+    Ok(Chosen { name: path.display().to_string(), split, all, chosen })
 }
 
 /// Whether `--limit` leaves a picture of each of the `classes`.

@@ -15,8 +15,6 @@ mod place;
 mod progress;
 #[cfg(feature = "train")]
 mod quiet;
-#[cfg(feature = "train")]
-mod study;
 mod threshold;
 #[cfg(feature = "train")]
 mod training;

@@ -1,7 +1,7 @@
 //! Where results go: nothing is overwritten unless `--force` says so.
 
-use crate::lock::LOCK;
 use anyhow::{Context, Result, anyhow, bail};
+use dfrt_runtime::results::lock::LOCK;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,13 +1,13 @@
 //! `--threshold`: the logit above which a picture is called fake, for models whose file
 //! names none or another.
 
-use crate::model::Model;
 use crate::output;
 use crate::place;
 use crate::progress::Task;
 use anyhow::{Context, Result, bail};
 use dfrt_runtime::data::manifest::{Manifest, require_both_classes};
 use dfrt_runtime::detector::evaluate;
+use dfrt_runtime::detector::model::Model;
 use dfrt_runtime::detector::oracle::Oracle;
 use dfrt_runtime::detector::session::TractOracle;
 use dfrt_runtime::detector::threshold::Threshold;

@@ -139,7 +139,7 @@ impl Subject {
             self.write(names::BYTES, &self.noise.bytes);
             self.write(names::LABELS, &self.noise.labels);
             self.write(names::KEYS, &self.noise.keys);
-            self.write(scalars::NAME, &scalars.values());
+            self.write(scalars::NAME, &[scalars]);
         }
         self.step += 1;
     }

@@ -203,10 +203,14 @@ impl Device {
         let error = Arc::new(Mutex::new(None));
         let slot = Arc::clone(&error);
         device.on_uncaptured_error(Arc::new(move |failure: wgpu::Error| {
-            let mut first = slot.lock().expect("no holder panics");
-            first.get_or_insert_with(|| one_line(&failure.to_string()));
+            keep(&slot, &failure.to_string());
         }));
         Ok(Self { info, device, queue, immediates, timestamps, error })
+    }
+
+    /// Keeps an error until [`Device::check`], where there is none yet.
+    pub(super) fn keep(&self, text: &str) {
+        keep(&self.error, text);
     }
 
     /// The first error that the driver has reported since the last call, if any.
@@ -224,8 +228,10 @@ impl Device {
     }
 }
 
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+/// Fills an empty slot with the text in one line.
+fn keep(slot: &Mutex<Option<String>>, text: &str) {
+    let one_line = || text.split_whitespace().collect::<Vec<_>>().join(" ");
+    slot.lock().expect("no holder panics").get_or_insert_with(one_line);
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use super::device::{Device, GpuError};
 use super::kernel::{Access, Kernel, TABLE};
 use super::memory::Pool;
 use super::recording::{Dispatch, Kind, Place, Recording, Tensor, Variant};
+use super::shader::Shader;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
@@ -377,7 +378,7 @@ impl Engine {
         let mut shaders: Vec<&'static Kernel> = missing.iter().map(|(_, kernel)| *kernel).collect();
         shaders.dedup_by_key(|kernel| kernel.shader.name);
         let modules: HashMap<&str, wgpu::ShaderModule> =
-            shaders.par_iter().map(|kernel| (kernel.shader.name, self.module(kernel))).collect();
+            shaders.par_iter().map(|kernel| (kernel.shader.name, self.module(kernel.shader))).collect();
         let made: Vec<_> = missing
             .into_par_iter()
             .map(|(name, kernel)| (name, Arc::new(self.make_pipeline(kernel, &modules[kernel.shader.name]))))
@@ -427,23 +428,28 @@ impl Engine {
         Pipeline { pipeline, layout, table: kernel.table }
     }
 
+    /// The module of a shader. What is wrong with it is kept for [`Device::check`].
     #[allow(unsafe_code)]
-    fn module(&self, kernel: &'static Kernel) -> wgpu::ShaderModule {
+    fn module(&self, shader: &'static Shader) -> wgpu::ShaderModule {
+        let device = &self.device.device;
         let descriptor = wgpu::ShaderModuleDescriptor {
-            label: Some(kernel.shader.name),
-            source: wgpu::ShaderSource::Wgsl(kernel.shader.source.into()),
+            label: Some(shader.name),
+            source: wgpu::ShaderSource::Wgsl(shader.joined().into()),
         };
-        if self.checked {
-            return self.device.device.create_shader_module(descriptor);
+        let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let module = if self.checked {
+            device.create_shader_module(descriptor)
+        } else {
+            // SAFETY: the shaders are ours and fixed at compile time; the tests run
+            // every one of them with the checks on over ragged shapes, every loop
+            // ends at a bound from `params`, and every index is guarded by it.
+            unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
+        };
+        if let Some(error) = pollster::block_on(scope.pop()) {
+            // wgpu counts lines in the joined text.
+            self.device.keep(&shader.parse().err().unwrap_or_else(|| error.to_string()));
         }
-        // SAFETY: the shaders are ours and fixed at compile time; the tests run
-        // every one of them with the checks on over ragged shapes, every loop
-        // ends at a bound from `params`, and every index is guarded by it.
-        unsafe {
-            self.device
-                .device
-                .create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())
-        }
+        module
     }
 }
 

@@ -1,16 +1,8 @@
 //! A kernel is declared once: its shader file, entry point, bindings by name and
 //! parameters. [`check`] holds the declaration against the WGSL.
 
+use super::shader::Shader;
 use std::mem::size_of;
-
-/// A WGSL file.
-#[derive(Debug)]
-pub struct Shader {
-    /// Its file name in `wgsl/`.
-    pub name: &'static str,
-    /// Its text.
-    pub source: &'static str,
-}
 
 /// Whether a binding is read or written (and possibly read).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,9 +152,7 @@ pub fn groups(invocations: usize) -> [u32; 3] {
 /// Holds the declaration against the parsed shader: entry point, workgroup size,
 /// bindings (name, order, access) and every parameter's name, type and offset.
 pub fn check(kernel: &Kernel) -> Result<(), String> {
-    let module = naga::front::wgsl::parse_str(kernel.shader.source)
-        .map_err(|error| error.emit_to_string_with_path(kernel.shader.source, kernel.shader.name))?;
-    let info = validate(&module).map_err(|error| format!("{}: {error}", kernel.name()))?;
+    let (module, info) = kernel.shader.parse()?;
     let found = module.entry_points.iter().position(|entry| entry.name == kernel.entry);
     let index = found.ok_or_else(|| format!("{}: no such entry point", kernel.name()))?;
     if module.entry_points[index].workgroup_size != [kernel.workgroup, 1, 1] {
@@ -209,29 +199,29 @@ fn check_fields(
     let naga::TypeInner::Struct { members, .. } = &module.types[variable.ty].inner else {
         return Err(format!("{}: params is not a struct", kernel.name()));
     };
-    let field = |member: &naga::StructMember| {
-        let float = matches!(
-            module.types[member.ty].inner,
-            naga::TypeInner::Scalar(naga::Scalar { kind: naga::ScalarKind::Float, .. })
-        );
-        (member.name.clone().unwrap_or_default(), member.offset as usize, float)
-    };
-    let shader: Vec<_> = members.iter().map(field).collect();
-    let rust: Vec<_> =
-        kernel.layout.fields.iter().map(|&(name, offset, float)| (name.to_owned(), offset, float)).collect();
-    if shader == rust && kernel.layout.size == rust.len() * size_of::<u32>() {
-        Ok(())
-    } else {
-        Err(format!("{}: params are {shader:?} in WGSL, {rust:?} in Rust", kernel.name()))
-    }
+    kernel.layout.check(module, members).map_err(|error| format!("{}: params are {error}", kernel.name()))
 }
 
-/// Validates a module with the capabilities of plain WebGPU, and immediates, which
-/// [`check`] allows in kernels for software devices alone.
-pub fn validate(module: &naga::Module) -> Result<naga::valid::ModuleInfo, String> {
-    let mut validator = naga::valid::Validator::new(
-        naga::valid::ValidationFlags::all(),
-        naga::valid::Capabilities::IMMEDIATES,
-    );
-    validator.validate(module).map_err(|error| format!("{error:?}"))
+impl Layout {
+    /// Holds the block against a struct of a parsed shader.
+    ///
+    /// # Errors
+    /// The fields of both, where they differ.
+    pub fn check(&self, module: &naga::Module, members: &[naga::StructMember]) -> Result<(), String> {
+        let field = |member: &naga::StructMember| {
+            let float = matches!(
+                module.types[member.ty].inner,
+                naga::TypeInner::Scalar(naga::Scalar { kind: naga::ScalarKind::Float, .. })
+            );
+            (member.name.clone().unwrap_or_default(), member.offset as usize, float)
+        };
+        let shader: Vec<_> = members.iter().map(field).collect();
+        let rust: Vec<_> =
+            self.fields.iter().map(|&(name, offset, float)| (name.to_owned(), offset, float)).collect();
+        if shader == rust && self.size == rust.len() * size_of::<u32>() {
+            Ok(())
+        } else {
+            Err(format!("{shader:?} in WGSL, {rust:?} in Rust"))
+        }
+    }
 }

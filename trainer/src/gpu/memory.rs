@@ -67,7 +67,8 @@ fn gap(lodgers: &BTreeSet<Life>, life: Life) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gpu::kernel::{Kernel, Shader, read, write};
+    use crate::gpu::kernel::{Kernel, read, write};
+    use crate::gpu::shader::Shader;
 
     crate::parameters! { struct Nothing { unused: u32 } }
 

@@ -6,4 +6,5 @@ pub mod engine;
 pub mod kernel;
 pub mod memory;
 pub mod recording;
+pub mod shader;
 pub mod timestamps;

@@ -145,6 +145,20 @@ impl Recording {
         });
     }
 
+    /// Appends a dispatch whose last binding is a new pooled tensor of `len` values.
+    pub fn produce<P: Parameters>(
+        &mut self,
+        kernel: &'static Kernel,
+        params: &P,
+        inputs: &[Tensor],
+        len: usize,
+        invocations: usize,
+    ) -> Tensor {
+        let output = self.tensor(len);
+        self.dispatch(kernel, params, &[inputs, &[output]].concat(), invocations);
+        output
+    }
+
     /// Gives the last dispatch a variant for devices of a kind, over the same tensors.
     pub fn variant<P: Parameters>(
         &mut self,

@@ -1,12 +1,12 @@
 //! An activation on its own, as squeeze-excite has it (`activation.wgsl`).
 
 use super::u;
-use crate::gpu::kernel::{Kernel, Shader, read, write};
+use crate::gpu::kernel::{Kernel, read, write};
 use crate::gpu::recording::{Recording, Tensor};
+use crate::gpu::shader::{Shader, shader};
 use crate::model::arch::Activation;
 
-static SHADER: Shader =
-    Shader { name: "activation.wgsl", source: include_str!("../../../wgsl/activation.wgsl") };
+static SHADER: Shader = shader!("activation.wgsl");
 
 crate::parameters! { struct Params { quads: u32, activation: u32 } }
 
@@ -51,14 +51,10 @@ fn params(len: usize, activation: Activation) -> Params {
 
 /// y = activation(x), element by element.
 pub fn forward(recording: &mut Recording, x: Tensor, activation: Activation) -> Tensor {
-    let y = recording.tensor(x.len);
-    recording.dispatch(&FORWARD, &params(x.len, activation), &[x, y], x.len.div_ceil(4));
-    y
+    recording.produce(&FORWARD, &params(x.len, activation), &[x], x.len, x.len.div_ceil(4))
 }
 
 /// dx = dy * activation'(x).
 pub fn backward(recording: &mut Recording, x: Tensor, dy: Tensor, activation: Activation) -> Tensor {
-    let dx = recording.tensor(x.len);
-    recording.dispatch(&BACKWARD, &params(x.len, activation), &[x, dy, dx], x.len.div_ceil(4));
-    dx
+    recording.produce(&BACKWARD, &params(x.len, activation), &[x, dy], x.len, x.len.div_ceil(4))
 }

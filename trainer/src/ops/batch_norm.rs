@@ -1,12 +1,12 @@
 //! Batch-norm with the activation after it (`batch_norm.wgsl`).
 
-use super::{Chunks, activation, moments, reduce, u};
-use crate::gpu::kernel::{Kernel, Shader, read, write};
+use super::{Chunks, activation, moments, quads, reduce, u};
+use crate::gpu::kernel::{Kernel, read, write};
 use crate::gpu::recording::{Recording, Tensor};
+use crate::gpu::shader::{Shader, shader};
 use crate::model::arch::Activation;
 
-static SHADER: Shader =
-    Shader { name: "batch_norm.wgsl", source: include_str!("../../../wgsl/batch_norm.wgsl") };
+static SHADER: Shader = shader!("batch_norm.wgsl");
 
 crate::parameters! {
     struct Params {
@@ -58,11 +58,10 @@ pub struct Shape {
 
 impl Shape {
     fn params(self, chunks: Chunks, momentum: f32) -> Params {
-        assert!(self.channels.is_multiple_of(4), "channels come in fours");
         assert!(self.activation != Activation::Sigmoid, "no batch-norm here has a sigmoid");
         Params {
             rows: u(self.rows),
-            quads: u(self.channels / 4),
+            quads: quads(self.channels),
             rows_per_chunk: u(chunks.rows),
             chunks: u(chunks.count),
             activation: activation::code(self.activation),
@@ -73,7 +72,7 @@ impl Shape {
     }
 
     fn whole(self) -> Params {
-        self.params(Chunks { rows: self.rows, count: 1 }, 0.0)
+        self.params(Chunks::NONE, 0.0)
     }
 
     /// Invocations of the kernels that take [`ROWS`] rows each.
@@ -92,17 +91,13 @@ pub fn batch_statistics(
     momentum: f32,
 ) -> Tensor {
     let moments = moments::forward(recording, x, 1, shape.rows, shape.channels);
-    let saved = recording.tensor(2 * shape.channels);
-    let params = shape.params(Chunks { rows: shape.rows, count: 1 }, momentum);
-    recording.dispatch(&BY_BATCH, &params, &[moments, running, saved], shape.channels / 4);
-    saved
+    let params = shape.params(Chunks::NONE, momentum);
+    recording.produce(&BY_BATCH, &params, &[moments, running], 2 * shape.channels, shape.channels / 4)
 }
 
 /// x [R, C], saved [2, C], affine [2, C] (gamma, beta) -> y [R, C] = activation(gamma * xhat + beta).
 pub fn forward(recording: &mut Recording, x: Tensor, saved: Tensor, affine: Tensor, shape: Shape) -> Tensor {
-    let y = recording.tensor(x.len);
-    recording.dispatch(&FORWARD, &shape.whole(), &[x, saved, affine, y], shape.strips());
-    y
+    recording.produce(&FORWARD, &shape.whole(), &[x, saved, affine], x.len, shape.strips())
 }
 
 /// What the backward pass reads.
@@ -126,11 +121,11 @@ pub fn backward_affine(
 ) -> Tensor {
     let chunks = Chunks::of(shape.rows, 256, 32);
     let length = 2 * shape.channels;
-    let partial = recording.tensor(chunks.count * length);
-    recording.dispatch(
+    let partial = recording.produce(
         &BACKWARD_AFFINE,
         &shape.params(chunks, 0.0),
-        &[saved.x, saved.statistics, saved.affine, dy, partial],
+        &[saved.x, saved.statistics, saved.affine, dy],
+        chunks.count * length,
         chunks.count * shape.channels / 4,
     );
     let rows = reduce::Rows { groups: 1, rows: chunks.count, length };
@@ -145,8 +140,6 @@ pub fn backward_input(
     sums: Tensor,
     shape: Shape,
 ) -> Tensor {
-    let dx = recording.tensor(dy.len);
-    let tensors = [saved.x, saved.statistics, saved.affine, dy, sums, dx];
-    recording.dispatch(&BACKWARD_INPUT, &shape.whole(), &tensors, shape.strips());
-    dx
+    let inputs = [saved.x, saved.statistics, saved.affine, dy, sums];
+    recording.produce(&BACKWARD_INPUT, &shape.whole(), &inputs, dy.len, shape.strips())
 }

@@ -1,13 +1,13 @@
 //! Dense convolution, the stem's (`convolution.wgsl`).
 
 use super::activation::Folded;
-use super::{Chunks, reduce, u};
-use crate::gpu::kernel::{Kernel, Shader, read, write};
+use super::{CONVOLUTION, Chunks, FOLDED_CONVOLUTION, reduce, u};
+use crate::gpu::kernel::{Kernel, read, write};
 use crate::gpu::recording::{Recording, Tensor};
+use crate::gpu::shader::{Shader, shader};
 use crate::model::graph::Window;
 
-static SHADER: Shader =
-    Shader { name: "convolution.wgsl", source: include_str!("../../../wgsl/convolution.wgsl") };
+static SHADER: Shader = shader!("convolution.wgsl");
 
 crate::parameters! {
     struct Params {
@@ -16,12 +16,8 @@ crate::parameters! {
     }
 }
 
-static FORWARD: Kernel = Kernel::new::<Params>(&SHADER, "forward", &[read("x"), read("weight"), write("y")]);
-static FORWARD_FOLDED: Kernel = Kernel::new::<Params>(
-    &SHADER,
-    "forward_folded",
-    &[read("x"), read("weight"), write("y"), read("affine")],
-);
+static FORWARD: Kernel = Kernel::new::<Params>(&SHADER, "forward", CONVOLUTION);
+static FORWARD_FOLDED: Kernel = Kernel::new::<Params>(&SHADER, "forward_folded", FOLDED_CONVOLUTION);
 static BACKWARD_INPUT: Kernel =
     Kernel::new::<Params>(&SHADER, "backward_input", &[read("dy"), read("weight"), write("dx")]);
 static BACKWARD_WEIGHT: Kernel =
@@ -76,13 +72,10 @@ impl Shape {
     }
 }
 
-const WHOLE: Chunks = Chunks { rows: 1, count: 1 };
-
 /// x [N, H, W, CS], weight [K, K, CI, CO] -> y [N, OH, OW, CO].
 pub fn forward(recording: &mut Recording, x: Tensor, weight: Tensor, shape: Shape) -> Tensor {
-    let y = recording.tensor(shape.outputs() * shape.co);
-    recording.dispatch(&FORWARD, &shape.params(WHOLE), &[x, weight, y], y.len / 4);
-    y
+    let len = shape.outputs() * shape.co;
+    recording.produce(&FORWARD, &shape.params(Chunks::NONE), &[x, weight], len, len / 4)
 }
 
 /// x [N, H, W, CS], weight [K, K, CI, CO] -> y [N, OH, OW, CO] = activation(convolution + shift).
@@ -94,7 +87,7 @@ pub fn forward_folded(
     shape: Shape,
 ) -> Tensor {
     let y = recording.tensor(shape.outputs() * shape.co);
-    let params = Params { activation: folded.code(), ..shape.params(WHOLE) };
+    let params = Params { activation: folded.code(), ..shape.params(Chunks::NONE) };
     recording.dispatch(&FORWARD_FOLDED, &params, &[x, weight, y, folded.affine], y.len / 4);
     y
 }
@@ -102,9 +95,7 @@ pub fn forward_folded(
 /// dy [N, OH, OW, CO], weight [K, K, CI, CO] -> dx [N, H, W, CS], 0 beyond CI.
 pub fn backward_input(recording: &mut Recording, dy: Tensor, weight: Tensor, shape: Shape) -> Tensor {
     let len = shape.n * shape.window.h * shape.window.w * shape.channel_stride();
-    let dx = recording.tensor(len);
-    recording.dispatch(&BACKWARD_INPUT, &shape.params(WHOLE), &[dy, weight, dx], len);
-    dx
+    recording.produce(&BACKWARD_INPUT, &shape.params(Chunks::NONE), &[dy, weight], len, len)
 }
 
 /// x [N, H, W, CS], dy [N, OH, OW, CO] -> the weight's gradient [K, K, CI, CO], into `gradient`.

@@ -1,10 +1,11 @@
 //! A copy (`copy.wgsl`): no network has one, it measures a device's memory.
 
 use super::u;
-use crate::gpu::kernel::{Kernel, Shader, read, write};
+use crate::gpu::kernel::{Kernel, read, write};
 use crate::gpu::recording::{Recording, Tensor};
+use crate::gpu::shader::{Shader, shader};
 
-static SHADER: Shader = Shader { name: "copy.wgsl", source: include_str!("../../../wgsl/copy.wgsl") };
+static SHADER: Shader = shader!("copy.wgsl");
 
 crate::parameters! { struct Params { quads: u32 } }
 

@@ -1,12 +1,12 @@
 //! Losses of one logit a picture (`cross_entropy.wgsl`).
 
 use super::u;
-use crate::gpu::kernel::{Kernel, Shader, read, write};
+use crate::gpu::kernel::{Kernel, read, write};
 use crate::gpu::recording::{Recording, Tensor};
+use crate::gpu::shader::{Shader, shader};
 use dfrt_runtime::detector::oracle::AttackLoss;
 
-static SHADER: Shader =
-    Shader { name: "cross_entropy.wgsl", source: include_str!("../../../wgsl/cross_entropy.wgsl") };
+static SHADER: Shader = shader!("cross_entropy.wgsl");
 
 crate::parameters! { struct Params { n: u32 } }
 

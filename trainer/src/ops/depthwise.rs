@@ -1,13 +1,13 @@
 //! Depthwise convolution (`depthwise.wgsl`).
 
 use super::activation::Folded;
-use super::{Chunks, reduce, u};
-use crate::gpu::kernel::{Kernel, Shader, read, write};
+use super::{CONVOLUTION, Chunks, FOLDED_CONVOLUTION, quads, reduce, u};
+use crate::gpu::kernel::{Kernel, read, write};
 use crate::gpu::recording::{Recording, Tensor};
+use crate::gpu::shader::{Shader, shader};
 use crate::model::graph::Window;
 
-static SHADER: Shader =
-    Shader { name: "depthwise.wgsl", source: include_str!("../../../wgsl/depthwise.wgsl") };
+static SHADER: Shader = shader!("depthwise.wgsl");
 
 crate::parameters! {
     struct Params {
@@ -17,29 +17,17 @@ crate::parameters! {
     }
 }
 
-static FORWARD: Kernel = Kernel::new::<Params>(&SHADER, "forward", &[read("x"), read("weight"), write("y")]);
+static FORWARD: Kernel = Kernel::new::<Params>(&SHADER, "forward", CONVOLUTION);
 static BACKWARD_INPUT: Kernel =
     Kernel::new::<Params>(&SHADER, "backward_input", &[read("dy"), read("weight"), write("dx")]);
 static BACKWARD_WEIGHT: Kernel =
     Kernel::new::<Params>(&SHADER, "backward_weight", &[read("x"), read("gradient"), write("partial")]);
 
-static SLIDE_3: Kernel = Kernel::new::<Params>(&SHADER, "slide_3", &[read("x"), read("weight"), write("y")]);
-static SLIDE_5: Kernel = Kernel::new::<Params>(&SHADER, "slide_5", &[read("x"), read("weight"), write("y")]);
-static FORWARD_FOLDED: Kernel = Kernel::new::<Params>(
-    &SHADER,
-    "forward_folded",
-    &[read("x"), read("weight"), write("y"), read("affine")],
-);
-static SLIDE_3_FOLDED: Kernel = Kernel::new::<Params>(
-    &SHADER,
-    "slide_3_folded",
-    &[read("x"), read("weight"), write("y"), read("affine")],
-);
-static SLIDE_5_FOLDED: Kernel = Kernel::new::<Params>(
-    &SHADER,
-    "slide_5_folded",
-    &[read("x"), read("weight"), write("y"), read("affine")],
-);
+static SLIDE_3: Kernel = Kernel::new::<Params>(&SHADER, "slide_3", CONVOLUTION);
+static SLIDE_5: Kernel = Kernel::new::<Params>(&SHADER, "slide_5", CONVOLUTION);
+static FORWARD_FOLDED: Kernel = Kernel::new::<Params>(&SHADER, "forward_folded", FOLDED_CONVOLUTION);
+static SLIDE_3_FOLDED: Kernel = Kernel::new::<Params>(&SHADER, "slide_3_folded", FOLDED_CONVOLUTION);
+static SLIDE_5_FOLDED: Kernel = Kernel::new::<Params>(&SHADER, "slide_5_folded", FOLDED_CONVOLUTION);
 static SLIDE_WEIGHT_3: Kernel =
     Kernel::new::<Params>(&SHADER, "slide_weight_3", &[read("x"), read("gradient"), write("partial")]);
 static SLIDE_WEIGHT_5: Kernel =
@@ -75,13 +63,12 @@ pub struct Shape {
 
 impl Shape {
     fn params(self, chunks: Chunks) -> Params {
-        assert!(self.c.is_multiple_of(4), "channels come in fours");
         let window = self.window;
         Params {
             n: u(self.n),
             h: u(window.h),
             w: u(window.w),
-            quads: u(self.c / 4),
+            quads: quads(self.c),
             kernel: u(window.kernel),
             stride: u(window.stride),
             pad_top: u(window.pad_top),
@@ -104,8 +91,6 @@ fn sliding(window: Window) -> Option<&'static Kernel> {
         _ => None,
     }
 }
-
-const WHOLE: Chunks = Chunks { rows: 1, count: 1 };
 
 /// x [N, H, W, C], weight [K, K, C] -> y [N, OH, OW, C].
 pub fn forward(recording: &mut Recording, x: Tensor, weight: Tensor, shape: Shape) -> Tensor {
@@ -139,7 +124,7 @@ fn convolve(
     let Window { oh, ow, .. } = shape.window;
     let y = recording.tensor(shape.n * oh * ow * shape.c);
     let tensors: Vec<Tensor> = [x, weight, y].into_iter().chain(folded.map(|folded| folded.affine)).collect();
-    let params = Params { activation: folded.map_or(0, Folded::code), ..shape.params(WHOLE) };
+    let params = Params { activation: folded.map_or(0, Folded::code), ..shape.params(Chunks::NONE) };
     let across = if sliding(shape.window).is_some() { ow.div_ceil(STRIP) } else { ow };
     recording.dispatch(kernel, &params, &tensors, shape.n * oh * across * shape.c / 4);
     y
@@ -148,7 +133,6 @@ fn convolve(
 /// dy [N, OH, OW, C], weight [K, K, C] -> dx [N, H, W, C].
 pub fn backward_input(recording: &mut Recording, dy: Tensor, weight: Tensor, shape: Shape) -> Tensor {
     let len = shape.n * shape.window.h * shape.window.w * shape.c;
-    let dx = recording.tensor(len);
     if let Some(kernel) = sliding(shape.window) {
         let window = shape.window;
         // From the output's place to the input's, with the kernel turned about.
@@ -161,13 +145,11 @@ pub fn backward_input(recording: &mut Recording, dy: Tensor, weight: Tensor, sha
             ow: window.w,
             ..window
         };
-        let params = Params { flip: 1, ..Shape { window: turned, ..shape }.params(WHOLE) };
+        let params = Params { flip: 1, ..Shape { window: turned, ..shape }.params(Chunks::NONE) };
         let strips = shape.n * window.h * window.w.div_ceil(STRIP);
-        recording.dispatch(kernel, &params, &[dy, weight, dx], strips * shape.c / 4);
-        return dx;
+        return recording.produce(kernel, &params, &[dy, weight], len, strips * shape.c / 4);
     }
-    recording.dispatch(&BACKWARD_INPUT, &shape.params(WHOLE), &[dy, weight, dx], len / 4);
-    dx
+    recording.produce(&BACKWARD_INPUT, &shape.params(Chunks::NONE), &[dy, weight], len, len / 4)
 }
 
 /// x [N, H, W, C], dy [N, OH, OW, C] -> the weight's gradient [K, K, C], into `gradient`.

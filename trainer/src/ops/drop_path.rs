@@ -1,11 +1,11 @@
 //! Stochastic depth (`drop_path.wgsl`).
 
 use super::u;
-use crate::gpu::kernel::{Kernel, Shader, read, write};
+use crate::gpu::kernel::{Kernel, read, write};
 use crate::gpu::recording::{Recording, Tensor};
+use crate::gpu::shader::{Shader, shader};
 
-static SHADER: Shader =
-    Shader { name: "drop_path.wgsl", source: include_str!("../../../wgsl/drop_path.wgsl") };
+static SHADER: Shader = shader!("drop_path.wgsl");
 
 crate::parameters! { struct Params { n: u32, quads: u32 } }
 
@@ -24,15 +24,11 @@ fn params(len: usize, n: usize) -> Params {
 
 /// skip, branch [N, Q], factor \[N\] -> y = skip + branch * factor.
 pub fn forward(recording: &mut Recording, skip: Tensor, branch: Tensor, factor: Tensor) -> Tensor {
-    let y = recording.tensor(skip.len);
     let params = params(skip.len, factor.len);
-    recording.dispatch(&FORWARD, &params, &[branch, factor, skip, y], skip.len / 4);
-    y
+    recording.produce(&FORWARD, &params, &[branch, factor, skip], skip.len, skip.len / 4)
 }
 
 /// dy [N, Q], factor \[N\] -> the branch's gradient dy * factor; the skip's is dy.
 pub fn backward_branch(recording: &mut Recording, dy: Tensor, factor: Tensor) -> Tensor {
-    let dbranch = recording.tensor(dy.len);
-    recording.dispatch(&BACKWARD_BRANCH, &params(dy.len, factor.len), &[dy, factor, dbranch], dy.len / 4);
-    dbranch
+    recording.produce(&BACKWARD_BRANCH, &params(dy.len, factor.len), &[dy, factor], dy.len, dy.len / 4)
 }

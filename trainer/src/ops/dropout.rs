@@ -1,10 +1,11 @@
 //! Elements times their mask (`dropout.wgsl`).
 
 use super::u;
-use crate::gpu::kernel::{Kernel, Shader, read, write};
+use crate::gpu::kernel::{Kernel, read, write};
 use crate::gpu::recording::{Recording, Tensor};
+use crate::gpu::shader::{Shader, shader};
 
-static SHADER: Shader = Shader { name: "dropout.wgsl", source: include_str!("../../../wgsl/dropout.wgsl") };
+static SHADER: Shader = shader!("dropout.wgsl");
 
 crate::parameters! { struct Params { count: u32 } }
 
@@ -15,7 +16,5 @@ pub const KERNELS: &[&Kernel] = &[&APPLY];
 
 /// x, mask [N, C] -> y [N, C] = x * mask; with dy for x, the gradient.
 pub fn apply(recording: &mut Recording, x: Tensor, mask: Tensor) -> Tensor {
-    let y = recording.tensor(x.len);
-    recording.dispatch(&APPLY, &Params { count: u(x.len) }, &[x, mask, y], x.len);
-    y
+    recording.produce(&APPLY, &Params { count: u(x.len) }, &[x, mask], x.len, x.len)
 }

@@ -1,11 +1,11 @@
 //! Statistics of a tap and their perturbation (`feature_statistics.wgsl`).
 
-use super::{Chunks, moments, reduce, u};
-use crate::gpu::kernel::{Kernel, Shader, read, write};
+use super::{Chunks, moments, quads, reduce, u};
+use crate::gpu::kernel::{Kernel, read, write};
 use crate::gpu::recording::{Recording, Tensor};
+use crate::gpu::shader::{Shader, shader};
 
-static SHADER: Shader =
-    Shader { name: "feature_statistics.wgsl", source: include_str!("../../../wgsl/feature_statistics.wgsl") };
+static SHADER: Shader = shader!("feature_statistics.wgsl");
 
 crate::parameters! {
     struct Params {
@@ -64,11 +64,10 @@ impl Shape {
     }
 
     fn params(self, chunks: Chunks) -> Params {
-        assert!(self.channels.is_multiple_of(4), "channels come in fours");
         Params {
             n: u(self.n),
             area: u(self.area),
-            quads: u(self.channels / 4),
+            quads: quads(self.channels),
             rows_per_chunk: u(chunks.rows),
             chunks: u(chunks.count),
             deltas: u(self.deltas()),
@@ -78,7 +77,7 @@ impl Shape {
     }
 
     fn whole(self) -> Params {
-        self.params(Chunks { rows: self.area, count: 1 })
+        self.params(Chunks::NONE)
     }
 }
 
@@ -97,9 +96,9 @@ pub fn image_gradients(
 ) -> Tensor {
     let chunks = Chunks::of(shape.area, 64, 32);
     let length = 2 * shape.channels;
-    let partial = recording.tensor(shape.n * chunks.count * length);
-    let invocations = shape.n * chunks.count * shape.channels / 4;
-    recording.dispatch(&STATISTIC_GRADIENTS, &shape.params(chunks), &[f, moments, g, partial], invocations);
+    let len = shape.n * chunks.count * length;
+    let partial =
+        recording.produce(&STATISTIC_GRADIENTS, &shape.params(chunks), &[f, moments, g], len, len / 8);
     let rows = reduce::Rows { groups: shape.n, rows: chunks.count, length };
     reduce::sum(recording, partial, rows, 1.0, None)
 }
@@ -118,14 +117,11 @@ pub fn gradients(recording: &mut Recording, f: Tensor, moments: Tensor, g: Tenso
 /// The norm \[D\] of a gradient [D, 2, C], together with what has the norm `before`
 /// where given.
 pub fn norm(recording: &mut Recording, gradient: Tensor, before: Option<Tensor>, shape: Shape) -> Tensor {
-    let norm = recording.tensor(shape.deltas());
+    let (params, deltas) = (shape.whole(), shape.deltas());
     match before {
-        Some(before) => {
-            recording.dispatch(&JOIN_NORM, &shape.whole(), &[gradient, before, norm], shape.deltas());
-        }
-        None => recording.dispatch(&NORM, &shape.whole(), &[gradient, norm], shape.deltas()),
+        Some(before) => recording.produce(&JOIN_NORM, &params, &[gradient, before], deltas, deltas),
+        None => recording.produce(&NORM, &params, &[gradient], deltas, deltas),
     }
-    norm
 }
 
 /// (dmu, dsigma) = r * gradient / norm: [D, 2, C]; 0 for a zero gradient.
@@ -137,16 +133,12 @@ pub fn perturbation(
     shape: Shape,
 ) -> Tensor {
     let len = shape.deltas() * 2 * shape.channels;
-    let delta = recording.tensor(len);
-    recording.dispatch(&PERTURBATION, &shape.whole(), &[gradient, norm, step, delta], len);
-    delta
+    recording.produce(&PERTURBATION, &shape.whole(), &[gradient, norm, step], len, len)
 }
 
 /// f' = f + dmu + dsigma * fhat: [N, S, C].
 pub fn perturb(recording: &mut Recording, f: Tensor, moments: Tensor, delta: Tensor, shape: Shape) -> Tensor {
-    let y = recording.tensor(f.len);
-    recording.dispatch(&PERTURB, &shape.whole(), &[f, moments, delta, y], f.len / 4);
-    y
+    recording.produce(&PERTURB, &shape.whole(), &[f, moments, delta], f.len, f.len / 4)
 }
 
 /// G = dL/df' -> dL/df, [N, S, C].
@@ -164,7 +156,5 @@ pub fn backward_input(
         // Bound but not read.
         moments
     };
-    let df = recording.tensor(f.len);
-    recording.dispatch(&BACKWARD_INPUT, &shape.whole(), &[f, moments, delta, g, sums, df], f.len / 4);
-    df
+    recording.produce(&BACKWARD_INPUT, &shape.whole(), &[f, moments, delta, g, sums], f.len, f.len / 4)
 }

@@ -1,10 +1,11 @@
 //! The small linear layers: squeeze-excite's and the classifier (`linear.wgsl`).
 
 use super::u;
-use crate::gpu::kernel::{Kernel, Shader, read, write};
+use crate::gpu::kernel::{Kernel, read, write};
 use crate::gpu::recording::{Recording, Tensor};
+use crate::gpu::shader::{Shader, shader};
 
-static SHADER: Shader = Shader { name: "linear.wgsl", source: include_str!("../../../wgsl/linear.wgsl") };
+static SHADER: Shader = shader!("linear.wgsl");
 
 crate::parameters! { struct Params { n: u32, k: u32, m: u32 } }
 
@@ -52,9 +53,8 @@ pub fn forward(
 
 /// dy [N, M], weight [M, K] -> dx [N, K].
 pub fn backward_input(recording: &mut Recording, dy: Tensor, weight: Tensor, shape: Shape) -> Tensor {
-    let dx = recording.tensor(shape.n * shape.k);
-    recording.dispatch(&BACKWARD_INPUT, &shape.params(), &[dy, weight, dx], shape.n * shape.k);
-    dx
+    let len = shape.n * shape.k;
+    recording.produce(&BACKWARD_INPUT, &shape.params(), &[dy, weight], len, len)
 }
 
 /// x [N, K], dy [N, M] -> the weight's gradient [M, K], into `gradient`.

@@ -1,10 +1,11 @@
 //! Masks of dropout and drop-path, drawn where they are used (`mask.wgsl`).
 
 use super::u;
-use crate::gpu::kernel::{Kernel, Shader, read, write};
+use crate::gpu::kernel::{Kernel, read, write};
 use crate::gpu::recording::{Recording, Tensor};
+use crate::gpu::shader::{Shader, shader};
 
-static SHADER: Shader = Shader { name: "mask.wgsl", source: include_str!("../../../wgsl/mask.wgsl") };
+static SHADER: Shader = shader!("mask.wgsl");
 
 crate::parameters! { struct Params { n: u32, elements: u32, op: u32, rate: f32 } }
 
@@ -23,8 +24,6 @@ pub fn draw(
     op: usize,
     rate: f32,
 ) -> Tensor {
-    let mask = recording.tensor(n * elements);
     let params = Params { n: u(n), elements: u(elements), op: u(op), rate };
-    recording.dispatch(&DRAW, &params, &[keys, mask], n * elements);
-    mask
+    recording.produce(&DRAW, &params, &[keys], n * elements, n * elements)
 }

@@ -27,6 +27,8 @@ pub mod step;
 
 pub use kernels::kernels;
 
+use crate::gpu::kernel::{Slot, read, write};
+
 /// How rows are shared out among invocations that each sum a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Chunks {
@@ -37,11 +39,25 @@ pub(crate) struct Chunks {
 }
 
 impl Chunks {
+    /// For kernels that do not share rows out.
+    pub const NONE: Self = Self { rows: 1, count: 1 };
+
     /// At most `most` chunks of at least `least` rows.
     pub fn of(rows: usize, most: usize, least: usize) -> Self {
         let size = rows.div_ceil(most).max(least).max(1);
         Self { rows: size, count: rows.div_ceil(size).max(1) }
     }
+}
+
+/// Bindings of a convolution …
+pub(crate) const CONVOLUTION: &[Slot] = &[read("x"), read("weight"), write("y")];
+/// … and of one that a batch-norm is folded into ([`activation::Folded`]).
+pub(crate) const FOLDED_CONVOLUTION: &[Slot] = &[read("x"), read("weight"), write("y"), read("affine")];
+
+/// Quads of 4 values in so many channels.
+pub(crate) fn quads(channels: usize) -> u32 {
+    assert!(channels.is_multiple_of(4), "channels come in fours");
+    u(channels / 4)
 }
 
 /// A size as the shaders take it.

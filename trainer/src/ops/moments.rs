@@ -1,10 +1,11 @@
 //! Mean and biased variance of every channel over rows (`moments.wgsl`).
 
-use super::{Chunks, u};
-use crate::gpu::kernel::{Kernel, Shader, read, write};
+use super::{Chunks, quads, u};
+use crate::gpu::kernel::{Kernel, read, write};
 use crate::gpu::recording::{Recording, Tensor};
+use crate::gpu::shader::{Shader, shader};
 
-static SHADER: Shader = Shader { name: "moments.wgsl", source: include_str!("../../../wgsl/moments.wgsl") };
+static SHADER: Shader = shader!("moments.wgsl");
 
 crate::parameters! {
     struct Params { groups: u32, rows: u32, quads: u32, rows_per_chunk: u32, chunks: u32 }
@@ -22,13 +23,11 @@ pub fn forward(recording: &mut Recording, x: Tensor, groups: usize, rows: usize,
     let params = Params {
         groups: u(groups),
         rows: u(rows),
-        quads: u(channels / 4),
+        quads: quads(channels),
         rows_per_chunk: u(chunks.rows),
         chunks: u(chunks.count),
     };
-    let parts = recording.tensor(groups * chunks.count * 2 * channels);
-    recording.dispatch(&CHUNK, &params, &[x, parts], groups * chunks.count * channels / 4);
-    let moments = recording.tensor(groups * 2 * channels);
-    recording.dispatch(&JOIN, &params, &[parts, moments], groups * channels / 4);
-    moments
+    let len = groups * 2 * channels;
+    let parts = recording.produce(&CHUNK, &params, &[x], chunks.count * len, chunks.count * len / 8);
+    recording.produce(&JOIN, &params, &[parts], len, len / 8)
 }

@@ -1,11 +1,11 @@
 //! One step of the weights (`optimizer.wgsl`).
 
 use super::u;
-use crate::gpu::kernel::{Kernel, Shader, read, write};
+use crate::gpu::kernel::{Kernel, read, write};
 use crate::gpu::recording::{Recording, Tensor};
+use crate::gpu::shader::{Shader, shader};
 
-static SHADER: Shader =
-    Shader { name: "optimizer.wgsl", source: include_str!("../../../wgsl/optimizer.wgsl") };
+static SHADER: Shader = shader!("optimizer.wgsl");
 
 crate::parameters! {
     struct Params { quads: u32, nesterov: u32, weight_decay: f32, momentum: f32, beta2: f32, eps: f32 }

@@ -1,11 +1,11 @@
 //! Steps of FGSM and PGD on pixels (`perturbation.wgsl`).
 
 use super::{Chunks, reduce, u};
-use crate::gpu::kernel::{Kernel, Shader, read, write};
+use crate::gpu::kernel::{Kernel, read, write};
 use crate::gpu::recording::{Recording, Tensor};
+use crate::gpu::shader::{Shader, shader};
 
-static SHADER: Shader =
-    Shader { name: "perturbation.wgsl", source: include_str!("../../../wgsl/perturbation.wgsl") };
+static SHADER: Shader = shader!("perturbation.wgsl");
 
 crate::parameters! {
     struct Params { n: u32, pixels: u32, rows_per_chunk: u32, chunks: u32, eps: f32, size: f32 }
@@ -54,7 +54,7 @@ impl Shape {
     }
 
     fn whole(self) -> Params {
-        self.params(Chunks { rows: self.pixels, count: 1 })
+        self.params(Chunks::NONE)
     }
 
     fn invocations(self) -> usize {
@@ -79,8 +79,8 @@ pub fn linf_step(
 pub fn length(recording: &mut Recording, x: Tensor, shape: Shape, y: Option<Tensor>) -> Tensor {
     let chunks = chunks(shape);
     let params = shape.params(chunks);
-    let parts = recording.tensor(2 * shape.n * chunks.count);
-    recording.dispatch(&CHUNK_LENGTH, &params, &[x, parts], shape.n * chunks.count);
+    let count = shape.n * chunks.count;
+    let parts = recording.produce(&CHUNK_LENGTH, &params, &[x], 2 * count, count);
     let lengths = y.unwrap_or_else(|| recording.tensor(shape.n));
     recording.dispatch(&JOIN_LENGTHS, &params, &[parts, lengths], shape.n);
     lengths
@@ -103,8 +103,8 @@ pub fn l2_step(
     recording.dispatch(&L2_STEP, &shape.whole(), &[gradient, lengths, adversarial], shape.invocations());
     let chunks = chunks(shape);
     let rows = reduce::Rows { groups: shape.n, rows: chunks.count, length: 1 };
-    let partial = recording.tensor(shape.n * chunks.count);
-    recording.dispatch(&SQUARED_DISTANCE, &shape.params(chunks), &[clean, adversarial, partial], partial.len);
+    let (params, count) = (shape.params(chunks), shape.n * chunks.count);
+    let partial = recording.produce(&SQUARED_DISTANCE, &params, &[clean, adversarial], count, count);
     let squared = reduce::sum(recording, partial, rows, 1.0, None);
     recording.dispatch(&L2_PROJECT, &shape.whole(), &[clean, squared, adversarial], shape.invocations());
 }

@@ -1,10 +1,11 @@
 //! The border between 8-bit pictures and the network (`pixels.wgsl`).
 
 use super::u;
-use crate::gpu::kernel::{Kernel, Shader, read, write};
+use crate::gpu::kernel::{Kernel, read, write};
 use crate::gpu::recording::{Recording, Tensor};
+use crate::gpu::shader::{Shader, shader};
 
-static SHADER: Shader = Shader { name: "pixels.wgsl", source: include_str!("../../../wgsl/pixels.wgsl") };
+static SHADER: Shader = shader!("pixels.wgsl");
 
 crate::parameters! {
     struct Params {
@@ -32,9 +33,7 @@ pub fn from_bytes(recording: &mut Recording, bytes: Tensor, pixels: Tensor) {
 
 /// x [P, 4] -> y [P, 4] = (x - mean) / std, the fourth lane 0.
 pub fn forward(recording: &mut Recording, x: Tensor, mean: [f32; 3], std: [f32; 3]) -> Tensor {
-    let y = recording.tensor(x.len);
-    recording.dispatch(&FORWARD, &params(x.len / 4, mean, std), &[x, y], x.len / 4);
-    y
+    recording.produce(&FORWARD, &params(x.len / 4, mean, std), &[x], x.len, x.len / 4)
 }
 
 /// dy [P, 4] -> dx [P, 4] = dy / std, into `dx`.

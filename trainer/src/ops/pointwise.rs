@@ -2,30 +2,24 @@
 //! `pointwise_software.wgsl` where the device is a CPU).
 
 use super::activation::Folded;
-use super::{Chunks, reduce, u};
-use crate::gpu::kernel::{Kernel, Shader, read, write};
+use super::{CONVOLUTION, Chunks, FOLDED_CONVOLUTION, reduce, u};
+use crate::gpu::kernel::{Kernel, read, write};
 use crate::gpu::recording::{Kind, Recording, Tensor};
+use crate::gpu::shader::{Shader, shader};
 
-static SHADER: Shader =
-    Shader { name: "pointwise.wgsl", source: include_str!("../../../wgsl/pointwise.wgsl") };
+static SHADER: Shader = shader!("pointwise.wgsl");
 
 crate::parameters! {
     struct Params { m: u32, k: u32, n: u32, rows_per_chunk: u32, chunks: u32, activation: u32 }
 }
 
-static FORWARD: Kernel = Kernel::new::<Params>(&SHADER, "forward", &[read("x"), read("weight"), write("y")]);
-static FORWARD_FOLDED: Kernel = Kernel::new::<Params>(
-    &SHADER,
-    "forward_folded",
-    &[read("x"), read("weight"), write("y"), read("affine")],
-);
-static BACKWARD_INPUT: Kernel =
-    Kernel::new::<Params>(&SHADER, "backward_input", &[read("x"), read("weight"), write("y")]);
+static FORWARD: Kernel = Kernel::new::<Params>(&SHADER, "forward", CONVOLUTION);
+static FORWARD_FOLDED: Kernel = Kernel::new::<Params>(&SHADER, "forward_folded", FOLDED_CONVOLUTION);
+static BACKWARD_INPUT: Kernel = Kernel::new::<Params>(&SHADER, "backward_input", CONVOLUTION);
 static BACKWARD_WEIGHT: Kernel =
     Kernel::new::<Params>(&SHADER, "backward_weight", &[read("x"), read("dy"), write("partial")]);
 
-static SOFTWARE: Shader =
-    Shader { name: "pointwise_software.wgsl", source: include_str!("../../../wgsl/pointwise_software.wgsl") };
+static SOFTWARE: Shader = shader!("pointwise_software.wgsl");
 
 crate::parameters! {
     struct Product { m: u32, k: u32, n: u32, activation: u32 }
@@ -38,43 +32,29 @@ crate::parameters! {
     }
 }
 
-static FORWARD_16: Kernel =
-    Kernel::software::<Product>(&SOFTWARE, "forward_16", &[read("x"), read("weight"), write("y")]);
-static FORWARD_24: Kernel =
-    Kernel::software::<Product>(&SOFTWARE, "forward_24", &[read("x"), read("weight"), write("y")]);
-static FORWARD_16_FOLDED: Kernel = Kernel::software::<Product>(
-    &SOFTWARE,
-    "forward_16_folded",
-    &[read("x"), read("weight"), write("y"), read("affine")],
-);
-static FORWARD_24_FOLDED: Kernel = Kernel::software::<Product>(
-    &SOFTWARE,
-    "forward_24_folded",
-    &[read("x"), read("weight"), write("y"), read("affine")],
-);
+static FORWARD_16: Kernel = Kernel::software::<Product>(&SOFTWARE, "forward_16", CONVOLUTION);
+static FORWARD_24: Kernel = Kernel::software::<Product>(&SOFTWARE, "forward_24", CONVOLUTION);
+static FORWARD_16_FOLDED: Kernel =
+    Kernel::software::<Product>(&SOFTWARE, "forward_16_folded", FOLDED_CONVOLUTION);
+static FORWARD_24_FOLDED: Kernel =
+    Kernel::software::<Product>(&SOFTWARE, "forward_24_folded", FOLDED_CONVOLUTION);
 static BACKWARD_WEIGHT_SOFTWARE: Kernel = Kernel::software::<Gradient>(
     &SOFTWARE,
     "backward_weight",
     &[read("wide"), read("narrow"), write("partial")],
 );
-static BACKWARD_16: Kernel =
-    Kernel::software::<Product>(&SOFTWARE, "backward_16", &[read("x"), read("weight"), write("y")]);
-static BACKWARD_24: Kernel =
-    Kernel::software::<Product>(&SOFTWARE, "backward_24", &[read("x"), read("weight"), write("y")]);
+static BACKWARD_16: Kernel = Kernel::software::<Product>(&SOFTWARE, "backward_16", CONVOLUTION);
+static BACKWARD_24: Kernel = Kernel::software::<Product>(&SOFTWARE, "backward_24", CONVOLUTION);
 
-static TILED: Shader =
-    Shader { name: "pointwise_tiled.wgsl", source: include_str!("../../../wgsl/pointwise_tiled.wgsl") };
+static TILED: Shader = shader!("pointwise_tiled.wgsl");
 
 crate::parameters! {
     struct Tiled { rows: u32, inner: u32, columns: u32, across: u32, rows_per_chunk: u32, activation: u32 }
 }
 
-static FORWARD_TILED: Kernel =
-    Kernel::new::<Tiled>(&TILED, "forward", &[read("x"), read("weight"), write("y")]);
-static FORWARD_TILED_FOLDED: Kernel =
-    Kernel::new::<Tiled>(&TILED, "forward_folded", &[read("x"), read("weight"), write("y"), read("affine")]);
-static BACKWARD_INPUT_TILED: Kernel =
-    Kernel::new::<Tiled>(&TILED, "backward_input", &[read("x"), read("weight"), write("y")]);
+static FORWARD_TILED: Kernel = Kernel::new::<Tiled>(&TILED, "forward", CONVOLUTION);
+static FORWARD_TILED_FOLDED: Kernel = Kernel::new::<Tiled>(&TILED, "forward_folded", FOLDED_CONVOLUTION);
+static BACKWARD_INPUT_TILED: Kernel = Kernel::new::<Tiled>(&TILED, "backward_input", CONVOLUTION);
 static BACKWARD_WEIGHT_TILED: Kernel =
     Kernel::new::<Tiled>(&TILED, "backward_weight", &[read("x"), read("dy"), write("partial")]);
 
@@ -188,7 +168,7 @@ fn product(
     let y = recording.tensor(m * n);
     let activation = folded.map_or(0, Folded::code);
     let tensors: Vec<Tensor> = [x, weight, y].into_iter().chain(folded.map(|folded| folded.affine)).collect();
-    let params = Params { activation, ..shape.params(Chunks { rows: m, count: 1 }) };
+    let params = Params { activation, ..shape.params(Chunks::NONE) };
     recording.dispatch(kernels.portable, &params, &tensors, m.div_ceil(TILE) * n.div_ceil(TILE));
     // The software kernels' tile, rows and columns: the one that fits the width better.
     let wide = n.next_multiple_of(24) < n.next_multiple_of(16);

@@ -1,10 +1,11 @@
 //! Global average pool (`pool.wgsl`, forward through `reduce.wgsl`).
 
-use super::{reduce, u};
-use crate::gpu::kernel::{Kernel, Shader, read, write};
+use super::{quads, reduce, u};
+use crate::gpu::kernel::{Kernel, read, write};
 use crate::gpu::recording::{Recording, Tensor};
+use crate::gpu::shader::{Shader, shader};
 
-static SHADER: Shader = Shader { name: "pool.wgsl", source: include_str!("../../../wgsl/pool.wgsl") };
+static SHADER: Shader = shader!("pool.wgsl");
 
 crate::parameters! { struct Params { n: u32, area: u32, quads: u32 } }
 
@@ -21,9 +22,7 @@ pub fn forward(recording: &mut Recording, x: Tensor, n: usize, area: usize, chan
 
 /// dy [N, C] -> dx [N, S, C] = dy / S. C is a multiple of 4.
 pub fn backward(recording: &mut Recording, dy: Tensor, n: usize, area: usize, channels: usize) -> Tensor {
-    assert!(channels.is_multiple_of(4), "channels come in fours");
-    let dx = recording.tensor(n * area * channels);
-    let params = Params { n: u(n), area: u(area), quads: u(channels / 4) };
-    recording.dispatch(&BACKWARD, &params, &[dy, dx], n * area * channels / 4);
-    dx
+    let params = Params { n: u(n), area: u(area), quads: quads(channels) };
+    let len = n * area * channels;
+    recording.produce(&BACKWARD, &params, &[dy], len, len / 4)
 }

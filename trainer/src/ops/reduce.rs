@@ -1,10 +1,11 @@
 //! Sums over rows in a fixed order (`reduce.wgsl`).
 
 use super::{Chunks, u};
-use crate::gpu::kernel::{Kernel, Shader, read, write};
+use crate::gpu::kernel::{Kernel, read, write};
 use crate::gpu::recording::{Recording, Tensor};
+use crate::gpu::shader::{Shader, shader};
 
-static SHADER: Shader = Shader { name: "reduce.wgsl", source: include_str!("../../../wgsl/reduce.wgsl") };
+static SHADER: Shader = shader!("reduce.wgsl");
 
 crate::parameters! {
     struct Params { groups: u32, rows: u32, length: u32, rows_per_chunk: u32, chunks: u32, scale: f32 }

@@ -1,10 +1,11 @@
 //! Sum of two tensors (`residual.wgsl`).
 
 use super::u;
-use crate::gpu::kernel::{Kernel, Shader, read, write};
+use crate::gpu::kernel::{Kernel, read, write};
 use crate::gpu::recording::{Recording, Tensor};
+use crate::gpu::shader::{Shader, shader};
 
-static SHADER: Shader = Shader { name: "residual.wgsl", source: include_str!("../../../wgsl/residual.wgsl") };
+static SHADER: Shader = shader!("residual.wgsl");
 
 crate::parameters! { struct Params { quads: u32 } }
 
@@ -16,8 +17,6 @@ pub const KERNELS: &[&Kernel] = &[&ADD];
 /// y = a + b, of equal lengths. Each input's gradient is dy itself.
 pub fn add(recording: &mut Recording, a: Tensor, b: Tensor) -> Tensor {
     assert_eq!(a.len, b.len, "a sum of unequal tensors");
-    let y = recording.tensor(a.len);
     let quads = a.len.div_ceil(4);
-    recording.dispatch(&ADD, &Params { quads: u(quads) }, &[a, b, y], quads);
-    y
+    recording.produce(&ADD, &Params { quads: u(quads) }, &[a, b], a.len, quads)
 }

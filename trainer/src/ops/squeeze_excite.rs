@@ -1,11 +1,11 @@
 //! Features times a gate a channel and picture (`squeeze_excite.wgsl`).
 
-use super::{Chunks, reduce, u};
-use crate::gpu::kernel::{Kernel, Shader, read, write};
+use super::{Chunks, quads, reduce, u};
+use crate::gpu::kernel::{Kernel, read, write};
 use crate::gpu::recording::{Recording, Tensor};
+use crate::gpu::shader::{Shader, shader};
 
-static SHADER: Shader =
-    Shader { name: "squeeze_excite.wgsl", source: include_str!("../../../wgsl/squeeze_excite.wgsl") };
+static SHADER: Shader = shader!("squeeze_excite.wgsl");
 
 crate::parameters! { struct Params { n: u32, area: u32, quads: u32, rows_per_chunk: u32, chunks: u32 } }
 
@@ -29,11 +29,10 @@ pub struct Shape {
 
 impl Shape {
     fn params(self, chunks: Chunks) -> Params {
-        assert!(self.channels.is_multiple_of(4), "channels come in fours");
         Params {
             n: u(self.n),
             area: u(self.area),
-            quads: u(self.channels / 4),
+            quads: quads(self.channels),
             rows_per_chunk: u(chunks.rows),
             chunks: u(chunks.count),
         }
@@ -43,18 +42,14 @@ impl Shape {
 /// x [N, S, C], gate [N, C] -> y [N, S, C] = x * gate. The features' gradient is
 /// the same function of dy.
 pub fn scale(recording: &mut Recording, x: Tensor, gate: Tensor, shape: Shape) -> Tensor {
-    let y = recording.tensor(x.len);
-    let params = shape.params(Chunks { rows: shape.area, count: 1 });
-    recording.dispatch(&SCALE, &params, &[x, gate, y], shape.n * shape.area * shape.channels / 4);
-    y
+    recording.produce(&SCALE, &shape.params(Chunks::NONE), &[x, gate], x.len, x.len / 4)
 }
 
 /// x, dy [N, S, C] -> the gate's gradient [N, C].
 pub fn backward_gate(recording: &mut Recording, x: Tensor, dy: Tensor, shape: Shape) -> Tensor {
     let chunks = Chunks::of(shape.area, 64, 32);
-    let partial = recording.tensor(shape.n * chunks.count * shape.channels);
-    let invocations = shape.n * chunks.count * shape.channels / 4;
-    recording.dispatch(&BACKWARD_GATE, &shape.params(chunks), &[x, dy, partial], invocations);
+    let len = shape.n * chunks.count * shape.channels;
+    let partial = recording.produce(&BACKWARD_GATE, &shape.params(chunks), &[x, dy], len, len / 4);
     let rows = reduce::Rows { groups: shape.n, rows: chunks.count, length: shape.channels };
     reduce::sum(recording, partial, rows, 1.0, None)
 }

@@ -2,6 +2,7 @@
 //! follows it: y = activation(gamma * (x - mean) / sqrt(var + eps) + beta).
 
 use super::activation::Activation;
+use super::moments::{self, Moments};
 
 /// A batch-norm layer and the activation after it.
 #[derive(Clone, Copy, Debug)]
@@ -20,15 +21,6 @@ pub struct BatchNorm<'a> {
     pub activation: Activation,
 }
 
-/// Mean and variance of every channel: of a batch, or running.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Moments {
-    /// \[C\].
-    pub mean: Vec<f64>,
-    /// \[C\]. Biased (divided by M) in a batch, unbiased (by M - 1) in the running ones.
-    pub var: Vec<f64>,
-}
-
 /// Gradients of one batch-norm layer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gradients {
@@ -42,7 +34,7 @@ pub struct Gradients {
 
 /// x [M, C] -> y [M, C], normalised by the batch's own moments, which are returned.
 pub fn forward_train(layer: &BatchNorm, x: &[f64]) -> (Vec<f64>, Moments) {
-    let batch = moments(layer, x);
+    let batch = moments::forward(x, layer.c);
     (forward_eval(layer, x, &batch), batch)
 }
 
@@ -73,7 +65,7 @@ pub fn update_running(running: &mut Moments, batch: &Moments, m: usize, momentum
 /// x, dy [M, C] -> gradients through the batch's own moments. dy is the gradient
 /// after the activation.
 pub fn backward_train(layer: &BatchNorm, x: &[f64], dy: &[f64]) -> Gradients {
-    let batch = moments(layer, x);
+    let batch = moments::forward(x, layer.c);
     let xhat = normalised(layer, x, &batch);
     let dz = before_activation(layer, &xhat, dy);
     let (dgamma, dbeta) = parameter_gradients(layer, &xhat, &dz);
@@ -103,24 +95,6 @@ pub fn backward_eval(layer: &BatchNorm, x: &[f64], dy: &[f64], running: &Moments
         }
     }
     Gradients { dx, dgamma, dbeta }
-}
-
-/// x [M, C] -> mean and biased variance of every channel.
-fn moments(layer: &BatchNorm, x: &[f64]) -> Moments {
-    let &BatchNorm { m, c, .. } = layer;
-    assert_eq!(x.len(), m * c, "x is [M, C]");
-    let (mut mean, mut var) = (vec![0.0; c], vec![0.0; c]);
-    for row in 0..m {
-        for i in 0..c {
-            mean[i] += x[row * c + i] / m as f64;
-        }
-    }
-    for row in 0..m {
-        for i in 0..c {
-            var[i] += (x[row * c + i] - mean[i]).powi(2) / m as f64;
-        }
-    }
-    Moments { mean, var }
 }
 
 /// x [M, C] -> (x - mean) / sqrt(var + eps).

@@ -1,6 +1,6 @@
 //! Drop-path (stochastic depth): a residual branch is left out for whole images.
 
-use super::random;
+use super::mask;
 
 /// y[n, i] = skip[n, i] + branch[n, i] * factor\[n\].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct DropPath {
 /// One factor an image, \[N\]: 0 or 1 / (1 - rate), drawn from the image's key and
 /// the op's number, element 0.
 pub fn factors(keys: &[u64], op: u32, rate: f32) -> Vec<f64> {
-    keys.iter().map(|&key| random::mask_factor(key, op, 0, rate)).collect()
+    keys.iter().map(|&key| mask::factor(key, op, 0, rate)).collect()
 }
 
 /// skip, branch [N, S, C], factors \[N\] -> y [N, S, C].

@@ -1,6 +1,6 @@
 //! Dropout in front of the classifier: features of an image are set to zero.
 
-use super::random;
+use super::mask;
 
 /// One factor a feature, [N, C]: 0 or 1 / (1 - rate), drawn from the image's key and
 /// the op's number, the element being the channel. There is one key an image.
@@ -9,7 +9,7 @@ pub fn factors(keys: &[u64], c: usize, op: u32, rate: f32) -> Vec<f64> {
     for &key in keys {
         for channel in 0..c {
             let element = u32::try_from(channel).expect("channels are counted in 32 bits");
-            factors.push(random::mask_factor(key, op, element, rate));
+            factors.push(mask::factor(key, op, element, rate));
         }
     }
     factors

@@ -5,6 +5,8 @@
 //! With fhat = (f - mu) / sigma the perturbed features are
 //! f' = fhat * (sigma + dsigma) + (mu + dmu) = f + dmu + dsigma * fhat.
 
+use super::moments;
+
 /// Added to the variance under the root: sigma = sqrt(var + EPS), var divided by S.
 pub const EPS: f64 = 1e-5;
 
@@ -99,14 +101,9 @@ impl Tap {
 /// f [N, S, C] -> mu and sigma, [N, C].
 pub fn statistics(tap: &Tap, f: &[f64]) -> Statistics {
     assert_eq!(f.len(), tap.len(), "f is [N, S, C]");
-    let (s, c) = (tap.s as f64, tap.c);
-    let mut mean = vec![0.0; tap.n * c];
-    tap.for_each(|image, channel, at| mean[image * c + channel] += f[at] / s);
-    let mut var = vec![0.0; tap.n * c];
-    tap.for_each(|image, channel, at| {
-        var[image * c + channel] += (f[at] - mean[image * c + channel]).powi(2) / s;
-    });
-    let deviation = var.iter().map(|var| (var + EPS).sqrt()).collect();
+    let by_image: Vec<_> = f.chunks(tap.s * tap.c).map(|f| moments::forward(f, tap.c)).collect();
+    let mean = by_image.iter().flat_map(|moments| moments.mean.clone()).collect();
+    let deviation = by_image.iter().flat_map(|moments| &moments.var).map(|var| (var + EPS).sqrt()).collect();
     Statistics { mean, deviation }
 }
 

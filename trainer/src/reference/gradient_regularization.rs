@@ -1,8 +1,8 @@
 //! A step of gradient regularization (Guan et al., IEEE TIFS 2024) in f64: two
 //! passes, the second with the taps' statistics moved by `r` along their gradient.
 
-use super::batch_norm::Moments;
 use super::feature_statistics::{self, Flow, Norm, Sharing, Statistics};
+use super::moments::Moments;
 use super::network::{Gradients, Labels, Mode, Network, Perturbation, State, Trace, tap};
 use crate::model::graph::Graph;
 

@@ -1,9 +1,10 @@
 //! The whole network in f64, walking the same [`Graph`] as the GPU's plans and the
 //! ONNX writer, node by node over the reference ops.
 
-use super::batch_norm::{self, Moments};
+use super::batch_norm;
 use super::cross_entropy;
 use super::feature_statistics::{self, Tap};
+use super::moments::Moments;
 use crate::model::graph::{Graph, ValueId};
 use crate::model::weights::from_device_layout;
 pub use parts::{Mode, Network, Perturbation, State, Trace};

@@ -9,7 +9,7 @@ use crate::evaluator::Evaluator;
 use crate::gpu::engine::Engine;
 use crate::plan::names;
 use crate::plan::pass::Activations;
-use crate::reference::batch_norm::Moments;
+use crate::reference::moments::Moments;
 use crate::reference::network::{Mode, Network};
 use crate::train::settings::Settings;
 use dfrt_runtime::data::batch::Batch;

@@ -113,7 +113,7 @@ impl Scene {
             engine.write(&named[names::KEYS], 0, &keys);
         }
         let scalars = Step { radius, alpha, ..Step::default() };
-        engine.write(&named[NAME], 0, &scalars.values());
+        engine.write(&named[NAME], 0, &[scalars]);
         engine.run(&plan)?;
         let read =
             |(name, buffer): (&String, &Buffer)| Ok((name.clone(), engine.read(buffer, 0, buffer.len)?));

@@ -108,7 +108,7 @@ fn updates(engine: &Arc<Engine>, optimizer: Optimizer) -> Finding {
             Optimizer::Adamw { beta1, beta2, .. } => (1.0 - beta1.powi(time), 1.0 - beta2.powi(time)),
         };
         let scalars = Step { learning_rate: RATE, bias1, bias2, ..Step::default() };
-        engine.write(&named[NAME], 0, &scalars.values());
+        engine.write(&named[NAME], 0, &[scalars]);
         engine.write(&named["gradient"], 0, &g);
         engine.run(&plan)?;
         let g: Vec<f64> = g.into_iter().map(f64::from).collect();

@@ -5,6 +5,7 @@ pub mod augment;
 pub mod balance;
 pub mod checkpoint;
 pub mod dataset;
+pub mod deployed;
 pub mod fakes;
 pub mod feed;
 pub mod fitting;

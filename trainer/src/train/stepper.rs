@@ -105,7 +105,7 @@ impl<'a> Stepper<'a> {
             if let Some(keys) = self.buffers.get(names::KEYS) {
                 engine.write(keys, 0, &batch.keys[part(batch.keys.len(), index)]);
             }
-            engine.write(&self.buffers[scalars::NAME], 0, &scalars.values());
+            engine.write(&self.buffers[scalars::NAME], 0, &[scalars]);
             engine.run(&self.plan)?;
         }
         match &self.update {

@@ -68,13 +68,12 @@ const COMMAND: House = House {
         "progress",
         "place",
         "lock",
-        "model",
         "network",
+        "model",
         "threshold",
         "conventions",
         "dataset",
         "training",
-        "study",
         "command",
     ],
 };
@@ -125,8 +124,11 @@ fn only_the_gpu_folder_names_wgpu() {
 #[test]
 fn every_file_and_folder_is_on_a_floor() {
     assert_none(|house, read| {
-        let lost = read.tops().into_iter().filter(|top| !house.floors.contains(top));
-        lost.map(|top| format!("{top} is in no list; put it where it stands")).collect()
+        let tops = read.tops();
+        let lost = tops.iter().filter(|top| !house.floors.contains(top));
+        let lost = lost.map(|top| format!("{top} is in no list; put it where it stands"));
+        let gone = house.floors.iter().filter(|floor| !tops.contains(*floor));
+        lost.chain(gone.map(|floor| format!("{floor} is in the list and no more there"))).collect()
     });
 }
 

@@ -1,7 +1,6 @@
 //! What the bench of training measures with: timed runs give the same bits, spans
-//! and kernels are those of the plan, and the copy kernel copies.
+//! and kernels are those of the plan.
 
-use crate::harness::{self, Rule, draw, table};
 use dfrt_trainer::bench::ceilings::{Ceilings, CopyCeiling, ProductCeiling};
 use dfrt_trainer::bench::profile::{self, Bound};
 use dfrt_trainer::bench::step;
@@ -9,18 +8,14 @@ use dfrt_trainer::bench::subject::{Prepared, Subject};
 use dfrt_trainer::bench::{Settings, Work, products};
 use dfrt_trainer::gpu::device::Device;
 use dfrt_trainer::gpu::engine::Engine;
-use dfrt_trainer::ops::copy;
 use libtest_mimic::{Failed, Trial};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-const LENGTHS: &[(&str, usize)] =
-    &[("one", 1), ("ragged", 10), ("group", 256), ("over_a_group", 257), ("many", 4099)];
-
 const WORKS: [&str; 3] = ["baseline", "gr", "input-gradient"];
 
 pub fn trials() -> Vec<Trial> {
-    let mut trials = table("copy", LENGTHS, copies);
+    let mut trials = Vec::new();
     for work in WORKS {
         let trial = |name: &str, test: fn(&str) -> Result<(), Failed>| {
             Trial::test(format!("bench/{name}/{work}"), move || test(work))
@@ -31,13 +26,6 @@ pub fn trials() -> Vec<Trial> {
     trials.push(Trial::test("bench/steps_are_counted", counted));
     trials.push(Trial::test("bench/a_loss_that_is_no_number_is_no_result", no_number));
     trials
-}
-
-fn copies(bench: &mut harness::Bench, len: usize) {
-    let x = draw("x", len, 3.0, 2.0);
-    let (from, to) = (bench.input("x", &x), bench.output("y", len));
-    copy::forward(&mut bench.recording, from, to);
-    bench.expect_by(Rule::Ulps(0), "y", to, &x);
 }
 
 fn settings(work: &str) -> Result<Settings, Failed> {

@@ -9,6 +9,7 @@ use dfrt_runtime::random::stream;
 use dfrt_trainer::gpu::device::Device;
 use dfrt_trainer::gpu::engine::{Buffer, Engine, Executable};
 use dfrt_trainer::gpu::recording::{Dispatch, Kind, Place, Recording, Tensor};
+use dfrt_trainer::ops::step::Step;
 use dfrt_trainer::ops::{reduce, residual};
 use libtest_mimic::Trial;
 use rand::RngExt;
@@ -138,6 +139,11 @@ impl Bench {
     /// A tensor of integers that the recording reads.
     pub fn integers(&mut self, name: &str, values: &[u32]) -> Tensor {
         self.external(name, Role::Input, values.to_vec())
+    }
+
+    /// The scalars of a step.
+    pub fn step(&mut self, name: &str, step: Step) -> Tensor {
+        self.integers(name, bytemuck::cast_slice(&[step]))
     }
 
     /// A tensor that the recording reads and writes, with its values before.

@@ -10,6 +10,7 @@ mod learning;
 mod network;
 mod ops;
 mod real;
+mod shader;
 
 use dfrt_trainer::gpu::device;
 use libtest_mimic::{Arguments, Trial};
@@ -24,6 +25,7 @@ fn all() -> Vec<Trial> {
         goldens::trials(),
         real::trials(),
         bench::trials(),
+        shader::trials(),
     ];
     all.into_iter().flatten().collect()
 }

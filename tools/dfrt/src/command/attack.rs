@@ -1,39 +1,41 @@
 //! `dfrt attack`: attacks a model and has the judge decide.
 
-mod case;
 #[cfg(feature = "train")]
 mod networks;
 #[cfg(not(feature = "train"))]
 #[path = "attack/no_gradients.rs"]
 mod networks;
+mod progress;
 mod radius;
 mod words;
 
 #[cfg(feature = "train")]
-pub use case::Case;
+pub use progress::Teller;
 #[cfg(feature = "train")]
 pub use radius::Radius;
 pub use radius::{Radii, radii};
 
 use super::reading::with_reading;
-use crate::dataset::{self, Classes, Dataset};
+use crate::dataset::{self, Classes};
 use crate::failure;
-use crate::lock::Lock;
-use crate::model::Model;
+use crate::lock;
+use crate::model;
 use crate::output;
 use crate::place;
 use crate::threshold;
 use anyhow::{Context, Result, bail};
 use argh::FromArgs;
 #[cfg(not(feature = "train"))]
-use case::Case;
-use case::TapeFile;
+use dfrt_runtime::attack::case::{Case, TapeFile};
+use dfrt_runtime::attack::case::{Case, TapeFile};
 use dfrt_runtime::attack::catalog::{self, Choice, Method, Plan};
 use dfrt_runtime::attack::gates;
 use dfrt_runtime::attack::judge::Judgement;
 use dfrt_runtime::attack::networks::{BuildError, Networks};
 use dfrt_runtime::attack::schedule::Windows;
 use dfrt_runtime::attack::{Attack as Runs, Goal, NormError};
+use dfrt_runtime::data::selection::Chosen;
+use dfrt_runtime::detector::model::Model;
 use dfrt_runtime::detector::session::TractOracle;
 use dfrt_runtime::report::plots::distances;
 use dfrt_runtime::report::{grid, sweep};
@@ -41,6 +43,7 @@ use dfrt_runtime::results::attack::AttackReport;
 use dfrt_runtime::results::attack::contents::Contents;
 use dfrt_runtime::results::attack::folder::AttackFolder;
 use dfrt_runtime::results::attack::sweep::{RADIUS, Sweep, radii_in};
+use dfrt_runtime::results::lock::Lock;
 use dfrt_runtime::sample::{Label, Split};
 use dfrt_runtime::storage;
 use dfrt_runtime::threat::{Norm, Threat};
@@ -193,7 +196,7 @@ fn time(text: &str) -> Result<Duration, String> {
 struct Workbench<'a> {
     model: &'a Model,
     oracle: &'a TractOracle,
-    data: &'a Dataset,
+    data: &'a Chosen,
     attacks: &'a [Box<dyn Runs + 'a>],
 }
 
@@ -205,7 +208,7 @@ impl Attack {
         let model = Model::find(&self.model)?;
         // Before the work where it is known, and else as soon as it is.
         let named = self.out.as_deref().map(|out| self.begin(out)).transpose()?;
-        let detector = model.load_as(&self.asked())?;
+        let detector = model::load_as(&model, &self.asked())?;
         let threats = radius::threats(&self.eps.0, self.norm, detector.info().res)?;
         let out = self.out.clone().unwrap_or_else(|| self.usual_folder(&model, &threats));
         let _lock = named.map_or_else(|| self.begin(&out), Ok)?;
@@ -213,9 +216,9 @@ impl Attack {
         let metadata = detector.metadata();
         let split = self.split.or(metadata.and_then(|known| known.split)).unwrap_or(Split::Test);
         let classes = self.only.map_or(Classes::Any, Classes::Only);
-        let data = Dataset::open_classes(self.data.as_deref(), metadata, split, classes, self.limit)?;
+        let data = dataset::open_classes(self.data.as_deref(), metadata, split, classes, self.limit)?;
         let mut oracle = TractOracle::new(detector);
-        model.check_classes(oracle.detector(), &[&data.chosen])?;
+        model::check_classes(&model, oracle.detector(), &[&data.chosen])?;
         threshold::settle(&mut oracle, &model, self.threshold.as_ref(), &[&data.chosen])?;
         let gradients = self.methods().iter().any(Method::needs_gradients);
         let surrogate = self.surrogate.as_deref().filter(|_| gradients);
@@ -257,7 +260,7 @@ impl Attack {
             let share = |end: Instant| Instant::now() + end.saturating_duration_since(Instant::now()) / left;
             output::note(format!("-- {}", threat.both_ways()));
             let folder = out.join(format!("{RADIUS}{}", threat.in_names()));
-            let _lock = Lock::of(&folder)?;
+            let _lock = lock::of(&folder)?;
             let judgement = self.judged(bench, threat, &folder, end.map(share))?;
             if place == 0 {
                 let skipped = &judgement.report.skipped;
@@ -280,14 +283,16 @@ impl Attack {
         deadline: Option<Instant>,
     ) -> Result<Judgement> {
         let tape = self.tape.as_deref().map(TapeFile::Record);
+        let teller = Teller::default();
         let case = Case {
-            model: bench.model,
+            model: &bench.model.info(bench.oracle.detector()),
             oracle: bench.oracle,
             data: bench.data,
             folder: out,
             resume: self.resume,
             deadline,
             tape: tape.or(self.replay.as_deref().map(TapeFile::Play)),
+            progress: &|name, at| teller.say(name, at),
         };
         let judgement = match self.method {
             Choice::One(_) => case.judge(bench.attacks[0].as_ref(), threat)?,
@@ -418,7 +423,7 @@ impl Attack {
 
     /// Takes the folder, where it is free.
     fn begin(&self, out: &Path) -> Result<Lock> {
-        let lock = Lock::of(out)?;
+        let lock = lock::of(out)?;
         self.check_free(out)?;
         Ok(lock)
     }

@@ -1,9 +1,9 @@
 //! `dfrt corrupt`: a detector on pictures made worse without an adversary.
 
 use super::reading::with_reading;
-use crate::dataset::{self, Dataset};
-use crate::lock::Lock;
-use crate::model::Model;
+use crate::dataset;
+use crate::lock;
+use crate::model;
 use crate::output::{self, Lines};
 use crate::place;
 use crate::progress::Task;
@@ -14,6 +14,7 @@ use dfrt_runtime::data::corruption::Corruption;
 use dfrt_runtime::data::picture;
 use dfrt_runtime::detector::corrupted;
 use dfrt_runtime::detector::evaluate::Subject;
+use dfrt_runtime::detector::model::Model;
 use dfrt_runtime::detector::session::TractOracle;
 use dfrt_runtime::metrics::Estimate;
 use dfrt_runtime::report;
@@ -100,18 +101,18 @@ impl Corrupt {
         super::use_threads(self.threads)?;
         let model = Model::find(&self.model)?;
         let out = self.out.clone().unwrap_or_else(|| format!("{}-corrupt", model.stem()).into());
-        let _lock = Lock::of(&out)?;
+        let _lock = lock::of(&out)?;
         if !self.force && !place::is_free(&out)? && OWN.iter().any(|name| out.join(name).exists()) {
             bail!(
                 "{}: holds results already; choose another --out, or replace them with --force",
                 out.display()
             );
         }
-        let mut oracle = TractOracle::new(model.load_as(&self.asked())?);
+        let mut oracle = TractOracle::new(model::load_as(&model, &self.asked())?);
         let metadata = oracle.detector().metadata();
         let split = self.split.or(metadata.and_then(|known| known.split)).unwrap_or(Split::Test);
-        let data = Dataset::open_subsets(self.data.as_deref(), metadata, split, &[], self.limit)?;
-        model.check_classes(oracle.detector(), &[&data.chosen])?;
+        let data = dataset::open_subsets(self.data.as_deref(), metadata, split, &[], self.limit)?;
+        model::check_classes(&model, oracle.detector(), &[&data.chosen])?;
         threshold::settle(&mut oracle, &model, self.threshold.as_ref(), &[&data.chosen])?;
         let detector = oracle.detector();
         let info = model.info(detector);

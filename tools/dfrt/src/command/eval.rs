@@ -3,16 +3,17 @@
 mod across;
 
 use super::reading::with_reading;
-use crate::dataset::{self, Dataset};
-use crate::model::Model;
+use crate::dataset;
+use crate::model;
 use crate::output::{self, Lines};
 use crate::place;
 use crate::progress::Task;
 use crate::threshold;
 use anyhow::Result;
 use argh::FromArgs;
-use dfrt_runtime::attack::trial;
-use dfrt_runtime::detector::evaluate::{self, Subject};
+use dfrt_runtime::data::selection::Chosen;
+use dfrt_runtime::detector::evaluate;
+use dfrt_runtime::detector::model::Model;
 use dfrt_runtime::detector::session::TractOracle;
 use dfrt_runtime::metrics::{Estimate, Metrics};
 use dfrt_runtime::results::evaluation::{Evaluation, Score, scores_path};
@@ -85,12 +86,12 @@ impl Eval {
             place::file(&scores_path(out), self.force)?;
         }
         let model = Model::find(&self.model)?;
-        let mut oracle = TractOracle::new(model.load_as(&self.asked())?);
+        let mut oracle = TractOracle::new(model::load_as(&model, &self.asked())?);
         let metadata = oracle.detector().metadata();
         let split = self.split.or(metadata.and_then(|known| known.split)).unwrap_or(Split::Test);
         let data = self.data.first().map(PathBuf::as_path);
-        let data = Dataset::open_subsets(data, metadata, split, &self.subsets(), self.limit)?;
-        model.check_classes(oracle.detector(), &[&data.chosen])?;
+        let data = dataset::open_subsets(data, metadata, split, &self.subsets(), self.limit)?;
+        model::check_classes(&model, oracle.detector(), &[&data.chosen])?;
         threshold::settle(&mut oracle, &model, self.threshold.as_ref(), &[&data.chosen])?;
         let (evaluation, scores) = evaluate(&model, &oracle, &data)?;
         if let Some(out) = &self.out {
@@ -124,27 +125,11 @@ fn upside_down(evaluation: &Evaluation) -> bool {
     guessed && evaluation.metrics.auc.is_some_and(|auc| auc.high < 0.5)
 }
 
-/// Evaluates `model`, loaded as `oracle`. A score's id is the picture's place in the
-/// split, as an attack's is.
-pub fn evaluate(model: &Model, oracle: &TractOracle, data: &Dataset) -> Result<(Evaluation, Vec<Score>)> {
-    let info = model.info(oracle.detector());
-    let detector = oracle.detector();
-    let subject = Subject {
-        model: &info,
-        data: &data.name,
-        split: data.split,
-        threshold: detector.threshold(),
-        threshold_from: Some(detector.threshold_source()),
-        seed: 0,
-    };
+/// Evaluates `model`, loaded as `oracle`, on `data`.
+pub fn evaluate(model: &Model, oracle: &TractOracle, data: &Chosen) -> Result<(Evaluation, Vec<Score>)> {
     let task = Task::new("evaluated");
     let progress = |done, total| task.set(done, total, "");
-    let (evaluation, mut scores) = evaluate::evaluate(oracle, &data.chosen, &subject, &progress)?;
-    let places = trial::Subject::of_split(&data.all, &data.chosen);
-    for score in &mut scores {
-        score.id = places[score.id as usize].id;
-    }
-    Ok((evaluation, scores))
+    Ok(evaluate::evaluate_chosen(oracle, &model.info(oracle.detector()), data, &progress)?)
 }
 
 fn table(evaluation: &Evaluation, out: Option<&Path>) -> String {

@@ -1,11 +1,11 @@
 //! `dfrt inspect`: what a model's file proves, what was probed, and what must be said.
 
 use super::reading::with_reading;
-use crate::model::Model;
 use crate::output;
 use anyhow::Result;
 use argh::FromArgs;
 use dfrt_runtime::detector::inspect::{self, Inspection};
+use dfrt_runtime::detector::model::Model;
 use dfrt_runtime::detector::settle::{Answer, Source};
 use std::fmt::Write as _;
 use std::path::PathBuf;

@@ -1,5 +1,10 @@
 //! `dfrt study`: baseline and regularised, several seeds, clean and attacked, one report.
 
+#[cfg(feature = "train")]
+mod table;
+#[cfg(feature = "train")]
+mod watch;
+
 use crate::command::train::Taps;
 use anyhow::Result;
 use argh::FromArgs;
@@ -137,16 +142,20 @@ impl Study {
 #[cfg(feature = "train")]
 mod running {
     use super::Study;
+    use super::{table, watch::Watch};
     use crate::command::attack::{Radii, Radius};
-    use crate::lock::Lock;
-    use crate::study::settings::StudySettings;
-    use crate::study::{self, conclusion};
+    use crate::dataset;
+    use crate::lock;
     use crate::{conventions, failure, network, output, place, training};
     use anyhow::{Result, bail};
     use dfrt_runtime::differing::differing;
+    use dfrt_runtime::results::study::CONFIG;
+    use dfrt_runtime::sample::Split;
     use dfrt_trainer::gpu::engine::Engine;
     use dfrt_trainer::model::arch::Architecture;
     use dfrt_trainer::model::import::{Choices, Source};
+    use dfrt_trainer::study;
+    use dfrt_trainer::study::settings::StudySettings;
 
     impl Study {
         /// Does it.
@@ -158,7 +167,7 @@ mod running {
             }
             let mut settings = self.settings()?;
             settings.check().map_err(|error| failure::usage(format!("{error:#}")))?;
-            let _lock = Lock::of(&self.out)?;
+            let _lock = lock::of(&self.out)?;
             if !self.resume && !self.force && !place::is_free(&self.out)? {
                 bail!(
                     "{}: exists already; pass --resume to go on with it, --force to replace it, or choose another --out",
@@ -167,25 +176,26 @@ mod running {
             }
             let engine = network::engine(self.device)?;
             fit(&mut settings, &engine)?;
-            let study = study::Study::open(&settings, &self.out, engine)?;
+            let test = dataset::open(Some(&settings.train.data), None, Split::Test, settings.train.limit)?;
+            let study = study::Study::open(&settings, &self.out, engine, test)?;
             if self.force {
                 let arms = study::run_folders(&settings);
                 let own: Vec<&str> = study::OWN.into_iter().chain(arms.iter().map(String::as_str)).collect();
                 place::clear(&self.out, &own)?;
             }
-            let (report, written) = study.run()?;
+            let (report, written) = study.run(&mut Watch::default())?;
             output::passed_over("parts of the report", &written.missing, None);
             if self.json {
                 return output::json(&report);
             }
-            output::say(conclusion::table(&report))?;
+            output::say(table::table(&report))?;
             output::say(format!("report: {}", self.out.join("report.html").display()))
         }
 
         /// An earlier study's settings, those of `--config`, or the defaults, with
         /// the options over them.
         fn settings(&self) -> Result<StudySettings> {
-            let earlier = self.out.join(study::CONFIG);
+            let earlier = self.out.join(CONFIG);
             let mut settings = match &self.config {
                 Some(path) => StudySettings::read(path)?,
                 None if self.resume && earlier.exists() => StudySettings::read(&earlier)?,

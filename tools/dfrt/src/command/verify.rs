@@ -1,12 +1,13 @@
 //! `dfrt verify`: an attack's folder checked again.
 
 use crate::failure;
-use crate::model::Model;
+use crate::model;
 use crate::output::{self, Lines};
 use anyhow::{Result, bail};
 use argh::FromArgs;
 use dfrt_runtime::attack::verify::{self, VerifyError, VerifyReport};
 use dfrt_runtime::detector::asked::Asked;
+use dfrt_runtime::detector::model::Model;
 use dfrt_runtime::detector::session::TractOracle;
 use dfrt_runtime::report::tables;
 use dfrt_runtime::results::attack::contents::Contents;
@@ -81,7 +82,7 @@ impl Verify {
         };
         let named = Model::find(self.model.as_deref().unwrap_or(Path::new(&attacked.path)))?;
         let asked = Asked::recorded(reading, attacked.res);
-        let detector = named.load_as(&asked).map_err(|source| VerifyError::Model { source })?;
+        let detector = model::load_as(&named, &asked).map_err(|source| VerifyError::Model { source })?;
         let (found, path) = (detector.info().sha256.clone(), named.onnx.display().to_string());
         if found != attacked.sha256 {
             return Err(VerifyError::OtherModel { path, found, expected: attacked.sha256 }.into());

@@ -2,8 +2,8 @@
 
 use crate::model::graph::Graph;
 use crate::model::weights::{Running, Weights};
-use crate::reference::batch_norm::Moments;
 use crate::reference::feature_statistics::{Flow, Sharing, Statistics};
+use crate::reference::moments::Moments;
 
 /// Weights in f64.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,7 +30,7 @@ impl From<&Weights> for State {
 pub enum Mode<'a> {
     /// Batch-norms use the batch's own moments.
     Train {
-        /// One key an image for the masks of dropout and drop-path ([`crate::reference::random`]),
+        /// One key an image for the masks of dropout and drop-path ([`crate::reference::mask`]),
         /// the op's number being the node's place in `graph.nodes`; none without masks.
         masks: Option<&'a [u64]>,
     },

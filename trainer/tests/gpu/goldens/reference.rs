@@ -7,9 +7,9 @@ use super::formula;
 use super::regularization::{Run, Runs, scene_of};
 use super::scene::Scene;
 use super::verdict::{Found, Verdict};
-use dfrt_trainer::reference::batch_norm::Moments;
 use dfrt_trainer::reference::feature_statistics::{Flow, Norm, Sharing, Statistics};
 use dfrt_trainer::reference::gradient_regularization::{Options, step};
+use dfrt_trainer::reference::moments::Moments;
 use dfrt_trainer::reference::network::{Labels, Mode, Network, State};
 use libtest_mimic::{Failed, Trial};
 

@@ -239,7 +239,7 @@ impl Pass {
 
     /// Runs it with these scalars.
     pub fn run(&self, scalars: Step) -> Result<(), String> {
-        self.network.engine.write(&self.buffers[NAME], 0, &scalars.values());
+        self.network.engine.write(&self.buffers[NAME], 0, &[scalars]);
         self.network.engine.run(&self.plan).map_err(|error| error.to_string())
     }
 

@@ -5,7 +5,8 @@ use crate::harness::{Bench, Rule, TOLERANCE, draw, root_mean_square, table};
 use dfrt_trainer::gpu::recording::Tensor;
 use dfrt_trainer::model::arch::Activation::{self, Identity, Relu6, Silu};
 use dfrt_trainer::ops::batch_norm::{self, Saved, Shape};
-use dfrt_trainer::reference::batch_norm::{self as reference, BatchNorm, Moments};
+use dfrt_trainer::reference::batch_norm::{self as reference, BatchNorm};
+use dfrt_trainer::reference::moments::Moments;
 use libtest_mimic::Trial;
 
 #[derive(Clone, Copy)]

@@ -76,7 +76,7 @@ fn record(bench: &mut Bench, n: usize) {
     let slots = [(0, "step 0"), (3, "step 3"), (6, "step 6")];
     let history = bench.state("history", &before);
     for (slot, name) in slots {
-        let step = bench.input(name, &Step { slot, ..Step::default() }.values().map(f64::from));
+        let step = bench.step(name, Step { slot, ..Step::default() });
         cross_entropy::record(&mut bench.recording, on_losses, step, history);
     }
     for (at, &before) in before.iter().enumerate() {

@@ -106,7 +106,7 @@ fn two_taps(bench: &mut Bench, case: Case) {
     let recorded: Vec<_> = (0..2).map(|at| pass_1(bench, at, case, &taps[at], &gradients[at])).collect();
     let norms = norms(bench, case, &taps, &recorded);
     let deltas = slow::scaled_to(f64::from(RADIUS), &gradients, case.norm, case.sharing.deltas(case.n));
-    let step = bench.input("step", &Step { radius: RADIUS, ..Step::default() }.values().map(f64::from));
+    let step = bench.step("step", Step { radius: RADIUS, ..Step::default() });
     for at in 0..2 {
         let (of, on) = (&taps[at], &recorded[at]);
         let delta = fast::perturbation(&mut bench.recording, on.gradient, norms[at], step, of.shape);

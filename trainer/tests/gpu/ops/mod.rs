@@ -4,8 +4,10 @@
 mod activation;
 mod batch_norm;
 mod convolution;
+mod copy;
 mod cross_entropy;
 mod depthwise;
+mod drop_path;
 mod dropout;
 mod feature_statistics;
 mod linear;
@@ -28,8 +30,10 @@ pub fn trials() -> Vec<Trial> {
         activation::trials(),
         batch_norm::trials(),
         convolution::trials(),
+        copy::trials(),
         cross_entropy::trials(),
         depthwise::trials(),
+        drop_path::trials(),
         dropout::trials(),
         feature_statistics::trials(),
         linear::trials(),

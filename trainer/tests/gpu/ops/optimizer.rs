@@ -58,7 +58,7 @@ fn three_steps(bench: &mut Bench, (optimizer, len, weight_decay): Case) {
     for t in 1..=STEPS {
         let gradient = draw(&format!("gradient {t}"), len, 0.1, 1.0);
         let state = State {
-            step: bench.input(&format!("step {t}"), &scalars(optimizer, t).values().map(f64::from)),
+            step: bench.step(&format!("step {t}"), scalars(optimizer, t)),
             gradient: bench.input(&format!("gradient {t}"), &gradient),
             weight: on_weight,
             first: on_first,
@@ -105,7 +105,7 @@ fn slow_step(
 
 fn mix(bench: &mut Bench, (len, alpha): (usize, f32)) {
     let (plain, mixed) = (draw("plain", len, 0.3, 1.0), draw("mixed", len, -0.2, 1.0));
-    let step = bench.input("step", &Step { alpha, ..Step::default() }.values().map(f64::from));
+    let step = bench.step("step", Step { alpha, ..Step::default() });
     let (on_plain, on_mixed) = (bench.input("plain", &plain), bench.state("mixed", &mixed));
     optimizer::mix(&mut bench.recording, step, on_plain, on_mixed);
     let alpha = f64::from(alpha);
@@ -117,7 +117,7 @@ fn mix(bench: &mut Bench, (len, alpha): (usize, f32)) {
 fn accumulate(bench: &mut Bench, (len, kept): (usize, f32)) {
     let (gradient, total) = (draw("gradient", len, 0.3, 1.0), draw("total", len, -0.2, 1.0));
     let scalars = Step { kept, share: 0.25, ..Step::default() };
-    let step = bench.input("step", &scalars.values().map(f64::from));
+    let step = bench.step("step", scalars);
     let (on_gradient, on_total) = (bench.input("gradient", &gradient), bench.state("total", &total));
     optimizer::accumulate(&mut bench.recording, step, on_gradient, on_total);
     let expected: Vec<f64> =

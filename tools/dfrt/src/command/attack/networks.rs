@@ -1,10 +1,11 @@
 //! Bringing the networks whose gradients attacks follow to the GPU.
 
-use crate::model::Model;
 use crate::network;
 use anyhow::{Result, bail};
 use dfrt_runtime::attack::networks::{Networks, WhiteBox};
+use dfrt_runtime::detector::model::Model;
 use dfrt_trainer::attack::device::GpuDevice;
+use dfrt_trainer::train::deployed;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -26,7 +27,7 @@ pub fn bring(
     }
     let engine = network::engine(device)?;
     let brought = |model: &Model| {
-        let network = network::resident(model, Arc::clone(&engine))?;
+        let network = deployed::resident(model, Arc::clone(&engine))?;
         anyhow::Ok(GpuDevice::new(&network, batch)?)
     };
     let own = own.map(|(model, threshold)| anyhow::Ok(WhiteBox::new(brought(model)?, threshold, None)));

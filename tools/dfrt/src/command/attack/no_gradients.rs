@@ -1,8 +1,8 @@
 //! In the place of the networks on a GPU, in a build without training.
 
-use crate::model::Model;
 use anyhow::Result;
 use dfrt_runtime::attack::networks::Networks;
+use dfrt_runtime::detector::model::Model;
 use std::path::Path;
 
 /// Succeeds where none is needed.

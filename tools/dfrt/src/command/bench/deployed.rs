@@ -1,11 +1,12 @@
 //! `dfrt bench --model`: how fast a model is on this CPU, and how fast it is searched.
 
 use super::Bench;
-use crate::model::Model;
+use crate::model;
 use crate::output::{self, Lines};
 use anyhow::Result;
 use dfrt_runtime::attack::bench as search;
 use dfrt_runtime::detector::bench;
+use dfrt_runtime::detector::model::Model;
 use dfrt_runtime::detector::session::TractOracle;
 use std::path::Path;
 
@@ -22,7 +23,7 @@ impl Bench {
     /// Times Square on it.
     pub(super) fn searched(&self, model: &Path) -> Result<()> {
         let found = Model::find(model)?;
-        let oracle = TractOracle::new(found.load_as(&self.asked())?);
+        let oracle = TractOracle::new(model::load_as(&found, &self.asked())?);
         let processors = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let threads = self.threads.unwrap_or_else(processors);
         let bench = search::bench(&oracle, threads, self.queries.unwrap_or(100))?;

@@ -1,7 +1,7 @@
 //! `dfrt data extract`: videos become face crops.
 
 use crate::failure;
-use crate::lock::Lock;
+use crate::lock;
 use crate::output::{self, Lines};
 use crate::place;
 use crate::progress::Stages;
@@ -86,7 +86,7 @@ impl Options {
     pub fn run(self) -> Result<()> {
         let (format, untagged) = (self.checked()?, self.matrix()?);
         crate::command::use_threads(self.threads)?;
-        let _lock = Lock::of(&self.out)?;
+        let _lock = lock::of(&self.out)?;
         let found = layouts::read(&self.folder, &self.layout, Media::Videos)?;
         output::passed_over(&format!("entries of {}", self.folder.display()), &found.skipped, None);
         output::ruled(&self.folder.display().to_string(), &found.rules);

@@ -1,6 +1,6 @@
 //! Data sets that replace an earlier one only when they are whole.
 
-use crate::lock::Lock;
+use crate::lock;
 use crate::place;
 use anyhow::{Context, Result, bail};
 use dfrt_runtime::data::manifest::Summary;
@@ -16,7 +16,7 @@ use std::path::Path;
 /// The folder is occupied, by other things even, or cannot be replaced; as `make`.
 pub fn make<T>(out: &Path, parts: &[&str], force: bool, make: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
     let shown = out.display();
-    let _lock = Lock::beside(out)?;
+    let _lock = lock::beside(out)?;
     if place::is_free(out)? {
         return make(out);
     }

@@ -1,13 +1,14 @@
 //! `dfrt eval` on several data sets: one model, one threshold, one table.
 
 use super::{Eval, plain};
-use crate::dataset::Dataset;
+use crate::dataset;
 use crate::failure;
-use crate::model::Model;
+use crate::model;
 use crate::output;
 use crate::place;
 use crate::threshold;
 use anyhow::Result;
+use dfrt_runtime::detector::model::Model;
 use dfrt_runtime::detector::session::TractOracle;
 use dfrt_runtime::metrics::{Estimate, Metrics};
 use dfrt_runtime::report::tables;
@@ -24,15 +25,15 @@ impl Eval {
             self.make_room(out)?;
         }
         let model = Model::find(&self.model)?;
-        let mut oracle = TractOracle::new(model.load_as(&self.asked())?);
+        let mut oracle = TractOracle::new(model::load_as(&model, &self.asked())?);
         let metadata = oracle.detector().metadata();
         let split = self.split.or(metadata.and_then(|known| known.split)).unwrap_or(Split::Test);
         // All are opened before any is measured: a mistake in the last costs no hours.
         let subsets = self.subsets();
-        let open = |path: &PathBuf| Dataset::open_subsets(Some(path), None, split, &subsets, self.limit);
+        let open = |path: &PathBuf| dataset::open_subsets(Some(path), None, split, &subsets, self.limit);
         let data = self.data.iter().map(open).collect::<Result<Vec<_>>>()?;
         let measured: Vec<&[Sample]> = data.iter().map(|data| &data.chosen[..]).collect();
-        model.check_classes(oracle.detector(), &measured)?;
+        model::check_classes(&model, oracle.detector(), &measured)?;
         threshold::settle(&mut oracle, &model, self.threshold.as_ref(), &measured)?;
         let mut evaluations = Vec::with_capacity(data.len());
         for (index, data) in data.iter().enumerate() {

@@ -4,7 +4,7 @@ use super::Import;
 use crate::command::train::RUN_FILES;
 use crate::conventions;
 use crate::failure;
-use crate::lock::Lock;
+use crate::lock;
 use crate::output::{self, Lines};
 use crate::place;
 use anyhow::{Result, bail};
@@ -19,7 +19,7 @@ impl Import {
         if self.threshold.is_some_and(|threshold| !threshold.is_finite()) {
             return Err(failure::usage("--threshold is no finite number; give a logit"));
         }
-        let _lock = Lock::of(&self.out)?;
+        let _lock = lock::of(&self.out)?;
         if !self.force && !place::is_free(&self.out)? {
             bail!(
                 "{}: exists already; pass --force to replace it, or choose another --out",

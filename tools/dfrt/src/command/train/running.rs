@@ -3,7 +3,7 @@
 use super::{Batch, RUN_FILES, Train};
 use crate::conventions;
 use crate::failure;
-use crate::lock::Lock;
+use crate::lock;
 use crate::network;
 use crate::output::{self, Lines};
 use crate::place;
@@ -24,7 +24,7 @@ impl Train {
         if self.resume && self.force {
             return Err(failure::usage("--resume and --force exclude each other; see `dfrt train --help`"));
         }
-        let _lock = Lock::of(&self.out)?;
+        let _lock = lock::of(&self.out)?;
         let mut settings = if self.resume { self.resumed()? } else { self.begun()? };
         if self.resume
             && let Some(outcome) = finished(&self.out)

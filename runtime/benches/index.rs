@@ -1,28 +1,33 @@
 //! How fast a data set is indexed: trees of empty files, 300,000 pictures each, are read by
-//! their layout, written as a manifest and read back, in turns with a bare walk of the same
-//! tree. `cargo run --release -p dfrt-runtime --example index_speed [PICTURES [ROUNDS]]`
+//! their layout, in turns with a bare walk of the same tree, written as a manifest, read back
+//! and hashed:
+//!
+//! ```sh
+//! cargo bench --bench index
+//! ```
 
+mod in_turns;
+
+use criterion::{Criterion, SamplingMode, Throughput};
 use dfrt_runtime::data::layouts::{self, Media};
 use dfrt_runtime::data::manifest::Manifest;
-use std::collections::BTreeSet;
+use in_turns::in_turns;
 use std::error::Error;
 use std::fs::{self, File};
-use std::hint::black_box;
 use std::path::Path;
-use std::time::Instant;
 use walkdir::WalkDir;
 
+const PICTURES: usize = 300_000;
+
 fn main() -> Result<(), Box<dyn Error>> {
-    let numbers: Vec<usize> = std::env::args().skip(1).map(|text| text.parse()).collect::<Result<_, _>>()?;
-    let pictures = numbers.first().copied().unwrap_or(300_000);
-    let rounds = numbers.get(1).copied().unwrap_or(5).max(1);
-    println!("layout         pictures  walk s  index s  write s  read s  hash s  index/walk  peak MB");
+    let mut criterion = Criterion::default().configure_from_args().sample_size(10);
     for layout in ["dffd", "faceforensics"] {
         let dir = tempfile::tempdir()?;
         let build = if layout == "dffd" { dffd } else { faceforensics };
-        build(dir.path(), pictures)?;
-        measure(layout, dir.path(), pictures, rounds)?;
+        build(dir.path(), PICTURES)?;
+        measure(&mut criterion, layout, dir.path())?;
     }
+    criterion.final_summary();
     Ok(())
 }
 
@@ -90,52 +95,40 @@ fn faceforensics(dir: &Path, pictures: usize) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn measure(layout: &str, dir: &Path, pictures: usize, rounds: usize) -> Result<(), Box<dyn Error>> {
-    let list = tempfile::tempdir()?;
-    let list = list.path().join("manifest.csv");
-    let mut times: [Vec<f64>; 5] = Default::default();
-    let mut ratios = Vec::new();
-    // One unmeasured walk, so that every round finds the folders in the system's memory.
-    walk(dir);
-    for _ in 0..rounds {
-        let (bare, files) = timed(|| walk(dir));
-        let (index, manifest) = timed(|| layouts::read(dir, "auto", Media::Pictures));
-        let manifest = manifest?;
-        let (write, written) = timed(|| manifest.write(&list));
-        written?;
-        let (read, again) = timed(|| Manifest::read(&list));
-        let (hash, _) = timed(|| black_box(manifest.sha256()));
-        let again = again?;
-        assert!(files >= pictures && manifest.samples.len() == pictures && again.samples == manifest.samples);
-        let groups: BTreeSet<&str> = again.samples.iter().map(|sample| sample.group.as_str()).collect();
-        black_box(groups.len());
-        ratios.push(index / bare);
-        for (times, time) in times.iter_mut().zip([bare, index, write, read, hash]) {
-            times.push(time);
-        }
-    }
-    let [bare, index, write, read, hash] = times.map(median);
-    let peak = peak_mb().map_or("unknown".to_owned(), |peak| format!("{peak:.0}"));
-    println!(
-        "{layout:14} {pictures:>8}  {bare:6.2}  {index:7.2}  {write:7.2}  {read:6.2}  {hash:6.2}  {:10.2}  {peak:>7}",
-        median(ratios)
+fn measure(criterion: &mut Criterion, layout: &str, dir: &Path) -> Result<(), Box<dyn Error>> {
+    let manifest = layouts::read(dir, "auto", Media::Pictures)?;
+    assert_eq!(manifest.samples.len(), PICTURES);
+    let folder = tempfile::tempdir()?;
+    let list = folder.path().join("manifest.csv");
+    manifest.write(&list)?;
+    let again = Manifest::read(&list)?;
+    assert_eq!(again.samples, manifest.samples);
+    // What a command holds at most: the manifest and the one that was read back.
+    let peak = peak_mb().map_or("unknown".to_owned(), |peak| format!("{peak:.0} MB"));
+    println!("{layout}: {PICTURES} pictures, most memory {peak}");
+    drop(again);
+
+    let mut group = criterion.benchmark_group(layout);
+    group.throughput(Throughput::Elements(PICTURES as u64)).sampling_mode(SamplingMode::Flat);
+    in_turns(
+        &mut group,
+        "index beside a walk",
+        || assert!(walk(dir) >= PICTURES),
+        || {
+            let read = layouts::read(dir, "auto", Media::Pictures);
+            assert_eq!(read.expect("a data set").samples.len(), PICTURES);
+        },
     );
+    group.bench_function("walk", |bencher| bencher.iter(|| walk(dir)));
+    group.bench_function("write", |bencher| bencher.iter(|| manifest.write(&list)));
+    group.bench_function("read back", |bencher| bencher.iter(|| Manifest::read(&list)));
+    group.bench_function("hash", |bencher| bencher.iter(|| manifest.sha256()));
+    group.finish();
     Ok(())
 }
 
 fn walk(dir: &Path) -> usize {
     WalkDir::new(dir).into_iter().flatten().filter(|entry| entry.file_type().is_file()).count()
-}
-
-fn timed<T>(work: impl FnOnce() -> T) -> (f64, T) {
-    let start = Instant::now();
-    let value = work();
-    (start.elapsed().as_secs_f64(), value)
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 /// The most memory that this process had at once; known on Linux.

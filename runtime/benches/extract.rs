@@ -1,25 +1,30 @@
 //! How much of the time of extracting faces is ffmpeg's: makes videos of a drawn face that
 //! moves (1280 x 720, 300 frames) in a temporary folder, and in turns decodes them with
-//! ffmpeg to nowhere and extracts their faces, both on one thread.
+//! ffmpeg to nowhere and extracts their faces, both on one thread:
 //!
-//! `cargo run --release -p dfrt-runtime --example extract_speed [ROUNDS]`
+//! ```sh
+//! cargo bench --bench extract
+//! ```
 
+mod in_turns;
+
+use criterion::{Criterion, SamplingMode, Throughput};
 use dfrt_runtime::faces::video::{Extract, FileFormat, Frames, Untagged, extract};
 use dfrt_runtime::forgery::synth::portrait::{Person, Shot, photograph};
 use dfrt_runtime::random::stream;
 use dfrt_runtime::sample::{Label, Sample, Split};
 use image::{Rgb, RgbImage, imageops};
+use in_turns::in_turns;
 use std::error::Error;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Instant;
 
 const VIDEOS: u64 = 4;
 const LENGTH: u32 = 300;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let rounds = std::env::args().nth(1).map_or(Ok(3), |rounds| rounds.parse::<usize>())?;
+    let mut criterion = Criterion::default().configure_from_args().sample_size(10);
     rayon::ThreadPoolBuilder::new().num_threads(1).build_global()?;
     let folder = tempfile::tempdir()?;
     let videos: Vec<Sample> = (0..VIDEOS)
@@ -29,37 +34,43 @@ fn main() -> Result<(), Box<dyn Error>> {
             Ok(Sample::new(path, Label::Real, "drawn", person.to_string(), Split::Train))
         })
         .collect::<Result<_, Box<dyn Error>>>()?;
-    println!("{VIDEOS} videos of {LENGTH} frames, 1280 x 720, one thread; seconds a video");
-    println!("round  frames taken  ffmpeg alone  extraction  ratio");
-    for round in 1..=rounds {
-        for frames in [8, 32] {
-            let start = Instant::now();
-            for video in &videos {
-                let quiet = ["-nostdin", "-v", "error", "-threads", "1", "-i"];
-                let status =
-                    Command::new("ffmpeg").args(quiet).arg(&video.path).args(["-f", "null", "-"]).status()?;
-                assert!(status.success(), "ffmpeg decodes what it has encoded");
-            }
-            let alone = start.elapsed().as_secs_f64() / VIDEOS as f64;
-            let out = folder.path().join(format!("{round}-{frames}"));
-            let start = Instant::now();
-            let job = Extract {
-                root: folder.path(),
-                videos: &videos,
-                out: &out,
-                frames: Frames { train: frames, val: frames, test: frames },
-                size: 224,
-                margin: 1.3,
-                format: FileFormat::Png,
-                untagged: Untagged::Bt601,
-            };
-            let extracted = extract(&job, &|_| ())?;
-            assert_eq!(extracted.pictures, frames * VIDEOS as usize);
-            let taken = start.elapsed().as_secs_f64() / VIDEOS as f64;
-            println!("{round:5}  {frames:12}  {alone:12.2}  {taken:10.2}  {:5.2}", taken / alone);
-        }
+    println!("{VIDEOS} videos of {LENGTH} frames, 1280 x 720, one thread");
+    let mut group = criterion.benchmark_group("extract");
+    group.throughput(Throughput::Elements(VIDEOS)).sampling_mode(SamplingMode::Flat);
+    for frames in [8, 32] {
+        let name = format!("{frames} frames a video beside ffmpeg");
+        in_turns(&mut group, &name, || decode(&videos), || faces(folder.path(), &videos, frames));
     }
+    group.finish();
+    criterion.final_summary();
     Ok(())
+}
+
+/// ffmpeg alone.
+fn decode(videos: &[Sample]) {
+    for video in videos {
+        let quiet = ["-nostdin", "-v", "error", "-threads", "1", "-i"];
+        let mut ffmpeg = Command::new("ffmpeg");
+        let status = ffmpeg.args(quiet).arg(&video.path).args(["-f", "null", "-"]).status();
+        assert!(status.is_ok_and(|status| status.success()), "ffmpeg decodes what it has encoded");
+    }
+}
+
+/// `frames` faces of each video, into a new folder.
+fn faces(root: &Path, videos: &[Sample], frames: usize) {
+    let out = tempfile::tempdir_in(root).expect("a folder for the crops");
+    let job = Extract {
+        root,
+        videos,
+        out: &out.path().join("crops"),
+        frames: Frames { train: frames, val: frames, test: frames },
+        size: 224,
+        margin: 1.3,
+        format: FileFormat::Png,
+        untagged: Untagged::Bt601,
+    };
+    let extracted = extract(&job, &|_| ()).expect("faces are found");
+    assert_eq!(extracted.pictures, frames * VIDEOS as usize);
 }
 
 /// Noise on the wall, so that there is something to decode.

@@ -1,14 +1,17 @@
 //! The settings of a study: what study.toml holds.
 
-use crate::command::attack::Radius;
-use anyhow::{Context, Result, bail};
+use crate::arms::Method;
+use crate::arms::gradient_regularization::GradientRegularization;
+use crate::train::settings::Settings;
 use dfrt_runtime::attack::catalog::{self, Plan};
 use dfrt_runtime::threat::{Norm, Threat};
-use dfrt_trainer::arms::Method;
-use dfrt_trainer::arms::gradient_regularization::GradientRegularization;
-use dfrt_trainer::train::settings::Settings;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+
+/// Settings that cannot be used; the text says which and what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct BadStudy(String);
 
 /// Everything that decides what a study computes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,11 +65,14 @@ impl StudySettings {
     ///
     /// # Errors
     /// A file that cannot be read or understood.
-    pub fn read(path: &Path) -> Result<Self> {
+    pub fn read(path: &Path) -> Result<Self, BadStudy> {
         let shown = path.display();
-        let text = std::fs::read_to_string(path).with_context(|| format!("{shown}: cannot be read"))?;
-        toml::from_str(&text).with_context(|| {
-            format!("{shown}: is no study's settings; compare with a finished study's study.toml")
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| BadStudy(format!("{shown}: cannot be read: {error}")))?;
+        toml::from_str(&text).map_err(|error| {
+            BadStudy(format!(
+                "{shown}: is no study's settings; compare with a finished study's study.toml: {error}"
+            ))
         })
     }
 
@@ -79,13 +85,13 @@ impl StudySettings {
     ///
     /// # Errors
     /// A list that is empty or names something unknown or twice, a number out of range.
-    pub fn check(&self) -> Result<()> {
+    pub fn check(&self) -> Result<(), BadStudy> {
         let unique = |name: &str, given: Vec<String>| {
             let mut sorted = given.clone();
             sorted.sort();
             sorted.dedup();
             if given.is_empty() || sorted.len() != given.len() {
-                bail!("{name} = [{}]: name at least one, each once", given.join(", "));
+                return Err(bad(format!("{name} = [{}]: name at least one, each once", given.join(", "))));
             }
             Ok(())
         };
@@ -100,16 +106,19 @@ impl StudySettings {
             [("steps", self.steps as u64), ("restarts", self.restarts as u64), ("queries", self.queries)]
         {
             if value == 0 {
-                bail!("{name} = 0: nothing would be tried; give 1 or more");
+                return Err(bad(format!("{name} = 0: nothing would be tried; give 1 or more")));
             }
         }
         if self.attack_limit < 2 {
-            bail!("attack-limit = {}: too few; give 2 or more, to have both classes", self.attack_limit);
+            return Err(bad(format!(
+                "attack-limit = {}: too few; give 2 or more, to have both classes",
+                self.attack_limit
+            )));
         }
         self.attacks()?;
         self.threats()?;
         for name in &self.arms {
-            self.training(name, 0)?.check()?;
+            self.training(name, 0)?.check().map_err(bad)?;
         }
         Ok(())
     }
@@ -118,8 +127,8 @@ impl StudySettings {
     ///
     /// # Errors
     /// An arm that is unknown.
-    pub fn training(&self, name: &str, seed: u64) -> Result<Settings> {
-        let method = match Method::named(name)? {
+    pub fn training(&self, name: &str, seed: u64) -> Result<Settings, BadStudy> {
+        let method = match Method::named(name).map_err(bad)? {
             Method::Gr(_) => Method::Gr(self.gr.clone()),
             Method::Baseline => Method::Baseline,
         };
@@ -141,19 +150,23 @@ impl StudySettings {
     ///
     /// # Errors
     /// A radius that is none.
-    pub fn threats(&self) -> Result<Vec<Threat>> {
+    pub fn threats(&self) -> Result<Vec<Threat>, BadStudy> {
         let mut settled = self.clone();
         settled.settle_eps();
-        settled.eps.iter().map(|&eps| Radius::Number(eps).threat(self.norm)).collect()
+        let threat = |&eps: &f64| match self.norm {
+            Norm::Linf => Threat::new(Norm::Linf, eps),
+            Norm::L2 => Threat::l2(eps),
+        };
+        settled.eps.iter().map(|eps| threat(eps).map_err(|error| bad(format!("eps: {error}")))).collect()
     }
 
     /// Every attack.
     ///
     /// # Errors
     /// An attack that is unknown.
-    pub fn attacks(&self) -> Result<Vec<Plan>> {
+    pub fn attacks(&self) -> Result<Vec<Plan>, BadStudy> {
         let plan = |name: &String| {
-            let method: catalog::Method = name.parse()?;
+            let method: catalog::Method = name.parse().map_err(bad)?;
             let queries = (!method.needs_gradients() && !method.floor).then_some(self.queries);
             // Of PGD as ever; the others have their own.
             let pgd = method.name == "pgd";
@@ -162,6 +175,10 @@ impl StudySettings {
         };
         self.attacks.iter().map(plan).collect()
     }
+}
+
+fn bad(reason: impl ToString) -> BadStudy {
+    BadStudy(reason.to_string())
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub fn kept(key: u64, op: u32, element: u32, rate: f32) -> bool {
 
 /// What a mask multiplies an element by: 0 where it is dropped, else 1 / (1 - rate),
 /// which keeps the expectation.
-pub fn mask_factor(key: u64, op: u32, element: u32, rate: f32) -> f64 {
+pub fn factor(key: u64, op: u32, element: u32, rate: f32) -> f64 {
     if kept(key, op, element, rate) { 1.0 / (1.0 - f64::from(rate)) } else { 0.0 }
 }
 
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_kept_element_makes_up_for_the_dropped_ones() {
-        let factors: Vec<f64> = (0..100).map(|e| mask_factor(1, 2, e, 0.25)).collect();
+        let factors: Vec<f64> = (0..100).map(|e| factor(1, 2, e, 0.25)).collect();
         assert!(factors.iter().all(|&f| f == 0.0 || f == 4.0 / 3.0));
         assert!(factors.contains(&0.0) && factors.contains(&(4.0 / 3.0)));
     }

@@ -1,29 +1,9 @@
-//! What stands around a study's figures: where they were obtained, and the table
-//! that is printed at the end.
+//! The table that is printed at the end of a study.
 
 use crate::output;
 use dfrt_runtime::metrics::Estimate;
 use dfrt_runtime::report::{could_have_shown, p_value};
 use dfrt_runtime::results::study::{Report, attack_key};
-use dfrt_trainer::gpu::device::DeviceInfo;
-use serde_json::{Value, json};
-use std::time::SystemTime;
-
-/// Versions, devices, time.
-pub fn environment(device: &DeviceInfo) -> Value {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    json!({
-        "dfrt": env!("CARGO_PKG_VERSION"),
-        "gpu": device.name,
-        "gpu_type": device.kind,
-        "api": device.api,
-        "driver": device.driver,
-        "cpu_threads": std::thread::available_parallelism().map_or(1, usize::from),
-        "os": std::env::consts::OS,
-        "cpu_architecture": std::env::consts::ARCH,
-        "finished_unix": since.map_or(0, |since| since.as_secs()),
-    })
-}
 
 /// One line an arm and attack, then one a comparison.
 pub fn table(report: &Report) -> String {

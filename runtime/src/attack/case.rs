@@ -1,22 +1,19 @@
-//! One model, one data set, one folder: what attacks are judged on, and how far they are.
+//! One model, one data set, one folder: an attack or a suite from its beginning, or from what
+//! an interrupted one left, to its report.
 
-use crate::dataset::Dataset;
-use crate::model::Model;
-use crate::output;
-use crate::progress::Task;
-use anyhow::Result;
-use dfrt_runtime::attack::Attack;
-use dfrt_runtime::attack::judge::{self, Judgement};
-use dfrt_runtime::attack::resumption::Memory;
-use dfrt_runtime::attack::suite::Suite;
-use dfrt_runtime::attack::tape::{Header, Tape};
-use dfrt_runtime::attack::trial::{Progress, Subject, Trial};
-use dfrt_runtime::detector::session::TractOracle;
-use dfrt_runtime::random;
-use dfrt_runtime::threat::Threat;
+use super::Attack;
+use super::judge::{self, JudgeError, Judgement};
+use super::resumption::Memory;
+use super::suite::Suite;
+use super::tape::{Header, Tape, TapeError};
+use super::trial::{Progress, Subject, Trial};
+use crate::data::selection::Chosen;
+use crate::detector::session::TractOracle;
+use crate::random;
+use crate::results::evaluation::ModelInfo;
+use crate::threat::Threat;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 /// Pictures that a suite under a time budget takes through all its attacks before it
@@ -35,12 +32,12 @@ pub enum TapeFile<'a> {
 /// What is attacked.
 #[derive(Clone, Copy)]
 pub struct Case<'a> {
-    /// The model.
-    pub model: &'a Model,
+    /// The model, as results name it.
+    pub model: &'a ModelInfo,
     /// The same, to be asked.
     pub oracle: &'a TractOracle,
     /// The pictures.
-    pub data: &'a Dataset,
+    pub data: &'a Chosen,
     /// Where results go.
     pub folder: &'a Path,
     /// Whether to go on with what lies there.
@@ -49,6 +46,19 @@ pub struct Case<'a> {
     pub deadline: Option<Instant>,
     /// What is recorded or played.
     pub tape: Option<TapeFile<'a>>,
+    /// Told the name of the attack in hand and how far it is.
+    pub progress: &'a (dyn Fn(&str, Progress) + Sync),
+}
+
+/// Why there is no judgement.
+#[derive(Debug, thiserror::Error)]
+pub enum CaseError {
+    /// The judge's.
+    #[error(transparent)]
+    Judge(#[from] JudgeError),
+    /// A tape that cannot be written or is another attack's.
+    #[error(transparent)]
+    Tape(#[from] TapeError),
 }
 
 impl Case<'_> {
@@ -56,11 +66,9 @@ impl Case<'_> {
     ///
     /// # Errors
     /// As [`judge::judge`], and a tape that cannot be written or is another attack's.
-    pub fn judge(&self, attack: &dyn Attack, threat: Threat) -> Result<Judgement> {
-        let speaker = Speaker::default();
-        speaker.begin(attack.name());
-        let subjects = self.subjects();
-        self.on_trial(threat, &|at| speaker.say(at), |trial| {
+    pub fn judge(&self, attack: &dyn Attack, threat: Threat) -> Result<Judgement, CaseError> {
+        let subjects = Subject::of(self.data);
+        self.on_trial(threat, &|at| (self.progress)(attack.name(), at), |trial| {
             let header = Header::of(attack, trial.threat, trial.threshold, trial.model);
             let tape = match self.tape {
                 None => None,
@@ -76,9 +84,13 @@ impl Case<'_> {
     ///
     /// # Errors
     /// As [`Case::judge`].
-    pub fn suite(&self, name: &str, attacks: &[Box<dyn Attack + '_>], threat: Threat) -> Result<Judgement> {
-        let speaker = Speaker::default();
-        let mut subjects = self.subjects();
+    pub fn suite(
+        &self,
+        name: &str,
+        attacks: &[Box<dyn Attack + '_>],
+        threat: Threat,
+    ) -> Result<Judgement, CaseError> {
+        let mut subjects = Subject::of(self.data);
         let all = subjects.len();
         if self.deadline.is_some() {
             // Whatever is reached in time is then no first people or classes of a list.
@@ -88,7 +100,9 @@ impl Case<'_> {
         loop {
             let resume = self.resume || reached > 0;
             reached = if self.deadline.is_some() { all.min(reached + ROUND) } else { all };
-            let judgement = self.on_trial(threat, &|at| speaker.say(at), |trial| {
+            let in_hand = Mutex::new(String::new());
+            let progress = |at| (self.progress)(&in_hand.lock().unwrap_or_else(PoisonError::into_inner), at);
+            let judgement = self.on_trial(threat, &progress, |trial| {
                 // Between rounds, not within one: a picture goes through all or none.
                 let trial = Trial { resume, deadline: None, ..*trial };
                 let suite = Suite::new(self.oracle, &subjects[..reached], trial);
@@ -97,7 +111,7 @@ impl Case<'_> {
                     if suite.standing().is_empty() {
                         break;
                     }
-                    speaker.begin(attack.name());
+                    attack.name().clone_into(&mut in_hand.lock().unwrap_or_else(PoisonError::into_inner));
                     suite.stage(attack.as_ref())?;
                 }
                 Ok(suite.finish(name, all - reached)?)
@@ -108,22 +122,18 @@ impl Case<'_> {
         }
     }
 
-    fn subjects(&self) -> Vec<Subject> {
-        Subject::of_split(&self.data.all, &self.data.chosen)
-    }
-
     fn on_trial<T>(
         &self,
         threat: Threat,
         progress: &(dyn Fn(Progress) + Sync),
-        work: impl FnOnce(&Trial<'_>) -> Result<T>,
-    ) -> Result<T> {
+        work: impl FnOnce(&Trial<'_>) -> Result<T, CaseError>,
+    ) -> Result<T, CaseError> {
         let detector = self.oracle.detector();
         work(&Trial {
             threat,
             threshold: detector.threshold(),
             threshold_from: Some(detector.threshold_source()),
-            model: &self.model.info(detector),
+            model: self.model,
             data: &self.data.name,
             split: self.data.split,
             out: Some(self.folder),
@@ -132,39 +142,5 @@ impl Case<'_> {
             tape: None,
             progress,
         })
-    }
-}
-
-/// Says how far the attack in hand is; and once, what of an earlier run does not hold.
-#[derive(Default)]
-struct Speaker(Mutex<Option<(Task, Instant)>>, AtomicBool);
-
-impl Speaker {
-    /// From now on the attack in hand is `name`.
-    fn begin(&self, name: &str) {
-        let mut task = self.0.lock().expect("no holder panics");
-        // The bar of the one before ends before the next begins.
-        task.take();
-        *task = Some((Task::new(name.to_owned()), Instant::now()));
-        self.1.store(false, Ordering::Relaxed);
-    }
-
-    fn say(&self, at: Progress) {
-        let task = self.0.lock().expect("no holder panics");
-        let Some((task, start)) = task.as_ref() else { return };
-        if at.changed > 0 && !self.1.swap(true, Ordering::Relaxed) {
-            output::note(format!(
-                "note: {} pictures have changed since, or are damaged: they are attacked anew",
-                at.changed
-            ));
-        }
-        let robust = (at.attacked - at.successes) as f64 / at.done.max(1) as f64;
-        let spent = (at.queries - at.queries_before) as f64;
-        let pace = spent / start.elapsed().as_secs_f64().max(1e-3);
-        let remark = match at.done {
-            0 => String::new(),
-            _ => format!("robust accuracy {} so far, {pace:.0} queries/s", output::percent(robust)),
-        };
-        task.set(at.done, at.total, &remark);
     }
 }

@@ -1,0 +1,50 @@
+//! How far a study is, on standard error.
+
+use crate::command::attack::Teller;
+use crate::progress::Task;
+use crate::{lock, output, training};
+use dfrt_runtime::attack::trial::Progress;
+use dfrt_trainer::study::Observer;
+use dfrt_trainer::train::run;
+use std::path::Path;
+
+/// Shows a study on standard error.
+#[derive(Default)]
+pub struct Watch {
+    evaluated: Option<Task>,
+    attacked: Teller,
+}
+
+impl Observer for Watch {
+    fn arm(&mut self, name: &str, seed: u64) {
+        output::note(format!("== {name}, seed {seed}"));
+    }
+
+    fn training(&mut self, epochs: usize) -> Box<dyn run::Observer + '_> {
+        Box::new(training::Watch::new(epochs))
+    }
+
+    fn trained(&mut self, skipped: &[String], summary: &Path) {
+        output::passed_over("files", skipped, Some(summary));
+    }
+
+    fn evaluated(&mut self, done: usize, total: usize) {
+        self.evaluated.get_or_insert_with(|| Task::new("evaluated")).set(done, total, "");
+        if done == total {
+            self.evaluated = None;
+        }
+    }
+
+    fn attack(&mut self, name: &str) {
+        output::note(format!("-- {name}"));
+        self.attacked = Teller::default();
+    }
+
+    fn lock_taken_over(&mut self, out: &Path, holder: &str) {
+        lock::note_taken_over(out, holder);
+    }
+
+    fn attacked(&self, name: &str, at: Progress) {
+        self.attacked.say(name, at);
+    }
+}

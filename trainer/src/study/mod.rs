@@ -1,0 +1,323 @@
+//! A study: every arm trained with every seed, evaluated, attacked, compared.
+//! The folder it fills is what `dfrt report` renders again; its layout is described in
+//! [`dfrt_runtime::results::study`].
+
+pub mod settings;
+
+use crate::attack::device::GpuDevice;
+use crate::gpu::device::GpuError;
+use crate::gpu::engine::Engine;
+use crate::train::dataset::{self, DatasetError};
+use crate::train::deployed::{self, NetworkError};
+use crate::train::run::{self, TrainError};
+use dfrt_runtime::attack::Attack;
+use dfrt_runtime::attack::between;
+use dfrt_runtime::attack::case::{Case, CaseError};
+use dfrt_runtime::attack::catalog::{self, Choice};
+use dfrt_runtime::attack::networks::{BuildError, Networks, WhiteBox};
+use dfrt_runtime::attack::trial::Progress;
+use dfrt_runtime::data::manifest;
+use dfrt_runtime::data::selection::Chosen;
+use dfrt_runtime::detector::evaluate::{self, EvaluateError};
+use dfrt_runtime::detector::model::{Model, ModelError};
+use dfrt_runtime::detector::session::{SessionError, TractOracle};
+use dfrt_runtime::report::{self, Extras, ReportError, Written};
+use dfrt_runtime::results::ResultError;
+use dfrt_runtime::results::attack::AttackReport;
+use dfrt_runtime::results::evaluation::{self, Evaluation};
+use dfrt_runtime::results::lock::{Lock, LockError};
+use dfrt_runtime::results::run::{Outcome, files};
+use dfrt_runtime::results::study::{self, ATTACKS, Arm, CONFIG, Report};
+use dfrt_runtime::storage::{self, StorageError};
+use dfrt_runtime::threat::Threat;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use settings::{BadStudy, StudySettings};
+use std::cell::RefCell;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// What `--force` may replace besides the arms' folders.
+pub const OWN: [&str; 2] = [CONFIG, study::FILE];
+
+/// Why a study came to no end; what it has finished stays, and it can be resumed.
+#[derive(Debug, thiserror::Error)]
+pub enum StudyError {
+    /// Its settings.
+    #[error(transparent)]
+    Settings(#[from] BadStudy),
+    /// The training pictures.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// A training run.
+    #[error("{arm}, seed {seed}: {source}")]
+    Train {
+        /// The arm.
+        arm: String,
+        /// Its seed.
+        seed: u64,
+        /// What failed.
+        source: Box<TrainError>,
+    },
+    /// A folder that another process writes.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// A trained model that is not where it should be.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A trained model that cannot be run.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// An evaluation.
+    #[error(transparent)]
+    Evaluate(#[from] EvaluateError),
+    /// A network that cannot be brought to the device.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// The device.
+    #[error(transparent)]
+    Gpu(#[from] GpuError),
+    /// An attack that cannot be made.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// An attack that failed.
+    #[error(transparent)]
+    Case(#[from] Box<CaseError>),
+    /// A result.
+    #[error(transparent)]
+    Result(#[from] ResultError),
+    /// A file.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The report.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+}
+
+/// Hears how a study goes on.
+pub trait Observer {
+    /// The arm `name` with `seed` begins.
+    fn arm(&mut self, name: &str, seed: u64);
+    /// It is trained over `epochs` epochs.
+    fn training(&mut self, epochs: usize) -> Box<dyn run::Observer + '_>;
+    /// It is trained; `skipped` are pictures that could not be read, as the run's `summary` has
+    /// them, too.
+    fn trained(&mut self, skipped: &[String], summary: &Path);
+    /// So many pictures are evaluated.
+    fn evaluated(&mut self, done: usize, total: usize);
+    /// Attacks of the arm are made in the folder `name`.
+    fn attack(&mut self, name: &str);
+    /// The folder `out` was locked by `holder`, which had ended before its work was.
+    fn lock_taken_over(&mut self, out: &Path, holder: &str);
+    /// The attack `name` is so far.
+    fn attacked(&self, name: &str, at: Progress);
+}
+
+/// A study under way.
+pub struct Study<'a> {
+    settings: &'a StudySettings,
+    out: &'a Path,
+    engine: Arc<Engine>,
+    test: Chosen,
+    attacked: Chosen,
+}
+
+impl<'a> Study<'a> {
+    /// A study in the folder `out`, whose detectors are measured on the pictures `test`. Looks
+    /// at the training pictures before any work is done.
+    ///
+    /// # Errors
+    /// Data that cannot be used.
+    pub fn open(
+        settings: &'a StudySettings,
+        out: &'a Path,
+        engine: Arc<Engine>,
+        test: Chosen,
+    ) -> Result<Self, StudyError> {
+        dataset::check(&settings.train)?;
+        let fewer = settings.attack_limit.min(test.chosen.len());
+        let chosen = manifest::limit(&test.chosen, fewer, 0);
+        let attacked = Chosen { chosen, ..test.clone() };
+        Ok(Self { settings, out, engine, test, attacked })
+    }
+
+    /// Runs what is not there yet and writes the report.
+    ///
+    /// # Errors
+    /// Whatever training, evaluation or an attack reports.
+    pub fn run(&self, observer: &mut (dyn Observer + Sync)) -> Result<(Report, Written), StudyError> {
+        let text = self.settings.to_toml();
+        storage::write(&self.out.join(CONFIG), text.as_bytes())?;
+        let mut arms = Vec::new();
+        for &seed in &self.settings.seeds {
+            for name in &self.settings.arms {
+                observer.arm(name, seed);
+                arms.push(self.arm(name, seed, observer)?);
+            }
+        }
+        for name in &self.settings.arms {
+            self.publish(name)?;
+        }
+        let mut report = Report {
+            arms,
+            comparisons: Vec::new(),
+            config: serde_json::to_value(self.settings).expect("plain values"),
+            environment: self.environment(),
+        };
+        let extras = Extras::load(self.out, &report);
+        report.comparisons = report::compare::comparisons(&report, &extras, 0)?;
+        let written = report::write(self.out, &report, &extras)?;
+        Ok((report, written))
+    }
+
+    /// Trains, evaluates and attacks one arm with one seed.
+    fn arm(&self, name: &str, seed: u64, observer: &mut (dyn Observer + Sync)) -> Result<Arm, StudyError> {
+        let run = folder(name, seed);
+        let at = self.out.join(&run);
+        let _lock = lock(&at, observer)?;
+        self.train(name, seed, &at, observer)?;
+        let model = Model::find(&at)?;
+        let oracle = TractOracle::new(model.load()?);
+        let eval = self.evaluate(&model, &oracle, &at, observer)?;
+        let network = deployed::resident(&model, Arc::clone(&self.engine))?;
+        // One device for all attacks.
+        let batch = catalog::BATCH.min(self.attacked.chosen.len()).max(1);
+        let threshold = oracle.detector().threshold();
+        let own = WhiteBox::new(GpuDevice::new(&network, batch)?, threshold, None);
+        let networks = Networks { own: Some(own), surrogate: None };
+        let mut attacks = Vec::new();
+        let plans = self.settings.attacks()?;
+        // Each made once for all radii.
+        let made: Result<Vec<_>, _> = plans.iter().map(|plan| networks.attack(plan)).collect();
+        let made = made?;
+        for threat in self.settings.threats()? {
+            for (plan, attack) in plans.iter().zip(&made) {
+                let name = Choice::One(plan.method).folder(&[threat]);
+                attacks.push(self.attack(
+                    &model,
+                    &oracle,
+                    (&name, attack.as_ref(), threat),
+                    &at,
+                    observer,
+                )?);
+            }
+        }
+        between::add_gates(&mut attacks);
+        Ok(Arm { name: name.to_owned(), seed, run, eval, attacks })
+    }
+
+    fn train(
+        &self,
+        name: &str,
+        seed: u64,
+        at: &Path,
+        observer: &mut (dyn Observer + Sync),
+    ) -> Result<(), StudyError> {
+        let summary = at.join(files::SUMMARY);
+        if found::<Outcome>(&summary).is_some() {
+            return Ok(());
+        }
+        let settings = self.settings.training(name, seed)?;
+        let resume = at.join(files::LAST).exists();
+        let mut watch = observer.training(settings.epochs);
+        let outcome = run::train(&settings, at, Arc::clone(&self.engine), resume, watch.as_mut());
+        drop(watch);
+        let failed = |error| StudyError::Train { arm: name.to_owned(), seed, source: Box::new(error) };
+        observer.trained(&outcome.map_err(failed)?.skipped, &summary);
+        Ok(())
+    }
+
+    fn evaluate(
+        &self,
+        model: &Model,
+        oracle: &TractOracle,
+        at: &Path,
+        observer: &mut (dyn Observer + Sync),
+    ) -> Result<Evaluation, StudyError> {
+        let path = at.join(evaluation::FILE);
+        let info = model.info(oracle.detector());
+        if let Some(evaluation) = found::<Evaluation>(&path)
+            && evaluation.model.sha256 == info.sha256
+        {
+            return Ok(evaluation);
+        }
+        let observer = RefCell::new(observer);
+        let progress = |done, total| observer.borrow_mut().evaluated(done, total);
+        let (evaluation, scores) = evaluate::evaluate_chosen(oracle, &info, &self.test, &progress)?;
+        evaluation.write(&path, &scores)?;
+        Ok(evaluation)
+    }
+
+    fn attack(
+        &self,
+        model: &Model,
+        oracle: &TractOracle,
+        (name, attack, threat): (&str, &dyn Attack, Threat),
+        at: &Path,
+        observer: &mut (dyn Observer + Sync),
+    ) -> Result<AttackReport, StudyError> {
+        let path = at.join(ATTACKS).join(name);
+        let _lock = lock(&path, observer)?;
+        observer.attack(name);
+        let observer = &*observer;
+        let case = Case {
+            model: &model.info(oracle.detector()),
+            oracle,
+            data: &self.attacked,
+            folder: &path,
+            resume: true,
+            deadline: None,
+            tape: None,
+            progress: &|name, at| observer.attacked(name, at),
+        };
+        Ok(case.judge(attack, threat).map_err(Box::new)?.report)
+    }
+
+    /// Versions, devices, time.
+    fn environment(&self) -> Value {
+        let device = self.engine.info();
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        json!({
+            "dfrt": env!("CARGO_PKG_VERSION"),
+            "gpu": device.name,
+            "gpu_type": device.kind,
+            "api": device.api,
+            "driver": device.driver,
+            "cpu_threads": std::thread::available_parallelism().map_or(1, usize::from),
+            "os": std::env::consts::OS,
+            "cpu_architecture": std::env::consts::ARCH,
+            "finished_unix": since.map_or(0, |since| since.as_secs()),
+        })
+    }
+
+    /// The arm's model of the first seed under a short name, ready to be attacked.
+    fn publish(&self, name: &str) -> Result<(), StudyError> {
+        let seed = self.settings.seeds[0];
+        let bytes = storage::read(&self.out.join(folder(name, seed)).join(files::MODEL))?;
+        Ok(storage::write(&self.out.join(format!("{name}.onnx")), &bytes)?)
+    }
+}
+
+/// The folders of the arms' RUNs.
+pub fn run_folders(settings: &StudySettings) -> Vec<String> {
+    let of = |name: &String| settings.seeds.iter().map(|&seed| folder(name, seed)).collect::<Vec<_>>();
+    settings.arms.iter().flat_map(of).collect()
+}
+
+fn folder(name: &str, seed: u64) -> String {
+    format!("{name}-seed{seed}")
+}
+
+fn lock(out: &Path, observer: &mut (dyn Observer + Sync)) -> Result<Lock, LockError> {
+    let lock = Lock::of(out)?;
+    if let Some(holder) = lock.left_by() {
+        observer.lock_taken_over(out, holder);
+    }
+    Ok(lock)
+}
+
+/// What an earlier session has finished; a broken file is made again.
+fn found<T: DeserializeOwned>(path: &Path) -> Option<T> {
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}
