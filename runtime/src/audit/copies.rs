@@ -4,7 +4,7 @@
 
 use super::finding::{Case, Check, Finding, Verdict, counted};
 use super::inspection::pixels_sha256;
-use super::{Looked, Progress, path_of};
+use super::looked::{Looked, Progress, path_of};
 use crate::sample::{Label, Split};
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};

@@ -13,6 +13,7 @@ pub mod fingerprint;
 pub mod header;
 pub mod inspection;
 pub mod jpeg;
+mod looked;
 pub mod metadata;
 mod near;
 pub mod neighbours;
@@ -23,15 +24,13 @@ pub mod shortcuts;
 pub mod statistics;
 
 pub use finding::{Case, Check, Finding, Verdict};
+pub use looked::Progress;
 
-use super::sample::{Sample, Split};
 use crate::data::manifest::{self, Manifest, Part};
-use crate::data::picture::PictureError;
-use inspection::{Inspection, inspect};
-use rayon::prelude::*;
+use crate::sample::{Sample, Split};
+use looked::look;
 use serde::Serialize;
 use shortcuts::Shortcut;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// audit.json: what was audited, the worst verdict, and a finding for every check.
 ///
@@ -87,33 +86,6 @@ impl Audit {
     }
 }
 
-/// How far an audit is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
-    /// Pictures are read and looked at.
-    Read {
-        /// Of them.
-        done: usize,
-        /// In all.
-        total: usize,
-    },
-    /// Those that look exactly like another one are read once more and hashed.
-    Hashed {
-        /// Of them.
-        done: usize,
-        /// In all.
-        total: usize,
-    },
-}
-
-/// A readable picture and what is known of it.
-type Looked<'a> = (&'a Sample, Inspection);
-
-/// A sample's path as text.
-fn path_of(sample: &Sample) -> String {
-    sample.path.to_string_lossy().into_owned()
-}
-
 /// Audits `manifest`, which `path` names: at most `limit` pictures of each split, balanced
 /// over the classes and the same ones each time, else all. `progress` is called
 /// from many threads.
@@ -162,31 +134,6 @@ pub fn audit(
         attributes,
         parts: manifest.summary().parts,
     }
-}
-
-/// Every picture of `samples` that can be read, and why the others cannot.
-fn look<'a>(
-    samples: &'a [Sample],
-    progress: &(dyn Fn(Progress) + Sync),
-) -> (Vec<Looked<'a>>, Vec<(&'a Sample, PictureError)>) {
-    let done = AtomicUsize::new(0);
-    let results: Vec<Result<Inspection, PictureError>> = samples
-        .par_iter()
-        .map(|sample| {
-            let result = inspect(&sample.path);
-            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-            progress(Progress::Read { done, total: samples.len() });
-            result
-        })
-        .collect();
-    let (mut looked, mut bad) = (Vec::with_capacity(samples.len()), Vec::new());
-    for (sample, result) in samples.iter().zip(results) {
-        match result {
-            Ok(inspection) => looked.push((sample, inspection)),
-            Err(error) => bad.push((sample, error)),
-        }
-    }
-    (looked, bad)
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@
 
 use super::finding::{Case, Check, Finding, Verdict};
 use super::fingerprint::{self, Likeness, RADIUS};
+use super::looked::{Looked, path_of};
 use super::neighbours::Neighbours;
-use super::{Looked, path_of};
 use crate::sample::Split;
 use rayon::prelude::*;
 use std::collections::HashMap;

@@ -2,7 +2,7 @@
 //! are not recognised here.
 
 use super::finding::{Case, Check, Finding, Verdict, counted};
-use super::path_of;
+use super::looked::path_of;
 use crate::sample::{Sample, Split};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};

@@ -2,10 +2,10 @@
 //! encoder, the size, the metadata, the brightness. For each such attribute, a rule that
 //! sees nothing else.
 
-use super::Looked;
 use super::association::{Association, Design, Interval, Values};
 use super::attributes::{ATTRIBUTES, Attribute, Column};
 use super::finding::{Check, Finding, Verdict};
+use super::looked::Looked;
 use crate::sample::{Label, Split};
 use rayon::prelude::*;
 use serde::Serialize;

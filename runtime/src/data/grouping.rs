@@ -2,8 +2,8 @@
 //! they lie in, or by how their names begin. Where names prove neither a video nor single
 //! pictures, the rule is asked for; whatever was decided is said.
 
-use super::layouts::Media;
 use super::manifest::ManifestError;
+use super::media::Media;
 use super::naming::{self, Frame};
 use crate::sample::Label;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};

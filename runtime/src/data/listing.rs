@@ -2,73 +2,23 @@
 //! labels under the names that are usual for them. What such a list proves is used; which of
 //! 0 and 1 is fake it rarely does, and then it is asked for.
 
+mod asked;
 mod columns;
 mod labels;
 mod places;
 mod splits;
 
+pub use asked::Asked;
+
 use super::grouping::{self, Grouping};
 use super::layouts::{Media, lists};
-use super::manifest::{Manifest, ManifestError, Reach};
+use super::manifest::{Manifest, ManifestError};
 use super::table::Table;
 use crate::sample::{Label, Sample, Split};
-use columns::Columns;
+use columns::{Columns, Row};
 use places::{Folded, Paths};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-
-/// What the user says about a list.
-#[derive(Clone, Debug)]
-pub struct Asked {
-    /// The folder that its relative paths start from; its own where none is named.
-    pub root: Option<PathBuf>,
-    /// How far these may go.
-    pub reach: Reach,
-    /// The column of the paths.
-    pub path_column: Option<String>,
-    /// The column of the labels.
-    pub label_column: Option<String>,
-    /// Labels that mean fake; all others mean real, unless these are named, too.
-    pub fake: Vec<String>,
-    /// Labels that mean real; all others mean fake, unless these are named, too.
-    pub real: Vec<String>,
-    /// The class of all pictures.
-    pub label: Option<Label>,
-    /// The split of all pictures.
-    pub split: Option<Split>,
-    /// The subset of all pictures.
-    pub subset: Option<String>,
-    /// The rule by which pictures are grouped.
-    pub grouping: Grouping,
-    /// Names the draw of splits.
-    pub seed: u64,
-}
-
-impl Default for Asked {
-    fn default() -> Self {
-        Self {
-            root: None,
-            reach: Reach::Folder,
-            path_column: None,
-            label_column: None,
-            fake: Vec::new(),
-            real: Vec::new(),
-            label: None,
-            split: None,
-            subset: None,
-            grouping: Grouping::Auto,
-            seed: 0,
-        }
-    }
-}
-
-/// A line of the list.
-struct Row {
-    /// Its number, from 1.
-    line: u64,
-    /// Its fields, in the order of the list's columns.
-    fields: csv::StringRecord,
-}
 
 /// Whether the CSV file of `bytes` has the columns of a manifest.
 pub fn is_manifest(bytes: &[u8]) -> bool {

@@ -4,12 +4,13 @@
 //! normalisation is inside.
 
 mod channels;
+mod state;
 mod statistic;
 
 pub(super) use channels::Channel;
 
 use super::graph::{Constant, MOVERS, Wires, attribute, integer, list};
-use statistic::Statistic;
+use state::{State, Statistic};
 use std::collections::HashMap;
 use tract_onnx::pb::NodeProto;
 
@@ -89,19 +90,6 @@ pub(super) struct Found {
     pub channels_second: bool,
 }
 
-#[derive(Clone, Debug)]
-enum State {
-    /// Pixels, with their channels on `axis` (none where they are in single planes).
-    Pixels { axis: Option<usize>, channels: Vec<Channel>, statistics: Option<([f64; 3], [f64; 3])> },
-    /// Numbers of a whole picture.
-    Statistic(Statistic),
-    /// Pixels less a level of their picture (`centred`), divided by a width of it (`scaled`).
-    Relative { centred: bool, scaled: bool },
-    /// Anything else that was made of the pixels, by the operator that made it; `relative`
-    /// where brightness had been taken off before.
-    Other { operator: String, relative: bool },
-}
-
 /// Walks from `input`, whose channels are on `axis`; none where nothing takes it.
 pub(super) fn walk(wires: &Wires<'_>, input: &str, axis: usize) -> Option<Found> {
     let start = State::Pixels { axis: Some(axis), channels: Channel::as_they_come(), statistics: None };
@@ -125,15 +113,6 @@ struct Walk<'a> {
     clipped: Option<(f64, f64)>,
     /// Where the network begins: the operator and what it takes.
     ends: Vec<(String, State)>,
-}
-
-impl State {
-    fn statistic(&self) -> Option<Statistic> {
-        match self {
-            Self::Statistic(statistic) => Some(*statistic),
-            _ => None,
-        }
-    }
 }
 
 impl Walk<'_> {

@@ -1,19 +1,20 @@
 //! A data set of forgeries made from real photographs, on a disk in the folder layout.
 //! How a face is forged is `forge`'s matter, where faces are `photographs`'.
 
+mod order;
 mod plan;
 mod subject;
 
-pub use plan::SplitBy;
+pub use order::{ForgedError, Method, Order, SplitBy};
 
 use super::photographs::{Photographs, PhotographsError};
 use crate::data::layouts::{self, Media};
-use crate::data::manifest::{ManifestError, Summary};
+use crate::data::manifest::Summary;
 use crate::data::picture;
 use crate::faces::landmarks;
-use crate::forgery::{self, Blend, ForgeError, SelfBlend, SelfBlendSettings, SwapSettings};
+use crate::forgery::{self, ForgeError, SelfBlend, SelfBlendSettings, SwapSettings};
 use crate::random::stream;
-use crate::sample::{Label, Split};
+use crate::sample::Label;
 use crate::storage::{self, NotWhole, StorageError, WholeFolder};
 use image::RgbImage;
 use plan::Entry;
@@ -21,10 +22,8 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use subject::Subject;
 
@@ -35,56 +34,6 @@ pub const MAX_PER_PHOTO: usize = 100;
 /// What the pictures' folder holds, and so what may be replaced.
 pub const PARTS: [&str; 6] = ["train", "val", "test", "split.csv", "manifest.csv", landmarks::LANDMARKS];
 
-/// How fakes are made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// Self-blended images.
-    Sbi,
-    /// Face swaps.
-    Swap,
-}
-
-impl Method {
-    /// Its name at the command line and in folders.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Sbi => "sbi",
-            Self::Swap => "swap",
-        }
-    }
-}
-
-impl FromStr for Method {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        let known = [Self::Sbi, Self::Swap].into_iter().find(|method| method.name() == name);
-        known.ok_or_else(|| format!("method {name:?} is unknown; choose sbi or swap"))
-    }
-}
-
-/// What is to be made.
-#[derive(Clone, Debug)]
-pub struct Order {
-    /// How fakes are made.
-    pub method: Method,
-    /// Fakes of each photograph; fewer swaps where a split has fewer donors.
-    pub per_photo: usize,
-    /// Side of the pictures in pixels.
-    pub size: u32,
-    /// The cut: the square of so many times the face's larger side around it; the
-    /// photograph's central square where none.
-    pub crop: Option<f32>,
-    /// Of all draws.
-    pub seed: u64,
-    /// Who is in which split.
-    pub split: SplitBy,
-    /// How swaps are joined.
-    pub blend: Blend,
-    /// JPEG qualities, drawn alike for reals and fakes.
-    pub quality: RangeInclusive<u8>,
-}
-
 /// What was made.
 #[derive(Clone, Debug)]
 pub struct Forged {
@@ -92,58 +41,6 @@ pub struct Forged {
     pub summary: Summary,
     /// A line for each photograph or fake that was left out.
     pub passed_over: Vec<String>,
-}
-
-/// Why no set can be made.
-#[derive(Debug, thiserror::Error)]
-pub enum ForgedError {
-    /// The folder holds something already.
-    #[error("{}: is not empty; choose another --out or remove it first", path.display())]
-    NotEmpty {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// A setting that cannot be used.
-    #[error("{name} {value}: {wanted}")]
-    Setting {
-        /// The option.
-        name: &'static str,
-        /// What was asked for.
-        value: String,
-        /// What is allowed.
-        wanted: String,
-    },
-    /// The photographs.
-    #[error(transparent)]
-    Photographs(#[from] PhotographsError),
-    /// Too few people for the splits.
-    #[error("{what}; add photographs of more people, or choose other shares with --split")]
-    People {
-        /// Which split has too few.
-        what: String,
-    },
-    /// One person in two splits.
-    #[error("{person} is in {} and {}; give --split shares to put people apart", splits[0], splits[1])]
-    TwoSplits {
-        /// Who.
-        person: String,
-        /// Where.
-        splits: [Split; 2],
-    },
-    /// The folder cannot be made.
-    #[error("{}: cannot be made: {source}; free space or choose another --out", path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A file cannot be written.
-    #[error(transparent)]
-    Storage(#[from] StorageError),
-    /// A list, or what was made when it is read back.
-    #[error(transparent)]
-    Manifest(#[from] ManifestError),
 }
 
 impl Order {

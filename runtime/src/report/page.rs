@@ -4,79 +4,19 @@
 //! to make them again.
 
 mod answers;
+mod parts;
 mod tables;
 
 pub use answers::could_have_shown;
+pub use parts::{Answer, Cell, Column, Mark, Table};
 
 use super::Extras;
 use super::numbers::{counted, three, three_interval};
 use crate::results::attack::AttackReport;
-use crate::results::study::{Arm, BASELINE, Report, attack_folder, attack_key};
+use crate::results::study::{BASELINE, Report, attack_folder, attack_key};
 use serde_json::Value;
 use std::collections::BTreeSet;
-
-/// How a cell or an answer is to be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mark {
-    /// As it stands.
-    Plain,
-    /// A difference in the arm's favour, or a check that passed.
-    Good,
-    /// A difference against the arm.
-    Bad,
-    /// Not to be trusted: a check failed.
-    Unreliable,
-}
-
-/// A cell of a table.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Cell {
-    /// The figure or the words.
-    pub text: String,
-    /// The 95 % interval or another second line.
-    pub detail: Option<String>,
-    /// How to read it.
-    pub mark: Mark,
-}
-
-/// A column of a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Column {
-    /// Its heading.
-    pub title: &'static str,
-    /// Whether it holds numbers, set to the right.
-    pub numeric: bool,
-}
-
-/// A table with a heading, a line of explanation and its rows.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Table {
-    /// Its name in anchors: "clean", "attacks", …
-    pub name: &'static str,
-    /// Its heading.
-    pub title: &'static str,
-    /// What the figures are.
-    pub note: String,
-    /// The columns.
-    pub columns: Vec<Column>,
-    /// The rows, each as long as there are columns.
-    pub rows: Vec<Vec<Cell>>,
-    /// Whether it is folded away at first.
-    pub folded: bool,
-}
-
-/// The answer of one comparison, as a sentence.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Answer {
-    /// What was compared: "Robust accuracy under square linf 8/255: gr against baseline".
-    pub subject: String,
-    /// "higher", "lower", "no effect shown".
-    pub verdict: String,
-    /// The figures behind it, in words.
-    pub reason: String,
-    /// How to read it.
-    pub mark: Mark,
-}
+use tables::who;
 
 /// All of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -170,10 +110,6 @@ fn basis(report: &Report, extras: &Extras) -> String {
         data.path,
         counted(report.attack_keys().len(), "attack"),
     )
-}
-
-fn who(arm: &Arm) -> String {
-    format!("{}, seed {}", arm.name, arm.seed)
 }
 
 fn failed(attack: &AttackReport) -> Vec<String> {

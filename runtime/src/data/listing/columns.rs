@@ -1,6 +1,6 @@
 //! Which column of a list is what, by the names that are usual.
 
-use super::Asked;
+use super::asked::Asked;
 
 /// Columns with the pictures' paths, those with whole paths first.
 const PATH: [&str; 16] = [
@@ -80,6 +80,14 @@ const SUBSET: [&str; 9] = [
     "model",
     "manipulation_type",
 ];
+
+/// A line of the list.
+pub(super) struct Row {
+    /// Its number, from 1.
+    pub line: u64,
+    /// Its fields, in the order of the list's columns.
+    pub fields: csv::StringRecord,
+}
 
 /// The places of what was found.
 #[derive(Debug)]

@@ -1,9 +1,9 @@
 //! What the labels of a list mean: what they say in words, what the column's name says of 0
 //! and 1, what the pictures' folders agree on, or what the user says.
 
-use super::columns::{self, Columns};
+use super::asked::Asked;
+use super::columns::{self, Columns, Row};
 use super::places::Folded;
-use super::{Asked, Row};
 use crate::data::naming;
 use crate::sample::Label;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,11 +1,12 @@
 //! Where the pictures of a list lie: whose separators its paths have, which folder they start
 //! from, and what the folders say.
 
-use super::{Asked, Row};
+use super::asked::Asked;
+use super::columns::Row;
 use crate::data::folders::{Contradiction, Folders, Said};
 use crate::data::grouping::Place;
-use crate::data::layouts::Media;
 use crate::data::manifest::{ManifestError, Reach};
+use crate::data::media::Media;
 use crate::data::place;
 use crate::sample::{Sample, Split};
 use std::path::{Path, PathBuf};

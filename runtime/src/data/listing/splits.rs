@@ -2,9 +2,9 @@
 //! folders, or of the list's own name; else they are drawn. A column or folder that names
 //! splits for some pictures alone is never passed over.
 
-use super::columns::{self, Columns};
+use super::asked::Asked;
+use super::columns::{self, Columns, Row};
 use super::places::Folded;
-use super::{Asked, Row};
 use crate::data::division;
 use crate::data::manifest::ManifestError;
 use crate::data::naming::{self, SplitNames};

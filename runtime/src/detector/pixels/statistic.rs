@@ -2,23 +2,10 @@
 //! (its mean, its darkest or brightest value) and divided by a width of itself (a deviation,
 //! the distance from the darkest to the brightest) is the same at every scale and offset.
 
-use super::State;
+use super::state::{State, Statistic};
 
 /// Reductions that move with a picture's brightness.
 const LEVELS: [&str; 5] = ["ReduceMean", "ReduceMax", "ReduceMin", "GlobalAveragePool", "GlobalMaxPool"];
-
-/// What a number of a whole picture does when the picture is scaled and shifted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Statistic {
-    /// It is scaled and shifted likewise.
-    Level,
-    /// It is scaled likewise and does not see the shift.
-    Width,
-    /// One divided by a width.
-    Inverse,
-    /// Anything else.
-    Other,
-}
 
 /// What a reduction over the plane makes of `state`.
 pub(super) fn reduced(operator: &str, state: &State) -> Statistic {

@@ -1,24 +1,13 @@
 //! Which pictures a set of forgeries consists of: who is in which split, and whose face
 //! goes where.
 
+use super::order::{ForgedError, Method, Order, SplitBy};
 use super::subject::Subject;
-use super::{ForgedError, Method, Order};
 use crate::random::stream;
 use crate::sample::{Label, Split};
 use rand::seq::SliceRandom;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-
-/// Who is in which split.
-#[derive(Clone, Debug, PartialEq)]
-pub enum SplitBy {
-    /// As the data set says; where it says nothing, by the usual shares.
-    Kept,
-    /// Shares of the people in train, val and test.
-    Shares([f64; 3]),
-    /// As a list says.
-    People(BTreeMap<String, Split>),
-}
 
 impl SplitBy {
     /// The usual shares.

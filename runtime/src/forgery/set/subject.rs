@@ -1,6 +1,6 @@
 //! A photograph that can be used: cut to a square, with its face in it.
 
-use super::{Method, Order};
+use super::order::{Method, Order};
 use crate::data::picture::{self, PictureError};
 use crate::faces::face::{Landmarks, Window};
 use crate::forgery::FaceInPicture;

@@ -2,7 +2,7 @@
 //! whether it can be trusted.
 
 use super::super::numbers::{counted, difference, p_value};
-use super::{Answer, Mark};
+use super::parts::{Answer, Mark};
 use crate::metrics::paired::{FEWEST_GROUPS, Verdict};
 use crate::results::study::{BASELINE, Comparison, Report, attack_key};
 

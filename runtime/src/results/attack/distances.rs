@@ -1,7 +1,7 @@
 //! What a search for the shortest change over the threshold says of all radii at once: the
 //! distribution of the distances it found, and the success rate as the radius grows.
 
-use super::{SampleResult, attacked};
+use super::sample::{SampleResult, attacked};
 use crate::threat::{Norm, Threat};
 use serde::{Deserialize, Serialize};
 

@@ -73,7 +73,7 @@ impl Study {
     /// Says that it cannot be done.
     #[cfg(not(feature = "train"))]
     pub fn run(self) -> anyhow::Result<()> {
-        Err(super::no_training("study"))
+        Err(crate::failure::no_training("study"))
     }
 }
 
