@@ -221,7 +221,7 @@ impl<'a> Judging<'a> {
         }
         let findings = entries.iter().map(|entry| entry.finding).collect();
         let entries: Vec<Entry> = entries.into_iter().cloned().collect();
-        self.advance(subjects.len(), &entries);
+        self.advance_by_earlier(subjects.len(), &entries);
         Some(Judgement { report, samples, findings })
     }
 
@@ -259,10 +259,7 @@ impl<'a> Judging<'a> {
                 None => pending.push(subject),
             }
         }
-        self.advance(subjects.len(), &entries);
-        if let Ok(mut progress) = self.progress.lock() {
-            progress.queries_before = progress.queries;
-        }
+        self.advance_by_earlier(subjects.len(), &entries);
         if self.trial.deadline.is_some() {
             // Whatever is reached in time is then no first people or classes of a list.
             pending.sort_by_key(|subject| random::key(0, &["time budget".into(), subject.id.into()]));
@@ -543,6 +540,13 @@ impl<'a> Judging<'a> {
             Norm::L2 => distance.l2(),
         });
         [proposal.distance, turned].into_iter().flatten().min_by(f64::total_cmp)
+    }
+
+    /// Counts what an earlier run judged; its queries are no part of this one's pace.
+    fn advance_by_earlier(&self, total: usize, entries: &[Entry]) {
+        let queries = entries.iter().map(|entry| entry.result.queries).sum();
+        self.progress.lock().expect("no holder panics").queries_before = queries;
+        self.advance(total, entries);
     }
 
     fn advance(&self, total: usize, entries: &[Entry]) {

@@ -1,10 +1,13 @@
 //! Interrupted attacks, and the files that they go on with.
 
-use crate::attack_planted::{Planted, judged, ladder, linear, linf};
+use crate::attack_planted::{Planted, judged, ladder, linear, linf, on_trial};
 use crate::scripted::{best, settings, untimed};
+use dfrt_runtime::attack::judge::judge;
 use dfrt_runtime::attack::square::Square;
+use dfrt_runtime::attack::trial::{Progress, Subject, Trial};
 use dfrt_runtime::results::attack::SampleResult;
 use dfrt_runtime::results::attack::folder::AttackFolder;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 #[test]
@@ -49,6 +52,27 @@ fn an_interrupted_run_goes_on_as_if_it_never_was() {
         let read = |folder: &std::path::Path| std::fs::read(folder.join(&picture)).unwrap();
         assert_eq!(read(&out), read(&whole));
     }
+}
+
+#[test]
+fn what_an_earlier_run_asked_is_no_part_of_the_pace() {
+    let folder = tempfile::tempdir().unwrap();
+    let subjects = ladder(folder.path(), 2);
+    let (attack, out) = (Square::new(settings(9, 0)), folder.path().join("out"));
+    judged(&attack, &Planted(linear), &subjects[..2], linf(1), Some((&out, false))).unwrap();
+    let asked_now = |subjects: &[Subject]| {
+        let told = Mutex::new(Vec::new());
+        let progress = |at: Progress| told.lock().unwrap().push(at.queries - at.queries_before);
+        on_trial(linf(1), |trial| {
+            let trial = Trial { out: Some(&out), resume: true, progress: &progress, ..trial };
+            judge(&attack, &Planted(linear), subjects, &trial).unwrap();
+        });
+        told.into_inner().unwrap()
+    };
+    // More pictures than before; then all of them again, of which none is left to be attacked.
+    let more = asked_now(&subjects);
+    assert!(more[0] == 0 && more.last().unwrap() > &0, "{more:?}");
+    assert_eq!(asked_now(&subjects), [0]);
 }
 
 #[test]
