@@ -84,8 +84,8 @@ fn choose(
     if let (None, Some(metadata)) = (data, metadata) {
         warn_if_changed(&path, &manifest, metadata);
     }
-    output::passed_over(&format!("entries of {}", path.display()), &manifest.skipped, None);
-    output::ruled(&path.display().to_string(), &manifest.rules);
+    output::warn_skipped(&format!("entries of {}", path.display()), &manifest.skipped, None);
+    output::note_rules(&path.display().to_string(), &manifest.rules);
     let all = manifest.split(split);
     let what = format!("the {split} split of {}", path.display());
     let mut named = manifest.of_subsets(subsets)?.split(split);

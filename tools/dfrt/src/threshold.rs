@@ -2,7 +2,7 @@
 //! names none or another.
 
 use crate::output;
-use crate::place;
+use crate::paths;
 use crate::progress::Task;
 use anyhow::{Context, Result, bail};
 use dfrt_runtime::data::manifest::{Manifest, require_both_classes};
@@ -94,7 +94,7 @@ pub fn settle(
 fn chosen(oracle: &TractOracle, path: &Path, measured: &[&[Sample]]) -> Result<Threshold> {
     let shown = path.display();
     let manifest = Manifest::of(path)?;
-    output::ruled(&format!("{shown}"), &manifest.rules);
+    output::note_rules(&format!("{shown}"), &manifest.rules);
     let samples = manifest.split(Split::Val);
     if samples.is_empty() {
         require_both_classes(&manifest.samples, &format!("--threshold auto:{shown}"))?;
@@ -109,7 +109,7 @@ fn chosen(oracle: &TractOracle, path: &Path, measured: &[&[Sample]]) -> Result<T
     let (scores, skipped) =
         evaluate::score(oracle as &dyn Oracle, &samples, &|done, total| task.set(done, total, ""))?;
     drop(task);
-    output::passed_over("unreadable validation pictures", &skipped, None);
+    output::warn_skipped("unreadable validation pictures", &skipped, None);
     let threshold = Threshold::chosen(&scores, &shown.to_string(), Split::Val.name());
     threshold.ok_or_else(|| {
         anyhow::anyhow!("--threshold auto:{shown}: no threshold parts the classes: one of them is missing among the readable pictures, or a logit is NaN")
@@ -163,7 +163,7 @@ fn common(samples: &[Sample]) -> Result<PathBuf> {
 
 /// Where the picture really is, links followed; one that is missing is found missing later.
 fn real(path: &Path) -> Result<PathBuf> {
-    path.canonicalize().or_else(|_| place::absolute(path))
+    path.canonicalize().or_else(|_| paths::absolute(path))
 }
 
 /// Whether the group is more than the file's own name again.

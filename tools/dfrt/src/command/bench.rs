@@ -14,7 +14,7 @@ use super::options::options;
 use super::values::count;
 use super::values::trained::Work;
 use crate::output;
-use crate::place;
+use crate::paths;
 use anyhow::Result;
 use argh::FromArgs;
 use dfrt_runtime::storage;
@@ -149,7 +149,7 @@ pub struct Loading {
 }
 
 impl Bench {
-    /// Does it.
+    /// Runs the chosen benchmark.
     pub fn run(self) -> Result<()> {
         match self.command {
             Command::Model(command) => command.run(),
@@ -177,7 +177,7 @@ impl<'a> Destination<'a> {
     /// # Errors
     /// The file is there already or cannot be written.
     fn open(out: Option<&'a Path>, force: bool, json: bool) -> Result<Self> {
-        out.map_or(Ok(()), |out| place::file(out, force))?;
+        out.map_or(Ok(()), |out| paths::check_file(out, force))?;
         Ok(Self { out, json })
     }
 
@@ -186,6 +186,6 @@ impl<'a> Destination<'a> {
         if let Some(out) = self.out {
             storage::write(out, (serde_json::to_string_pretty(result)? + "\n").as_bytes())?;
         }
-        if self.json { output::json(result) } else { output::say(table()) }
+        if self.json { output::json(result) } else { output::print(table()) }
     }
 }

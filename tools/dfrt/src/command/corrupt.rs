@@ -6,7 +6,7 @@ use crate::dataset;
 use crate::lock;
 use crate::model;
 use crate::output::{self, Lines};
-use crate::place;
+use crate::paths;
 use crate::progress::Task;
 use crate::threshold;
 use anyhow::{Result, bail};
@@ -55,13 +55,13 @@ pub struct Corrupt {
 const OWN: [&str; 3] = ["corrupt.json", "corrupt.csv", "plots"];
 
 impl Corrupt {
-    /// Does it.
+    /// Measures the model on corrupted pictures; writes and prints the results.
     pub fn run(self) -> Result<()> {
         use_threads(self.threads)?;
         let model = Model::find(&self.model)?;
         let out = self.out.clone().unwrap_or_else(|| format!("{}-corrupt", model.stem()).into());
         let _lock = lock::of(&out)?;
-        if !self.force && !place::is_free(&out)? && OWN.iter().any(|name| out.join(name).exists()) {
+        if !self.force && !paths::is_free(&out)? && OWN.iter().any(|name| out.join(name).exists()) {
             bail!(
                 "{}: holds results already; choose another --out, or replace them with --force",
                 out.display()
@@ -92,12 +92,12 @@ impl Corrupt {
         let found = corrupted::measure(&oracle, &data.chosen, &subject, &kinds, &progress)?;
         drop(task);
         if self.force {
-            place::clear(&out, &OWN)?;
+            paths::remove(&out, &OWN)?;
         }
         let example = data.chosen.iter().find_map(|sample| picture::load(&sample.path, info.res).ok());
         report::corrupted::write(&out, &found, example.as_ref())?;
-        output::passed_over("unreadable pictures", &found.skipped, Some(&out.join("corrupt.json")));
-        if self.json { output::json(&found) } else { output::say(table(&found, &out)) }
+        output::warn_skipped("unreadable pictures", &found.skipped, Some(&out.join("corrupt.json")));
+        if self.json { output::json(&found) } else { output::print(table(&found, &out)) }
     }
 }
 

@@ -80,7 +80,7 @@ fn written(out: &Path, manifest: &Manifest) -> serde_json::Value {
 }
 
 impl Data {
-    /// Does it.
+    /// Runs the chosen command.
     pub fn run(self) -> Result<()> {
         match self.command {
             Command::Synth(command) => command.run(),

@@ -16,7 +16,7 @@ pub struct Devices {
 }
 
 impl Devices {
-    /// Does it.
+    /// Prints the GPUs that can train.
     #[cfg(feature = "train")]
     pub fn run(self) -> Result<()> {
         use crate::network;
@@ -27,9 +27,9 @@ impl Devices {
         if self.json {
             output::json(&devices)?;
         } else if devices.is_empty() {
-            output::say(device::GpuError::NoDevice)?;
+            output::print(device::GpuError::NoDevice)?;
         } else {
-            output::say(table(&devices))?;
+            output::print(table(&devices))?;
         }
         if let Some(used) = devices.iter().find(|device| device.default) {
             network::warn_if_software(used);
@@ -37,7 +37,7 @@ impl Devices {
         Ok(())
     }
 
-    /// Says that it cannot be done.
+    /// Fails: this build has no training.
     #[cfg(not(feature = "train"))]
     pub fn run(self) -> Result<()> {
         Err(super::no_training("devices"))

@@ -7,7 +7,7 @@ use super::values::Names;
 use crate::dataset;
 use crate::model;
 use crate::output::{self, Lines};
-use crate::place;
+use crate::paths;
 use crate::progress::Task;
 use crate::threshold;
 use anyhow::Result;
@@ -47,15 +47,15 @@ pub struct Eval {
 }
 
 impl Eval {
-    /// Does it.
+    /// Evaluates the model; writes and prints the metrics.
     pub fn run(self) -> Result<()> {
         use_threads(self.threads)?;
         if self.data.len() > 1 {
             return self.across();
         }
         if let Some(out) = &self.out {
-            place::file(out, self.force)?;
-            place::file(&scores_path(out), self.force)?;
+            paths::check_file(out, self.force)?;
+            paths::check_file(&scores_path(out), self.force)?;
         }
         let model = Model::find(&self.model)?;
         let mut oracle = TractOracle::new(model::load_as(&model, &self.asked())?);
@@ -70,7 +70,7 @@ impl Eval {
         if let Some(out) = &self.out {
             evaluation.write(out, &scores)?;
         }
-        output::passed_over("unreadable pictures", &evaluation.skipped, self.out.as_deref());
+        output::warn_skipped("unreadable pictures", &evaluation.skipped, self.out.as_deref());
         if self.fake_index.is_none() && upside_down(&evaluation) {
             output::note(
                 "note: the AUC is below one half: if the file's classes are fake, real, pass --fake-index 0",
@@ -79,7 +79,7 @@ impl Eval {
         if self.json {
             output::json(&evaluation)
         } else {
-            output::say(table(&evaluation, self.out.as_deref()))
+            output::print(table(&evaluation, self.out.as_deref()))
         }
     }
 }

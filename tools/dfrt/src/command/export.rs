@@ -34,7 +34,7 @@ pub struct Export {
 }
 
 impl Export {
-    /// Says that it cannot be done.
+    /// Fails: this build has no training.
     #[cfg(not(feature = "train"))]
     pub fn run(self) -> anyhow::Result<()> {
         Err(super::no_training("export"))

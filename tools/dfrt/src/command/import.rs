@@ -48,7 +48,7 @@ pub struct Import {
 }
 
 impl Import {
-    /// Says that it cannot be done.
+    /// Fails: this build has no training.
     #[cfg(not(feature = "train"))]
     pub fn run(self) -> anyhow::Result<()> {
         Err(super::no_training("import"))

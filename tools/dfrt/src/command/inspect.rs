@@ -27,12 +27,12 @@ pub struct Inspect {
 }
 
 impl Inspect {
-    /// Does it.
+    /// Prints how the file is read: each fact, and each open question with its answers.
     pub fn run(self) -> Result<()> {
         let model = Model::find(&self.model)?;
         let mut found = inspect::inspect(&model.onnx, &self.asked())?;
         found.path = model.given.display().to_string();
-        if self.json { output::json(&found) } else { output::say(words(&found)) }
+        if self.json { output::json(&found) } else { output::print(words(&found)) }
     }
 }
 

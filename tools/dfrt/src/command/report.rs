@@ -23,14 +23,14 @@ pub struct Report {
 }
 
 impl Report {
-    /// Does it.
+    /// Renders the report again and prints the paths of the files.
     pub fn run(self) -> Result<()> {
         let written = folder::render(&self.folder)?;
-        output::passed_over("parts of the report", &written.missing, None);
+        output::warn_skipped("parts of the report", &written.missing, None);
         if self.json {
             return output::json(&study::Report::read(&self.folder)?);
         }
         let files: Vec<_> = written.files.iter().map(|file| file.display().to_string()).collect();
-        output::say(files.join("\n"))
+        output::print(files.join("\n"))
     }
 }

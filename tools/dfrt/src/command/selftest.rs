@@ -32,7 +32,7 @@ struct Line {
 }
 
 impl Selftest {
-    /// Does it.
+    /// Runs the checks and prints the outcome of each.
     pub fn run(self) -> Result<()> {
         let mut lines = Vec::new();
         let wanted = |name: &str| self.only.as_ref().is_none_or(|part| name.contains(part.as_str()));
@@ -53,7 +53,7 @@ impl Selftest {
         if self.json {
             crate::output::json(&lines)?;
         } else {
-            crate::output::say(format!("{} passed, {failed} failed", lines.len() - failed))?;
+            crate::output::print(format!("{} passed, {failed} failed", lines.len() - failed))?;
         }
         if failed > 0 {
             anyhow::bail!(
@@ -72,7 +72,7 @@ impl Selftest {
                 (None, None) => format!("passed  {}", line.name),
             };
             // The count at the end is what the exit code stands on.
-            let _ = crate::output::say(what);
+            let _ = crate::output::print(what);
         }
         lines.push(line);
     }

@@ -70,7 +70,7 @@ pub struct Study {
 }
 
 impl Study {
-    /// Says that it cannot be done.
+    /// Fails: this build has no training.
     #[cfg(not(feature = "train"))]
     pub fn run(self) -> anyhow::Result<()> {
         Err(super::no_training("study"))
@@ -86,7 +86,7 @@ mod running {
     use crate::command::values::{List, Numbers};
     use crate::dataset;
     use crate::lock;
-    use crate::{conventions, failure, network, output, place, training};
+    use crate::{conventions, failure, network, output, paths, training};
     use anyhow::{Result, bail};
     use dfrt_runtime::differing::differing;
     use dfrt_runtime::results::study::CONFIG;
@@ -98,13 +98,13 @@ mod running {
     use dfrt_trainer::study::settings::StudySettings;
 
     impl Study {
-        /// Does it.
+        /// Runs or resumes the study; writes and prints its report.
         pub fn run(self) -> Result<()> {
             check_resume("study", self.resume, self.force)?;
             let mut settings = self.settings()?;
             settings.check().map_err(|error| failure::usage(format!("{error:#}")))?;
             let _lock = lock::of(&self.out)?;
-            if !self.resume && !self.force && !place::is_free(&self.out)? {
+            if !self.resume && !self.force && !paths::is_free(&self.out)? {
                 bail!(
                     "{}: exists already; pass --resume to go on with it, --force to replace it, or choose another --out",
                     self.out.display()
@@ -117,15 +117,15 @@ mod running {
             if self.force {
                 let arms = study::run_folders(&settings);
                 let own: Vec<&str> = study::OWN.into_iter().chain(arms.iter().map(String::as_str)).collect();
-                place::clear(&self.out, &own)?;
+                paths::remove(&self.out, &own)?;
             }
             let (report, written) = study.run(&mut Watch::default())?;
-            output::passed_over("parts of the report", &written.missing, None);
+            output::warn_skipped("parts of the report", &written.missing, None);
             if self.json {
                 return output::json(&report);
             }
-            output::say(table::table(&report))?;
-            output::say(format!("report: {}", self.out.join("report.html").display()))
+            output::print(table::table(&report))?;
+            output::print(format!("report: {}", self.out.join("report.html").display()))
         }
 
         /// An earlier study's settings, those of `--config`, or the defaults, with
@@ -198,10 +198,10 @@ mod running {
             put(&mut settings.gr.alpha, &self.alpha);
             let train = &mut settings.train;
             if let Some(data) = &self.data {
-                train.data = place::absolute(data)?;
+                train.data = paths::absolute(data)?;
             }
             if let Some(init) = &self.init {
-                train.init = Some(place::absolute(init)?);
+                train.init = Some(paths::absolute(init)?);
             }
             if let Some(arch) = self.arch {
                 arch.name.clone_into(&mut train.arch);

@@ -205,7 +205,7 @@ impl FromStr for SubsetWeight {
 }
 
 impl Train {
-    /// Says that it cannot be done.
+    /// Fails: this build has no training.
     #[cfg(not(feature = "train"))]
     pub fn run(self) -> anyhow::Result<()> {
         Err(super::no_training("train"))

@@ -87,7 +87,7 @@ impl Verify {
         Ok(verify::verify_with(folder, &TractOracle::new(detector))?)
     }
 
-    /// Does it.
+    /// Checks the folder again and prints every mismatch.
     pub fn run(self) -> Result<()> {
         let report = self.verified()?;
         if self.json {
@@ -100,7 +100,7 @@ impl Verify {
             lines.add("mismatches", report.mismatches.len().to_string());
             lines.add("too close to call", report.close.len().to_string());
             lines.add("unchecked", report.unchecked.len().to_string());
-            output::say(format!("{}\n{lines}", self.folder.display()))?;
+            output::print(format!("{}\n{lines}", self.folder.display()))?;
         }
         for line in report.mismatches.iter().chain(&report.close) {
             output::note(format!("  {line}"));

@@ -3,7 +3,7 @@
 
 use super::Attack;
 use crate::lock;
-use crate::place;
+use crate::paths;
 use crate::threshold;
 use anyhow::{Context, Result, bail};
 use dfrt_runtime::attack::Goal;
@@ -70,7 +70,7 @@ impl Attack {
 
     pub(super) fn clear(&self, out: &Path) -> Result<()> {
         let taken = self.taken(out);
-        place::clear(out, &taken.iter().map(String::as_str).collect::<Vec<_>>())?;
+        paths::remove(out, &taken.iter().map(String::as_str).collect::<Vec<_>>())?;
         match self.tape.as_deref().filter(|tape| tape.is_file()) {
             Some(tape) => {
                 std::fs::remove_file(tape).with_context(|| format!("{}: cannot be replaced", tape.display()))
@@ -84,7 +84,7 @@ impl Attack {
         if self.resume {
             return self.check_same(out);
         }
-        if self.force || place::is_free(out)? || self.taken(out).is_empty() {
+        if self.force || paths::is_free(out)? || self.taken(out).is_empty() {
             return Ok(());
         }
         bail!(

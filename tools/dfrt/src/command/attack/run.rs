@@ -39,7 +39,7 @@ struct Workbench<'a> {
 }
 
 impl Attack {
-    /// Does it.
+    /// Runs the attack at every radius; writes and prints the results.
     pub fn run(self) -> Result<()> {
         self.check()?;
         use_threads(self.threads)?;
@@ -85,8 +85,8 @@ impl Attack {
         let deadline = self.time_budget.map(|budget| Instant::now() + budget.0);
         let report = self.judged(bench, threat, out, deadline)?.report;
         warn_of_the_classes([&report]);
-        output::passed_over("unreadable pictures", &report.skipped, Some(&out.join("attack.json")));
-        if self.json { output::json(&report) } else { output::say(table::of_attack(&report, out)) }
+        output::warn_skipped("unreadable pictures", &report.skipped, Some(&out.join("attack.json")));
+        if self.json { output::json(&report) } else { output::print(table::of_attack(&report, out)) }
     }
 
     /// At every radius; the time is shared out evenly.
@@ -102,7 +102,7 @@ impl Attack {
             let judgement = self.judged(bench, threat, &folder, end.map(share))?;
             if place == 0 {
                 let skipped = &judgement.report.skipped;
-                output::passed_over("unreadable pictures", skipped, Some(&folder.join("attack.json")));
+                output::warn_skipped("unreadable pictures", skipped, Some(&folder.join("attack.json")));
             }
             reports.push(judgement.report);
             samples.push(judgement.samples);
@@ -110,7 +110,7 @@ impl Attack {
         warn_of_the_classes(&reports);
         let found = Sweep::of(reports);
         sweep::write(out, &found, &samples)?;
-        if self.json { output::json(&found) } else { output::say(table::of_sweep(&found, out)) }
+        if self.json { output::json(&found) } else { output::print(table::of_sweep(&found, out)) }
     }
 
     fn judged(

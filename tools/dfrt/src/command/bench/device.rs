@@ -7,7 +7,7 @@ use anyhow::Result;
 use dfrt_trainer::bench::ceilings::{self, Ceilings};
 
 impl Device {
-    /// Does it.
+    /// Measures the ceilings of the GPU; prints them and writes them to `--out`.
     pub fn run(self) -> Result<()> {
         let to = Destination::open(self.out.as_deref(), self.force, self.json)?;
         let ceilings = ceilings::measure(&*network::engine(self.device)?)?;

@@ -10,7 +10,7 @@ use dfrt_runtime::detector::session::TractOracle;
 use dfrt_runtime::detector::{self, bench};
 
 impl Model {
-    /// Does it.
+    /// Times the model, or Square on it; prints the result and writes it to `--out`.
     pub fn run(self) -> Result<()> {
         self.check()?;
         let to = Destination::open(self.out.as_deref(), self.force, self.json)?;

@@ -16,7 +16,7 @@ use std::fmt::Write as _;
 const NAMED: usize = 12;
 
 impl Train {
-    /// Does it.
+    /// Times training steps; prints the result and writes it to `--out`.
     pub fn run(self) -> Result<()> {
         let to = Destination::open(self.out.as_deref(), self.force, self.json)?;
         let usual = Training::default();

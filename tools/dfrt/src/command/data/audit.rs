@@ -3,7 +3,7 @@
 use crate::command::options::{options, use_threads};
 use crate::dataset;
 use crate::output::{self, Lines};
-use crate::place;
+use crate::paths;
 use crate::progress::Stages;
 use anyhow::{Context, Result, bail};
 use dfrt_runtime::audit::{self, Audit, Finding, Progress, Verdict};
@@ -41,15 +41,15 @@ pub struct AuditSet {
 const SHOWN: usize = 3;
 
 impl AuditSet {
-    /// Does it.
+    /// Audits the data set; prints the findings and writes them to `--out`.
     pub fn run(self) -> Result<()> {
         dataset::check_limit(self.limit)?;
         use_threads(self.threads)?;
         if let Some(out) = &self.out {
-            place::file(out, self.force)?;
+            paths::check_file(out, self.force)?;
         }
         let manifest = Manifest::of(&self.data)?;
-        output::ruled(&self.data.display().to_string(), &manifest.rules);
+        output::note_rules(&self.data.display().to_string(), &manifest.rules);
         let stages = Stages::default();
         let progress = |at: Progress| match at {
             Progress::Read { done, total } => stages.set("audited", done, total, ""),
@@ -65,7 +65,7 @@ impl AuditSet {
         if self.json {
             output::json(&found)?;
         } else {
-            output::say(self.table(&found))?;
+            output::print(self.table(&found))?;
         }
         self.judge(&found)
     }

@@ -6,7 +6,7 @@ use crate::command::values::count;
 use crate::failure;
 use crate::lock;
 use crate::output::{self, Lines};
-use crate::place;
+use crate::paths;
 use crate::progress::Stages;
 use anyhow::{Result, bail};
 use dfrt_runtime::data::layouts::{self, Media};
@@ -92,14 +92,14 @@ impl FromStr for Format {
 }
 
 impl Options {
-    /// Does it.
+    /// Extracts the face crops; writes them, their manifest and a summary.
     pub fn run(self) -> Result<()> {
         self.check()?;
         use_threads(self.threads)?;
         let _lock = lock::of(&self.out)?;
         let found = layouts::read(&self.folder, &self.layout.0, Media::Videos)?;
-        output::passed_over(&format!("entries of {}", self.folder.display()), &found.skipped, None);
-        output::ruled(&self.folder.display().to_string(), &found.rules);
+        output::warn_skipped(&format!("entries of {}", self.folder.display()), &found.skipped, None);
+        output::note_rules(&self.folder.display().to_string(), &found.rules);
         let videos = match self.limit {
             Some(limit) => manifest::Split::ALL
                 .iter()
@@ -123,12 +123,12 @@ impl Options {
         };
         let extracted = extracted(&job)?;
         let summary = self.out.join(SUMMARY);
-        output::passed_over("videos", &extracted.skipped, Some(&summary));
-        output::ruled(&self.folder.display().to_string(), &self.assumed(&extracted));
+        output::warn_skipped("videos", &extracted.skipped, Some(&summary));
+        output::note_rules(&self.folder.display().to_string(), &self.assumed(&extracted));
         if self.json {
             return output::json(&extracted);
         }
-        output::say(self.table(&extracted))
+        output::print(self.table(&extracted))
     }
 
     fn check(&self) -> Result<()> {
@@ -170,7 +170,7 @@ impl Options {
     /// Makes sure that nobody's files are in the way.
     fn prepare(&self) -> Result<()> {
         let out = self.out.display();
-        if place::is_free(&self.out)? {
+        if paths::is_free(&self.out)? {
             return Ok(());
         }
         if !self.out.join(JOURNAL).is_file() {
@@ -178,7 +178,7 @@ impl Options {
         }
         if self.force {
             video::forget(&self.out)?;
-            return place::clear(&self.out, &[MANIFEST, SUMMARY]);
+            return paths::remove(&self.out, &[MANIFEST, SUMMARY]);
         }
         if !self.resume {
             bail!("{out}: an extraction was begun there; go on with --resume, or begin anew with --force");

@@ -2,7 +2,7 @@
 
 use crate::command::options::{options, use_threads};
 use crate::output;
-use crate::place;
+use crate::paths;
 use crate::progress::Task;
 use anyhow::{Context, Result, bail};
 use dfrt_runtime::data::grouping::Grouping;
@@ -40,11 +40,11 @@ pub struct Faces {
 }
 
 impl Faces {
-    /// Does it.
+    /// Finds the largest face of each photograph and writes the boxes.
     pub fn run(self) -> Result<()> {
         use_threads(self.threads)?;
         let out = self.out.clone().unwrap_or_else(|| self.folder.join(BOXES));
-        place::file(&out, self.force)?;
+        paths::check_file(&out, self.force)?;
         // Class, split and group are nobody's business here.
         let all = Flat { label: Label::Real, split: Split::Train, subset: String::new() };
         let choices = Choices { grouping: Grouping::File, ..Choices::of(Media::Pictures) };
@@ -72,7 +72,7 @@ impl Faces {
         let (faces, skipped): (Vec<_>, Vec<_>) = found.into_iter().partition(Result::is_ok);
         let faces: Vec<(String, FaceBox)> = faces.into_iter().flatten().collect();
         let skipped: Vec<String> = skipped.into_iter().filter_map(Result::err).collect();
-        output::passed_over("photographs", &skipped, None);
+        output::warn_skipped("photographs", &skipped, None);
         if faces.is_empty() {
             bail!("{}: no face is found in any of {} photographs", self.folder.display(), photographs.len());
         }
@@ -81,7 +81,7 @@ impl Faces {
             let said = json!({ "boxes": out, "faces": faces.len(), "skipped": skipped.len(), "skipped_files": skipped });
             return output::json(&said);
         }
-        output::say(format!(
+        output::print(format!(
             "{} faces in {} photographs, written to {}",
             faces.len(),
             photographs.len(),

@@ -61,7 +61,7 @@ pub struct Forge {
 }
 
 impl Forge {
-    /// Does it.
+    /// Makes the fakes and writes the data set.
     pub fn run(self) -> Result<()> {
         let order = self.order()?;
         order.check().map_err(failure::usage)?;
@@ -70,7 +70,7 @@ impl Forge {
             Ok(order.make(&self.photos, out, &|done, total| task.set(done, total, ""))?)
         })?;
         let pictures = replace::count_pictures(&forged.summary);
-        output::passed_over(&format!("files of {}", self.photos.display()), &forged.passed_over, None);
+        output::warn_skipped(&format!("files of {}", self.photos.display()), &forged.passed_over, None);
         if self.json {
             return output::json(&json!({
                 "out": self.out,
@@ -81,7 +81,7 @@ impl Forge {
                 "skipped_files": forged.passed_over,
             }));
         }
-        output::say(format!("{}{pictures} pictures in {}/", forged.summary, self.out.display()))
+        output::print(format!("{}{pictures} pictures in {}/", forged.summary, self.out.display()))
     }
 
     fn order(&self) -> Result<Order> {

@@ -5,7 +5,7 @@ use crate::command::options::options;
 use crate::command::values::Names;
 use crate::failure::usage;
 use crate::output;
-use crate::place;
+use crate::paths;
 use anyhow::{Context, Result};
 use dfrt_runtime::data::grouping::Grouping;
 use dfrt_runtime::data::layouts::flat::Flat;
@@ -85,18 +85,18 @@ pub struct Index {
 }
 
 impl Index {
-    /// Does it.
+    /// Reads the folder or list and writes its manifest.
     pub fn run(self) -> Result<()> {
-        place::file(&self.out, self.force)?;
+        paths::check_file(&self.out, self.force)?;
         let mut manifest = self.read()?;
         let names = Names::all(&self.subsets);
         if !names.is_empty() {
             manifest = manifest.only(&names).with_context(|| format!("--subsets {}", names.join(",")))?;
         }
         let all = self.out.with_extension("skipped.txt");
-        let all = (manifest.skipped.len() > output::LISTED).then_some(all);
+        let all = (manifest.skipped.len() > output::MAX_LISTED).then_some(all);
         if let Some(all) = &all {
-            place::file(all, self.force)?;
+            paths::check_file(all, self.force)?;
         }
         manifest.write(&self.out)?;
         if let Some(all) = &all {
@@ -199,19 +199,19 @@ impl Index {
                 "--label and --layout exclude each other: with --label the folder has no layout",
             ));
         }
-        let name = place::absolute(&self.folder)?.file_name().map(|name| name.to_string_lossy().into_owned());
+        let name = paths::absolute(&self.folder)?.file_name().map(|name| name.to_string_lossy().into_owned());
         let subset = self.subset.clone().or(name).unwrap_or_else(|| label.to_string());
         let flat = Flat { label, split: self.split.unwrap_or(Split::Test), subset };
         Ok(flat.read(&self.folder, &self.choices())?)
     }
 
     fn tell(&self, manifest: &Manifest, all: Option<&Path>) -> Result<()> {
-        output::passed_over(&format!("entries of {}", self.folder.display()), &manifest.skipped, all);
-        output::ruled(&self.folder.display().to_string(), &manifest.rules);
+        output::warn_skipped(&format!("entries of {}", self.folder.display()), &manifest.skipped, all);
+        output::note_rules(&self.folder.display().to_string(), &manifest.rules);
         let summary = manifest.summary();
         if self.json {
             return output::json(&super::written(&self.out, manifest));
         }
-        output::say(format!("{summary}{} pictures in {}", manifest.samples.len(), self.out.display()))
+        output::print(format!("{summary}{} pictures in {}", manifest.samples.len(), self.out.display()))
     }
 }

@@ -3,7 +3,7 @@
 use crate::command::options::options;
 use crate::failure;
 use crate::output;
-use crate::place;
+use crate::paths;
 use anyhow::{Result, bail};
 use dfrt_runtime::data::manifest::Manifest;
 use dfrt_runtime::sample::Sample;
@@ -33,28 +33,28 @@ pub struct Join {
 }
 
 impl Join {
-    /// Does it.
+    /// Joins the data sets and writes one manifest.
     pub fn run(self) -> Result<()> {
         if self.data.is_empty() {
             return Err(failure::usage("no data set is named; give manifests or folders to join"));
         }
-        place::file(&self.out, self.force)?;
+        paths::check_file(&self.out, self.force)?;
         let (mut samples, mut skipped) = (Vec::new(), Vec::new());
         for given in &self.data {
             let Named { name, path } = given;
             let data = Manifest::of(path)?;
-            output::ruled(&path.display().to_string(), &data.rules);
+            output::note_rules(&path.display().to_string(), &data.rules);
             skipped.extend(data.skipped.iter().map(|line| format!("{}: {line}", path.display())));
             samples.extend(data.samples.into_iter().map(|sample| prefixed(sample, name.as_deref())));
         }
         let manifest = Manifest::new(distinct(samples)?, skipped);
         manifest.write(&self.out)?;
-        output::passed_over("entries", &manifest.skipped, None);
+        output::warn_skipped("entries", &manifest.skipped, None);
         let summary = manifest.summary();
         if self.json {
             return output::json(&super::written(&self.out, &manifest));
         }
-        output::say(format!("{summary}{} pictures in {}", manifest.samples.len(), self.out.display()))
+        output::print(format!("{summary}{} pictures in {}", manifest.samples.len(), self.out.display()))
     }
 }
 
@@ -94,7 +94,7 @@ fn distinct(samples: Vec<Sample>) -> Result<Vec<Sample>> {
     let mut places: HashMap<PathBuf, usize> = HashMap::new();
     let mut kept: Vec<Sample> = Vec::with_capacity(samples.len());
     for sample in samples {
-        let whole = place::absolute(&sample.path)?;
+        let whole = paths::absolute(&sample.path)?;
         match places.get(&whole).map(|&place| &kept[place]) {
             Some(earlier) if (earlier.label, earlier.split) != (sample.label, sample.split) => bail!(
                 "{}: is {} in {} in one data set and {} in {} in another; correct one of them",

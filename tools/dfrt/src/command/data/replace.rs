@@ -1,7 +1,7 @@
 //! Data sets that replace an earlier one only when they are whole.
 
 use crate::lock;
-use crate::place;
+use crate::paths;
 use anyhow::{Context, Result, bail};
 use dfrt_runtime::data::manifest::Summary;
 use dfrt_runtime::sample::{Label, Split};
@@ -22,7 +22,7 @@ pub fn fill_or_replace<T>(
 ) -> Result<T> {
     let shown = out.display();
     let _lock = lock::beside(out)?;
-    if place::is_free(out)? {
+    if paths::is_free(out)? {
         return make(out);
     }
     if !force {
@@ -38,11 +38,11 @@ pub fn fill_or_replace<T>(
             );
         }
     }
-    let whole = place::absolute(out)?;
+    let whole = paths::absolute(out)?;
     let name = whole.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let beside = whole.with_file_name(format!(".{name}.new"));
     let made = make(&beside)?;
-    place::clear(out, parts)?;
+    paths::remove(out, parts)?;
     std::fs::remove_dir(out).and_then(|()| std::fs::rename(&beside, &whole)).with_context(|| {
         format!("{}: cannot be replaced; the new set is in {}", whole.display(), beside.display())
     })?;

@@ -6,7 +6,7 @@ use crate::dataset;
 use crate::failure;
 use crate::model;
 use crate::output;
-use crate::place;
+use crate::paths;
 use crate::threshold;
 use anyhow::Result;
 use dfrt_runtime::detector::model::Model;
@@ -43,7 +43,7 @@ impl Eval {
             if let Some(out) = &self.out {
                 write_scores(&scores_path(out, index), &scores)?;
             }
-            output::passed_over("unreadable pictures", &evaluation.skipped, self.out.as_deref());
+            output::warn_skipped("unreadable pictures", &evaluation.skipped, self.out.as_deref());
             evaluations.push(evaluation);
         }
         let detector = oracle.detector();
@@ -57,7 +57,7 @@ impl Eval {
             storage::write(&table_path(out), &tables::across(&cross))?;
             json::write(out, &cross)?;
         }
-        if self.json { output::json(&cross) } else { output::say(self.table(&cross)) }
+        if self.json { output::json(&cross) } else { output::print(self.table(&cross)) }
     }
 
     fn make_room(&self, out: &Path) -> Result<()> {
@@ -68,7 +68,7 @@ impl Eval {
             )));
         }
         let scores = (0..self.data.len()).map(|index| scores_path(out, index));
-        scores.chain([out.to_owned(), table_path(out)]).try_for_each(|path| place::file(&path, self.force))
+        scores.chain([out.to_owned(), table_path(out)]).try_for_each(|path| paths::check_file(&path, self.force))
     }
 
     fn table(&self, cross: &CrossEvaluation) -> String {

@@ -6,7 +6,7 @@ use crate::conventions;
 use crate::failure;
 use crate::lock;
 use crate::output::{self, Lines};
-use crate::place;
+use crate::paths;
 use anyhow::{Result, bail};
 use dfrt_trainer::model::arch::Architecture;
 use dfrt_trainer::model::import::{Choices, Source};
@@ -14,10 +14,10 @@ use dfrt_trainer::train::adoption::{self, Adoption};
 use dfrt_trainer::train::settings::Settings;
 
 impl Import {
-    /// Does it.
+    /// Reads the weights and writes the RUN.
     pub fn run(self) -> Result<()> {
         let _lock = lock::of(&self.out)?;
-        if !self.force && !place::is_free(&self.out)? {
+        if !self.force && !paths::is_free(&self.out)? {
             bail!(
                 "{}: exists already; pass --force to replace it, or choose another --out",
                 self.out.display()
@@ -31,9 +31,9 @@ impl Import {
         settings.check().map_err(failure::usage)?;
         let imported = source.weights(&settings.graph()?, settings.seed)?;
         if self.force {
-            place::clear(&self.out, &RUN_FILES)?;
+            paths::remove(&self.out, &RUN_FILES)?;
         }
-        place::sweep(&self.out)?;
+        paths::remove_partial_files(&self.out)?;
         let adoption = adoption::adopt(&settings, &source, &imported, self.threshold, &self.out)?;
         if imported.head_name.is_none() {
             output::note("note: the last layer is fresh: train before you trust a logit");
@@ -54,7 +54,7 @@ impl Import {
             arch: arch.name.to_owned(),
             res: self.res.or(told).unwrap_or(arch.res),
             data: self.data.as_deref().map(place::absolute).transpose()?.unwrap_or_default(),
-            init: Some(place::absolute(&self.file)?),
+            init: Some(paths::absolute(&self.file)?),
             checkpoint: choices,
             seed: self.seed,
             conventions: self.conventions(arch.name)?,
@@ -71,6 +71,6 @@ impl Import {
         lines.add("parameters", output::thousands(adoption.parameters as u64));
         lines.add("threshold", format!("{:.4}", adoption.threshold));
         lines.add("next", format!("dfrt eval --model {} --data DATA", self.out.display()));
-        output::say(format!("{} ({}, {} px)\n{lines}", self.out.display(), adoption.arch, adoption.res))
+        output::print(format!("{} ({}, {} px)\n{lines}", self.out.display(), adoption.arch, adoption.res))
     }
 }

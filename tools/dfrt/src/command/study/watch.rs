@@ -25,7 +25,7 @@ impl Observer for Watch {
     }
 
     fn trained(&mut self, skipped: &[String], summary: &Path) {
-        output::passed_over("files", skipped, Some(summary));
+        output::warn_skipped("files", skipped, Some(summary));
     }
 
     fn evaluated(&mut self, done: usize, total: usize) {

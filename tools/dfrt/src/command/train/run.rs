@@ -7,7 +7,7 @@ use crate::failure;
 use crate::lock;
 use crate::network;
 use crate::output::{self, Lines};
-use crate::place;
+use crate::paths;
 use crate::training::{self, Watch};
 use anyhow::{Result, bail};
 use dfrt_runtime::results::run::Outcome;
@@ -20,7 +20,7 @@ use dfrt_trainer::train::settings::Settings;
 use std::path::Path;
 
 impl Train {
-    /// Does it.
+    /// Trains the detector and writes the RUN.
     pub fn run(self) -> Result<()> {
         check_resume("train", self.resume, self.force)?;
         let _lock = lock::of(&self.out)?;
@@ -39,9 +39,9 @@ impl Train {
             training::fit(&mut settings, self.batch == Some(Batch::Auto), &engine)?;
         }
         if self.force {
-            place::clear(&self.out, &RUN_FILES)?;
+            paths::remove(&self.out, &RUN_FILES)?;
         }
-        place::sweep(&self.out)?;
+        paths::remove_partial_files(&self.out)?;
         // A run that was killed before its first checkpoint begins anew.
         let resume = self.resume && self.out.join(files::LAST).exists();
         let mut watch = Watch::new(settings.epochs);
@@ -52,7 +52,7 @@ impl Train {
 
     /// The settings of a new run.
     fn begun(&self) -> Result<Settings> {
-        if !self.force && !place::is_free(&self.out)? {
+        if !self.force && !paths::is_free(&self.out)? {
             bail!(
                 "{}: exists already; pass --resume to go on with it, --force to replace it, or choose another --out",
                 self.out.display()
@@ -102,7 +102,7 @@ impl Train {
 
     fn tell(&self, outcome: &Outcome) -> Result<()> {
         let all = self.out.join(files::SUMMARY);
-        output::passed_over("files", &outcome.skipped, Some(&all));
+        output::warn_skipped("files", &outcome.skipped, Some(&all));
         if self.json {
             return output::json(outcome);
         }
@@ -115,7 +115,7 @@ impl Train {
         lines.add("parameters", output::thousands(outcome.parameters as u64));
         lines.add("device", outcome.device.clone());
         lines.add("next", format!("dfrt attack --model {} --method square", self.out.display()));
-        output::say(format!("{} ({}, {} px)\n{lines}", self.out.display(), outcome.arch, outcome.res))
+        output::print(format!("{} ({}, {} px)\n{lines}", self.out.display(), outcome.arch, outcome.res))
     }
 }
 

@@ -5,7 +5,7 @@ use crate::command::values::Names;
 use crate::conventions;
 use crate::failure;
 use crate::output;
-use crate::place;
+use crate::paths;
 use anyhow::Result;
 use dfrt_trainer::model::import::Choices;
 use dfrt_trainer::train::settings::Settings;
@@ -25,7 +25,7 @@ impl Train {
     /// The network and the weights that it starts from.
     fn apply_network(&self, settings: &mut Settings) -> Result<()> {
         if let Some(init) = &self.init {
-            settings.init = Some(place::absolute(init)?);
+            settings.init = Some(paths::absolute(init)?);
         }
         if let Some(arch) = self.arch {
             arch.name.clone_into(&mut settings.arch);
@@ -49,10 +49,10 @@ impl Train {
     /// What is trained on, and how much each part of it weighs.
     fn apply_pictures(&self, settings: &mut Settings) -> Result<()> {
         if let Some(data) = &self.data {
-            settings.data = place::absolute(data)?;
+            settings.data = paths::absolute(data)?;
         }
         if let Some(cache) = &self.cache {
-            settings.cache = Some(place::absolute(cache)?);
+            settings.cache = Some(paths::absolute(cache)?);
         }
         settings.limit = self.limit.or(settings.limit);
         let named = Names::all(&self.train_subsets);
