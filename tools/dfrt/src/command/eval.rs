@@ -65,7 +65,7 @@ impl Eval {
         let subsets = Names::all(&self.test_subsets);
         let data = dataset::open_subsets(data, metadata, split, &subsets, self.limit)?;
         model::check_classes(&model, oracle.detector(), &[&data.chosen])?;
-        threshold::settle(&mut oracle, &model, self.threshold.as_ref(), &[&data.chosen])?;
+        threshold::apply(&mut oracle, &model, self.threshold.as_ref(), &[&data.chosen])?;
         let (evaluation, scores) = evaluate(&model, &oracle, &data)?;
         if let Some(out) = &self.out {
             evaluation.write(out, &scores)?;

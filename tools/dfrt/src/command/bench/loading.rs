@@ -32,7 +32,7 @@ impl Loading {
             None => Allowance::of_this_process(),
         };
         let bench = loading::measure(&settings, allowance)?;
-        to.tell(&bench, || text(&bench))
+        to.write(&bench, || text(&bench))
     }
 }
 

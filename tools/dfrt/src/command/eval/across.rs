@@ -35,7 +35,7 @@ impl Eval {
         let data = self.data.iter().map(open).collect::<Result<Vec<_>>>()?;
         let measured: Vec<&[Sample]> = data.iter().map(|data| &data.chosen[..]).collect();
         model::check_classes(&model, oracle.detector(), &measured)?;
-        threshold::settle(&mut oracle, &model, self.threshold.as_ref(), &measured)?;
+        threshold::apply(&mut oracle, &model, self.threshold.as_ref(), &measured)?;
         let mut evaluations = Vec::with_capacity(data.len());
         for (index, data) in data.iter().enumerate() {
             output::note(format!("== {}", data.name));
