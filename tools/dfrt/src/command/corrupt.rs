@@ -67,7 +67,7 @@ impl Corrupt {
                 out.display()
             );
         }
-        let mut oracle = TractOracle::new(model::load_as(&model, &self.asked())?);
+        let mut oracle = TractOracle::new(model::load_as(&model, &self.reading())?);
         let metadata = oracle.detector().metadata();
         let split = self.split.or(metadata.and_then(|known| known.split)).unwrap_or(Split::Test);
         let data = dataset::open_subsets(self.data.as_deref(), metadata, split, &[], self.limit)?;

@@ -1,4 +1,4 @@
-//! `dfrt data`: data sets on a disk, a file a subcommand.
+//! `dfrt data`: data sets on a disk, one file for each subcommand.
 
 mod audit;
 mod extract;
@@ -66,8 +66,8 @@ impl FromStr for LayoutName {
     }
 }
 
-/// What is said of a manifest that has been written to `out`.
-fn written(out: &Path, manifest: &Manifest) -> serde_json::Value {
+/// The JSON that describes the manifest `manifest`, written to `out`.
+fn description(out: &Path, manifest: &Manifest) -> serde_json::Value {
     json!({
         "manifest": out,
         "pictures": manifest.samples.len(),

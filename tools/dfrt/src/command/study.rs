@@ -144,7 +144,7 @@ mod running {
             }
             if let Some(init) = settings.train.init.clone() {
                 let source = Source::open(&init, &settings.train.checkpoint)?;
-                conventions::settle(&mut settings.train, &source)?;
+                conventions::resolve(&mut settings.train, &source)?;
             }
             if self.resume && earlier.exists() {
                 let begun = StudySettings::read(&earlier)?;
@@ -220,8 +220,8 @@ mod running {
                     "--key, --prefix and --new-head are of the file of --init, which is missing",
                 ));
             }
-            conventions::choose(&mut train.checkpoint, choices)?;
-            let asked = conventions::asked(&train.arch, self.family, Conventions::default())?;
+            conventions::merge_choices(&mut train.checkpoint, choices)?;
+            let asked = conventions::from_options(&train.arch, self.family, Conventions::default())?;
             train.conventions = asked.or(train.conventions);
             put(&mut train.res, &self.res);
             put(&mut train.epochs, &self.epochs);

@@ -46,7 +46,7 @@ impl Attack {
         let model = Model::find(&self.model)?;
         // A folder that the user names is locked before any work; the default one needs the model.
         let locked = self.out.as_deref().map(|out| self.lock_folder(out)).transpose()?;
-        let detector = model::load_as(&model, &self.asked())?;
+        let detector = model::load_as(&model, &self.reading())?;
         let threats = radius::threats(&self.eps.0, self.norm, detector.info().res)?;
         let out = self.out.clone().unwrap_or_else(|| self.default_folder(&model, &threats));
         let _lock = locked.map_or_else(|| self.lock_folder(&out), Ok)?;

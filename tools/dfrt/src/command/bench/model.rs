@@ -35,14 +35,14 @@ impl Model {
         let found = detector::model::Model::find(&self.model)?;
         let [threads, batch, runs] = [(self.threads, 1), (self.batch, 1), (self.runs, 100)]
             .map(|(given, usual)| given.unwrap_or(usual));
-        let bench = bench::bench_as(&found.onnx, &self.asked(), threads, batch, runs)?;
+        let bench = bench::bench_as(&found.onnx, &self.reading(), threads, batch, runs)?;
         to.write(&bench, || format!("{} on {}\n{}", found.given.display(), bench.cpu, table(&bench)))
     }
 
     /// Times Square on the model.
     fn time_square(&self, to: &Destination<'_>) -> Result<()> {
         let found = detector::model::Model::find(&self.model)?;
-        let oracle = TractOracle::new(model::load_as(&found, &self.asked())?);
+        let oracle = TractOracle::new(model::load_as(&found, &self.reading())?);
         let processors = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let threads = self.threads.unwrap_or_else(processors);
         let bench = search::bench(&oracle, threads, self.queries.unwrap_or(100))?;

@@ -1,4 +1,4 @@
-//! `dfrt data audit`: what about a data set would make a detector's figures wrong.
+//! `dfrt data audit`: faults of a data set that would make a detector's figures wrong.
 
 use crate::command::options::{options, use_threads};
 use crate::dataset;
@@ -30,15 +30,15 @@ pub struct AuditSet {
     #[argh(option)]
     out: Option<PathBuf>,
     force, json,
-    /// fail where there is a leak or an error
+    /// fail if there is a leak or an error
     #[argh(switch)]
     strict: bool,
     limit, threads,
 }
 }
 
-/// Paths shown of a finding.
-const SHOWN: usize = 3;
+/// The most cases of a finding that the table lists.
+const LISTED_CASES: usize = 3;
 
 impl AuditSet {
     /// Audits the data set; prints the findings and writes them to `--out`.
@@ -67,15 +67,16 @@ impl AuditSet {
         } else {
             output::print(self.table(&found))?;
         }
-        self.judge(&found)
+        self.check_strict(&found)
     }
 
-    fn judge(&self, found: &Audit) -> Result<()> {
+    /// Fails with `--strict` if there is a leak or an error.
+    fn check_strict(&self, found: &Audit) -> Result<()> {
         let grave: Vec<String> =
             found.grave().map(|finding| format!("{} ({})", finding.check, finding.verdict)).collect();
         if self.strict && !grave.is_empty() {
             bail!(
-                "{}: not sound: {}; do what the audit says about them, or leave out --strict",
+                "{}: has faults: {}; follow the advice of the audit, or leave out --strict",
                 self.data.display(),
                 grave.join(", ")
             );
@@ -112,16 +113,16 @@ impl AuditSet {
     }
 }
 
-/// What is to be done about a finding, and its first cases.
+/// The advice about a finding, and its first cases.
 fn to_do(finding: &Finding) -> String {
     let mut text = format!("  {}: {}", finding.check, finding.advice.as_deref().unwrap_or("see above"));
-    for case in finding.cases.iter().take(SHOWN) {
+    for case in finding.cases.iter().take(LISTED_CASES) {
         let paths = case.paths.join(", ");
         let gap = if paths.is_empty() { "" } else { ": " };
         text += &format!("\n    {paths}{gap}{}", case.note);
     }
-    if finding.cases.len() > SHOWN {
-        text += &format!("\n    and {} more", finding.cases.len() - SHOWN);
+    if finding.cases.len() > LISTED_CASES {
+        text += &format!("\n    and {} more", finding.cases.len() - LISTED_CASES);
     }
     text
 }

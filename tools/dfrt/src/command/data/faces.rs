@@ -1,4 +1,4 @@
-//! `dfrt data faces`: where the faces are in photographs that come without landmarks.
+//! `dfrt data faces`: finds the faces in photographs that have no landmarks.
 
 use crate::command::options::{options, use_threads};
 use crate::output;
@@ -45,7 +45,7 @@ impl Faces {
         use_threads(self.threads)?;
         let out = self.out.clone().unwrap_or_else(|| self.folder.join(BOXES));
         paths::check_file(&out, self.force)?;
-        // Class, split and group are nobody's business here.
+        // Class, split and group are not used.
         let all = Flat { label: Label::Real, split: Split::Train, subset: String::new() };
         let choices = Choices { grouping: Grouping::File, ..Choices::of(Media::Pictures) };
         let photographs = all.read(&self.folder, &choices)?.samples;
@@ -78,8 +78,8 @@ impl Faces {
         }
         storage::write(&out, &table(&faces)?)?;
         if self.json {
-            let said = json!({ "boxes": out, "faces": faces.len(), "skipped": skipped.len(), "skipped_files": skipped });
-            return output::json(&said);
+            let result = json!({ "boxes": out, "faces": faces.len(), "skipped": skipped.len(), "skipped_files": skipped });
+            return output::json(&result);
         }
         output::print(format!(
             "{} faces in {} photographs, written to {}",
@@ -96,5 +96,5 @@ fn table(faces: &[(String, FaceBox)]) -> Result<Vec<u8>> {
     for (name, FaceBox { left, top, right, bottom }) in faces {
         table.serialize((name, left, top, right, bottom))?;
     }
-    table.into_inner().context("boxes.csv cannot be put together")
+    table.into_inner().context("boxes.csv cannot be made")
 }

@@ -1,4 +1,4 @@
-//! `dfrt data join`: several data sets as one manifest.
+//! `dfrt data join`: joins several data sets in one manifest.
 
 use crate::command::options::options;
 use crate::failure;
@@ -18,11 +18,11 @@ options! {
     name = "join",
     example = "{command_name} london.csv diffusion.csv --out unseen.csv\n\
     {command_name} ffpp=ffpp.csv celeb=Celeb-DF-v2 --out both.csv",
-    note = "NAME=DATA puts NAME/ before the subsets, groups and people of DATA, so that what two data sets \
-    call alike stays apart; without a name equal groups and people are the same ones."
+    note = "NAME=DATA puts NAME/ before the subsets, groups and people of DATA, so that equal names in two data \
+    sets stay different; without a NAME equal groups and people are the same."
 )]
 pub struct Join {
-    /// manifests or folders, each with a name before it or none: NAME=DATA
+    /// manifests or folders, each optionally with a name before it: NAME=DATA
     #[argh(positional)]
     data: Vec<Named>,
     /// manifest to write
@@ -52,13 +52,13 @@ impl Join {
         output::warn_skipped("entries", &manifest.skipped, None);
         let summary = manifest.summary();
         if self.json {
-            return output::json(&super::written(&self.out, &manifest));
+            return output::json(&super::description(&self.out, &manifest));
         }
         output::print(format!("{summary}{} pictures in {}", manifest.samples.len(), self.out.display()))
     }
 }
 
-/// A data set with the name before the first `=`, unless the whole is a path that exists.
+/// A data set and the name before the first `=`. If a path with the `=` exists, there is no name.
 struct Named {
     name: Option<String>,
     path: PathBuf,
@@ -68,12 +68,12 @@ impl FromStr for Named {
     type Err = Infallible;
 
     fn from_str(given: &str) -> Result<Self, Infallible> {
-        let whole = PathBuf::from(given);
+        let all = PathBuf::from(given);
         Ok(match given.split_once('=') {
-            Some((name, path)) if !whole.exists() && !name.is_empty() => {
+            Some((name, path)) if !all.exists() && !name.is_empty() => {
                 Self { name: Some(name.to_owned()), path: path.into() }
             }
-            _ => Self { name: None, path: whole },
+            _ => Self { name: None, path: all },
         })
     }
 }
@@ -89,16 +89,19 @@ fn prefixed(sample: Sample, name: Option<&str>) -> Sample {
     }
 }
 
-/// Each picture once.
+/// Every picture once.
+///
+/// # Errors
+/// A picture with different labels or splits in two data sets.
 fn distinct(samples: Vec<Sample>) -> Result<Vec<Sample>> {
     let mut places: HashMap<PathBuf, usize> = HashMap::new();
     let mut kept: Vec<Sample> = Vec::with_capacity(samples.len());
     for sample in samples {
-        let whole = paths::absolute(&sample.path)?;
-        match places.get(&whole).map(|&place| &kept[place]) {
+        let absolute = paths::absolute(&sample.path)?;
+        match places.get(&absolute).map(|&place| &kept[place]) {
             Some(earlier) if (earlier.label, earlier.split) != (sample.label, sample.split) => bail!(
                 "{}: is {} in {} in one data set and {} in {} in another; correct one of them",
-                whole.display(),
+                absolute.display(),
                 earlier.label,
                 earlier.split,
                 sample.label,
@@ -106,7 +109,7 @@ fn distinct(samples: Vec<Sample>) -> Result<Vec<Sample>> {
             ),
             Some(_) => {}
             None => {
-                places.insert(whole, kept.len());
+                places.insert(absolute, kept.len());
                 kept.push(sample);
             }
         }

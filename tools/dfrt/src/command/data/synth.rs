@@ -1,4 +1,4 @@
-//! `dfrt data synth`: the drawn demo set.
+//! `dfrt data synth`: draws the demo set.
 
 use super::replace;
 use crate::command::options::options;
@@ -33,7 +33,7 @@ pub struct Synth {
 }
 }
 
-/// What the demo set consists of, and so what `--force` may replace.
+/// The files and folders of the demo set, which `--force` may replace.
 const DRAWN: [&str; 5] = ["train", "val", "test", "split.csv", "manifest.csv"];
 
 impl Synth {

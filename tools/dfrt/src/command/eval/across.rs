@@ -23,13 +23,13 @@ impl Eval {
     /// Measures the model on every data set.
     pub(super) fn across(&self) -> Result<()> {
         if let Some(out) = &self.out {
-            self.make_room(out)?;
+            self.check_out(out)?;
         }
         let model = Model::find(&self.model)?;
-        let mut oracle = TractOracle::new(model::load_as(&model, &self.asked())?);
+        let mut oracle = TractOracle::new(model::load_as(&model, &self.reading())?);
         let metadata = oracle.detector().metadata();
         let split = self.split.or(metadata.and_then(|known| known.split)).unwrap_or(Split::Test);
-        // All are opened before any is measured: a mistake in the last costs no hours.
+        // All are opened first, so that an error in the last one is found before hours of work.
         let subsets = Names::all(&self.test_subsets);
         let open = |path: &PathBuf| dataset::open_subsets(Some(path), None, split, &subsets, self.limit);
         let data = self.data.iter().map(open).collect::<Result<Vec<_>>>()?;
@@ -60,7 +60,8 @@ impl Eval {
         if self.json { output::json(&cross) } else { output::print(self.table(&cross)) }
     }
 
-    fn make_room(&self, out: &Path) -> Result<()> {
+    /// Checks that all output files may be written.
+    fn check_out(&self, out: &Path) -> Result<()> {
         if table_path(out) == out {
             return Err(failure::usage(format!(
                 "{}: the result is JSON, and a table is written beside it as .csv; name it .json",
@@ -106,7 +107,7 @@ fn scores_path(out: &Path, index: usize) -> PathBuf {
     out.with_file_name(format!("{stem}-{}-scores.csv", index + 1))
 }
 
-/// A data set and those of its subsets that are not the whole again.
+/// The rows of a data set: all of it, and each of its subsets.
 fn lines(evaluation: &Evaluation) -> Vec<[String; 7]> {
     let line = |part: &str, [real, fake]: [usize; 2], metrics: &Metrics, videos: Option<Estimate>| {
         let cell =

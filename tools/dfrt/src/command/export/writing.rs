@@ -23,7 +23,7 @@ impl Export {
                 self.out.display()
             ))),
             _ if self.names.is_some() => {
-                Err(failure::usage("--names is for .safetensors; an ONNX file has torchvision's"))
+                Err(failure::usage("--names is for .safetensors; an ONNX file has torchvision's names"))
             }
             _ => self.onnx(),
         }
@@ -44,13 +44,13 @@ impl Export {
 
     fn safetensors(&self, scheme: Scheme) -> Result<()> {
         if self.batch.is_some() {
-            return Err(failure::usage("--batch is for ONNX: weights know no batch"));
+            return Err(failure::usage("--batch is for ONNX: a file of weights has no batch"));
         }
         paths::check_file(&self.out, self.force)?;
         let Imported { graph, weights, metadata } = self.model()?;
         let threshold = (weights_file::THRESHOLD_KEY.to_owned(), metadata.threshold.to_string());
-        let also = BTreeMap::from([threshold]);
-        weights_file::save_in(&self.out, &graph, scheme, &weights, &BTreeMap::new(), &also)?;
+        let properties = BTreeMap::from([threshold]);
+        weights_file::save_in(&self.out, &graph, scheme, &weights, &BTreeMap::new(), &properties)?;
         output::print(format!(
             "{}: {} under {scheme}'s names, normalisation left out",
             self.out.display(),
@@ -58,13 +58,13 @@ impl Export {
         ))
     }
 
-    /// The RUN's deployed network, which is that of its best weights.
+    /// The network of the RUN with its best weights.
     fn model(&self) -> Result<Imported> {
         let shown = self.run.display();
         let path = self.run.join(files::MODEL);
         if !path.is_file() {
             bail!(
-                "{shown}: holds no {}, so it is no finished RUN; finish it with `dfrt train --out {shown} --resume`",
+                "{shown}: holds no {}, so it is not a finished RUN; finish it with `dfrt train --out {shown} --resume`",
                 files::MODEL
             );
         }

@@ -24,10 +24,10 @@ impl Import {
             );
         }
         let mut choices = Choices::default();
-        conventions::choose(&mut choices, self.choices())?;
+        conventions::merge_choices(&mut choices, self.choices())?;
         let source = Source::open(&self.file, &choices)?;
         let mut settings = self.settings(&source, choices)?;
-        conventions::settle(&mut settings, &source)?;
+        conventions::resolve(&mut settings, &source)?;
         settings.check().map_err(failure::usage)?;
         let imported = source.weights(&settings.graph()?, settings.seed)?;
         if self.force {
@@ -36,23 +36,23 @@ impl Import {
         paths::remove_partial_files(&self.out)?;
         let adoption = adoption::adopt(&settings, &source, &imported, self.threshold, &self.out)?;
         if imported.head_name.is_none() {
-            output::note("note: the last layer is fresh: train before you trust a logit");
+            output::note("note: the last layer is new: train it before you use a logit");
         }
-        self.tell(&adoption)
+        self.print(&adoption)
     }
 
     fn settings(&self, source: &Source, choices: Choices) -> Result<Settings> {
-        let of_the_file = || match &source.arch {
+        let from_file = || match &source.arch {
             Some(name) => Architecture::named(name).map(Some),
             None => Ok(source.stated.arch.or_else(|| source.recognise())),
         };
-        let Some(arch) = self.arch.map_or_else(of_the_file, |arch| Ok(Some(arch)))? else {
-            bail!("{}: fits no architecture of dfrt; name one with --arch to learn why", self.file.display());
+        let Some(arch) = self.arch.map_or_else(from_file, |arch| Ok(Some(arch)))? else {
+            bail!("{}: fits no architecture of dfrt; name one with --arch to see what differs", self.file.display());
         };
-        let told = source.metadata.as_ref().map(|metadata| metadata.res).or(source.stated.res);
+        let stated = source.metadata.as_ref().map(|metadata| metadata.res).or(source.stated.res);
         Ok(Settings {
             arch: arch.name.to_owned(),
-            res: self.res.or(told).unwrap_or(arch.res),
+            res: self.res.or(stated).unwrap_or(arch.res),
             data: self.data.as_deref().map(place::absolute).transpose()?.unwrap_or_default(),
             init: Some(paths::absolute(&self.file)?),
             checkpoint: choices,
@@ -62,7 +62,7 @@ impl Import {
         })
     }
 
-    fn tell(&self, adoption: &Adoption) -> Result<()> {
+    fn print(&self, adoption: &Adoption) -> Result<()> {
         if self.json {
             return output::json(adoption);
         }

@@ -68,7 +68,7 @@ impl Train {
         }
         if let Some(init) = settings.init.clone() {
             let source = Source::open(&init, &settings.checkpoint)?;
-            conventions::settle(&mut settings, &source)?;
+            conventions::resolve(&mut settings, &source)?;
         }
         Ok(settings)
     }

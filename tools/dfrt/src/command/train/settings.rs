@@ -41,7 +41,7 @@ impl Train {
                 "--key, --prefix, --head, --fake-index, --new-head and --leave-out are of the file of --init, which is missing",
             ));
         }
-        conventions::choose(&mut settings.checkpoint, choices)?;
+        conventions::merge_choices(&mut settings.checkpoint, choices)?;
         settings.conventions = self.conventions(&settings.arch)?.or(settings.conventions);
         Ok(())
     }
