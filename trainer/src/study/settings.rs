@@ -136,7 +136,7 @@ impl StudySettings {
     }
 
     /// Puts the radius that is usual in the place of none.
-    pub fn settle_eps(&mut self) {
+    pub fn set_default_eps(&mut self) {
         if self.eps.is_empty() {
             let usual = Threat::usual(self.norm, self.train.res);
             self.eps = match self.norm {
@@ -152,7 +152,7 @@ impl StudySettings {
     /// A radius that is none.
     pub fn threats(&self) -> Result<Vec<Threat>, BadStudy> {
         let mut settled = self.clone();
-        settled.settle_eps();
+        settled.set_default_eps();
         let threat = |&eps: &f64| match self.norm {
             Norm::Linf => Threat::new(Norm::Linf, eps),
             Norm::L2 => Threat::l2(eps),
@@ -209,7 +209,7 @@ mod tests {
             let train = Settings { res, ..Settings::default() };
             let mut settings = StudySettings { norm, train, ..StudySettings::default() };
             let attacked = settings.threats().unwrap()[0];
-            settings.settle_eps();
+            settings.set_default_eps();
             assert_eq!(settings.threats().unwrap()[0], attacked);
             settings.eps
         };

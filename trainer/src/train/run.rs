@@ -4,7 +4,7 @@ use super::balance::LossWeights;
 use super::checkpoint::{Best, Checkpoint, CheckpointError, Progress};
 use super::dataset::{self, DatasetError, TrainingPictures};
 use super::feed::{self, FedBatch, NothingReadable, Recipe};
-use super::fitting::{self, Room};
+use super::fitting::{self, Memory};
 use super::outcome;
 use super::pool::Pool;
 use super::pool::allowance::Allowance;
@@ -224,7 +224,7 @@ impl<'a> Run<'a> {
             _ => return error,
         };
         let (part, micro) = (fitting::part, self.settings.micro_batch);
-        match (error, fitting::largest_batch(self.settings, Room { pool, tensor })) {
+        match (error, fitting::largest_batch(self.settings, Memory { pool, tensor })) {
             (TrainError::Gpu(source), Ok(Some(batch))) if batch < part(self.batch, micro) => {
                 TrainError::DoesNotFit { source, asked: self.batch, batch }
             }

@@ -42,7 +42,7 @@ pub struct Bench {
 /// What to time.
 #[derive(FromArgs)]
 #[argh(subcommand)]
-#[cfg_attr(not(feature = "train"), allow(dead_code, reason = "this build times models alone"))]
+#[cfg_attr(not(feature = "train"), allow(dead_code, reason = "this build times models only"))]
 pub enum Command {
     /// `dfrt bench model`
     Model(Model),

@@ -1,4 +1,4 @@
-//! `dfrt devices`: what can train here.
+//! `dfrt devices`: lists the GPUs that can train.
 
 use super::options::options;
 use anyhow::Result;
@@ -56,5 +56,5 @@ fn table(devices: &[dfrt_trainer::gpu::device::DeviceInfo]) -> String {
             device.index, device.name, device.kind, device.api, device.driver
         ));
     }
-    text + "\n * is used where --device names no other"
+    text + "\n * is used unless --device names another"
 }

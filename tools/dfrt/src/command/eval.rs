@@ -27,7 +27,7 @@ options! {
     name = "eval",
     example = "{command_name} --model gr.onnx --data faces --out eval.json\n\
     {command_name} --model gr.onnx --data ffpp.csv --data celeb-df.csv --data dfdc.csv --out across.json",
-    note = "Beside eval.json it writes scores.csv, the logit of every picture (beside NAME.json, \
+    note = "Besides eval.json it writes scores.csv, the logit of every picture (besides NAME.json, \
     NAME-scores.csv). Intervals are bootstrapped over persons or videos. For pictures of one class \
     only there are accuracy, rates, log loss and calibration. Several --data give one table: \
     NAME.json holds `evaluations`, NAME.csv a line for each data set, its videos and its subsets."

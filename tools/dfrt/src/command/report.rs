@@ -1,4 +1,4 @@
-//! `dfrt report`: a study's folder rendered again.
+//! `dfrt report`: renders the report of a study again.
 
 use super::options::options;
 use crate::output;
@@ -12,7 +12,7 @@ options! {
 #[argh(
     name = "report",
     example = "{command_name} dfrt-demo",
-    note = "Renderings are made from report.json and replaced; report.json itself is only read."
+    note = "Renderings are replaced; report.json, which they are made from, is only read."
 )]
 pub struct Report {
     /// folder that `dfrt study` wrote

@@ -38,7 +38,7 @@ mod tests {
     }
 
     #[test]
-    fn the_subject_becomes_a_command_wherever_it_stands() {
+    fn the_option_becomes_a_command_at_any_position() {
         for (old, expected) in [
             ("bench --model m --runs 2", "bench model --model m --runs 2"),
             ("bench --runs 2 --model m", "bench model --runs 2 --model m"),

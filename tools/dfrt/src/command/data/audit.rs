@@ -18,7 +18,7 @@ options! {
     name = "audit",
     example = "{command_name} faces\n\
     {command_name} faces.csv --out audit.json --strict",
-    note = "Every picture is read once; none is changed. Verdicts: ok, note (worth knowing beside the figures), \
+    note = "Every picture is read once; none is changed. Verdicts: ok, note (worth knowing), \
     warning (figures may be wrong), leak (what is tested on was trained on), error (labels or files are wrong). \
     audit.json holds every case, the table the first few."
 )]
@@ -26,7 +26,7 @@ pub struct AuditSet {
     /// manifest.csv or folder in a known layout
     #[argh(positional)]
     data: PathBuf,
-    /// file for the whole result (default: none)
+    /// file for the complete result (default: none)
     #[argh(option)]
     out: Option<PathBuf>,
     force, json,

@@ -64,7 +64,7 @@ impl Eval {
     fn check_out(&self, out: &Path) -> Result<()> {
         if table_path(out) == out {
             return Err(failure::usage(format!(
-                "{}: the result is JSON, and a table is written beside it as .csv; name it .json",
+                "{}: the result is JSON, and a table is written next to it as .csv; name it .json",
                 out.display()
             )));
         }
@@ -96,12 +96,12 @@ impl Eval {
     }
 }
 
-/// NAME.csv beside NAME.json.
+/// NAME.csv next to NAME.json.
 fn table_path(out: &Path) -> PathBuf {
     out.with_extension("csv")
 }
 
-/// NAME-1-scores.csv, … beside NAME.json, in the order of the data sets.
+/// NAME-1-scores.csv, … next to NAME.json, in the order of the data sets.
 fn scores_path(out: &Path, index: usize) -> PathBuf {
     let stem = out.file_stem().unwrap_or_default().to_string_lossy();
     out.with_file_name(format!("{stem}-{}-scores.csv", index + 1))
