@@ -5,7 +5,7 @@ use crate::failure;
 use crate::output;
 use anyhow::{Context, Result};
 use dfrt_trainer::model::arch::Architecture;
-use dfrt_trainer::model::conventions::{Conventions, Family, listed};
+use dfrt_trainer::model::conventions::{Conventions, Family, joined};
 use dfrt_trainer::model::import::{Choices, Head, Imported, Source};
 use dfrt_trainer::train::settings::Settings;
 
@@ -82,13 +82,13 @@ pub fn summary(source: &Source, imported: &Imported) -> String {
         }
         Head::Absent => "; it has no last layer: a new one is added".to_owned(),
     };
-    let bias = if imported.unbiased { "; that layer has no bias: 0 is used" } else { "" };
+    let bias = if imported.no_bias { "; that layer has no bias: 0 is used" } else { "" };
     let left_out = match &imported.left_out[..] {
         [] => String::new(),
         [one] => format!("; {one} is left out"),
         [first, rest @ ..] => format!("; {first} and {} more entries are left out", rest.len()),
     };
-    let uncounted = match imported.uncounted {
+    let uncounted = match imported.missing_counters {
         0 => String::new(),
         count => format!(" (its {count} batch-norms count no batches)"),
     };
@@ -113,8 +113,8 @@ fn note_conventions(settings: &Settings) -> Result<()> {
         "padding {}, batch-norm eps {}, mean {}, std {} (--family changes them)",
         architecture.padding,
         architecture.bn_eps,
-        listed(architecture.mean),
-        listed(architecture.std)
+        joined(architecture.mean),
+        joined(architecture.std)
     ));
     Ok(())
 }

@@ -129,11 +129,11 @@ impl Layout {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::arch::LIGHT;
+    use crate::model::arch::SMALL_ARCHITECTURES;
 
     #[test]
     fn packing_loses_nothing() {
-        for architecture in LIGHT {
+        for architecture in SMALL_ARCHITECTURES {
             let graph = Graph::new(architecture, 32).unwrap();
             let layout = Layout::new(&graph);
             let mut weights = Weights::initial(&graph, 3);
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn decay_spares_biases_and_batch_norms() {
-        let graph = Graph::new(LIGHT[0], 32).unwrap();
+        let graph = Graph::new(SMALL_ARCHITECTURES[0], 32).unwrap();
         let layout = Layout::new(&graph);
         for (index, param) in graph.params.iter().enumerate() {
             assert_eq!(layout.offsets[index] < layout.decayed, param.shape.len() > 1, "{}", param.name);

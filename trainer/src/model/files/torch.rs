@@ -13,7 +13,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-use super::Listed;
+use super::StateShapes;
 use super::StateDict;
 use super::pickle::{self, Id, Pickle, PickleError, Value, printable};
 use archive::Archive;
@@ -214,7 +214,7 @@ impl<'a> Checkpoint<'a> {
     }
 
     /// The states in it: every dict with tensors by name, outer ones first.
-    pub fn states(&self) -> Vec<Listed> {
+    pub fn states(&self) -> Vec<StateShapes> {
         let listed = |(key, dict): &(String, Id)| {
             let Value::Dict(pairs) = self.pickle.get(*dict) else { unreachable!("states are dicts") };
             let tensor = |&(name, value): &(Id, Id)| match *self.pickle.get(name) {
@@ -223,7 +223,7 @@ impl<'a> Checkpoint<'a> {
                 }
                 _ => None,
             };
-            Listed { key: key.clone(), shapes: pairs.iter().filter_map(tensor).collect() }
+            StateShapes { key: key.clone(), shapes: pairs.iter().filter_map(tensor).collect() }
         };
         self.states.iter().map(listed).collect()
     }

@@ -1,12 +1,13 @@
-//! What a checkpoint's own `arch` and `args` prove of its network, and what its names imply.
+//! The conventions that a checkpoint's own `arch` and `args` state, and those that its tensor names
+//! imply.
 
 use super::super::arch::Architecture;
-use super::super::conventions::{Conventions, Family, HALF, IMAGENET, listed};
+use super::super::conventions::{Conventions, Family, HALF, IMAGENET, joined};
 use super::super::files::torch::Facts;
 use super::super::names::Scheme;
 use super::{ImportError, Source};
 
-/// What a checkpoint states.
+/// What a checkpoint states about its network.
 #[derive(Clone, Debug, Default)]
 pub struct Stated {
     /// The architecture.
@@ -15,25 +16,25 @@ pub struct Stated {
     pub res: Option<usize>,
     /// Its conventions.
     conventions: Conventions,
-    /// Those of them that no option may contradict.
+    /// The conventions that no option may contradict.
     firm: Conventions,
-    /// Whether none may contradict the architecture.
+    /// Whether no option may contradict the architecture.
     arch_is_firm: bool,
-    /// Who says so: "arch `tf_efficientnet_b4_ns`".
+    /// Where the file states it, for messages: "arch `tf_efficientnet_b4_ns`".
     by: String,
 }
 
-/// A network as timm names it.
+/// A network name of timm, taken apart.
 #[derive(Clone, Copy, Debug)]
-struct Made<'a> {
+struct TimmName<'a> {
     arch: &'static Architecture,
     /// Whether its weights came from TensorFlow.
     tf: bool,
-    /// Which weights: "ns_jft_in1k", "ap", or nothing.
+    /// The tag of its weights: "ns_jft_in1k", "ap", or empty.
     tag: &'a str,
 }
 
-impl<'a> Made<'a> {
+impl<'a> TimmName<'a> {
     fn of(name: &'a str) -> Option<Self> {
         let name = name.rsplit('/').next()?;
         let (tf, rest) = match name.strip_prefix("tf_") {
@@ -44,14 +45,14 @@ impl<'a> Made<'a> {
         let (size, tag) = rest.split_once(['.', '_']).unwrap_or((rest, ""));
         let known =
             ["", "ns", "ap", "aa", "ra", "ra2", "ra4", "ft", "sw", "in1k", "in12k", "in21k", "untrained"];
-        // Others, like `_pruned` and `_gn`, are other networks.
+        // Other tags, like `_pruned` and `_gn`, name other networks.
         known.contains(&tag.split('_').next()?).then_some(())?;
         let arch = Architecture::named(&format!("efficientnet-{size}")).ok()?;
         Some(Self { arch, tf, tag })
     }
 
-    /// timm's conventions; mean and deviation only where they are the same for all
-    /// weights of that name.
+    /// The conventions of timm; mean and deviation only if they are the same for all weights of that
+    /// name.
     fn conventions(self) -> Conventions {
         let half = self.tag.starts_with("ap") || self.tag.starts_with("ra4");
         let lite = self.arch.squeeze.is_none();
@@ -62,16 +63,16 @@ impl<'a> Made<'a> {
             (false, true) => "timm-ra4",
         };
         let all = Family::named(family).expect("a family").conventions(self.arch);
-        // timm has changed which weights `efficientnet_b1` stands for.
+        // timm has changed the weights of the name `efficientnet_b1`.
         let open = !self.tf && self.tag.is_empty() && self.arch.name == "efficientnet-b1";
         if open { all.without_pixels() } else { all }
     }
 }
 
 impl Stated {
-    /// What `facts` prove of a network under a scheme's names.
+    /// What `facts` state about a network with the names of `scheme`.
     pub(super) fn of(facts: &Facts, scheme: Scheme) -> Self {
-        let made = facts.arch.as_deref().and_then(Made::of);
+        let made = facts.arch.as_deref().and_then(TimmName::of);
         let own = Conventions { padding: None, bn_eps: facts.bn_eps, mean: facts.mean, std: facts.std };
         let by_name = match (scheme, made) {
             (Scheme::Timm, Some(made)) => {
@@ -85,7 +86,7 @@ impl Stated {
             (Some(name), Some(_)) => format!("arch `{name}`"),
             _ => "args".to_owned(),
         };
-        // A dict of settings may be any program's: what the user says goes before it.
+        // A dict of settings may be of any program, so options override it.
         let firm = match (facts.options, facts.arch_is_firm) {
             (true, _) => own.or(by_name),
             (false, true) => by_name.without_pixels(),
@@ -101,8 +102,8 @@ impl Stated {
         }
     }
 
-    /// Whether something that is asked for is another.
-    fn contradicted(&self, asked: Conventions) -> Option<String> {
+    /// The contradiction between an option and the file, as text; none if there is none.
+    fn contradiction(&self, asked: Conventions) -> Option<String> {
         let sentence = |option: &str, own: String, asked: String| {
             format!("its {} says {option} {own}, but {asked} is asked for (--{option} or --family)", self.by)
         };
@@ -122,7 +123,7 @@ impl Stated {
             if let (Some(own), Some(asked)) = (own, asked)
                 && own.iter().zip(asked).any(|(&own, asked)| differ(own, asked))
             {
-                return Some(sentence(option, listed(own), listed(asked)));
+                return Some(sentence(option, joined(own), joined(asked)));
             }
         }
         None
@@ -130,28 +131,28 @@ impl Stated {
 }
 
 impl Source {
-    /// All conventions of the network: what is asked for, what the file states, and what
-    /// its names imply.
+    /// All conventions of the network: those `asked` for, else those that the file states, else those
+    /// that its names imply.
     ///
     /// # Errors
-    /// An architecture or a convention that is asked for and that the file contradicts,
-    /// and one that nothing tells.
-    pub fn settle(
+    /// The file contradicts the architecture or a convention that is asked for, or a convention
+    /// remains unknown.
+    pub fn resolve_conventions(
         &self,
         asked: Conventions,
         architecture: &Architecture,
     ) -> Result<Conventions, ImportError> {
-        let contradicts = |what| ImportError::Contradicts { path: self.path.clone(), what };
+        let contradicts = |what| ImportError::Contradiction { path: self.path.clone(), what };
         let other = self.stated.arch.filter(|own| own.name != architecture.name);
         if let Some(own) = other.filter(|_| self.stated.arch_is_firm) {
             let (by, name) = (&self.stated.by, architecture.name);
             let what = format!("its {by} is {}, but {name} is asked for (--arch)", own.name);
             return Err(contradicts(what));
         }
-        if let Some(what) = self.stated.contradicted(asked) {
+        if let Some(what) = self.stated.contradiction(asked) {
             return Err(contradicts(what));
         }
-        // What is said of another network says nothing of this one.
+        // Statements about another network do not apply to this one.
         let stated = if other.is_some() { Conventions::default() } else { self.stated.conventions };
         let found = asked.or(stated).or(self.conventions).or(self.implied(architecture));
         if found.padding.is_some() && found.bn_eps.is_some() && found.mean.is_some() && found.std.is_some() {
@@ -160,9 +161,9 @@ impl Source {
         Err(ImportError::Conventions { path: self.path.clone(), question: self.question(found) })
     }
 
-    /// What the names tell: the border rule and the epsilon of the library that made the
-    /// network; what becomes of pixels only where no other program stands around it, which
-    /// may do with them what it likes.
+    /// The conventions that the names imply: padding and epsilon of the library that made the
+    /// network; mean and deviation only if no other program wraps it, which may normalise pixels
+    /// in its own way.
     fn implied(&self, architecture: &Architecture) -> Conventions {
         let of = |name: &str| Family::named(name).expect("a family").conventions(architecture);
         let all = match self.scheme {
@@ -179,28 +180,28 @@ impl Source {
         if bare { all } else { all.without_pixels() }
     }
 
-    /// Whether it is laid out as DeepfakeBench's `efficientnetb4`, whose stem is another.
+    /// Whether its names are those of DeepfakeBench's `efficientnetb4`, which has another stem.
     fn is_deepfakebench(&self) -> bool {
         let outer = self.prefix.strip_suffix("efficientnet.");
         outer.is_some_and(|outer| self.state.tensors.contains_key(&format!("{outer}last_layer.weight")))
     }
 
-    /// Asks for what is open.
+    /// The message that asks for the conventions that are unknown.
     fn question(&self, found: Conventions) -> String {
         if self.scheme == Scheme::Timm && found.padding.is_none() {
-            return "timm's names do not tell tf_efficientnet_* from efficientnet_*; pass --family timm \
-                (efficientnet_*), tf (tf_efficientnet_*), timm-ra4 or tf-ap (so, with mean and deviation 0.5), \
+            return "timm has the same tensor names for tf_efficientnet_* and efficientnet_*; pass --family timm \
+                (efficientnet_*), tf (tf_efficientnet_*), timm-ra4 or tf-ap (the same with mean and deviation 0.5), \
                 or --padding, --bn-eps, --mean and --std"
                 .to_owned();
         }
         if self.is_deepfakebench() && found.padding.is_none() {
-            return "it is laid out as DeepfakeBench's efficientnetb4, whose stem has no border: pass --family \
+            return "its names are those of DeepfakeBench's efficientnetb4, whose stem has no padding: pass --family \
                 deepfakebench if it is one, else --family efficientnet-pytorch, or --padding, --mean and --std"
                 .to_owned();
         }
-        let pixels = |(mean, std)| format!("--mean {} --std {}", listed(mean), listed(std));
+        let pixels = |(mean, std)| format!("--mean {} --std {}", joined(mean), joined(std));
         format!(
-            "nothing in it tells what becomes of pixels first: pass {} (ImageNet's), {}, or {} (pixels as they are)",
+            "it does not say how pixels are normalised: pass {} (ImageNet's), {}, or {} (pixels unchanged)",
             pixels(IMAGENET),
             pixels(HALF),
             pixels(([0.0; 3], [1.0; 3])),
@@ -213,8 +214,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn timms_names_are_understood() {
-        let of = |name| Made::of(name).map(|made| (made.arch.name, made.tf, made.tag));
+    fn names_of_timm_are_parsed() {
+        let of = |name| TimmName::of(name).map(|made| (made.arch.name, made.tf, made.tag));
         assert_eq!(of("tf_efficientnet_b4_ns"), Some(("efficientnet-b4", true, "ns")));
         assert_eq!(of("tf_efficientnet_b7.ap_in1k"), Some(("efficientnet-b7", true, "ap_in1k")));
         assert_eq!(of("timm/efficientnet_b0.ra4_e3600_r224_in1k").unwrap().0, "efficientnet-b0");
@@ -230,7 +231,7 @@ mod tests {
     #[test]
     fn conventions_follow_the_name() {
         let of = |name| {
-            let all = Made::of(name).unwrap().conventions();
+            let all = TimmName::of(name).unwrap().conventions();
             (all.padding.unwrap().name(), all.bn_eps.unwrap(), all.mean.map(|mean| mean[0]))
         };
         assert_eq!(of("tf_efficientnet_b4_ns"), ("same", 1e-3, Some(0.485)));

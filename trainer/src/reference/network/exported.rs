@@ -2,7 +2,7 @@
 
 use super::tests::{lived_in, pictures};
 use super::*;
-use crate::model::arch::{Architecture, EFFICIENTNET_TINY, LIGHT, Padding};
+use crate::model::arch::{Architecture, EFFICIENTNET_TINY, SMALL_ARCHITECTURES, Padding};
 use crate::model::files::onnx;
 use std::collections::BTreeMap;
 use std::io::Cursor;
@@ -43,7 +43,7 @@ fn compare(graph: &Graph, weights: &Weights, batch: Option<usize>) {
 
 #[test]
 fn tract_runs_the_exported_file_as_the_reference_does() {
-    for architecture in LIGHT {
+    for architecture in SMALL_ARCHITECTURES {
         let weights = lived_in(&Graph::new(architecture, 64).unwrap(), 3);
         for (res, batch) in [(32, None), (32, Some(2)), (64, None), (64, Some(2))] {
             compare(&Graph::new(architecture, res).unwrap(), &weights, batch);
