@@ -24,7 +24,7 @@ impl Evaluator {
     }
 
     /// The same in the memory of an executable that never runs in between.
-    pub fn beside(network: &Resident, batch: usize, lender: &Executable) -> Result<Self, GpuError> {
+    pub fn sharing_memory(network: &Resident, batch: usize, lender: &Executable) -> Result<Self, GpuError> {
         Self::plan(network, batch, Some(lender))
     }
 
@@ -39,7 +39,7 @@ impl Evaluator {
         buffers.insert(names::LOGITS.to_owned(), logits.clone());
         let recording = evaluation::record(&network.graph, &network.layout, batch);
         let plan = match lender {
-            Some(lender) => engine.compile_beside(&recording, &buffers, lender)?,
+            Some(lender) => engine.compile_sharing(&recording, &buffers, lender)?,
             None => engine.compile(&recording, &buffers)?,
         };
         Ok(Self { source: source.clone(), network, batch, bytes, logits, plan })

@@ -143,7 +143,7 @@ pub fn measure(settings: &Settings, allowance: Arc<Allowance>) -> Result<Loading
         }
         None => (None, None),
     };
-    train.pool = train.pool.over(pack);
+    train.pool = train.pool.with_pack(pack);
     let recipe = Recipe {
         pool: &train.pool,
         labels: &train.labels,
@@ -156,7 +156,7 @@ pub fn measure(settings: &Settings, allowance: Arc<Allowance>) -> Result<Loading
     for epoch in 0..settings.epochs {
         rates.push(feed(train.order(settings).batches(epoch), recipe, epoch)?);
     }
-    let (cached_images, cached_bytes) = train.pool.holding();
+    let (cached_images, cached_bytes) = train.pool.kept_size();
     Ok(LoadingBench {
         data: settings.data.clone(),
         res: settings.res,
@@ -231,7 +231,7 @@ fn staged(recipe: Recipe<'_>, place: usize, packed: &mut [u32]) -> Option<[f64; 
         Fakes::Sbi => {
             // The feed has read the picture: its face is known, or it cannot be used.
             recipe.pool.face(place)?;
-            (recipe.shown(0, samples.len() + place, &prepared), lap())
+            (recipe.picture_at(0, samples.len() + place, &prepared), lap())
         }
     };
     let augmented = recipe.augment.apply(&shown, recipe.res, recipe.seed, 0, place);

@@ -207,7 +207,7 @@ impl Engine {
 
     /// The same in the memory of another executable as far as that goes. The two must
     /// not run in turns that rely on what the pool held.
-    pub fn compile_beside(
+    pub fn compile_sharing(
         &self,
         recording: &Recording,
         externals: &HashMap<String, Buffer>,

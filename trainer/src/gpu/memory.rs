@@ -21,28 +21,28 @@ impl Pool {
     }
 
     /// Places tensors from the largest to the smallest, each in the buffer that is free
-    /// for its whole life and idles least beside it (Pisarchyk & Lee 2020, "greedy by
+    /// for its whole lifetime and idles least beside it (Pisarchyk & Lee 2020, "greedy by
     /// size" for shared objects), or else in a buffer of its own.
     pub fn plan(recording: &Recording) -> Self {
         let lives = recording.lifetimes();
-        let mut order: Vec<(usize, Life)> =
-            lives.iter().enumerate().filter_map(|(tensor, life)| Some((tensor, (*life)?))).collect();
+        let mut order: Vec<(usize, Lifetime)> =
+            lives.iter().enumerate().filter_map(|(tensor, lifetime)| Some((tensor, (*lifetime)?))).collect();
         // Equal lengths in the order of their first use.
-        order.sort_by_key(|&(tensor, life)| (Reverse(recording.pooled[tensor]), life));
+        order.sort_by_key(|&(tensor, lifetime)| (Reverse(recording.pooled[tensor]), lifetime));
         let mut pool = Self { buffers: Vec::new(), buffer_of: vec![None; lives.len()] };
-        let mut lodgers: Vec<BTreeSet<Life>> = Vec::new();
-        for (tensor, life) in order {
-            let gaps = lodgers.iter().enumerate();
-            let free = gaps.filter_map(|(buffer, lodgers)| Some((gap(lodgers, life)?, buffer))).min();
+        let mut lifetimes: Vec<BTreeSet<Lifetime>> = Vec::new();
+        for (tensor, lifetime) in order {
+            let gaps = lifetimes.iter().enumerate();
+            let free = gaps.filter_map(|(buffer, lifetimes)| Some((gap(lifetimes, lifetime)?, buffer))).min();
             let buffer = free.map_or_else(
                 || {
                     pool.buffers.push(recording.pooled[tensor]);
-                    lodgers.push(BTreeSet::new());
+                    lifetimes.push(BTreeSet::new());
                     pool.buffers.len() - 1
                 },
                 |(_, buffer)| buffer,
             );
-            lodgers[buffer].insert(life);
+            lifetimes[buffer].insert(lifetime);
             pool.buffer_of[tensor] = Some(buffer);
         }
         pool
@@ -50,17 +50,17 @@ impl Pool {
 }
 
 /// First and last dispatch of a tensor.
-type Life = (usize, usize);
+type Lifetime = (usize, usize);
 
-/// The shortest idle time beside `life` in a buffer of these lives; none where they meet.
-fn gap(lodgers: &BTreeSet<Life>, life: Life) -> Option<usize> {
-    let before = lodgers.range(..=(life.1, usize::MAX)).next_back();
-    if before.is_some_and(|before| before.1 >= life.0) {
+/// The shortest idle time beside `lifetime` in a buffer of these lives; none where they meet.
+fn gap(lifetimes: &BTreeSet<Lifetime>, lifetime: Lifetime) -> Option<usize> {
+    let before = lifetimes.range(..=(lifetime.1, usize::MAX)).next_back();
+    if before.is_some_and(|before| before.1 >= lifetime.0) {
         return None;
     }
-    let after = lodgers.range((life.1, usize::MAX)..).next();
+    let after = lifetimes.range((lifetime.1, usize::MAX)..).next();
     let idle = |from: usize, to: usize| to - from;
-    let gaps = [before.map(|before| idle(before.1, life.0)), after.map(|after| idle(life.1, after.0))];
+    let gaps = [before.map(|before| idle(before.1, lifetime.0)), after.map(|after| idle(lifetime.1, after.0))];
     Some(gaps.into_iter().flatten().min().unwrap_or(usize::MAX))
 }
 

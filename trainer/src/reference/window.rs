@@ -31,7 +31,7 @@ pub struct Window {
 /// One meeting of an output pixel, a kernel tap and an input pixel. Each is the
 /// index of a position; multiply by the channels to find the values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Meeting {
+pub struct KernelTap {
     /// Index into [N, OH, OW].
     pub output: usize,
     /// Index into [KH, KW].
@@ -87,7 +87,7 @@ impl Window {
 
     /// Calls `visit` for every output pixel and kernel tap whose input pixel lies
     /// within the image. Those that lie in the padding meet a zero and are left out.
-    pub fn for_each_meeting(&self, mut visit: impl FnMut(Meeting)) {
+    pub fn for_each_kernel_tap(&self, mut visit: impl FnMut(KernelTap)) {
         for n in 0..self.n {
             for oy in 0..self.oh {
                 for ox in 0..self.ow {
@@ -101,7 +101,7 @@ impl Window {
                                 continue;
                             }
                             let (iy, ix) = (y - self.pad_top, x - self.pad_left);
-                            visit(Meeting {
+                            visit(KernelTap {
                                 output: (n * self.oh + oy) * self.ow + ox,
                                 tap: ky * self.kernel + kx,
                                 input: (n * self.h + iy) * self.w + ix,
@@ -181,11 +181,11 @@ mod tests {
     /// and all 2 * 3 outputs together meet (2 rows x 2 taps) * (2 + 3 + 2 taps).
     #[test]
     fn meetings_leave_the_padding_out() {
-        let mut meetings = Vec::new();
-        Window::symmetric(1, 2, 3, 1, 1, 3, 1).for_each_meeting(|m| meetings.push(m));
-        assert_eq!(meetings.len(), 4 * 7);
+        let mut taps = Vec::new();
+        Window::symmetric(1, 2, 3, 1, 1, 3, 1).for_each_kernel_tap(|m| taps.push(m));
+        assert_eq!(taps.len(), 4 * 7);
         let corner: Vec<(usize, usize)> =
-            meetings.iter().filter(|m| m.output == 0).map(|m| (m.tap, m.input)).collect();
+            taps.iter().filter(|m| m.output == 0).map(|m| (m.tap, m.input)).collect();
         assert_eq!(corner, [(4, 0), (5, 1), (7, 3), (8, 4)]);
     }
 }

@@ -5,7 +5,7 @@ mod attacks;
 mod deployment;
 mod network;
 mod regularization;
-mod scene;
+mod fixture;
 mod weights;
 
 use crate::gpu::device::GpuError;

@@ -1,4 +1,5 @@
-//! Which batch fits a device: what a training plan asks for is known before it is made.
+//! Finds the largest batch that fits a device: the memory of a training plan is known before it is
+//! made.
 
 use super::settings::{BadSettings, Settings};
 use crate::arms::step;
@@ -7,26 +8,29 @@ use crate::model::graph::Graph;
 use crate::plan::layout::Layout;
 use crate::plan::pass::Activations;
 
-/// The largest batch that is looked for.
+/// The largest batch that is tried.
 const LARGEST: usize = 1024;
 
-/// What may be used.
+/// Memory that a plan needs, or that is available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Memory {
     /// Bytes of all intermediate results.
     pub pool: u64,
-    /// Bytes of one of them.
+    /// Bytes of the largest of them.
     pub tensor: u64,
 }
 
 impl Memory {
-    /// Whether a plan that asks for this fits into `memory`.
+    /// Whether a plan that needs this fits into `memory`.
     pub fn fits(self, memory: Self) -> bool {
         self.pool <= memory.pool && self.tensor <= memory.tensor
     }
 }
 
-/// What a plan of `batch` pictures asks for, with its activations made again.
+/// The memory of a plan of `batch` pictures that recomputes its activations.
+///
+/// # Errors
+/// Settings that give no network.
 pub fn demand(settings: &Settings, batch: usize) -> Result<Memory, BadSettings> {
     let graph = settings.graph()?;
     Ok(demand_of(&graph, &Layout::new(&graph), settings, batch))
@@ -39,13 +43,16 @@ fn demand_of(graph: &Graph, layout: &Layout, settings: &Settings, batch: usize) 
     Memory { pool: Pool::plan(&recording).bytes(), tensor: 4 * largest as u64 }
 }
 
-/// The largest batch whose training plan fits into `memory`, a multiple of 8 from 8 on;
-/// none where not even one picture fits.
+/// The largest batch whose training plan fits into `memory`, rounded down to a multiple of 8 if it is
+/// above 8; none if not even one picture fits.
+///
+/// # Errors
+/// Settings that give no network.
 pub fn largest_batch(settings: &Settings, memory: Memory) -> Result<Option<usize>, BadSettings> {
     let graph = settings.graph()?;
     let layout = Layout::new(&graph);
     let fits = |batch: usize| demand_of(&graph, &layout, settings, batch).fits(memory);
-    // Demand grows with the batch: the last that fits is where a halving search ends.
+    // Memory grows with the batch, so that bisection finds the last one that fits.
     let (mut fitting, mut beyond) = (0, LARGEST + 1);
     while beyond - fitting > 1 {
         let middle = fitting.midpoint(beyond);
@@ -58,8 +65,8 @@ pub fn largest_batch(settings: &Settings, memory: Memory) -> Result<Option<usize
     Ok((fitting > 0).then(|| if fitting >= 8 { fitting / 8 * 8 } else { fitting }))
 }
 
-/// The pictures taken at once of a batch: the largest divisor of `batch` that is at most
-/// `micro_batch`, or all of it.
+/// The size of the parts of a batch: the largest divisor of `batch` that is at most `micro_batch`;
+/// without that `batch`.
 pub fn part(batch: usize, micro_batch: Option<usize>) -> usize {
     let at_most = micro_batch.unwrap_or(batch).clamp(1, batch);
     (1..=at_most).rev().find(|&part| batch.is_multiple_of(part)).expect("1 divides every batch")
@@ -99,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_an_end_on_both_sides() {
+    fn the_search_ends_on_both_sides() {
         let nothing = Memory { pool: 1000, tensor: u64::MAX };
         assert_eq!(largest_batch(&tiny(), nothing).unwrap(), None);
         let all = Memory { pool: u64::MAX, tensor: u64::MAX };

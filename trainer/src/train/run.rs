@@ -184,7 +184,7 @@ impl<'a> Run<'a> {
             }
             None => None,
         };
-        train.pool = train.pool.over(pack.clone());
+        train.pool = train.pool.with_pack(pack.clone());
         let order = train.order(settings);
         let (batch, steps_an_epoch) = (order.batch_size(), order.steps());
         let data_sha256 = manifest.sha256();
@@ -198,7 +198,7 @@ impl<'a> Run<'a> {
             manifest_rules: manifest.rules,
             manifest_skipped: [manifest.skipped, train.left_out.clone(), left_out].concat(),
             train,
-            val: val.over(pack),
+            val: val.with_pack(pack),
             graph,
             data_sha256,
         })
@@ -252,7 +252,7 @@ impl<'a> Session<'a> {
     fn plan(run: &'a Run<'a>, network: &'a Resident) -> Result<Self, TrainError> {
         let part = fitting::part(run.batch, run.settings.micro_batch);
         let stepper = Stepper::plan(run.settings, network, part, run.batch / part)?;
-        let evaluator = Evaluator::beside(network, part, stepper.executable())?;
+        let evaluator = Evaluator::sharing_memory(network, part, stepper.executable())?;
         let gpu_mb = (stepper.bytes() + evaluator.own_bytes()) as f64 / f64::from(1 << 20);
         let progress = Progress::default();
         Ok(Self { run, network, stepper, evaluator, progress, seconds: 0.0, images: 0, gpu_mb })

@@ -1,6 +1,6 @@
 //! The exported ONNX file, run by tract, against this walk.
 
-use super::tests::{lived_in, pictures};
+use super::tests::{trained_like, pictures};
 use super::*;
 use crate::model::arch::{Architecture, EFFICIENTNET_TINY, SMALL_ARCHITECTURES, Padding};
 use crate::model::files::onnx;
@@ -44,7 +44,7 @@ fn compare(graph: &Graph, weights: &Weights, batch: Option<usize>) {
 #[test]
 fn tract_runs_the_exported_file_as_the_reference_does() {
     for architecture in SMALL_ARCHITECTURES {
-        let weights = lived_in(&Graph::new(architecture, 64).unwrap(), 3);
+        let weights = trained_like(&Graph::new(architecture, 64).unwrap(), 3);
         for (res, batch) in [(32, None), (32, Some(2)), (64, None), (64, Some(2))] {
             compare(&Graph::new(architecture, res).unwrap(), &weights, batch);
         }
@@ -55,7 +55,7 @@ fn tract_runs_the_exported_file_as_the_reference_does() {
 fn tract_meets_every_border_as_the_reference_does() {
     for padding in Padding::ALL {
         let architecture = Architecture { padding, ..EFFICIENTNET_TINY };
-        let weights = lived_in(&Graph::new(&architecture, 64).unwrap(), 5);
+        let weights = trained_like(&Graph::new(&architecture, 64).unwrap(), 5);
         // 260 -> 130 -> 65 -> 33 -> 17: sides that are odd.
         for res in [64, 260] {
             compare(&Graph::new(&architecture, res).unwrap(), &weights, Some(2));

@@ -9,7 +9,7 @@ use rand::RngExt;
 
 /// Weights that are nothing special: initial convolutions, random gamma, beta and
 /// biases, and running statistics near those of a batch, so that the signal lives.
-pub(crate) fn lived_in(graph: &Graph, seed: u64) -> Weights {
+pub(crate) fn trained_like(graph: &Graph, seed: u64) -> Weights {
     let mut weights = Weights::initial(graph, seed);
     let mut random = stream(seed, &["lived in".into()]);
     let mut around = |middle: f32, reach: f32| middle + random.random_range(-reach..reach);
@@ -69,7 +69,7 @@ impl Case {
         // Rates at which three images and one block lose something.
         (architecture.drop_path, architecture.dropout) = (0.6, 0.4);
         let graph = Graph::new(&architecture, 32).unwrap();
-        let state = State::from(&lived_in(&graph, 1));
+        let state = State::from(&trained_like(&graph, 1));
         let pixels = pictures(&graph, 3);
         let keys = (0..3).map(|image| key(2, &["masks".into(), image.into()])).collect();
         Self { graph, state, pixels, keys }
@@ -180,7 +180,7 @@ fn gradients_hold_where_statistics_are_perturbed() {
 #[test]
 fn gradients_of_lite0_are_those_of_the_forward_pass() {
     let graph = Graph::new(&EFFICIENTNET_LITE0, 32).unwrap();
-    let state = State::from(&lived_in(&graph, 1));
+    let state = State::from(&trained_like(&graph, 1));
     let network = Network { graph: &graph, state: &state, mode: Mode::Eval, perturbation: None };
     let labels = Labels { targets: &[1.0], weights: &[1.0] };
     check_gradients("lite0", CORNERED, &network, &pictures(&graph, 1), &labels, 25);
@@ -269,7 +269,7 @@ fn running_statistics_move_a_tenth_of_the_way() {
 fn folded_weights_give_the_same_logits() {
     for architecture in [&EFFICIENTNET_TINY, &EFFICIENTNET_LITE0] {
         let graph = Graph::new(architecture, 32).unwrap();
-        let weights = lived_in(&graph, 5);
+        let weights = trained_like(&graph, 5);
         let pixels = pictures(&graph, 2);
         let logits = |weights: &Weights| {
             let state = State::from(weights);
