@@ -1,7 +1,7 @@
 //! Gradient regularization over the statistics of shallow features (Guan, Wang,
-//! Dong & Peng, IEEE TIFS 2024): min L + lambda ||grad L||, the gradient being that
-//! with respect to means and deviations of the taps' channels, by a finite
-//! difference of two passes. The module is absent at inference.
+//! Dong & Peng, IEEE TIFS 2024): min L + lambda ||grad L||. The gradient is that with respect to the
+//! means and deviations of the taps' channels; its norm is minimised by a finite difference of two
+//! passes. Inference does not change.
 
 use super::step::{self, Inputs};
 use crate::gpu::recording::{Recording, Tensor};
@@ -13,11 +13,11 @@ use crate::plan::pass::{Forward, Mode, Network, Perturbation, Trace, Wanted};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
-/// The method's settings; the defaults are the paper's, and ours where it is silent.
+/// Settings of the method. Defaults are those of the paper, and dfrt's own where it gives none.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct GradientRegularization {
-    /// Outputs of which `features.i` are perturbed.
+    /// Indices i of the `features.i` whose outputs are perturbed.
     pub taps: Vec<usize>,
     /// Length r of the perturbation.
     pub radius: f32,
@@ -50,10 +50,10 @@ impl Default for GradientRegularization {
 /// Settings of the method that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BadRegularization {
-    /// A tap that the network has not, or none.
+    /// A tap that the network does not have, a repeated one, or none.
     #[error("taps {taps:?} cannot be used; name one or more of 0 to {last}, each once")]
     Taps {
-        /// What was asked for.
+        /// The value.
         taps: Vec<usize>,
         /// The last block that can be tapped.
         last: usize,
@@ -63,18 +63,21 @@ pub enum BadRegularization {
     Number {
         /// Its name.
         name: &'static str,
-        /// What was asked for.
+        /// The value.
         value: f32,
-        /// What is allowed.
+        /// The allowed values.
         wanted: &'static str,
     },
 }
 
-/// Buffer of the unperturbed gradient, where alpha is below 1.
+/// Buffer of the unperturbed gradient, used if alpha is below 1.
 const PLAIN: &str = "plain_gradients";
 
 impl GradientRegularization {
-    /// Whether the settings fit `graph`.
+    /// Checks that the settings fit `graph`.
+    ///
+    /// # Errors
+    /// The first one that does not.
     pub fn check(&self, graph: &Graph) -> Result<(), BadRegularization> {
         let last = graph.features.len() - 1;
         let mut taps = self.taps.clone();
@@ -92,8 +95,8 @@ impl GradientRegularization {
         number("warm-up", self.warmup_epochs, 0.0, 1e6, "a number of epochs from 0 up")
     }
 
-    /// Two passes. The first gives the perturbation, and with alpha = 1 no weight
-    /// gradient; the second starts at the first tap, below which nothing changes.
+    /// Records two passes. The first gives the perturbation, and with alpha = 1 no gradient of the
+    /// weights; the second starts at the first tap, because earlier values do not change.
     pub fn record(&self, recording: &mut Recording, network: &Network<'_>, inputs: &Inputs) {
         let taps = self.taps_of(network);
         let first = taps[0].0;

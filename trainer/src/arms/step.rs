@@ -1,4 +1,5 @@
-//! What every arm's step has: pictures in, the loss recorded, the weights moved.
+//! The parts of a training step that are the same for every arm: the upload of pictures, the record
+//! of the loss, and the update of the weights.
 
 use super::{Method, baseline};
 use crate::gpu::recording::{Recording, Tensor};
@@ -17,15 +18,15 @@ pub const FIRST: &str = "first_moment";
 pub const SECOND: &str = "second_moment";
 /// Gradients summed over the parts of a batch, flat as the learned values.
 pub const TOTAL: &str = "total_gradients";
-/// Mean losses, one slot a step.
+/// Mean losses, one slot per step.
 pub const HISTORY: &str = "history";
-/// Mean losses of the perturbed pass, one slot a step.
+/// Mean losses of the perturbed pass, one slot per step.
 pub const PERTURBED_HISTORY: &str = "perturbed_history";
 
-/// Slots of the loss histories: the losses are read back this seldom.
+/// Slots of the loss histories, which are read back after this many steps.
 pub const SLOTS: usize = 64;
 
-/// What the arms work on.
+/// The tensors that an arm reads and writes.
 #[derive(Clone, Copy, Debug)]
 pub struct Inputs {
     /// Pixels [N, H, W, 4] in \[0, 1\].
@@ -36,36 +37,37 @@ pub struct Inputs {
     pub keys: Option<Tensor>,
     /// The step's scalars.
     pub step: Tensor,
-    /// Where the gradients go, flat.
+    /// Where the gradients are written, flat.
     pub gradients: Tensor,
-    /// Where the logits of the unperturbed pass go \[N\].
+    /// Where the logits of the unperturbed pass are written \[N\].
     pub logits: Tensor,
 }
 
 /// Settings of a training plan.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// How gradients are made.
+    /// The method (arm).
     pub method: Method,
-    /// How weights follow them.
+    /// The optimiser.
     pub optimizer: Optimizer,
-    /// Weight decay, on convolutions' and linear layers' weights only.
+    /// Weight decay of convolutions and linear layers.
     pub weight_decay: f32,
     /// Whether dropout and drop-path are on.
     pub masks: bool,
-    /// What the backward pass finds of activations.
+    /// Whether activations are kept for the backward pass.
     pub activations: Activations,
 }
 
-/// A training step: BYTES, KEYS, LABELS, the step's scalars -> PARAMS, RUNNING, the
+/// Records a training step: BYTES, KEYS, LABELS, the step's scalars -> PARAMS, RUNNING, the
 /// optimiser's state and the loss history.
 pub fn record(graph: &Graph, layout: &Layout, batch: usize, settings: &Settings) -> Recording {
     let mut recording = gradients(graph, layout, batch, settings);
-    move_weights(&mut recording, layout, settings, names::GRADIENTS);
+    update_weights(&mut recording, layout, settings, names::GRADIENTS);
     recording
 }
 
-/// The gradients of a part of a batch, added to [`TOTAL`] as the step's scalars say.
+/// Records the gradients of a part of a batch, added to [`TOTAL`] with the factors of the step's
+/// scalars.
 pub fn accumulate(graph: &Graph, layout: &Layout, part: usize, settings: &Settings) -> Recording {
     let mut recording = gradients(graph, layout, part, settings);
     let step = recording.external(step::NAME, step::LEN);
@@ -75,14 +77,14 @@ pub fn accumulate(graph: &Graph, layout: &Layout, part: usize, settings: &Settin
     recording
 }
 
-/// The weights' update by the gradients in [`TOTAL`].
+/// Records the update of the weights by the gradients in [`TOTAL`].
 pub fn update(layout: &Layout, settings: &Settings) -> Recording {
     let mut recording = Recording::default();
-    move_weights(&mut recording, layout, settings, TOTAL);
+    update_weights(&mut recording, layout, settings, TOTAL);
     recording
 }
 
-fn move_weights(recording: &mut Recording, layout: &Layout, settings: &Settings, gradients: &str) {
+fn update_weights(recording: &mut Recording, layout: &Layout, settings: &Settings, gradients: &str) {
     let state = State {
         step: recording.external(step::NAME, step::LEN),
         gradient: recording.external(gradients, layout.len),
@@ -104,7 +106,7 @@ fn move_weights(recording: &mut Recording, layout: &Layout, settings: &Settings,
     }
 }
 
-/// A training step without the weights' update: their gradients are in GRADIENTS.
+/// Records a training step without the update of the weights: their gradients are in GRADIENTS.
 pub fn gradients(graph: &Graph, layout: &Layout, batch: usize, settings: &Settings) -> Recording {
     let mut recording = Recording::default();
     let area = batch * graph.res * graph.res;

@@ -1,19 +1,18 @@
-//! Where learned values and running statistics lie in their flat buffers.
+//! The positions of learned values and running statistics in their flat buffers.
 
 use crate::gpu::recording::{ALIGNMENT, Tensor};
 use crate::model::graph::{Graph, Node, ParamId, Role};
 use crate::model::weights::{Running, Weights, from_device_layout, to_device_layout};
 
-/// Places in the flat buffers. Tensors that weight decay shrinks (the weights of
-/// convolutions and linear layers) come first; gamma and beta of a batch-norm lie
-/// side by side.
+/// Offsets in the flat buffers. Tensors with weight decay (the weights of convolutions and linear
+/// layers) come first; gamma and beta of a batch-norm are adjacent.
 #[derive(Clone, Debug)]
 pub struct Layout {
     /// Offset of each learned tensor, by [`ParamId`].
     offsets: Vec<usize>,
     /// Length of the flat buffer of learned values.
     pub len: usize,
-    /// Length of its first part, which weight decay shrinks.
+    /// Length of its first part, which has weight decay.
     pub decayed: usize,
     /// Offset of each batch-norm's mean and variance.
     running: Vec<usize>,
@@ -144,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn decay_spares_biases_and_batch_norms() {
+    fn biases_and_batch_norms_have_no_decay() {
         let graph = Graph::new(SMALL_ARCHITECTURES[0], 32).unwrap();
         let layout = Layout::new(&graph);
         for (index, param) in graph.params.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! The settings of a study: what study.toml holds.
+//! The settings of a study: the content of study.toml.
 
 use crate::arms::Method;
 use crate::arms::gradient_regularization::GradientRegularization;
@@ -8,12 +8,12 @@ use dfrt_runtime::threat::{Norm, Threat};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// Settings that cannot be used; the text says which and what to do.
+/// Settings that cannot be used. The message says which, and what to do.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct BadStudy(String);
 
-/// Everything that decides what a study computes.
+/// Everything that determines what a study computes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct StudySettings {
@@ -23,8 +23,8 @@ pub struct StudySettings {
     pub seeds: Vec<u64>,
     /// The attacks.
     pub attacks: Vec<String>,
-    /// Their radii: in 1/255 in Linf, lengths of pixels in [0, 1] in L2. None for the one
-    /// that is usual for norm and resolution.
+    /// Their radii: in 1/255 in Linf, lengths of pixels in [0, 1] in L2. Empty for the usual radius of
+    /// the norm and resolution.
     pub eps: Vec<f64>,
     /// Their norm.
     pub norm: Norm,
@@ -32,13 +32,13 @@ pub struct StudySettings {
     pub steps: usize,
     /// Starts of PGD.
     pub restarts: usize,
-    /// Queries a picture of square.
+    /// Queries of square per picture.
     pub queries: u64,
     /// Test pictures that are attacked, balanced over classes.
     pub attack_limit: usize,
     /// Settings of the arm `gr`.
     pub gr: GradientRegularization,
-    /// Settings of all training runs; method and seed come from above.
+    /// Settings of all training runs; method and seed are those of the arm.
     pub train: Settings,
 }
 
@@ -61,10 +61,10 @@ impl Default for StudySettings {
 }
 
 impl StudySettings {
-    /// Reads a study.toml; settings that it does not name keep their defaults.
+    /// Reads a study.toml; settings that it does not name have their defaults.
     ///
     /// # Errors
-    /// A file that cannot be read or understood.
+    /// A file that cannot be read or parsed.
     pub fn read(path: &Path) -> Result<Self, BadStudy> {
         let shown = path.display();
         let text = std::fs::read_to_string(path)
@@ -81,10 +81,10 @@ impl StudySettings {
         toml::to_string(self).expect("settings are plain values")
     }
 
-    /// Whether they can be used.
+    /// Checks that the settings can be used.
     ///
     /// # Errors
-    /// A list that is empty or names something unknown or twice, a number out of range.
+    /// A list that is empty, or has an unknown or repeated name; a number out of range.
     pub fn check(&self) -> Result<(), BadStudy> {
         let unique = |name: &str, given: Vec<String>| {
             let mut sorted = given.clone();
@@ -126,7 +126,7 @@ impl StudySettings {
     /// The training settings of an arm.
     ///
     /// # Errors
-    /// An arm that is unknown.
+    /// An unknown arm.
     pub fn training(&self, name: &str, seed: u64) -> Result<Settings, BadStudy> {
         let method = match Method::named(name).map_err(bad)? {
             Method::Gr(_) => Method::Gr(self.gr.clone()),
@@ -135,7 +135,7 @@ impl StudySettings {
         Ok(Settings { method, seed, ..self.train.clone() })
     }
 
-    /// Puts the radius that is usual in the place of none.
+    /// Sets the usual radius, if there is none.
     pub fn set_default_eps(&mut self) {
         if self.eps.is_empty() {
             let usual = Threat::usual(self.norm, self.train.res);
@@ -149,7 +149,7 @@ impl StudySettings {
     /// Every radius, in the norm of the study.
     ///
     /// # Errors
-    /// A radius that is none.
+    /// A radius that cannot be used.
     pub fn threats(&self) -> Result<Vec<Threat>, BadStudy> {
         let mut settled = self.clone();
         settled.set_default_eps();
@@ -163,12 +163,12 @@ impl StudySettings {
     /// Every attack.
     ///
     /// # Errors
-    /// An attack that is unknown.
+    /// An unknown attack.
     pub fn attacks(&self) -> Result<Vec<Plan>, BadStudy> {
         let plan = |name: &String| {
             let method: catalog::Method = name.parse().map_err(bad)?;
             let queries = (!method.needs_gradients() && !method.floor).then_some(self.queries);
-            // Of PGD as ever; the others have their own.
+            // Steps and restarts are those of PGD; other attacks have their defaults.
             let pgd = method.name == "pgd";
             let (steps, restarts) = (pgd.then_some(self.steps), pgd.then_some(self.restarts));
             Ok(Plan { queries, steps, restarts, ..Plan::new(method, self.norm) })
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_radius_that_is_not_named_is_the_norms() {
+    fn the_default_radius_is_that_of_the_norm() {
         let settled = |norm, res| {
             let train = Settings { res, ..Settings::default() };
             let mut settings = StudySettings { norm, train, ..StudySettings::default() };
