@@ -55,7 +55,8 @@ pub fn resolve(settings: &mut Settings, source: &Source) -> Result<()> {
     // Weights that do not fit are reported first: their conventions do not matter then.
     let graph = settings.graph().map_err(failure::usage)?;
     let imported = source.weights(&graph, settings.seed)?;
-    settings.conventions = source.resolve_conventions(settings.conventions, Architecture::named(&settings.arch)?)?;
+    settings.conventions =
+        source.resolve_conventions(settings.conventions, Architecture::named(&settings.arch)?)?;
     settings.conventions.check()?;
     settings.graph()?;
     output::note(summary(source, &imported));

@@ -104,7 +104,9 @@ mod tests {
         assert!(check_file(&folder.join("attack.json"), true).is_ok() && check_file(&folder, true).is_err());
         let nowhere = check_file(&folder.join("notes.txt/eval.json"), false).unwrap_err().to_string();
         assert!(nowhere.contains("eval.json: cannot be written") && nowhere.contains("--out"), "{nowhere}");
-        assert!(check_file(&root.path().join("a/b/eval.json"), false).is_ok() && !root.path().join("a").exists());
+        assert!(
+            check_file(&root.path().join("a/b/eval.json"), false).is_ok() && !root.path().join("a").exists()
+        );
         remove(&folder, &["attack.json", "clean", "absent"]).unwrap();
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
     }

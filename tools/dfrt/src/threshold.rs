@@ -192,7 +192,8 @@ mod tests {
         let val = sample(dir.path(), "val/clip_1/0.png", "clip_1", Split::Val);
         let manifest = |test: &Sample| Manifest::new(vec![val.clone(), test.clone()], Vec::new());
         let says = |test: &Sample, measured: &[Sample]| {
-            check_disjoint(&manifest(test), std::slice::from_ref(&val), &[measured]).map_err(|error| error.to_string())
+            check_disjoint(&manifest(test), std::slice::from_ref(&val), &[measured])
+                .map_err(|error| error.to_string())
         };
         let test = sample(dir.path(), "test/clip_2/0.png", "clip_2", Split::Test);
         assert_eq!(says(&test, std::slice::from_ref(&test)), Ok(()));

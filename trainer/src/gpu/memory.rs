@@ -60,7 +60,8 @@ fn gap(lifetimes: &BTreeSet<Lifetime>, lifetime: Lifetime) -> Option<usize> {
     }
     let after = lifetimes.range((lifetime.1, usize::MAX)..).next();
     let idle = |from: usize, to: usize| to - from;
-    let gaps = [before.map(|before| idle(before.1, lifetime.0)), after.map(|after| idle(lifetime.1, after.0))];
+    let gaps =
+        [before.map(|before| idle(before.1, lifetime.0)), after.map(|after| idle(lifetime.1, after.0))];
     Some(gaps.into_iter().flatten().min().unwrap_or(usize::MAX))
 }
 

@@ -11,7 +11,7 @@ mod tests;
 
 use super::conventions::Conventions;
 use super::files::torch::{Checkpoint, Facts, is_torch};
-use super::files::{StateShapes, StateDict, onnx_import, weights_file};
+use super::files::{StateDict, StateShapes, onnx_import, weights_file};
 use super::names::Scheme;
 use super::weights::Weights;
 use choosing::Network;

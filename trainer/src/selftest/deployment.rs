@@ -34,7 +34,8 @@ fn exported(engine: &Arc<Engine>, arch: &str, res: usize, batch: Option<usize>) 
     let path = folder.path().join("model.onnx");
     let metadata = Metadata::new(arch, res, 0.0);
     let fault = |error: &dyn std::fmt::Display| Fault(error.to_string());
-    outcome::export(&path, fixture.graph(), &fixture.weights, &metadata, batch).map_err(|error| fault(&error))?;
+    outcome::export(&path, fixture.graph(), &fixture.weights, &metadata, batch)
+        .map_err(|error| fault(&error))?;
     let oracle = TractOracle::new(Detector::load(&path, 1).map_err(|error| fault(&error))?);
     let tract = oracle.logits(&Batch::of(res, &fixture.pictures))?;
     let gpu: Vec<f64> = gpu.into_iter().map(f64::from).collect();

@@ -3,9 +3,9 @@
 
 mod attacks;
 mod deployment;
+mod fixture;
 mod network;
 mod regularization;
-mod fixture;
 mod weights;
 
 use crate::gpu::device::GpuError;

@@ -1,8 +1,8 @@
 //! Gradient regularization on the GPU against its f64 version, and that two ways to
 //! the same figure give the same bits.
 
-use super::network::running;
 use super::fixture::{Buffers, Fixture, compare, compare_gradients, require};
+use super::network::running;
 use super::{Check, Finding};
 use crate::arms::gradient_regularization::GradientRegularization;
 use crate::arms::{Method, step};
@@ -62,7 +62,8 @@ fn regularised_step(
         norm: if settings.per_tap { Norm::PerTap } else { Norm::Joint },
     };
     let mode = Mode::Train { masks: Some(&fixture.keys) };
-    let expected = reference::step(fixture.graph(), &state, mode, &fixture.pixels(), &fixture.labels(), &options);
+    let expected =
+        reference::step(fixture.graph(), &state, mode, &fixture.pixels(), &fixture.labels(), &options);
     let found = fixture.gradients(Method::Gr(settings.clone()), true, settings.radius)?;
     compare("loss of pass 1", &found[step::HISTORY][..1], &expected.losses[..1], 1e-3)?;
     compare("loss of pass 2", &found[step::PERTURBED_HISTORY][..1], &expected.losses[1..], 1e-3)?;
@@ -101,8 +102,9 @@ fn no_radius_is_the_plain_step(engine: &Arc<Engine>) -> Finding {
 fn repeats_to_the_bit(engine: &Arc<Engine>) -> Finding {
     let fixture = Fixture::new(engine, "efficientnet-tiny", 64, 5)?;
     let run = || fixture.gradients(Method::Gr(GradientRegularization::default()), true, 0.1);
-    let bits =
-        |found: Buffers| -> Vec<u32> { found[names::GRADIENTS].iter().map(|value| value.to_bits()).collect() };
+    let bits = |found: Buffers| -> Vec<u32> {
+        found[names::GRADIENTS].iter().map(|value| value.to_bits()).collect()
+    };
     require(bits(run()?) == bits(run()?), "two runs of one step differ")?;
     Ok(0.0)
 }

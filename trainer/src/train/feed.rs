@@ -99,7 +99,12 @@ impl Recipe<'_> {
     /// The picture at index `place`, given the `prepared` picture of its sample. A self-blended image
     /// and its real get the same draws, new ones in every epoch, so that both look the same outside
     /// the face.
-    pub(crate) fn picture_at<'p>(&self, epoch: usize, place: usize, prepared: &'p RgbImage) -> Cow<'p, RgbImage> {
+    pub(crate) fn picture_at<'p>(
+        &self,
+        epoch: usize,
+        place: usize,
+        prepared: &'p RgbImage,
+    ) -> Cow<'p, RgbImage> {
         if self.fakes == Fakes::Files {
             return Cow::Borrowed(prepared);
         }

@@ -217,9 +217,7 @@ mod running {
                 ..Choices::default()
             };
             if train.init.is_none() && choices != Choices::default() {
-                return Err(failure::usage(
-                    "--key, --prefix and --new-head need --init, which is missing",
-                ));
+                return Err(failure::usage("--key, --prefix and --new-head need --init, which is missing"));
             }
             conventions::merge_choices(&mut train.checkpoint, choices)?;
             let given = conventions::from_options(&train.arch, self.family, Conventions::default())?;

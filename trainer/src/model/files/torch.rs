@@ -13,8 +13,8 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-use super::StateShapes;
 use super::StateDict;
+use super::StateShapes;
 use super::pickle::{self, Id, Pickle, PickleError, Value, printable};
 use archive::Archive;
 use entry::{Content, Entries};

@@ -7,7 +7,7 @@ use super::super::graph::Graph;
 use super::super::names::{self, Content, Entry};
 use super::super::weights::{Origin, Tensor, Weights, WeightsError};
 use super::choosing::{self, BLOCKS, is_counter};
-use super::head::{Layer, LastLayer};
+use super::head::{LastLayer, Layer};
 use super::{Head, ImportError, Imported, Source};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,7 +49,8 @@ impl Source {
             Some(LastLayer { weight, bias, .. }) => [weight, bias],
             None => {
                 let mut fresh = Weights::initial(graph, seed).to_tensors(graph);
-                let drawn = |entry: &Entry| fresh.remove(&entry.name).expect("initial weights have every entry");
+                let drawn =
+                    |entry: &Entry| fresh.remove(&entry.name).expect("initial weights have every entry");
                 let [weight, bias] = &head_entries[..] else {
                     unreachable!("a linear layer has two tensors")
                 };
@@ -88,7 +89,11 @@ impl Source {
             }
             .into());
         };
-        if tensor.shape == entry.shape { Ok(tensor) } else { Err(self.wrong_shape(graph, entry, name, tensor)) }
+        if tensor.shape == entry.shape {
+            Ok(tensor)
+        } else {
+            Err(self.wrong_shape(graph, entry, name, tensor))
+        }
     }
 
     fn wrong_shape(&self, graph: &Graph, entry: &Entry, name: &str, tensor: &Tensor) -> ImportError {

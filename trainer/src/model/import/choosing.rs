@@ -79,7 +79,8 @@ pub(super) fn choose(
         let prefix = |prefix: &String| prefix.trim_end_matches('.') == network.prefix.trim_end_matches('.');
         key && choices.prefix.as_ref().is_none_or(prefix)
     };
-    let listing = |networks: &[Network]| networks.iter().map(Network::description).collect::<Vec<_>>().join("; ");
+    let listing =
+        |networks: &[Network]| networks.iter().map(Network::description).collect::<Vec<_>>().join("; ");
     let mut matching: Vec<Network> = all.iter().filter(|network| is_chosen(network)).cloned().collect();
     if matching.is_empty() {
         return Err(match all.is_empty() {

@@ -43,7 +43,12 @@ impl Source {
             }
             _ => None,
         };
-        self.state.tensors.iter().filter(|(name, _)| !self.is_in_other_network(name)).filter_map(layer).collect()
+        self.state
+            .tensors
+            .iter()
+            .filter(|(name, _)| !self.is_in_other_network(name))
+            .filter_map(layer)
+            .collect()
     }
 
     /// Whether a tensor belongs to another network in the same state.
@@ -149,7 +154,9 @@ impl Source {
                 let head = Head::Merged { outputs: 1, fake_index: 0 };
                 Ok(LastLayer { head, weight: negated(&weight), bias: negated(&bias), layer, biased })
             }
-            (found, wanted) if found == wanted => Ok(LastLayer { head: Head::Kept, layer, biased, weight, bias }),
+            (found, wanted) if found == wanted => {
+                Ok(LastLayer { head: Head::Kept, layer, biased, weight, bias })
+            }
             (outputs, _) => {
                 let found = format!("`{}` has {outputs} outputs", layer.name);
                 Err(ImportError::NeedsNewHead { path: self.path.clone(), found })

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::model::arch::{
-    Architecture, EFFICIENTNET_B0, EFFICIENTNET_B4, EFFICIENTNET_LITE0, EFFICIENTNET_TINY, SMALL_ARCHITECTURES, Padding,
+    Architecture, EFFICIENTNET_B0, EFFICIENTNET_B4, EFFICIENTNET_LITE0, EFFICIENTNET_TINY, Padding,
+    SMALL_ARCHITECTURES,
 };
 use crate::model::conventions::Family;
 use crate::model::files::torch::save::{self, Object};
@@ -517,7 +518,9 @@ fn names_of_a_bare_network_imply_its_conventions() {
         "{asked}"
     );
     let timm = Foreign::new(&EFFICIENTNET_TINY, Scheme::Timm, 1).opened().unwrap();
-    assert!(timm.resolve_conventions(none, &EFFICIENTNET_TINY).unwrap_err().to_string().contains("--family timm"));
+    assert!(
+        timm.resolve_conventions(none, &EFFICIENTNET_TINY).unwrap_err().to_string().contains("--family timm")
+    );
     let torchvision = |prefix: &str| {
         let foreign = Foreign::new(&EFFICIENTNET_TINY, Scheme::Torchvision, 1);
         let source = foreign.renamed(|name| format!("{prefix}{name}")).opened().unwrap();
@@ -537,7 +540,8 @@ fn deepfakebench_is_asked_about_its_stem() {
     foreign.tensors.retain(|name, _| !name.contains("._fc."));
     layer(&mut foreign, "backbone.last_layer", 2, 0.5);
     let source = foreign.opened().unwrap();
-    let asked = source.resolve_conventions(Conventions::default(), &EFFICIENTNET_TINY).unwrap_err().to_string();
+    let asked =
+        source.resolve_conventions(Conventions::default(), &EFFICIENTNET_TINY).unwrap_err().to_string();
     assert!(asked.contains("--family deepfakebench"), "{asked}");
     let family = Family::named("deepfakebench").unwrap().conventions(&EFFICIENTNET_TINY);
     assert_eq!(source.resolve_conventions(family, &EFFICIENTNET_TINY).unwrap(), family);

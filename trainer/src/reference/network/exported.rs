@@ -1,8 +1,8 @@
 //! The exported ONNX file, run by tract, against this walk.
 
-use super::tests::{trained_like, pictures};
+use super::tests::{pictures, trained_like};
 use super::*;
-use crate::model::arch::{Architecture, EFFICIENTNET_TINY, SMALL_ARCHITECTURES, Padding};
+use crate::model::arch::{Architecture, EFFICIENTNET_TINY, Padding, SMALL_ARCHITECTURES};
 use crate::model::files::onnx;
 use std::collections::BTreeMap;
 use std::io::Cursor;

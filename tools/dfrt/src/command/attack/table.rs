@@ -26,7 +26,10 @@ pub fn of_attack(report: &AttackReport, out: &Path) -> String {
         distances(&mut lines, report, found);
     }
     if report.not_reached > 0 {
-        lines.add("left out", format!("{} pictures, because the time was over; --resume continues", report.not_reached));
+        lines.add(
+            "left out",
+            format!("{} pictures, because the time was over; --resume continues", report.not_reached),
+        );
     }
     report.stages.iter().for_each(|stage| lines.add(format!("  {}", stage.method), stage_result(stage)));
     verdicts(&mut lines, &report.gates, report.unreliable);

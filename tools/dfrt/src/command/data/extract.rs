@@ -181,7 +181,9 @@ impl Options {
             return paths::remove(&self.out, &[MANIFEST, SUMMARY]);
         }
         if !self.resume {
-            bail!("{out}: holds an unfinished or earlier extraction; continue it with --resume, or start again with --force");
+            bail!(
+                "{out}: holds an unfinished or earlier extraction; continue it with --resume, or start again with --force"
+            );
         }
         Ok(())
     }

@@ -171,7 +171,9 @@ impl Index {
             ("--root", self.root.is_some()),
         ];
         if let Some((option, _)) = options.into_iter().chain(self.list_options()).find(|(_, given)| *given) {
-            return Err(usage(format!("{shown}: is a manifest, which contains that itself; leave {option} out")));
+            return Err(usage(format!(
+                "{shown}: is a manifest, which contains that itself; leave {option} out"
+            )));
         }
         Ok(Manifest::parse(&self.folder, &bytes, reach)?)
     }

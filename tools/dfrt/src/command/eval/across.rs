@@ -69,7 +69,9 @@ impl Eval {
             )));
         }
         let scores = (0..self.data.len()).map(|index| scores_path(out, index));
-        scores.chain([out.to_owned(), table_path(out)]).try_for_each(|path| paths::check_file(&path, self.force))
+        scores
+            .chain([out.to_owned(), table_path(out)])
+            .try_for_each(|path| paths::check_file(&path, self.force))
     }
 
     fn table(&self, cross: &CrossEvaluation) -> String {

@@ -47,7 +47,10 @@ impl Import {
             None => Ok(source.stated.arch.or_else(|| source.recognise())),
         };
         let Some(arch) = self.arch.map_or_else(from_file, |arch| Ok(Some(arch)))? else {
-            bail!("{}: fits no architecture of dfrt; name one with --arch to see what differs", self.file.display());
+            bail!(
+                "{}: fits no architecture of dfrt; name one with --arch to see what differs",
+                self.file.display()
+            );
         };
         let stated = source.metadata.as_ref().map(|metadata| metadata.res).or(source.stated.res);
         Ok(Settings {

@@ -1,5 +1,5 @@
 use super::super::pickle::assembler::Assembler;
-use super::save::{Saved, Storage, archive, archive_of, floats, header, state, stream, contiguous};
+use super::save::{Saved, Storage, archive, archive_of, contiguous, floats, header, state, stream};
 use super::{Checkpoint, Facts, MAX_SHARED, StateDict, TorchFileError, is_torch};
 use crate::model::weights::Tensor;
 use half::{bf16, f16};
