@@ -35,12 +35,12 @@ static BACKWARD_INPUT: Kernel = Kernel::new::<Params>(
 /// The kernels of this file.
 pub const KERNELS: &[&Kernel] = &[&BY_BATCH, &FORWARD, &BACKWARD_AFFINE, &BACKWARD_INPUT];
 
-/// Rows that an invocation of [`FORWARD`] and [`BACKWARD_INPUT`] takes.
+/// Rows per invocation of [`FORWARD`] and [`BACKWARD_INPUT`].
 const ROWS: usize = 4;
 
 /// PyTorch's default, for every architecture: running = 0.9 running + 0.1 batch.
-/// torchvision's B5 to B7 have 0.01, with which a short fine-tuning would end with
-/// statistics that are mostly those it started from.
+/// torchvision's B5 to B7 have 0.01, with which a short fine-tuning would hardly change the
+/// statistics.
 pub const MOMENTUM: f32 = 0.1;
 
 /// A batch-norm over x [R, C].
@@ -50,9 +50,9 @@ pub struct Shape {
     pub rows: usize,
     /// C, a multiple of 4.
     pub channels: usize,
-    /// What follows it.
+    /// The activation after it.
     pub activation: Activation,
-    /// Under the root.
+    /// Epsilon, added to the variance.
     pub eps: f32,
 }
 
@@ -75,14 +75,14 @@ impl Shape {
         self.params(Chunks::NONE, 0.0)
     }
 
-    /// Invocations of the kernels that take [`ROWS`] rows each.
+    /// Invocations of the kernels with [`ROWS`] rows each.
     fn strips(self) -> usize {
         self.rows.div_ceil(ROWS) * self.channels / 4
     }
 }
 
-/// Statistics of the batch x [R, C] -> [2, C]: mean, 1 / deviation. `momentum`
-/// moves the running statistics [2, C] towards them (unbiased variance); 0 leaves them.
+/// x [R, C] -> statistics of the batch [2, C]: mean, 1 / deviation. `momentum` is their weight in the
+/// update of the running statistics [2, C] (with the unbiased variance); 0 for no update.
 pub fn batch_statistics(
     recording: &mut Recording,
     x: Tensor,

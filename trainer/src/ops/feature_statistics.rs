@@ -39,7 +39,7 @@ static BACKWARD_INPUT: Kernel = Kernel::new::<Params>(
 pub const KERNELS: &[&Kernel] =
     &[&STATISTIC_GRADIENTS, &NORM, &JOIN_NORM, &PERTURBATION, &PERTURB, &BACKWARD_INPUT];
 
-/// Under the root of sigma (method of Guan et al. 2024).
+/// Added to the variance in sigma = sqrt(var + EPS) (Guan et al. 2024).
 pub const EPS: f32 = 1e-5;
 
 /// A tap's features [N, S, C], C a multiple of 4, and how they are perturbed.
@@ -86,7 +86,7 @@ pub fn moments_of(recording: &mut Recording, f: Tensor, shape: Shape) -> Tensor 
     moments::forward(recording, f, shape.n, shape.area, shape.channels)
 }
 
-/// Sums over space of G and of G * fhat, a picture: [N, 2, C].
+/// Sums over the positions of G and of G * fhat for each picture: [N, 2, C].
 pub fn image_gradients(
     recording: &mut Recording,
     f: Tensor,
@@ -114,8 +114,7 @@ pub fn gradients(recording: &mut Recording, f: Tensor, moments: Tensor, g: Tenso
     reduce::sum(recording, by_image, rows, 1.0, None)
 }
 
-/// The norm \[D\] of a gradient [D, 2, C], together with what has the norm `before`
-/// where given.
+/// The norm \[D\] of a gradient [D, 2, C]; with `before` \[D\], the norm of other taps, the joint norm.
 pub fn norm(recording: &mut Recording, gradient: Tensor, before: Option<Tensor>, shape: Shape) -> Tensor {
     let (params, deltas) = (shape.whole(), shape.deltas());
     match before {

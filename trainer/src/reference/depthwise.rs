@@ -1,4 +1,4 @@
-//! Depthwise convolution: every channel has a kernel of its own and meets no other.
+//! Depthwise convolution: every channel has its own kernel.
 
 pub use super::window::Window;
 

@@ -1,5 +1,5 @@
-//! The whole network in f64, walking the same [`Graph`] as the GPU's plans and the
-//! ONNX writer, node by node over the reference ops.
+//! A network in f64 over the same [`Graph`] as the GPU's plans and the ONNX writer, node by node with
+//! the reference ops.
 
 use super::batch_norm;
 use super::cross_entropy;
@@ -37,15 +37,15 @@ impl From<&Weights> for State {
 pub enum Mode<'a> {
     /// Batch-norms use the batch's own moments.
     Train {
-        /// One key an image for the masks of dropout and drop-path ([`super::mask`]),
-        /// the op's number being the node's place in `graph.nodes`; none without masks.
+        /// One key per image for the masks of dropout and drop-path ([`super::mask`]); the op's number
+        /// is the node's index in `graph.nodes`. None for no masks.
         masks: Option<&'a [u64]>,
     },
     /// Batch-norms use the running statistics; no masks.
     Eval,
 }
 
-/// Statistics moved at some taps in the forward pass.
+/// A perturbation of statistics at some taps in the forward pass.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Perturbation {
     /// Indices into [`Graph::features`].
@@ -54,16 +54,16 @@ pub struct Perturbation {
     pub deltas: Vec<Statistics>,
     /// Whether they are shared over the batch.
     pub sharing: Sharing,
-    /// Whether the backward pass goes through mu and sigma.
+    /// Whether the backward pass differentiates mu and sigma.
     pub flow: Flow,
 }
 
-/// A forward pass, with what the backward pass needs of it.
+/// The values of a forward pass, which the backward pass needs.
 #[derive(Clone, Debug)]
 pub struct Trace {
     /// N: images.
     pub n: usize,
-    /// Every value [N, H, W, C] as its readers see it, by `ValueId`: at a tap, perturbed.
+    /// Every value [N, H, W, C], by `ValueId`; at a perturbed tap the perturbed one.
     pub values: Vec<Vec<f64>>,
     /// The features at each tap of the perturbation before it.
     pub unperturbed: Vec<Vec<f64>>,
@@ -76,11 +76,11 @@ pub struct Trace {
 pub struct Gradients {
     /// With respect to every learned tensor, in torch's order, by `ParamId`.
     pub params: Vec<Vec<f64>>,
-    /// With respect to every value as its readers see it, by `ValueId`.
+    /// With respect to every value, by `ValueId`; at a perturbed tap the perturbed one.
     pub values: Vec<Vec<f64>>,
 }
 
-/// What a batch should be called.
+/// The labels of a batch and the weights of its losses.
 #[derive(Clone, Copy, Debug)]
 pub struct Labels<'a> {
     /// 0 real, 1 fake, \[N\].
@@ -101,16 +101,16 @@ impl Labels<'_> {
     }
 }
 
-/// A network at work: the graph, its weights, a mode, and statistics perturbed or not.
+/// A network that can run: graph, weights, mode and an optional perturbation.
 #[derive(Clone, Copy, Debug)]
 pub struct Network<'a> {
-    /// The steps.
+    /// The graph.
     pub graph: &'a Graph,
     /// The weights.
     pub state: &'a State,
-    /// Training or not.
+    /// Training or evaluation.
     pub mode: Mode<'a>,
-    /// What is moved at the taps.
+    /// The perturbation of statistics, if any.
     pub perturbation: Option<&'a Perturbation>,
 }
 
@@ -149,8 +149,8 @@ impl Network<'_> {
         trace
     }
 
-    /// The gradient of the loss whose gradient with respect to the logits is
-    /// `dlogits` \[N\], at the point `trace`.
+    /// The gradient of the loss whose gradient with respect to the logits is `dlogits` \[N\], at the
+    /// values of `trace`.
     pub fn backward(&self, trace: &Trace, dlogits: &[f64]) -> Gradients {
         assert_eq!(dlogits.len(), trace.n, "dlogits is [N]");
         let zeros = |values: &Vec<f64>| vec![0.0; values.len()];
@@ -185,7 +185,7 @@ impl Network<'_> {
         running
     }
 
-    /// The perturbation's tap at `value`, if there is one, by its place in the list.
+    /// The perturbation at `value` and its index in the list of taps; none if there is none.
     fn perturbed(&self, value: ValueId) -> Option<(usize, &Perturbation)> {
         let perturbation = self.perturbation?;
         let place = perturbation.taps.iter().position(|&tap| self.graph.features[tap] == value)?;

@@ -1,4 +1,4 @@
-//! Attacks whose best answer is known, and steps of FGSM and PGD against the f64 ones.
+//! Compares steps of FGSM and PGD with the f64 reference.
 
 use super::fixture::{Fixture, compare, require};
 use super::{Check, Fault, Finding};
@@ -37,7 +37,7 @@ fn targets(fixture: &Fixture) -> Vec<Target> {
     fixture.pictures.iter().enumerate().map(target).collect()
 }
 
-/// Nobody is asked: the network is on the device.
+/// An oracle that must not be used, because the network is on the device.
 struct Absent;
 
 impl Oracle for Absent {
@@ -58,12 +58,12 @@ fn threat(norm: Norm, eps_255: f64) -> Result<Threat, Fault> {
     Threat::new(norm, eps_255).map_err(|error| Fault(error.to_string()))
 }
 
-/// The one step of FGSM is known to the last bit wherever the gradient is not nearly 0.
+/// The step of FGSM must have the exact bits wherever the gradient is not close to 0.
 fn fgsm(engine: &Arc<Engine>) -> Finding {
     let fixture = Fixture::new(engine, "efficientnet-tiny", 32, 3)?;
     let targets = targets(&fixture);
     let threat = threat(Norm::Linf, 8.0)?;
-    // A batch that the targets do not fill evenly.
+    // The number of targets is not a multiple of the batch.
     let attack = Pgd::new("fgsm", &fixture.network, 2, StepSettings::FGSM)?;
     let proposals = attack.propose(&queries(&targets), threat)?;
     let unknown = proposals.iter().all(|proposal| proposal.never_differed.is_none());
@@ -93,7 +93,7 @@ fn fgsm(engine: &Arc<Engine>) -> Finding {
     Ok(worst)
 }
 
-/// Ten steps end within the ball at a lower margin than they began with.
+/// Ten steps must end in the ball with a lower margin than at the start.
 fn descends(engine: &Arc<Engine>, norm: Norm, eps_255: f64) -> Finding {
     let fixture = Fixture::new(engine, "efficientnet-tiny", 32, 3)?;
     let targets = targets(&fixture);
@@ -124,7 +124,7 @@ fn descends(engine: &Arc<Engine>, norm: Norm, eps_255: f64) -> Finding {
         require(excess < 1e-3, &format!("{excess}/255 outside of the ball"))?;
         largest = largest.max(excess);
     }
-    // Asking twice gives the same pictures: the draws are keyed by picture.
+    // A second call must give the same pictures, because draws are keyed by picture.
     let alone = attack.propose(&queries(&targets[2..]), threat)?;
     let expected: Vec<f64> = proposals[2].values.iter().map(|&value| value.into()).collect();
     compare("a picture attacked alone", &alone[0].values, &expected, 0.0)?;

@@ -1,4 +1,4 @@
-//! The exported file, run by tract, against the GPU.
+//! Compares the exported file, run by tract, with the GPU.
 
 use super::fixture::{Fixture, compare};
 use super::{Check, Fault, Finding};

@@ -1,5 +1,4 @@
-//! A network, weights that are not fresh, and a batch for it; and how two results
-//! are compared.
+//! A network with weights like after training, and a batch for it; comparisons of results.
 
 use crate::arms::{Method, step};
 use crate::gpu::device::GpuError;
@@ -24,7 +23,7 @@ const TOLERANCE: f64 = 1e-3;
 /// Every buffer after a run, by name.
 pub type Buffers = HashMap<String, Vec<f32>>;
 
-/// A network, weights that are not fresh, and a batch for it.
+/// A network with weights like after training, and a batch for it.
 pub struct Fixture {
     pub network: Resident,
     pub weights: Weights,
@@ -83,7 +82,7 @@ impl Fixture {
         self.gradients_of(&Settings { method, masks, ..Settings::default() }.step(), radius)
     }
 
-    /// The same with all of a plan's settings.
+    /// Runs the gradients of a step with all settings of a plan; returns every named buffer.
     pub fn gradients_of(&self, settings: &step::Settings, radius: f32) -> Result<Buffers, GpuError> {
         let engine = &self.network.engine;
         let n = self.pictures.len();
@@ -96,7 +95,7 @@ impl Fixture {
         let mut named: HashMap<String, Buffer> = self.network.buffers();
         for external in &recording.externals {
             if !named.contains_key(&external.name) {
-                // What nobody writes is seen.
+                // NaN shows a read of an unwritten value.
                 let poisoned = engine.upload(&external.name, &vec![f32::NAN; external.len])?;
                 named.insert(external.name.clone(), poisoned);
             }
@@ -150,8 +149,10 @@ fn trained_like(graph: &Graph) -> Weights {
     weights
 }
 
-/// The distance of `found` from `expected`, relative to the larger of its norm and
-/// `floor`, must be small.
+/// The distance of `found` from `expected`, relative to the larger of its norm and `floor`.
+///
+/// # Errors
+/// The distance is above the tolerance.
 pub fn compare(what: &str, found: &[f32], expected: &[f64], floor: f64) -> Result<f64, String> {
     assert_eq!(found.len(), expected.len(), "{what}");
     let distance = found.iter().zip(expected).map(|(&a, b)| (f64::from(a) - b).powi(2)).sum::<f64>().sqrt();
@@ -164,8 +165,8 @@ pub fn compare(what: &str, found: &[f32], expected: &[f64], floor: f64) -> Resul
     }
 }
 
-/// Every parameter's gradient; tensors of a vanishing gradient are measured against
-/// a thousandth of the largest tensor's norm.
+/// Compares the gradient of every parameter. For tensors with a very small gradient the error is
+/// relative to a thousandth of the largest norm.
 pub fn compare_gradients(fixture: &Fixture, flat: &[f32], expected: &[Vec<f64>]) -> Result<f64, String> {
     let norm = |values: &Vec<f64>| values.iter().map(|value| value * value).sum::<f64>().sqrt();
     let largest = expected.iter().map(norm).fold(0.0, f64::max);
@@ -177,7 +178,7 @@ pub fn compare_gradients(fixture: &Fixture, flat: &[f32], expected: &[Vec<f64>])
     Ok(worst)
 }
 
-/// Some condition must hold.
+/// Fails with `what` unless the condition holds.
 pub fn require(holds: bool, what: &str) -> Result<(), String> {
     if holds { Ok(()) } else { Err(what.to_owned()) }
 }

@@ -1,5 +1,5 @@
-//! Checks of this machine: what the GPU computes against the f64 references, and
-//! what a deployed file gives against the GPU. `dfrt selftest` and the tests run them.
+//! Checks of this machine: they compare the GPU with the f64 references, and an exported file with the
+//! GPU. `dfrt selftest` and the tests run them.
 
 mod attacks;
 mod deployment;
@@ -12,7 +12,7 @@ use crate::gpu::device::GpuError;
 use crate::gpu::engine::Engine;
 use std::sync::Arc;
 
-/// What is wrong, in a line.
+/// What is wrong, on one line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Fault(String);
@@ -52,7 +52,10 @@ impl Check {
         Self { name, work: Box::new(work) }
     }
 
-    /// Does it on the engine's device.
+    /// Runs the check on the device of `engine`.
+    ///
+    /// # Errors
+    /// What is wrong, or a device that fails.
     pub fn run(&self, engine: &Arc<Engine>) -> Finding {
         (self.work)(engine)
     }

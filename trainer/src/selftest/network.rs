@@ -1,5 +1,5 @@
-//! Whole networks on the GPU against the f64 walk: logits, losses, every gradient
-//! and the running statistics.
+//! Compares networks on the GPU with the f64 reference: logits, losses, every gradient and the running
+//! statistics.
 
 use super::fixture::{Buffers, Fixture, compare, compare_gradients, require};
 use super::{Check, Fault, Finding};
@@ -43,13 +43,13 @@ pub fn checks() -> Vec<Check> {
     }
     for arch in ["efficientnet-tiny", "efficientnet-lite0", "efficientnet-b0"] {
         let name = format!("network/{arch}, activations made again are the same to the bit");
-        checks.push(Check::new(name, move |engine| made_again(engine, arch)));
+        checks.push(Check::new(name, move |engine| recomputed(engine, arch)));
     }
     checks
 }
 
-/// Kept or recomputed, activations lead to the same gradients and statistics.
-fn made_again(engine: &Arc<Engine>, arch: &str) -> Finding {
+/// Kept and recomputed activations must give the same gradients and statistics.
+fn recomputed(engine: &Arc<Engine>, arch: &str) -> Finding {
     let fixture = Fixture::new(engine, arch, 32, 3)?;
     for method in [Method::Baseline, Method::named("gr").map_err(|error| Fault(error.to_string()))?] {
         let found = |activations| {
@@ -73,7 +73,7 @@ fn evaluation(engine: &Arc<Engine>, arch: &str, res: usize, n: usize) -> Finding
     let network = Network { graph: fixture.graph(), state: &state, mode: Mode::Eval, perturbation: None };
     let trace = network.forward(&fixture.pixels());
     let expected = trace.logits(fixture.graph());
-    // A batch of another size: the fill changes nothing.
+    // A batch of another size: filling it up must not change logits.
     let evaluator = Evaluator::new(&fixture.network, n + 1)?;
     let logits = evaluator.logits(&fixture.pictures)?;
     let mut worst = compare("logits", &logits, expected, 1e-3)?;

@@ -1,5 +1,5 @@
-//! Gradient regularization on the GPU against its f64 version, and that two ways to
-//! the same figure give the same bits.
+//! Compares gradient regularization on the GPU with its f64 version, and checks that equal
+//! computations give the same bits.
 
 use super::fixture::{Buffers, Fixture, compare, compare_gradients, require};
 use super::network::running;

@@ -1,5 +1,4 @@
-//! Whole training steps: the weights after some updates against the f64 optimisers
-//! fed with the f64 gradients.
+//! Compares the weights after some training steps with the f64 optimisers on the f64 gradients.
 
 use super::fixture::{Fixture, compare, require};
 use super::{Check, Fault, Finding};
@@ -37,12 +36,12 @@ pub fn checks() -> Vec<Check> {
     checks
 }
 
-/// A batch that is the same pictures twice: in two parts or whole, batch-norm sees the
-/// same statistics, and the weights move to the same place.
+/// A batch of the same pictures twice, in two parts or at once: batch-norm has the same statistics, so
+/// the weights must be the same.
 fn parts(engine: &Arc<Engine>, method: &str) -> Finding {
     let fixture = Fixture::new(engine, "efficientnet-tiny", 32, 3)?;
     let method = Method::named(method).map_err(|error| Fault(error.to_string()))?;
-    // SGD: AdamW would turn the rounding of gradients that vanish into whole steps.
+    // SGD, because AdamW would turn the rounding of zero gradients into full steps.
     let optimizer = Optimizer::Sgd { momentum: 0.9, nesterov: false };
     let settings = Settings { method, optimizer, lr: 0.1, masks: false, ..Settings::default() };
     let label = |index: usize| if index % 2 == 1 { Label::Fake } else { Label::Real };

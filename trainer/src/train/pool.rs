@@ -41,7 +41,7 @@ struct Face {
 impl Pool {
     /// A pool of `samples` with the [`Allowance`] of this process. Nothing is read yet.
     pub fn new(samples: Vec<Sample>, side: usize) -> Self {
-        Self::within(samples, side, Allowance::of_this_process())
+        Self::with_allowance(samples, side, Allowance::of_this_process())
     }
 
     /// A pool of `samples` with the given allowance. Nothing is read yet.
@@ -80,7 +80,7 @@ impl Pool {
         allowance: Arc<Allowance>,
     ) -> Self {
         let face = |found| Face { found, prepared: OnceLock::new() };
-        let mut pool = Self::within(samples, side, allowance);
+        let mut pool = Self::with_allowance(samples, side, allowance);
         pool.faces = landmarks.into_iter().map(face).collect();
         pool
     }

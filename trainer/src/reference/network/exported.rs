@@ -1,4 +1,4 @@
-//! The exported ONNX file, run by tract, against this walk.
+//! Compares the exported ONNX file, run by tract, with the f64 network.
 
 use super::tests::{pictures, trained_like};
 use super::*;
@@ -23,7 +23,7 @@ fn logits_by_tract(file: &[u8], graph: &Graph, pixels: &[f64]) -> Vec<f32> {
     output[0].to_plain_array_view::<f32>().unwrap().iter().copied().collect()
 }
 
-/// Whether tract's logits are the reference's, as a share of them.
+/// Checks that the logits of tract are those of the reference, up to a relative error.
 fn compare(graph: &Graph, weights: &Weights, batch: Option<usize>) {
     let state = State::from(weights);
     let pixels = pictures(graph, 2);
@@ -52,7 +52,7 @@ fn tract_runs_the_exported_file_as_the_reference_does() {
 }
 
 #[test]
-fn tract_meets_every_border_as_the_reference_does() {
+fn tract_pads_as_the_reference_does() {
     for padding in Padding::ALL {
         let architecture = Architecture { padding, ..EFFICIENTNET_TINY };
         let weights = trained_like(&Graph::new(&architecture, 64).unwrap(), 5);

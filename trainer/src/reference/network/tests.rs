@@ -1,4 +1,4 @@
-//! The walk's gradients against central differences, and its modes against each other.
+//! Tests the gradients of the network by central differences, and its modes against each other.
 
 use super::super::differences::{assert_close, dot, values};
 use super::*;
@@ -7,8 +7,8 @@ use crate::model::graph::Role;
 use dfrt_runtime::random::{key, stream};
 use rand::RngExt;
 
-/// Weights that are nothing special: initial convolutions, random gamma, beta and
-/// biases, and running statistics near those of a batch, so that the signal lives.
+/// Weights like after training: initial convolutions, random gamma, beta and biases, and running
+/// statistics near those of a batch, so that activations do not vanish.
 pub(crate) fn trained_like(graph: &Graph, seed: u64) -> Weights {
     let mut weights = Weights::initial(graph, seed);
     let mut random = stream(seed, &["lived in".into()]);
@@ -36,8 +36,8 @@ pub(crate) fn trained_like(graph: &Graph, seed: u64) -> Weights {
     weights
 }
 
-/// `n` images of waves and noise [N, res, res, 3] in [0, 1], each with a brightness, a
-/// direction and a wavelength of its own.
+/// `n` images of waves and noise [N, res, res, 3] in [0, 1], each with its own brightness, direction
+/// and wavelength.
 pub(crate) fn pictures(graph: &Graph, n: usize) -> Vec<f64> {
     let res = graph.res;
     let mut pictures = Vec::new();
@@ -238,7 +238,7 @@ fn evaluation_with_the_batchs_moments_is_training() {
 }
 
 #[test]
-fn evaluation_knows_no_batch() {
+fn evaluation_does_not_depend_on_the_batch() {
     let case = Case::new();
     let network = case.network(Mode::Eval);
     let together = network.forward(&case.pixels);
