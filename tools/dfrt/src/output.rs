@@ -46,7 +46,7 @@ pub fn warn_skipped(what: &str, lines: &[String], all: Option<&Path>) {
     if lines.is_empty() {
         return;
     }
-    note(format!("warning: {} {what} passed over:", lines.len()));
+    note(format!("warning: {} {what} skipped:", lines.len()));
     lines.iter().take(MAX_LISTED).for_each(|line| note(format!("  {line}")));
     let more = lines.len().saturating_sub(MAX_LISTED);
     match all {

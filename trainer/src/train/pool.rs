@@ -263,7 +263,7 @@ mod tests {
         let pack = Pack::of(&folder.path().join("faces.pack"), &wanted, &|_, _| ()).unwrap();
         samples[..3].iter().for_each(|sample| std::fs::remove_file(&sample.path).unwrap());
         let pool = Pool::with_allowance(samples, SIDE, Arc::new(Allowance::new(usize::MAX)))
-            .over(Some(Arc::new(pack)));
+            .with_pack(Some(Arc::new(pack)));
         for place in 0..3 {
             assert_eq!(pool.picture(place).unwrap(), RgbImage::from_pixel(8, 8, Rgb([place as u8; 3])));
         }

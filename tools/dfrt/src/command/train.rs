@@ -69,7 +69,7 @@ pub struct Train {
     /// share of the velocity that is kept, for sgd (default 0.9)
     #[argh(option)]
     momentum: Option<f32>,
-    /// Nesterov momentum, for sgd
+    /// use Nesterov momentum, for sgd
     #[argh(switch)]
     nesterov: bool,
     /// decay of the first moment, for adamw (default 0.9)

@@ -56,7 +56,7 @@ impl Import {
         Ok(Settings {
             arch: arch.name.to_owned(),
             res: self.res.or(stated).unwrap_or(arch.res),
-            data: self.data.as_deref().map(place::absolute).transpose()?.unwrap_or_default(),
+            data: self.data.as_deref().map(paths::absolute).transpose()?.unwrap_or_default(),
             init: Some(paths::absolute(&self.file)?),
             checkpoint: choices,
             seed: self.seed,
