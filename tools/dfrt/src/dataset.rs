@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// Which classes to use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Classes {
-    /// Both; one class alone is an error.
+    /// Both; only one class is an error.
     Both,
     /// Whatever classes the data set has.
     Any,
@@ -52,7 +52,7 @@ pub fn open_classes(
 
 /// The pictures of `subsets` in a split of `data`, or of the data set that the model's `metadata`
 /// names: at most `limit`, balanced over the classes, always the same ones. If `subsets` names
-/// none of a class, all of the class is used. One class alone is allowed.
+/// none of a class, all of the class is used. Only one class is allowed, too.
 ///
 /// # Errors
 /// No data set is named, it cannot be read, the split is empty, or a subset does not exist.

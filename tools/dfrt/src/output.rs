@@ -1,5 +1,5 @@
 //! Printing: results go to standard output, notes and warnings to standard error. With `--json`
-//! standard output holds JSON alone.
+//! standard output holds only JSON.
 
 use crate::failure;
 use anyhow::{Context, Result};

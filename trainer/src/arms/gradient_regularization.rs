@@ -59,14 +59,14 @@ pub enum BadRegularization {
         last: usize,
     },
     /// r or alpha out of range.
-    #[error("{name} = {value} cannot be used; choose {wanted}")]
+    #[error("{name} = {value} cannot be used; choose {allowed}")]
     Number {
         /// Its name.
         name: &'static str,
         /// The value.
         value: f32,
         /// The allowed values.
-        wanted: &'static str,
+        allowed: &'static str,
     },
 }
 
@@ -86,9 +86,9 @@ impl GradientRegularization {
         if taps.is_empty() || taps.len() != self.taps.len() || taps.iter().any(|&tap| tap > last) {
             return Err(BadRegularization::Taps { taps: self.taps.clone(), last });
         }
-        let number = |name, value: f32, low: f32, high: f32, wanted| {
+        let number = |name, value: f32, low: f32, high: f32, allowed| {
             let fits = value.is_finite() && (low..=high).contains(&value);
-            if fits { Ok(()) } else { Err(BadRegularization::Number { name, value, wanted }) }
+            if fits { Ok(()) } else { Err(BadRegularization::Number { name, value, allowed }) }
         };
         number("r", self.radius, 0.0, 1e3, "a number from 0 up to 1000")?;
         number("alpha", self.alpha, 0.0, 1.0, "a number from 0 to 1")?;

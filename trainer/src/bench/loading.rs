@@ -224,7 +224,7 @@ fn staged(recipe: Recipe<'_>, place: usize, packed: &mut [u32]) -> Option<[f64; 
     let decode = lap();
     let prepared = picture::prepare(&decoded, side);
     let resize = lap();
-    let (shown, blend) = match recipe.fakes {
+    let (picture, blend) = match recipe.fakes {
         Fakes::Files => (Cow::Borrowed(&prepared), 0.0),
         Fakes::Sbi => {
             // The picture has been read before: its face is known, or it cannot be used.
@@ -232,7 +232,7 @@ fn staged(recipe: Recipe<'_>, place: usize, packed: &mut [u32]) -> Option<[f64; 
             (recipe.picture_at(0, samples.len() + place, &prepared), lap())
         }
     };
-    let augmented = recipe.augment.apply(&shown, recipe.res, recipe.seed, 0, place);
+    let augmented = recipe.augment.apply(&picture, recipe.res, recipe.seed, 0, place);
     let augment = lap();
     augmented.pack_into(packed);
     std::hint::black_box(&packed);

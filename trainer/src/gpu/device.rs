@@ -11,10 +11,10 @@ pub enum GpuError {
     )]
     NoDevice,
     /// There is no device of that index.
-    #[error("device {wanted} does not exist: there are {count}; `dfrt devices` lists them")]
+    #[error("device {index} does not exist: there are {count}; `dfrt devices` lists them")]
     NoSuchDevice {
         /// The requested index.
-        wanted: usize,
+        index: usize,
         /// How many there are.
         count: usize,
     },
@@ -39,7 +39,7 @@ pub enum GpuError {
         name: String,
     },
     /// Memory ran out.
-    #[error("out of memory on `{name}` ({needed_mb} MB wanted for one plan); use a smaller --batch or --res")]
+    #[error("out of memory on `{name}` ({needed_mb} MB needed for one plan); use a smaller --batch or --res")]
     OutOfMemory {
         /// The adapter's name.
         name: String,
@@ -169,7 +169,7 @@ impl Device {
         let default = infos.iter().position(|info| info.default).ok_or(GpuError::NoDevice)?;
         let index = index.unwrap_or(default);
         if index >= adapters.len() {
-            return Err(GpuError::NoSuchDevice { wanted: index, count: adapters.len() });
+            return Err(GpuError::NoSuchDevice { index, count: adapters.len() });
         }
         Self::open_adapter(&adapters.swap_remove(index), infos[index].clone())
     }

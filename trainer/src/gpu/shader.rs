@@ -60,7 +60,7 @@ impl Shader {
     }
 
     /// Its module, valid under the capabilities of plain WebGPU, and immediates, which
-    /// [`super::kernel::check`] allows in kernels for software devices alone.
+    /// [`super::kernel::check`] allows in kernels for software devices only.
     ///
     /// # Errors
     /// The file, the line and what is wrong.

@@ -30,14 +30,14 @@ pub enum BadConvention {
     )]
     Padding(String),
     /// A number out of range.
-    #[error("{name} = {value} cannot be used; choose {wanted}")]
+    #[error("{name} = {value} cannot be used; choose {allowed}")]
     Number {
         /// Its name.
         name: &'static str,
         /// The value.
         value: f32,
         /// The allowed values.
-        wanted: &'static str,
+        allowed: &'static str,
     },
 }
 
@@ -186,8 +186,8 @@ impl Conventions {
     /// # Errors
     /// A number out of range.
     pub fn check(&self) -> Result<(), BadConvention> {
-        let number = |name, value: f32, fits: bool, wanted| {
-            if fits { Ok(()) } else { Err(BadConvention::Number { name, value, wanted }) }
+        let number = |name, value: f32, fits: bool, allowed| {
+            if fits { Ok(()) } else { Err(BadConvention::Number { name, value, allowed }) }
         };
         if let Some(eps) = self.bn_eps {
             number("bn-eps", eps, eps > 0.0 && eps <= 1.0, "a number above 0, at most 1")?;

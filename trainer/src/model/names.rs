@@ -158,7 +158,7 @@ struct Walk {
 }
 
 impl Walk {
-    /// The module of `node`; none where it has no parameters.
+    /// The module of `node`; none if it has no parameters.
     fn module(&mut self, node: &Node, stages: usize) -> Option<Module> {
         if node.params.is_empty() {
             return None;

@@ -71,7 +71,7 @@ impl Shape {
         }
     }
 
-    fn whole(self) -> Params {
+    fn undivided(self) -> Params {
         self.params(Chunks::NONE, 0.0)
     }
 
@@ -97,7 +97,7 @@ pub fn batch_statistics(
 
 /// x [R, C], saved [2, C], affine [2, C] (gamma, beta) -> y [R, C] = activation(gamma * xhat + beta).
 pub fn forward(recording: &mut Recording, x: Tensor, saved: Tensor, affine: Tensor, shape: Shape) -> Tensor {
-    recording.produce(&FORWARD, &shape.whole(), &[x, saved, affine], x.len, shape.strips())
+    recording.produce(&FORWARD, &shape.undivided(), &[x, saved, affine], x.len, shape.strips())
 }
 
 /// What the backward pass reads.
@@ -141,5 +141,5 @@ pub fn backward_input(
     shape: Shape,
 ) -> Tensor {
     let inputs = [saved.x, saved.statistics, saved.affine, dy, sums];
-    recording.produce(&BACKWARD_INPUT, &shape.whole(), &inputs, dy.len, shape.strips())
+    recording.produce(&BACKWARD_INPUT, &shape.undivided(), &inputs, dy.len, shape.strips())
 }

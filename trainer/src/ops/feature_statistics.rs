@@ -76,7 +76,7 @@ impl Shape {
         }
     }
 
-    fn whole(self) -> Params {
+    fn undivided(self) -> Params {
         self.params(Chunks::NONE)
     }
 }
@@ -116,7 +116,7 @@ pub fn gradients(recording: &mut Recording, f: Tensor, moments: Tensor, g: Tenso
 
 /// The norm \[D\] of a gradient [D, 2, C]; with `before` \[D\], the norm of other taps, the joint norm.
 pub fn norm(recording: &mut Recording, gradient: Tensor, before: Option<Tensor>, shape: Shape) -> Tensor {
-    let (params, deltas) = (shape.whole(), shape.deltas());
+    let (params, deltas) = (shape.undivided(), shape.deltas());
     match before {
         Some(before) => recording.produce(&JOIN_NORM, &params, &[gradient, before], deltas, deltas),
         None => recording.produce(&NORM, &params, &[gradient], deltas, deltas),
@@ -132,12 +132,12 @@ pub fn perturbation(
     shape: Shape,
 ) -> Tensor {
     let len = shape.deltas() * 2 * shape.channels;
-    recording.produce(&PERTURBATION, &shape.whole(), &[gradient, norm, step], len, len)
+    recording.produce(&PERTURBATION, &shape.undivided(), &[gradient, norm, step], len, len)
 }
 
 /// f' = f + dmu + dsigma * fhat: [N, S, C].
 pub fn perturb(recording: &mut Recording, f: Tensor, moments: Tensor, delta: Tensor, shape: Shape) -> Tensor {
-    recording.produce(&PERTURB, &shape.whole(), &[f, moments, delta], f.len, f.len / 4)
+    recording.produce(&PERTURB, &shape.undivided(), &[f, moments, delta], f.len, f.len / 4)
 }
 
 /// G = dL/df' -> dL/df, [N, S, C].
@@ -155,5 +155,5 @@ pub fn backward_input(
         // Bound but not read.
         moments
     };
-    recording.produce(&BACKWARD_INPUT, &shape.whole(), &[f, moments, delta, g, sums], f.len, f.len / 4)
+    recording.produce(&BACKWARD_INPUT, &shape.undivided(), &[f, moments, delta, g, sums], f.len, f.len / 4)
 }

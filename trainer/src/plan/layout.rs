@@ -28,7 +28,7 @@ fn decays(role: Role) -> bool {
 }
 
 impl Layout {
-    /// The layout of `graph`; it depends on the architecture alone.
+    /// The layout of `graph`, which depends on its architecture only.
     pub fn new(graph: &Graph) -> Self {
         let mut offsets = vec![0; graph.params.len()];
         let mut end: usize = 0;

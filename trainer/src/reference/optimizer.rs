@@ -88,7 +88,7 @@ mod tests {
         assert_close(&w, &[8.75]);
     }
 
-    /// The same with a look ahead: directions 1 + 0.5 * 1, then 1 + 0.5 * 1.5.
+    /// Nesterov momentum: directions 1 + 0.5 * 1, then 1 + 0.5 * 1.5.
     #[test]
     fn nesterov_looks_ahead() {
         let sgd = Sgd { nesterov: true, ..SGD };

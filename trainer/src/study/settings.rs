@@ -71,7 +71,7 @@ impl StudySettings {
             .map_err(|error| BadStudy(format!("{shown}: cannot be read: {error}")))?;
         toml::from_str(&text).map_err(|error| {
             BadStudy(format!(
-                "{shown}: is no study's settings; compare with a finished study's study.toml: {error}"
+                "{shown}: is not a file of study settings; compare with the study.toml of a finished study: {error}"
             ))
         })
     }

@@ -109,8 +109,8 @@ fn metadata(
     threshold: Option<f64>,
     weights_sha256: String,
 ) -> Result<Metadata, TrainError> {
-    let whole = source.metadata.as_ref().filter(|_| imported.head == Head::Kept);
-    let mut metadata = whole.cloned().unwrap_or_else(|| {
+    let exported = source.metadata.as_ref().filter(|_| imported.head == Head::Kept);
+    let mut metadata = exported.cloned().unwrap_or_else(|| {
         let mut metadata = Metadata::new(&settings.arch, settings.res, source.threshold.unwrap_or(0.0));
         metadata.notes.insert(SOURCE.to_owned(), source.sha256.clone());
         metadata

@@ -48,8 +48,8 @@ impl Augmentation {
         let mut draws = random::stream(seed, &name);
         let mut augmented = Augmented::of(Cow::Borrowed(prepared));
         if self.crop {
-            let room = prepared.width() - res as u32;
-            let (x, y) = (draws.random_range(0..=room), draws.random_range(0..=room));
+            let margin = prepared.width() - res as u32;
+            let (x, y) = (draws.random_range(0..=margin), draws.random_range(0..=margin));
             augmented = augmented.window(x as usize, y as usize, res);
         }
         augmented.mirrored = self.flip && draws.random();
@@ -210,8 +210,8 @@ mod tests {
         let mut draws = random::stream(9, &name);
         let mut picture = prepared.clone();
         if augment.crop {
-            let room = prepared.width() - res;
-            let (x, y) = (draws.random_range(0..=room), draws.random_range(0..=room));
+            let margin = prepared.width() - res;
+            let (x, y) = (draws.random_range(0..=margin), draws.random_range(0..=margin));
             picture = imageops::crop_imm(prepared, x, y, res, res).to_image();
         }
         if augment.flip && draws.random() {

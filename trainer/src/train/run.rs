@@ -49,12 +49,14 @@ pub enum TrainError {
     #[error(transparent)]
     Gpu(#[from] GpuError),
     /// The device is too small for the batch.
-    #[error("batch {asked} does not fit: {source}; --batch {batch} fits, and so does --micro-batch {batch}")]
+    #[error(
+        "batch {requested} does not fit: {source}; --batch {batch} fits, and so does --micro-batch {batch}"
+    )]
     DoesNotFit {
         /// What the device said.
         source: GpuError,
         /// The batch of the settings.
-        asked: usize,
+        requested: usize,
         /// A batch that would fit.
         batch: usize,
     },
@@ -229,7 +231,7 @@ impl<'a> Run<'a> {
         let (part, micro) = (fitting::part, self.settings.micro_batch);
         match (error, fitting::largest_batch(self.settings, Memory { pool, tensor })) {
             (TrainError::Gpu(source), Ok(Some(batch))) if batch < part(self.batch, micro) => {
-                TrainError::DoesNotFit { source, asked: self.batch, batch }
+                TrainError::DoesNotFit { source, requested: self.batch, batch }
             }
             (error, _) => error,
         }

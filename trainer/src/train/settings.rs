@@ -144,14 +144,14 @@ pub enum BadSettings {
     #[error(transparent)]
     Regularization(#[from] BadRegularization),
     /// A number out of range.
-    #[error("{name} = {value} cannot be used; choose {wanted}")]
+    #[error("{name} = {value} cannot be used; choose {allowed}")]
     Number {
         /// The setting's name.
         name: &'static str,
         /// Its value.
         value: f64,
         /// What is allowed.
-        wanted: &'static str,
+        allowed: &'static str,
     },
     /// config.toml cannot be read or parsed.
     #[error("{}: {reason}; compare with the config.toml of a finished run", path.display())]
@@ -198,15 +198,15 @@ impl Settings {
     pub fn check(&self) -> Result<(), BadSettings> {
         let graph = self.graph()?;
         self.conventions.check()?;
-        let number = |name, value: f64, low: f64, high: f64, wanted| {
+        let number = |name, value: f64, low: f64, high: f64, allowed| {
             let fits = value.is_finite() && (low..=high).contains(&value);
-            if fits { Ok(()) } else { Err(BadSettings::Number { name, value, wanted }) }
+            if fits { Ok(()) } else { Err(BadSettings::Number { name, value, allowed }) }
         };
         number("epochs", self.epochs as f64, 1.0, 1e6, "1 or more")?;
         number("batch", self.batch as f64, 1.0, 4096.0, "1 to 4096")?;
         if self.fakes == Fakes::Sbi && !self.batch.is_multiple_of(2) {
-            let wanted = "an even number: with --fakes sbi a batch holds pairs of real and fake";
-            return Err(BadSettings::Number { name: "batch", value: self.batch as f64, wanted });
+            let allowed = "an even number: with --fakes sbi a batch holds pairs of real and fake";
+            return Err(BadSettings::Number { name: "batch", value: self.batch as f64, allowed });
         }
         if let Some(micro) = self.micro_batch {
             number("micro-batch", micro as f64, 1.0, 4096.0, "1 to 4096")?;

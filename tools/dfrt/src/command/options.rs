@@ -219,7 +219,7 @@ macro_rules! options {
     ] $($rest)* } };
     (@ ($command:ident $($about:tt)*) [$($done:tt)*] weights, $($rest:tt)*) => {
         options! { @ ($command $($about)*) [$($done)*] checkpoint,
-            /// name of the last layer, where it is not the network's usual one: fc, last_layer, net._fc
+            /// name of the last layer, if it is not the network's usual one: fc, last_layer, net._fc
             /// (default: the only layer that gives one logit or two)
             #[argh(option)]
             head: Option<String>,

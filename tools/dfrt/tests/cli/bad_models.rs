@@ -51,7 +51,7 @@ fn files_that_are_no_model() {
         (file("text.onnx", b"this is no model\n"), "no ONNX model"),
         (file("table.onnx", &pictures), "no ONNX model"),
         (folder.join("absent.onnx"), "no such file or folder"),
-        (folder.clone(), "not a finished RUN"),
+        (folder.clone(), "no finished RUN"),
     ] {
         let name = path.file_name().unwrap().to_str().unwrap();
         for ran in every_command(&path) {

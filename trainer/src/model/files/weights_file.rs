@@ -125,7 +125,10 @@ pub fn read(path: &Path, bytes: &[u8]) -> Result<File, WeightsError> {
     Ok(File { state, metadata })
 }
 
-/// Reads the metadata alone, to learn which graph the weights are for.
+/// Reads only the metadata, which name the architecture of the weights.
+///
+/// # Errors
+/// A file that cannot be read.
 pub fn metadata(path: &Path) -> Result<BTreeMap<String, String>, WeightsError> {
     Ok(parse(path, &storage::read(path)?)?.1)
 }
@@ -219,8 +222,8 @@ fn integers(view: &TensorView<'_>) -> Option<Vec<i64>> {
 
 /// Little-endian numbers of N bytes.
 fn numbers<const N: usize, T>(bytes: &[u8], number: impl Fn([u8; N]) -> T) -> Vec<T> {
-    let (whole, _) = bytes.as_chunks::<N>();
-    whole.iter().map(|&bytes| number(bytes)).collect()
+    let (numbers, _) = bytes.as_chunks::<N>();
+    numbers.iter().map(|&bytes| number(bytes)).collect()
 }
 
 #[cfg(test)]
@@ -310,7 +313,7 @@ mod tests {
         let Saved { folder, graph, .. } = saved();
         let path = folder.path().join("last.safetensors");
         let bytes = storage::read(&path).unwrap();
-        // Of the same width, so that the file stays whole.
+        // Of the same width, so that the file stays valid.
         let text = String::from_utf8_lossy(&bytes[8..200_000.min(bytes.len())]).into_owned();
         let at = 8 + text.find("\"F32\"").unwrap();
         let mut changed = bytes;

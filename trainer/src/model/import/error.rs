@@ -18,7 +18,7 @@ pub enum ImportError {
     /// A safetensors file that cannot be understood, or tensors that do not fit.
     #[error(transparent)]
     Weights(#[from] WeightsError),
-    /// An ONNX file that is not ours.
+    /// An ONNX file that dfrt did not export.
     #[error(transparent)]
     Onnx(onnx_import::ImportError),
     /// The format is none of those that are read.
@@ -66,12 +66,12 @@ pub enum ImportError {
         question: String,
     },
     /// No last layer of that name.
-    #[error("{}: has no last layer `{asked}`; --head may be {known}", path.display())]
+    #[error("{}: has no last layer `{requested}`; --head may be {known}", path.display())]
     NoHead {
         /// The file.
         path: PathBuf,
         /// The requested name.
-        asked: String,
+        requested: String,
         /// The layers of the file.
         known: String,
     },

@@ -65,23 +65,23 @@ impl Source {
         }
         let layers = self.layers(graph.architecture.head);
         let layer = match &self.choices.head {
-            Some(asked) => self.named_head(&layers, asked)?,
+            Some(requested) => self.named_head(&layers, requested)?,
             None => self.only_head(graph, &layers, own)?,
         };
         self.converted(graph, layer).map(Some)
     }
 
-    fn named_head(&self, layers: &[Layer], asked: &str) -> Result<Layer, ImportError> {
-        let asked = asked.strip_suffix(".weight").unwrap_or(asked);
-        let inside = format!("{}{asked}", self.prefix);
-        let behind = format!(".{asked}");
-        let exact = layers.iter().find(|layer| layer.name == asked || layer.name == inside);
+    fn named_head(&self, layers: &[Layer], requested: &str) -> Result<Layer, ImportError> {
+        let requested = requested.strip_suffix(".weight").unwrap_or(requested);
+        let inside = format!("{}{requested}", self.prefix);
+        let behind = format!(".{requested}");
+        let exact = layers.iter().find(|layer| layer.name == requested || layer.name == inside);
         let mut ending = layers.iter().filter(|layer| layer.name.ends_with(&behind));
         match (exact, ending.next(), ending.next()) {
             (Some(layer), ..) | (None, Some(layer), None) => Ok(layer.clone()),
             _ => Err(ImportError::NoHead {
                 path: self.path.clone(),
-                asked: asked.to_owned(),
+                requested: requested.to_owned(),
                 known: listing(layers),
             }),
         }

@@ -196,7 +196,7 @@ fn two_logits_become_their_difference() {
     assert_eq!(foreign.imported(&fake_is(1)).unwrap().head, Head::Kept);
 }
 
-/// (what stands before the network's names, the last layer's name, its outputs) as public
+/// (prefix of the network's names, the last layer's name, its outputs) as public
 /// detectors have them: DeepfakeBench, SelfBlendedImages, ICPR2020DFDC, selimsef's DFDC.
 const PUBLIC: &[(Scheme, &str, &str, usize)] = &[
     (Scheme::EfficientNetPytorch, "backbone.efficientnet.", "backbone.last_layer", 2),
@@ -373,7 +373,7 @@ fn several_networks_are_listed_and_asked_for() {
     assert_ne!(both.imported(&prefix("teacher.")).unwrap().weights.params, tiny.weights.params);
     let unknown = both.opened_by(&prefix("net.")).unwrap_err().to_string();
     assert!(unknown.contains("no network there") && unknown.contains(each), "{unknown}");
-    // A moving average is taken where it is asked for.
+    // A moving average is used if it is chosen.
     let average = twice("model.", "model_ema.module.");
     let source = average.opened().unwrap();
     assert_eq!(source.prefix, "model.");
@@ -421,7 +421,7 @@ fn a_checkpoints_network_is_found_under_any_key() {
     assert!(unknown.ends_with("under the key `ema`; --key may be `net` or `model`"), "{unknown}");
 }
 
-/// A checkpoint with an `arch` beside the state, or none, and `args` as options or a dict.
+/// A checkpoint with or without an `arch` next to the state, and `args` as options or a dict.
 fn stating(arch: Option<&str>, options: bool, settings: &[(&str, Vec<u8>)]) -> Source {
     let (_folder, path) = checkpoint(&["state_dict"], |object| {
         if let Some(arch) = arch {
@@ -457,7 +457,7 @@ fn a_checkpoints_own_arch_settles_conventions_or_contradicts() {
     assert!(refused.contains("says mean 0.485,0.456,0.406, but 0.5,0.5,0.5 is asked"), "{refused}");
     let arch = b0.resolve_conventions(ASKED_NOTHING, EFFICIENTNET_B4).unwrap_err().to_string();
     assert!(arch.contains("is efficientnet-b0, but efficientnet-b4 is asked for (--arch)"), "{arch}");
-    // Other networks' names settle nothing, and timm's names alone do not either.
+    // Names of other networks determine nothing, and timm's tensor names alone do not either.
     let resnet = stating(Some("resnet50"), true, &open);
     let asked = settled(&resnet, ASKED_NOTHING).unwrap_err();
     assert!(asked.contains("--family timm") && asked.contains("tf_efficientnet_*"), "{asked}");

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 options! {
 /// look for what would make a detector's figures wrong: unreadable files, copies and
-/// people in two splits, classes that the encoder, the size or the brightness tells apart
+/// people in two splits, classes that differ in encoder, size or brightness
 #[argh(
     name = "audit",
     example = "{command_name} faces\n\

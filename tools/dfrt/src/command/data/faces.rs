@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 options! {
 /// find the largest face in each photograph and write its box, from which self-blended
-/// images can be made where there are no landmarks
+/// images can be made without landmarks
 #[argh(
     name = "faces",
     example = "{command_name} photographs",

@@ -42,8 +42,8 @@ pub struct Forge {
     /// side of a picture in pixels (default 256)
     #[argh(option, default = "256")]
     size: u32,
-    /// cut a square of so many times the face around it (default: the photograph's
-    /// central square)
+    /// crop a square of this many times the face (default: the central square of the
+    /// photograph)
     #[argh(option)]
     crop: Option<f32>,
     /// shares of the people in train, val and test, or a split.csv (columns split,target)
