@@ -214,6 +214,9 @@ impl Engine {
 
     /// Compiles a recording like [`Engine::compile`], in the pool of the executable `lender` as far as
     /// it is large enough. A run of one overwrites the pool of the other.
+    ///
+    /// # Errors
+    /// See [`Engine::compile`].
     pub fn compile_sharing(
         &self,
         recording: &Recording,
