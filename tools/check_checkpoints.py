@@ -1,16 +1,15 @@
 #!/usr/bin/env python3
-"""Checkpoints as public programs save them, carried through dfrt: does a detector keep its logits?
+"""Checks that detectors saved by public programs keep their logits when dfrt imports them.
 
     python tools/check_checkpoints.py --dfrt target/release/dfrt
 
-Each detector is built in PyTorch, with random weights and statistics as training leaves
-them, and saved as its program saves it. It is imported twice: with the file alone, which
-must either give its logits or ask for what it lacks in one line that names an option, and
-with the options of the table below, which must give its logits. Logits are compared
-between PyTorch and onnxruntime on the model.onnx of the RUN. Prints a table; exits 1 where
-a reading is wrong.
+Each detector is built in PyTorch with random weights and statistics like after training,
+and saved as its program saves it. It is imported twice: without options, which must either
+give its logits or fail with one line that names an option, and with the options of the
+table below, which must give its logits. Logits are compared between PyTorch and onnxruntime
+on the model.onnx of the RUN. Prints a table; exits 1 if an import is wrong.
 
-Needs what tools/check_weights.py needs.
+Needs the packages of tools/check_weights.py.
 """
 
 import argparse
@@ -27,7 +26,7 @@ from check_weights import HALF, IMAGENET, Failure, onnx_logits, pictures, shake
 from efficientnet_pytorch import EfficientNet
 from torch import nn
 
-# Of logits of order one: what float32 loses in 32 random blocks and more.
+# Of logits of order one: the rounding of float32 in 32 or more random blocks.
 TOLERANCE = 5e-4
 RES = 256
 NONE = ([0.0] * 3, [1.0] * 3)
@@ -49,7 +48,7 @@ class Bench(nn.Module):
 
 
 class Wrapped(nn.Module):
-    """A network under a name: SelfBlendedImages' `net`, Lightning's `model`."""
+    """A network as an attribute of a module: SelfBlendedImages' `net`, Lightning's `model`."""
 
     def __init__(self, name, net):
         super().__init__()
@@ -133,7 +132,7 @@ def trained(model, arch, **more):
 
 
 FAMILY = ["--family"]
-# (program, how to make it, how it is saved, normalisation, the options that it takes)
+# (program, how to make it, how it is saved, normalisation, the options that it needs)
 CHECKPOINTS = [
     ("DeepfakeBench efficientnetb4", Bench, lambda m: m.state_dict(), HALF, [*FAMILY, "deepfakebench"]),
     (
@@ -157,7 +156,7 @@ CHECKPOINTS = [
         IMAGENET,
         ["--key", "net", "--head", "classifier", *FAMILY, "efficientnet-pytorch"],
     ),
-    # dfrt has no such network: nothing may make it right.
+    # dfrt does not have this network, so it must be refused.
     ("ICPR2020DFDC EfficientNetAutoAttB4", lambda: Fornet(True), lambda m: {"net": m.state_dict()}, IMAGENET, None),
     (
         "timm's train.py, tf_efficientnet_b4_ns",
@@ -194,7 +193,7 @@ CHECKPOINTS = [
         NONE,
         ["--mean", "0,0,0", "--std", "1,1,1"],
     ),
-    # Its own dict of settings says the mean; timm's name for the network alone would not.
+    # Its dict of settings has the mean; timm's name of the network does not imply it.
     (
         "timm's tf_efficientnet_b0, a dict of settings with its mean",
         lambda: timm.create_model("tf_efficientnet_b0", num_classes=1),
@@ -209,7 +208,7 @@ CHECKPOINTS = [
         NONE,
         ["--mean", "0,0,0", "--std", "1,1,1"],
     ),
-    # Another pool than the mean: nothing may make it right.
+    # Its pool is not the mean, so it must be refused.
     ("timm's tf_efficientnet_b0 behind GeM", Pooled, lambda m: m.state_dict(), IMAGENET, None),
     (
         "EfficientNet-PyTorch B7, bare",
@@ -222,7 +221,7 @@ CHECKPOINTS = [
 
 
 def imported(dfrt, path, out, options):
-    """dfrt's error line, or none."""
+    """Imports a file; returns the error line of dfrt, or None."""
     command = [dfrt, "import", path, "--out", out, "--res", RES, *options]
     ran = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
     if not ran.returncode:
@@ -234,7 +233,7 @@ def imported(dfrt, path, out, options):
 
 
 def check(dfrt, make, save, normalisation, options, folder):
-    """(with the file alone, with the options): `asked`, or the largest difference of logits."""
+    """(without options, with the options): `asked`, `refused` or the largest difference of logits."""
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in normalisation)
     pixels = pictures(4, RES)
     model = shake(make(), (pixels - mean) / std)
@@ -264,7 +263,7 @@ def main():
     parser.add_argument("--dfrt", type=Path, required=True, help="the program")
     options = parser.parse_args()
     failed = False
-    print("| checkpoint | the file alone | options | with them |\n| --- | --- | --- | --- |")
+    print("| checkpoint | without options | options | with them |\n| --- | --- | --- | --- |")
     for name, make, save, normalisation, given in CHECKPOINTS:
         with tempfile.TemporaryDirectory() as folder:
             try:
@@ -275,12 +274,12 @@ def main():
                 continue
         right = lambda result: isinstance(result, float) and result <= TOLERANCE
         fine = (alone == "asked" or right(alone)) and (asked == "refused" or right(asked))
-        # A network that dfrt has not must be refused.
+        # A network that dfrt does not have must be refused.
         fine &= asked != "refused" or alone == "asked"
         failed |= not fine
-        told = lambda result: result if isinstance(result, str) else f"within {result:.1e}"
-        shown = "none fit" if given is None else f"`{' '.join(given)}`" if given else "none needed"
-        print(f"| {name} | {told(alone)} | {shown} | {told(asked)}{'' if fine else ' WRONG'} |", flush=True)
+        text = lambda result: result if isinstance(result, str) else f"within {result:.1e}"
+        needed = "none fit" if given is None else f"`{' '.join(given)}`" if given else "none needed"
+        print(f"| {name} | {text(alone)} | {needed} | {text(asked)}{'' if fine else ' WRONG'} |", flush=True)
     if failed:
         sys.exit(1)
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes ONNX files as other programs write them and judges how dfrt reads them.
+"""Makes ONNX files as other programs write them and checks how dfrt reads them.
 
     python tools/check_detectors.py --dfrt target/release/dfrt --out detectors
 
@@ -7,15 +7,14 @@ The files are small detectors whose logits are known, from PyTorch in double pre
 or, for files in half precision or integers, from onnxruntime on the same file. Each is
 given to `dfrt eval` without options. It is
 
-- right, when every logit is the true one;
-- asked, when the error names an option that the user can answer, and every logit is the
-  true one with that answer; so is one whose classes stand in the other order when dfrt
-  warns of it and names --fake-index;
-- refused, when the file can only be refused and the error says why;
+- right, if every logit is correct;
+- asked, if the error names an option to pass, and every logit is correct with it; also if
+  its classes are in the other order and dfrt warns of it and names --fake-index;
+- refused, if the file cannot be read by any means and the error says why;
 - wrong otherwise.
 
-Some are attacked, verified, timed and inspected as well, and the logits of the saved
-pictures compared. Prints a table and the counts; exits 1 where one is wrong.
+Some are also attacked, verified, timed and inspected, and the logits of the saved pictures
+are compared. Prints a table and the counts; exits 1 if one is wrong.
 
 Needs: pip install torch timm onnx onnxruntime onnxscript onnxconverter-common onnxsim numpy pillow
 """
@@ -53,7 +52,7 @@ def drawn(dfrt, faces, out, count):
 
 
 def row(case, path, arguments, paths):
-    """The case's judgement and what stands around its network."""
+    """The judgement of a case, and the operators around its network."""
     try:
         fault = sound(case, path, paths[:4])
         judgement = Judgement("wrong", f"the case itself: {fault}") if fault else judged(case, path, arguments)
@@ -70,7 +69,7 @@ def line(case, judgement, around):
     off = "" if judgement.off_by is None else f"{judgement.off_by:.1e}"
     options = " ".join(case.options) if judgement.outcome == "asked" else ""
     cells = [case.name, case.what, judgement.outcome, judgement.said, options, off, *around]
-    # Of a message the beginning shows what it is about.
+    # The beginning of a message is enough.
     short = [f"{text[:117]}..." if len(text) > 120 else text for text in map(str, cells)]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in short) + " |"
 
@@ -81,10 +80,10 @@ def main():
     parser.add_argument("--out", type=Path, default=Path("detectors"), help="folder for files and results")
     parser.add_argument("--limit", type=int, default=8, help="pictures of an attack")
     parser.add_argument("--queries", type=int, default=20, help="queries a picture of an attack")
-    parser.add_argument("--only", default="", help="only files whose name holds this")
+    parser.add_argument("--only", default="", help="only files whose name contains this")
     parser.add_argument("--keep", action="store_true", help="keep files and results")
     parser.add_argument(
-        "--operators", action="store_true", help="also show the operators before and behind the network"
+        "--operators", action="store_true", help="also show the operators before and after the network"
     )
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -101,7 +100,7 @@ def main():
     columns += ["before", "behind"] if arguments.operators else []
     print("| " + " | ".join(columns) + " |")
     print("|" + " --- |" * len(columns))
-    # Files are written one after another, as exporters are not made for threads; the next
+    # Files are written one after another, because exporters are not thread-safe; the next
     # is written while dfrt reads the last.
     with ThreadPoolExecutor(1) as pool:
         waiting = collections.deque()
@@ -124,8 +123,8 @@ def main():
                 case.write(path)
                 waiting.append((case, path, pool.submit(row, case, path, arguments, paths)))
             except Exception as failure:  # noqa: BLE001 - exporters fail in many ways
-                said = f"cannot be written: {' '.join(str(failure).split())[:300]}"
-                waiting.append((case, path, (Judgement("wrong", said), ("-", "-") if arguments.operators else ())))
+                reason = f"cannot be written: {' '.join(str(failure).split())[:300]}"
+                waiting.append((case, path, (Judgement("wrong", reason), ("-", "-") if arguments.operators else ())))
             while len(waiting) > 1:
                 finish()
         while waiting:

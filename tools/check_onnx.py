@@ -4,9 +4,9 @@
     python tools/check_onnx.py model.onnx                    # is it valid, does it run?
     python tools/check_onnx.py model.onnx --pictures ATTACK  # are the logits the same?
 
-ATTACK is the folder that `dfrt attack --out ATTACK` left: its samples.csv holds the
-logits of the pictures clean/<id>.png and adversarial/<id>.png, which already have the
-model's resolution. Exits 1 where a logit differs by more than 1e-3 of its size.
+ATTACK is the folder of `dfrt attack --out ATTACK`: its samples.csv holds the logits of the
+pictures clean/<id>.png and adversarial/<id>.png, which have the model's resolution. Exits 1
+if a logit differs by more than 1e-3 of its size.
 
 Needs: pip install onnx onnxruntime numpy pillow
 """
@@ -22,24 +22,24 @@ import onnxruntime
 from PIL import Image
 
 TOLERANCE = 1e-3
-# Logits nearer to zero than this are compared as if they had this size.
+# For logits closer to zero than this the difference is relative to this.
 SMALLEST = 1e-2
 # (folder of pictures, column of samples.csv)
 SIDES = [("clean", "clean_logit"), ("adversarial", "adv_logit")]
 
 
 class Failure(Exception):
-    """One line that says what is wrong, where, and what to do."""
+    """A failed check: one line that says what is wrong, where, and what to do."""
 
 
 def checked_session(path):
-    """An onnxruntime session of a file that onnx.checker accepts."""
+    """An onnxruntime session of a file, after a check by onnx.checker."""
     try:
         model = onnx.load(path)
         onnx.checker.check_model(model, full_check=True)
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise Failure(f"{path}: is no valid ONNX file: {reason}; export it again") from error
+        raise Failure(f"{path}: is not a valid ONNX file: {reason}; export it again") from error
     opset = {entry.domain or "ai.onnx": entry.version for entry in model.opset_import}
     print(f"{path}: valid, IR {model.ir_version}, opset {opset}, {len(model.graph.node)} nodes")
     for entry in model.metadata_props:
@@ -48,7 +48,7 @@ def checked_session(path):
 
 
 def logits(session, batch):
-    """Logits [N] of pixels [N, 3, res, res], in parts where the file fixes the batch."""
+    """Logits [N] of pixels [N, 3, res, res], in parts if the file has a fixed batch."""
     fixed = session.get_inputs()[0].shape[0]
     step = fixed if isinstance(fixed, int) else len(batch)
     if len(batch) % step:
@@ -100,7 +100,7 @@ def check_logits(session, folder):
         found = float(logits(session, np.repeat(pixels(path, res), repeats, axis=0))[0])
         absolute = abs(found - expected)
         relative = absolute / max(abs(expected), SMALLEST)
-        # A NaN is worse than any number.
+        # A NaN counts as the largest difference.
         if not relative <= worst_relative:
             worst_relative, worst_at = relative, f"{side}/{name}.png: {found} here, {expected} there"
         worst_absolute = max(worst_absolute, absolute)

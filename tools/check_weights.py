@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Carries weights from PyTorch through dfrt and back, and checks that nothing is lost.
+"""Imports PyTorch weights into dfrt, exports them again, and checks that nothing is lost.
 
     python tools/check_weights.py --dfrt target/release/dfrt
 
@@ -8,8 +8,8 @@ _b6 and _lite0, and EfficientNet-PyTorch's B0, B1, B3, B4, B5 and B7, each with 
 and random running statistics: saves the state in the formats of torch.save and as safetensors,
 imports each with `dfrt import`, exports it under the same names, loads that strictly into
 a fresh model of the same library and compares its logits; exports ONNX with any batch and
-a fixed one, lets onnx.checker see it, and compares onnxruntime's logits with PyTorch's.
-Prints a line a model; exits 1 where weights differ at all or logits by more than 1e-4.
+a fixed one, checks it by onnx.checker, and compares onnxruntime's logits with PyTorch's.
+Prints a line per model; exits 1 if weights differ at all or logits by more than 1e-4.
 
 Needs: pip install torch==2.15.0 torchvision==0.29.2 timm==1.0.31 onnx==1.23.2 \\
     onnxruntime==1.32.0 safetensors==0.8.0 && pip install --no-deps efficientnet_pytorch==0.7.1
@@ -50,7 +50,7 @@ def of_timm(name, arch, side, family, normalisation=IMAGENET):
 
 
 def of_package(size, side):
-    """A row of MODELS: EfficientNet-PyTorch, whose pads are those of the size's own side."""
+    """A row of MODELS: EfficientNet-PyTorch, which pads for the resolution of the size."""
     arch = f"efficientnet-b{size}"
     make = lambda: EfficientNet.from_name(arch, num_classes=1)
     return f"EfficientNet-PyTorch B{size}", make, (arch, side, "efficientnet-pytorch", None), IMAGENET
@@ -83,18 +83,18 @@ MODELS = [
 
 
 class Failure(Exception):
-    """One line that says what is wrong."""
+    """A failed check: one line that says what is wrong."""
 
 
 def shake(model, pictures):
-    """Weights and statistics as training leaves them; logits that differ by about one."""
+    """Sets weights and statistics like after training, so that logits differ by about one."""
     torch.manual_seed(7)
     norms = [module for module in model.modules() if isinstance(module, torch.nn.BatchNorm2d)]
     for norm in norms:
         norm.weight.data.uniform_(0.5, 1.5)
         norm.bias.data.uniform_(-0.3, 0.3)
         norm.reset_running_stats()
-        # Averages over all batches, not moving ones.
+        # Averages over all batches instead of moving averages.
         norm.momentum = None
     model.train()
     with torch.no_grad():
@@ -109,14 +109,14 @@ def shake(model, pictures):
 
 
 def run(dfrt, *arguments):
-    """Runs dfrt; a failure is one of this check."""
+    """Runs dfrt; raises Failure if it fails."""
     ran = subprocess.run([dfrt, *map(str, arguments)], capture_output=True, text=True, check=False)
     if ran.returncode:
         raise Failure(f"dfrt {' '.join(map(str, arguments))}: {ran.stderr.strip()}")
 
 
 def pictures(count, res):
-    """[count, 3, res, res] in [0, 1]: noise on waves, no two alike."""
+    """[count, 3, res, res] in [0, 1]: waves with noise, all different."""
     torch.manual_seed(1)
     x = torch.linspace(0, 1, res)
     waves = []
@@ -139,7 +139,7 @@ def saved(model, folder):
 
 
 def require_equal(found, expected, what):
-    """The same names and the same bits."""
+    """Raises Failure unless names and bits are equal."""
     if found.keys() != expected.keys():
         odd = sorted(found.keys() ^ expected.keys())[:3]
         raise Failure(f"{what}: names differ, such as {odd}")
@@ -156,7 +156,7 @@ def onnx_logits(path, pixels):
 
 
 def check(dfrt, make, settings, normalisation, folder):
-    """Largest difference of logits of one model, and the logits' spread."""
+    """Checks a model; returns the largest difference of logits, and the logits."""
     arch, res, names, family = settings
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in normalisation)
     pixels = pictures(8, res)
@@ -171,7 +171,7 @@ def check(dfrt, make, settings, normalisation, folder):
         back.unlink(missing_ok=True)
         run(dfrt, "export", out, "--out", back, "--names", names)
         require_equal(load_file(back), model.state_dict(), f"{path.name} there and back")
-        # B7's are 266 MB each.
+        # Those of B7 have 266 MB each.
         path.unlink()
         if out != first:
             shutil.rmtree(out)
@@ -202,7 +202,7 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--dfrt", type=Path, required=True, help="the program")
-    parser.add_argument("--only", default="", metavar="PATTERN", help="only models whose name this finds")
+    parser.add_argument("--only", default="", metavar="PATTERN", help="only models whose name matches this")
     options = parser.parse_args()
     failed = False
     for name, make, settings, normalisation in MODELS:

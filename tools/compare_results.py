@@ -3,14 +3,13 @@
 
     python tools/compare_results.py --before old/dfrt --after target/release/dfrt --out compared
 
-A change of the code that should not change results is checked by it: every attack once,
-a sweep, both suites, an attack that is gone on with, a recorded and a replayed one, a
-training, a study, a verification. Files are compared byte by byte, those in JSON and CSV
-but for the times in them. Both builds also read and verify what the older one wrote.
-Prints the files that differ, and the seconds of both; exits 1 where any differ.
+It checks a change of the code that should not change results: every attack once, a sweep,
+both suites, a resumed attack, a recorded and a replayed one, a training, a study, a
+verification. Files are compared byte by byte, JSON and CSV without the times in them. The
+newer build also reads and verifies what the older one wrote. Prints the files that differ,
+and the seconds of both; exits 1 if any differ.
 
-Needs nothing beside Python; a Vulkan device, be it a software one, for the attacks with
-gradients.
+Needs only Python, and a Vulkan device (a software one is enough) for attacks with gradients.
 """
 
 import argparse
@@ -25,7 +24,7 @@ import sys
 import time
 from pathlib import Path
 
-# Numbers of a file that tell how long something took, or where it stands.
+# Fields of a file with times, hosts or processes.
 TIMES = re.compile(r"(^|_)(seconds|secs|ms|s|time|times|date|per_second|throughput|unix|started|ended|host|process)($|_)")
 BLACK_BOX = ["square", "simba", "simba-dct", "nes", "spsa", "hop-skip-jump", "random-noise"]
 LINF = ["sign-hunter", "rays"]
@@ -36,7 +35,7 @@ FEW = [*ONE, "--queries", "60"]
 
 
 def commands():
-    """A name and the words of each, in an order in which later ones use what earlier ones wrote."""
+    """Name and arguments of each command, in an order in which later ones use results of earlier ones."""
     yield "synth", "data synth --out faces --count 96 --size 32 --seed 3"
     yield "train", "train --data faces --out gr --method gr --arch efficientnet-tiny --res 32 --epochs 6 --lr 0.002 --batch 8 --seed 1"
     yield "eval", "eval --model gr --data faces --out eval.json"
@@ -84,7 +83,7 @@ def words(command):
 
 
 def run(dfrt, folder, only):
-    """Runs all in `folder`; gives the seconds of each and what it printed."""
+    """Runs all commands in `folder`; returns the seconds and the output of each."""
     spent, printed = {}, {}
     folder.mkdir(parents=True)
     for name, command in commands():
@@ -103,7 +102,7 @@ def run(dfrt, folder, only):
 
 
 def kill_after_two_pictures(command, folder):
-    """Kills an attack once its journal holds two pictures beside its head."""
+    """Kills an attack when its journal holds two pictures and its head."""
     journal = folder / "attacks/killed/journal.csv"
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
         while running.poll() is None and not (journal.exists() and journal.read_bytes().count(b"\n") > 3):
@@ -120,7 +119,7 @@ def without_times(value):
 
 
 def content(path, renamed):
-    """What of a file has to be the same."""
+    """The part of a file that has to be the same."""
     data = path.read_bytes()
     if path.suffix in (".json", ".jsonl"):
         text = data.decode()
@@ -129,7 +128,7 @@ def content(path, renamed):
         parsed = [json.loads(line) for line in text.splitlines()] if path.suffix == ".jsonl" else json.loads(text)
         return json.dumps(without_times(parsed))
     if path.name == "journal.csv":
-        # No head of columns, rows as pictures ended; the ninth is a time.
+        # It has no header, and its rows are in the order in which pictures ended; the ninth field is a time.
         head, *rows = data.decode().splitlines()
         return json.dumps([head, *sorted(",".join(it for at, it in enumerate(row.split(",")) if at != 8) for row in rows)])
     if path.suffix == ".csv":
@@ -138,7 +137,7 @@ def content(path, renamed):
         kept = [at for at in kept if not TIMES.search(rows[0][at])]
         return json.dumps([[row[at] for at in kept if at < len(row)] for row in rows])
     if path.suffix in (".html", ".md"):
-        # Pages show times; the numbers that they are made of are compared as JSON.
+        # Reports contain times; their numbers are compared as JSON.
         return "page"
     return hashlib.sha256(data).hexdigest()
 
@@ -154,7 +153,7 @@ def compared(before, after, renamed):
 
 
 def read_back(dfrt, folder, only):
-    """What a build says of the other's folders: every attack verified, the report made again."""
+    """Runs a build on the folders of the other one: verifies every attack, renders the report again."""
     for path in sorted((folder / "attacks").glob("*")):
         ended = subprocess.run(
             [dfrt, "verify", path.relative_to(folder)], cwd=folder, capture_output=True, text=True, check=False
@@ -168,14 +167,14 @@ def main():
     parser.add_argument("--before", type=Path, required=True)
     parser.add_argument("--after", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="folder for both builds' results; replaced")
-    parser.add_argument("--only", help="only commands whose name this pattern finds")
-    parser.add_argument("--keep-before", action="store_true", help="take the older build's results as they lie there")
+    parser.add_argument("--only", help="only commands whose name matches this pattern")
+    parser.add_argument("--keep-before", action="store_true", help="use the existing results of the older build")
     parser.add_argument("--renamed", nargs="*", default=[], metavar="OLD=NEW", help="fields of JSON with a new name")
     arguments = parser.parse_args()
     renamed = [pair.split("=") for pair in arguments.renamed]
     spent, printed = {}, {}
     for side in ("before", "after"):
-        # The same place for both: results name their data by where it lies.
+        # Both builds run in the same folder, because results contain the paths of their data.
         folder = arguments.out / "run"
         times = arguments.out / f"{side}.json"
         if side == "before" and arguments.keep_before and times.exists():
@@ -187,9 +186,9 @@ def main():
         folder.rename(arguments.out / side)
         times.write_text(json.dumps([spent[side], printed[side]]))
     faults = list(compared(arguments.out / "before", arguments.out / "after", renamed))
-    faults += [(name, "ends otherwise") for name in printed["after"] if printed["after"][name] != printed["before"].get(name)]
+    faults += [(name, "ends differently") for name in printed["after"] if printed["after"][name] != printed["before"].get(name)]
     faults += [
-        (name, f"cannot be verified any more: {line}")
+        (name, f"can no longer be verified: {line}")
         for name, line in read_back(arguments.after.resolve(), arguments.out / "before", arguments.only)
     ]
     for path, what in faults:

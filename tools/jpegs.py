@@ -6,15 +6,15 @@
 #     "pillow==13.0.0",
 # ]
 # ///
-"""JPEGs of every kind that dfrt decodes, and what libjpeg makes of them, for its tests.
+"""Makes JPEGs of every kind that dfrt decodes, and their pixels by libjpeg, for its tests.
 
     python tools/jpegs.py            # writes fixtures/jpeg
-    python tools/jpegs.py --check    # makes them anew and compares; exits 1 on a difference
+    python tools/jpegs.py --check    # makes them again and compares; exits 1 on a difference
 
 `PICTURE.KIND.jpg` is encoded by libjpeg-turbo's program cjpeg, which has to be on the PATH
-(four inks: by Pillow), from a picture that is drawn here. `PICTURE.png` are its pixels as
-Pillow's libjpeg-turbo decodes them at its defaults, the same for all kinds; Pillow makes RGB
-of inks.
+(CMYK and YCCK: by Pillow), from a picture that is drawn here. `PICTURE.png` holds its pixels
+as Pillow's libjpeg-turbo decodes them at its defaults, the same for all kinds; Pillow converts
+CMYK to RGB.
 """
 
 import argparse
@@ -40,13 +40,13 @@ SAMPLINGS = {
     "fine_chroma": "1x1,2x2,2x2",
     "one_fine_chroma": "2x2,2x1,1x1",
 }
-# Each channel in a scan of its own, or the last two together.
+# Each channel in a separate scan, or the last two together.
 ALONE = "0;\n1;\n2;\n"
 IN_TWO = "0;\n1 2;\n"
 
 
 def drawn():
-    """Slopes, edges of strong colours and some grain: [HEIGHT, WIDTH, 3]."""
+    """Gradients, edges of strong colours and some noise: [HEIGHT, WIDTH, 3]."""
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
     red = 40 + 3 * x
     green = 220 - 4 * y
@@ -60,7 +60,7 @@ def drawn():
 
 
 def encoded(picture, *options, scans=None):
-    """What cjpeg makes of a picture, [H, W, 3]."""
+    """The JPEG that cjpeg makes of a picture [H, W, 3]."""
     out = io.BytesIO()
     Image.fromarray(picture).save(out, "PPM")
     with tempfile.TemporaryDirectory() as folder:
@@ -76,7 +76,7 @@ def inks(picture, transform, **options):
     """A JPEG of four channels with Adobe's marker: CMYK (transform 0) or YCCK (2)."""
     key = np.asarray(Image.fromarray(picture).convert("L")) // 3
     kept = picture if transform == 0 else np.asarray(Image.fromarray(picture).convert("YCbCr"))
-    # Pillow stores 255 minus what it is given.
+    # Pillow stores 255 minus the given values.
     channels = np.dstack([255 - kept, key])
     out = io.BytesIO()
     Image.fromarray(channels, "CMYK").save(out, "JPEG", quality=85, **options)
@@ -113,7 +113,7 @@ def files():
 
 
 def decoded(file):
-    """Its pixels by Pillow, as a PNG."""
+    """The pixels of a JPEG as Pillow decodes them, as a PNG."""
     out = io.BytesIO()
     Image.open(io.BytesIO(file)).convert("RGB").save(out, "PNG", optimize=True)
     return out.getvalue()

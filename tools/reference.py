@@ -9,23 +9,23 @@
 #     "safetensors==0.8.0",
 # ]
 # ///
-"""What PyTorch makes of the networks, as goldens that the tests hold dfrt against.
+"""Computes the networks in PyTorch, as goldens that the tests compare dfrt with.
 
     python tools/reference.py               # writes fixtures/goldens/*.safetensors
-    python tools/reference.py --check       # makes them anew and compares; exits 1 on a difference
-    python tools/reference.py --only b0_64  # one file alone
-    python tools/reference.py --onnx target/tmp/goldens    # what the tests exported, by onnxruntime
+    python tools/reference.py --check       # makes them again and compares; exits 1 on a difference
+    python tools/reference.py --only b0_64  # only one file
+    python tools/reference.py --onnx target/tmp/goldens    # checks the files that the tests exported by onnxruntime
 
 Weights, pictures and labels come from the formula in `Formula`, which the tests
 evaluate to the same bits (trainer/tests/gpu/goldens/formula.rs), so that a golden
-holds results alone. Networks are torchvision's EfficientNet-B0 and -B4 and timm's
+holds only results. Networks are torchvision's EfficientNet-B0 and -B4 and timm's
 tf_efficientnet_lite0 with one logit, dropout and stochastic depth off. PyTorch runs
-on the CPU in float64, which is taken for the truth; the same in float32 tells how
-far PyTorch's own rounding goes, and that is kept in the files' metadata.
+on the CPU in float64, which is the reference; its own rounding error in float32 is
+kept in the metadata of the files.
 
 A tensor is kept as a row: its norm, its product with a random direction of the
-formula, and entries at places of the formula. fixtures/goldens/README.md describes
-what each file holds.
+formula, and entries at positions of the formula. fixtures/goldens/README.md describes
+the content of each file.
 """
 
 import argparse
@@ -48,7 +48,7 @@ FOLDER = Path(__file__).resolve().parent.parent / "fixtures" / "goldens"
 TOLERANCE = {np.dtype(np.float64): 1e-9, np.dtype(np.float32): 1e-6, np.dtype(np.int8): 0.0}
 
 
-# The first of Lite0's pictures, and how near its activations may come to a bend.
+# The first picture of Lite0, and the least distance of its activations from a corner of ReLU6.
 LITE0_PICTURES, BEND_DISTANCE = 252, 6e-6
 
 # onnxruntime's logits, of order one, may differ from the goldens by this.
@@ -63,7 +63,7 @@ TORCHVISION = {
 
 
 class Formula:
-    """Numbers by a hash of (purpose, number, index): integers of 32 bits, no state."""
+    """Numbers from a hash of (purpose, number, index), in 32-bit integers without state."""
 
     WEIGHT, PICTURE, NOISE, DIRECTION, PLACE = range(1, 6)
 
@@ -90,13 +90,12 @@ class Formula:
 
 
 # The deviation of a layer's outputs over that of its inputs. Small before a batch-norm,
-# so that its epsilon is felt; small in squeeze-excite, where a scale could run away.
+# so that its epsilon matters; small in squeeze-excite, so that scales stay bounded.
 GAIN_CONVOLUTION, GAIN_SQUEEZE = 0.25, 0.5
 # So that logits differ between pictures by about one.
 GAIN_CLASSIFIER = {"efficientnet-b0": 4.0, "efficientnet-b4": 4.0, "efficientnet-lite0": 6.0}
-# Middle and reach. Most activations lie where they are nearly straight, so that rounding
-# is not amplified from layer to layer as in a network that is random through and
-# through; both bends of ReLU6 are met.
+# Middle and reach. Most activations are in their nearly linear part, so that rounding is not
+# amplified from layer to layer as in a fully random network; both corners of ReLU6 occur.
 GAMMA = {"efficientnet-b0": (0.7, 0.3), "efficientnet-b4": (0.7, 0.3), "efficientnet-lite0": (1.5, 0.5)}
 BETA = {"efficientnet-b0": (1.0, 0.3), "efficientnet-b4": (1.0, 0.3), "efficientnet-lite0": (3.0, 0.3)}
 BIAS = (0.0, 0.3)
@@ -155,8 +154,8 @@ class Row:
 
     @staticmethod
     def error(found, expected, length, floor):
-        """The largest error, relative to the sizes to be expected of a tensor of
-        that norm (or of `floor`, where the norm is below it)."""
+        """The largest error, relative to the expected sizes of a tensor of that norm
+        (or of the norm `floor`, if the norm is below it)."""
         size = max(expected[0], floor)
         distance = np.abs(found - expected)
         entries = np.maximum(np.abs(expected[2:]), size / math.sqrt(length))
@@ -165,7 +164,7 @@ class Row:
 
 
 class Network:
-    """A network of torchvision or timm with weights by the formula."""
+    """A network of torchvision or timm with weights of the formula."""
 
     def __init__(self, arch, dtype, running=None):
         self.dtype = dtype
@@ -180,7 +179,7 @@ class Network:
             self.features = [stem, *self.model.blocks, head]
             self.mean, self.std = [127.0 / 255.0] * 3, [128.0 / 255.0] * 3
         of_kind = lambda kind: [module for module in self.model.modules() if isinstance(module, kind)]
-        # How near an activation has come to where ReLU6's derivative jumps.
+        # The least distance of an activation from a corner of ReLU6.
         self.nearest_bend = math.inf
         for module in of_kind(torch.nn.ReLU6):
             module.register_forward_pre_hook(self.note_bends)
@@ -198,7 +197,7 @@ class Network:
         self.nearest_bend = min(self.nearest_bend, distance)
 
     def fill(self, arch):
-        """Sets every learned tensor by the formula."""
+        """Sets every learned tensor to the formula."""
         modules = dict(self.model.named_modules())
         self.numbers = {name: number for number, name in enumerate(self.model.state_dict())}
         with torch.no_grad():
@@ -259,7 +258,7 @@ class Running:
 
     def __init__(self, network, bytes_):
         """Sets the batch-norms of `network` one after the other, each by what reaches
-        it when the ones before are set, so that no scale runs away."""
+        it when the ones before are set, so that scales stay bounded."""
         self.mean_steps, self.exponents = [], []
 
         def choose(norm, inputs):
@@ -288,7 +287,7 @@ class Running:
         norm.running_var.copy_(torch.from_numpy(variance))
 
     def tensors(self):
-        """As they are kept."""
+        """The statistics as tensors of the file."""
         return {
             "running_mean_steps": np.concatenate(self.mean_steps),
             "running_exponents": np.array(self.exponents, np.int8),
@@ -296,7 +295,7 @@ class Running:
 
 
 class Measured:
-    """Results by name, and how the error of each is taken."""
+    """Results by name, and how the error of each is measured."""
 
     # Gradients below this share of the largest tensor's norm are measured by that: a beta
     # that only batch-norms see has a gradient of zero, and rounding gives it some.
@@ -333,7 +332,7 @@ class Measured:
             elif name in self.lengths:
                 errors = self.whole_errors(name, found, expected)
             else:
-                # A loss is measured by itself.
+                # The error of a loss is relative to the loss.
                 size = np.abs(expected) if name.endswith("loss") else np.sqrt(np.mean(expected**2))
                 distances = np.abs(found - expected) / size
                 errors = [(float(error), name, f"number {at}") for at, error in enumerate(distances)]
@@ -342,7 +341,7 @@ class Measured:
         return worst
 
     def row_errors(self, name, found, expected):
-        """(error, result, tensor): small gradients are a result of their own."""
+        """(error, result, tensor); small gradients are a separate result."""
         floor = self.FLOOR * expected[:, 0].max() if name == "parameter_gradient" else 0.0
         for where, a, b, length in zip(self.names[name], found, expected, self.lengths[name]):
             yield Row.error(a, b, length, floor), f"small_{name}" if b[0] < floor else name, where
@@ -357,7 +356,7 @@ class Measured:
 class Case:
     """A network, a resolution and a batch."""
 
-    # Pictures that the running statistics are chosen by.
+    # Pictures from which the running statistics are chosen.
     CALIBRATION = 8
     STEPS = 10
     # Entries kept of gradients and running statistics, and of a picture's gradient.
@@ -578,10 +577,10 @@ def regularized(taps, r, alpha, through_statistics, per_image, per_tap=False):
 
 
 def files():
-    """What there is, by file name."""
+    """The contents of all files, by name."""
     # Of Lite0 those pictures that keep every activation of the training pass and of
-    # the perturbed ones away from the bends of ReLU6, by more than rounding moves it:
-    # on the other side of a bend there is another derivative. `--find-pictures` finds them.
+    # the perturbed ones away from the corners of ReLU6, by more than its rounding:
+    # the derivative is different on the other side. `--find-pictures` finds them.
     b0_64 = Case("b0_64", "efficientnet-b0", 64, 4, 0, (2.0**-16, 2.0**-18))
     b0_224 = Case("b0_224", "efficientnet-b0", 224, 2, 0, (2.0**-16, 2.0**-18))
     b4_64 = Case("b4_64", "efficientnet-b4", 64, 4, 0, (2.0**-16, 2.0**-18))
@@ -606,7 +605,7 @@ def files():
 
 
 def metadata(file, errors):
-    """One entry, because the order of several is left to chance."""
+    """One entry, because the order of several is not defined."""
     versions = {module.__name__: module.__version__ for module in (torch, torchvision, timm, np)}
     entry = {
         "about": file.about(),
@@ -630,20 +629,20 @@ def write(file):
 
 
 def check(file):
-    """Whether the file holds what is made now; says what differs."""
+    """Whether the file equals the current results; prints what differs."""
     path = FOLDER / f"{file.name}.safetensors"
     with safetensors.safe_open(path, "numpy") as opened:
         kept = {name: opened.get_tensor(name) for name in opened.keys()}
         about = json.loads(opened.metadata()["golden"])["about"]
     made, _ = file.goldens()
     faults = [] if about == json.loads(json.dumps(file.about())) else ["its metadata say another case"]
-    faults += [f"`{name}` is in one of them alone" for name in sorted(kept.keys() ^ made.keys())]
+    faults += [f"`{name}` is in only one of them" for name in sorted(kept.keys() ^ made.keys())]
     for name in sorted(kept.keys() & made.keys()):
         faults += differences(name, kept[name], made[name])
     for fault in faults:
-        print(f"{path.name}: {fault}; make it anew or undo what changed the results")
+        print(f"{path.name}: {fault}; make it again or undo the change of the results")
     if not faults:
-        print(f"{path.name}: {len(kept)} tensors as made now")
+        print(f"{path.name}: {len(kept)} tensors are up to date")
     return not faults
 
 
@@ -651,7 +650,7 @@ def differences(name, kept, made):
     """One line where a tensor differs. The unit is the largest number of a row, or a
     millionth of the largest of all where the row is smaller."""
     if kept.dtype != made.dtype or kept.shape != made.shape:
-        return [f"`{name}` is {kept.dtype} {kept.shape}, made is {made.dtype} {made.shape}"]
+        return [f"`{name}` is {kept.dtype} {kept.shape}, now {made.dtype} {made.shape}"]
     size = np.abs(made.astype(np.float64))
     unit = np.maximum(size.max(-1, keepdims=True), 1e-6 * size.max())
     distance = np.abs(kept.astype(np.float64) - made)
@@ -662,7 +661,7 @@ def differences(name, kept, made):
 
 
 def find_pictures(case, regularized):
-    """Tries first pictures until no activation comes near a bend in any pass."""
+    """Tries first pictures until no activation is close to a corner of ReLU6 in any pass."""
     running = case.running()
     best = 0.0
     for case.first_picture in range(0, 100_000, case.batch):
@@ -673,7 +672,7 @@ def find_pictures(case, regularized):
                 break
         if nearest > best:
             best = nearest
-            print(f"from picture {case.first_picture}: {nearest:.1e} from the nearest bend", flush=True)
+            print(f"from picture {case.first_picture}: {nearest:.1e} from the nearest corner of ReLU6", flush=True)
         if best >= BEND_DISTANCE:
             return
 
@@ -695,7 +694,7 @@ def print_deltas(file, channels):
 
 
 def check_onnx(folder, cases):
-    """Whether onnxruntime gives the goldens' logits with the files that the tests left."""
+    """Whether onnxruntime gives the logits of the goldens for the files that the tests wrote."""
     import onnx
     import onnxruntime
 
@@ -716,7 +715,7 @@ def check_onnx(folder, cases):
 
 
 def main():
-    # The same sums in the same order on every machine; the networks are small.
+    # One thread, so that sums have the same order on every machine; the networks are small.
     torch.set_num_threads(1)
     known = files()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)

@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""dfrt's attacks beside those of torchattacks, ART and Foolbox: the same ONNX file, the
-same pictures, the same budgets.
+"""Compares dfrt's attacks with those of torchattacks, ART and Foolbox, on the same ONNX file
+and pictures, with the same budgets.
 
     python tools/peers/attacks.py MODEL.onnx [--data DATA] --dfrt target/release/dfrt
 
 MODEL is a file that dfrt exported; DATA defaults to the data set that it names. dfrt
-attacks it as ever (gradients on the GPU, Square through tract); the peers attack the same
-file brought into PyTorch by onnx2torch, as a classifier of two classes whose logits are
--z/2 and z/2, z being the file's logit less its threshold: its cross-entropy is that of z
-alone. They are given the 8-bit pictures that dfrt saved, those classified rightly.
+attacks it as usual (gradients on the GPU, Square through tract); the peers attack the same
+file converted to PyTorch by onnx2torch, as a classifier of two classes whose logits are
+-z/2 and z/2, z being the file's logit minus its threshold: its cross-entropy is that of
+z. They get the 8-bit pictures that dfrt saved and that are classified correctly.
 
-All are judged alike: rounded to 8 bits within the ball, and asked again. Robust accuracy is
+All results are judged in the same way: rounded to 8 bits within the ball, and classified again. Robust accuracy is
 over all pictures, as in attack.json. Steps of PGD are a quarter of epsilon, starts are
 random, Square has AutoAttack's windows (p = 0.8) stretched to the budget. Foolbox has no
 Square.
@@ -18,8 +18,8 @@ Square.
 FGSM's pictures are also compared value by value with torchattacks': they may differ only
 where the gradient of the logit is below 1e-7 in size.
 
-With --speed: Square's queries a second, dfrt's beside torchattacks', with the same number of
-threads, in turns; in so small a ball that every picture takes its whole budget.
+With --speed: the queries per second of Square in dfrt and in torchattacks, with the same
+number of threads, in turns; in such a small ball that every picture uses all of its budget.
 
 Needs: pip install torch==2.15.0 torchvision==0.29.2 onnx2torch==1.5.15 torchattacks==3.5.1
 adversarial-robustness-toolbox==1.20.1 foolbox==3.3.4 pillow==13.0.0
@@ -44,18 +44,18 @@ import torchattacks
 from onnx2torch import convert
 from PIL import Image
 
-# dfrt's name, its options, and what the peers are given.
+# dfrt's name, its options, and the settings of the peers.
 ATTACKS = {
     "FGSM": ["--method", "fgsm"],
     "PGD-10": ["--method", "pgd", "--steps", "10"],
     "PGD-40": ["--method", "pgd", "--steps", "40"],
     "Square-1000": ["--method", "square", "--queries", "1000"],
 }
-# Robust accuracy by which dfrt may lie above a peer.
+# How far the robust accuracy of dfrt may be above that of a peer.
 ALLOWED = 0.01
 # Below this the sign of a gradient is not compared.
 FLAT = 1e-7
-# Queries a second, dfrt's over torchattacks'.
+# The least ratio of queries per second, dfrt to torchattacks.
 SPEED_TARGET = 1.5
 
 
@@ -69,7 +69,7 @@ class TwoClasses(torch.nn.Module):
         self.threshold = float(known.get("dfrt.threshold", 0.0))
         self.file = convert(file)
         self.asked = 0
-        # All of it: torchattacks puts back the mode that it finds at the top.
+        # All modules, because torchattacks restores the mode of the outermost one.
         self.eval()
 
     def logit(self, pictures):
@@ -82,7 +82,7 @@ class TwoClasses(torch.nn.Module):
 
 
 class Attacked:
-    """What one run of `dfrt attack` left."""
+    """The results of one run of `dfrt attack`."""
 
     def __init__(self, dfrt, model, options, out):
         self.folder = out
@@ -97,13 +97,13 @@ class Attacked:
         self.labels = torch.tensor([int(line["label"] == "fake") for line in lines])
 
     def pictures(self, side):
-        """Of every picture that was attacked, [N, 3, res, res] of bytes."""
+        """Every picture that was attacked, bytes [N, 3, res, res]."""
         opened = [np.asarray(Image.open(self.folder / side / f"{place}.png")) for place in self.ids]
         return torch.from_numpy(np.stack(opened)).permute(0, 3, 1, 2).contiguous()
 
 
 def judged(model, clean, adversarial, labels, eps_255):
-    """How many pictures are still classified rightly, as 8-bit pictures within the ball."""
+    """How many pictures are still classified correctly, as 8-bit pictures within the ball."""
     clean = clean.to(torch.int32)
     rounded = (adversarial * 255).round().to(torch.int32)
     rounded = torch.minimum(torch.maximum(rounded, clean - eps_255), clean + eps_255).clamp(0, 255)
@@ -173,7 +173,7 @@ PEERS = {"torchattacks": by_torchattacks, "ART": by_art, "Foolbox": by_foolbox}
 
 
 def differing(model, attacked, theirs):
-    """Values in which FGSM's pictures differ: all, and those with a gradient to speak of."""
+    """Number of values in which FGSM's pictures differ: all, and those whose gradient is not tiny."""
     ours = attacked.pictures("adversarial").to(torch.int32)
     clean = (attacked.pictures("clean") / 255.0).requires_grad_(True)
     gradient = torch.autograd.grad(model.logit(clean).sum(), clean)[0]
@@ -224,7 +224,7 @@ def data_of(options):
 
 
 def speed(options, scratch):
-    """Square's queries a second, dfrt's and torchattacks', in turns."""
+    """Queries per second of Square in dfrt and torchattacks, in turns."""
     torch.set_num_threads(options.threads)
     model = TwoClasses(options.model)
     rounds = []
@@ -280,7 +280,7 @@ def arguments():
     parser.add_argument("--dfrt", type=Path, required=True)
     parser.add_argument("--eps", type=int, nargs="+", default=[1, 2], help="in 1/255 (default 1 2)")
     parser.add_argument("--limit", type=int, default=100, help="pictures (default 100)")
-    parser.add_argument("--speed", action="store_true", help="compare Square's queries a second instead")
+    parser.add_argument("--speed", action="store_true", help="compare the queries per second of Square instead")
     parser.add_argument("--threads", type=int, default=2, help="with --speed (default 2)")
     parser.add_argument("--queries", type=int, default=300, help="with --speed (default 300)")
     parser.add_argument("--rounds", type=int, default=3, help="with --speed (default 3)")
@@ -296,7 +296,7 @@ def main():
     if options.json:
         print(json.dumps(result, indent=2))
     elif options.speed:
-        print(f"Square with {result['threads']} threads: dfrt asks {result['ratio']:.2f} times as many queries a second")
+        print(f"Square with {result['threads']} threads: dfrt makes {result['ratio']:.2f} times as many queries per second")
     else:
         print(table(result))
 

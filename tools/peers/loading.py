@@ -1,20 +1,19 @@
 #!/usr/bin/env python3
-"""How fast training pictures are fed: PyTorch's DataLoader with PIL against dfrt's feed,
-on the same pictures, at the same side and batch, turn about:
+"""Compares how fast PyTorch's DataLoader with PIL and dfrt load training pictures: the same
+pictures, at the same side and batch, in turns:
 
     python tools/peers/loading.py DATA --dfrt target/release/dfrt
 
-DATA is {train,val,test}/{real,fake}/; the pictures of train are fed. Both take the central
-square, resize it bicubically with a filter that is widened when shrinking, swap left and
-right in half of the cases, shuffle every epoch anew and leave an incomplete last batch out.
-PyTorch: a worker a core, workers that live on between epochs, PIL, then what torchvision's
-ToTensor does (float32 in [0, 1], channels first); with --uint8 bytes stay bytes, the least
-that a DataLoader can hand over. dfrt: `dfrt bench loading`, 8-bit pixels as the GPU takes
-them, which makes floats of them itself.
+DATA is {train,val,test}/{real,fake}/; the pictures of train are loaded. Both crop the central
+square, resize it bicubically with antialiasing, flip it with probability 1/2, shuffle every
+epoch again and leave an incomplete last batch out. PyTorch: one worker per core, workers that
+stay between epochs, PIL, then what torchvision's ToTensor does (float32 in [0, 1], channels
+first); with --uint8 bytes stay bytes, the least work of a DataLoader. dfrt: `dfrt bench
+loading`, 8-bit pixels in the form of the GPU, which converts them to floats itself.
 
-Every file is read once beforehand, so that both find the files in the system's memory.
-PyTorch decodes in every epoch: its fastest epoch is the yardstick of dfrt's first epoch
-(everything decoded) and of its later ones (taken from memory).
+Every file is read once before, so that both find the files in the system's cache. PyTorch
+decodes in every epoch: its fastest epoch is compared with dfrt's first epoch (everything is
+decoded) and with its later ones (taken from memory).
 
 Needs: pip install torch==2.15.0 numpy==2.4.6 pillow==13.0.0
 """
@@ -72,7 +71,7 @@ def central_square(picture):
 
 
 def pytorch(pictures, args):
-    """Pictures a second of every epoch."""
+    """Pictures per second of every epoch."""
     loader = DataLoader(
         pictures,
         batch_size=min(args.batch, len(pictures)),
@@ -100,13 +99,13 @@ def dfrt(args):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--dfrt", type=Path, help="the program; without it PyTorch alone is timed")
+    parser.add_argument("--dfrt", type=Path, help="the program; without it only PyTorch is timed")
     parser.add_argument("--res", type=int, default=224)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--epochs", type=int, default=2, help="2 or more")
-    parser.add_argument("--rounds", type=int, default=3, help="turns of each")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of each")
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)), help="default: cores")
-    parser.add_argument("--uint8", action="store_true", help="PyTorch hands over bytes, not floats")
+    parser.add_argument("--uint8", action="store_true", help="PyTorch returns bytes, not floats")
     args = parser.parse_args()
     if args.epochs < 2:
         parser.error("--epochs 2 or more, to have a later one")

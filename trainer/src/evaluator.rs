@@ -18,13 +18,20 @@ pub struct Evaluator {
 }
 
 impl Evaluator {
-    /// Plans evaluation in batches of `batch` pictures, of the weights as they are now.
+    /// Plans the evaluation of `network` with its current weights, in batches of `batch` pictures.
+    ///
+    /// # Errors
+    /// A device that fails or has too little memory.
     pub fn new(network: &Resident, batch: usize) -> Result<Self, GpuError> {
         Self::plan(network, batch, None)
     }
 
-    /// The same in the memory of an executable that never runs in between.
-    pub fn beside(network: &Resident, batch: usize, lender: &Executable) -> Result<Self, GpuError> {
+    /// Plans the evaluation like [`Evaluator::new`], in the memory of the executable `lender`, which must
+    /// not run at the same time.
+    ///
+    /// # Errors
+    /// A device that fails or has too little memory.
+    pub fn sharing_memory(network: &Resident, batch: usize, lender: &Executable) -> Result<Self, GpuError> {
         Self::plan(network, batch, Some(lender))
     }
 
@@ -39,19 +46,22 @@ impl Evaluator {
         buffers.insert(names::LOGITS.to_owned(), logits.clone());
         let recording = evaluation::record(&network.graph, &network.layout, batch);
         let plan = match lender {
-            Some(lender) => engine.compile_beside(&recording, &buffers, lender)?,
+            Some(lender) => engine.compile_sharing(&recording, &buffers, lender)?,
             None => engine.compile(&recording, &buffers)?,
         };
         Ok(Self { source: source.clone(), network, batch, bytes, logits, plan })
     }
 
-    /// Takes the network's weights as they are now; they are folded into its own copy.
+    /// Copies the current weights of the network, folded.
+    ///
+    /// # Errors
+    /// A device that fails.
     pub fn refresh(&self) -> Result<(), GpuError> {
         self.network.load(&self.source.weights(0)?.folded(&self.source.graph));
         Ok(())
     }
 
-    /// The pictures a run takes.
+    /// Pictures per batch.
     pub fn batch(&self) -> usize {
         self.batch
     }
@@ -61,8 +71,12 @@ impl Evaluator {
         self.plan.pool_bytes + self.network.bytes()
     }
 
-    /// [N, outputs]: of a detector one logit a picture; each must be res x res. A last, smaller batch is filled
-    /// up with its first picture, which changes no other's logit.
+    /// The outputs [N, outputs] of `pictures`, for a detector one logit per picture. Each picture must
+    /// be res x res. A smaller last batch is filled up with its first picture, which does not change
+    /// the other logits.
+    ///
+    /// # Errors
+    /// A device that fails.
     pub fn logits(&self, pictures: &[RgbImage]) -> Result<Vec<f32>, GpuError> {
         let mut logits = Vec::with_capacity(pictures.len());
         for chunk in pictures.chunks(self.batch) {

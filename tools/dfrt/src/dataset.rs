@@ -1,4 +1,4 @@
-//! What `--data`, `--split` and `--limit` choose.
+//! The pictures that `--data`, `--split` and `--limit` choose.
 
 use crate::failure;
 use crate::output;
@@ -9,22 +9,22 @@ use dfrt_runtime::detector::metadata::Metadata;
 use dfrt_runtime::sample::{Label, Split};
 use std::path::{Path, PathBuf};
 
-/// Which classes are wanted.
+/// Which classes to use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Classes {
-    /// Both, for a figure that needs both.
+    /// Both; only one class is an error.
     Both,
-    /// Those that there are.
+    /// Whatever classes the data set has.
     Any,
-    /// One alone.
+    /// One class.
     Only(Label),
 }
 
-/// The pictures of `data`, or of the data set that the model's `metadata` name,
-/// at most `limit` of them, balanced over the classes and the same ones each time.
+/// The pictures of both classes in a split of `data`, or of the data set that the model's
+/// `metadata` names: at most `limit`, balanced over the classes, always the same ones.
 ///
 /// # Errors
-/// As [`open_subsets`], and pictures of one class alone.
+/// See [`open_subsets`]; also pictures of one class only.
 #[cfg(feature = "train")]
 pub fn open(
     data: Option<&Path>,
@@ -35,10 +35,11 @@ pub fn open(
     choose(data, metadata, split, &[], Classes::Both, limit)
 }
 
-/// The same of the `classes` that are wanted, in whatever number there is of them.
+/// The pictures of `classes` in a split of `data`, or of the data set that the model's `metadata`
+/// names: at most `limit`, balanced over the classes, always the same ones.
 ///
 /// # Errors
-/// As [`open_subsets`].
+/// See [`open_subsets`].
 pub fn open_classes(
     data: Option<&Path>,
     metadata: Option<&Metadata>,
@@ -49,12 +50,12 @@ pub fn open_classes(
     choose(data, metadata, split, &[], classes, limit)
 }
 
-/// The same, of some `subsets` only; a class of which none is named stays whole. They
-/// may be of one class.
+/// The pictures of `subsets` in a split of `data`, or of the data set that the model's `metadata`
+/// names: at most `limit`, balanced over the classes, always the same ones. If `subsets` names
+/// none of a class, all of the class is used. Only one class is allowed, too.
 ///
 /// # Errors
-/// No data set, none that can be read, a split that is empty, a subset that it does not
-/// have.
+/// No data set is named, it cannot be read, the split is empty, or a subset does not exist.
 pub fn open_subsets(
     data: Option<&Path>,
     metadata: Option<&Metadata>,
@@ -78,14 +79,14 @@ fn choose(
     }
     let path = match data {
         Some(path) => path.to_owned(),
-        None => named_by(metadata)?,
+        None => path_from(metadata)?,
     };
     let manifest = Manifest::of(&path)?;
     if let (None, Some(metadata)) = (data, metadata) {
         warn_if_changed(&path, &manifest, metadata);
     }
-    output::passed_over(&format!("entries of {}", path.display()), &manifest.skipped, None);
-    output::ruled(&path.display().to_string(), &manifest.rules);
+    output::warn_skipped(&format!("entries of {}", path.display()), &manifest.skipped, None);
+    output::note_rules(&path.display().to_string(), &manifest.rules);
     let all = manifest.split(split);
     let what = format!("the {split} split of {}", path.display());
     let mut named = manifest.of_subsets(subsets)?.split(split);
@@ -109,10 +110,10 @@ fn choose(
     Ok(Chosen { name: path.display().to_string(), split, all, chosen })
 }
 
-/// Whether `--limit` leaves a picture of both classes.
+/// Checks that `--limit` allows a picture of each class.
 ///
 /// # Errors
-/// Wrong usage: fewer.
+/// Wrong usage: a limit below 2.
 pub fn check_limit(limit: Option<usize>) -> Result<()> {
     match limit {
         Some(limit @ 0..2) => {
@@ -122,13 +123,14 @@ pub fn check_limit(limit: Option<usize>) -> Result<()> {
     }
 }
 
-fn named_by(metadata: Option<&Metadata>) -> Result<PathBuf> {
+/// The data set that the model names.
+fn path_from(metadata: Option<&Metadata>) -> Result<PathBuf> {
     let named = metadata.and_then(|metadata| metadata.data_path.as_ref());
     let path = named.ok_or_else(|| anyhow!("the model names no data set; give one with --data"))?;
     let path = PathBuf::from(path);
     if !path.exists() {
         bail!(
-            "{}: the data set that the model names is not there; give it, or another, with --data",
+            "{}: the data set that the model names does not exist; give it, or another, with --data",
             path.display()
         );
     }

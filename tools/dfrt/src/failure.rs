@@ -1,5 +1,5 @@
-//! How a failure reaches the user: one line, `error: what, where, and what to do`,
-//! and the exit code. 1 failed, 2 wrong usage.
+//! How a failure is reported: one line, `error: what, where, and what to do`, and the exit
+//! code: 1 for a failure, 2 for wrong usage.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -19,29 +19,29 @@ impl fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
-/// Something was wrong with the command line.
+/// An error of the command line.
 pub fn usage(text: impl fmt::Display) -> anyhow::Error {
     Usage(text.to_string()).into()
 }
 
-/// Prints the line and gives the exit code.
+/// Prints the error on one line; gives the exit code.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     let pipe = |cause: &(dyn std::error::Error + 'static)| {
         cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
     };
-    // Whoever reads our output has gone: nobody is left to tell.
+    // The program that reads our output has ended: no message is needed.
     if !error.chain().any(pipe) {
-        tell(&format!("error: {}", one_line(error)));
+        print_line(&format!("error: {}", one_line(error)));
     }
     ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
 }
 
-/// A line on standard error. Where that is closed or full the exit code alone tells.
-fn tell(line: &str) {
+/// Prints a line on standard error; if that is closed or full, only the exit code is left.
+fn print_line(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
-/// The chain of causes on one line; a cause that its consequence quotes stands once.
+/// The chain of causes on one line; a cause that an earlier message quotes is not repeated.
 fn one_line(error: &anyhow::Error) -> String {
     let mut line = String::new();
     for cause in error.chain() {
@@ -61,7 +61,7 @@ static PANIC: Mutex<Option<String>> = Mutex::new(None);
 
 /// Runs `work`; a panic that nothing catches becomes one line and exit code 1.
 /// With RUST_BACKTRACE set, the usual report comes before it.
-pub fn contained(work: impl FnOnce() -> ExitCode) -> ExitCode {
+pub fn catch_panics(work: impl FnOnce() -> ExitCode) -> ExitCode {
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
         if std::env::var_os("RUST_BACKTRACE").is_some() {
@@ -74,14 +74,14 @@ pub fn contained(work: impl FnOnce() -> ExitCode) -> ExitCode {
     panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
         let text = PANIC.lock().ok().and_then(|mut text| text.take()).unwrap_or_default();
         let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        tell(&format!(
+        print_line(&format!(
             "error: internal fault: {words}; this is a bug in dfrt, please report it with the command"
         ));
         ExitCode::FAILURE
     })
 }
 
-/// What a command answers that needs the trainer, in a build without it.
+/// The error of a command that needs the trainer, in a build without it.
 #[cfg(not(feature = "train"))]
 pub fn no_training(command: &str) -> anyhow::Error {
     anyhow::anyhow!(
@@ -95,7 +95,7 @@ mod tests {
     use anyhow::Context;
 
     #[test]
-    fn causes_stand_once_and_on_one_line() {
+    fn causes_are_on_one_line_without_repetition() {
         let cause = io::Error::other("disk\nfull");
         let error =
             anyhow::Error::new(cause).context("out/eval.json: cannot be written: disk full").context("eval");

@@ -11,7 +11,7 @@ mod model;
 #[cfg(feature = "train")]
 mod network;
 mod output;
-mod place;
+mod paths;
 mod progress;
 #[cfg(feature = "train")]
 mod quiet;
@@ -23,13 +23,13 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     #[cfg(feature = "train")]
-    quiet::layers();
-    failure::contained(|| match command::parse(std::env::args_os().skip(1)) {
+    quiet::disable_device_select();
+    failure::catch_panics(|| match command::parse(std::env::args_os().skip(1)) {
         command::Parsed::Run(command) => match command.run() {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => failure::report(&error),
         },
-        command::Parsed::Told(text) => output::told(&text),
-        command::Parsed::Wrong(error) => failure::report(&error),
+        command::Parsed::Print(text) => output::print_help(&text),
+        command::Parsed::Invalid(error) => failure::report(&error),
     })
 }

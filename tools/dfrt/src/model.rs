@@ -1,4 +1,4 @@
-//! What `--model` takes, with what must be said about a file of another program.
+//! Loading the model of `--model`, with the options for files of other programs.
 
 use crate::output;
 use anyhow::{Result, bail};
@@ -8,15 +8,15 @@ use dfrt_runtime::detector::session::{Detector, SessionError};
 use dfrt_runtime::detector::settle::{Fact, Source};
 use dfrt_runtime::sample::{Label, Sample};
 
-/// Loads `model` as the user says that a file of another program is read; what only custom
-/// or a file beside it speaks for is noted on standard error.
+/// Loads `model`, read as `asked` says if another program wrote it. What is only a convention, or
+/// comes from a file next to it, is noted on standard error.
 ///
 /// # Errors
-/// As [`Model::load`], and a reading that the file cannot have or leaves open.
+/// A file that cannot be loaded, and a reading that the file contradicts or leaves open.
 pub fn load_as(model: &Model, asked: &Asked) -> Result<Detector, SessionError> {
     let detector = Detector::load_as(&model.onnx, 1, asked)?;
-    let told = [Source::Custom, Source::Beside];
-    for fact in detector.facts().iter().filter(|fact| told.contains(&fact.source)) {
+    let noted = [Source::Custom, Source::Beside];
+    for fact in detector.facts().iter().filter(|fact| noted.contains(&fact.source)) {
         let (part, value, why) = (fact.part, &fact.value, &fact.why);
         let option = if part == "pixels" { "preprocess" } else { part };
         output::note(format!(
@@ -27,11 +27,11 @@ pub fn load_as(model: &Model, asked: &Asked) -> Result<Detector, SessionError> {
     Ok(detector)
 }
 
-/// Which class is fake must be said where only custom speaks for it and no data of both
-/// classes would show it wrong.
+/// Checks that the index of the fake class is known, or that pictures of both classes would show
+/// a wrong one.
 ///
 /// # Errors
-/// Each of `measured` is of one class, and the file does not name its classes.
+/// Each of `measured` has one class only, and the file does not name its classes.
 pub fn check_classes(model: &Model, detector: &Detector, measured: &[&[Sample]]) -> Result<()> {
     let custom = |fact: &Fact| fact.part == "fake-index" && fact.source == Source::Custom;
     let Some(fact) = detector.facts().iter().find(|fact| custom(fact)) else { return Ok(()) };

@@ -6,14 +6,17 @@ use dfrt_trainer::gpu::device::{Device, DeviceInfo};
 use dfrt_trainer::gpu::engine::Engine;
 use std::sync::Arc;
 
-/// Opens the device `index`, or the best one, and says so where that is slow.
+/// Opens the device `index`, or the best one; warns if it is slow.
+///
+/// # Errors
+/// No device, or one that cannot be opened.
 pub fn engine(index: Option<usize>) -> Result<Arc<Engine>> {
     let device = Device::open(index)?;
     warn_if_software(&device.info);
     Ok(Arc::new(Engine::new(device, false)))
 }
 
-/// A remark on a CPU that pretends to be a GPU.
+/// Warns if the device is a software driver on the CPU, and if that driver is a slow version.
 pub fn warn_if_software(device: &DeviceInfo) {
     if device.is_software() {
         output::note(format!(

@@ -1,5 +1,5 @@
-//! What goes to standard output and standard error: results to the one, remarks to
-//! the other. With `--json` standard output holds JSON alone.
+//! Printing: results go to standard output, notes and warnings to standard error. With `--json`
+//! standard output holds only JSON.
 
 use crate::failure;
 use anyhow::{Context, Result};
@@ -10,11 +10,11 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Remarks listed one by one before the rest are only counted.
-pub const LISTED: usize = 20;
+/// The most lines that [`warn_skipped`] lists; the rest are only counted.
+pub const MAX_LISTED: usize = 20;
 
 /// Prints a text to standard output.
-pub fn say(text: impl Display) -> Result<()> {
+pub fn print(text: impl Display) -> Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{text}")
         .and_then(|()| out.flush())
@@ -23,32 +23,32 @@ pub fn say(text: impl Display) -> Result<()> {
 
 /// Prints `value` as JSON to standard output.
 pub fn json(value: &impl Serialize) -> Result<()> {
-    say(serde_json::to_string_pretty(value)?)
+    print(serde_json::to_string_pretty(value)?)
 }
 
-/// A remark on standard error.
+/// Prints a line on standard error.
 pub fn note(text: impl Display) {
-    // Where even standard error is gone there is nobody to tell.
+    // A closed standard error is no reason to fail.
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// A help text was asked for.
-pub fn told(text: &str) -> ExitCode {
-    match say(text.trim_end()) {
+/// Prints a help text; gives the exit code.
+pub fn print_help(text: &str) -> ExitCode {
+    match print(text.trim_end()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failure::report(&error),
     }
 }
 
-/// Counts what was passed over (unreadable pictures, foreign files) and lists the first.
-/// `all` says where every line stands, where that is somewhere.
-pub fn passed_over(what: &str, lines: &[String], all: Option<&Path>) {
+/// Warns of what was skipped (unreadable pictures, files of other kinds): the number and the
+/// first [`MAX_LISTED`] lines. `all` is the file that holds every line, if there is one.
+pub fn warn_skipped(what: &str, lines: &[String], all: Option<&Path>) {
     if lines.is_empty() {
         return;
     }
-    note(format!("warning: {} {what} passed over:", lines.len()));
-    lines.iter().take(LISTED).for_each(|line| note(format!("  {line}")));
-    let more = lines.len().saturating_sub(LISTED);
+    note(format!("warning: {} {what} skipped:", lines.len()));
+    lines.iter().take(MAX_LISTED).for_each(|line| note(format!("  {line}")));
+    let more = lines.len().saturating_sub(MAX_LISTED);
     match all {
         _ if more == 0 => {}
         Some(path) => note(format!("  and {more} more, all of them in {}", path.display())),
@@ -56,8 +56,8 @@ pub fn passed_over(what: &str, lines: &[String], all: Option<&Path>) {
     }
 }
 
-/// Says by which `rules` the data set `what` was read where nobody wrote it down.
-pub fn ruled(what: &str, rules: &[String]) {
+/// Notes the `rules` that decided what the data set `what` does not record itself (groups, splits).
+pub fn note_rules(what: &str, rules: &[String]) {
     rules.iter().for_each(|rule| note(format!("note: {what}: {rule}")));
 }
 
@@ -89,7 +89,7 @@ pub fn thousands(count: u64) -> String {
     text
 }
 
-/// A number with three digits that say something: "0.0123", "1.23", "12.3", "1235".
+/// A number with three significant digits, at most six of them after the point: "0.0123", "1.23", "12.3", "1235".
 #[cfg(feature = "train")]
 pub fn three_digits(value: f64) -> String {
     let digits = if value > 0.0 { (2.0 - value.log10().floor()).clamp(0.0, 6.0) as usize } else { 0 };
@@ -99,16 +99,16 @@ pub fn three_digits(value: f64) -> String {
 /// "0.4 s", "45 s", "3 min 20 s", "2 h 5 min".
 pub fn duration(seconds: f64) -> String {
     let seconds = if seconds.is_finite() { seconds.max(0.0) } else { 0.0 };
-    let whole = seconds.round() as u64;
-    match whole {
+    let rounded = seconds.round() as u64;
+    match rounded {
         0..10 => format!("{seconds:.1} s"),
-        10..60 => format!("{whole} s"),
-        60..3600 => format!("{} min {} s", whole / 60, whole % 60),
-        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+        10..60 => format!("{rounded} s"),
+        60..3600 => format!("{} min {} s", rounded / 60, rounded % 60),
+        _ => format!("{} h {} min", rounded / 3600, rounded % 3600 / 60),
     }
 }
 
-/// Lines of a name and a text, the texts below each other.
+/// A table of two columns: names, and texts aligned below each other.
 #[derive(Default)]
 pub struct Lines(Vec<(String, String)>);
 

@@ -1,5 +1,4 @@
-//! How far a long task is: a bar on a terminal, plain lines now and then elsewhere.
-//! Always on standard error.
+//! Progress of a long task, on standard error: a bar on a terminal, plain lines otherwise.
 
 use crate::output;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -7,16 +6,16 @@ use std::io::IsTerminal;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// Between two plain lines.
-const QUIET: Duration = Duration::from_secs(5);
+/// Time between two plain lines.
+const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// A task that is counted.
+/// A task whose progress is shown.
 pub struct Task {
     what: String,
     start: Instant,
-    /// What an earlier session had done.
+    /// Items that were done before this session, known from the first call of `set`.
     done_before: Mutex<Option<usize>>,
-    spoken: Mutex<Instant>,
+    last_line: Mutex<Instant>,
     bar: Option<ProgressBar>,
 }
 
@@ -30,10 +29,10 @@ impl Task {
             ProgressBar::new(0).with_style(style).with_prefix(what.clone())
         });
         let now = Instant::now();
-        Self { what, start: now, done_before: Mutex::new(None), spoken: Mutex::new(now), bar }
+        Self { what, start: now, done_before: Mutex::new(None), last_line: Mutex::new(now), bar }
     }
 
-    /// `done` of `total` are done; `remark` says what else there is to say.
+    /// Shows that `done` of `total` items are done; `remark` is shown behind that, or is empty.
     pub fn set(&self, done: usize, total: usize, remark: &str) {
         let left = self.left(done, total);
         let remark = [remark, left.as_str()].into_iter().filter(|part| !part.is_empty());
@@ -45,9 +44,9 @@ impl Task {
                 bar.set_position(done as u64);
             }
             None => {
-                let mut spoken = self.spoken.lock().expect("no holder panics");
-                if done == total || spoken.elapsed() >= QUIET {
-                    *spoken = Instant::now();
+                let mut last_line = self.last_line.lock().expect("no holder panics");
+                if done == total || last_line.elapsed() >= LINE_INTERVAL {
+                    *last_line = Instant::now();
                     let colon = if remark.is_empty() { "" } else { ": " };
                     output::note(format!("{} {done}/{total}{colon}{remark}", self.what));
                 }
@@ -55,7 +54,7 @@ impl Task {
         }
     }
 
-    /// A line that stays, above the bar where there is one.
+    /// Prints a line that stays, above the bar if there is one.
     #[cfg(feature = "train")]
     pub fn line(&self, text: &str) {
         match &self.bar {
@@ -64,7 +63,7 @@ impl Task {
         }
     }
 
-    /// How long the rest will take at this session's pace.
+    /// The time that the rest takes at the pace of this session, in words; empty if unknown.
     fn left(&self, done: usize, total: usize) -> String {
         let mut before = self.done_before.lock().expect("no holder panics");
         let before = *before.get_or_insert(done);
@@ -76,16 +75,16 @@ impl Task {
     }
 }
 
-/// Tasks one after another, as one call tells of them: a bar at a time.
+/// Tasks that follow one another, each with its own bar.
 #[derive(Default)]
 pub struct Stages(Mutex<Option<Task>>);
 
 impl Stages {
-    /// As [`Task::set`] of the task called `what`; the one before it, of another name, is over.
+    /// Calls [`Task::set`] of the task `what`; a task of another name ends before.
     pub fn set(&self, what: &str, done: usize, total: usize, remark: &str) {
         let mut running = self.0.lock().expect("no holder panics");
         if running.as_ref().is_none_or(|task| task.what != what) {
-            // Its bar goes before the next one comes.
+            // The old bar is cleared before the next one is drawn.
             drop(running.take());
         }
         running.get_or_insert_with(|| Task::new(what)).set(done, total, remark);

@@ -1,4 +1,4 @@
-//! Keeps a driver's layer from talking on our standard error.
+//! Keeps a layer of the driver from printing on our standard error.
 //!
 //! Mesa's device-select layer (22.3, as Debian 12 has it) asks Wayland for the display's
 //! GPU, and libwayland prints two lines of error where there is no `XDG_RUNTIME_DIR`: on
@@ -9,24 +9,23 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-/// Switches the layer off.
+/// The environment variable that switches the layer off.
 const OFF: &str = "NODEVICE_SELECT";
-/// What the layer is for; where a user sets it, it stays on.
+/// The variable that the layer reads; if a user sets it, the layer stays on.
 const CHOICE: &str = "MESA_VK_DEVICE_SELECT";
 
 /// Whether the layer would print errors under this environment.
-fn would_talk(variable: impl Fn(&str) -> Option<OsString>) -> bool {
-    // libwayland takes absolute paths alone.
+fn would_print(variable: impl Fn(&str) -> Option<OsString>) -> bool {
+    // libwayland accepts absolute paths only.
     let session = variable("XDG_RUNTIME_DIR").is_some_and(|folder| Path::new(&folder).is_absolute());
     !session && variable(OFF).is_none() && variable(CHOICE).is_none()
 }
 
-/// Goes on under an environment in which the layer is silent; where that cannot be done it
-/// goes on as it is.
+/// Runs the program again with the layer switched off; continues as it is if that fails.
 #[cfg(target_os = "linux")]
-pub fn layers() {
+pub fn disable_device_select() {
     use std::os::unix::process::CommandExt;
-    if would_talk(|name| std::env::var_os(name))
+    if would_print(|name| std::env::var_os(name))
         && let Ok(program) = std::env::current_exe()
     {
         let mut arguments = std::env::args_os();
@@ -34,23 +33,23 @@ pub fn layers() {
         if let Some(name) = arguments.next() {
             again.arg0(name);
         }
-        // Comes back only where it failed.
+        // `exec` returns only on failure.
         let _ = again.args(arguments).env(OFF, "1").exec();
     }
 }
 
-/// Elsewhere there is no such layer.
+/// Other systems have no such layer.
 #[cfg(not(target_os = "linux"))]
-pub fn layers() {}
+pub fn disable_device_select() {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn only_where_it_would_talk_and_nobody_wants_it() {
+    fn the_layer_is_disabled_only_if_it_would_print_and_no_user_set_it() {
         let under = |set: &[(&str, &str)]| {
-            would_talk(|name| set.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into()))
+            would_print(|name| set.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into()))
         };
         assert!(under(&[]));
         assert!(under(&[("XDG_RUNTIME_DIR", "")]));

@@ -1,8 +1,8 @@
-//! `--threshold`: the logit above which a picture is called fake, for models whose file
-//! names none or another.
+//! `--threshold`: the logit above which a picture is called fake, in the place of the one that
+//! the model's file names.
 
 use crate::output;
-use crate::place;
+use crate::paths;
 use crate::progress::Task;
 use anyhow::{Context, Result, bail};
 use dfrt_runtime::data::manifest::{Manifest, require_both_classes};
@@ -17,17 +17,17 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// What the user says.
+/// The value of `--threshold`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Choice {
-    /// A logit, and how it was written.
+    /// A logit, and the text that the user wrote.
     Logit(f64, String),
-    /// The best one on this data set.
+    /// The best threshold on the validation split of this data set.
     Auto(PathBuf),
 }
 
 impl Choice {
-    /// The choice in a folder's name: "0.7", "p0.6", "auto-val".
+    /// The choice as a part of a folder's name: "0.7", "p0.6", "auto-val".
     pub fn in_names(&self) -> String {
         match self {
             Self::Logit(_, text) => text.replace(':', ""),
@@ -56,12 +56,13 @@ impl FromStr for Choice {
     }
 }
 
-/// Has `oracle`, which is `model`, judge by the threshold of `choice`, or else by its own;
-/// `measured` are the pictures that it will judge, on which none may be chosen.
+/// Sets the threshold of `oracle`, which is `model` loaded, to `choice`; without a choice its own
+/// stays. `measured` are the pictures to be measured; a threshold must not be chosen on them.
 ///
 /// # Errors
-/// Validation data that cannot be read, are of one class, or are among `measured`.
-pub fn settle(
+/// Validation data that cannot be read, have one class only, or share pictures, videos or people
+/// with `measured`.
+pub fn apply(
     oracle: &mut TractOracle,
     model: &Model,
     choice: Option<&Choice>,
@@ -71,7 +72,7 @@ pub fn settle(
         None => {
             if *oracle.detector().threshold_source() == ThresholdSource::Default {
                 output::note(format!(
-                    "note: {}: names no threshold; logits above 0 are taken as fake; pass others with --threshold X, \
+                    "note: {}: names no threshold; logits above 0 count as fake; pass another with --threshold X, \
                     p:0.6 or auto:VAL",
                     model.given.display()
                 ));
@@ -82,7 +83,7 @@ pub fn settle(
             Threshold { logit: *logit, source: ThresholdSource::Given { text: text.clone() } }
         }
         Some(Choice::Auto(path)) => {
-            let threshold = chosen(oracle, path, measured)?;
+            let threshold = choose(oracle, path, measured)?;
             output::note(format!("note: threshold {:.4}, {}", threshold.logit, threshold.source));
             threshold
         }
@@ -91,57 +92,59 @@ pub fn settle(
     Ok(())
 }
 
-fn chosen(oracle: &TractOracle, path: &Path, measured: &[&[Sample]]) -> Result<Threshold> {
+/// The best threshold on the validation split of the data set at `path`.
+fn choose(oracle: &TractOracle, path: &Path, measured: &[&[Sample]]) -> Result<Threshold> {
     let shown = path.display();
     let manifest = Manifest::of(path)?;
-    output::ruled(&format!("{shown}"), &manifest.rules);
+    output::note_rules(&format!("{shown}"), &manifest.rules);
     let samples = manifest.split(Split::Val);
     if samples.is_empty() {
         require_both_classes(&manifest.samples, &format!("--threshold auto:{shown}"))?;
         bail!(
-            "--threshold auto:{shown}: has no val split; a threshold is chosen on pictures that are neither trained nor \
-            tested on: name them val (`dfrt data index … --split val --out val.csv`)"
+            "--threshold auto:{shown}: has no val split; a threshold is chosen on pictures that are used neither for training nor \
+            for testing: mark them as val (`dfrt data index … --split val --out val.csv`)"
         );
     }
     require_both_classes(&samples, &format!("--threshold auto:{shown}"))?;
-    apart(&manifest, &samples, measured).with_context(|| format!("--threshold auto:{shown}"))?;
+    check_disjoint(&manifest, &samples, measured).with_context(|| format!("--threshold auto:{shown}"))?;
     let task = Task::new("scored for the threshold");
     let (scores, skipped) =
         evaluate::score(oracle as &dyn Oracle, &samples, &|done, total| task.set(done, total, ""))?;
     drop(task);
-    output::passed_over("unreadable validation pictures", &skipped, None);
+    output::warn_skipped("unreadable validation pictures", &skipped, None);
     let threshold = Threshold::chosen(&scores, &shown.to_string(), Split::Val.name());
     threshold.ok_or_else(|| {
-        anyhow::anyhow!("--threshold auto:{shown}: no threshold parts the classes: one of them is missing among the readable pictures, or a logit is NaN")
+        anyhow::anyhow!("--threshold auto:{shown}: no threshold separates the classes: one of them is missing among the readable pictures, or a logit is NaN")
     })
 }
 
-/// Whether none of `samples`, which are of `manifest`, is among the pictures `measured`, under
-/// whatever name, or of the same video or person.
-fn apart(manifest: &Manifest, samples: &[Sample], measured: &[&[Sample]]) -> Result<()> {
-    let own = common(&manifest.samples)?;
+/// Checks that none of `samples`, which belong to `manifest`, is one of the pictures `measured` (by
+/// its path with links resolved) or shows the same video or person.
+fn check_disjoint(manifest: &Manifest, samples: &[Sample], measured: &[&[Sample]]) -> Result<()> {
+    let own = common_folder(&manifest.samples)?;
     let (mut paths, mut groups) = (HashSet::new(), HashSet::new());
     for part in measured {
-        // Another data set may have a video of that name: one around the other is the same set.
-        let theirs = common(part)?;
+        // Two data sets may have videos of the same name. If one folder contains the other, they are
+        // the same data set.
+        let theirs = common_folder(part)?;
         let same_set = own.starts_with(&theirs) || theirs.starts_with(&own);
         for sample in *part {
-            paths.insert(real(&sample.path)?);
-            if same_set && is_named(sample) {
+            paths.insert(real_path(&sample.path)?);
+            if same_set && has_group(sample) {
                 groups.insert(&*sample.group);
             }
         }
     }
     for sample in samples {
         let shown = sample.path.display();
-        if paths.contains(&real(&sample.path)?) {
+        if paths.contains(&real_path(&sample.path)?) {
             bail!(
-                "{shown} is among the pictures to be measured; a threshold is chosen on others, such as a val split"
+                "{shown} is among the pictures to be measured; choose the threshold on others, such as a val split"
             );
         }
-        if is_named(sample) && groups.contains(&*sample.group) {
+        if has_group(sample) && groups.contains(&*sample.group) {
             bail!(
-                "{shown} is of {:?}, of which other pictures are measured; a threshold is chosen on other videos and \
+                "{shown} is of {:?}, of which other pictures are measured; choose the threshold on other videos and \
                 people",
                 sample.group
             );
@@ -150,24 +153,24 @@ fn apart(manifest: &Manifest, samples: &[Sample], measured: &[&[Sample]]) -> Res
     Ok(())
 }
 
-/// The deepest folder around `samples`.
-fn common(samples: &[Sample]) -> Result<PathBuf> {
+/// The deepest folder that contains all `samples`.
+fn common_folder(samples: &[Sample]) -> Result<PathBuf> {
     let mut common: Option<PathBuf> = None;
     for sample in samples {
-        let path = real(&sample.path)?;
-        let around = common.get_or_insert_with(|| path.clone());
-        while !path.starts_with(&*around) && around.pop() {}
+        let path = real_path(&sample.path)?;
+        let folder = common.get_or_insert_with(|| path.clone());
+        while !path.starts_with(&*folder) && folder.pop() {}
     }
     Ok(common.unwrap_or_default())
 }
 
-/// Where the picture really is, links followed; one that is missing is found missing later.
-fn real(path: &Path) -> Result<PathBuf> {
-    path.canonicalize().or_else(|_| place::absolute(path))
+/// The path with links resolved; for a missing picture, which is reported later, the absolute path.
+fn real_path(path: &Path) -> Result<PathBuf> {
+    path.canonicalize().or_else(|_| paths::absolute(path))
 }
 
-/// Whether the group is more than the file's own name again.
-fn is_named(sample: &Sample) -> bool {
+/// Whether the sample has a group of its own, not just the name of its file.
+fn has_group(sample: &Sample) -> bool {
     !sample.path.ends_with(&sample.group) && !sample.path.with_extension("").ends_with(&sample.group)
 }
 
@@ -189,7 +192,8 @@ mod tests {
         let val = sample(dir.path(), "val/clip_1/0.png", "clip_1", Split::Val);
         let manifest = |test: &Sample| Manifest::new(vec![val.clone(), test.clone()], Vec::new());
         let says = |test: &Sample, measured: &[Sample]| {
-            apart(&manifest(test), std::slice::from_ref(&val), &[measured]).map_err(|error| error.to_string())
+            check_disjoint(&manifest(test), std::slice::from_ref(&val), &[measured])
+                .map_err(|error| error.to_string())
         };
         let test = sample(dir.path(), "test/clip_2/0.png", "clip_2", Split::Test);
         assert_eq!(says(&test, std::slice::from_ref(&test)), Ok(()));
@@ -210,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn logits_probabilities_and_data_are_told_apart() {
+    fn logits_probabilities_and_data_are_parsed() {
         let choice = |text: &str| text.parse::<Choice>();
         assert_eq!(choice("-1.5"), Ok(Choice::Logit(-1.5, "-1.5".to_owned())));
         assert_eq!(choice("p:0.5"), Ok(Choice::Logit(0.0, "p:0.5".to_owned())));

@@ -1,38 +1,38 @@
-//! Fitting a training run to a device, and watching it.
+//! Fits a training run to the device, and shows its progress.
 
 use crate::output;
 use crate::progress::Task;
 use anyhow::{Result, bail};
 use dfrt_runtime::results::training_log::Entry;
 use dfrt_trainer::gpu::engine::Engine;
-use dfrt_trainer::train::fitting::{self, Room};
+use dfrt_trainer::train::fitting::{self, Memory};
 use dfrt_trainer::train::run::{Observer, Overview};
 use dfrt_trainer::train::settings::{self, Settings};
 use dfrt_trainer::train::stepper;
 
-/// Finds the batch (`auto`), or the part of the batch that is asked for, that fits the
-/// device and the memory that may be used.
+/// Sets the largest batch (`auto`), or else the largest part of the batch of `settings`, that fits
+/// the device and `memory_mb`.
 ///
 /// # Errors
-/// Not one picture fits.
+/// Not even one picture fits.
 pub fn fit(settings: &mut Settings, auto: bool, engine: &Engine) -> Result<()> {
     let pool = settings.memory_mb.map(|megabytes| (megabytes as u64) << 20);
     let kept = (stepper::KEPT_MB as u64) << 20;
-    let most = if auto { pool.unwrap_or(kept) } else { pool.unwrap_or(u64::MAX) };
-    let room = Room { pool: most, tensor: engine.tensor_limit() };
-    if !auto && (settings.micro_batch.is_some() || fitting::demand(settings, settings.batch)?.fits(room)) {
+    let limit = if auto { pool.unwrap_or(kept) } else { pool.unwrap_or(u64::MAX) };
+    let memory = Memory { pool: limit, tensor: engine.tensor_limit() };
+    if !auto && (settings.micro_batch.is_some() || fitting::demand(settings, settings.batch)?.fits(memory)) {
         return Ok(());
     }
-    let Some(fitting) = fitting::largest_batch(settings, room)? else {
+    let Some(fitting) = fitting::largest_batch(settings, memory)? else {
         bail!(
             "not one picture of {} px fits into {} MB; raise --memory-mb, or lower --res",
             settings.res,
-            room.pool >> 20
+            memory.pool >> 20
         );
     };
     if auto {
         settings.batch = fitting;
-        output::note(format!("batch {fitting}: the largest that fits into {} MB", room.pool >> 20));
+        output::note(format!("batch {fitting}: the largest that fits into {} MB", memory.pool >> 20));
     } else {
         let part = settings::part(settings.batch, Some(fitting));
         settings.micro_batch = Some(part);
@@ -44,7 +44,7 @@ pub fn fit(settings: &mut Settings, auto: bool, engine: &Engine) -> Result<()> {
     Ok(())
 }
 
-/// Shows a run on standard error: a bar on a terminal, a line an epoch everywhere.
+/// Shows the progress of a run on standard error: a bar on a terminal, and a line for each epoch.
 pub struct Watch {
     task: Task,
     packing: Option<Task>,
@@ -53,7 +53,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Of a run of `epochs` epochs.
+    /// For a run of `epochs` epochs.
     pub fn new(epochs: usize) -> Self {
         Self { task: Task::new("trained"), packing: None, total: 0, epochs }
     }

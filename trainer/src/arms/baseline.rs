@@ -6,7 +6,7 @@ use crate::ops::batch_norm::MOMENTUM;
 use crate::plan::pass::{Forward, Mode, Network, Trace, Wanted};
 use std::collections::HashMap;
 
-/// One pass forward and backward.
+/// Records one forward and one backward pass.
 pub fn record(recording: &mut Recording, network: &Network<'_>, inputs: &Inputs) {
     let mut trace = Trace::of(network.graph, inputs.pixels);
     let how = Forward {

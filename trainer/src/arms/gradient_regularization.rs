@@ -1,7 +1,7 @@
 //! Gradient regularization over the statistics of shallow features (Guan, Wang,
-//! Dong & Peng, IEEE TIFS 2024): min L + lambda ||grad L||, the gradient being that
-//! with respect to means and deviations of the taps' channels, by a finite
-//! difference of two passes. The module is absent at inference.
+//! Dong & Peng, IEEE TIFS 2024): min L + lambda ||grad L||. The gradient is that with respect to the
+//! means and deviations of the taps' channels; its norm is minimised by a finite difference of two
+//! passes. Inference does not change.
 
 use super::inputs::{self, Inputs};
 use crate::gpu::recording::{Recording, Tensor};
@@ -13,11 +13,11 @@ use crate::plan::pass::{Forward, Mode, Network, Perturbation, Trace, Wanted};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
-/// The method's settings; the defaults are the paper's, and ours where it is silent.
+/// Settings of the method. Defaults are those of the paper, and dfrt's own where it gives none.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct GradientRegularization {
-    /// Outputs of which `features.i` are perturbed.
+    /// Indices i of the `features.i` whose outputs are perturbed.
     pub taps: Vec<usize>,
     /// Length r of the perturbation.
     pub radius: f32,
@@ -50,31 +50,34 @@ impl Default for GradientRegularization {
 /// Settings of the method that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BadRegularization {
-    /// A tap that the network has not, or none.
+    /// A tap that the network does not have, a repeated one, or none.
     #[error("taps {taps:?} cannot be used; name one or more of 0 to {last}, each once")]
     Taps {
-        /// What was asked for.
+        /// The value.
         taps: Vec<usize>,
         /// The last block that can be tapped.
         last: usize,
     },
     /// r or alpha out of range.
-    #[error("{name} = {value} cannot be used; choose {wanted}")]
+    #[error("{name} = {value} cannot be used; choose {allowed}")]
     Number {
         /// Its name.
         name: &'static str,
-        /// What was asked for.
+        /// The value.
         value: f32,
-        /// What is allowed.
-        wanted: &'static str,
+        /// The allowed values.
+        allowed: &'static str,
     },
 }
 
-/// Buffer of the unperturbed gradient, where alpha is below 1.
+/// Buffer of the unperturbed gradient, used if alpha is below 1.
 const PLAIN: &str = "plain_gradients";
 
 impl GradientRegularization {
-    /// Whether the settings fit `graph`.
+    /// Checks that the settings fit `graph`.
+    ///
+    /// # Errors
+    /// The first one that does not.
     pub fn check(&self, graph: &Graph) -> Result<(), BadRegularization> {
         let last = graph.features.len() - 1;
         let mut taps = self.taps.clone();
@@ -83,17 +86,17 @@ impl GradientRegularization {
         if taps.is_empty() || taps.len() != self.taps.len() || taps.iter().any(|&tap| tap > last) {
             return Err(BadRegularization::Taps { taps: self.taps.clone(), last });
         }
-        let number = |name, value: f32, low: f32, high: f32, wanted| {
+        let number = |name, value: f32, low: f32, high: f32, allowed| {
             let fits = value.is_finite() && (low..=high).contains(&value);
-            if fits { Ok(()) } else { Err(BadRegularization::Number { name, value, wanted }) }
+            if fits { Ok(()) } else { Err(BadRegularization::Number { name, value, allowed }) }
         };
         number("r", self.radius, 0.0, 1e3, "a number from 0 up to 1000")?;
         number("alpha", self.alpha, 0.0, 1.0, "a number from 0 to 1")?;
         number("warm-up", self.warmup_epochs, 0.0, 1e6, "a number of epochs from 0 up")
     }
 
-    /// Two passes. The first gives the perturbation, and with alpha = 1 no weight
-    /// gradient; the second starts at the first tap, below which nothing changes.
+    /// Records two passes. The first gives the perturbation, and with alpha = 1 no gradient of the
+    /// weights; the second starts at the first tap, because earlier values do not change.
     pub fn record(&self, recording: &mut Recording, network: &Network<'_>, inputs: &Inputs) {
         let taps = self.taps_of(network);
         let first = taps[0].0;

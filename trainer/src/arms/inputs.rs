@@ -4,15 +4,15 @@ use crate::gpu::recording::{Recording, Tensor};
 use crate::ops::cross_entropy;
 use dfrt_runtime::detector::oracle::AttackLoss;
 
-/// Mean losses, one slot a step.
+/// Mean losses, one slot per step.
 pub const HISTORY: &str = "history";
-/// Mean losses of the perturbed pass, one slot a step.
+/// Mean losses of the perturbed pass, one slot per step.
 pub const PERTURBED_HISTORY: &str = "perturbed_history";
 
-/// Slots of the loss histories: the losses are read back this seldom.
+/// Slots of the loss histories, which are read back after this many steps.
 pub const SLOTS: usize = 64;
 
-/// What the arms work on.
+/// The tensors that an arm reads and writes.
 #[derive(Clone, Copy, Debug)]
 pub struct Inputs {
     /// Pixels [N, H, W, 4] in \[0, 1\].
@@ -23,9 +23,9 @@ pub struct Inputs {
     pub keys: Option<Tensor>,
     /// The step's scalars.
     pub step: Tensor,
-    /// Where the gradients go, flat.
+    /// Where the gradients are written, flat.
     pub gradients: Tensor,
-    /// Where the logits of the unperturbed pass go \[N\].
+    /// Where the logits of the unperturbed pass are written \[N\].
     pub logits: Tensor,
 }
 

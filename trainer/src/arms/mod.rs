@@ -1,5 +1,5 @@
-//! The ways of making a step's gradient that a study compares. Arms differ here
-//! and nowhere else.
+//! The arms of a study: methods of computing the gradient of a training step. Arms differ in nothing
+//! else.
 
 pub mod baseline;
 pub mod gradient_regularization;
@@ -8,7 +8,7 @@ pub mod step;
 
 use gradient_regularization::GradientRegularization;
 
-/// How a model is trained.
+/// A method of training.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(tag = "name", rename_all = "kebab-case")]
 pub enum Method {
@@ -18,13 +18,16 @@ pub enum Method {
     Gr(GradientRegularization),
 }
 
-/// A method's name is unknown.
+/// An unknown name of a method.
 #[derive(Debug, thiserror::Error)]
 #[error("method `{0}` is unknown; choose baseline or gr")]
 pub struct UnknownMethod(pub String);
 
 impl Method {
     /// The method of that name with its default settings.
+    ///
+    /// # Errors
+    /// An unknown name.
     pub fn named(name: &str) -> Result<Self, UnknownMethod> {
         match name {
             "baseline" => Ok(Self::Baseline),

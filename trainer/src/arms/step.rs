@@ -1,4 +1,5 @@
-//! A training step of any arm: pictures in, its gradients, the weights moved.
+//! The parts of a training step that are the same for every arm: the upload of pictures, the record
+//! of the loss, and the update of the weights.
 
 pub use super::inputs::{HISTORY, PERTURBED_HISTORY, SLOTS};
 
@@ -21,27 +22,28 @@ pub const TOTAL: &str = "total_gradients";
 /// Settings of a training plan.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// How gradients are made.
+    /// The method (arm).
     pub method: Method,
-    /// How weights follow them.
+    /// The optimiser.
     pub optimizer: Optimizer,
-    /// Weight decay, on convolutions' and linear layers' weights only.
+    /// Weight decay of convolutions and linear layers.
     pub weight_decay: f32,
     /// Whether dropout and drop-path are on.
     pub masks: bool,
-    /// What the backward pass finds of activations.
+    /// Whether activations are kept for the backward pass.
     pub activations: Activations,
 }
 
-/// A training step: BYTES, KEYS, LABELS, the step's scalars -> PARAMS, RUNNING, the
+/// Records a training step: BYTES, KEYS, LABELS, the step's scalars -> PARAMS, RUNNING, the
 /// optimiser's state and the loss history.
 pub fn record(graph: &Graph, layout: &Layout, batch: usize, settings: &Settings) -> Recording {
     let mut recording = gradients(graph, layout, batch, settings);
-    move_weights(&mut recording, layout, settings, names::GRADIENTS);
+    update_weights(&mut recording, layout, settings, names::GRADIENTS);
     recording
 }
 
-/// The gradients of a part of a batch, added to [`TOTAL`] as the step's scalars say.
+/// Records the gradients of a part of a batch, added to [`TOTAL`] with the factors of the step's
+/// scalars.
 pub fn accumulate(graph: &Graph, layout: &Layout, part: usize, settings: &Settings) -> Recording {
     let mut recording = gradients(graph, layout, part, settings);
     let step = recording.external(step::NAME, step::LEN);
@@ -51,14 +53,14 @@ pub fn accumulate(graph: &Graph, layout: &Layout, part: usize, settings: &Settin
     recording
 }
 
-/// The weights' update by the gradients in [`TOTAL`].
+/// Records the update of the weights by the gradients in [`TOTAL`].
 pub fn update(layout: &Layout, settings: &Settings) -> Recording {
     let mut recording = Recording::default();
-    move_weights(&mut recording, layout, settings, TOTAL);
+    update_weights(&mut recording, layout, settings, TOTAL);
     recording
 }
 
-fn move_weights(recording: &mut Recording, layout: &Layout, settings: &Settings, gradients: &str) {
+fn update_weights(recording: &mut Recording, layout: &Layout, settings: &Settings, gradients: &str) {
     let state = State {
         step: recording.external(step::NAME, step::LEN),
         gradient: recording.external(gradients, layout.len),
@@ -80,7 +82,7 @@ fn move_weights(recording: &mut Recording, layout: &Layout, settings: &Settings,
     }
 }
 
-/// A training step without the weights' update: their gradients are in GRADIENTS.
+/// Records a training step without the update of the weights: their gradients are in GRADIENTS.
 pub fn gradients(graph: &Graph, layout: &Layout, batch: usize, settings: &Settings) -> Recording {
     let mut recording = Recording::default();
     let area = batch * graph.res * graph.res;

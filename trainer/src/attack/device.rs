@@ -1,4 +1,4 @@
-//! A network on the GPU as the attacks of the catalog need it.
+//! A network on the GPU in the form that the attacks of the catalog need.
 
 use super::gpu_oracle::GpuOracle;
 use super::pgd::Pgd;
@@ -8,7 +8,7 @@ use dfrt_runtime::attack::Attack;
 use dfrt_runtime::attack::gradient::steps::{Device, StepSettings};
 use dfrt_runtime::detector::oracle::{GradientOracle, OracleError};
 
-/// The network and its gradients, made once for any number of attacks.
+/// The network and the plans of its gradients, for any number of attacks.
 #[derive(Debug)]
 pub struct GpuDevice {
     network: Resident,
@@ -16,7 +16,7 @@ pub struct GpuDevice {
 }
 
 impl GpuDevice {
-    /// `network` with the weights that it has now, `batch` pictures at a time.
+    /// Plans gradients of `network` with its current weights, `batch` pictures at a time.
     ///
     /// # Errors
     /// A device that fails or has too little memory.

@@ -1,5 +1,5 @@
-//! A network on the GPU as an oracle: logits of float pictures, and the loss's
-//! gradient with respect to their pixels.
+//! A network on the GPU as an oracle: logits of float pictures, and gradients of the loss with
+//! respect to their pixels.
 
 use crate::gpu::device::GpuError;
 use crate::gpu::engine::{Buffer, Executable};
@@ -10,7 +10,7 @@ use dfrt_runtime::detector::oracle::{AttackLoss, GradientOracle, Oracle, OracleE
 use dfrt_runtime::sample::Label;
 use std::sync::Mutex;
 
-/// The forward plan and both losses' input-gradient plans over one set of buffers.
+/// The forward plan and the input-gradient plans of both losses, with shared buffers.
 #[derive(Debug)]
 pub struct GpuOracle {
     network: Resident,
@@ -30,7 +30,7 @@ struct Buffers {
     losses: Buffer,
 }
 
-/// N x 3 x H x W as the kernels take pixels: [N, H, W, 4], the fourth lane 0.
+/// Pixels [N, 3, H, W] in the layout of the kernels: [N, H, W, 4], the fourth lane 0.
 pub(crate) fn channels_last(batch: &Batch) -> Vec<f32> {
     let area = batch.res * batch.res;
     let mut values = vec![0.0; 4 * area * batch.len()];
@@ -63,7 +63,10 @@ pub(crate) fn label_values(labels: &[Label]) -> Vec<f32> {
 }
 
 impl GpuOracle {
-    /// Plans gradients of `batch` pictures at once, of the weights as they are now.
+    /// Plans gradients of `network` with its current weights, `batch` pictures at a time.
+    ///
+    /// # Errors
+    /// A device that fails or has too little memory.
     pub fn new(network: &Resident, batch: usize) -> Result<Self, GpuError> {
         let network = network.folded()?;
         let engine = &network.engine;
@@ -100,7 +103,7 @@ impl GpuOracle {
         })
     }
 
-    /// The pictures a run takes.
+    /// Pictures per batch.
     pub fn batch(&self) -> usize {
         self.batch
     }
@@ -134,7 +137,7 @@ impl GpuOracle {
         let len = 4 * n * batch.res * batch.res;
         let mut gradient = channels_first(&engine.read(&buffers.gradient, 0, len)?, batch.res, n);
         if loss == AttackLoss::CrossEntropy {
-            // The plan's gradient is that of the mean over its whole batch.
+            // The plan computes the gradient of the mean over the batch.
             gradient.values.iter_mut().for_each(|value| *value *= self.batch as f32);
         }
         Ok((losses, gradient))

@@ -1,4 +1,4 @@
-//! Attacks that need the network on a device: its gradients, and the steps that stay there.
+//! Attacks on a network on a device: an oracle of its gradients, and steps that run there.
 
 pub mod device;
 pub mod gpu_oracle;

@@ -1,7 +1,7 @@
-//! FGSM (Goodfellow et al. 2015) and PGD (Madry et al. 2018) wholly on the GPU: the
-//! pictures stay there from the first step to the last.
+//! FGSM (Goodfellow et al. 2015) and PGD (Madry et al. 2018) on the GPU, where the pictures stay from
+//! the first step to the last.
 //!
-//! The steps follow the margin's gradient. For one logit the cross-entropy's
+//! The steps use the gradient of the margin. For one logit the cross-entropy's
 //! gradient is a positive multiple of it, so sign and direction are the same, but
 //! the margin's does not vanish in f32 on a confident logit.
 
@@ -36,7 +36,7 @@ pub struct Pgd {
     settings: StepSettings,
     named: HashMap<String, Buffer>,
     buffers: Mutex<Buffers>,
-    /// The step of the last threat that was asked for.
+    /// The step for the threat of the last call.
     step: Mutex<Option<(Threat, Arc<Executable>)>>,
     score: Executable,
 }
@@ -53,18 +53,21 @@ struct Buffers {
 const CLEAN: &str = "clean";
 const NORMS: &str = "gradient_norms";
 
-/// What one start ended with.
+/// The result of one start.
 struct Outcome {
     pictures: Batch,
     margins: Vec<f32>,
     gradients: Vec<GradientCount>,
-    /// The logits before the first and the last step, \[2\] (one step: \[1\]) a picture.
+    /// The logits before the first and the last step, \[2\] per picture (with one step \[1\]).
     before: Vec<Vec<f32>>,
 }
 
 impl Pgd {
-    /// Plans an attack on `batch` pictures at once, against the weights as they are now;
-    /// `name` is "fgsm" or "pgd".
+    /// Plans an attack on `network` with its current weights, `batch` pictures at a time. `name` is
+    /// "fgsm" or "pgd".
+    ///
+    /// # Errors
+    /// A device that fails or has too little memory.
     pub fn new(
         name: &'static str,
         network: &Resident,
@@ -110,7 +113,7 @@ impl Pgd {
         Ok(made)
     }
 
-    /// One start of `steps` steps for at most `self.batch` targets.
+    /// Runs one start of `steps` steps for at most `self.batch` targets.
     fn start(
         &self,
         targets: &[Target],
@@ -134,7 +137,7 @@ impl Pgd {
         let mut before = vec![Vec::new(); targets.len()];
         for step in 0..steps {
             engine.run(&kernels)?;
-            // The first and the last gradient and logit are looked at; the others stay on the GPU.
+            // Only the first and the last gradient and logit are read back.
             if step == 0 || step + 1 == steps {
                 let norms = engine.read(&buffers.norms, 0, targets.len())?;
                 gradients.iter_mut().zip(norms).for_each(|(count, norm)| tally(count, norm));
@@ -150,7 +153,7 @@ impl Pgd {
         Ok(Outcome { pictures, margins, gradients, before })
     }
 
-    /// Where the steps begin: the pictures, or a random point of each one's ball.
+    /// The start of the steps: the pictures, or a random point in the ball around each.
     fn first_point(&self, clean: &Batch, targets: &[Target], threat: Threat, restart: usize) -> Batch {
         let mut start = clean.clone();
         if !self.settings.random_start {
@@ -221,7 +224,8 @@ impl Attack for Pgd {
         self.batch
     }
 
-    /// From the same start with a quarter of the steps, PGD-10 beside PGD-40.
+    /// Compares the attack with one of a quarter of its steps from the same start, such as PGD-40 with
+    /// PGD-10.
     fn checks(&self, targets: &[Target], threat: Threat) -> Result<Vec<Gate>, OracleError> {
         let targets = &targets[..targets.len().min(self.batch)];
         let quarter = self.settings.steps / 4;
@@ -244,7 +248,7 @@ impl Attack for Pgd {
         let mut proposals = Vec::with_capacity(targets.len());
         for targets in targets.chunks(self.batch) {
             let mut best: Vec<(f32, Proposal)> = Vec::new();
-            // Each among their like: two plans may round one logit differently.
+            // Margins of one plan are compared only with each other, because two plans may round differently.
             let (mut before, mut after) =
                 (vec![Answers::default(); targets.len()], vec![Answers::default(); targets.len()]);
             for restart in 0..self.settings.restarts.max(1) {
@@ -273,7 +277,7 @@ impl Attack for Pgd {
     }
 }
 
-/// Keeps the proposal of the lower margin, at the cost of both.
+/// Keeps the proposal with the lower margin, and adds the costs of both.
 fn merge(kept: &mut (f32, Proposal), (margin, found): (f32, Proposal)) {
     let queries = kept.1.queries + found.queries;
     let (before, after) = (kept.1.gradients, found.gradients);

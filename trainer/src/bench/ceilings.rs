@@ -1,6 +1,5 @@
-//! What a device can do at most: the rate of a large copy, and of the engine's own
-//! matrix product at large shapes. Kernels are held against these, not against what a
-//! data sheet says.
+//! The ceilings of a device: the rate of a large copy, and of the engine's own matrix product at
+//! large shapes. Kernels are compared with these, not with a data sheet.
 
 use super::{BenchError, MB};
 use crate::gpu::device::{DeviceInfo, GpuError};
@@ -27,11 +26,11 @@ pub struct Ceilings {
 /// The fastest copy from one buffer to another.
 #[derive(Clone, Debug, Serialize)]
 pub struct CopyCeiling {
-    /// Bytes read and bytes written, in 10^9 a second.
+    /// Bytes read plus bytes written, in 10^9 per second.
     pub gb_s: f64,
-    /// Who was fastest: the copy kernel, or the device's own copy command.
+    /// What was fastest: the copy kernel, or the copy command of the device.
     pub by: String,
-    /// The same of the copy kernel, whoever was fastest.
+    /// The rate of the copy kernel, in the same unit.
     pub kernel_gb_s: f64,
     /// Size of each buffer in MB of 2^20 bytes.
     pub mb: f64,
@@ -40,9 +39,9 @@ pub struct CopyCeiling {
 /// The fastest matrix product, [M, K] by [K, N].
 #[derive(Clone, Debug, Serialize)]
 pub struct ProductCeiling {
-    /// 10^9 floating-point operations a second, two for each multiply-add.
+    /// 10^9 floating-point operations per second, two for each multiply-add.
     pub gflops: f64,
-    /// The kernel that this device runs.
+    /// The kernel that the device uses.
     pub kernel: String,
     /// Rows of the left side.
     pub m: usize,
@@ -52,25 +51,28 @@ pub struct ProductCeiling {
     pub n: usize,
 }
 
-/// A measurement lasts at least this long: what takes less is repeated.
+/// The least duration of a measurement; shorter work is repeated.
 const SECONDS: f64 = 0.03;
-/// The best of this many counts: whatever else runs can only make it slower.
+/// The best of this many measurements is used, because other programs only make it slower.
 const TRIES: usize = 5;
-/// A copy's buffers: larger than any cache, two of them small beside any memory.
+/// Size of the buffers of a copy: larger than any cache, and small compared with any memory.
 const COPY_BYTES: u64 = 256 << 20;
 /// Sizes K = N of the products.
 const WIDTHS: [usize; 4] = [256, 512, 1024, 2048];
-/// M * K * N that a product begins with: no dispatch is long on a slow device.
+/// M * K * N of the first product, so that no dispatch takes long on a slow device.
 const FIRST_PRODUCT: usize = 1 << 28;
-/// Bytes of a product's tensors at most.
+/// The most bytes of the tensors of a product.
 const PRODUCT_BYTES: u64 = 256 << 20;
 
 /// Measures the device of `engine`; takes a few seconds.
+///
+/// # Errors
+/// A device that fails.
 pub fn measure(engine: &Engine) -> Result<Ceilings, BenchError> {
     Ok(Ceilings { copy: copy(engine)?, product: product(engine)?, device: engine.info().clone() })
 }
 
-/// The best seconds of one of what `submit` submits.
+/// The shortest time of one call of `submit` and its work, in seconds.
 fn best(engine: &Engine, submit: &dyn Fn() -> Result<(), GpuError>) -> Result<f64, GpuError> {
     let timed = |repeats: usize| -> Result<f64, GpuError> {
         let start = Instant::now();
@@ -80,7 +82,7 @@ fn best(engine: &Engine, submit: &dyn Fn() -> Result<(), GpuError>) -> Result<f6
         engine.wait()?;
         Ok(start.elapsed().as_secs_f64())
     };
-    // The first brings memory and pipelines in.
+    // The first run sets up memory and pipelines.
     timed(1)?;
     let mut repeats = 1;
     let mut least = timed(repeats)?;
@@ -131,14 +133,14 @@ fn product(engine: &Engine) -> Result<ProductCeiling, GpuError> {
     Ok(found.expect("there are widths"))
 }
 
-/// The product with K = N = `width`, M as large as it takes to fill the device.
+/// The product with K = N = `width`, and M large enough to use all of the device.
 fn product_of(engine: &Engine, width: usize) -> Result<ProductCeiling, GpuError> {
     let limit = PRODUCT_BYTES.min(engine.tensor_limit());
     let fits = |m: usize| 4 * (m * width) as u64 <= limit;
     let mut m = FIRST_PRODUCT / (width * width);
     loop {
         let product = Product::new(engine, m, width)?;
-        // The first run brings memory and pipelines in.
+        // The first run sets up memory and pipelines.
         product.once(engine)?;
         if product.once(engine)? >= SECONDS || !fits(2 * m) {
             return product.measured(engine);

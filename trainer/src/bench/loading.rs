@@ -1,5 +1,5 @@
-//! How fast training pictures are fed: the object of `dfrt bench loading --json`. No
-//! GPU takes part, so that what is measured is what a GPU could be given at most.
+//! How fast training pictures are loaded: the object of `dfrt bench loading --json`. No GPU is used,
+//! so that the result is the highest rate at which a GPU could get pictures.
 
 use super::MB;
 use crate::train::dataset::{DatasetError, TrainingPictures};
@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Why nothing could be measured; each text ends with what to do.
+/// Why a measurement failed. Every message ends with what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadingError {
     /// The settings.
@@ -36,42 +36,41 @@ pub enum LoadingError {
     Pictures(#[from] NothingReadable),
 }
 
-/// How fast pictures are fed.
+/// How fast pictures are loaded.
 #[derive(Clone, Debug, Serialize)]
 pub struct LoadingBench {
     /// Manifest or folder of pictures.
     pub data: PathBuf,
     /// Side of the network's input in pixels.
     pub res: usize,
-    /// Pictures a batch.
+    /// Pictures per batch.
     pub batch: usize,
     /// Passes over the pictures.
     pub epochs: usize,
-    /// Training pictures, those made of others among them.
+    /// Training pictures, including self-blended images.
     pub n_train: usize,
-    /// Where the fakes come from.
+    /// The source of the fakes.
     pub fakes: Fakes,
-    /// Of these such as cannot be read.
+    /// Training pictures that cannot be read.
     pub unreadable: usize,
     /// Threads that make batches.
     pub threads: usize,
-    /// Pictures a second in the first epoch: every picture is decoded.
+    /// Pictures per second in the first epoch, in which every picture is decoded.
     pub first_epoch_images_per_second: f64,
-    /// Pictures a second in the median later epoch: what is kept is not decoded again;
+    /// Pictures per second in the median later epoch, in which kept pictures are not decoded again;
     /// none with a single epoch.
     pub later_epochs_images_per_second: Option<f64>,
-    /// How the pictures came into the cache's file, where one is asked for.
+    /// How the pictures were stored in the cache file; none without one.
     pub pack: Option<Packing>,
     /// Pictures that are kept decoded.
     pub cached_images: usize,
     /// Their size in MB of 2^20 bytes.
     pub cached_mb: f64,
-    /// What may be kept, in MB of 2^20 bytes.
+    /// The limit on kept pictures, in MB of 2^20 bytes.
     pub cache_limit_mb: f64,
-    /// Largest resident memory of the process in MB of 10^6 bytes; none where the system
-    /// does not say.
+    /// Peak resident memory of the process in MB of 10^6 bytes; none if the system does not report it.
     pub peak_rss_mb: Option<f64>,
-    /// The way of a picture in the first epoch, measured alone on one thread.
+    /// The stages of a picture in the first epoch, measured separately on one thread.
     pub stages: Stages,
 }
 
@@ -82,46 +81,45 @@ pub struct Packing {
     pub images: usize,
     /// Their size in MB of 2^20 bytes.
     pub mb: f64,
-    /// Seconds until it could be used: decoding and writing, or looking whether it is current.
+    /// Seconds until it could be used: decoding and writing, or checking whether it is current.
     pub seconds: f64,
-    /// Whether it was there and current.
+    /// Whether it existed and was current.
     pub was_current: bool,
 }
 
-/// The stages of a picture's way.
+/// The stages of loading a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Stages {
     /// Pictures that were measured.
     pub images: usize,
-    /// The file's bytes brought into memory.
+    /// Reading the file.
     pub read: Stage,
-    /// Bytes to pixels.
+    /// Decoding the file to pixels.
     pub decode: Stage,
-    /// The central square, resized.
+    /// Cropping the central square and resizing it.
     pub resize: Stage,
-    /// A self-blended image made of the picture; 0 where fakes come from files.
+    /// Making a self-blended image from the picture; 0 if fakes come from files.
     pub blend: Stage,
-    /// What is drawn for the picture, and changes of its colours; windows and mirror
-    /// images cost nothing before the pixels are packed.
+    /// Drawing the augmentation and changing colours. Crops and flips happen when pixels are packed.
     pub augment: Stage,
-    /// Pixels written into the batch.
+    /// Writing the pixels into the batch.
     pub pack: Stage,
 }
 
-/// What a stage costs.
+/// The cost of a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Stage {
-    /// Milliseconds a picture, on one thread.
+    /// Milliseconds per picture, on one thread.
     pub ms: f64,
-    /// Of the time of all stages.
+    /// Share of the time of all stages.
     pub share: f64,
 }
 
-/// Pictures whose stages are timed at most, evenly spread over the split.
+/// The most pictures whose stages are timed, evenly spread over the split.
 const STAGED: usize = 256;
 
-/// Feeds the training pictures of `settings.data` for `settings.epochs` epochs, as
-/// training does but to nobody. What is kept decoded stays within `allowance`.
+/// Loads the training pictures of `settings.data` for `settings.epochs` epochs as training does, and
+/// measures the rates. `allowance` limits the decoded pictures in memory.
 ///
 /// # Errors
 /// Settings out of range, a data set that cannot be read or has no training pictures
@@ -141,7 +139,7 @@ pub fn measure(settings: &Settings, allowance: Arc<Allowance>) -> Result<Loading
         }
         None => (None, None),
     };
-    train.pool = train.pool.over(pack);
+    train.pool = train.pool.with_pack(pack);
     let recipe = Recipe {
         pool: &train.pool,
         labels: &train.labels,
@@ -154,7 +152,7 @@ pub fn measure(settings: &Settings, allowance: Arc<Allowance>) -> Result<Loading
     for epoch in 0..settings.epochs {
         rates.push(feed(train.order(settings).batches(epoch), recipe, epoch)?);
     }
-    let (cached_images, cached_bytes) = train.pool.holding();
+    let (cached_images, cached_bytes) = train.pool.kept_size();
     Ok(LoadingBench {
         data: settings.data.clone(),
         res: settings.res,
@@ -175,7 +173,7 @@ pub fn measure(settings: &Settings, allowance: Arc<Allowance>) -> Result<Loading
     })
 }
 
-/// One epoch; its pictures a second.
+/// Loads one epoch; returns its pictures per second.
 fn feed(batches: Vec<Vec<usize>>, recipe: Recipe<'_>, epoch: usize) -> Result<f64, LoadingError> {
     let start = Instant::now();
     let images = std::thread::scope(|scope| {
@@ -193,8 +191,8 @@ fn median(values: &mut [f64]) -> Option<f64> {
     (!values.is_empty()).then(|| quantile(values, 0.5))
 }
 
-/// Times every stage of some pictures on this thread. They have been read before, so
-/// that the system has their files in memory where it has room for them.
+/// Times every stage of some pictures on this thread. They have been read before, so that the system
+/// probably has their files in memory.
 fn stages(recipe: Recipe<'_>) -> Stages {
     let samples = recipe.pool.samples();
     let mut packed = vec![0; recipe.res * recipe.res];
@@ -211,7 +209,7 @@ fn stages(recipe: Recipe<'_>) -> Stages {
     Stages { images, read, decode, resize, blend, augment, pack }
 }
 
-/// Seconds of each stage of one picture; none where it cannot be read.
+/// Seconds of each stage of one picture; none if it cannot be read.
 fn staged(recipe: Recipe<'_>, place: usize, packed: &mut [u32]) -> Option<[f64; 6]> {
     let samples = recipe.pool.samples();
     let path = &samples[place].path;
@@ -224,15 +222,15 @@ fn staged(recipe: Recipe<'_>, place: usize, packed: &mut [u32]) -> Option<[f64; 
     let decode = lap();
     let prepared = picture::prepare(&decoded, side);
     let resize = lap();
-    let (shown, blend) = match recipe.fakes {
+    let (picture, blend) = match recipe.fakes {
         Fakes::Files => (Cow::Borrowed(&prepared), 0.0),
         Fakes::Sbi => {
-            // The feed has read the picture: its face is known, or it cannot be used.
+            // The picture has been read before: its face is known, or it cannot be used.
             recipe.pool.face(place)?;
-            (recipe.shown(0, samples.len() + place, &prepared), lap())
+            (recipe.picture_at(0, samples.len() + place, &prepared), lap())
         }
     };
-    let augmented = recipe.augment.apply(&shown, recipe.res, recipe.seed, 0, place);
+    let augmented = recipe.augment.apply(&picture, recipe.res, recipe.seed, 0, place);
     let augment = lap();
     augmented.pack_into(packed);
     std::hint::black_box(&packed);

@@ -1,6 +1,6 @@
-//! How fast a device trains: step times, time to the first step, memory, the time of
-//! every kernel, and the ceilings that it is held against. Needs no data set: the
-//! pictures are drawn noise. The CPU bench of a deployed model is the runtime's.
+//! Benchmarks of a device: step times, time to the first step, memory, the time of every kernel, and
+//! the ceilings that kernels are compared with. They need no data set: the pictures are noise. The
+//! benchmark of a deployed model on the CPU is in the runtime.
 
 pub mod ceilings;
 pub mod loading;
@@ -14,7 +14,7 @@ use crate::arms::{Method, UnknownMethod};
 use crate::gpu::device::GpuError;
 use crate::train::settings::BadSettings;
 
-/// Why nothing could be measured; each text ends with what to do.
+/// Why a measurement failed. Every message ends with what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
     /// The settings.
@@ -26,17 +26,17 @@ pub enum BenchError {
     /// A count of 0.
     #[error("{0} is 0; ask for at least 1")]
     Zero(&'static str),
-    /// What was timed computed nothing of use.
+    /// A value that the timed steps computed is NaN or infinite.
     #[error(
         "the loss or its gradient is not a finite number after {steps} steps; run `dfrt selftest` on this device"
     )]
     NotFinite {
-        /// Steps until then.
+        /// Number of steps until then.
         steps: usize,
     },
 }
 
-/// A method's name is unknown.
+/// An unknown name of a method.
 #[derive(Debug, thiserror::Error)]
 #[error("method `{0}` is unknown; choose baseline, gr or input-gradient")]
 pub struct UnknownWork(pub String);
@@ -44,11 +44,10 @@ pub struct UnknownWork(pub String);
 /// What is timed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Work {
-    /// A training step: pictures to the device, gradients as the method makes them,
-    /// the weights moved.
+    /// A training step: upload of the pictures, gradients of the method, update of the weights.
     Training(Method),
-    /// The gradient of the loss with respect to pixels that are on the device already,
-    /// as an attack's step needs it.
+    /// The gradient of the loss with respect to pixels that are on the device already, as in a step of
+    /// an attack.
     InputGradient,
 }
 
@@ -56,7 +55,10 @@ pub enum Work {
 const INPUT_GRADIENT: &str = "input-gradient";
 
 impl Work {
-    /// The work of that name, methods with their default settings.
+    /// The work of that name; methods have their default settings.
+    ///
+    /// # Errors
+    /// An unknown name.
     pub fn named(name: &str) -> Result<Self, UnknownWork> {
         if name == INPUT_GRADIENT {
             return Ok(Self::InputGradient);
@@ -84,19 +86,19 @@ impl std::str::FromStr for Work {
 /// Bytes of a MB.
 const MB: f64 = (1 << 20) as f64;
 
-/// What is measured and how.
+/// What to measure.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// Architecture.
     pub arch: String,
     /// Side of the input in pixels.
     pub res: usize,
-    /// Pictures a step.
+    /// Pictures per step.
     pub batch: usize,
     /// What is timed.
     pub work: Work,
-    /// Timed steps; none for as many as fill about 5 s, at least 5.
+    /// Number of timed steps; none for as many as take about 5 s, at least 5.
     pub steps: Option<usize>,
-    /// Whether every kernel is timed, too.
+    /// Whether to time every kernel, too.
     pub profile: bool,
 }

@@ -1,19 +1,18 @@
-//! How many multiply-adds a dispatch does in products: convolutions, their gradients,
-//! linear layers. Counted from its parameter block, with the taps that fall on the
-//! border, as networks' operations are usually counted (and as `Graph::multiply_adds`
-//! does). Sums, activations and batch-norms move memory and count as none.
+//! Counts the multiply-adds of a dispatch in products: convolutions, their gradients and linear
+//! layers. They are counted from its parameter block, including taps in the padding, as operations
+//! of networks are usually counted (and as `Graph::multiply_adds` does). Sums, activations and
+//! batch-norms are limited by memory and count as zero.
 
 use crate::gpu::kernel::Kernel;
 use crate::gpu::recording::Dispatch;
 
-/// Floating-point operations of a dispatch's products, two for each multiply-add;
-/// none where its kernel is not known here.
+/// Floating-point operations of a dispatch's products, two for each multiply-add; none if its kernel
+/// is unknown.
 pub fn flops(dispatch: &Dispatch) -> Option<u64> {
     multiply_adds(dispatch.kernel, &dispatch.params).map(|count| 2 * count)
 }
 
-/// Multiply-adds of the products that `kernel` computes under `params`; none for a
-/// kernel that is not known here.
+/// Multiply-adds of the products that `kernel` computes with `params`; none if the kernel is unknown.
 pub fn multiply_adds(kernel: &Kernel, params: &[u8]) -> Option<u64> {
     let factors = match factors(kernel)? {
         [] => return Some(0),
@@ -23,7 +22,7 @@ pub fn multiply_adds(kernel: &Kernel, params: &[u8]) -> Option<u64> {
     Some(factors.iter().map(value).product())
 }
 
-/// The field that counts channels in fours.
+/// The field that counts channels in groups of four.
 const QUADS: &str = "quads";
 
 /// The fields whose product is the number of multiply-adds; empty for a kernel
@@ -102,8 +101,8 @@ mod tests {
         }
     }
 
-    /// Backward, every product comes twice, for the input and for the weight; but the
-    /// stem's input are pixels, whose gradient a training step has no use for.
+    /// The backward pass has every product twice, for the input and for the weight, except that a
+    /// training step does not compute the gradient of the pixels.
     #[test]
     fn a_plain_step_does_three_passes_less_the_pixels_gradient() {
         for architecture in ARCHITECTURES {

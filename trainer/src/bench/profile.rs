@@ -1,4 +1,4 @@
-//! Where a step's time goes, kernel by kernel, against what the device can do.
+//! The time of a step, kernel by kernel, compared with the ceilings of the device.
 
 use super::ceilings::Ceilings;
 use super::products;
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// The ceiling that is nearer to what a kernel reached.
+/// The ceiling of which a kernel reached the larger share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Bound {
@@ -21,38 +21,38 @@ pub enum Bound {
     Copy,
 }
 
-/// What one kernel did in a step.
+/// The time and rates of a kernel in a step.
 #[derive(Clone, Debug, Serialize)]
 pub struct KernelTime {
     /// Shader and entry point.
     pub name: String,
-    /// Dispatches a step.
+    /// Dispatches per step.
     pub calls: usize,
-    /// Time of all of them.
+    /// Time of all of them in ms.
     pub ms: f64,
-    /// Of the time inside dispatches.
+    /// Share of the time inside dispatches.
     pub share: f64,
-    /// Products done, in 10^9 floating-point operations a second: 0 for a kernel without
-    /// products, none for one that is not known to the count.
+    /// Products, in 10^9 floating-point operations per second: 0 for a kernel without products, none if
+    /// their number is unknown.
     pub gflops: Option<f64>,
-    /// Bindings read and written, each once a dispatch, in 10^9 bytes a second.
+    /// Bindings read and written, each once per dispatch, in 10^9 bytes per second.
     pub gb_s: f64,
-    /// The larger of `gflops` over the product's ceiling and `gb_s` over the copy's.
-    /// Above 1 where tensors stay in a cache, whose rate the ceiling is not.
+    /// The larger of `gflops` / product ceiling and `gb_s` / copy ceiling. It can be above 1 if tensors
+    /// stay in a cache, which is faster than the copy ceiling.
     pub fraction_of_ceiling: f64,
-    /// Which of the two that is.
+    /// The ceiling of that share.
     pub bound: Bound,
-    /// What it moved in a step, in MB of 2^20 bytes.
+    /// Bytes read and written in a step, in MB of 2^20 bytes.
     pub traffic_mb: f64,
 }
 
-/// A step taken apart.
+/// The kernels of a step.
 #[derive(Clone, Debug)]
 pub struct Profile {
     /// The kernels, the slowest first.
     pub kernels: Vec<KernelTime>,
-    /// Share of a profiled step that lies between dispatches: barriers, waits for the
-    /// next submission, and what it costs to time each dispatch by itself.
+    /// Share of a profiled step between dispatches: barriers, waits for the next submission, and the
+    /// cost of timing each dispatch separately.
     pub gap_share: f64,
 }
 
@@ -63,7 +63,7 @@ const LEAST: usize = 3;
 /// … and at most this many.
 const MOST: usize = 20;
 
-/// Times every dispatch of several steps; of each the median counts.
+/// Times every dispatch of several steps and takes the median of each.
 ///
 /// # Errors
 /// A device that fails or has no timestamps.
@@ -93,8 +93,8 @@ pub fn spans(subject: &mut Subject) -> Result<Vec<Span>, BenchError> {
     Ok(engine.spans(&mut stopwatch)?)
 }
 
-/// The share of the time from the first span's beginning to the last one's end that
-/// lies in none.
+/// The share of the time from the start of the first span to the end of the last one that no span
+/// covers.
 pub fn idle_share(spans: &[Span]) -> f64 {
     let start = spans.iter().map(|span| span.start_s).fold(f64::INFINITY, f64::min);
     let end = spans.iter().map(|span| span.end_s).fold(0.0, f64::max);
@@ -165,7 +165,7 @@ mod tests {
         let close = |spans: &[Span], share: f64| (idle_share(spans) - share).abs() < 1e-12;
         assert!(close(&[span(1.0, 2.0), span(2.0, 3.0)], 0.0));
         assert!(close(&[span(0.0, 1.0), span(3.0, 4.0)], 0.5));
-        // What overlaps is busy once, also where one lies inside another.
+        // Overlapping spans count once, also if one contains another.
         assert!(close(&[span(0.0, 3.0), span(1.0, 2.0), span(2.5, 3.5), span(4.5, 5.0)], 0.2));
         assert!(close(&[], 0.0) && close(&[span(1.0, 1.0)], 0.0));
     }

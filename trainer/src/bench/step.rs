@@ -13,19 +13,19 @@ use serde::Serialize;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// The middle and the spread of what was measured several times.
+/// Median and percentiles of repeated measurements.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Spread {
-    /// The middle.
+    /// Median.
     pub median: f64,
-    /// A tenth lies below.
+    /// 10th percentile.
     pub p10: f64,
-    /// A tenth lies above.
+    /// 90th percentile.
     pub p90: f64,
 }
 
 impl Spread {
-    /// Of at least one value.
+    /// The spread of `values`, of which there must be at least one.
     pub fn of(values: &[f64]) -> Self {
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
@@ -34,58 +34,57 @@ impl Spread {
     }
 }
 
-/// How fast a device takes steps.
+/// The speed of training steps on a device.
 #[derive(Clone, Debug, Serialize)]
 pub struct StepBench {
     /// Architecture.
     pub arch: String,
     /// Side of the input in pixels.
     pub res: usize,
-    /// Pictures a step.
+    /// Pictures per step.
     pub batch: usize,
     /// "baseline", "gr" or "input-gradient".
     pub method: &'static str,
-    /// Pictures a second at the median step.
+    /// Pictures per second at the median step.
     pub images_per_second: f64,
-    /// A step, from bringing its pictures and scalars until the device is done with it.
+    /// Time of a step in ms, from the upload of its pictures and scalars until the device is done.
     pub step_ms: Spread,
-    /// Steps that were timed so.
+    /// Number of timed steps.
     pub steps: usize,
-    /// From planning to the end of the first step, weights brought to the device and
-    /// pipelines compiled on the way. Drivers keep compiled pipelines on disk, so that a
-    /// second run may have a faster one.
+    /// Seconds from planning to the end of the first step, including the upload of the weights and the
+    /// compilation of pipelines. Drivers keep compiled pipelines on disk, so that a second run may be
+    /// faster.
     pub first_step_s: f64,
-    /// Pictures a second where steps are queued without waiting for each, as training does.
+    /// Pictures per second if steps are queued without waiting for each, as in training.
     pub queued_images_per_second: f64,
-    /// Share of that time during which the device had nothing to run, by its own clock;
-    /// none where it has no timestamps.
+    /// Share of that time in which the device was idle, by its own clock; none if it has no timestamps.
     pub idle_share: Option<f64>,
-    /// Device memory in MB of 2^20 bytes: the plan's pool and every buffer it names.
-    /// Training adds that of its evaluation plan.
+    /// Device memory in MB of 2^20 bytes: the pool of the plan and its named buffers. Training needs that
+    /// of its evaluation plan in addition.
     pub peak_gpu_mb: f64,
-    /// Dispatches a step.
+    /// Dispatches per step.
     pub dispatches: usize,
-    /// What the dispatches of a step read and write, in MB of 2^20 bytes, each binding
-    /// counted once a dispatch.
+    /// Bytes that the dispatches of a step read and write, in MB of 2^20 bytes, each binding once per
+    /// dispatch.
     pub traffic_mb: f64,
-    /// What a step moves at least, in the same unit, without second reads, copies and
+    /// The least that a step must read and write, in the same unit, without repeated reads, copies and
     /// partial sums ([`super::traffic::lower_bound`]).
     pub lower_bound_mb: f64,
-    /// 10^9 floating-point operations a step in products (convolutions and linear
-    /// layers), forward and backward; none where a kernel is not known to the count.
+    /// 10^9 floating-point operations per step in products (convolutions and linear layers), forward and
+    /// backward; none if the number of a kernel is unknown.
     pub gflop: Option<f64>,
-    /// The kind of device whose kernels ran: "software" or "gpu"; none for the portable ones.
+    /// The kind of device whose kernels were used: "software" or "gpu"; none for the portable ones.
     pub kernels_for: Option<Kind>,
-    /// Where it ran.
+    /// The device.
     pub device: DeviceInfo,
-    /// What the device can do at most; with `--profile`.
+    /// The ceilings of the device; with `--profile`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ceilings: Option<Ceilings>,
-    /// Time inside dispatches a step, in milliseconds: the sum over `kernels`.
+    /// Time inside dispatches per step, in milliseconds: the sum over `kernels`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kernels_ms: Option<f64>,
-    /// Share of a profiled step between dispatches; that they are timed one by one is
-    /// part of it, so that `idle_share` is nearer to what training has.
+    /// Share of a profiled step between dispatches. It includes the cost of timing each dispatch, so that
+    /// `idle_share` is closer to training.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gap_share: Option<f64>,
     /// The kernels, the slowest first; with `--profile`.
@@ -93,24 +92,24 @@ pub struct StepBench {
     pub kernels: Option<Vec<KernelTime>>,
 }
 
-/// Timed steps fill this many seconds where their number is not given …
+/// Timed steps take this many seconds, if their number is not given …
 const SECONDS: f64 = 5.0;
 /// … and are at least this many.
 const LEAST: usize = 5;
-/// Steps queued at most: training waits for the losses after as many.
+/// The most queued steps: training waits for the losses after as many.
 const QUEUED: usize = 16;
 
-/// Times the step that `settings` name on the device of `engine`.
+/// Times the step of `settings` on the device of `engine`.
 ///
 /// # Errors
 /// Settings out of range, a device that fails, `profile` on one without timestamps,
-/// a loss that is no number.
+/// a loss that is NaN or infinite.
 pub fn measure(engine: Arc<Engine>, settings: &Settings) -> Result<StepBench, BenchError> {
     if settings.steps == Some(0) {
         return Err(BenchError::Zero("--steps"));
     }
     if settings.profile {
-        // Asked now, so that nobody waits for what cannot be had.
+        // Checked first, so that the error comes before the measurement.
         engine.stopwatch(1)?;
     }
     let prepared = Prepared::new(settings)?;
@@ -134,7 +133,7 @@ pub fn measure(engine: Arc<Engine>, settings: &Settings) -> Result<StepBench, Be
     Ok(bench)
 }
 
-/// What the clocks said, in seconds.
+/// The measured times in seconds.
 struct Measured {
     first_step_s: f64,
     times: Vec<f64>,
@@ -146,7 +145,7 @@ struct Queued {
     idle_share: Option<f64>,
 }
 
-/// One step to its end; its seconds.
+/// Runs one step to its end; returns the seconds.
 fn once(subject: &mut Subject) -> Result<f64, BenchError> {
     let start = Instant::now();
     subject.submit()?;

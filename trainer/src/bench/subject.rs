@@ -1,4 +1,4 @@
-//! The step that is timed: its plan, its buffers, and what it is fed.
+//! The step that is timed: its plan, its buffers and its inputs.
 
 use super::{BenchError, Settings, Work, traffic};
 use crate::arms::step;
@@ -19,11 +19,11 @@ use rand::RngExt;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Steps an epoch that the schedule believes in: the learning rate stays in its
-/// warm-up, so that noise does not lead the weights astray.
+/// Steps per epoch for the schedule, so many that the learning rate stays low in its warm-up and
+/// training on noise does not diverge.
 const STEPS_AN_EPOCH: usize = 10_000;
 
-/// Noise in the place of pictures, their labels in turn, and the keys of the masks.
+/// Noise as pictures, alternating labels, and the keys of the masks.
 struct Noise {
     bytes: Vec<u32>,
     pixels: Vec<f32>,
@@ -46,13 +46,13 @@ impl Noise {
     }
 }
 
-/// A planned step and all it needs, ready to be repeated.
+/// A planned step with its buffers and inputs, ready to be repeated.
 pub struct Subject {
     /// The device.
     pub engine: Arc<Engine>,
-    /// What a step runs.
+    /// The recording of a step.
     pub recording: Recording,
-    /// The same on the device.
+    /// The compiled recording.
     pub plan: Executable,
     graph: Arc<Graph>,
     training: Training,
@@ -62,10 +62,10 @@ pub struct Subject {
     step: usize,
 }
 
-/// What can be made ready before the clock starts: everything but the plan.
+/// What is prepared before the time is measured: everything except the plan.
 pub struct Prepared {
     training: Training,
-    /// What the first step begins with: drawn.
+    /// The initial weights, which are random.
     pub weights: Weights,
     noise: Noise,
 }
@@ -125,13 +125,13 @@ impl Subject {
         self.engine.run(&self.plan)
     }
 
-    /// The same with a span for every `dispatches` dispatches.
+    /// Submits a step like [`Subject::submit`], with one timed span for every `dispatches` dispatches.
     pub fn submit_timed(&mut self, stopwatch: &mut Stopwatch, dispatches: usize) -> Result<(), GpuError> {
         self.feed();
         self.engine.run_timed(&self.plan, stopwatch, dispatches)
     }
 
-    /// A training step brings its pictures and scalars; an attack's finds them there.
+    /// Uploads the pictures and scalars of a training step; those of an attack are on the device.
     fn feed(&mut self) {
         if self.work != Work::InputGradient {
             let schedule = Schedule::new(&self.training, STEPS_AN_EPOCH);
@@ -144,33 +144,32 @@ impl Subject {
         self.step += 1;
     }
 
-    /// Writes a buffer; a plan that has no use for it has none of that name.
+    /// Writes a buffer, if the plan has one of that name.
     fn write<T: bytemuck::Pod>(&self, name: &str, values: &[T]) {
         if let Some(buffer) = self.buffers.get(name) {
             self.engine.write(buffer, 0, values);
         }
     }
 
-    /// Bytes of the plan's pool and of every buffer that outlives a step.
+    /// Bytes of the plan's pool and of its named buffers.
     pub fn bytes(&self) -> u64 {
         self.plan.pool_bytes + self.buffers.values().map(|buffer| 4 * buffer.len as u64).sum::<u64>()
     }
 
-    /// Bytes that a step moves at least.
+    /// The least bytes that a step must read and write.
     pub fn lower_bound(&self) -> u64 {
         traffic::lower_bound(&self.graph, self.training.batch, &self.work, self.training.masks)
     }
 
-    /// All values of the buffer `name`, after all that was submitted; none where the
-    /// plan has no such buffer.
+    /// All values of the buffer `name`, after all submissions; none if the plan has no such buffer.
     pub fn values(&self, name: &str) -> Result<Option<Vec<f32>>, GpuError> {
         self.buffers.get(name).map(|buffer| self.engine.read(buffer, 0, buffer.len)).transpose()
     }
 
-    /// Whether what the steps left is finite: the losses, and the pixels' gradient.
+    /// Checks that the losses and the gradient of the pixels are finite after the steps.
     ///
     /// # Errors
-    /// A value that is no number, a device that fails.
+    /// A value that is NaN or infinite, a device that fails.
     pub fn check(&self) -> Result<(), BenchError> {
         for name in [step::HISTORY, step::PERTURBED_HISTORY, names::LOSSES, names::PIXEL_GRADIENT] {
             let values = self.values(name)?.unwrap_or_default();

@@ -1,25 +1,25 @@
-//! The least that a step could move: every tensor of the network and of its backward
-//! pass written once by what makes it and read once by each of its consumers, nothing
-//! joined with its neighbours. What a plan moves beyond that are second reads (a
-//! batch-norm's statistics come before its output), copies and partial sums.
+//! A lower bound of the memory traffic of a step: every tensor of the network and of its backward
+//! pass is written once and read once by each consumer, and ops are not fused. A plan also has
+//! repeated reads (a batch-norm reads its input for the statistics and for the output), copies and
+//! partial sums.
 
 use super::Work;
 use crate::arms::Method;
 use crate::model::arch::Activation;
 use crate::model::graph::{Graph, Node, Op, ValueId};
 
-/// Which part of a network a pass goes through, and what it makes.
+/// The part of a network that a pass covers, and the gradients that it computes.
 #[derive(Clone, Copy, Debug)]
 struct Pass {
     /// The first node.
     start: usize,
-    /// Whether the backward pass makes weights' gradients.
+    /// Whether the backward pass computes the gradients of the weights.
     weights: bool,
-    /// Whether it makes the pixels' gradient.
+    /// Whether it computes the gradient of the pixels.
     pixels: bool,
 }
 
-/// Bytes that a step of `work` on `batch` pictures moves at least; `masks` says whether
+/// The least bytes that a step of `work` on `batch` pictures reads and writes; `masks` says whether
 /// dropout and drop-path are on.
 pub fn lower_bound(graph: &Graph, batch: usize, work: &Work, masks: bool) -> u64 {
     let count = Count { graph, batch, masks, folded: false };
@@ -42,8 +42,8 @@ pub fn lower_bound(graph: &Graph, batch: usize, work: &Work, masks: bool) -> u64
             let first = taps.iter().filter_map(made).min().expect("a tap is made by a node") + 1;
             let plain = settings.alpha != 1.0;
             let search = Pass { start: if plain { 0 } else { first }, weights: plain, pixels: false };
-            // A tap's features and gradient are read for its statistics' gradient; its
-            // features are read and written perturbed; backward both are read, one written.
+            // The gradient of a tap's statistics reads its features and their gradient. The perturbation
+            // reads and writes the features; its backward pass reads both and writes one.
             let perturbed: usize = taps.iter().map(|&tap| (2 + 2 + 3) * count.value(tap)).sum();
             let mixed = if plain { 3 * learned } else { 0 };
             let passes = count.forward(0) + count.backward(search) + count.forward(first);
@@ -59,7 +59,7 @@ struct Count<'a> {
     graph: &'a Graph,
     batch: usize,
     masks: bool,
-    /// Whether batch-norms are folded into the weights, so that their activations are left.
+    /// Whether batch-norms are folded into the weights, so that only their activations are left.
     folded: bool,
 }
 
@@ -79,7 +79,7 @@ impl Count<'_> {
         node.params.iter().map(|param| self.graph.params[param.0].len()).sum()
     }
 
-    /// Whether the node passes its only input on as it is.
+    /// Whether the node returns its only input unchanged.
     fn is_idle(&self, node: &Node) -> bool {
         match node.op {
             Op::Dropout { .. } => !self.masks,
@@ -99,8 +99,7 @@ impl Count<'_> {
         each + self.joined(nodes)
     }
 
-    /// A value with several consumers gets as many gradients: all but the first are added
-    /// to what is there.
+    /// Traffic of the sums of gradients, for values with several consumers.
     fn joined(&self, nodes: &[Node]) -> usize {
         let made = nodes.iter().map(|node| node.output);
         let readers = |value: ValueId| nodes.iter().filter(|node| node.inputs.contains(&value)).count();
@@ -125,7 +124,7 @@ impl Count<'_> {
             }
             Op::BatchNorm(_) | Op::Activation(_) | Op::Scale => x + dy + x,
             Op::GlobalAveragePool => dy + x,
-            // The sum hands its gradient on; a branch that may be dropped gets its own.
+            // The gradient of a sum is that of both inputs; a branch with drop-path needs its own.
             Op::Residual { drop_path } if self.masks && drop_path > 0.0 => 2 * dy,
             Op::Residual { .. } => 0,
             Op::Dropout { .. } => dy + x,

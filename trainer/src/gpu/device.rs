@@ -2,23 +2,23 @@
 
 use std::sync::{Arc, Mutex};
 
-/// What can go wrong between us and a GPU; each text ends with what to do.
+/// Why a GPU cannot be used. Every message ends with what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum GpuError {
-    /// There is no adapter at all.
+    /// There is no adapter.
     #[error(
         "no GPU that can train was found (Vulkan, Metal or DX12): install your GPU's driver, or a software one (Debian: mesa-vulkan-drivers)"
     )]
     NoDevice,
-    /// `--device` names none.
-    #[error("device {wanted} does not exist: there are {count}; `dfrt devices` lists them")]
+    /// There is no device of that index.
+    #[error("device {index} does not exist: there are {count}; `dfrt devices` lists them")]
     NoSuchDevice {
-        /// The index asked for.
-        wanted: usize,
+        /// The requested index.
+        index: usize,
         /// How many there are.
         count: usize,
     },
-    /// The driver refused.
+    /// The driver refused to open the device.
     #[error("device `{name}` cannot be opened: {reason}; update its driver or choose another with --device")]
     Refused {
         /// The adapter's name.
@@ -39,14 +39,14 @@ pub enum GpuError {
         name: String,
     },
     /// Memory ran out.
-    #[error("out of memory on `{name}` ({needed_mb} MB wanted for one plan); use a smaller --batch or --res")]
+    #[error("out of memory on `{name}` ({needed_mb} MB needed for one plan); use a smaller --batch or --res")]
     OutOfMemory {
         /// The adapter's name.
         name: String,
-        /// What the plan needs in all.
+        /// Memory of the plan in MB.
         needed_mb: u64,
     },
-    /// The device cannot say when it does what.
+    /// The device has no timestamps.
     #[error(
         "device `{name}` has no timestamp queries, which --profile needs; leave --profile out, update the driver or choose another --device"
     )]
@@ -54,17 +54,17 @@ pub enum GpuError {
         /// The adapter's name.
         name: String,
     },
-    /// The driver reported an error in the middle of the work.
+    /// The driver reported an error during the work.
     #[error(
         "the GPU reported an error: {0}; run `dfrt selftest`, update the driver, or choose another --device"
     )]
     Failed(String),
 }
 
-/// One adapter, for `dfrt devices`.
+/// A GPU as `dfrt devices` lists it.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct DeviceInfo {
-    /// Its place in the list: what `--device` takes.
+    /// Its index in the list: the value of `--device`.
     pub index: usize,
     /// Its name.
     pub name: String,
@@ -80,13 +80,13 @@ pub struct DeviceInfo {
 }
 
 impl DeviceInfo {
-    /// Whether it is a CPU that pretends to be a GPU.
+    /// Whether it is a software driver on the CPU.
     pub fn is_software(&self) -> bool {
         self.kind == "software"
     }
 
-    /// The major version of Mesa whose software driver this is, where it is one that was
-    /// measured to be about half as fast as version 25 (22 and before).
+    /// The major version of Mesa, if this is a slow version of its software driver: 22 and earlier
+    /// were measured to be about half as fast as version 25.
     pub fn slow_mesa(&self) -> Option<u32> {
         let (_, rest) = self.driver.split_once("Mesa ")?;
         let major: u32 = rest.split('.').next()?.parse().ok()?;
@@ -100,13 +100,13 @@ const SLOW_MESA: u32 = 22;
 /// An opened device.
 #[derive(Debug)]
 pub struct Device {
-    /// What it is.
+    /// Its description.
     pub info: DeviceInfo,
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
     /// Whether kernels may read [`super::kernel::TABLE`] as immediates.
     pub(super) immediates: bool,
-    /// Whether the device tells when dispatches begin and end.
+    /// Whether the device has timestamps of the start and end of dispatches.
     pub(super) timestamps: bool,
     error: Arc<Mutex<Option<String>>>,
 }
@@ -158,15 +158,18 @@ pub fn list() -> Vec<DeviceInfo> {
 }
 
 impl Device {
-    /// Opens the adapter `index`, or the best one: discrete before integrated
-    /// before virtual before software.
+    /// Opens the adapter `index`, or the best one: discrete before integrated before virtual before
+    /// software.
+    ///
+    /// # Errors
+    /// No such adapter, or one that cannot be opened.
     pub fn open(index: Option<usize>) -> Result<Self, GpuError> {
         let mut adapters = adapters();
         let infos = describe(&adapters);
         let default = infos.iter().position(|info| info.default).ok_or(GpuError::NoDevice)?;
         let index = index.unwrap_or(default);
         if index >= adapters.len() {
-            return Err(GpuError::NoSuchDevice { wanted: index, count: adapters.len() });
+            return Err(GpuError::NoSuchDevice { index, count: adapters.len() });
         }
         Self::open_adapter(&adapters.swap_remove(index), infos[index].clone())
     }
@@ -183,7 +186,7 @@ impl Device {
         if immediates {
             limits.max_immediate_size = table;
         }
-        // Costs nothing where no pass asks for it.
+        // Costs nothing if no pass uses it.
         let timestamps = adapter.features().contains(wgpu::Features::TIMESTAMP_QUERY);
         let mut features = wgpu::Features::empty();
         features.set(wgpu::Features::IMMEDIATES, immediates);
@@ -208,7 +211,7 @@ impl Device {
         Ok(Self { info, device, queue, immediates, timestamps, error })
     }
 
-    /// Keeps an error until [`Device::check`], where there is none yet.
+    /// Keeps an error for [`Device::check`], unless there is one already.
     pub(super) fn keep(&self, text: &str) {
         keep(&self.error, text);
     }
@@ -221,14 +224,14 @@ impl Device {
         }
     }
 
-    /// Bytes that one binding may span.
+    /// The largest size of a binding in bytes.
     pub(super) fn binding_limit(&self) -> u64 {
         let limits = self.device.limits();
         limits.max_storage_buffer_binding_size.min(limits.max_buffer_size)
     }
 }
 
-/// Fills an empty slot with the text in one line.
+/// Writes the text on one line to an empty slot.
 fn keep(slot: &Mutex<Option<String>>, text: &str) {
     let one_line = || text.split_whitespace().collect::<Vec<_>>().join(" ");
     slot.lock().expect("no holder panics").get_or_insert_with(one_line);

@@ -1,5 +1,4 @@
-//! Runs recordings: pipelines, buffers and bind groups are made once, then
-//! replayed.
+//! Runs recordings: pipelines, buffers and bind groups are made once and used for every run.
 
 use super::device::{Device, GpuError};
 use super::kernel::{Access, Kernel, TABLE};
@@ -34,12 +33,12 @@ struct Pipeline {
     table: bool,
 }
 
-/// A recording with its memory, ready to be replayed.
+/// A recording with its memory, ready to run any number of times.
 #[derive(Debug)]
 pub struct Executable {
     pub(super) steps: Vec<Step>,
     pool: Vec<wgpu::Buffer>,
-    /// Bytes of the pool that are its own.
+    /// Bytes of the pool that are not shared with another executable.
     pub pool_bytes: u64,
 }
 
@@ -59,7 +58,7 @@ impl Executable {
 }
 
 impl Step {
-    /// Adds the dispatch to a pass.
+    /// Appends the dispatch to a compute pass.
     pub(super) fn encode(&self, pass: &mut wgpu::ComputePass<'_>) {
         pass.set_pipeline(&self.pipeline.pipeline);
         pass.set_bind_group(0, &self.bind_group, &[]);
@@ -79,15 +78,14 @@ struct Work<'a> {
     groups: [u32; 3],
 }
 
-/// Dispatches a submission holds at most: a driver's watchdog sees each apart.
+/// The most dispatches of a submission, because the watchdog of a driver limits the time of each.
 pub const DISPATCHES_A_SUBMISSION: usize = 128;
 
-/// Uniform blocks start at multiples of this many bytes.
+/// Alignment of uniform blocks in bytes.
 const UNIFORM_ALIGNMENT: usize = 256;
 
 impl Engine {
-    /// An engine on `device`. `checked` keeps the driver's bounds checks in the
-    /// shaders: tests want them, training does not.
+    /// An engine on `device`. `checked` keeps the bounds checks in the shaders, for tests.
     pub fn new(device: Device, checked: bool) -> Self {
         let kind = match (device.info.is_software(), device.immediates) {
             (false, _) => Some(Kind::Gpu),
@@ -97,14 +95,14 @@ impl Engine {
         Self { device, pipelines: Mutex::default(), checked, kind }
     }
 
-    /// The engine with the kernels for devices of that kind, or the portable ones alone,
-    /// whatever its device; none where the device cannot run them.
+    /// The engine with the kernels for devices of `kind`, or only the portable ones, whatever its own
+    /// device; none if the device cannot run them.
     pub fn with_kernels_for(self, kind: Option<Kind>) -> Option<Self> {
         let runs = kind != Some(Kind::Software) || self.device.immediates;
         runs.then_some(Self { kind, ..self })
     }
 
-    /// The kind of device whose kernels it runs; none for the portable ones.
+    /// The kind of device whose kernels it uses; none for the portable ones.
     pub fn kernels_for(&self) -> Option<Kind> {
         self.kind
     }
@@ -114,37 +112,43 @@ impl Engine {
         &self.device.info
     }
 
-    /// Bytes that one tensor, and so one buffer, may have.
+    /// The largest size of a tensor or buffer in bytes.
     pub fn tensor_limit(&self) -> u64 {
         self.device.binding_limit()
     }
 
-    /// A zeroed buffer of `len` 4-byte values.
+    /// A new buffer of `len` 4-byte values, all zero.
+    ///
+    /// # Errors
+    /// The device has too little memory.
     pub fn buffer(&self, label: &str, len: usize) -> Result<Buffer, GpuError> {
         let buffer = self.allocate(label, len)?;
         Ok(Buffer { buffer, len })
     }
 
-    /// A buffer that holds `values`.
+    /// A new buffer that holds `values`.
+    ///
+    /// # Errors
+    /// The device has too little memory.
     pub fn upload(&self, label: &str, values: &[f32]) -> Result<Buffer, GpuError> {
         let buffer = self.buffer(label, values.len())?;
         self.write(&buffer, 0, values);
         Ok(buffer)
     }
 
-    /// Writes values from `offset` on, before what is submitted next.
+    /// Writes values from index `offset` on, before the next submission.
     pub fn write<T: bytemuck::Pod>(&self, buffer: &Buffer, offset: usize, values: &[T]) {
         assert!(offset * 4 + size_of_val(values) <= buffer.len * 4, "write out of range");
         self.device.queue.write_buffer(&buffer.buffer, 4 * offset as u64, bytemuck::cast_slice(values));
     }
 
-    /// Reads `len` values from `offset` on, after all that was submitted.
+    /// Reads `len` values from index `offset` on, after all submissions so far.
     pub fn read(&self, buffer: &Buffer, offset: usize, len: usize) -> Result<Vec<f32>, GpuError> {
         assert!(offset + len <= buffer.len, "read out of range");
         self.download(&buffer.buffer, 4 * offset as u64, len)
     }
 
-    /// Reads `len` values from byte `offset` on, after all that was submitted.
+    /// Reads `len` values from byte `offset` on, after all submissions so far.
     pub(super) fn download<T: bytemuck::Pod>(
         &self,
         source: &wgpu::Buffer,
@@ -178,8 +182,8 @@ impl Engine {
         Ok(values)
     }
 
-    /// Submits a copy of the whole of `from` to the start of `to` by the device's own
-    /// copy command; does not wait.
+    /// Submits a copy of all of `from` to the start of `to` by the copy command of the device; does not
+    /// wait.
     pub fn copy(&self, from: &Buffer, to: &Buffer) -> Result<(), GpuError> {
         assert!(from.len <= to.len, "copy out of range");
         let mut encoder = self.device.device.create_command_encoder(&Default::default());
@@ -188,15 +192,18 @@ impl Engine {
         self.device.check()
     }
 
-    /// Waits until all that was submitted is done.
+    /// Waits until all submissions are done.
     pub fn wait(&self) -> Result<(), GpuError> {
         let poll = wgpu::PollType::Wait { submission_index: None, timeout: None };
         self.device.device.poll(poll).map_err(|error| GpuError::Failed(error.to_string()))?;
         self.device.check()
     }
 
-    /// Gives a recording memory, pipelines and bind groups. `externals` holds every
-    /// buffer that the recording names.
+    /// Makes the memory, pipelines and bind groups of a recording. `externals` must hold every buffer
+    /// that the recording names.
+    ///
+    /// # Errors
+    /// The device has too little memory, or a shader is invalid.
     pub fn compile(
         &self,
         recording: &Recording,
@@ -205,9 +212,12 @@ impl Engine {
         self.compile_over(recording, externals, &[])
     }
 
-    /// The same in the memory of another executable as far as that goes. The two must
-    /// not run in turns that rely on what the pool held.
-    pub fn compile_beside(
+    /// Compiles a recording like [`Engine::compile`], in the pool of the executable `lender` as far as
+    /// it is large enough. A run of one overwrites the pool of the other.
+    ///
+    /// # Errors
+    /// See [`Engine::compile`].
+    pub fn compile_sharing(
         &self,
         recording: &Recording,
         externals: &HashMap<String, Buffer>,
@@ -238,7 +248,7 @@ impl Engine {
         let work: Vec<_> = recording.dispatches.iter().map(|dispatch| self.choose(dispatch)).collect();
         let uniforms = self.uniforms(&work)?;
         let buffer_of = |tensor: &Tensor| match tensor.place {
-            Place::Pooled(index) => &pool[plan.buffer_of[index].expect("it is used here")],
+            Place::Pooled(index) => &pool[plan.buffer_of[index].expect("a dispatch uses the tensor")],
             Place::External(index) => {
                 let external = &recording.externals[index];
                 let buffer = externals
@@ -281,8 +291,8 @@ impl Engine {
         Ok(Executable { steps, pool_bytes, pool })
     }
 
-    /// Buffers of at least these lengths: lent ones that fit best, the largest first, and
-    /// new ones, of which the bytes are told.
+    /// Buffers of at least these lengths: those of `lent` that fit best, the largest first, else new
+    /// ones. Returns the buffers and the bytes of the new ones.
     fn pool(&self, lens: &[usize], lent: &[wgpu::Buffer]) -> Result<(Vec<wgpu::Buffer>, u64), GpuError> {
         let mut lent: Vec<&wgpu::Buffer> = lent.iter().collect();
         lent.sort_by_key(|buffer| buffer.size());
@@ -315,7 +325,7 @@ impl Engine {
         self.device.check()
     }
 
-    /// Fills the executable's pool with NaN, so that a value which nobody writes is seen.
+    /// Fills the pool of the executable with NaN, so that a read of an unwritten value shows.
     pub fn poison(&self, executable: &Executable) {
         for buffer in &executable.pool {
             let values = vec![f32::NAN; (buffer.size() / 4) as usize];
@@ -367,8 +377,8 @@ impl Engine {
         Ok(buffer)
     }
 
-    /// Compiles what `work` needs and is not there yet, on all cores: a driver takes long
-    /// over each pipeline, and keeps it on disk where it has a cache.
+    /// Compiles the missing pipelines of `work` on all cores, because a driver takes long for each. A
+    /// driver with a cache keeps them on disk.
     fn prepare(&self, work: &[Work<'_>]) {
         let kernels: BTreeMap<String, &'static Kernel> =
             work.iter().map(|dispatch| (dispatch.kernel.name(), dispatch.kernel)).collect();
@@ -386,7 +396,7 @@ impl Engine {
         self.pipelines.lock().expect("no holder panics").extend(made);
     }
 
-    /// What [`Engine::prepare`] has made.
+    /// A pipeline that [`Engine::prepare`] has made.
     fn pipeline(&self, kernel: &'static Kernel) -> Arc<Pipeline> {
         let pipelines = self.pipelines.lock().expect("no holder panics");
         Arc::clone(pipelines.get(&kernel.name()).expect("pipelines are prepared"))
@@ -428,7 +438,7 @@ impl Engine {
         Pipeline { pipeline, layout, table: kernel.table }
     }
 
-    /// The module of a shader. What is wrong with it is kept for [`Device::check`].
+    /// The module of a shader. Errors are kept for [`Device::check`].
     #[allow(unsafe_code)]
     fn module(&self, shader: &'static Shader) -> wgpu::ShaderModule {
         let device = &self.device.device;
@@ -453,7 +463,7 @@ impl Engine {
     }
 }
 
-/// Buffers and bindings are whole vec4s, so that kernels over vec4 may round up.
+/// Rounds a length up to complete vec4s, so that kernels over vec4 can read all of a buffer.
 fn padded(len: usize) -> usize {
     len.max(1).next_multiple_of(4)
 }

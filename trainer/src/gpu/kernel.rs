@@ -1,10 +1,10 @@
-//! A kernel is declared once: its shader file, entry point, bindings by name and
-//! parameters. [`check`] holds the declaration against the WGSL.
+//! Declarations of kernels: shader file, entry point, bindings by name and parameters. [`check`]
+//! compares a declaration with the WGSL.
 
 use super::shader::Shader;
 use std::mem::size_of;
 
-/// Whether a binding is read or written (and possibly read).
+/// Whether a binding is read, or written and possibly read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// `var<storage, read>`.
@@ -90,10 +90,10 @@ pub struct Kernel {
     pub slots: &'static [Slot],
     /// The parameter block.
     pub layout: Layout,
-    /// Invocations a workgroup.
+    /// Invocations per workgroup.
     pub workgroup: u32,
-    /// Whether it reads [`TABLE`] as `var<immediate>`, to tell a software driver
-    /// which indices are the same for all lanes.
+    /// Whether it reads [`TABLE`] as `var<immediate>`, which shows a software driver which indices are
+    /// the same for all lanes.
     pub table: bool,
 }
 
@@ -108,7 +108,7 @@ impl Kernel {
         Self { shader, entry, slots, layout: P::LAYOUT, workgroup: WORKGROUP, table: false }
     }
 
-    /// A kernel for software devices alone: workgroups of one vector register, and the table.
+    /// A kernel for software devices only, with workgroups of one vector register and the table.
     pub const fn software<P: Parameters>(
         shader: &'static Shader,
         entry: &'static str,
@@ -123,10 +123,10 @@ impl Kernel {
     }
 }
 
-/// Invocations a workgroup, in every portable kernel.
+/// Invocations per workgroup in every portable kernel.
 pub const WORKGROUP: u32 = 64;
 
-/// Invocations a workgroup in the kernels for software devices.
+/// Invocations per workgroup in the kernels for software devices.
 pub const SOFTWARE_WORKGROUP: u32 = 8;
 
 /// Immediates of the kernels for software devices: entry i is i.
@@ -140,8 +140,8 @@ pub const TABLE: [u32; 32] = {
     table
 };
 
-/// Workgroups for `invocations` in a row of at most 65,535 groups; the rest fold
-/// into the second dimension. Shaders recover the index as
+/// Workgroups for `invocations`: at most 65,535 in the first dimension, the rest in the second.
+/// Shaders recover the index as
 /// `id.x + id.y * groups.x * 64`.
 pub fn groups(invocations: usize) -> [u32; 3] {
     let groups = invocations.div_ceil(WORKGROUP as usize).max(1) as u32;
@@ -149,8 +149,11 @@ pub fn groups(invocations: usize) -> [u32; 3] {
     [groups.div_ceil(rows), rows, 1]
 }
 
-/// Holds the declaration against the parsed shader: entry point, workgroup size,
-/// bindings (name, order, access) and every parameter's name, type and offset.
+/// Compares the declaration with the parsed shader: entry point, workgroup size, bindings (name,
+/// order, access), and name, type and offset of every parameter.
+///
+/// # Errors
+/// What differs.
 pub fn check(kernel: &Kernel) -> Result<(), String> {
     let (module, info) = kernel.shader.parse()?;
     let found = module.entry_points.iter().position(|entry| entry.name == kernel.entry);
@@ -203,10 +206,10 @@ fn check_fields(
 }
 
 impl Layout {
-    /// Holds the block against a struct of a parsed shader.
+    /// Compares the block with a struct of a parsed shader.
     ///
     /// # Errors
-    /// The fields of both, where they differ.
+    /// The fields of both, if they differ.
     pub fn check(&self, module: &naga::Module, members: &[naga::StructMember]) -> Result<(), String> {
         let field = |member: &naga::StructMember| {
             let float = matches!(

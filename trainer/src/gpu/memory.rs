@@ -1,5 +1,4 @@
-//! Which buffer of the pool each tensor gets: two tensors share one when their
-//! lives do not meet.
+//! Assigns tensors to the buffers of a pool: tensors whose lifetimes do not overlap can share one.
 
 use super::recording::Recording;
 use std::cmp::Reverse;
@@ -10,39 +9,39 @@ use std::collections::BTreeSet;
 pub struct Pool {
     /// Lengths of the buffers in values.
     pub buffers: Vec<usize>,
-    /// For each pooled tensor its buffer; none for a tensor that nobody touches.
+    /// The buffer of each pooled tensor; none for a tensor that is not used.
     pub buffer_of: Vec<Option<usize>>,
 }
 
 impl Pool {
-    /// Bytes of the whole pool.
+    /// Bytes of the pool.
     pub fn bytes(&self) -> u64 {
         self.buffers.iter().map(|&len| 4 * len as u64).sum()
     }
 
-    /// Places tensors from the largest to the smallest, each in the buffer that is free
-    /// for its whole life and idles least beside it (Pisarchyk & Lee 2020, "greedy by
-    /// size" for shared objects), or else in a buffer of its own.
+    /// Assigns tensors from the largest to the smallest, each to the buffer that is free during its
+    /// lifetime with the shortest idle time before or after it (Pisarchyk & Lee 2020, "greedy by
+    /// size" for shared objects), or else to a new buffer.
     pub fn plan(recording: &Recording) -> Self {
-        let lives = recording.lifetimes();
-        let mut order: Vec<(usize, Life)> =
-            lives.iter().enumerate().filter_map(|(tensor, life)| Some((tensor, (*life)?))).collect();
+        let all = recording.lifetimes();
+        let mut order: Vec<(usize, Lifetime)> =
+            all.iter().enumerate().filter_map(|(tensor, lifetime)| Some((tensor, (*lifetime)?))).collect();
         // Equal lengths in the order of their first use.
-        order.sort_by_key(|&(tensor, life)| (Reverse(recording.pooled[tensor]), life));
-        let mut pool = Self { buffers: Vec::new(), buffer_of: vec![None; lives.len()] };
-        let mut lodgers: Vec<BTreeSet<Life>> = Vec::new();
-        for (tensor, life) in order {
-            let gaps = lodgers.iter().enumerate();
-            let free = gaps.filter_map(|(buffer, lodgers)| Some((gap(lodgers, life)?, buffer))).min();
+        order.sort_by_key(|&(tensor, lifetime)| (Reverse(recording.pooled[tensor]), lifetime));
+        let mut pool = Self { buffers: Vec::new(), buffer_of: vec![None; all.len()] };
+        let mut lifetimes: Vec<BTreeSet<Lifetime>> = Vec::new();
+        for (tensor, lifetime) in order {
+            let gaps = lifetimes.iter().enumerate();
+            let free = gaps.filter_map(|(buffer, lifetimes)| Some((gap(lifetimes, lifetime)?, buffer))).min();
             let buffer = free.map_or_else(
                 || {
                     pool.buffers.push(recording.pooled[tensor]);
-                    lodgers.push(BTreeSet::new());
+                    lifetimes.push(BTreeSet::new());
                     pool.buffers.len() - 1
                 },
                 |(_, buffer)| buffer,
             );
-            lodgers[buffer].insert(life);
+            lifetimes[buffer].insert(lifetime);
             pool.buffer_of[tensor] = Some(buffer);
         }
         pool
@@ -50,17 +49,19 @@ impl Pool {
 }
 
 /// First and last dispatch of a tensor.
-type Life = (usize, usize);
+type Lifetime = (usize, usize);
 
-/// The shortest idle time beside `life` in a buffer of these lives; none where they meet.
-fn gap(lodgers: &BTreeSet<Life>, life: Life) -> Option<usize> {
-    let before = lodgers.range(..=(life.1, usize::MAX)).next_back();
-    if before.is_some_and(|before| before.1 >= life.0) {
+/// The shortest idle time before or after `lifetime` in a buffer used in `lifetimes`; none if they
+/// overlap.
+fn gap(lifetimes: &BTreeSet<Lifetime>, lifetime: Lifetime) -> Option<usize> {
+    let before = lifetimes.range(..=(lifetime.1, usize::MAX)).next_back();
+    if before.is_some_and(|before| before.1 >= lifetime.0) {
         return None;
     }
-    let after = lodgers.range((life.1, usize::MAX)..).next();
+    let after = lifetimes.range((lifetime.1, usize::MAX)..).next();
     let idle = |from: usize, to: usize| to - from;
-    let gaps = [before.map(|before| idle(before.1, life.0)), after.map(|after| idle(life.1, after.0))];
+    let gaps =
+        [before.map(|before| idle(before.1, lifetime.0)), after.map(|after| idle(lifetime.1, after.0))];
     Some(gaps.into_iter().flatten().min().unwrap_or(usize::MAX))
 }
 
@@ -76,7 +77,7 @@ mod tests {
     static COPY: Kernel = Kernel::new::<Nothing>(&SHADER, "copy", &[read("x"), write("y")]);
 
     #[test]
-    fn tensors_share_buffers_only_when_their_lives_do_not_meet() {
+    fn tensors_share_buffers_only_if_their_lifetimes_do_not_overlap() {
         let mut recording = Recording::default();
         let chain: Vec<_> = (0..6).map(|step| recording.tensor(1000 + 10 * step)).collect();
         for pair in chain.windows(2) {

@@ -1,5 +1,4 @@
-//! The only rooms that know wgpu: devices, kernels, recordings and the engine
-//! that runs them.
+//! The only modules that use wgpu: devices, kernels, recordings and the engine that runs them.
 
 pub mod device;
 pub mod engine;

@@ -1,6 +1,6 @@
-//! Ops append dispatches to a recording; the engine turns it into something that
-//! runs. A recording is in single-assignment form: a pooled tensor is written by
-//! the dispatches that make it, in a row, and only read after that.
+//! Ops append dispatches to a recording; the engine compiles and runs it. A recording is in
+//! single-assignment form: a pooled tensor is written by consecutive dispatches, and only read after
+//! that.
 
 use super::kernel::{Access, Kernel, Parameters, groups};
 
@@ -16,9 +16,9 @@ pub enum Place {
 /// A run of f32 (or u32) values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tensor {
-    /// Where it lies.
+    /// Its memory.
     pub place: Place,
-    /// First value within the place; a multiple of 64, so that it can be bound.
+    /// Index of its first value in that memory; a multiple of 64, so that it can be bound.
     pub offset: usize,
     /// Number of values.
     pub len: usize,
@@ -38,7 +38,7 @@ impl Tensor {
 /// One dispatch.
 #[derive(Clone, Debug)]
 pub struct Dispatch {
-    /// What runs.
+    /// The kernel.
     pub kernel: &'static Kernel,
     /// The parameter block's bytes.
     pub params: Vec<u8>,
@@ -46,7 +46,7 @@ pub struct Dispatch {
     pub tensors: Vec<Tensor>,
     /// Workgroups.
     pub groups: [u32; 3],
-    /// What runs instead on devices of some kinds.
+    /// Kernels that run instead on devices of some kinds.
     pub variants: Vec<(Kind, Variant)>,
 }
 
@@ -60,10 +60,10 @@ pub enum Kind {
     Gpu,
 }
 
-/// Another way to write what a dispatch writes, from what it reads.
+/// Another kernel that reads and writes the same tensors as a dispatch.
 #[derive(Clone, Debug)]
 pub struct Variant {
-    /// What runs.
+    /// The kernel.
     pub kernel: &'static Kernel,
     /// The parameter block's bytes.
     pub params: Vec<u8>,
@@ -74,13 +74,13 @@ pub struct Variant {
 }
 
 impl Dispatch {
-    /// Its bindings, also its variants'.
+    /// Its bindings and those of its variants.
     pub fn tensors_mut(&mut self) -> impl Iterator<Item = &mut Tensor> {
         let variants = self.variants.iter_mut().flat_map(|(_, variant)| &mut variant.tensors);
         self.tensors.iter_mut().chain(variants)
     }
 
-    /// What runs on devices of that kind, if not the dispatch itself.
+    /// The variant for devices of that kind; none if the dispatch itself runs.
     pub fn variant(&self, kind: Option<Kind>) -> Option<&Variant> {
         self.variants.iter().find(|(of, _)| Some(*of) == kind).map(|(_, variant)| variant)
     }
@@ -91,7 +91,7 @@ impl Dispatch {
 pub struct External {
     /// Its name: "params", "pixels", …
     pub name: String,
-    /// Values it must hold at least.
+    /// The least number of values that it must hold.
     pub len: usize,
 }
 
@@ -197,7 +197,7 @@ impl Recording {
         tensors.map(|tensor| 4 * tensor.len as u64).sum()
     }
 
-    /// The first dispatch that reads a pooled tensor nobody has written, if any.
+    /// The first dispatch that reads a pooled tensor before it is written; none if there is none.
     pub fn unwritten_read(&self) -> Option<String> {
         let mut written = vec![false; self.pooled.len()];
         for dispatch in &self.dispatches {

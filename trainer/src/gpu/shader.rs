@@ -1,6 +1,6 @@
-//! A shader is a file of `wgsl/`. What several of them use is written once, in the pieces
-//! of `wgsl/shared/`: a line `//!use chunk, step` adds `shared/chunk.wgsl` and
-//! `shared/step.wgsl` behind the shader, which WGSL's order of declarations allows.
+//! A shader is a file of `wgsl/`. Code that several shaders use is in the pieces of
+//! `wgsl/shared/`: a line `//!use chunk, step` adds `shared/chunk.wgsl` and
+//! `shared/step.wgsl` after the shader, which WGSL's order of declarations allows.
 
 /// A WGSL file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ macro_rules! shader {
 }
 pub(crate) use shader;
 
-/// What shaders may use.
+/// The pieces that shaders may use.
 pub const PIECES: &[Shader] = &[
     shader!("shared/activate.wgsl"),
     shader!("shared/block.wgsl"),
@@ -38,7 +38,7 @@ impl Shader {
     /// The pieces that it uses.
     ///
     /// # Panics
-    /// Where there is no piece of a name.
+    /// A piece does not exist.
     pub fn pieces(self) -> impl Iterator<Item = Self> {
         let names = self.source.lines().filter_map(|line| line.strip_prefix("//!use "));
         names.flat_map(|names| names.split(", ")).map(move |name| {
@@ -47,7 +47,7 @@ impl Shader {
         })
     }
 
-    /// Its lines and then its pieces', each with its file and its number there.
+    /// Its lines and then those of its pieces, each with its file and line number.
     fn lines(self) -> impl Iterator<Item = (&'static str, usize, &'static str)> {
         let numbered =
             |file: Self| (1..).zip(file.source.lines()).map(move |(at, line)| (file.name, at, line));
@@ -60,14 +60,14 @@ impl Shader {
     }
 
     /// Its module, valid under the capabilities of plain WebGPU, and immediates, which
-    /// [`super::kernel::check`] allows in kernels for software devices alone.
+    /// [`super::kernel::check`] allows in kernels for software devices only.
     ///
     /// # Errors
-    /// What is wrong, behind the file and line where it is.
+    /// The file, the line and what is wrong.
     pub fn parse(self) -> Result<(naga::Module, naga::valid::ModuleInfo), String> {
         let text = self.joined();
         let module = naga::front::wgsl::parse_str(&text)
-            .map_err(|error| self.complain(error.location(&text), error.message()))?;
+            .map_err(|error| self.error_at(error.location(&text), error.message()))?;
         let mut validator = naga::valid::Validator::new(
             naga::valid::ValidationFlags::all(),
             naga::valid::Capabilities::IMMEDIATES,
@@ -76,16 +76,16 @@ impl Shader {
             let causes =
                 std::iter::successors(Some(error.as_inner() as &dyn std::error::Error), |e| e.source());
             let message = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
-            // The narrowest of the places: others are the function around it.
+            // The shortest span is the exact one; others are the surrounding function.
             let spans = error.spans().map(|(span, _)| *span).filter(|span| span.is_defined());
             let place = spans.min_by_key(|span| span.to_range().map(|range| range.len()));
-            self.complain(place.map(|span| span.location(&text)), &message)
+            self.error_at(place.map(|span| span.location(&text)), &message)
         })?;
         Ok((module, info))
     }
 
     /// "shared/chunk.wgsl:12:5: message", for a place in the joined text.
-    fn complain(self, place: Option<naga::SourceLocation>, message: &str) -> String {
+    fn error_at(self, place: Option<naga::SourceLocation>, message: &str) -> String {
         let found = place.and_then(|place| {
             let (file, line, _) = self.lines().nth(place.line_number.checked_sub(1)? as usize)?;
             Some(format!("{file}:{line}:{}: {message}", place.line_position))

@@ -1,15 +1,15 @@
-//! When the device began and ended what it was given, by its own clock. Only
-//! measurements use this: every timed stretch is a pass of its own.
+//! Start and end times of dispatches by the clock of the device. Only for measurements: every timed
+//! span is a separate compute pass.
 
 use super::device::GpuError;
 use super::engine::{DISPATCHES_A_SUBMISSION, Engine, Executable};
 
-/// A stretch of dispatches as the device ran it.
+/// The time in which the device ran some consecutive dispatches.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Span {
-    /// When all before it was done, in seconds since a moment of the device's choice.
+    /// The start, when all earlier work was done, in seconds since a time that the device chooses.
     pub start_s: f64,
-    /// When its last dispatch was done.
+    /// The end of the last dispatch, in the same unit.
     pub end_s: f64,
 }
 
@@ -20,21 +20,21 @@ impl Span {
     }
 }
 
-/// Room for the beginnings and ends of spans.
+/// Storage for the start and end times of spans.
 #[derive(Debug)]
 pub struct Stopwatch {
     sets: Vec<wgpu::QuerySet>,
     used: usize,
 }
 
-/// Spans that a query set holds: 4096 queries are the most it may have.
+/// Spans per query set, which may have at most 4096 queries.
 const SPANS_A_SET: usize = wgpu::QUERY_SET_MAX_QUERIES as usize / 2;
 
 /// Bytes of a timestamp.
 const SIZE: usize = wgpu::QUERY_SIZE as usize;
 
 impl Stopwatch {
-    /// Where the next span's beginning and end go.
+    /// The slots of the next span's start and end.
     fn next(&mut self) -> wgpu::ComputePassTimestampWrites<'_> {
         let (set, at) = (self.used / SPANS_A_SET, 2 * (self.used % SPANS_A_SET) as u32);
         self.used += 1;
@@ -52,7 +52,7 @@ impl Engine {
         self.device.timestamps
     }
 
-    /// A stopwatch with room for at least `spans`.
+    /// A stopwatch for at least `spans` spans.
     ///
     /// # Errors
     /// A device without timestamps.
@@ -74,7 +74,7 @@ impl Engine {
     /// `dispatches` of a submission; does not wait.
     ///
     /// # Panics
-    /// Where the stopwatch has no room for another span.
+    /// The stopwatch has no more spans.
     pub fn run_timed(
         &self,
         executable: &Executable,
@@ -107,7 +107,7 @@ impl Engine {
             }
         }
         let seconds_a_tick = f64::from(self.device.queue.get_timestamp_period()) * 1e-9;
-        // From the first tick on, so that nothing is lost where they are large.
+        // Relative to the first tick, so that large values keep their precision.
         let first = ticks.iter().copied().min().unwrap_or(0);
         let seconds = |tick: u64| (tick - first) as f64 * seconds_a_tick;
         let span = |pair: &[u64]| Span { start_s: seconds(pair[0]), end_s: seconds(pair[1].max(pair[0])) };

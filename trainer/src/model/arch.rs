@@ -1,4 +1,4 @@
-//! The architectures, as tables to be read against the papers.
+//! The architectures, as tables that can be compared with the papers.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -17,24 +17,24 @@ pub enum Activation {
     Sigmoid,
 }
 
-/// How a convolution meets the border.
+/// The padding of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Padding {
     /// kernel / 2 on every side (torchvision, timm).
     Symmetric,
-    /// TensorFlow's SAME: as little as needed, the odd pixel at the bottom and right.
+    /// TensorFlow's SAME: as little as needed; an odd row or column is added at the bottom or right.
     Same,
-    /// What SAME gives at the architecture's own resolution, whatever the picture's: the
+    /// The pads of SAME at the architecture's own resolution, whatever the size of the picture: the
     /// package efficientnet_pytorch (`Conv2dStaticSamePadding`).
     StaticSame,
-    /// The same, and nothing around the stem: DeepfakeBench's `efficientnetb4`, which puts a
-    /// plain convolution there.
+    /// [`Padding::StaticSame`], but no padding in the stem: DeepfakeBench's `efficientnetb4`, whose
+    /// stem is a plain convolution.
     StaticSameBareStem,
 }
 
 impl Padding {
-    /// All of them.
+    /// All paddings.
     pub const ALL: [Self; 4] = [Self::Symmetric, Self::Same, Self::StaticSame, Self::StaticSameBareStem];
 
     /// Its name at the command line.
@@ -74,7 +74,7 @@ pub struct Row {
 pub struct Architecture {
     /// Its name at the command line.
     pub name: &'static str,
-    /// Side of the pictures it was published for, in pixels.
+    /// Side of the pictures that it was published for, in pixels.
     pub res: usize,
     /// Channels of the stem's 3x3 stride-2 convolution.
     pub stem: usize,
@@ -82,13 +82,14 @@ pub struct Architecture {
     pub rows: &'static [Row],
     /// Channels of the 1x1 convolution before the pool.
     pub head: usize,
-    /// After every batch-norm but the projections'.
+    /// Activation after every batch-norm except those of the projections.
     pub activation: Activation,
-    /// Squeezed channels = block's input channels / this; none without squeeze-excite.
+    /// The squeezed channels are the block's input channels divided by this; none for no
+    /// squeeze-excite.
     pub squeeze: Option<usize>,
-    /// Border rule of every spatial convolution.
+    /// Padding of every spatial convolution.
     pub padding: Padding,
-    /// Under the root of every batch-norm.
+    /// Epsilon of every batch-norm, added to the variance.
     pub bn_eps: f32,
     /// Dropout rate before the last linear layer.
     pub dropout: f32,
@@ -96,7 +97,7 @@ pub struct Architecture {
     pub drop_path: f32,
     /// Subtracted from pixels in \[0, 1\], per channel.
     pub mean: [f32; 3],
-    /// Divides them after that.
+    /// Divides pixels after the subtraction, per channel.
     pub std: [f32; 3],
 }
 
@@ -120,7 +121,7 @@ const B0_ROWS: [Row; 7] = [
     row(1, 3, 1, 6, 320),
 ];
 
-/// Ours, for tests and the demo: every kind of block once, about 0.1 M parameters.
+/// dfrt's own, for tests and the demo: every kind of block once, about 0.1 M parameters.
 const TINY_ROWS: &[Row] =
     &[row(1, 3, 1, 1, 16), row(1, 3, 2, 4, 24), row(1, 5, 2, 4, 40), row(2, 3, 2, 4, 64)];
 
@@ -141,15 +142,15 @@ pub const EFFICIENTNET_B0: Architecture = Architecture {
     std: IMAGENET.1,
 };
 
-/// `channels` of B0 times `width` tenths, to the nearest multiple of 8, but at most a
-/// tenth less (Google's `round_filters`).
+/// `channels` times `width` / 10, rounded to a multiple of 8 and at most a tenth below (Google's
+/// `round_filters`).
 const fn widened(channels: usize, width: usize) -> usize {
     let rounded = (channels * width + 40) / 80 * 8;
     let rounded = if rounded < 8 { 8 } else { rounded };
     if 100 * rounded < 9 * channels * width { rounded + 8 } else { rounded }
 }
 
-/// B0's stages, `width` tenths as wide and `depth` tenths as deep.
+/// B0's stages with channels times `width` / 10 and blocks times `depth` / 10.
 const fn scaled(width: usize, depth: usize) -> [Row; 7] {
     let mut rows = B0_ROWS;
     let mut index = 0;
@@ -161,7 +162,7 @@ const fn scaled(width: usize, depth: usize) -> [Row; 7] {
     rows
 }
 
-/// One of B1 to B7, whose `rows` are [`scaled`] by the same `width`.
+/// One of B1 to B7. `rows` must be [`scaled`] by the same `width`.
 const fn larger(
     name: &'static str,
     width: usize,
@@ -173,7 +174,7 @@ const fn larger(
 }
 
 /// B1 to B7: width and depth in tenths (Tan & Le 2019; Google's `efficientnet_params`),
-/// then resolution and dropout, and torchvision's epsilon.
+/// resolution, dropout, and torchvision's epsilon.
 const LARGER: [Architecture; 7] = [
     larger("efficientnet-b1", 10, &scaled(10, 11), (240, 0.2, 1e-5)),
     larger("efficientnet-b2", 11, &scaled(11, 12), (260, 0.3, 1e-5)),
@@ -199,7 +200,7 @@ pub const EFFICIENTNET_LITE0: Architecture = Architecture {
     ..EFFICIENTNET_B0
 };
 
-/// The small one for tests and the demo.
+/// A small network for tests and the demo.
 pub const EFFICIENTNET_TINY: Architecture = Architecture {
     name: "efficientnet-tiny",
     stem: 16,
@@ -224,13 +225,13 @@ pub const ARCHITECTURES: [&Architecture; 10] = [
     &EFFICIENTNET_TINY,
 ];
 
-/// Those whose weights a test can afford to draw; a stage of several blocks without
-/// expansion is among them.
+/// Architectures that are small enough for tests to draw weights; one has a stage of several
+/// blocks without expansion.
 #[cfg(test)]
-pub(crate) const LIGHT: [&Architecture; 4] =
+pub(crate) const SMALL_ARCHITECTURES: [&Architecture; 4] =
     [&EFFICIENTNET_B0, &LARGER[0], &EFFICIENTNET_LITE0, &EFFICIENTNET_TINY];
 
-/// An architecture was asked for that is not in the tables.
+/// An unknown name of an architecture.
 #[derive(Debug, thiserror::Error)]
 #[error("architecture `{0}` is unknown; choose one of {names}", names = names())]
 pub struct UnknownArchitecture(pub String);
@@ -242,6 +243,9 @@ pub(super) fn names() -> String {
 
 impl Architecture {
     /// The architecture of that name.
+    ///
+    /// # Errors
+    /// An unknown name.
     pub fn named(name: &str) -> Result<&'static Self, UnknownArchitecture> {
         let found = ARCHITECTURES.into_iter().find(|architecture| architecture.name == name);
         found.ok_or_else(|| UnknownArchitecture(name.to_owned()))
@@ -293,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn border_rules_are_named() {
+    fn paddings_are_named() {
         for padding in Padding::ALL {
             assert_eq!(padding.name().parse::<Padding>().unwrap(), padding);
             assert_eq!(serde_json::to_value(padding).unwrap(), padding.name());

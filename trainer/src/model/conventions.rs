@@ -1,21 +1,21 @@
-//! What families of weights of one architecture disagree on: the border rule, the
-//! batch-norms' epsilon, and what becomes of pixels first.
+//! Conventions in which families of weights of one architecture differ: padding, the epsilon of the
+//! batch-norms, and the normalisation of pixels.
 
 use super::arch::{Architecture, BYTES, IMAGENET, Padding};
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 
-/// Settings that take the place of an architecture's own; none where its own hold.
+/// Settings that replace those of an architecture; none to keep its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Conventions {
-    /// How convolutions meet the border.
+    /// Padding of the convolutions.
     pub padding: Option<Padding>,
-    /// Under the root of every batch-norm.
+    /// Epsilon of every batch-norm, added to the variance.
     pub bn_eps: Option<f32>,
     /// Subtracted from pixels in \[0, 1\], per channel.
     pub mean: Option<[f32; 3]>,
-    /// Divides them after that.
+    /// Divides pixels after the subtraction, per channel.
     pub std: Option<[f32; 3]>,
 }
 
@@ -25,20 +25,20 @@ pub enum BadConvention {
     /// An unknown family.
     #[error("family `{0}` is unknown; choose one of {names}", names = FAMILIES.map(|family| family.name).join(", "))]
     Family(String),
-    /// An unknown border rule.
+    /// An unknown padding.
     #[error(
         "padding `{0}` is unknown; choose symmetric or same (timm's tf_*), static-same (efficientnet_pytorch) or static-same-bare-stem (DeepfakeBench)"
     )]
     Padding(String),
     /// A number out of range.
-    #[error("{name} = {value} cannot be used; choose {wanted}")]
+    #[error("{name} = {value} cannot be used; choose {allowed}")]
     Number {
         /// Its name.
         name: &'static str,
-        /// What was asked for.
+        /// The value.
         value: f32,
-        /// What is allowed.
-        wanted: &'static str,
+        /// The allowed values.
+        allowed: &'static str,
     },
 }
 
@@ -51,7 +51,7 @@ impl FromStr for Padding {
     }
 }
 
-/// Weights that agree in all of it.
+/// A family of weights with the same conventions.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Family {
     /// Its name at the command line.
@@ -59,13 +59,13 @@ pub struct Family {
     /// Weights that belong to it.
     pub members: &'static str,
     padding: Padding,
-    /// None for the architecture's own: torchvision has another one from B5 on.
+    /// None for that of the architecture: torchvision has another one from B5 on.
     bn_eps: Option<f32>,
     mean: [f32; 3],
     std: [f32; 3],
 }
 
-/// Mean and deviation that take pixels to [-1, 1].
+/// Mean and deviation that map pixels to [-1, 1].
 pub(super) const HALF: ([f32; 3], [f32; 3]) = ([0.5; 3], [0.5; 3]);
 const fn family(
     name: &'static str,
@@ -116,12 +116,15 @@ pub const FAMILIES: [Family; 8] = [
 
 impl Family {
     /// The family of that name.
+    ///
+    /// # Errors
+    /// An unknown name.
     pub fn named(name: &str) -> Result<Self, BadConvention> {
         let found = FAMILIES.into_iter().find(|family| family.name == name);
         found.ok_or_else(|| BadConvention::Family(name.to_owned()))
     }
 
-    /// Its conventions for `architecture`, all of them set.
+    /// The conventions of the family for `architecture`, all of them set.
     pub fn conventions(&self, architecture: &Architecture) -> Conventions {
         Conventions {
             padding: Some(self.padding),
@@ -140,13 +143,13 @@ impl std::str::FromStr for Family {
     }
 }
 
-/// Numbers of the channels as options have them: "0.485,0.456,0.406".
-pub fn listed(channels: [f32; 3]) -> String {
+/// The three numbers as an option takes them: "0.485,0.456,0.406".
+pub fn joined(channels: [f32; 3]) -> String {
     channels.map(|value| value.to_string()).join(",")
 }
 
 impl Conventions {
-    /// Those of an architecture, all of them set.
+    /// The conventions of an architecture, all of them set.
     pub fn of(architecture: &Architecture) -> Self {
         Self {
             padding: Some(architecture.padding),
@@ -156,7 +159,7 @@ impl Conventions {
         }
     }
 
-    /// These, and where they are unset the others.
+    /// These conventions; unset ones are taken from `others`.
     pub fn or(self, others: Self) -> Self {
         Self {
             padding: self.padding.or(others.padding),
@@ -166,13 +169,13 @@ impl Conventions {
         }
     }
 
-    /// These, with what becomes of pixels left open.
+    /// These conventions with mean and deviation unset.
     #[must_use]
     pub fn without_pixels(self) -> Self {
         Self { mean: None, std: None, ..self }
     }
 
-    /// The architecture with these in the place of its own.
+    /// The architecture with these conventions in place of its own.
     pub fn applied(self, architecture: &Architecture) -> Architecture {
         Architecture {
             padding: self.padding.unwrap_or(architecture.padding),
@@ -183,10 +186,13 @@ impl Conventions {
         }
     }
 
-    /// Whether every number is in range.
+    /// Checks that every number is in range.
+    ///
+    /// # Errors
+    /// A number out of range.
     pub fn check(&self) -> Result<(), BadConvention> {
-        let number = |name, value: f32, fits: bool, wanted| {
-            if fits { Ok(()) } else { Err(BadConvention::Number { name, value, wanted }) }
+        let number = |name, value: f32, fits: bool, allowed| {
+            if fits { Ok(()) } else { Err(BadConvention::Number { name, value, allowed }) }
         };
         if let Some(eps) = self.bn_eps {
             number("bn-eps", eps, eps > 0.0 && eps <= 1.0, "a number above 0, at most 1")?;
@@ -217,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_to_be_set_holds() {
+    fn set_conventions_replace_those_of_the_architecture() {
         let tf = Family::named("tf").unwrap().conventions(&EFFICIENTNET_B0);
         let asked = Conventions { bn_eps: Some(1e-4), ..Conventions::default() };
         let architecture = asked.or(tf).applied(&EFFICIENTNET_B0);

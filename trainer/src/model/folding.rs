@@ -7,12 +7,12 @@ use super::weights::{Running, Weights};
 /// The convolution that a batch-norm reads.
 ///
 /// # Panics
-/// The batch-norm stands behind something else: no graph of ours has that.
+/// The batch-norm reads another op, which no [`Graph`] has.
 pub fn convolution_of<'a>(graph: &'a Graph, batch_norm: &Node) -> &'a Node {
     let made = graph.nodes.iter().find(|node| node.output == batch_norm.inputs[0]);
-    let convolution = made.expect("a batch-norm reads what a node makes");
+    let convolution = made.expect("a node makes the input of a batch-norm");
     let folds = matches!(convolution.op, Op::Convolution(_) | Op::Pointwise | Op::Depthwise(_));
-    assert!(folds, "{} stands behind a convolution", batch_norm.name);
+    assert!(folds, "{} reads a convolution", batch_norm.name);
     convolution
 }
 

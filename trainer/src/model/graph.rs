@@ -43,12 +43,12 @@ impl Window {
         Self::padded((h, w), kernel, stride, pads, pads)
     }
 
-    /// The same with TensorFlow's SAME pads for h x w.
+    /// A `kernel` x `kernel` convolution over h x w with TensorFlow's SAME padding.
     pub fn same((h, w): (usize, usize), kernel: usize, stride: usize) -> Self {
         Self::padded((h, w), kernel, stride, same(h, kernel, stride), same(w, kernel, stride))
     }
 
-    /// The same with given pads (before, after) along each axis.
+    /// A `kernel` x `kernel` convolution over h x w with the given pads (before, after) along each axis.
     fn padded(
         (h, w): (usize, usize),
         kernel: usize,
@@ -82,27 +82,27 @@ pub enum Op {
     Depthwise(Window),
     /// Batch-norm, then the activation; parameters: weight (gamma), bias (beta).
     BatchNorm(Activation),
-    /// Mean over space.
+    /// Mean over all positions.
     GlobalAveragePool,
     /// x W^T + b; parameters: weight, bias. In squeeze-excite these are 1x1 convolutions.
     Linear,
-    /// Element by element.
+    /// An activation, element by element.
     Activation(Activation),
-    /// Features times a gate a channel; inputs: features, gate.
+    /// Features times one gate for each channel; inputs: features, gate.
     Scale,
-    /// skip + branch, the branch dropped at this rate in training; inputs: skip, branch.
+    /// skip + branch; in training the branch is dropped at this rate; inputs: skip, branch.
     Residual {
         /// Probability that a sample's branch is dropped.
         drop_path: f32,
     },
-    /// Elements dropped at this rate in training.
+    /// Dropout in training at this rate.
     Dropout {
         /// Probability that an element is dropped.
         rate: f32,
     },
 }
 
-/// The extent of a value for one sample.
+/// Height, width and channels of a value for one sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
     /// Height; 1 after the pool.
@@ -124,30 +124,30 @@ impl Extent {
         self.h * self.w * self.c
     }
 
-    /// Whether it holds nothing (never, in a graph).
+    /// Whether it has no elements; never in a graph.
     pub fn is_empty(self) -> bool {
         self.len() == 0
     }
 }
 
-/// One step of the network.
+/// One operation of the network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     /// torchvision's name of the module: "features.0.1", "features.1.0.block.2.fc1", …
     pub name: String,
     /// What it computes.
     pub op: Op,
-    /// What it reads.
+    /// The values that it reads.
     pub inputs: Vec<ValueId>,
-    /// What it makes.
+    /// The value that it computes.
     pub output: ValueId,
-    /// What it learns, in the op's order.
+    /// Its learned tensors, in the op's order.
     pub params: Vec<ParamId>,
-    /// For a batch-norm: its place among the batch-norms, which owns running statistics.
+    /// For a batch-norm: its index into [`Graph::statistics`].
     pub statistics: Option<usize>,
 }
 
-/// What a learned tensor is for, and so how it lies in memory and is initialised.
+/// The role of a learned tensor, which determines its memory layout and initialisation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Weight of a dense convolution, torch shape [CO, CI, K, K].
@@ -173,7 +173,7 @@ pub struct Parameter {
     pub name: String,
     /// torch's shape.
     pub shape: Vec<usize>,
-    /// What it is for.
+    /// Its role.
     pub role: Role,
 }
 
@@ -183,7 +183,7 @@ impl Parameter {
         self.shape.iter().product()
     }
 
-    /// Whether it holds nothing (never, in a graph).
+    /// Whether it has no elements; never in a graph.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -203,9 +203,9 @@ pub struct RunningStatistics {
 pub struct Graph {
     /// The table it was expanded from.
     pub architecture: Architecture,
-    /// Side of the input in pixels; see [`BadResolution`] for which there are.
+    /// Side of the input in pixels; see [`BadResolution`] for the allowed ones.
     pub res: usize,
-    /// The steps, in an order in which they can run.
+    /// The nodes, each after those that it reads.
     pub nodes: Vec<Node>,
     /// Extents of the values, by [`ValueId`].
     pub values: Vec<Extent>,
@@ -217,16 +217,16 @@ pub struct Graph {
     pub input: ValueId,
     /// The logit, 1 x 1 x 1 (or 1 x 1 x outputs).
     pub logit: ValueId,
-    /// Outputs of `features.0`, `features.1`, …: where statistics can be perturbed.
+    /// Outputs of `features.0`, `features.1`, …: the taps at which statistics can be perturbed.
     pub features: Vec<ValueId>,
 }
 
 /// The resolution does not fit the strides.
 #[derive(Debug, thiserror::Error)]
-#[error("resolution {0} cannot be used; choose a multiple of 32 from 32 up to 2048 (from 64 where the stem has no border), or one of {sides}", sides = sides())]
+#[error("resolution {0} cannot be used; choose a multiple of 32 from 32 up to 2048 (from 64 if the stem has no padding), or one of {sides}", sides = sides())]
 pub struct BadResolution(pub usize);
 
-/// Sides that are no multiples of 32, but that EfficientNets were published for.
+/// Sides that are not multiples of 32, but that EfficientNets were published for.
 fn published() -> impl Iterator<Item = usize> {
     ARCHITECTURES.into_iter().map(|architecture| architecture.res).filter(|res| !res.is_multiple_of(32))
 }
@@ -236,9 +236,9 @@ fn sides() -> String {
 }
 
 impl BadResolution {
-    /// Whether an architecture can have pictures of that side.
+    /// Checks that an architecture can take pictures of side `res`.
     fn check(res: usize, padding: Padding) -> Result<(), Self> {
-        // Without a border the last stride would find fewer pixels than its kernel has.
+        // Without padding the last stride would have fewer pixels than its kernel.
         let least = if padding == Padding::StaticSameBareStem { 64 } else { 32 };
         let multiple = res.is_multiple_of(32) && (least..=2048).contains(&res);
         if multiple || published().any(|side| side == res) { Ok(()) } else { Err(Self(res)) }
@@ -247,12 +247,18 @@ impl BadResolution {
 
 impl Graph {
     /// Expands `architecture` for pictures of side `res`, with one logit.
+    ///
+    /// # Errors
+    /// A resolution that the architecture cannot have.
     pub fn new(architecture: &Architecture, res: usize) -> Result<Self, BadResolution> {
         Self::with_outputs(architecture, res, 1)
     }
 
-    /// The same with as many outputs as a classifier has classes. Detectors have one
-    /// logit; only evaluation knows what to do with more.
+    /// Expands `architecture` for pictures of side `res`, with `outputs` outputs. Detectors have one
+    /// logit; only evaluation supports more.
+    ///
+    /// # Errors
+    /// A resolution that the architecture cannot have.
     pub fn with_outputs(
         architecture: &Architecture,
         res: usize,
@@ -284,18 +290,18 @@ impl Graph {
         self.values[value.0]
     }
 
-    /// Values that the network gives for one picture: 1 for a detector.
+    /// Number of outputs for one picture: 1 for a detector.
     pub fn outputs(&self) -> usize {
         self.extent(self.logit).len()
     }
 
-    /// The linear layer that makes the logit.
+    /// The linear layer that computes the logit.
     pub fn last_layer(&self) -> &Node {
         let made = self.nodes.iter().find(|node| node.output == self.logit);
-        made.expect("a node makes the logit")
+        made.expect("a node computes the logit")
     }
 
-    /// The learned tensor of that torchvision name.
+    /// The learned tensor with that torchvision name.
     pub fn param_named(&self, name: &str) -> Option<ParamId> {
         self.params.iter().position(|param| param.name == name).map(ParamId)
     }
@@ -418,7 +424,7 @@ impl Graph {
         self.node(name, Op::Depthwise(window), &[x], vec![weight], extent)
     }
 
-    /// The window of the next spatial convolution, which reads `from`.
+    /// The window of the next spatial convolution, whose input has the extent `from`.
     fn window(&self, from: Extent, kernel: usize, stride: usize) -> Window {
         let spatial = self.nodes.iter().filter_map(|node| match node.op {
             Op::Convolution(window) | Op::Depthwise(window) => Some(window),

@@ -1,18 +1,18 @@
-//! Weights from elsewhere for a network of ours: found in a file of any kind that is
-//! read here, known by their names, and accounted for one by one.
+//! Imports weights of other programs: reads the file, recognises the network by the names of its
+//! tensors, and checks that every tensor is used or may be ignored.
 
 mod accounting;
 mod choosing;
+mod conventions;
 mod error;
 mod head;
-mod settling;
 mod stated;
 #[cfg(test)]
 mod tests;
 
 use super::conventions::Conventions;
 use super::files::torch::{Checkpoint, Facts, is_torch};
-use super::files::{Listed, StateDict, onnx_import, weights_file};
+use super::files::{StateDict, StateShapes, onnx_import, weights_file};
 use super::names::Scheme;
 use super::weights::Weights;
 pub use choosing::Choices;
@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 /// The weights of a RUN.
 const OF_A_RUN: &str = "best.safetensors";
 
-/// What kind of file weights lay in.
+/// The format of a file of weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// safetensors.
@@ -38,32 +38,32 @@ pub enum Format {
     Onnx,
 }
 
-/// A file of weights, read and recognised, for no network yet.
+/// A file of weights that has been read and recognised, but not yet applied to a network.
 #[derive(Clone, Debug)]
 pub struct Source {
     /// The file.
     pub path: PathBuf,
     /// SHA-256 of its bytes, in lower-case hexadecimal.
     pub sha256: String,
-    /// The key of a checkpoint under which the state lay.
+    /// The key of the state in the checkpoint; none if the file is the state itself.
     pub found_in: Option<String>,
-    /// Its kind.
+    /// Its format.
     pub format: Format,
-    /// Whose names it has.
+    /// The naming scheme of its tensors.
     pub scheme: Scheme,
-    /// What stands before each name: "module." of `DataParallel`, or nothing.
+    /// The prefix of each name: "module." of `DataParallel`, or empty.
     pub prefix: String,
-    /// The conventions that a file of ours states; unset elsewhere.
+    /// The conventions that a file written by dfrt states; unset for other files.
     pub conventions: Conventions,
-    /// What a checkpoint states of its network.
+    /// What a checkpoint states about its network.
     pub stated: Stated,
-    /// The architecture that a file of ours states.
+    /// The architecture that a file written by dfrt states.
     pub arch: Option<String>,
-    /// The threshold that a safetensors file of ours states.
+    /// The threshold that a safetensors file written by dfrt states.
     pub threshold: Option<f64>,
-    /// What an ONNX file of ours says about itself.
+    /// The metadata of an ONNX file that dfrt exported.
     pub metadata: Option<Metadata>,
-    /// The other networks in the file, in words.
+    /// The other networks in the file, as text for the user.
     pub others: Vec<String>,
     state: StateDict,
     choices: Choices,
@@ -71,25 +71,25 @@ pub struct Source {
     other_prefixes: Vec<String>,
 }
 
-/// What became of the last layer.
+/// How the last layer was made from the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Head {
-    /// It had as many outputs as the network has.
+    /// Taken unchanged: it has as many outputs as the network.
     Kept,
-    /// It had two logits, which became fake minus real, or one that was high for real.
+    /// Two logits merged into fake minus real, or one logit, high for real, negated.
     Merged {
         /// Logits in the file.
         outputs: usize,
-        /// Which of them was the fake's; 0 of one turns its sign.
+        /// Index of the fake class; with one logit 0 means that it was negated.
         fake_index: usize,
     },
-    /// It had this many outputs; a fresh one took its place.
+    /// Replaced by a new one.
     Replaced {
         /// Outputs in the file.
         outputs: usize,
     },
-    /// The file has none; a fresh one took its place.
+    /// The file has none; a new one was made.
     Absent,
 }
 
@@ -100,17 +100,17 @@ pub struct Imported {
     pub weights: Weights,
     /// What became of the last layer.
     pub head: Head,
-    /// The last layer's name in the file, where it was taken.
+    /// The name of the last layer in the file; none if a new one was made.
     pub head_name: Option<String>,
-    /// Whether that layer has no bias there, so that 0 was taken.
-    pub unbiased: bool,
-    /// Entries of the network's state that the file holds, counters among them.
+    /// Whether that layer has no bias in the file, so that 0 is used.
+    pub no_bias: bool,
+    /// Entries of the network's state that the file holds, counters included.
     pub found: usize,
-    /// Counters of batches that the file lacks, which is no fault.
-    pub uncounted: usize,
+    /// Batch counters that the file lacks, which is no error.
+    pub missing_counters: usize,
     /// Entries of the network's state.
     pub entries: usize,
-    /// Entries of the file that belong to no EfficientNet and were left out.
+    /// Entries of the file that do not belong to the network and were ignored.
     pub left_out: Vec<String>,
 }
 
@@ -118,13 +118,13 @@ impl Source {
     /// Reads `path`: safetensors, a PyTorch file, ONNX that dfrt exported, or a RUN.
     ///
     /// # Errors
-    /// A file that cannot be read, is of another kind, or holds no EfficientNet, or several
-    /// of which `choices` name none.
+    /// A file that cannot be read, has another format or holds no EfficientNet; several networks
+    /// if `choices` does not say which.
     pub fn open(path: &Path, choices: &Choices) -> Result<Self, ImportError> {
         let run = path.join(OF_A_RUN);
         let path = match (path.is_dir(), run.is_file()) {
             (true, true) => run.as_path(),
-            (true, false) => return Err(ImportError::NoRun(path.to_owned())),
+            (true, false) => return Err(ImportError::NotARun(path.to_owned())),
             (false, _) => path,
         };
         let bytes = storage::read(path)?;
@@ -136,11 +136,11 @@ impl Source {
             return Self::of_torch(path, sha256, &bytes, choices);
         }
         if choices.key.is_some() {
-            return Err(ImportError::Keyless(path.to_owned()));
+            return Err(ImportError::NoKeys(path.to_owned()));
         }
         let flat = |state: StateDict, format| {
-            let listed = Listed { key: String::new(), shapes: state.shapes() };
-            let chosen = choosing::choose(path, &[listed], choices)?;
+            let state_shapes = StateShapes { key: String::new(), shapes: state.shapes() };
+            let chosen = choosing::choose(path, &[state_shapes], choices)?;
             Ok::<_, ImportError>(Self::new(path, sha256, format, (state, Facts::default()), chosen, choices))
         };
         if bytes.get(8) == Some(&b'{') {
@@ -153,7 +153,7 @@ impl Source {
             return Ok(source);
         }
         let imported = onnx_import::load(path).map_err(|error| match error {
-            onnx_import::ImportError::NotOnnx(path) => ImportError::Kind(path),
+            onnx_import::ImportError::NotOnnx(path) => ImportError::UnknownFormat(path),
             other => ImportError::Onnx(other),
         })?;
         let tensors = imported.weights.to_tensors(&imported.graph);
@@ -169,9 +169,9 @@ impl Source {
         let listed = checkpoint.states();
         let facts = checkpoint.facts();
         if let Some(key) = choices.key.as_ref().filter(|key| listed.iter().all(|state| state.key != **key)) {
-            // Says which keys there are.
+            // Fails with the list of the keys.
             checkpoint.read(key)?;
-            unreachable!("no state lies there");
+            unreachable!("there is no state under the key");
         }
         let chosen = choosing::choose(path, &listed, choices)?;
         let state = checkpoint.read(&chosen.0.key)?;
@@ -186,7 +186,7 @@ impl Source {
         (network, others): (Network, Vec<Network>),
         choices: &Choices,
     ) -> Self {
-        let beside = others.iter().filter(|other| other.key == network.key);
+        let in_same_state = others.iter().filter(|other| other.key == network.key);
         Self {
             path: path.to_owned(),
             sha256,
@@ -198,8 +198,8 @@ impl Source {
             arch: None,
             threshold: None,
             metadata: None,
-            others: others.iter().map(Network::told).collect(),
-            other_prefixes: beside.map(|other| other.prefix.clone()).collect(),
+            others: others.iter().map(Network::description).collect(),
+            other_prefixes: in_same_state.map(|other| other.prefix.clone()).collect(),
             prefix: network.prefix,
             state,
             choices: choices.clone(),

@@ -1,4 +1,4 @@
-//! Initial weights, as torchvision's EfficientNet draws them, but for the last layer.
+//! Initial weights, drawn as in torchvision's EfficientNet except for the last layer.
 
 use super::graph::{Graph, ParamId, Parameter, Role};
 use super::weights::{Running, Weights};
@@ -7,17 +7,17 @@ use rand::RngExt;
 use std::f64::consts::TAU;
 
 impl Weights {
-    /// Random weights. Every tensor comes from a stream named after it, so that
-    /// networks that share a layer share its weights.
+    /// Random weights. The random stream of a tensor depends on its name, so that networks with an
+    /// equal layer get equal weights there.
     ///
     /// As in torchvision (`efficientnet.py`): weights of convolutions, those of
     /// squeeze-excite among them, are normal with variance 2 / fan_out (He et al.
     /// 2015), where torch's fan_out is output channels * kernel area, whatever the
     /// groups; biases 0; gamma 1, beta 0; running mean 0, variance 1.
     ///
-    /// Not as there: the last layer's weights are uniform in ±1 / sqrt(features in).
-    /// torchvision takes ±1 / sqrt(features out), made for 1000 classes; for one
-    /// logit that is ±1, and the first losses would be near 5.
+    /// Different from torchvision: the last layer's weights are uniform in ±1 / sqrt(features in).
+    /// torchvision uses ±1 / sqrt(features out), which suits 1000 classes; for one logit that is
+    /// ±1, and the first losses would be near 5.
     pub fn initial(graph: &Graph, seed: u64) -> Self {
         let classifier = graph.last_layer().params[0];
         let draw = |(id, param)| initial_tensor(param, ParamId(id) == classifier, seed);

@@ -1,10 +1,10 @@
-//! How a learned tensor lies on the device: channels last, so that neighbouring
-//! threads read neighbouring output channels. Files and [`super::weights`] keep
-//! torch's order; the kernels and the f64 reference read this one.
+//! The memory layout of a learned tensor on the device: channels last, so that neighbouring threads
+//! read neighbouring output channels. Files and [`super::weights`] have torch's order; the kernels
+//! and the f64 reference use this one.
 
 use super::graph::{Parameter, Role};
 
-/// torch's order -> the device's:
+/// Converts from torch's order to that of the device:
 ///
 /// | role | torch | device |
 /// | --- | --- | --- |

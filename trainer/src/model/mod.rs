@@ -1,5 +1,5 @@
-//! What the networks are: tables, their expansion into a graph, their weights
-//! and their files. Nothing here knows a GPU.
+//! The networks: tables of architectures, their expansion into a graph, their weights and their
+//! files. Nothing here uses a GPU.
 
 pub mod arch;
 pub mod conventions;

@@ -1,12 +1,12 @@
-//! The state of a network as `state_dict` lists it (the learned tensors and, after
-//! each batch-norm's, its running statistics and counter), under the names that
-//! torchvision, timm and EfficientNet-PyTorch give to it.
+//! The entries of a network's `state_dict` (the learned tensors and, after those of each
+//! batch-norm, its running statistics and counter), with the names of torchvision, timm and
+//! EfficientNet-PyTorch.
 
 use super::graph::{Graph, Node, Op, ParamId};
 use std::fmt;
 use std::str::FromStr;
 
-/// What an entry of the state holds.
+/// The content of an entry of the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {
     /// A learned tensor.
@@ -15,28 +15,28 @@ pub enum Content {
     RunningMean(usize),
     /// The running variance of that batch-norm, \[C\].
     RunningVar(usize),
-    /// The number of training batches that batch-norm has seen, one integer of shape [].
+    /// The number of training batches of that batch-norm, one integer of shape [].
     BatchesTracked,
 }
 
-/// torch's name of a batch-norm's counter of batches, in every scheme.
+/// torch's name of a batch-norm's batch counter, in every scheme.
 pub const BATCHES_TRACKED: &str = "num_batches_tracked";
 
 /// One entry of the state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Its name in the scheme asked for: "features.0.1.running_mean".
+    /// Its name in the chosen scheme: "features.0.1.running_mean".
     pub name: String,
     /// torch's shape.
     pub shape: Vec<usize>,
-    /// What it holds.
+    /// Its content.
     pub content: Content,
 }
 
-/// Whose names a state has.
+/// A naming scheme of the entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scheme {
-    /// torchvision's `efficientnet_b0`: `features.1.0.block.0.0.weight`. Ours, too.
+    /// torchvision's `efficientnet_b0`: `features.1.0.block.0.0.weight`. dfrt uses it, too.
     Torchvision,
     /// timm's `efficientnet_b0`, `tf_efficientnet_b0`, …: `blocks.0.0.conv_dw.weight`.
     Timm,
@@ -51,7 +51,7 @@ pub enum Scheme {
 pub struct UnknownScheme(String);
 
 impl Scheme {
-    /// All of them, ours first.
+    /// All schemes, that of dfrt first.
     pub const ALL: [Self; 3] = [Self::Torchvision, Self::Timm, Self::EfficientNetPytorch];
 
     /// Its name at the command line.
@@ -63,7 +63,7 @@ impl Scheme {
         }
     }
 
-    /// The first tensor of a state under these names, by which a scheme is known.
+    /// The name of the first tensor of a state, by which the scheme is recognised.
     pub fn first(self) -> &'static str {
         match self {
             Self::Torchvision => "features.0.0.weight",
@@ -88,13 +88,13 @@ impl FromStr for Scheme {
     }
 }
 
-/// Every entry under torchvision's names and in its order: 360 for EfficientNet-B0.
+/// Every entry with torchvision's names and in its order: 360 for EfficientNet-B0.
 pub fn state(graph: &Graph) -> Vec<Entry> {
     state_in(graph, Scheme::Torchvision)
 }
 
-/// Every entry under a scheme's names, in the order of [`state`], which is also
-/// that of the scheme's `state_dict`.
+/// Every entry with the names of `scheme`, in the order of [`state`], which is also that of the
+/// scheme's `state_dict`.
 pub fn state_in(graph: &Graph, scheme: Scheme) -> Vec<Entry> {
     let mut entries = Vec::new();
     let mut walk = Walk::default();
@@ -127,7 +127,7 @@ fn statistics(graph: &Graph, index: usize, module: &str) -> [Entry; 3] {
     ]
 }
 
-/// Where a module with parameters stands in the network.
+/// The position of a module with parameters in the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Module {
     Stem { norm: bool },
@@ -146,19 +146,19 @@ enum Part {
     Project,
 }
 
-/// The state of a walk over the nodes: in which block it is, and how far in it.
+/// The position of a walk over the nodes: the current block, and the part in it.
 #[derive(Debug, Default)]
 struct Walk {
     /// (stage, repeat) of the block.
     block: Option<(usize, usize)>,
-    /// Blocks begun.
+    /// Number of blocks so far.
     begun: usize,
     expands: bool,
     part: Option<Part>,
 }
 
 impl Walk {
-    /// The module of `node`; none where it has no parameters.
+    /// The module of `node`; none if it has no parameters.
     fn module(&mut self, node: &Node, stages: usize) -> Option<Module> {
         if node.params.is_empty() {
             return None;
@@ -269,9 +269,9 @@ mod tests {
     /// class: lines of the three names and the sizes joined by "x" (nothing for a
     /// counter), tabs between.
     const B0: &str = include_str!("../../../fixtures/efficientnet_b0_state.tsv");
-    /// The same of B4, which has a stage of two blocks without expansion.
+    /// The `state_dict` of B4 in the same form; it has a stage of two blocks without expansion.
     const B4: &str = include_str!("../../../fixtures/efficientnet_b4_state.tsv");
-    /// The same of Lite0 for timm and EfficientNet-PyTorch.
+    /// The `state_dict` of Lite0 in the same form, for timm and EfficientNet-PyTorch.
     const LITE0: &str = include_str!("../../../fixtures/efficientnet_lite0_state.tsv");
 
     /// Lines of a scheme's name, tab, sizes.

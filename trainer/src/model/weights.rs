@@ -1,5 +1,5 @@
-//! The numbers of a network: learned tensors and running statistics, in torch's
-//! order and under torchvision's names. Drawing them is in [`super::initial`], the
+//! The weights of a network: learned tensors and running statistics, in torch's order and with
+//! torchvision's names. Random weights are in [`super::initial`], the
 //! device's order in [`super::layout`], files in [`super::files`].
 
 use super::graph::Graph;
@@ -18,18 +18,18 @@ pub struct Running {
     pub var: Vec<f32>,
 }
 
-/// Everything that a [`Graph`] does not say about a network.
+/// The learned tensors and running statistics of a network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Weights {
     /// The learned tensors in torch's order, by [`super::graph::ParamId`].
     pub params: Vec<Vec<f32>>,
     /// The running statistics, by [`super::graph::Node::statistics`].
     pub running: Vec<Running>,
-    /// Training batches that the running statistics have seen (torch's `num_batches_tracked`).
+    /// Number of training batches in the running statistics (torch's `num_batches_tracked`).
     pub batches_tracked: u64,
 }
 
-/// A named tensor's shape and values.
+/// Shape and values of a tensor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
     /// torch's shape.
@@ -43,7 +43,7 @@ pub struct Tensor {
 pub struct Origin {
     /// The file.
     pub file: PathBuf,
-    /// The architecture that the file names, if it does.
+    /// The architecture that the file names; none if it names none.
     pub arch: Option<String>,
 }
 
@@ -53,12 +53,12 @@ pub enum WeightsError {
     /// The file cannot be read or written.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// The file is truncated or of another kind.
-    #[error("{}: is no whole safetensors file ({reason}); copy it again, or train or import the model again", file.display())]
-    Foreign {
+    /// The file is truncated or not a safetensors file.
+    #[error("{}: is not a complete safetensors file ({reason}); copy it again, or train or import the model again", file.display())]
+    NotSafetensors {
         /// The file.
         file: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong.
         reason: String,
     },
     /// A tensor of the network is absent.
@@ -73,9 +73,9 @@ pub enum WeightsError {
         /// What to do.
         advice: String,
     },
-    /// A tensor has another shape than the network's.
+    /// A tensor has another shape than in the network.
     #[error("{}: tensor `{name}` has shape {found:?}, the network needs {expected:?}; {advice}", file.display())]
-    Misshapen {
+    WrongShape {
         /// The file.
         file: PathBuf,
         /// torchvision's name.
@@ -87,7 +87,7 @@ pub enum WeightsError {
         /// What to do.
         advice: String,
     },
-    /// The file holds a tensor that the network has not.
+    /// The file holds a tensor that the network does not have.
     #[error("{}: tensor `{name}` {found:?} is unexpected, the network has none of that name; {advice}", file.display())]
     Unexpected {
         /// The file.
@@ -99,32 +99,35 @@ pub enum WeightsError {
         /// What to do.
         advice: String,
     },
-    /// A tensor holds what is no weight.
+    /// A tensor holds NaN, infinity or a negative variance.
     #[error("{}: tensor `{name}` holds {what}: its training failed or the file is damaged; take an earlier checkpoint, or copy the file again", file.display())]
-    Broken {
+    InvalidValues {
         /// The file.
         file: PathBuf,
         /// Its name.
         name: String,
-        /// What, and how often.
+        /// Which of these, and how many.
         what: String,
     },
-    /// A tensor holds numbers of another type.
+    /// A tensor has numbers of another type.
     #[error("{}: tensor `{name}` holds {found} numbers, {expected} are needed; convert the file", file.display())]
-    Number {
+    WrongType {
         /// The file.
         file: PathBuf,
         /// Its name.
         name: String,
         /// The type in the file.
         found: String,
-        /// The type that is read.
+        /// The types that are read.
         expected: &'static str,
     },
 }
 
 impl Content {
-    /// Whether values can be an entry's: finite, a variance not negative.
+    /// Checks that the values of an entry are finite, and those of a variance not negative.
+    ///
+    /// # Errors
+    /// [`WeightsError::InvalidValues`].
     pub(super) fn check(self, file: &Path, name: &str, values: &[f32]) -> Result<(), WeightsError> {
         let count = |wrong: fn(&f32) -> bool| values.iter().filter(|value| wrong(value)).count();
         let (broken, negative) = (count(|value| !value.is_finite()), count(|&value| value < 0.0));
@@ -135,13 +138,13 @@ impl Content {
         } else {
             return Ok(());
         };
-        Err(WeightsError::Broken { file: file.to_owned(), name: name.to_owned(), what })
+        Err(WeightsError::InvalidValues { file: file.to_owned(), name: name.to_owned(), what })
     }
 }
 
 impl Weights {
-    /// Every f32 entry of the state under torchvision's name; the counters
-    /// `num_batches_tracked` are not among them.
+    /// Every f32 entry of the state by torchvision's name, without the counters
+    /// `num_batches_tracked`.
     pub fn to_tensors(&self, graph: &Graph) -> BTreeMap<String, Tensor> {
         let entries = names::state(graph).into_iter();
         let tensor = |entry: names::Entry| {
@@ -157,8 +160,11 @@ impl Weights {
         entries.filter_map(tensor).collect()
     }
 
-    /// The inverse of [`Weights::to_tensors`], with the counter at 0. A tensor that
-    /// is missing, misshapen, broken or unexpected is an error, missing ones first.
+    /// The inverse of [`Weights::to_tensors`], with the counter at 0.
+    ///
+    /// # Errors
+    /// A tensor that is missing, has another shape, holds invalid values, or is unexpected; missing
+    /// ones are reported first.
     pub fn from_tensors(
         graph: &Graph,
         mut tensors: BTreeMap<String, Tensor>,
@@ -173,7 +179,7 @@ impl Weights {
                 return Err(WeightsError::Missing { file, name, expected, advice });
             };
             if found != expected {
-                return Err(WeightsError::Misshapen { file, name, found, expected, advice });
+                return Err(WeightsError::WrongShape { file, name, found, expected, advice });
             }
             assert_eq!(values.len(), place.len(), "{name}: as many values as its shape says");
             content.check(&file, &name, &values)?;
@@ -187,9 +193,8 @@ impl Weights {
         }
     }
 
-    /// SHA-256 over names, shapes and values of all learned tensors and running
-    /// statistics, in lower-case hexadecimal: equal for equal detectors, whatever
-    /// file they come from.
+    /// SHA-256 over names, shapes and values of all learned tensors and running statistics, in
+    /// lower-case hexadecimal. It is equal for equal detectors, whatever file they come from.
     pub fn sha256(&self, graph: &Graph) -> String {
         let mut bytes = Vec::new();
         for (name, tensor) in self.to_tensors(graph) {

@@ -1,4 +1,4 @@
-//! An activation on its own, as squeeze-excite has it (`activation.wgsl`).
+//! A separate activation, as in squeeze-excite (`activation.wgsl`).
 
 use super::u;
 use crate::gpu::kernel::{Kernel, read, write};
@@ -26,13 +26,13 @@ pub(crate) fn code(activation: Activation) -> u32 {
     }
 }
 
-/// What is left of a batch-norm that was folded into the convolution before it
-/// ([`crate::model::folding`]): the convolution's kernel adds it to its result.
+/// The shift and activation of a batch-norm that was folded into the convolution before it
+/// ([`crate::model::folding`]); the kernel of the convolution applies them.
 #[derive(Clone, Copy, Debug)]
 pub struct Folded {
     /// The folded batch-norm's gamma (all 1, not read) and beta [2, C].
     pub affine: Tensor,
-    /// What follows; never a sigmoid.
+    /// The activation; never a sigmoid.
     pub activation: Activation,
 }
 

@@ -35,12 +35,12 @@ static BACKWARD_INPUT: Kernel = Kernel::new::<Params>(
 /// The kernels of this file.
 pub const KERNELS: &[&Kernel] = &[&BY_BATCH, &FORWARD, &BACKWARD_AFFINE, &BACKWARD_INPUT];
 
-/// Rows that an invocation of [`FORWARD`] and [`BACKWARD_INPUT`] takes.
+/// Rows per invocation of [`FORWARD`] and [`BACKWARD_INPUT`].
 const ROWS: usize = 4;
 
 /// PyTorch's default, for every architecture: running = 0.9 running + 0.1 batch.
-/// torchvision's B5 to B7 have 0.01, with which a short fine-tuning would end with
-/// statistics that are mostly those it started from.
+/// torchvision's B5 to B7 have 0.01, with which a short fine-tuning would hardly change the
+/// statistics.
 pub const MOMENTUM: f32 = 0.1;
 
 /// A batch-norm over x [R, C].
@@ -50,9 +50,9 @@ pub struct Shape {
     pub rows: usize,
     /// C, a multiple of 4.
     pub channels: usize,
-    /// What follows it.
+    /// The activation after it.
     pub activation: Activation,
-    /// Under the root.
+    /// Epsilon, added to the variance.
     pub eps: f32,
 }
 
@@ -71,18 +71,18 @@ impl Shape {
         }
     }
 
-    fn whole(self) -> Params {
+    fn undivided(self) -> Params {
         self.params(Chunks::NONE, 0.0)
     }
 
-    /// Invocations of the kernels that take [`ROWS`] rows each.
+    /// Invocations of the kernels with [`ROWS`] rows each.
     fn strips(self) -> usize {
         self.rows.div_ceil(ROWS) * self.channels / 4
     }
 }
 
-/// Statistics of the batch x [R, C] -> [2, C]: mean, 1 / deviation. `momentum`
-/// moves the running statistics [2, C] towards them (unbiased variance); 0 leaves them.
+/// x [R, C] -> statistics of the batch [2, C]: mean, 1 / deviation. `momentum` is their weight in the
+/// update of the running statistics [2, C] (with the unbiased variance); 0 for no update.
 pub fn batch_statistics(
     recording: &mut Recording,
     x: Tensor,
@@ -97,7 +97,7 @@ pub fn batch_statistics(
 
 /// x [R, C], saved [2, C], affine [2, C] (gamma, beta) -> y [R, C] = activation(gamma * xhat + beta).
 pub fn forward(recording: &mut Recording, x: Tensor, saved: Tensor, affine: Tensor, shape: Shape) -> Tensor {
-    recording.produce(&FORWARD, &shape.whole(), &[x, saved, affine], x.len, shape.strips())
+    recording.produce(&FORWARD, &shape.undivided(), &[x, saved, affine], x.len, shape.strips())
 }
 
 /// What the backward pass reads.
@@ -141,5 +141,5 @@ pub fn backward_input(
     shape: Shape,
 ) -> Tensor {
     let inputs = [saved.x, saved.statistics, saved.affine, dy, sums];
-    recording.produce(&BACKWARD_INPUT, &shape.whole(), &inputs, dy.len, shape.strips())
+    recording.produce(&BACKWARD_INPUT, &shape.undivided(), &inputs, dy.len, shape.strips())
 }

@@ -26,7 +26,7 @@ static BACKWARD_WEIGHT: Kernel =
 /// The kernels of this file.
 pub const KERNELS: &[&Kernel] = &[&FORWARD, &FORWARD_FOLDED, &BACKWARD_INPUT, &BACKWARD_WEIGHT];
 
-/// Sizes of a dense convolution. The input's channels lie `ci` rounded up to 4 apart.
+/// Sizes of a dense convolution. Pixels of the input are `ci` rounded up to 4 values apart.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
     /// Batch.

@@ -1,4 +1,4 @@
-//! A copy (`copy.wgsl`): no network has one, it measures a device's memory.
+//! A copy (`copy.wgsl`), to measure the memory of a device; no network has one.
 
 use super::u;
 use crate::gpu::kernel::{Kernel, read, write};
@@ -14,7 +14,7 @@ static FORWARD: Kernel = Kernel::new::<Params>(&SHADER, "forward", &[read("x"), 
 /// The kernels of this file.
 pub const KERNELS: &[&Kernel] = &[&FORWARD];
 
-/// x -> y, of one length.
+/// x -> y, of equal lengths.
 pub fn forward(recording: &mut Recording, x: Tensor, y: Tensor) {
     assert_eq!(x.len, y.len, "a copy between unequal tensors");
     let quads = x.len.div_ceil(4);

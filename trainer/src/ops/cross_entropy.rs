@@ -1,4 +1,4 @@
-//! Losses of one logit a picture (`cross_entropy.wgsl`).
+//! Losses of one logit per picture (`cross_entropy.wgsl`).
 
 use super::u;
 use crate::gpu::kernel::{Kernel, read, write};

@@ -47,7 +47,7 @@ pub const KERNELS: &[&Kernel] = &[
     &SLIDE_WEIGHT_5,
 ];
 
-/// Outputs of a row that one invocation of [`SLIDE_3`] and [`SLIDE_5`] makes.
+/// Outputs of a row per invocation of [`SLIDE_3`] and [`SLIDE_5`].
 const STRIP: usize = 5;
 
 /// Sizes of a depthwise convolution.
@@ -83,7 +83,7 @@ impl Shape {
     }
 }
 
-/// The kernel that makes several outputs at a time, where there is one for the window.
+/// The kernel that computes several outputs per invocation; none if there is none for the window.
 fn sliding(window: Window) -> Option<&'static Kernel> {
     match (window.stride, window.kernel) {
         (1, 3) => Some(&SLIDE_3),
@@ -135,7 +135,7 @@ pub fn backward_input(recording: &mut Recording, dy: Tensor, weight: Tensor, sha
     let len = shape.n * shape.window.h * shape.window.w * shape.c;
     if let Some(kernel) = sliding(shape.window) {
         let window = shape.window;
-        // From the output's place to the input's, with the kernel turned about.
+        // The gradient is a convolution with the rotated kernel.
         let turned = Window {
             h: window.oh,
             w: window.ow,

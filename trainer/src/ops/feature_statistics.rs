@@ -39,7 +39,7 @@ static BACKWARD_INPUT: Kernel = Kernel::new::<Params>(
 pub const KERNELS: &[&Kernel] =
     &[&STATISTIC_GRADIENTS, &NORM, &JOIN_NORM, &PERTURBATION, &PERTURB, &BACKWARD_INPUT];
 
-/// Under the root of sigma (method of Guan et al. 2024).
+/// Added to the variance in sigma = sqrt(var + EPS) (Guan et al. 2024).
 pub const EPS: f32 = 1e-5;
 
 /// A tap's features [N, S, C], C a multiple of 4, and how they are perturbed.
@@ -76,7 +76,7 @@ impl Shape {
         }
     }
 
-    fn whole(self) -> Params {
+    fn undivided(self) -> Params {
         self.params(Chunks::NONE)
     }
 }
@@ -86,7 +86,7 @@ pub fn moments_of(recording: &mut Recording, f: Tensor, shape: Shape) -> Tensor 
     moments::forward(recording, f, shape.n, shape.area, shape.channels)
 }
 
-/// Sums over space of G and of G * fhat, a picture: [N, 2, C].
+/// Sums over the positions of G and of G * fhat for each picture: [N, 2, C].
 pub fn image_gradients(
     recording: &mut Recording,
     f: Tensor,
@@ -114,10 +114,9 @@ pub fn gradients(recording: &mut Recording, f: Tensor, moments: Tensor, g: Tenso
     reduce::sum(recording, by_image, rows, 1.0, None)
 }
 
-/// The norm \[D\] of a gradient [D, 2, C], together with what has the norm `before`
-/// where given.
+/// The norm \[D\] of a gradient [D, 2, C]; with `before` \[D\], the norm of other taps, the joint norm.
 pub fn norm(recording: &mut Recording, gradient: Tensor, before: Option<Tensor>, shape: Shape) -> Tensor {
-    let (params, deltas) = (shape.whole(), shape.deltas());
+    let (params, deltas) = (shape.undivided(), shape.deltas());
     match before {
         Some(before) => recording.produce(&JOIN_NORM, &params, &[gradient, before], deltas, deltas),
         None => recording.produce(&NORM, &params, &[gradient], deltas, deltas),
@@ -133,12 +132,12 @@ pub fn perturbation(
     shape: Shape,
 ) -> Tensor {
     let len = shape.deltas() * 2 * shape.channels;
-    recording.produce(&PERTURBATION, &shape.whole(), &[gradient, norm, step], len, len)
+    recording.produce(&PERTURBATION, &shape.undivided(), &[gradient, norm, step], len, len)
 }
 
 /// f' = f + dmu + dsigma * fhat: [N, S, C].
 pub fn perturb(recording: &mut Recording, f: Tensor, moments: Tensor, delta: Tensor, shape: Shape) -> Tensor {
-    recording.produce(&PERTURB, &shape.whole(), &[f, moments, delta], f.len, f.len / 4)
+    recording.produce(&PERTURB, &shape.undivided(), &[f, moments, delta], f.len, f.len / 4)
 }
 
 /// G = dL/df' -> dL/df, [N, S, C].
@@ -156,5 +155,5 @@ pub fn backward_input(
         // Bound but not read.
         moments
     };
-    recording.produce(&BACKWARD_INPUT, &shape.whole(), &[f, moments, delta, g, sums], f.len, f.len / 4)
+    recording.produce(&BACKWARD_INPUT, &shape.undivided(), &[f, moments, delta, g, sums], f.len, f.len / 4)
 }

@@ -1,4 +1,4 @@
-//! Masks of dropout and drop-path, drawn where they are used (`mask.wgsl`).
+//! Masks of dropout and drop-path, drawn on the device (`mask.wgsl`).
 
 use super::u;
 use crate::gpu::kernel::{Kernel, read, write};
@@ -15,7 +15,7 @@ static DRAW: Kernel = Kernel::new::<Params>(&SHADER, "draw", &[read("keys"), wri
 pub const KERNELS: &[&Kernel] = &[&DRAW];
 
 /// keys \[N\] of two u32 -> mask [N, `elements`]: 0 at the given rate, else 1 / (1 - rate).
-/// `op` tells the draws of one node from another's.
+/// `op` makes the draws of different nodes independent.
 pub fn draw(
     recording: &mut Recording,
     keys: Tensor,

@@ -1,6 +1,6 @@
-//! One op a file, its stem that of its shader in `wgsl/` and of its f64 version
-//! in `reference/`. A function appends dispatches to a recording and returns the
-//! tensors they make. N: batch; H, W or S = H*W: space; C: channels, innermost.
+//! The ops, one per file; its shader in `wgsl/` and its f64 version in `reference/` have the same
+//! name. A function appends dispatches to a recording and returns the tensors that they compute.
+//! Where a tensor is given for a result, the result is written there. N: batch; H, W or S = H*W: space; C: channels, innermost.
 
 pub mod activation;
 pub mod batch_norm;
@@ -29,17 +29,17 @@ pub use kernels::kernels;
 
 use crate::gpu::kernel::{Slot, read, write};
 
-/// How rows are shared out among invocations that each sum a chunk.
+/// How rows are divided into chunks, each of which one invocation sums.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Chunks {
-    /// Rows of a chunk; the last may have fewer, none is empty.
+    /// Rows of a chunk; the last may have fewer, but no chunk is empty.
     pub rows: usize,
     /// Number of chunks.
     pub count: usize,
 }
 
 impl Chunks {
-    /// For kernels that do not share rows out.
+    /// A single chunk, for kernels that do not divide rows.
     pub const NONE: Self = Self { rows: 1, count: 1 };
 
     /// At most `most` chunks of at least `least` rows.
@@ -54,7 +54,7 @@ pub(crate) const CONVOLUTION: &[Slot] = &[read("x"), read("weight"), write("y")]
 /// … and of one that a batch-norm is folded into ([`activation::Folded`]).
 pub(crate) const FOLDED_CONVOLUTION: &[Slot] = &[read("x"), read("weight"), write("y"), read("affine")];
 
-/// Quads of 4 values in so many channels.
+/// The number of quads of 4 values in `channels`.
 pub(crate) fn quads(channels: usize) -> u32 {
     assert!(channels.is_multiple_of(4), "channels come in fours");
     u(channels / 4)

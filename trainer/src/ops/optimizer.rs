@@ -1,4 +1,4 @@
-//! One step of the weights (`optimizer.wgsl`).
+//! The update of the weights (`optimizer.wgsl`).
 
 use super::u;
 use crate::gpu::kernel::{Kernel, read, write};
@@ -25,24 +25,24 @@ static ACCUMULATE: Kernel =
 /// The kernels of this file.
 pub const KERNELS: &[&Kernel] = &[&SGD, &ADAMW, &MIX, &ACCUMULATE];
 
-/// How weights follow gradients. The learning rate comes with each step.
+/// The optimiser. The learning rate is a scalar of each step.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase", tag = "name")]
 pub enum Optimizer {
-    /// SGD with momentum as PyTorch has it.
+    /// SGD with momentum as in PyTorch.
     Sgd {
         /// Share of the velocity that is kept.
         momentum: f32,
-        /// Whether the step looks ahead.
+        /// Whether to use Nesterov momentum.
         nesterov: bool,
     },
-    /// AdamW as PyTorch has it.
+    /// AdamW as in PyTorch.
     Adamw {
         /// Decay of the first moment.
         beta1: f32,
         /// Decay of the second moment.
         beta2: f32,
-        /// Beside the root.
+        /// Added to the root of the second moment.
         eps: f32,
     },
 }
@@ -62,7 +62,7 @@ pub struct State {
     pub second: Tensor,
 }
 
-/// One step of the weights.
+/// Updates the weights.
 pub fn update(recording: &mut Recording, optimizer: Optimizer, state: State, weight_decay: f32) {
     let quads = state.weight.len.div_ceil(4);
     let mut params = Params { quads: u(quads), weight_decay, ..Default::default() };

@@ -53,7 +53,7 @@ impl Shape {
         }
     }
 
-    fn whole(self) -> Params {
+    fn undivided(self) -> Params {
         self.params(Chunks::NONE)
     }
 
@@ -71,7 +71,7 @@ pub fn linf_step(
     shape: Shape,
 ) {
     let tensors = [clean, gradient, adversarial];
-    recording.dispatch(&LINF_STEP, &shape.whole(), &tensors, shape.invocations());
+    recording.dispatch(&LINF_STEP, &shape.undivided(), &tensors, shape.invocations());
 }
 
 /// x [N, P, 4] -> the Euclidean length of each picture \[N\], into `y` where given.
@@ -100,11 +100,11 @@ pub fn l2_step(
     shape: Shape,
 ) {
     let lengths = length(recording, gradient, shape, None);
-    recording.dispatch(&L2_STEP, &shape.whole(), &[gradient, lengths, adversarial], shape.invocations());
+    recording.dispatch(&L2_STEP, &shape.undivided(), &[gradient, lengths, adversarial], shape.invocations());
     let chunks = chunks(shape);
     let rows = reduce::Rows { groups: shape.n, rows: chunks.count, length: 1 };
     let (params, count) = (shape.params(chunks), shape.n * chunks.count);
     let partial = recording.produce(&SQUARED_DISTANCE, &params, &[clean, adversarial], count, count);
     let squared = reduce::sum(recording, partial, rows, 1.0, None);
-    recording.dispatch(&L2_PROJECT, &shape.whole(), &[clean, squared, adversarial], shape.invocations());
+    recording.dispatch(&L2_PROJECT, &shape.undivided(), &[clean, squared, adversarial], shape.invocations());
 }

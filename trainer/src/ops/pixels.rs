@@ -1,4 +1,4 @@
-//! The border between 8-bit pictures and the network (`pixels.wgsl`).
+//! Conversion of 8-bit pictures to the input of the network (`pixels.wgsl`).
 
 use super::u;
 use crate::gpu::kernel::{Kernel, read, write};

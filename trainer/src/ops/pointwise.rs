@@ -77,12 +77,12 @@ pub const KERNELS: &[&Kernel] = &[
     &BACKWARD_WEIGHT_TILED,
 ];
 
-/// Side of the tile that one invocation computes.
+/// Side of the tile per invocation.
 const TILE: usize = 8;
 
-/// Invocations that a weight gradient is split into, so that every core has work …
+/// Invocations of a weight gradient, so that every core has work …
 const SPLIT_INVOCATIONS: usize = 4096;
-/// … and the rows of a part at most, so that a GPU has it, too.
+/// … and the most rows of each, so that every core of a GPU has work, too.
 const PART_ROWS: usize = 1024;
 
 /// Sizes of the product; K and N are multiples of 4.
@@ -170,7 +170,7 @@ fn product(
     let tensors: Vec<Tensor> = [x, weight, y].into_iter().chain(folded.map(|folded| folded.affine)).collect();
     let params = Params { activation, ..shape.params(Chunks::NONE) };
     recording.dispatch(kernels.portable, &params, &tensors, m.div_ceil(TILE) * n.div_ceil(TILE));
-    // The software kernels' tile, rows and columns: the one that fits the width better.
+    // Rows and columns of the tile of the software kernels: the tile that fits the width better.
     let wide = n.next_multiple_of(24) < n.next_multiple_of(16);
     let (kernel, rows, columns) = if wide { (kernels.by_24, 24, 24) } else { (kernels.by_16, 32, 16) };
     if let Some(groups) = grid(n.div_ceil(columns), m.div_ceil(rows)) {
@@ -186,8 +186,8 @@ fn product(
     y
 }
 
-/// How many of a workgroup's 64 invocations stand side by side over a result of so many
-/// rows and columns: the squarest of the tiles that compute least in vain.
+/// How many of the 64 invocations of a workgroup are next to each other in a row of the result: of the
+/// tiles that compute the fewest unused values the squarest one.
 fn across(rows: usize, columns: usize) -> usize {
     let computed =
         |across: &usize| rows.next_multiple_of(TILE * 64 / across) * columns.next_multiple_of(TILE * across);
@@ -223,7 +223,7 @@ fn gradient_on_gpu(recording: &mut Recording, tensors: [Tensor; 3], shape: Shape
     recording.variant(Kind::Gpu, &BACKWARD_WEIGHT_TILED, &params, &tensors, groups);
 }
 
-/// The weight gradient's variant: lanes go over the channels of the wider matrix.
+/// The variant of the weight gradient, with lanes over the channels of the wider matrix.
 fn gradient_on_software(
     recording: &mut Recording,
     [x, dy, partial]: [Tensor; 3],
@@ -247,8 +247,8 @@ fn gradient_on_software(
     recording.variant(Kind::Software, &BACKWARD_WEIGHT_SOFTWARE, &params, &[wide, narrow, partial], groups);
 }
 
-/// A grid of `tiles` x `rows` workgroups, the rows folded into two dimensions. None
-/// where the tiles are more than a dimension holds.
+/// A grid of `tiles` x `rows` workgroups, the rows in two dimensions; none if there are more tiles
+/// than a dimension can have.
 fn grid(tiles: usize, rows: usize) -> Option<[u32; 3]> {
     const MOST: usize = 65_535;
     let folds = rows.div_ceil(MOST);

@@ -17,10 +17,10 @@ static SUM_QUADS: Kernel = Kernel::new::<Params>(&SHADER, "sum_quads", &[read("x
 /// The kernels of this file.
 pub const KERNELS: &[&Kernel] = &[&SUM, &SUM_QUADS];
 
-/// Rows up to which one invocation sums alone.
+/// The most rows that a single invocation sums.
 const ALONE: usize = 64;
 
-/// What is summed.
+/// The shape of the sums.
 #[derive(Clone, Copy, Debug)]
 pub struct Rows {
     /// G: independent sums.
@@ -45,13 +45,13 @@ pub fn sum(recording: &mut Recording, x: Tensor, shape: Rows, scale: f32, y: Opt
     y
 }
 
-/// Where the parts of a sum go that ends in `total`: `parts` of its length, or, where
-/// there is but one part, `total` itself.
+/// The tensor for the `parts` partial sums of `total`, each of its length; `total` itself if there is
+/// only one part.
 pub fn parts_of(recording: &mut Recording, total: Tensor, parts: usize) -> Tensor {
     if parts == 1 { total } else { recording.tensor(parts * total.len) }
 }
 
-/// Sums what was written to [`parts_of`].
+/// Sums the partial sums in the tensor of [`parts_of`].
 pub fn sum_parts(recording: &mut Recording, parts: Tensor, count: usize, total: Tensor) {
     if count > 1 {
         sum(recording, parts, Rows { groups: 1, rows: count, length: total.len }, 1.0, Some(total));

@@ -1,4 +1,4 @@
-//! Features times a gate a channel and picture (`squeeze_excite.wgsl`).
+//! Features times one gate for each channel and picture (`squeeze_excite.wgsl`).
 
 use super::{Chunks, quads, reduce, u};
 use crate::gpu::kernel::{Kernel, read, write};

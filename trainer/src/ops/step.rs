@@ -6,7 +6,7 @@ pub const NAME: &str = "step";
 pub const LEN: usize = size_of::<Step>() / 4;
 
 crate::parameters! {
-    /// What one step needs to know, as the shaders read it (`shared/step.wgsl`).
+    /// The scalars of a step in the layout of the shaders (`shared/step.wgsl`).
     #[derive(PartialEq)]
     pub struct Step {
         /// Learning rate.
@@ -19,11 +19,11 @@ crate::parameters! {
         radius: f32,
         /// Its alpha.
         alpha: f32,
-        /// Where the loss goes in the history.
+        /// Slot of the loss in the history.
         slot: u32,
-        /// Share of the gradient so far that is kept when a part's is added: 0 at the first.
+        /// Factor of the gradient so far when that of a part is added: 0 at the first part.
         kept: f32,
-        /// Share of a part's gradient in the step's.
+        /// Factor of a part's gradient in that of the step.
         share: f32,
     }
 }

@@ -10,7 +10,7 @@ use crate::ops::cross_entropy;
 use dfrt_runtime::detector::oracle::AttackLoss;
 use std::collections::HashMap;
 
-/// Appends: `pixels` [N, H, W, 4] -> LOGITS \[N\], LOSSES \[N\] and `gradient` [N, H, W, 4]
+/// Records `pixels` [N, H, W, 4] -> LOGITS \[N\], LOSSES \[N\] and `gradient` [N, H, W, 4]
 /// of the sum of the losses (cross-entropy: of their mean).
 pub fn append(
     recording: &mut Recording,

@@ -1,19 +1,18 @@
-//! Where learned values and running statistics lie in their flat buffers.
+//! The positions of learned values and running statistics in their flat buffers.
 
 use crate::gpu::recording::{ALIGNMENT, Tensor};
 use crate::model::graph::{Graph, Node, ParamId, Role};
 use crate::model::weights::{Running, Weights, from_device_layout, to_device_layout};
 
-/// Places in the flat buffers. Tensors that weight decay shrinks (the weights of
-/// convolutions and linear layers) come first; gamma and beta of a batch-norm lie
-/// side by side.
+/// Offsets in the flat buffers. Tensors with weight decay (the weights of convolutions and linear
+/// layers) come first; gamma and beta of a batch-norm are adjacent.
 #[derive(Clone, Debug)]
 pub struct Layout {
     /// Offset of each learned tensor, by [`ParamId`].
     offsets: Vec<usize>,
     /// Length of the flat buffer of learned values.
     pub len: usize,
-    /// Length of its first part, which weight decay shrinks.
+    /// Length of its first part, which has weight decay.
     pub decayed: usize,
     /// Offset of each batch-norm's mean and variance.
     running: Vec<usize>,
@@ -29,7 +28,7 @@ fn decays(role: Role) -> bool {
 }
 
 impl Layout {
-    /// The layout of `graph`; it depends on the architecture alone.
+    /// The layout of `graph`, which depends on its architecture only.
     pub fn new(graph: &Graph) -> Self {
         let mut offsets = vec![0; graph.params.len()];
         let mut end: usize = 0;
@@ -129,11 +128,11 @@ impl Layout {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::arch::LIGHT;
+    use crate::model::arch::SMALL_ARCHITECTURES;
 
     #[test]
     fn packing_loses_nothing() {
-        for architecture in LIGHT {
+        for architecture in SMALL_ARCHITECTURES {
             let graph = Graph::new(architecture, 32).unwrap();
             let layout = Layout::new(&graph);
             let mut weights = Weights::initial(&graph, 3);
@@ -144,8 +143,8 @@ mod tests {
     }
 
     #[test]
-    fn decay_spares_biases_and_batch_norms() {
-        let graph = Graph::new(LIGHT[0], 32).unwrap();
+    fn biases_and_batch_norms_have_no_decay() {
+        let graph = Graph::new(SMALL_ARCHITECTURES[0], 32).unwrap();
         let layout = Layout::new(&graph);
         for (index, param) in graph.params.iter().enumerate() {
             assert_eq!(layout.offsets[index] < layout.decayed, param.shape.len() > 1, "{}", param.name);

@@ -1,6 +1,6 @@
-//! A graph laid out on the device: where weights lie, how a pass forward and
-//! backward is recorded, and the plans that are replayed (evaluation, input
-//! gradient). Training plans add an arm's way of making gradients.
+//! Plans of a network on the device: the layout of weights, the recording of forward and backward
+//! passes, and the plans for evaluation and input gradients. The plans of training are in
+//! [`crate::arms`].
 
 pub mod evaluation;
 pub mod input_gradient;

@@ -15,41 +15,41 @@ use std::collections::HashMap;
 /// How batch-norm, dropout and drop-path behave.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Mode {
-    /// Batch statistics and masks; the running statistics move by `momentum`.
+    /// Batch statistics and masks; `momentum` updates the running statistics.
     Train {
-        /// 0 leaves the running statistics alone.
+        /// Weight of the batch in the running statistics; 0 does not change them.
         momentum: f32,
     },
-    /// Running statistics, no masks; the weights are folded ones
-    /// ([`crate::model::folding`]), so that a batch-norm is no more than its activation.
+    /// Running statistics, no masks. The weights are folded ([`crate::model::folding`]), so that only
+    /// the activation of a batch-norm is left.
     Folded {
-        /// Whether a backward pass follows, which needs what the activations read. Without
-        /// one the convolutions' kernels do them.
+        /// Whether a backward pass follows, which needs the inputs of the activations. Without one the
+        /// kernels of the convolutions apply the activations.
         backward: bool,
     },
 }
 
-/// What becomes of batch-norms' outputs, and of what squeeze-excite makes of them,
-/// between the forward and the backward pass. Results are the same to the bit.
+/// Whether the outputs of batch-norms and squeeze-excite are kept between the forward and the
+/// backward pass. The results have the same bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Activations {
-    /// They stay: fast, and twice the memory.
+    /// Kept: fast, with twice the memory.
     #[default]
     Kept,
-    /// They are made again from the convolutions' outputs where the backward pass reads them.
+    /// Recomputed from the outputs of the convolutions when the backward pass reads them.
     Recomputed,
 }
 
 /// A network with its buffers named in a recording.
 #[derive(Clone, Copy, Debug)]
 pub struct Network<'a> {
-    /// What is computed.
+    /// The network.
     pub graph: &'a Graph,
-    /// Where its weights lie.
+    /// The layout of its weights.
     pub layout: &'a Layout,
     /// N.
     pub batch: usize,
-    /// What the backward pass finds of activations.
+    /// Whether activations are kept for the backward pass.
     pub activations: Activations,
     /// Learned values, flat.
     pub params: Tensor,
@@ -78,15 +78,15 @@ struct Perturbed {
 pub struct Forward<'a> {
     /// Training or evaluation.
     pub mode: Mode,
-    /// Keys [N, 2] of the masks that the trace does not hold yet; none for no masks.
+    /// Keys [N, 2] to draw the masks that the trace does not hold yet; none for no masks.
     pub keys: Option<Tensor>,
     /// Values that are perturbed for all their readers.
     pub perturbations: &'a HashMap<ValueId, Perturbation>,
-    /// Where the logits \[N\] go; the pool where none is given.
+    /// Where the logits \[N\] are written; none for a pooled tensor.
     pub logits: Option<Tensor>,
 }
 
-/// What a forward pass leaves for the backward pass.
+/// The tensors of a forward pass that the backward pass needs.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
     values: HashMap<ValueId, Tensor>,
@@ -97,25 +97,25 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// A trace that holds the pixels [N, H, W, 4] alone.
+    /// A trace that holds only the pixels [N, H, W, 4].
     pub fn of(graph: &Graph, pixels: Tensor) -> Self {
         Self { values: HashMap::from([(graph.input, pixels)]), ..Self::default() }
     }
 
-    /// What the readers of `value` see.
+    /// The tensor of `value` that later nodes read: at a perturbed tap the perturbed one.
     pub fn value(&self, value: ValueId) -> Tensor {
         self.values[&value]
     }
 }
 
-/// Which gradients a backward pass makes.
+/// The gradients that a backward pass computes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Wanted {
-    /// Flat tensor that takes the gradients of the learned values.
+    /// Flat tensor for the gradients of the learned values.
     pub weights: Option<Tensor>,
-    /// Tensor [N, H, W, 4] that takes the gradient of the pixels.
+    /// Tensor [N, H, W, 4] for the gradient of the pixels.
     pub pixels: Option<Tensor>,
-    /// The earliest value whose gradient is wanted, where neither of the above is.
+    /// The earliest value whose gradient is needed, if neither of the above is.
     pub down_to: Option<ValueId>,
 }
 
@@ -127,7 +127,7 @@ impl<'a> Network<'a> {
         Self { graph, layout, batch, activations: Activations::Kept, params, running }
     }
 
-    /// The same with that way of its activations.
+    /// The network with `activations` kept or recomputed.
     pub fn with_activations(self, activations: Activations) -> Self {
         Self { activations, ..self }
     }
@@ -138,8 +138,7 @@ impl<'a> Network<'a> {
         found.expect("every value but the input has a producer")
     }
 
-    /// Records the nodes from `start` on. `trace` holds the values that they read
-    /// from before.
+    /// Records the nodes from index `start` on. `trace` must hold the earlier values that they read.
     pub fn forward(&self, recording: &mut Recording, trace: &mut Trace, start: usize, how: &Forward<'_>) {
         let &Forward { mode, keys, perturbations, logits } = how;
         trace.folded = matches!(mode, Mode::Folded { .. });
@@ -152,7 +151,7 @@ impl<'a> Network<'a> {
         }
     }
 
-    /// Replaces `value` by its perturbed version where `perturbations` says so.
+    /// Replaces `value` by its perturbed version, if `perturbations` has it.
     pub fn perturb(
         &self,
         recording: &mut Recording,
@@ -168,8 +167,8 @@ impl<'a> Network<'a> {
         trace.perturbed.insert(value, Perturbed { features, moments, by });
     }
 
-    /// Records the backward pass of the nodes after `wanted.down_to` (or of all),
-    /// and returns the gradients of the values in `collect`, as their readers see them.
+    /// Records the backward pass of the nodes after `wanted.down_to` (or of all). Returns the
+    /// gradients of the values in `collect`; at a perturbed tap those of the perturbed value.
     pub fn backward(
         &self,
         recording: &mut Recording,
@@ -266,7 +265,7 @@ impl<'a> Network<'a> {
         }
     }
 
-    /// What the convolution `index` takes over from the batch-norm behind it.
+    /// The shift and activation of the folded batch-norm after the convolution `index`.
     fn folded_into(&self, index: usize, mode: Mode) -> Option<Folded> {
         let Mode::Folded { backward } = mode else { return None };
         let batch_norm = &self.graph.nodes[index + 1];
@@ -293,7 +292,7 @@ impl<'a> Network<'a> {
         }
     }
 
-    /// The node's mask, drawn once a trace; `what` is its elements a picture and its rate.
+    /// The mask of the node, drawn once for each trace; `what` is its elements per picture and its rate.
     fn mask(
         &self,
         recording: &mut Recording,
@@ -308,8 +307,8 @@ impl<'a> Network<'a> {
         Some(*trace.masks.entry(index).or_insert_with(draw))
     }
 
-    /// `value` as the forward pass made it: kept, or made again. `again` holds what this
-    /// backward pass has made again so far.
+    /// `value` of the forward pass, kept or recomputed. `again` holds what this backward pass has
+    /// recomputed so far.
     fn activation(
         &self,
         recording: &mut Recording,
@@ -346,7 +345,7 @@ impl<'a> Network<'a> {
         tensor
     }
 
-    /// Gradients of the node's inputs; its parameters' go where `wanted` says.
+    /// The gradients of the node's inputs. Those of its parameters are written to `wanted`.
     fn backward_node(
         &self,
         recording: &mut Recording,
@@ -376,7 +375,7 @@ impl<'a> Network<'a> {
                     let x = x(recording);
                     convolution::backward_weight(recording, x, dy, shape, gradient);
                 }
-                // Below the stem lie only pixels.
+                // The input of the stem is pixels.
                 if wanted.pixels.is_none() {
                     return vec![];
                 }

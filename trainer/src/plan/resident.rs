@@ -1,4 +1,4 @@
-//! A network whose weights live on a device.
+//! A network whose weights are on a device.
 
 use super::layout::Layout;
 use super::names;
@@ -17,7 +17,7 @@ pub struct Resident {
     pub engine: Arc<Engine>,
     /// The network.
     pub graph: Arc<Graph>,
-    /// Where its weights lie.
+    /// The layout of its weights.
     pub layout: Arc<Layout>,
     params: Buffer,
     running: Buffer,
@@ -26,7 +26,10 @@ pub struct Resident {
 }
 
 impl Resident {
-    /// Brings `weights` to the device.
+    /// Uploads `weights` to the device.
+    ///
+    /// # Errors
+    /// A device that fails or has too little memory.
     pub fn new(engine: Arc<Engine>, graph: Graph, weights: &Weights) -> Result<Self, GpuError> {
         let layout = Layout::new(&graph);
         let params = engine.upload(names::PARAMS, &layout.pack(&graph, weights))?;
@@ -35,15 +38,21 @@ impl Resident {
         Ok(Self { engine, graph, layout, params, running, folded: false })
     }
 
-    /// Brings `weights` to the device with the batch-norms folded into the convolutions, for
-    /// plans with running statistics alone.
+    /// Uploads `weights` with the batch-norms folded into the convolutions, for plans that use running
+    /// statistics only.
+    ///
+    /// # Errors
+    /// A device that fails or has too little memory.
     pub fn deployed(engine: Arc<Engine>, graph: Graph, weights: &Weights) -> Result<Self, GpuError> {
         let folded = weights.folded(&graph);
         Ok(Self { folded: true, ..Self::new(engine, graph, &folded)? })
     }
 
-    /// The same network with its batch-norms folded into its convolutions, for plans with
-    /// running statistics: itself where they are, or else one in memory of its own.
+    /// The network with its batch-norms folded into its convolutions, for plans that use running
+    /// statistics: itself if they are folded already, or else a copy.
+    ///
+    /// # Errors
+    /// A device that fails or has too little memory.
     pub fn folded(&self) -> Result<Self, GpuError> {
         if self.folded {
             return Ok(self.clone());
@@ -78,7 +87,7 @@ impl Resident {
     }
 }
 
-/// 8-bit pictures as the upload kernel takes them: red in the lowest byte.
+/// 8-bit pictures in the form of the upload kernel: one u32 per pixel, red in the lowest byte.
 pub fn pack_bytes<'a>(pictures: impl IntoIterator<Item = &'a RgbImage>) -> Vec<u32> {
     let pixel = |rgb: &[u8]| u32::from_le_bytes([rgb[0], rgb[1], rgb[2], 0]);
     pictures.into_iter().flat_map(|picture| picture.as_raw().chunks_exact(3).map(pixel)).collect()

@@ -1,6 +1,6 @@
 //! Activations, value by value.
 
-/// What stands after a batch-norm or a linear layer.
+/// The activation after a batch-norm or a linear layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
     /// x.
@@ -24,7 +24,7 @@ impl Activation {
         }
     }
 
-    /// The derivative at `x`, the number that went in. That of ReLU6 is 1 strictly
+    /// The derivative at the input `x`. That of ReLU6 is 1 strictly
     /// between 0 and 6 and 0 at both corners, as in PyTorch.
     pub fn derivative(self, x: f64) -> f64 {
         let s = sigmoid(x);
@@ -48,12 +48,12 @@ pub fn sigmoid(x: f64) -> f64 {
     }
 }
 
-/// x -> y, of any one length.
+/// x -> y, of equal lengths.
 pub fn forward(activation: Activation, x: &[f64]) -> Vec<f64> {
     x.iter().map(|&x| activation.value(x)).collect()
 }
 
-/// x (what went in), dy -> dx, of one length.
+/// x (the input), dy -> dx, of equal lengths.
 pub fn backward(activation: Activation, x: &[f64], dy: &[f64]) -> Vec<f64> {
     assert_eq!(x.len(), dy.len(), "x and dy have one length");
     x.iter().zip(dy).map(|(&x, dy)| dy * activation.derivative(x)).collect()

@@ -17,7 +17,7 @@ pub struct BatchNorm<'a> {
     pub beta: &'a [f64],
     /// Added to the variance under the root.
     pub eps: f64,
-    /// What follows.
+    /// The activation after it.
     pub activation: Activation,
 }
 

@@ -13,7 +13,7 @@ pub fn forward(window: &Window, x: &[f64], weight: &[f64]) -> Vec<f64> {
     assert_eq!(weight.len(), weight_len(window), "weight is [K, K, CI, CO]");
     let (ci, co) = (window.ci, window.co);
     let mut y = vec![0.0; window.output_len()];
-    window.for_each_meeting(|at| {
+    window.for_each_kernel_tap(|at| {
         for i in 0..ci {
             for o in 0..co {
                 y[at.output * co + o] += x[at.input * ci + i] * weight[(at.tap * ci + i) * co + o];
@@ -29,7 +29,7 @@ pub fn backward_input(window: &Window, dy: &[f64], weight: &[f64]) -> Vec<f64> {
     assert_eq!(weight.len(), weight_len(window), "weight is [K, K, CI, CO]");
     let (ci, co) = (window.ci, window.co);
     let mut dx = vec![0.0; window.input_len()];
-    window.for_each_meeting(|at| {
+    window.for_each_kernel_tap(|at| {
         for i in 0..ci {
             for o in 0..co {
                 dx[at.input * ci + i] += dy[at.output * co + o] * weight[(at.tap * ci + i) * co + o];
@@ -45,7 +45,7 @@ pub fn backward_weight(window: &Window, x: &[f64], dy: &[f64]) -> Vec<f64> {
     assert_eq!(dy.len(), window.output_len(), "dy is [N, OH, OW, CO]");
     let (ci, co) = (window.ci, window.co);
     let mut dweight = vec![0.0; weight_len(window)];
-    window.for_each_meeting(|at| {
+    window.for_each_kernel_tap(|at| {
         for i in 0..ci {
             for o in 0..co {
                 dweight[(at.tap * ci + i) * co + o] += x[at.input * ci + i] * dy[at.output * co + o];

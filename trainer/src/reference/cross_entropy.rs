@@ -1,6 +1,5 @@
-//! The losses of one logit an image: weighted binary cross-entropy, by which
-//! detectors are trained, and the margin, which attacks use because it never
-//! saturates.
+//! The losses of one logit per image: weighted binary cross-entropy, for training, and the margin,
+//! which attacks use because it never saturates.
 
 use super::activation::sigmoid;
 

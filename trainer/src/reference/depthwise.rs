@@ -1,4 +1,4 @@
-//! Depthwise convolution: every channel has a kernel of its own and meets no other.
+//! Depthwise convolution: every channel has its own kernel.
 
 pub use super::window::Window;
 
@@ -14,7 +14,7 @@ pub fn forward(window: &Window, x: &[f64], weight: &[f64]) -> Vec<f64> {
     assert_eq!(weight.len(), weight_len(window), "weight is [K, K, C]");
     let c = window.ci;
     let mut y = vec![0.0; window.output_len()];
-    window.for_each_meeting(|at| {
+    window.for_each_kernel_tap(|at| {
         for i in 0..c {
             y[at.output * c + i] += x[at.input * c + i] * weight[at.tap * c + i];
         }
@@ -28,7 +28,7 @@ pub fn backward_input(window: &Window, dy: &[f64], weight: &[f64]) -> Vec<f64> {
     assert_eq!(weight.len(), weight_len(window), "weight is [K, K, C]");
     let c = window.ci;
     let mut dx = vec![0.0; window.input_len()];
-    window.for_each_meeting(|at| {
+    window.for_each_kernel_tap(|at| {
         for i in 0..c {
             dx[at.input * c + i] += dy[at.output * c + i] * weight[at.tap * c + i];
         }
@@ -42,7 +42,7 @@ pub fn backward_weight(window: &Window, x: &[f64], dy: &[f64]) -> Vec<f64> {
     assert_eq!(dy.len(), window.output_len(), "dy is [N, OH, OW, C]");
     let c = window.ci;
     let mut dweight = vec![0.0; weight_len(window)];
-    window.for_each_meeting(|at| {
+    window.for_each_kernel_tap(|at| {
         for i in 0..c {
             dweight[at.tap * c + i] += x[at.input * c + i] * dy[at.output * c + i];
         }

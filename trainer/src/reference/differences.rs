@@ -1,5 +1,4 @@
-//! How a gradient is trusted: central differences along random directions. For
-//! tests only.
+//! Tests of gradients by central differences along random directions. For tests only.
 
 use dfrt_runtime::random::stream;
 use rand::RngExt;

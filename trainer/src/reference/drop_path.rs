@@ -1,4 +1,4 @@
-//! Drop-path (stochastic depth): a residual branch is left out for whole images.
+//! Drop-path (stochastic depth): drops the residual branch of some images.
 
 use super::mask;
 
@@ -11,7 +11,7 @@ pub struct DropPath {
     pub values: usize,
 }
 
-/// One factor an image, \[N\]: 0 or 1 / (1 - rate), drawn from the image's key and
+/// One factor per image, \[N\]: 0 or 1 / (1 - rate), drawn from the image's key and
 /// the op's number, element 0.
 pub fn factors(keys: &[u64], op: u32, rate: f32) -> Vec<f64> {
     keys.iter().map(|&key| mask::factor(key, op, 0, rate)).collect()

@@ -1,9 +1,9 @@
-//! Dropout in front of the classifier: features of an image are set to zero.
+//! Dropout before the classifier: some features of an image are set to zero.
 
 use super::mask;
 
-/// One factor a feature, [N, C]: 0 or 1 / (1 - rate), drawn from the image's key and
-/// the op's number, the element being the channel. There is one key an image.
+/// One factor per feature, [N, C]: 0 or 1 / (1 - rate), drawn from the image's key and
+/// the op's number, the element being the channel. There is one key per image.
 pub fn factors(keys: &[u64], c: usize, op: u32, rate: f32) -> Vec<f64> {
     let mut factors = Vec::with_capacity(keys.len() * c);
     for &key in keys {

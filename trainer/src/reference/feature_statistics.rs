@@ -21,12 +21,12 @@ pub struct Tap {
     pub c: usize,
 }
 
-/// How far a perturbation and its gradient reach.
+/// Whether a perturbation and its gradient are shared over the batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sharing {
-    /// One value a channel, \[C\], for all images of a batch.
+    /// One value per channel, \[C\], for all images of a batch.
     Batch,
-    /// One value a channel and image, [N, C].
+    /// One value per channel and image, [N, C].
     Image,
 }
 
@@ -40,7 +40,7 @@ impl Sharing {
     }
 }
 
-/// Whether the backward pass sees that mu and sigma depend on f.
+/// Whether the backward pass differentiates mu and sigma.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
     /// mu and sigma are functions of f.
@@ -49,7 +49,7 @@ pub enum Flow {
     Detached,
 }
 
-/// Over what the gradient's norm is taken.
+/// The gradients over which the norm is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Norm {
     /// One norm over all taps.
@@ -58,7 +58,7 @@ pub enum Norm {
     PerTap,
 }
 
-/// A number for each mean and each deviation of one tap: the statistics themselves
+/// A number for each mean and each deviation of a tap: the statistics themselves
 /// ([N, C]), or gradients and perturbations (\[C\] or [N, C], by [`Sharing`]).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statistics {
@@ -78,7 +78,7 @@ impl Tap {
         sharing.deltas(self.n) * self.c
     }
 
-    /// Where the value for an image's channel stands in a gradient or perturbation.
+    /// The index of the value for an image and channel in a gradient or perturbation.
     fn shared_index(&self, sharing: Sharing, image: usize, channel: usize) -> usize {
         match sharing {
             Sharing::Batch => channel,
@@ -123,7 +123,7 @@ pub fn perturb(tap: &Tap, f: &[f64], delta: &Statistics, sharing: Sharing) -> Ve
     perturb_with(tap, f, &statistics(tap, f), delta, sharing)
 }
 
-/// As [`perturb`], with f's statistics given instead of computed.
+/// Computes [`perturb`] with given statistics of f.
 pub fn perturb_with(tap: &Tap, f: &[f64], of: &Statistics, delta: &Statistics, sharing: Sharing) -> Vec<f64> {
     check_shared(tap, delta, sharing);
     let fhat = normalised(tap, f, of);
@@ -152,8 +152,8 @@ pub fn gradients(tap: &Tap, f: &[f64], dperturbed: &[f64], sharing: Sharing) -> 
 
 /// The gradients of all taps, [D, C] each -> perturbations of length `radius` along
 /// them: radius * g / ||g||. There is one norm for each of the D perturbations
-/// ([`Sharing::deltas`]), so that an image's own does not depend on its batch; it is
-/// over means and deviations together. A gradient of zero gives none.
+/// ([`Sharing::deltas`]), so that that of an image does not depend on its batch; it is over means
+/// and deviations together. A zero gradient gives a zero perturbation.
 pub fn scaled_to(radius: f64, gradients: &[Statistics], norm: Norm, deltas: usize) -> Vec<Statistics> {
     let squared: Vec<Vec<f64>> = gradients.iter().map(|gradient| squared_norms(gradient, deltas)).collect();
     let joint = |delta: usize| squared.iter().map(|of_tap| of_tap[delta]).sum::<f64>();
@@ -249,8 +249,8 @@ mod tests {
         assert_close(&got.deviation, &[1.00001_f64.sqrt(), 1e-5_f64.sqrt()]);
     }
 
-    /// What perturbing is for: the features' own mean moves by dmu and their
-    /// deviation by dsigma, up to the epsilon under the root.
+    /// The perturbation changes the mean of the features by dmu and their deviation by dsigma, up to
+    /// the epsilon in sigma.
     #[test]
     fn perturbing_moves_mean_and_deviation() {
         let tap = Tap { n: 2, s: 50, c: 3 };

@@ -9,17 +9,17 @@ use crate::model::graph::Graph;
 /// How the regularised gradient is made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
-    /// Where statistics are perturbed: indices into [`Graph::features`].
+    /// The taps: indices into [`Graph::features`].
     pub taps: Vec<usize>,
     /// The length of the perturbation.
     pub r: f64,
     /// The share of the second pass's gradient: lambda / r.
     pub alpha: f64,
-    /// Whether pass 2's gradient goes through mu and sigma.
+    /// Whether the gradient of pass 2 differentiates mu and sigma.
     pub flow: Flow,
     /// Whether a perturbation is shared over the batch.
     pub sharing: Sharing,
-    /// Over what the gradient's norm is taken.
+    /// The gradients over which the norm is taken.
     pub norm: Norm,
 }
 
@@ -83,8 +83,7 @@ pub fn step(
     }
 }
 
-/// The gradients with respect to the statistics at the taps of a pass in which they
-/// were not perturbed.
+/// The gradients with respect to the statistics at the taps, in a pass without perturbation.
 pub fn statistics_gradients(
     network: &Network<'_>,
     trace: &Trace,
@@ -190,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_perturbation_of_nothing_leaves_the_plain_gradient() {
+    fn a_zero_perturbation_gives_the_plain_gradient() {
         let case = Case::new();
         let network = case.network(case.masked());
         let (_, plain_loss, plain) = pass(&network, &case.pixels, &LABELS);

@@ -1,5 +1,5 @@
-//! The counter-based generator behind the masks: a hash of what the draw is for, so
-//! that a kernel and this code draw the same bits in any order.
+//! The counter-based random generator of the masks: a hash of the purpose of the draw, so that a
+//! kernel and this code draw the same bits in any order.
 
 /// pcg4d of Jarzynski and Olano, *Hash Functions for GPU Rendering* (JCGT 2020), on
 /// wrapping 32-bit arithmetic.
@@ -19,19 +19,18 @@ fn mix(v: &mut [u32; 4]) {
 }
 
 /// A number in [0, 1), a multiple of 2^-24, for one element of one op. `key` names
-/// the image, the step and the run; `op` tells the masks of one image apart.
+/// the image, the step and the run; `op` makes the masks of one image independent.
 pub fn uniform(key: u64, op: u32, element: u32) -> f32 {
     let hash = pcg4d([key as u32, (key >> 32) as u32, op, element]);
     (hash[0] >> 8) as f32 / 16_777_216.0
 }
 
-/// Whether an element outlives a mask that drops the share `rate` of them.
+/// Whether an element is kept by a mask that drops the share `rate` of them.
 pub fn kept(key: u64, op: u32, element: u32, rate: f32) -> bool {
     uniform(key, op, element) >= rate
 }
 
-/// What a mask multiplies an element by: 0 where it is dropped, else 1 / (1 - rate),
-/// which keeps the expectation.
+/// The factor of an element: 0 if it is dropped, else 1 / (1 - rate), which keeps the expectation.
 pub fn factor(key: u64, op: u32, element: u32, rate: f32) -> f64 {
     if kept(key, op, element, rate) { 1.0 / (1.0 - f64::from(rate)) } else { 0.0 }
 }

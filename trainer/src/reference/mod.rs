@@ -1,7 +1,6 @@
-//! The slow, obvious version of every op, in f64 and plain loops. The kernels are
-//! checked against these; these are checked against central differences and small
-//! cases worked by hand. Nothing here is meant to be fast, and nothing here knows
-//! a GPU.
+//! A simple version of every op, in f64 and plain loops. Kernels are compared with these; these are
+//! tested against central differences and small cases worked by hand. Nothing here is fast, and
+//! nothing uses a GPU.
 //!
 //! Tensors are flat slices in row-major order, channels last:
 //!

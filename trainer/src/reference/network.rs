@@ -1,5 +1,5 @@
-//! The whole network in f64, walking the same [`Graph`] as the GPU's plans and the
-//! ONNX writer, node by node over the reference ops.
+//! A network in f64 over the same [`Graph`] as the GPU's plans and the ONNX writer, node by node with
+//! the reference ops.
 
 use super::batch_norm;
 use super::cross_entropy;
@@ -18,11 +18,11 @@ pub const MOMENTUM: f64 = 0.1;
 pub struct Gradients {
     /// With respect to every learned tensor, in torch's order, by `ParamId`.
     pub params: Vec<Vec<f64>>,
-    /// With respect to every value as its readers see it, by `ValueId`.
+    /// With respect to every value, by `ValueId`; at a perturbed tap the perturbed one.
     pub values: Vec<Vec<f64>>,
 }
 
-/// What a batch should be called.
+/// The labels of a batch and the weights of its losses.
 #[derive(Clone, Copy, Debug)]
 pub struct Labels<'a> {
     /// 0 real, 1 fake, \[N\].
@@ -71,8 +71,8 @@ impl Network<'_> {
         trace
     }
 
-    /// The gradient of the loss whose gradient with respect to the logits is
-    /// `dlogits` \[N\], at the point `trace`.
+    /// The gradient of the loss whose gradient with respect to the logits is `dlogits` \[N\], at the
+    /// values of `trace`.
     pub fn backward(&self, trace: &Trace, dlogits: &[f64]) -> Gradients {
         assert_eq!(dlogits.len(), trace.n, "dlogits is [N]");
         let zeros = |values: &Vec<f64>| vec![0.0; values.len()];
@@ -107,7 +107,7 @@ impl Network<'_> {
         running
     }
 
-    /// The perturbation's tap at `value`, if there is one, by its place in the list.
+    /// The perturbation at `value` and its index in the list of taps; none if there is none.
     fn perturbed(&self, value: ValueId) -> Option<(usize, &Perturbation)> {
         let perturbation = self.perturbation?;
         let place = perturbation.taps.iter().position(|&tap| self.graph.features[tap] == value)?;

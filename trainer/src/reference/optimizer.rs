@@ -1,4 +1,4 @@
-//! The optimisers, one parameter tensor at a time, with PyTorch's definitions.
+//! The optimisers, for one parameter tensor at a time, as PyTorch defines them.
 
 /// Stochastic gradient descent with momentum, as `torch.optim.SGD` without dampening.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -9,7 +9,7 @@ pub struct Sgd {
     pub momentum: f64,
     /// L2 penalty, added to the gradient.
     pub weight_decay: f64,
-    /// Look ahead along the velocity.
+    /// Whether to use Nesterov momentum.
     pub nesterov: bool,
 }
 
@@ -88,7 +88,7 @@ mod tests {
         assert_close(&w, &[8.75]);
     }
 
-    /// The same with a look ahead: directions 1 + 0.5 * 1, then 1 + 0.5 * 1.5.
+    /// Nesterov momentum: directions 1 + 0.5 * 1, then 1 + 0.5 * 1.5.
     #[test]
     fn nesterov_looks_ahead() {
         let sgd = Sgd { nesterov: true, ..SGD };
@@ -125,8 +125,7 @@ mod tests {
         assert_close(&w, &[0.925 - 0.1 * mhat / (vhat.sqrt() + 1.0)]);
     }
 
-    /// Without a gradient the weight shrinks by learning rate times decay, and the
-    /// moments know nothing of it.
+    /// Without a gradient the weight shrinks by learning rate times decay, and the moments stay zero.
     #[test]
     fn adamw_decays_apart_from_the_gradient() {
         let adamw = AdamW { weight_decay: 0.2, ..ADAMW };

@@ -1,5 +1,5 @@
-//! One step of FGSM and PGD on pixels in [0, 1]: up the loss's gradient, back onto
-//! the ball around the clean image, back into [0, 1].
+//! One step of FGSM and PGD on pixels in [0, 1]: along the gradient of the loss, then projected on
+//! the ball around the clean image and on [0, 1].
 
 /// Images x [N, D], where D counts the values of one image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub struct Images {
     pub values: usize,
 }
 
-/// How far one step goes and how far all of them together, in pixels of [0, 1].
+/// The length of a step and the radius of the ball, in units of pixels in [0, 1].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
     /// Length of this step.
@@ -35,7 +35,7 @@ pub fn linf(by: &Step, x: &[f64], clean: &[f64], gradient: &[f64]) -> Vec<f64> {
 
 /// x, clean x0, gradient g [N, D] -> x' = x + step * g / ||g||, every image by its
 /// own norm (one whose gradient is zero stays), projected on the ball of radius
-/// epsilon around x0, then clamped to [0, 1], which leads no further from x0.
+/// epsilon around x0, then clamped to [0, 1], which does not increase the distance from x0.
 pub fn l2(shape: &Images, by: &Step, x: &[f64], clean: &[f64], gradient: &[f64]) -> Vec<f64> {
     let &Images { n, values } = shape;
     assert_eq!(x.len(), n * values, "x is [N, D]");

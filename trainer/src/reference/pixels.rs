@@ -1,5 +1,5 @@
 //! From 8-bit pixels to the network: [0, 1], then mean and deviation. The first op
-//! inside the graph is `normalise`, so that an epsilon always means pixels.
+//! inside the graph is `normalise`, so that an epsilon is always in units of pixels.
 
 /// Bytes of any shape -> numbers in [0, 1]: byte / 255.
 pub fn from_bytes(bytes: &[u8]) -> Vec<f64> {

@@ -52,7 +52,7 @@ pub fn scale_backward(shape: &Scale, x: &[f64], gate: &[f64], dy: &[f64]) -> (Ve
     (dx, dgate)
 }
 
-/// The whole block: pool, linear C -> R, SiLU, linear R -> C, sigmoid, scale.
+/// The complete block: pool, linear C -> R, SiLU, linear R -> C, sigmoid, scale.
 #[derive(Clone, Copy, Debug)]
 pub struct SqueezeExcite<'a> {
     /// N: images.
@@ -73,7 +73,7 @@ pub struct SqueezeExcite<'a> {
     pub expand_bias: &'a [f64],
 }
 
-/// Gradients of a whole block.
+/// Gradients of a complete block.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gradients {
     /// [N, S, C].

@@ -1,5 +1,5 @@
-//! The geometry that dense and depthwise convolutions share: which input pixel
-//! meets which kernel tap for which output pixel.
+//! The geometry of dense and depthwise convolutions: which input pixel is multiplied with which kernel
+//! tap for which output pixel.
 
 /// A square sliding window over a batch of images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct Window {
     pub co: usize,
     /// KH = KW: the kernel's side.
     pub kernel: usize,
-    /// Input pixels between neighbouring outputs, both ways.
+    /// Stride in both directions.
     pub stride: usize,
     /// Rows of zeros above the input.
     pub pad_top: usize,
@@ -28,10 +28,10 @@ pub struct Window {
     pub ow: usize,
 }
 
-/// One meeting of an output pixel, a kernel tap and an input pixel. Each is the
-/// index of a position; multiply by the channels to find the values.
+/// A kernel tap with the output pixel and the input pixel that it connects. Each is the index of a
+/// position; multiply by the number of channels for the index of its values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Meeting {
+pub struct KernelTap {
     /// Index into [N, OH, OW].
     pub output: usize,
     /// Index into [KH, KW].
@@ -41,7 +41,7 @@ pub struct Meeting {
 }
 
 impl Window {
-    /// Zeros on all sides alike, `kernel / 2` of them (PyTorch, torchvision).
+    /// Symmetric padding: `kernel / 2` zeros on all sides (PyTorch, torchvision).
     pub fn symmetric(
         n: usize,
         h: usize,
@@ -67,8 +67,8 @@ impl Window {
         }
     }
 
-    /// TensorFlow's SAME padding: the output has ceil(side / stride) pixels a side,
-    /// and of an odd number of zeros the greater part lies below and to the right.
+    /// TensorFlow's SAME padding: the side of the output is ceil(side / stride), and an odd number of
+    /// zeros has one more below and to the right.
     pub fn same(n: usize, h: usize, w: usize, ci: usize, co: usize, kernel: usize, stride: usize) -> Self {
         let (oh, ow) = (h.div_ceil(stride), w.div_ceil(stride));
         let before = |side: usize, out: usize| ((out - 1) * stride + kernel).saturating_sub(side) / 2;
@@ -85,9 +85,9 @@ impl Window {
         self.n * self.oh * self.ow * self.co
     }
 
-    /// Calls `visit` for every output pixel and kernel tap whose input pixel lies
-    /// within the image. Those that lie in the padding meet a zero and are left out.
-    pub fn for_each_meeting(&self, mut visit: impl FnMut(Meeting)) {
+    /// Calls `visit` for every output pixel and kernel tap whose input pixel is in the image. Taps in
+    /// the padding are left out.
+    pub fn for_each_kernel_tap(&self, mut visit: impl FnMut(KernelTap)) {
         for n in 0..self.n {
             for oy in 0..self.oh {
                 for ox in 0..self.ow {
@@ -101,7 +101,7 @@ impl Window {
                                 continue;
                             }
                             let (iy, ix) = (y - self.pad_top, x - self.pad_left);
-                            visit(Meeting {
+                            visit(KernelTap {
                                 output: (n * self.oh + oy) * self.ow + ox,
                                 tap: ky * self.kernel + kx,
                                 input: (n * self.h + iy) * self.w + ix,
@@ -114,7 +114,7 @@ impl Window {
     }
 }
 
-/// The geometries that the tests of both convolutions walk: odd and even sides,
+/// The geometries of the tests of both convolutions: odd and even sides,
 /// both strides, both paddings, one image and several, one pixel.
 #[cfg(test)]
 pub(crate) fn cases(ci: usize, co: usize) -> Vec<Window> {
@@ -177,15 +177,15 @@ mod tests {
         assert_eq!((window.pad_left, window.ow), (0, 3));
     }
 
-    /// At stride 1 the corner of a 3x3 kernel over a 2x3 image meets 4 of its taps,
-    /// and all 2 * 3 outputs together meet (2 rows x 2 taps) * (2 + 3 + 2 taps).
+    /// At stride 1 the corner of a 2x3 image uses 4 taps of a 3x3 kernel, and all 2 * 3 outputs
+    /// together use (2 rows x 2 taps) * (2 + 3 + 2 taps).
     #[test]
-    fn meetings_leave_the_padding_out() {
-        let mut meetings = Vec::new();
-        Window::symmetric(1, 2, 3, 1, 1, 3, 1).for_each_meeting(|m| meetings.push(m));
-        assert_eq!(meetings.len(), 4 * 7);
+    fn taps_in_the_padding_are_left_out() {
+        let mut taps = Vec::new();
+        Window::symmetric(1, 2, 3, 1, 1, 3, 1).for_each_kernel_tap(|m| taps.push(m));
+        assert_eq!(taps.len(), 4 * 7);
         let corner: Vec<(usize, usize)> =
-            meetings.iter().filter(|m| m.output == 0).map(|m| (m.tap, m.input)).collect();
+            taps.iter().filter(|m| m.output == 0).map(|m| (m.tap, m.input)).collect();
         assert_eq!(corner, [(4, 0), (5, 1), (7, 3), (8, 4)]);
     }
 }

@@ -1,6 +1,6 @@
-//! Attacks whose best answer is known, and steps of FGSM and PGD against the f64 ones.
+//! Compares steps of FGSM and PGD with the f64 reference.
 
-use super::scene::{Scene, compare, require};
+use super::fixture::{Fixture, compare, require};
 use super::{Check, Fault, Finding};
 use crate::attack::pgd::Pgd;
 use crate::gpu::engine::Engine;
@@ -27,17 +27,17 @@ pub fn checks() -> Vec<Check> {
     ]
 }
 
-fn targets(scene: &Scene) -> Vec<Target> {
+fn targets(fixture: &Fixture) -> Vec<Target> {
     let label = |index: usize| if index.is_multiple_of(2) { Label::Fake } else { Label::Real };
     let target = |(index, picture): (usize, &image::RgbImage)| Target {
         id: index as u64,
         label: label(index),
         picture: picture.clone(),
     };
-    scene.pictures.iter().enumerate().map(target).collect()
+    fixture.pictures.iter().enumerate().map(target).collect()
 }
 
-/// Nobody is asked: the network is on the device.
+/// An oracle that must not be used, because the network is on the device.
 struct Absent;
 
 impl Oracle for Absent {
@@ -58,22 +58,22 @@ fn threat(norm: Norm, eps_255: f64) -> Result<Threat, Fault> {
     Threat::new(norm, eps_255).map_err(|error| Fault(error.to_string()))
 }
 
-/// The one step of FGSM is known to the last bit wherever the gradient is not nearly 0.
+/// The step of FGSM must have the exact bits wherever the gradient is not close to 0.
 fn fgsm(engine: &Arc<Engine>) -> Finding {
-    let scene = Scene::new(engine, "efficientnet-tiny", 32, 3)?;
-    let targets = targets(&scene);
+    let fixture = Fixture::new(engine, "efficientnet-tiny", 32, 3)?;
+    let targets = targets(&fixture);
     let threat = threat(Norm::Linf, 8.0)?;
-    // A batch that the targets do not fill evenly.
-    let attack = Pgd::new("fgsm", &scene.network, 2, StepSettings::FGSM)?;
+    // The number of targets is not a multiple of the batch.
+    let attack = Pgd::new("fgsm", &fixture.network, 2, StepSettings::FGSM)?;
     let proposals = attack.propose(&queries(&targets), threat)?;
     let unknown = proposals.iter().all(|proposal| proposal.never_differed.is_none());
     require(unknown, "one step cannot tell whether answers differ")?;
-    let state = scene.state();
-    let network = Network { graph: scene.graph(), state: &state, mode: Mode::Eval, perturbation: None };
-    let pixels = scene.pixels();
+    let state = fixture.state();
+    let network = Network { graph: fixture.graph(), state: &state, mode: Mode::Eval, perturbation: None };
+    let pixels = fixture.pixels();
     let trace = network.forward(&pixels);
     let dlogits: Vec<f64> = targets.iter().map(|target| -f64::from(target.label.sign())).collect();
-    let gradient = &network.backward(&trace, &dlogits).values[scene.graph().input.0];
+    let gradient = &network.backward(&trace, &dlogits).values[fixture.graph().input.0];
     let largest = gradient.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
     let area = 32 * 32;
     let mut worst: f64 = 0.0;
@@ -93,18 +93,18 @@ fn fgsm(engine: &Arc<Engine>) -> Finding {
     Ok(worst)
 }
 
-/// Ten steps end within the ball at a lower margin than they began with.
+/// Ten steps must end in the ball with a lower margin than at the start.
 fn descends(engine: &Arc<Engine>, norm: Norm, eps_255: f64) -> Finding {
-    let scene = Scene::new(engine, "efficientnet-tiny", 32, 3)?;
-    let targets = targets(&scene);
+    let fixture = Fixture::new(engine, "efficientnet-tiny", 32, 3)?;
+    let targets = targets(&fixture);
     let threat = threat(norm, eps_255)?;
-    let attack = Pgd::new("pgd", &scene.network, 3, StepSettings::pgd(10, 2, 0))?;
+    let attack = Pgd::new("pgd", &fixture.network, 3, StepSettings::pgd(10, 2, 0))?;
     let proposals = attack.propose(&queries(&targets), threat)?;
     let informed = proposals.iter().all(|proposal| proposal.never_differed == Some(false));
     require(informed, "the logits of ten steps count as all the same")?;
-    let state = scene.state();
-    let network = Network { graph: scene.graph(), state: &state, mode: Mode::Eval, perturbation: None };
-    let before = network.forward(&scene.pixels());
+    let state = fixture.state();
+    let network = Network { graph: fixture.graph(), state: &state, mode: Mode::Eval, perturbation: None };
+    let before = network.forward(&fixture.pixels());
     let area = 32 * 32;
     let last: Vec<f64> = proposals
         .iter()
@@ -114,7 +114,7 @@ fn descends(engine: &Arc<Engine>, norm: Norm, eps_255: f64) -> Finding {
     let mut largest: f64 = 0.0;
     for (index, target) in targets.iter().enumerate() {
         let sign = f64::from(target.label.sign());
-        let margins = [&before, &after].map(|trace| sign * trace.logits(scene.graph())[index]);
+        let margins = [&before, &after].map(|trace| sign * trace.logits(fixture.graph())[index]);
         require(
             margins[1] < margins[0] - 0.1,
             &format!("the margin goes from {} to {}", margins[0], margins[1]),
@@ -124,7 +124,7 @@ fn descends(engine: &Arc<Engine>, norm: Norm, eps_255: f64) -> Finding {
         require(excess < 1e-3, &format!("{excess}/255 outside of the ball"))?;
         largest = largest.max(excess);
     }
-    // Asking twice gives the same pictures: the draws are keyed by picture.
+    // A second call must give the same pictures, because draws are keyed by picture.
     let alone = attack.propose(&queries(&targets[2..]), threat)?;
     let expected: Vec<f64> = proposals[2].values.iter().map(|&value| value.into()).collect();
     compare("a picture attacked alone", &alone[0].values, &expected, 0.0)?;

@@ -1,6 +1,6 @@
-//! The exported file, run by tract, against the GPU.
+//! Compares the exported file, run by tract, with the GPU.
 
-use super::scene::{Scene, compare};
+use super::fixture::{Fixture, compare};
 use super::{Check, Fault, Finding};
 use crate::evaluator::Evaluator;
 use crate::gpu::engine::Engine;
@@ -28,15 +28,16 @@ pub fn checks() -> Vec<Check> {
 }
 
 fn exported(engine: &Arc<Engine>, arch: &str, res: usize, batch: Option<usize>) -> Finding {
-    let scene = Scene::new(engine, arch, res, 5)?;
-    let gpu = Evaluator::new(&scene.network, 5)?.logits(&scene.pictures)?;
+    let fixture = Fixture::new(engine, arch, res, 5)?;
+    let gpu = Evaluator::new(&fixture.network, 5)?.logits(&fixture.pictures)?;
     let folder = tempfile::tempdir().map_err(|error| Fault(error.to_string()))?;
     let path = folder.path().join("model.onnx");
     let metadata = Metadata::new(arch, res, 0.0);
     let fault = |error: &dyn std::fmt::Display| Fault(error.to_string());
-    outcome::export(&path, scene.graph(), &scene.weights, &metadata, batch).map_err(|error| fault(&error))?;
+    outcome::export(&path, fixture.graph(), &fixture.weights, &metadata, batch)
+        .map_err(|error| fault(&error))?;
     let oracle = TractOracle::new(Detector::load(&path, 1).map_err(|error| fault(&error))?);
-    let tract = oracle.logits(&Batch::of(res, &scene.pictures))?;
+    let tract = oracle.logits(&Batch::of(res, &fixture.pictures))?;
     let gpu: Vec<f64> = gpu.into_iter().map(f64::from).collect();
     Ok(compare("logits", &tract, &gpu, 1e-3)?)
 }

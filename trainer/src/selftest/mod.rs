@@ -1,12 +1,12 @@
-//! Checks of this machine: what the GPU computes against the f64 references, and
-//! what a deployed file gives against the GPU. `dfrt selftest` and the tests run them.
+//! Checks of this machine: they compare the GPU with the f64 references, and an exported file with the
+//! GPU. `dfrt selftest` and the tests run them.
 
 mod attacks;
 mod check;
 mod deployment;
+mod fixture;
 mod network;
 mod regularization;
-mod scene;
 mod weights;
 
 pub use check::{Check, Fault, Finding};

@@ -1,7 +1,7 @@
-//! Whole networks on the GPU against the f64 walk: logits, losses, every gradient
-//! and the running statistics.
+//! Compares networks on the GPU with the f64 reference: logits, losses, every gradient and the running
+//! statistics.
 
-use super::scene::{Found, Scene, compare, compare_gradients, require};
+use super::fixture::{Buffers, Fixture, compare, compare_gradients, require};
 use super::{Check, Fault, Finding};
 use crate::arms::{Method, step};
 use crate::attack::gpu_oracle::GpuOracle;
@@ -43,24 +43,24 @@ pub fn checks() -> Vec<Check> {
     }
     for arch in ["efficientnet-tiny", "efficientnet-lite0", "efficientnet-b0"] {
         let name = format!("network/{arch}, activations made again are the same to the bit");
-        checks.push(Check::new(name, move |engine| made_again(engine, arch)));
+        checks.push(Check::new(name, move |engine| recomputed(engine, arch)));
     }
     checks
 }
 
-/// Kept or recomputed, activations lead to the same gradients and statistics.
-fn made_again(engine: &Arc<Engine>, arch: &str) -> Finding {
-    let scene = Scene::new(engine, arch, 32, 3)?;
+/// Kept and recomputed activations must give the same gradients and statistics.
+fn recomputed(engine: &Arc<Engine>, arch: &str) -> Finding {
+    let fixture = Fixture::new(engine, arch, 32, 3)?;
     for method in [Method::Baseline, Method::named("gr").map_err(|error| Fault(error.to_string()))?] {
         let found = |activations| {
             let settings = Settings { method: method.clone(), ..Settings::default() };
             let settings = step::Settings { activations, ..settings.step() };
-            scene.gradients_of(&settings, 0.1)
+            fixture.gradients_of(&settings, 0.1)
         };
         let (kept, again) = (found(Activations::Kept)?, found(Activations::Recomputed)?);
         for name in [names::GRADIENTS, names::RUNNING, names::LOGITS] {
             let bits =
-                |found: &Found| -> Vec<u32> { found[name].iter().map(|value| value.to_bits()).collect() };
+                |found: &Buffers| -> Vec<u32> { found[name].iter().map(|value| value.to_bits()).collect() };
             require(bits(&kept) == bits(&again), &format!("{} of {}", name, method.name()))?;
         }
     }
@@ -68,20 +68,20 @@ fn made_again(engine: &Arc<Engine>, arch: &str) -> Finding {
 }
 
 fn evaluation(engine: &Arc<Engine>, arch: &str, res: usize, n: usize) -> Finding {
-    let scene = Scene::new(engine, arch, res, n)?;
-    let state = scene.state();
-    let network = Network { graph: scene.graph(), state: &state, mode: Mode::Eval, perturbation: None };
-    let trace = network.forward(&scene.pixels());
-    let expected = trace.logits(scene.graph());
-    // A batch of another size: the fill changes nothing.
-    let evaluator = Evaluator::new(&scene.network, n + 1)?;
-    let logits = evaluator.logits(&scene.pictures)?;
+    let fixture = Fixture::new(engine, arch, res, n)?;
+    let state = fixture.state();
+    let network = Network { graph: fixture.graph(), state: &state, mode: Mode::Eval, perturbation: None };
+    let trace = network.forward(&fixture.pixels());
+    let expected = trace.logits(fixture.graph());
+    // A batch of another size: filling it up must not change logits.
+    let evaluator = Evaluator::new(&fixture.network, n + 1)?;
+    let logits = evaluator.logits(&fixture.pictures)?;
     let mut worst = compare("logits", &logits, expected, 1e-3)?;
-    let alone = evaluator.logits(&scene.pictures[n - 1..])?;
+    let alone = evaluator.logits(&fixture.pictures[n - 1..])?;
     require(alone[0].to_bits() == logits[n - 1].to_bits(), "a logit depends on its batch")?;
 
-    let oracle = GpuOracle::new(&scene.network, n)?;
-    let batch = Batch::of(res, &scene.pictures);
+    let oracle = GpuOracle::new(&fixture.network, n)?;
+    let batch = Batch::of(res, &fixture.pictures);
     compare("oracle's logits", &oracle.logits(&batch)?, expected, 1e-3)?;
     let labels: Vec<Label> =
         (0..n).map(|index| if index % 2 == 1 { Label::Fake } else { Label::Real }).collect();
@@ -91,7 +91,7 @@ fn evaluation(engine: &Arc<Engine>, arch: &str, res: usize, n: usize) -> Finding
     compare("margins", &losses, &margins, 1e-3)?;
     let dlogits: Vec<f64> = signs.iter().map(|sign| -sign).collect();
     let reference = network.backward(&trace, &dlogits);
-    let expected = planes(&reference.values[scene.graph().input.0], res);
+    let expected = planes(&reference.values[fixture.graph().input.0], res);
     worst = worst.max(compare("input gradient", &gradient.values, &expected, 0.0)?);
     Ok(worst)
 }
@@ -105,27 +105,27 @@ fn planes(values: &[f64], res: usize) -> Vec<f64> {
 }
 
 fn plain_step(engine: &Arc<Engine>, arch: &str, res: usize, n: usize, masks: bool) -> Finding {
-    let scene = Scene::new(engine, arch, res, n)?;
-    let state = scene.state();
-    let mode = Mode::Train { masks: masks.then_some(&scene.keys[..]) };
-    let network = Network { graph: scene.graph(), state: &state, mode, perturbation: None };
-    let trace = network.forward(&scene.pixels());
-    let logits = trace.logits(scene.graph());
-    let expected = network.backward(&trace, &scene.labels().loss_gradient(logits));
-    let found = scene.gradients(Method::Baseline, masks, 0.0)?;
+    let fixture = Fixture::new(engine, arch, res, n)?;
+    let state = fixture.state();
+    let mode = Mode::Train { masks: masks.then_some(&fixture.keys[..]) };
+    let network = Network { graph: fixture.graph(), state: &state, mode, perturbation: None };
+    let trace = network.forward(&fixture.pixels());
+    let logits = trace.logits(fixture.graph());
+    let expected = network.backward(&trace, &fixture.labels().loss_gradient(logits));
+    let found = fixture.gradients(Method::Baseline, masks, 0.0)?;
     compare("logits", &found[names::LOGITS], logits, 1e-3)?;
-    compare("loss", &found[step::HISTORY][..1], &[scene.labels().loss(logits)], 1e-3)?;
-    let worst = compare_gradients(&scene, &found[names::GRADIENTS], &expected.params)?;
-    running(&scene, &found, &network.updated_running(&trace))?;
+    compare("loss", &found[step::HISTORY][..1], &[fixture.labels().loss(logits)], 1e-3)?;
+    let worst = compare_gradients(&fixture, &found[names::GRADIENTS], &expected.params)?;
+    running(&fixture, &found, &network.updated_running(&trace))?;
     Ok(worst)
 }
 
 /// The running statistics after a step.
-pub(super) fn running(scene: &Scene, found: &Found, expected: &[Moments]) -> Result<(), Fault> {
+pub(super) fn running(fixture: &Fixture, found: &Buffers, expected: &[Moments]) -> Result<(), Fault> {
     let (params, flat) = (&found[names::PARAMS], &found[names::RUNNING]);
-    let weights = scene.network.layout.unpack(scene.graph(), params, flat, 0);
+    let weights = fixture.network.layout.unpack(fixture.graph(), params, flat, 0);
     for ((statistics, running), expected) in
-        scene.graph().statistics.iter().zip(&weights.running).zip(expected)
+        fixture.graph().statistics.iter().zip(&weights.running).zip(expected)
     {
         compare(&format!("{}.running_mean", statistics.name), &running.mean, &expected.mean, 1e-3)?;
         compare(&format!("{}.running_var", statistics.name), &running.var, &expected.var, 1e-3)?;

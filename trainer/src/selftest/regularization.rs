@@ -1,8 +1,8 @@
-//! Gradient regularization on the GPU against its f64 version, and that two ways to
-//! the same figure give the same bits.
+//! Compares gradient regularization on the GPU with its f64 version, and checks that equal
+//! computations give the same bits.
 
+use super::fixture::{Buffers, Fixture, compare, compare_gradients, require};
 use super::network::running;
-use super::scene::{Found, Scene, compare, compare_gradients, require};
 use super::{Check, Finding};
 use crate::arms::gradient_regularization::GradientRegularization;
 use crate::arms::{Method, step};
@@ -51,8 +51,8 @@ fn regularised_step(
     res: usize,
     settings: &GradientRegularization,
 ) -> Finding {
-    let scene = Scene::new(engine, arch, res, 4)?;
-    let state = scene.state();
+    let fixture = Fixture::new(engine, arch, res, 4)?;
+    let state = fixture.state();
     let options = Options {
         taps: settings.taps.clone(),
         r: settings.radius.into(),
@@ -61,28 +61,29 @@ fn regularised_step(
         sharing: if settings.per_image { Sharing::Image } else { Sharing::Batch },
         norm: if settings.per_tap { Norm::PerTap } else { Norm::Joint },
     };
-    let mode = Mode::Train { masks: Some(&scene.keys) };
-    let expected = reference::step(scene.graph(), &state, mode, &scene.pixels(), &scene.labels(), &options);
-    let found = scene.gradients(Method::Gr(settings.clone()), true, settings.radius)?;
+    let mode = Mode::Train { masks: Some(&fixture.keys) };
+    let expected =
+        reference::step(fixture.graph(), &state, mode, &fixture.pixels(), &fixture.labels(), &options);
+    let found = fixture.gradients(Method::Gr(settings.clone()), true, settings.radius)?;
     compare("loss of pass 1", &found[step::HISTORY][..1], &expected.losses[..1], 1e-3)?;
     compare("loss of pass 2", &found[step::PERTURBED_HISTORY][..1], &expected.losses[1..], 1e-3)?;
     require(expected.losses[1] > expected.losses[0], "the perturbation does not raise the loss")?;
-    let worst = compare_gradients(&scene, &found[names::GRADIENTS], &expected.gradient)?;
-    running(&scene, &found, &expected.running)?;
+    let worst = compare_gradients(&fixture, &found[names::GRADIENTS], &expected.gradient)?;
+    running(&fixture, &found, &expected.running)?;
     Ok(worst)
 }
 
 /// With r = 0 the second pass repeats the first, so the gradients are the plain
 /// step's to the bit.
 fn no_radius_is_the_plain_step(engine: &Arc<Engine>) -> Finding {
-    let scene = Scene::new(engine, "efficientnet-tiny", 64, 5)?;
-    let plain = scene.gradients(Method::Baseline, true, 0.0)?;
+    let fixture = Fixture::new(engine, "efficientnet-tiny", 64, 5)?;
+    let plain = fixture.gradients(Method::Baseline, true, 0.0)?;
     let mut largest: f32 = 0.0;
     for alpha in [1.0, 0.25] {
         let settings = GradientRegularization { radius: 0.0, alpha, ..Default::default() };
-        let regularised = scene.gradients(Method::Gr(settings), true, 0.0)?;
-        let unpack = |found: &Found| {
-            scene.network.layout.unpack_params(scene.graph(), &found[names::GRADIENTS]).concat()
+        let regularised = fixture.gradients(Method::Gr(settings), true, 0.0)?;
+        let unpack = |found: &Buffers| {
+            fixture.network.layout.unpack_params(fixture.graph(), &found[names::GRADIENTS]).concat()
         };
         let (a, b) = (unpack(&plain), unpack(&regularised));
         let norm = a.iter().map(|value| value * value).sum::<f32>().sqrt();
@@ -99,10 +100,11 @@ fn no_radius_is_the_plain_step(engine: &Arc<Engine>) -> Finding {
 
 /// Two runs give the same bits.
 fn repeats_to_the_bit(engine: &Arc<Engine>) -> Finding {
-    let scene = Scene::new(engine, "efficientnet-tiny", 64, 5)?;
-    let run = || scene.gradients(Method::Gr(GradientRegularization::default()), true, 0.1);
-    let bits =
-        |found: Found| -> Vec<u32> { found[names::GRADIENTS].iter().map(|value| value.to_bits()).collect() };
+    let fixture = Fixture::new(engine, "efficientnet-tiny", 64, 5)?;
+    let run = || fixture.gradients(Method::Gr(GradientRegularization::default()), true, 0.1);
+    let bits = |found: Buffers| -> Vec<u32> {
+        found[names::GRADIENTS].iter().map(|value| value.to_bits()).collect()
+    };
     require(bits(run()?) == bits(run()?), "two runs of one step differ")?;
     Ok(0.0)
 }

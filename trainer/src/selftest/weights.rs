@@ -1,7 +1,6 @@
-//! Whole training steps: the weights after some updates against the f64 optimisers
-//! fed with the f64 gradients.
+//! Compares the weights after some training steps with the f64 optimisers on the f64 gradients.
 
-use super::scene::{Scene, compare, require};
+use super::fixture::{Fixture, compare, require};
 use super::{Check, Fault, Finding};
 use crate::arms::Method;
 use crate::gpu::engine::Engine;
@@ -37,30 +36,30 @@ pub fn checks() -> Vec<Check> {
     checks
 }
 
-/// A batch that is the same pictures twice: in two parts or whole, batch-norm sees the
-/// same statistics, and the weights move to the same place.
+/// A batch of the same pictures twice, in two parts or at once: batch-norm has the same statistics, so
+/// the weights must be the same.
 fn parts(engine: &Arc<Engine>, method: &str) -> Finding {
-    let scene = Scene::new(engine, "efficientnet-tiny", 32, 3)?;
+    let fixture = Fixture::new(engine, "efficientnet-tiny", 32, 3)?;
     let method = Method::named(method).map_err(|error| Fault(error.to_string()))?;
-    // SGD: AdamW would turn the rounding of gradients that vanish into whole steps.
+    // SGD, because AdamW would turn the rounding of zero gradients into full steps.
     let optimizer = Optimizer::Sgd { momentum: 0.9, nesterov: false };
     let settings = Settings { method, optimizer, lr: 0.1, masks: false, ..Settings::default() };
     let label = |index: usize| if index % 2 == 1 { Label::Fake } else { Label::Real };
     let batch = FedBatch {
-        bytes: pack_bytes(&scene.pictures).repeat(2),
+        bytes: pack_bytes(&fixture.pictures).repeat(2),
         labels: (0..3).map(label).collect::<Vec<_>>().repeat(2),
         keys: vec![0; 12],
         places: (0..6).collect(),
     };
     let moved = |part: usize, parts: usize| -> Result<(Vec<f32>, f32), Fault> {
-        scene.network.load(&scene.weights);
-        let stepper = Stepper::plan(&settings, &scene.network, part, parts)?;
+        fixture.network.load(&fixture.weights);
+        let stepper = Stepper::plan(&settings, &fixture.network, part, parts)?;
         for step in 0..2 {
             let scalars = Schedule::new(&settings, 8).step(step, step);
             stepper.run(&batch, &LossWeights::of_classes(1.0, 0.5), scalars)?;
         }
-        let weights = scene.network.weights(0)?.params.concat();
-        let moved = weights.iter().zip(scene.weights.params.iter().flatten()).map(|(a, b)| a - b).collect();
+        let weights = fixture.network.weights(0)?.params.concat();
+        let moved = weights.iter().zip(fixture.weights.params.iter().flatten()).map(|(a, b)| a - b).collect();
         Ok((moved, stepper.losses(2)?.plain[1]))
     };
     let ((whole, whole_loss), (halves, halves_loss)) = (moved(6, 1)?, moved(3, 2)?);
@@ -76,8 +75,8 @@ const STEPS: i32 = 4;
 
 /// Some updates of the weights of a network, with gradients from a formula.
 fn updates(engine: &Arc<Engine>, optimizer: Optimizer) -> Finding {
-    let scene = Scene::new(engine, "efficientnet-tiny", 32, 1)?;
-    let start: Vec<f32> = scene.weights.params.concat();
+    let fixture = Fixture::new(engine, "efficientnet-tiny", 32, 1)?;
+    let start: Vec<f32> = fixture.weights.params.concat();
     let gradient = |step: i32| -> Vec<f32> {
         (0..start.len()).map(|at| (at as f32 * 0.11 + step as f32).sin() * 0.1).collect()
     };

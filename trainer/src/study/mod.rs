@@ -1,6 +1,5 @@
-//! A study: every arm trained with every seed, evaluated, attacked, compared.
-//! The folder it fills is what `dfrt report` renders again; its layout is described in
-//! [`dfrt_runtime::results::study`].
+//! A study: trains every arm with every seed, evaluates and attacks the models, and compares the
+//! arms. [`dfrt_runtime::results::study`] describes its folder, which `dfrt report` renders again.
 
 pub mod settings;
 
@@ -38,10 +37,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// What `--force` may replace besides the arms' folders.
+/// The files and folders that `--force` may replace, besides those of the arms.
 pub const OWN: [&str; 2] = [CONFIG, study::FILE];
 
-/// Why a study came to no end; what it has finished stays, and it can be resumed.
+/// Why a study failed. Finished parts stay, and it can be resumed.
 #[derive(Debug, thiserror::Error)]
 pub enum StudyError {
     /// Its settings.
@@ -60,31 +59,31 @@ pub enum StudyError {
         /// What failed.
         source: Box<TrainError>,
     },
-    /// A folder that another process writes.
+    /// A folder that another process has locked.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// A trained model that is not where it should be.
+    /// A trained model that does not exist.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// A trained model that cannot be run.
+    /// A trained model that cannot be loaded.
     #[error(transparent)]
     Session(#[from] SessionError),
     /// An evaluation.
     #[error(transparent)]
     Evaluate(#[from] EvaluateError),
-    /// A network that cannot be brought to the device.
+    /// A network that cannot be loaded onto the device.
     #[error(transparent)]
     Network(#[from] Box<NetworkError>),
     /// The device.
     #[error(transparent)]
     Gpu(#[from] GpuError),
-    /// An attack that cannot be made.
+    /// An attack that cannot be built.
     #[error(transparent)]
     Build(#[from] BuildError),
     /// An attack that failed.
     #[error(transparent)]
     Case(#[from] Box<CaseError>),
-    /// A result.
+    /// A file of results.
     #[error(transparent)]
     Result(#[from] ResultError),
     /// A file.
@@ -95,26 +94,26 @@ pub enum StudyError {
     Report(#[from] ReportError),
 }
 
-/// Hears how a study goes on.
+/// Receives the progress of a study.
 pub trait Observer {
-    /// The arm `name` with `seed` begins.
+    /// The arm `name` with `seed` starts.
     fn arm(&mut self, name: &str, seed: u64);
-    /// It is trained over `epochs` epochs.
+    /// Its training over `epochs` epochs starts; returns the observer of that.
     fn training(&mut self, epochs: usize) -> Box<dyn run::Observer + '_>;
-    /// It is trained; `skipped` are pictures that could not be read, as the run's `summary` has
-    /// them, too.
+    /// Its training is done. `skipped` are the pictures that could not be read, which the file `summary`
+    /// also lists.
     fn trained(&mut self, skipped: &[String], summary: &Path);
-    /// So many pictures are evaluated.
+    /// `done` of `total` pictures are evaluated.
     fn evaluated(&mut self, done: usize, total: usize);
-    /// Attacks of the arm are made in the folder `name`.
+    /// The attack of the arm in the folder `name` starts.
     fn attack(&mut self, name: &str);
-    /// The folder `out` was locked by `holder`, which had ended before its work was.
+    /// `holder` had locked the folder `out` and ended before its work was done; the lock is taken over.
     fn lock_taken_over(&mut self, out: &Path, holder: &str);
-    /// The attack `name` is so far.
+    /// The progress of the attack `name`.
     fn attacked(&self, name: &str, at: Progress);
 }
 
-/// A study under way.
+/// A study, ready to run.
 pub struct Study<'a> {
     settings: &'a StudySettings,
     out: &'a Path,
@@ -124,11 +123,11 @@ pub struct Study<'a> {
 }
 
 impl<'a> Study<'a> {
-    /// A study in the folder `out`, whose detectors are measured on the pictures `test`. Looks
-    /// at the training pictures before any work is done.
+    /// A study in the folder `out`, whose detectors are measured on the pictures `test`. Checks the
+    /// training pictures before any work.
     ///
     /// # Errors
-    /// Data that cannot be used.
+    /// A data set that cannot be used.
     pub fn open(
         settings: &'a StudySettings,
         out: &'a Path,
@@ -142,10 +141,10 @@ impl<'a> Study<'a> {
         Ok(Self { settings, out, engine, test, attacked })
     }
 
-    /// Runs what is not there yet and writes the report.
+    /// Runs the parts that are not finished yet and writes the report.
     ///
     /// # Errors
-    /// Whatever training, evaluation or an attack reports.
+    /// The error of a training, an evaluation, an attack or a file.
     pub fn run(&self, observer: &mut (dyn Observer + Sync)) -> Result<(Report, Written), StudyError> {
         let text = self.settings.to_toml();
         storage::write(&self.out.join(CONFIG), text.as_bytes())?;
@@ -181,14 +180,14 @@ impl<'a> Study<'a> {
         let oracle = TractOracle::new(model.load()?);
         let eval = self.evaluate(&model, &oracle, &at, observer)?;
         let network = deployed::resident(&model, Arc::clone(&self.engine)).map_err(Box::new)?;
-        // One device for all attacks.
+        // All attacks share the network on the device.
         let batch = catalog::BATCH.min(self.attacked.chosen.len()).max(1);
         let threshold = oracle.detector().threshold();
         let own = WhiteBox::new(GpuDevice::new(&network, batch)?, threshold, None);
         let networks = Networks { own: Some(own), surrogate: None };
         let mut attacks = Vec::new();
         let plans = self.settings.plans();
-        // Each made once for all radii.
+        // Each attack is built once for all radii.
         let made: Result<Vec<_>, _> = plans.iter().map(|plan| networks.attack(plan)).collect();
         let made = made?;
         for threat in self.settings.threats()? {
@@ -215,7 +214,7 @@ impl<'a> Study<'a> {
         observer: &mut (dyn Observer + Sync),
     ) -> Result<(), StudyError> {
         let summary = at.join(files::SUMMARY);
-        if found::<Outcome>(&summary).is_some() {
+        if earlier::<Outcome>(&summary).is_some() {
             return Ok(());
         }
         let settings = self.settings.training(name, seed)?;
@@ -237,7 +236,7 @@ impl<'a> Study<'a> {
     ) -> Result<Evaluation, StudyError> {
         let path = at.join(evaluation::FILE);
         let info = model.info(oracle.detector());
-        if let Some(evaluation) = found::<Evaluation>(&path)
+        if let Some(evaluation) = earlier::<Evaluation>(&path)
             && evaluation.model.sha256 == info.sha256
         {
             return Ok(evaluation);
@@ -291,7 +290,7 @@ impl<'a> Study<'a> {
         })
     }
 
-    /// The arm's model of the first seed under a short name, ready to be attacked.
+    /// Copies the arm's model of the first seed to NAME.onnx.
     fn publish(&self, name: &str) -> Result<(), StudyError> {
         let seed = self.settings.seeds[0];
         let bytes = storage::read(&self.out.join(folder(name, seed)).join(files::MODEL))?;
@@ -317,7 +316,7 @@ fn lock(out: &Path, observer: &mut (dyn Observer + Sync)) -> Result<Lock, LockEr
     Ok(lock)
 }
 
-/// What an earlier session has finished; a broken file is made again.
-fn found<T: DeserializeOwned>(path: &Path) -> Option<T> {
+/// Reads the result of an earlier session; none if it is missing or damaged.
+fn earlier<T: DeserializeOwned>(path: &Path) -> Option<T> {
     serde_json::from_slice(&std::fs::read(path).ok()?).ok()
 }

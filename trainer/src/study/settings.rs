@@ -1,4 +1,4 @@
-//! The settings of a study: what study.toml holds.
+//! The settings of a study: the content of study.toml.
 
 use crate::arms::Method;
 use crate::arms::gradient_regularization::GradientRegularization;
@@ -8,12 +8,12 @@ use dfrt_runtime::threat::{Norm, Threat};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// Settings that cannot be used; the text says which and what to do.
+/// Settings that cannot be used. The message says which, and what to do.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct BadStudy(String);
 
-/// Everything that decides what a study computes.
+/// Everything that determines what a study computes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct StudySettings {
@@ -23,8 +23,8 @@ pub struct StudySettings {
     pub seeds: Vec<u64>,
     /// The attacks.
     pub attacks: Vec<catalog::Method>,
-    /// Their radii: in 1/255 in Linf, lengths of pixels in [0, 1] in L2. None for the one
-    /// that is usual for norm and resolution.
+    /// Their radii: in 1/255 in Linf, lengths of pixels in [0, 1] in L2. Empty for the usual radius of
+    /// the norm and resolution.
     pub eps: Vec<f64>,
     /// Their norm.
     pub norm: Norm,
@@ -32,13 +32,13 @@ pub struct StudySettings {
     pub steps: usize,
     /// Starts of PGD.
     pub restarts: usize,
-    /// Queries a picture of square.
+    /// Queries of square per picture.
     pub queries: u64,
     /// Test pictures that are attacked, balanced over classes.
     pub attack_limit: usize,
     /// Settings of the arm `gr`.
     pub gr: GradientRegularization,
-    /// Settings of all training runs; method and seed come from above.
+    /// Settings of all training runs; method and seed are those of the arm.
     pub train: Settings,
 }
 
@@ -63,17 +63,17 @@ impl Default for StudySettings {
 }
 
 impl StudySettings {
-    /// Reads a study.toml; settings that it does not name keep their defaults.
+    /// Reads a study.toml; settings that it does not name have their defaults.
     ///
     /// # Errors
-    /// A file that cannot be read or understood.
+    /// A file that cannot be read or parsed.
     pub fn read(path: &Path) -> Result<Self, BadStudy> {
         let shown = path.display();
         let text = std::fs::read_to_string(path)
             .map_err(|error| BadStudy(format!("{shown}: cannot be read: {error}")))?;
         toml::from_str(&text).map_err(|error| {
             BadStudy(format!(
-                "{shown}: is no study's settings; compare with a finished study's study.toml: {error}"
+                "{shown}: is not a file of study settings; compare with the study.toml of a finished study: {error}"
             ))
         })
     }
@@ -83,10 +83,10 @@ impl StudySettings {
         toml::to_string(self).expect("settings are plain values")
     }
 
-    /// Whether they can be used.
+    /// Checks that the settings can be used.
     ///
     /// # Errors
-    /// A list that is empty or names something unknown or twice, a number out of range.
+    /// A list that is empty, or has an unknown or repeated name; a number out of range.
     pub fn check(&self) -> Result<(), BadStudy> {
         let unique = |name: &str, given: Vec<String>| {
             let mut sorted = given.clone();
@@ -127,7 +127,7 @@ impl StudySettings {
     /// The training settings of an arm.
     ///
     /// # Errors
-    /// An arm that is unknown.
+    /// An unknown arm.
     pub fn training(&self, name: &str, seed: u64) -> Result<Settings, BadStudy> {
         let method = match Method::named(name).map_err(bad)? {
             Method::Gr(_) => Method::Gr(self.gr.clone()),
@@ -136,8 +136,8 @@ impl StudySettings {
         Ok(Settings { method, seed, ..self.train.clone() })
     }
 
-    /// Puts the radius that is usual in the place of none.
-    pub fn settle_eps(&mut self) {
+    /// Sets the usual radius, if there is none.
+    pub fn set_default_eps(&mut self) {
         if self.eps.is_empty() {
             let usual = Threat::usual(self.norm, self.train.res);
             self.eps = match self.norm {
@@ -150,10 +150,10 @@ impl StudySettings {
     /// Every radius, in the norm of the study.
     ///
     /// # Errors
-    /// A radius that is none.
+    /// A radius that cannot be used.
     pub fn threats(&self) -> Result<Vec<Threat>, BadStudy> {
         let mut settled = self.clone();
-        settled.settle_eps();
+        settled.set_default_eps();
         let threat = |&eps: &f64| match self.norm {
             Norm::Linf => Threat::new(Norm::Linf, eps),
             Norm::L2 => Threat::l2(eps),
@@ -203,12 +203,12 @@ mod tests {
     }
 
     #[test]
-    fn a_radius_that_is_not_named_is_the_norms() {
+    fn the_default_radius_is_that_of_the_norm() {
         let settled = |norm, res| {
             let train = Settings { res, ..Settings::default() };
             let mut settings = StudySettings { norm, train, ..StudySettings::default() };
             let attacked = settings.threats().unwrap()[0];
-            settings.settle_eps();
+            settings.set_default_eps();
             assert_eq!(settings.threats().unwrap()[0], attacked);
             settings.eps
         };

@@ -1,4 +1,4 @@
-//! A RUN made of weights from elsewhere, without training.
+//! Makes a RUN from weights of another program, without training.
 
 use super::dataset::DatasetError;
 use super::outcome;
@@ -15,17 +15,17 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The note of metadata that holds the hash of the file that weights came from.
+/// The metadata key of the hash of the file that the weights came from.
 const SOURCE: &str = "dfrt.source_sha256";
 
-/// The object of summary.json.
+/// The content of summary.json.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Adoption {
     /// Architecture.
     pub arch: String,
     /// Side of the input in pixels.
     pub res: usize,
-    /// Learned values.
+    /// Number of learned values.
     pub parameters: usize,
     /// Logit above which a picture is called fake.
     pub threshold: f64,
@@ -33,34 +33,34 @@ pub struct Adoption {
     pub source: String,
     /// SHA-256 of its bytes.
     pub source_sha256: String,
-    /// Whose names it has.
+    /// The naming scheme of its tensors.
     pub names: String,
-    /// Entries of the network's state that it holds, counters among them.
+    /// Entries of the network's state that it holds, counters included.
     pub found: usize,
     /// Entries of the network's state.
     pub entries: usize,
-    /// What became of the file's last layer.
+    /// How the last layer was made from the file.
     pub head: Head,
-    /// Its name in the file; none where a fresh one was put there.
+    /// Its name in the file; none if a new one was made.
     #[serde(default)]
     pub head_name: Option<String>,
-    /// The key of the checkpoint under which the network lay, if it lay under one.
+    /// The key of the network in the checkpoint; none if the file is the state itself.
     #[serde(default)]
     pub key: Option<String>,
-    /// What stood before the network's names.
+    /// The prefix of the network's tensor names.
     #[serde(default)]
     pub prefix: String,
     /// The other networks in the file.
     #[serde(default)]
     pub others: Vec<String>,
-    /// Entries of the file that were left out.
+    /// Entries of the file that were ignored.
     pub left_out: Vec<String>,
     /// SHA-256 over the weights.
     pub weights_sha256: String,
 }
 
-/// Fills the folder `out` with the RUN of `imported`, whose settings are those of a
-/// training run that would begin with it. `threshold` takes the place of the file's own.
+/// Writes the RUN of `imported` to the folder `out`. `settings` are those of a training run that
+/// would start from it. `threshold` replaces that of the file.
 ///
 /// # Errors
 /// A data set or file that cannot be read, a folder that cannot be written.
@@ -101,7 +101,7 @@ pub fn adopt(
     Ok(adoption)
 }
 
-/// What model.onnx says: all that an ONNX file of ours said, or what is known.
+/// The metadata of model.onnx: those of an ONNX file that dfrt exported, or what is known.
 fn metadata(
     settings: &Settings,
     source: &Source,
@@ -109,8 +109,8 @@ fn metadata(
     threshold: Option<f64>,
     weights_sha256: String,
 ) -> Result<Metadata, TrainError> {
-    let whole = source.metadata.as_ref().filter(|_| imported.head == Head::Kept);
-    let mut metadata = whole.cloned().unwrap_or_else(|| {
+    let exported = source.metadata.as_ref().filter(|_| imported.head == Head::Kept);
+    let mut metadata = exported.cloned().unwrap_or_else(|| {
         let mut metadata = Metadata::new(&settings.arch, settings.res, source.threshold.unwrap_or(0.0));
         metadata.notes.insert(SOURCE.to_owned(), source.sha256.clone());
         metadata

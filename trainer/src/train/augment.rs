@@ -1,4 +1,4 @@
-//! What is done to training pictures, each draw keyed by (seed, epoch, sample):
+//! Augmentation of training pictures. Every draw depends on (seed, epoch, sample) only, so that
 //! baseline and regularised runs see the same pictures.
 
 use dfrt_runtime::data::picture;
@@ -13,13 +13,13 @@ use std::path::Path;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Augmentation {
-    /// Left and right swapped in half of the cases.
+    /// Flip horizontally with probability 1/2.
     pub flip: bool,
-    /// A random window out of a picture prepared 8/7 as large.
+    /// Crop a random window of a picture that is prepared 8/7 as large.
     pub crop: bool,
-    /// Brightness, contrast and saturation changed by up to this share; 0 for none.
+    /// Change brightness, contrast and saturation by up to this share; 0 for none.
     pub colour: f32,
-    /// JPEG-compressed with this probability, at a quality from 50 to 95; 0 for never.
+    /// Compress as JPEG with this probability, at a quality from 50 to 95; 0 for never.
     pub jpeg: f32,
 }
 
@@ -35,7 +35,7 @@ impl Augmentation {
         if self.crop { (res * 8).div_ceil(7) } else { res }
     }
 
-    /// A picture of the prepared side -> the picture of side `res` that is trained on.
+    /// Augments a picture of the prepared side to one of side `res`.
     pub fn apply<'a>(
         &self,
         prepared: &'a RgbImage,
@@ -48,8 +48,8 @@ impl Augmentation {
         let mut draws = random::stream(seed, &name);
         let mut augmented = Augmented::of(Cow::Borrowed(prepared));
         if self.crop {
-            let room = prepared.width() - res as u32;
-            let (x, y) = (draws.random_range(0..=room), draws.random_range(0..=room));
+            let margin = prepared.width() - res as u32;
+            let (x, y) = (draws.random_range(0..=margin), draws.random_range(0..=margin));
             augmented = augmented.window(x as usize, y as usize, res);
         }
         augmented.mirrored = self.flip && draws.random();
@@ -68,8 +68,8 @@ impl Augmentation {
     }
 }
 
-/// What is trained on: a window of a picture, mirrored or not. Neither costs a copy;
-/// pixels move when they are packed into the batch.
+/// An augmented picture: a window of a picture, flipped or not. Pixels are copied only when they
+/// are packed into the batch.
 #[derive(Clone, Debug)]
 pub struct Augmented<'a> {
     picture: Cow<'a, RgbImage>,
@@ -81,7 +81,7 @@ pub struct Augmented<'a> {
 }
 
 impl<'a> Augmented<'a> {
-    /// The whole picture as it is.
+    /// The complete picture, not flipped.
     pub fn of(picture: Cow<'a, RgbImage>) -> Self {
         let (width, height) = (picture.width() as usize, picture.height() as usize);
         Self { picture, left: 0, top: 0, width, height, mirrored: false }
@@ -91,18 +91,18 @@ impl<'a> Augmented<'a> {
         Self { left, top, width: side, height: side, ..self }
     }
 
-    /// The window's rows from the top, three bytes a pixel, not mirrored yet.
+    /// The rows of the window from the top, three bytes per pixel, before flipping.
     fn rows(&self) -> impl Iterator<Item = &[u8]> {
         let stride = 3 * self.picture.width() as usize;
         let rows = self.picture.as_raw().chunks_exact(stride).skip(self.top).take(self.height);
         rows.map(|row| &row[3 * self.left..][..3 * self.width])
     }
 
-    /// Writes the pixels as the upload kernel takes them, red in the lowest byte, to
-    /// `pixels` [H, W].
+    /// Writes the pixels in the form of the upload kernel, red in the lowest byte, to `pixels`
+    /// [H, W].
     ///
     /// # Panics
-    /// Where `pixels` has another length.
+    /// `pixels` has another length.
     pub fn pack_into(&self, pixels: &mut [u32]) {
         assert_eq!(pixels.len(), self.width * self.height, "a place for each pixel");
         for (row, packed) in self.rows().zip(pixels.chunks_exact_mut(self.width)) {
@@ -113,7 +113,7 @@ impl<'a> Augmented<'a> {
         }
     }
 
-    /// A picture of its own.
+    /// Copies the pixels to a picture.
     pub fn into_picture(self) -> RgbImage {
         let mut bytes = self.rows().collect::<Vec<_>>().concat();
         if self.mirrored {
@@ -124,7 +124,7 @@ impl<'a> Augmented<'a> {
     }
 }
 
-/// Three bytes a pixel -> one word a pixel, four pixels at a time.
+/// Packs three bytes per pixel into one word per pixel, four pixels at a time.
 fn pack(row: &[u8], packed: &mut [u32]) {
     let (fours, rest) = row.as_chunks::<12>();
     let (packed_fours, packed_rest) = packed.as_chunks_mut::<4>();
@@ -204,14 +204,14 @@ mod tests {
         assert!((160..240).contains(&mirrored), "{mirrored}");
     }
 
-    /// The same draws, every step a picture of its own.
+    /// The same augmentation, each step as a separate picture.
     fn slowly(augment: &Augmentation, prepared: &RgbImage, res: u32, sample: usize) -> RgbImage {
         let name = ["augment".into(), 5_u64.into(), (sample as u64).into()];
         let mut draws = random::stream(9, &name);
         let mut picture = prepared.clone();
         if augment.crop {
-            let room = prepared.width() - res;
-            let (x, y) = (draws.random_range(0..=room), draws.random_range(0..=room));
+            let margin = prepared.width() - res;
+            let (x, y) = (draws.random_range(0..=margin), draws.random_range(0..=margin));
             picture = imageops::crop_imm(prepared, x, y, res, res).to_image();
         }
         if augment.flip && draws.random() {

@@ -1,26 +1,26 @@
-//! Evening out unequal classes and subsets.
+//! Balancing of unequal classes and subsets.
 
 use dfrt_runtime::sample::{Label, Sample};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// How unequal classes and subsets (generators, sources) are evened out.
+/// How unequal classes and subsets (generators, sources) are balanced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Balance {
     /// Not at all.
     None,
-    /// Each class weighs the same in the loss: weight n / (2 n_class).
+    /// Each class has the same weight in the loss: n / (2 n_class) per picture.
     Loss,
-    /// Each class is drawn as often: the smaller one is repeated.
+    /// Each class is sampled equally often: the smaller one is repeated.
     Sampling,
-    /// Each class weighs the same in the loss, and of a class each subset.
+    /// Each class has the same weight in the loss, and so has each subset of a class.
     SubsetLoss,
-    /// Each class is drawn as often, and of a class each subset.
+    /// Each class is sampled equally often, and so is each subset of a class.
     SubsetSampling,
 }
 
-/// A balance's name is unknown.
+/// An unknown name of a balance.
 #[derive(Debug, thiserror::Error)]
 #[error("balance `{0}` is unknown; choose none, loss, sampling, subset-loss or subset-sampling")]
 pub struct UnknownBalance(String);
@@ -40,20 +40,20 @@ impl std::str::FromStr for Balance {
     }
 }
 
-/// What each picture weighs in the loss.
+/// The weight of each picture in the loss.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LossWeights {
-    /// Of each class.
+    /// Weight of each class.
     real: f32,
     fake: f32,
-    /// Of each sample within its class, 1 on average over the class; empty where all are 1.
+    /// Weight of each sample within its class, with mean 1 over the class; empty if all are 1.
     within: Vec<f32>,
 }
 
 impl LossWeights {
-    /// The weights of `samples` (of both classes). `balance` says whether classes and
-    /// subsets weigh the same; beyond it each subset weighs as often as `subsets` has it
-    /// (once where it is not named), the class as a whole as before.
+    /// The weights of `samples` (of both classes). `balance` determines whether classes and subsets
+    /// have equal weights; each subset's weight is then multiplied by that in `subsets` (1 if it is
+    /// absent), which does not change the weight of its class.
     pub fn of(samples: &[Sample], balance: Balance, subsets: &BTreeMap<String, f32>) -> Self {
         let of = |label: Label| samples.iter().filter(move |sample| sample.label == label);
         let class = |label: Label| match balance {
@@ -70,12 +70,12 @@ impl LossWeights {
         Self { real: class(Label::Real), fake: class(Label::Fake), within }
     }
 
-    /// The weights of a real and of a fake, whichever sample it is.
+    /// The same weight for all reals, and the same for all fakes.
     pub fn of_classes(real: f32, fake: f32) -> Self {
         Self { real, fake, within: Vec::new() }
     }
 
-    /// The weight of the sample at `place` where it is trained on as `label`.
+    /// The weight of the sample at index `place` with the label `label`.
     pub fn weight(&self, label: Label, place: usize) -> f32 {
         let class = match label {
             Label::Real => self.real,

@@ -1,5 +1,5 @@
-//! last.safetensors: everything that a run needs to go on as if it had never
-//! stopped. Weights under torchvision's names, the optimiser's state beside them.
+//! last.safetensors: everything that a run needs to continue as if it had not been interrupted:
+//! weights with torchvision's names, and the state of the optimiser.
 
 use super::settings::Settings;
 use crate::model::files::weights_file;
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 /// The best epoch so far.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Best {
-    /// Counted from 1.
+    /// The epoch, counted from 1.
     pub epoch: usize,
     /// Its validation AUC.
     pub auc: Option<f64>,
@@ -23,18 +23,18 @@ pub struct Best {
     pub threshold: f32,
 }
 
-/// How far a run is.
+/// The progress of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Progress {
-    /// The epoch under way, counted from 0.
+    /// The current epoch, counted from 0.
     pub epoch: usize,
-    /// Batches of it that are done.
+    /// Number of its batches that are done.
     pub batch: usize,
-    /// Steps done over the whole run.
+    /// Number of steps done in the run.
     pub step: usize,
     /// Sum of the losses of those batches.
     pub loss_sum: f64,
-    /// Mean loss of the last whole epoch.
+    /// Mean loss of the last complete epoch.
     pub train_loss: f64,
     /// The best epoch so far.
     pub best: Option<Best>,
@@ -43,24 +43,24 @@ pub struct Progress {
 /// A checkpoint.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {
-    /// How far the run is.
+    /// The progress of the run.
     pub progress: Progress,
     /// Its weights.
     pub weights: Weights,
     /// Velocity or first moment, flat in the device's layout.
     pub first: Vec<f32>,
-    /// Second moment, likewise.
+    /// Second moment, flat in the device's layout.
     pub second: Vec<f32>,
 }
 
-/// A checkpoint cannot be used.
+/// Why a checkpoint cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
     /// Its tensors.
     #[error(transparent)]
     Weights(#[from] WeightsError),
-    /// It lacks what a run needs to go on.
-    #[error("{}: {what}; it cannot be resumed: train anew with another --out, or with --force", path.display())]
+    /// The run cannot continue from it.
+    #[error("{}: {what}; it cannot be resumed: train again with another --out, or with --force", path.display())]
     Unusable {
         /// The file.
         path: PathBuf,
@@ -75,7 +75,7 @@ const PROGRESS: &str = "dfrt.progress";
 const SETTINGS: &str = "dfrt.settings_sha256";
 const DATA: &str = "dfrt.data_sha256";
 
-/// Progress as text: floats by their bits, which no parser rounds.
+/// Progress as text, with the bits of floats, so that nothing is rounded.
 #[derive(Serialize, Deserialize)]
 struct Record {
     epoch: usize,
@@ -133,13 +133,13 @@ impl From<Record> for Progress {
 }
 
 fn settings_hash(settings: &Settings) -> String {
-    // How much memory is used changes nothing that a run computes.
+    // Settings of memory do not change what a run computes.
     storage::sha256(Settings { memory_mb: None, ..settings.clone() }.to_toml().as_bytes())
 }
 
 impl Checkpoint {
-    /// Writes the checkpoint atomically; an earlier one survives a failure. `data_sha256` is
-    /// the manifest's hash.
+    /// Writes the checkpoint atomically; if that fails, an earlier one stays. `data_sha256` is the hash
+    /// of the manifest.
     pub fn save(
         &self,
         path: &Path,
@@ -160,8 +160,11 @@ impl Checkpoint {
         Ok(weights_file::save(path, graph, &self.weights, &extras, &metadata)?)
     }
 
-    /// Reads a checkpoint of a run with exactly these settings on exactly this manifest (of
-    /// which checkpoints of earlier versions say nothing).
+    /// Reads a checkpoint.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or a checkpoint of a run with other settings or another
+    /// manifest (checkpoints of earlier versions do not record the manifest).
     pub fn load(
         path: &Path,
         graph: &Graph,

@@ -1,5 +1,5 @@
-//! Which pictures a run trains and validates on: those of the data set, or its reals and
-//! self-blended images of them.
+//! The pictures that a run trains and validates on: those of the data set, or its reals and
+//! self-blended images made from them.
 
 use super::balance::LossWeights;
 use super::fakes::Fakes;
@@ -13,23 +13,23 @@ use dfrt_runtime::faces::landmarks::{LandmarkError, LandmarkFiles};
 use dfrt_runtime::sample::{Label, Sample, Split};
 use std::sync::Arc;
 
-/// Why a data set cannot be trained on; each text ends with what to do.
+/// Why a run cannot train on a data set. Every message ends with what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetError {
-    /// The pictures.
+    /// The manifest or its pictures.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
     /// A file of landmarks.
     #[error(transparent)]
     Landmarks(#[from] LandmarkError),
-    /// No face is known, of which self-blended images could be made.
+    /// No face is known, so that no self-blended image can be made.
     #[error(
         "{what}: of none of the {count} real pictures the face is known; put landmarks.json, .tem files or boxes.csv beside them, or train with --fakes files"
     )]
     NoFaces {
-        /// Which pictures.
+        /// The pictures, for the message.
         what: String,
-        /// How many.
+        /// Their number.
         count: usize,
     },
 }
@@ -37,10 +37,10 @@ pub enum DatasetError {
 /// The training pictures.
 #[derive(Debug)]
 pub struct TrainingPictures {
-    /// Those of the files: with self-blended images the reals alone.
+    /// The pictures of the files; with self-blended images only the reals.
     pub pool: Pool,
-    /// Labels by place. With self-blended images the reals come first, and behind them, in
-    /// the same order, the fakes made of them.
+    /// Labels by index. With self-blended images the reals come first, then, in the same order, the
+    /// fakes made from them.
     pub labels: Vec<Label>,
     /// Where the fakes come from.
     pub fakes: Fakes,
@@ -49,11 +49,11 @@ pub struct TrainingPictures {
 }
 
 impl TrainingPictures {
-    /// The training pictures of `manifest`; what is kept decoded stays within `allowance`.
+    /// The training pictures of `manifest`. `allowance` limits the decoded pictures in memory.
     ///
     /// # Errors
-    /// No picture of a class that is needed; with self-blended images no known face, or a
-    /// file of landmarks that cannot be used.
+    /// No picture of a class that is needed; with self-blended images no known face, or a file of
+    /// landmarks that cannot be used.
     pub fn of(
         settings: &Settings,
         manifest: &Manifest,
@@ -64,7 +64,7 @@ impl TrainingPictures {
         if fakes == Fakes::Files {
             let samples = of_files(settings, manifest, Split::Train)?;
             let labels = samples.iter().map(|sample| sample.label).collect();
-            let pool = Pool::within(samples, side, allowance);
+            let pool = Pool::with_allowance(samples, side, allowance);
             return Ok(Self { pool, labels, fakes, left_out: Vec::new() });
         }
         let Faces { reals, landmarks, left_out } = Faces::of(settings, manifest, Split::Train)?;
@@ -73,7 +73,7 @@ impl TrainingPictures {
         Ok(Self { pool, labels, fakes, left_out })
     }
 
-    /// What each picture weighs; a fake for every real needs no evening out.
+    /// The weights of the pictures in the loss. With one fake for each real they are equal.
     pub fn weights(&self, settings: &Settings) -> LossWeights {
         match self.fakes {
             Fakes::Files => LossWeights::of(self.pool.samples(), settings.balance, &settings.subset_weights),
@@ -81,18 +81,18 @@ impl TrainingPictures {
         }
     }
 
-    /// The order in which they are trained on.
+    /// The order of training.
     pub fn order<'a>(&'a self, settings: &Settings) -> Order<'a> {
         Order::of(self.pool.samples(), settings)
     }
 }
 
-/// The validation pictures of `manifest`, and a line for each that was left out. With
-/// self-blended images these are the data set's own where there are fakes among them; else
-/// its reals and one self-blended image of each, the same in every epoch.
+/// The validation pictures of `manifest`, and a line for each picture that was left out. For a
+/// training on self-blended images they are those of the data set, if it has validation fakes;
+/// otherwise its reals and one self-blended image of each, the same in every epoch.
 ///
 /// # Errors
-/// As [`TrainingPictures::of`].
+/// See [`TrainingPictures::of`].
 pub fn validation(settings: &Settings, manifest: &Manifest) -> Result<(Pool, Vec<String>), DatasetError> {
     let here = |sample: &&Sample| sample.split == Split::Val;
     let own_fakes = manifest.samples.iter().filter(here).any(|sample| sample.label == Label::Fake);
@@ -105,11 +105,10 @@ pub fn validation(settings: &Settings, manifest: &Manifest) -> Result<(Pool, Vec
     Ok((Pool::self_blended(reals, landmarks, settings.res, allowance, settings.seed), left_out))
 }
 
-/// Whether a run with `settings` would find pictures to train and validate on. None is
-/// opened.
+/// Checks that a run with `settings` has pictures to train and validate on. No picture is opened.
 ///
 /// # Errors
-/// As a run would end with.
+/// The errors of such a run.
 pub fn check(settings: &Settings) -> Result<(), DatasetError> {
     let manifest = Manifest::of(&settings.data)?;
     let weighed: Vec<&String> = settings.subset_weights.keys().collect();
@@ -144,7 +143,7 @@ impl Faces {
         let mut samples = manifest.of_subsets(&settings.train_subsets)?.split(split);
         samples.retain(|sample| sample.label == Label::Real);
         if let Some(limit) = settings.limit {
-            // A limit counts the fakes, too.
+            // The limit includes the fakes.
             samples = manifest::limit(&samples, limit.div_ceil(2), 0);
         }
         let what = name_of(settings, split);
@@ -219,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn fakes_of_ones_own_are_validated_on() {
+    fn own_fakes_are_used_for_validation() {
         let folder = folder(true);
         let settings = settings(folder.path(), Fakes::Sbi);
         let manifest = Manifest::of(&settings.data).unwrap();
@@ -228,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_said() {
+    fn missing_pictures_and_faces_are_named() {
         let folder = folder(false);
         let says = |settings: &Settings| check(settings).unwrap_err().to_string();
         let files = settings(folder.path(), Fakes::Files);

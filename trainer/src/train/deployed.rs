@@ -1,4 +1,4 @@
-//! Bringing a trained network back to the device, as it is deployed.
+//! Loads a trained network onto the device, as it is deployed.
 
 use super::settings::{BadSettings, Settings};
 use crate::gpu::device::GpuError;
@@ -11,7 +11,7 @@ use dfrt_runtime::detector::model::Model;
 use dfrt_runtime::results::run::files;
 use std::sync::Arc;
 
-/// Why a model is no network on the device.
+/// Why a model cannot be loaded onto the device.
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {
     /// The settings of the RUN.
@@ -25,17 +25,17 @@ pub enum NetworkError {
         "gradients need a network of ours; use suite-black or one of its attacks on other models, a --surrogate, \
         or give the RUN: {0}"
     )]
-    Foreign(#[source] ImportError),
+    NotExported(#[source] ImportError),
     /// The device.
     #[error(transparent)]
     Gpu(#[from] GpuError),
 }
 
-/// The network of `model` on the device, as it is deployed: of a RUN its best.safetensors, of
-/// an ONNX file that dfrt exported the weights inside, batch-norms folded.
+/// Loads the network of `model` onto the device with its batch-norms folded: of a RUN the weights
+/// in best.safetensors, of an ONNX file that dfrt exported those inside.
 ///
 /// # Errors
-/// A foreign ONNX file, weights that do not fit, a device that fails.
+/// An ONNX file of another program, weights that do not fit, a device that fails.
 pub fn resident(model: &Model, engine: Arc<Engine>) -> Result<Resident, NetworkError> {
     let (graph, weights) = match &model.run {
         Some(run) => {
@@ -44,7 +44,7 @@ pub fn resident(model: &Model, engine: Arc<Engine>) -> Result<Resident, NetworkE
             (graph, weights)
         }
         None => {
-            let imported = onnx_import::load(&model.onnx).map_err(NetworkError::Foreign)?;
+            let imported = onnx_import::load(&model.onnx).map_err(NetworkError::NotExported)?;
             (imported.graph, imported.weights)
         }
     };

@@ -1,20 +1,20 @@
-//! Where the fakes come from that a run trains on.
+//! The source of the fakes that a run trains on.
 
 use serde::{Deserialize, Serialize};
 
-/// Where the fakes come from.
+/// The source of the fakes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fakes {
-    /// The data set's own.
+    /// The fakes of the data set.
     #[default]
     Files,
-    /// Self-blended images, made of every real anew in every epoch; the data set's own are
-    /// not trained on.
+    /// Self-blended images, made again from every real in every epoch; the fakes of the data set are
+    /// not used.
     Sbi,
 }
 
-/// A source of fakes is unknown.
+/// An unknown source of fakes.
 #[derive(Debug, thiserror::Error)]
 #[error("fakes `{0}` are unknown; choose files or sbi")]
 pub struct UnknownFakes(String);

@@ -1,4 +1,4 @@
-//! Batches made ahead by a pool of decoding threads, so that the GPU does not wait.
+//! Makes batches in advance on other threads, so that the GPU does not wait.
 
 use super::augment::Augmentation;
 use super::fakes::Fakes;
@@ -13,36 +13,36 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::Scope;
 
-/// Batches that are made and wait.
+/// Finished batches that may wait.
 const AHEAD: usize = 2;
-/// Batches that are being made: while the last pictures of one keep some of the pool's
-/// threads busy, the others begin with the next.
+/// Batches that are made at the same time, so that all threads stay busy when one batch is almost
+/// complete.
 const MAKERS: usize = 2;
 
-/// A batch as the training plan takes it.
+/// A batch in the form of the training plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FedBatch {
     /// Pixels [N, H, W], red in the lowest byte.
     pub bytes: Vec<u32>,
     /// Labels \[N\].
     pub labels: Vec<Label>,
-    /// The samples that the pictures are of, as places \[N\].
+    /// Indices of the samples that the pictures belong to \[N\].
     pub places: Vec<usize>,
     /// Keys of the masks [N, 2].
     pub keys: Vec<u32>,
 }
 
-/// What a batch is made from.
+/// How batches are made.
 #[derive(Clone, Copy, Debug)]
 pub struct Recipe<'a> {
     /// The pictures.
     pub pool: &'a Pool,
-    /// Labels that are trained on, by place.
+    /// Labels for training, by index.
     pub labels: &'a [Label],
-    /// Where the fakes come from; if not from files, the pool holds reals, and a place
-    /// behind them stands for the fake that is made of one.
+    /// The source of the fakes. With self-blended images the pool holds n reals, and index n + i is
+    /// the fake made from real i.
     pub fakes: Fakes,
-    /// What is done to them.
+    /// The augmentation.
     pub augment: Augmentation,
     /// Side of the network's input.
     pub res: usize,
@@ -59,8 +59,11 @@ pub struct NothingReadable {
 }
 
 impl Recipe<'_> {
-    /// The batch of those places. A picture that cannot be read is replaced by the
-    /// next one of its class, so that batches keep their size and balance.
+    /// Makes the batch with the indices `places`. A picture that cannot be read is replaced by the next
+    /// one of its class, so that batches keep their size and balance.
+    ///
+    /// # Errors
+    /// No picture of a class can be read.
     pub fn make(&self, epoch: usize, places: &[usize]) -> Result<FedBatch, NothingReadable> {
         let area = self.res * self.res;
         let mut bytes = vec![0; area * places.len()];
@@ -69,8 +72,8 @@ impl Recipe<'_> {
             .map(|(pixels, &place)| {
                 let (place, prepared) = self.readable(place)?;
                 let sample = self.sample(place);
-                let shown = self.shown(epoch, place, &prepared);
-                self.augment.apply(&shown, self.res, self.seed, epoch, sample).pack_into(pixels);
+                let picture = self.picture_at(epoch, place, &prepared);
+                self.augment.apply(&picture, self.res, self.seed, epoch, sample).pack_into(pixels);
                 Ok(place)
             })
             .collect();
@@ -88,15 +91,20 @@ impl Recipe<'_> {
         })
     }
 
-    /// Whose picture is seen at `place`.
+    /// The sample that the picture at index `place` is made from.
     fn sample(&self, place: usize) -> usize {
         place % self.pool.samples().len()
     }
 
-    /// What is seen at `place` of the `prepared` picture. A self-blended image and the real
-    /// that it is made of are drawn together, anew in every epoch, so that what surrounds
-    /// the face looks alike in both.
-    pub(crate) fn shown<'p>(&self, epoch: usize, place: usize, prepared: &'p RgbImage) -> Cow<'p, RgbImage> {
+    /// The picture at index `place`, given the `prepared` picture of its sample. A self-blended image
+    /// and its real get the same draws, new ones in every epoch, so that both look the same outside
+    /// the face.
+    pub(crate) fn picture_at<'p>(
+        &self,
+        epoch: usize,
+        place: usize,
+        prepared: &'p RgbImage,
+    ) -> Cow<'p, RgbImage> {
         if self.fakes == Fakes::Files {
             return Cow::Borrowed(prepared);
         }
@@ -111,8 +119,8 @@ impl Recipe<'_> {
         Cow::Owned(fake.expect("the face was checked when the picture was read"))
     }
 
-    /// The wanted place, or the next whose picture can be read: of the same label, or made
-    /// in the same way.
+    /// The index `wanted` and its picture; if it cannot be read, those of the next readable sample of
+    /// the same label.
     fn readable(&self, wanted: usize) -> Result<(usize, Cow<'_, RgbImage>), NothingReadable> {
         let label = self.labels[wanted];
         let (first, count) = (self.sample(wanted), self.pool.samples().len());
@@ -127,10 +135,10 @@ impl Recipe<'_> {
     }
 }
 
-/// What becomes of a batch.
+/// A batch, or why it could not be made.
 type Made = Result<FedBatch, NothingReadable>;
 
-/// Makes `batches` in order on other threads, a few ahead of the reader.
+/// Makes `batches` on other threads and sends them in order; a few are made in advance.
 pub fn start<'scope, 'env>(
     scope: &'scope Scope<'scope, 'env>,
     recipe: Recipe<'scope>,
@@ -144,7 +152,7 @@ pub fn start<'scope, 'env>(
         let batches = Arc::clone(&batches);
         scope.spawn(move || {
             for places in batches.iter().skip(first).step_by(MAKERS) {
-                // A reader that has gone wants no more.
+                // The receiver is gone.
                 if sender.send(recipe.make(epoch, places)).is_err() {
                     return;
                 }
@@ -174,7 +182,7 @@ mod tests {
 
     const RES: usize = 32;
 
-    /// Ten pictures, those of odd numbers fake; of these the last is no picture.
+    /// Ten pictures; those with odd numbers are fakes, and the last one is not a picture.
     fn samples(folder: &Path) -> Vec<Sample> {
         let sample = |index: u8| {
             let path = folder.join(format!("{index}.png"));
@@ -196,16 +204,16 @@ mod tests {
     }
 
     #[test]
-    fn batches_come_in_order_and_whatever_is_kept_they_are_the_same() {
+    fn batches_are_in_order_and_do_not_depend_on_what_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         let samples = samples(folder.path());
         let labels = labels(&samples);
         let batches: Vec<Vec<usize>> = (0..11).map(|batch| vec![batch % 10, (3 * batch) % 10, 4]).collect();
-        let fresh = Pool::within(samples.clone(), RES, Arc::new(Allowance::new(0)));
+        let fresh = Pool::with_allowance(samples.clone(), RES, Arc::new(Allowance::new(0)));
         let expected: Vec<FedBatch> =
             batches.iter().map(|places| recipe(&fresh, &labels).make(2, places).unwrap()).collect();
         for limit in [0, 5 * 3 * RES * RES, usize::MAX] {
-            let pool = Pool::within(samples.clone(), RES, Arc::new(Allowance::new(limit)));
+            let pool = Pool::with_allowance(samples.clone(), RES, Arc::new(Allowance::new(limit)));
             for round in 0..2 {
                 let fed: Vec<FedBatch> = std::thread::scope(|scope| {
                     let feed = start(scope, recipe(&pool, &labels), 2, batches.clone());
@@ -217,11 +225,11 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_replaced_by_the_next_of_its_class() {
+    fn an_unreadable_picture_is_replaced_by_the_next_of_its_class() {
         let folder = tempfile::tempdir().unwrap();
         let samples = samples(folder.path());
         let labels = labels(&samples);
-        let pool = Pool::within(samples, RES, Arc::new(Allowance::new(usize::MAX)));
+        let pool = Pool::with_allowance(samples, RES, Arc::new(Allowance::new(usize::MAX)));
         let recipe = recipe(&pool, &labels);
         let (replaced, first) = (recipe.make(0, &[9]).unwrap(), recipe.make(0, &[1]).unwrap());
         assert_eq!(replaced, first);
@@ -250,13 +258,13 @@ mod tests {
             let (real, fake) = batch.bytes.split_at(area);
             differing += usize::from(real != fake);
             for (index, (a, b)) in real.iter().zip(fake).enumerate() {
-                // Mirrored or not, a frame of five pixels has no face in it.
+                // The border of five pixels has no face, flipped or not.
                 let inside = |place: usize| (5..RES - 5).contains(&place);
                 assert!(a == b || inside(index % RES) && inside(index / RES), "{epoch}: {index}");
             }
             let plain = Recipe { fakes: Fakes::Files, ..recipe }.make(epoch, &[2]).unwrap();
             retouched += usize::from(plain.bytes != real);
-            // In a batch with others, and from another order, the same.
+            // The same in a larger batch in another order.
             let again = recipe.make(epoch, &[12, 0, 2]).unwrap();
             assert!(again.bytes[..area] == *fake && again.bytes[2 * area..] == *real);
         }
@@ -267,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fake_of_what_cannot_be_read_is_one_of_the_next() {
+    fn the_fake_of_an_unreadable_real_is_made_from_the_next() {
         let folder = tempfile::tempdir().unwrap();
         let pool = faces(folder.path());
         let labels = [[Label::Real; 10], [Label::Fake; 10]].concat();
@@ -276,12 +284,12 @@ mod tests {
     }
 
     #[test]
-    fn a_class_of_which_nothing_can_be_read_ends_the_feed() {
+    fn a_class_without_readable_pictures_ends_the_feed() {
         let folder = tempfile::tempdir().unwrap();
         let samples = samples(folder.path());
         (1..10).step_by(2).for_each(|index| std::fs::remove_file(&samples[index].path).unwrap());
         let labels = labels(&samples);
-        let pool = Pool::within(samples, RES, Arc::new(Allowance::new(usize::MAX)));
+        let pool = Pool::with_allowance(samples, RES, Arc::new(Allowance::new(usize::MAX)));
         let made: Vec<_> = std::thread::scope(|scope| {
             start(scope, recipe(&pool, &labels), 0, vec![vec![0, 2], vec![0, 1], vec![4]])
                 .into_iter()
@@ -297,7 +305,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let samples = samples(folder.path());
         let labels = labels(&samples);
-        let pool = Pool::within(samples, RES, Arc::new(Allowance::new(usize::MAX)));
+        let pool = Pool::with_allowance(samples, RES, Arc::new(Allowance::new(usize::MAX)));
         // The scope ends only when all its threads have.
         std::thread::scope(|scope| {
             let feed = start(scope, recipe(&pool, &labels), 0, vec![vec![0, 1, 2]; 100]);

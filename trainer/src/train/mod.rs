@@ -1,4 +1,4 @@
-//! Training: settings, the feed of batches, the schedule, checkpoints and the loop.
+//! Training: settings, the making of batches, the schedule, checkpoints and the loop.
 
 pub mod adoption;
 pub mod augment;

@@ -1,4 +1,4 @@
-//! Which pictures a step takes. Decided by (seed, epoch) alone.
+//! The order of the training pictures. It depends on (seed, epoch) only.
 
 use super::balance::Balance;
 use super::fakes::Fakes;
@@ -14,50 +14,50 @@ use std::collections::BTreeMap;
 pub struct Order<'a> {
     /// The samples.
     pub samples: &'a [Sample],
-    /// Pictures a step, as asked for.
+    /// Pictures per step, as in the settings.
     pub batch: usize,
-    /// How classes and subsets are evened out.
+    /// How classes and subsets are balanced.
     pub balance: Balance,
     /// Pictures of each video in an epoch at most; none for all.
     pub frames_per_video: Option<usize>,
-    /// Whether each sample stands for a pair: the real picture, and the fake that is made of
-    /// it, whose place is as much further on as there are samples.
+    /// Whether each sample is a pair: the real at index i, and the fake made from it at index n + i, n
+    /// being the number of samples.
     pub paired: bool,
     /// The run's seed.
     pub seed: u64,
 }
 
 impl<'a> Order<'a> {
-    /// The order that `settings` ask for.
+    /// The order of a run with `settings`.
     pub fn of(samples: &'a [Sample], settings: &Settings) -> Self {
         let Settings { batch, balance, frames_per_video, fakes, seed, .. } = *settings;
         Self { samples, batch, balance, frames_per_video, paired: fakes == Fakes::Sbi, seed }
     }
 
-    /// The samples of an epoch, as places, in batches; an incomplete last batch is left
-    /// out, and every epoch shuffles anew. Sets smaller than a batch give one batch of
-    /// their size. Pairs stay together; they need no evening out.
+    /// The indices of an epoch in batches. Every epoch is shuffled again; an incomplete last batch is
+    /// left out. Data sets smaller than a batch give one batch of their size. Pairs stay together and
+    /// are not balanced.
     pub fn batches(&self, epoch: usize) -> Vec<Vec<usize>> {
         let mut stream = random::stream(self.seed, &["order".into(), (epoch as u64).into()]);
-        let mut taken = self.taken(epoch);
+        let mut samples = self.epoch_samples(epoch);
         if self.paired {
-            taken.shuffle(&mut stream);
+            samples.shuffle(&mut stream);
             let pair = |&place: &usize| [place, self.samples.len() + place];
-            let reals = taken.chunks_exact((self.fitted(2 * taken.len()) / 2).max(1));
+            let reals = samples.chunks_exact((self.fitted(2 * samples.len()) / 2).max(1));
             return reals.map(|reals| reals.iter().flat_map(pair).collect()).collect();
         }
-        let count = taken.len();
+        let count = samples.len();
         let mut order = match self.balance {
-            Balance::None | Balance::Loss | Balance::SubsetLoss => taken,
-            Balance::Sampling => self.evened(&taken, false, &mut stream),
-            Balance::SubsetSampling => self.evened(&taken, true, &mut stream),
+            Balance::None | Balance::Loss | Balance::SubsetLoss => samples,
+            Balance::Sampling => self.balanced(&samples, false, &mut stream),
+            Balance::SubsetSampling => self.balanced(&samples, true, &mut stream),
         };
         order.shuffle(&mut stream);
         order.truncate(count);
         order.chunks_exact(self.fitted(count)).map(<[usize]>::to_vec).collect()
     }
 
-    /// The batch that is used: the one asked for, or the whole epoch where that is smaller.
+    /// The size of the batches: that of the settings, or of the epoch if that is smaller.
     pub fn batch_size(&self) -> usize {
         self.fitted(self.pictures())
     }
@@ -74,20 +74,20 @@ impl<'a> Order<'a> {
 
     /// Pictures of an epoch, before the last batch is left out.
     fn pictures(&self) -> usize {
-        self.taken(0).len() * if self.paired { 2 } else { 1 }
+        self.epoch_samples(0).len() * if self.paired { 2 } else { 1 }
     }
 
-    /// The samples of an epoch; as many in each.
-    fn taken(&self, epoch: usize) -> Vec<usize> {
+    /// The samples of an epoch, before balancing; the number is the same in every epoch.
+    fn epoch_samples(&self, epoch: usize) -> Vec<usize> {
         match self.frames_per_video {
             Some(n) => selection::frames_of_each_video(self.samples, n, self.seed, epoch),
             None => (0..self.samples.len()).collect(),
         }
     }
 
-    /// As many of each class, and where `subsets` are evened as well as many of each subset
-    /// of a class: the smaller is repeated, whole rounds first.
-    fn evened(&self, taken: &[usize], subsets: bool, stream: &mut impl rand::Rng) -> Vec<usize> {
+    /// Equal numbers of each class, and with `subsets` of each subset of a class. Smaller ones are
+    /// repeated.
+    fn balanced(&self, taken: &[usize], subsets: bool, stream: &mut impl rand::Rng) -> Vec<usize> {
         let half = taken.len().div_ceil(2);
         let mut order = Vec::with_capacity(2 * half);
         for label in [Label::Real, Label::Fake] {
@@ -97,7 +97,7 @@ impl<'a> Order<'a> {
                 parts.entry(subset).or_default().push(place);
             }
             let mut parts: Vec<Vec<usize>> = parts.into_values().collect();
-            // What cannot be shared out evenly goes to other subsets each epoch.
+            // The remainder of the division goes to different subsets in each epoch.
             parts.shuffle(stream);
             let (count, mut left) = (parts.len(), half);
             for (index, places) in parts.iter_mut().enumerate() {
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn sampling_evens_the_classes_out() {
+    fn sampling_balances_the_classes() {
         let samples = samples(10, 30);
         let order = order(&samples, 4, Balance::Sampling).batches(0).concat();
         let reals = order.iter().filter(|&&place| place < 10).count();
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn sampling_evens_the_subsets_out() {
+    fn sampling_balances_the_subsets() {
         let mut samples = samples(10, 30);
         samples[10..13].iter_mut().for_each(|sample| sample.subset = "rare".to_owned());
         let order = order(&samples, 4, Balance::SubsetSampling);

@@ -1,4 +1,4 @@
-//! What a finished run leaves: summary.json and model.onnx.
+//! The results of a finished run: summary.json and model.onnx.
 
 use super::checkpoint::Best;
 use super::settings::Settings;
@@ -9,7 +9,7 @@ use dfrt_runtime::detector::metadata::Metadata;
 use dfrt_runtime::sample::Split;
 use dfrt_runtime::storage;
 
-/// What model.onnx says about itself.
+/// The metadata of model.onnx.
 pub fn metadata(
     settings: &Settings,
     graph: &Graph,
@@ -31,7 +31,7 @@ pub fn metadata(
     metadata
 }
 
-/// Writes an ONNX file of `weights`, for any batch where none is given.
+/// Writes an ONNX file of `weights` with a fixed batch, or for any batch if `batch` is none.
 pub fn export(
     path: &std::path::Path,
     graph: &Graph,

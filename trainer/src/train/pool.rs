@@ -1,4 +1,4 @@
-//! Decoded pictures of a split: prepared on first use, kept while they fit.
+//! Decoded pictures of a split: prepared on first use, and kept in memory if they fit.
 
 pub mod allowance;
 pub mod memory;
@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 
-/// The pictures of some samples, prepared at one side.
+/// The pictures of some samples, prepared at one side length.
 #[derive(Debug)]
 pub struct Pool {
     samples: Vec<Sample>,
@@ -25,28 +25,27 @@ pub struct Pool {
     packed: Option<Arc<Pack>>,
     unreadable: Mutex<Vec<(usize, String)>>,
     faces: Vec<Face>,
-    /// Self-blended images take the place of the pictures labelled fake, drawn from this
-    /// seed.
+    /// If set, self-blended images drawn from this seed replace the pictures labelled fake.
     blended: Option<u64>,
 }
 
 /// The face in a picture.
 #[derive(Debug)]
 struct Face {
-    /// In the file's pixels.
+    /// In pixels of the file.
     found: Landmarks,
-    /// In the prepared picture's; known once that has been read.
+    /// In pixels of the prepared picture; set when the picture has been read.
     prepared: OnceLock<Landmarks>,
 }
 
 impl Pool {
-    /// A pool over `samples` that shares this process's [`Allowance`]; nothing is read yet.
+    /// A pool of `samples` with the [`Allowance`] of this process. Nothing is read yet.
     pub fn new(samples: Vec<Sample>, side: usize) -> Self {
-        Self::within(samples, side, Allowance::of_this_process())
+        Self::with_allowance(samples, side, Allowance::of_this_process())
     }
 
-    /// The same with an allowance of the caller's.
-    pub fn within(samples: Vec<Sample>, side: usize, allowance: Arc<Allowance>) -> Self {
+    /// A pool of `samples` with the given allowance. Nothing is read yet.
+    pub fn with_allowance(samples: Vec<Sample>, side: usize, allowance: Arc<Allowance>) -> Self {
         let kept = samples.iter().map(|_| OnceLock::new()).collect();
         Self {
             samples,
@@ -60,20 +59,20 @@ impl Pool {
         }
     }
 
-    /// The same with pictures taken from `pack` where it has them. The system keeps of a
-    /// pack what fits into memory, so that nothing is kept twice.
-    pub fn over(mut self, pack: Option<Arc<Pack>>) -> Self {
+    /// Takes pictures from `pack`, if it has them. They are not kept in the pool, because the system
+    /// caches the file.
+    pub fn with_pack(mut self, pack: Option<Arc<Pack>>) -> Self {
         self.packed = pack;
         self
     }
 
-    /// What a pack must hold for this pool.
+    /// The pictures that a pack must hold for this pool.
     pub fn wanted(&self) -> Wanted<'_> {
         Wanted { samples: &self.samples, side: self.side }
     }
 
-    /// A pool over `samples` with the landmarks of each. A picture whose landmarks enclose
-    /// no face cannot be read.
+    /// A pool of `samples` with the landmarks of each. A picture whose landmarks enclose no face counts
+    /// as unreadable.
     pub fn of_faces(
         samples: Vec<Sample>,
         landmarks: Vec<Landmarks>,
@@ -81,13 +80,13 @@ impl Pool {
         allowance: Arc<Allowance>,
     ) -> Self {
         let face = |found| Face { found, prepared: OnceLock::new() };
-        let mut pool = Self::within(samples, side, allowance);
+        let mut pool = Self::with_allowance(samples, side, allowance);
         pool.faces = landmarks.into_iter().map(face).collect();
         pool
     }
 
-    /// A pool over `reals` and, behind them, a self-blended image of each, drawn once from
-    /// `seed`. The reals stay as they are.
+    /// A pool of `reals`, followed by a self-blended image of each, drawn once from `seed`. The reals
+    /// are not changed.
     pub fn self_blended(
         reals: Vec<Sample>,
         landmarks: Vec<Landmarks>,
@@ -108,13 +107,13 @@ impl Pool {
         &self.samples
     }
 
-    /// As [`Pool::prepared`], a copy of the caller's own.
+    /// A copy of the prepared picture at `place`; see [`Pool::prepared`].
     pub fn picture(&self, place: usize) -> Option<RgbImage> {
         self.prepared(place).map(Cow::into_owned)
     }
 
-    /// The prepared picture at `place`, lent where it is kept; none where it cannot be
-    /// read, which is noted once in [`Pool::unreadable`].
+    /// The prepared picture at index `place`, borrowed if it is kept; none if it cannot be read, which
+    /// is recorded once in [`Pool::unreadable`].
     pub fn prepared(&self, place: usize) -> Option<Cow<'_, RgbImage>> {
         if let Some(kept) = self.kept[place].get() {
             return kept.as_ref().map(Cow::Borrowed);
@@ -128,8 +127,8 @@ impl Pool {
         }
     }
 
-    /// The landmarks of the face in the prepared picture at `place`; none before that has
-    /// been read, or where no landmarks are known.
+    /// The landmarks of the face in the prepared picture at `place`; none before the picture has been
+    /// read, or if no landmarks are known.
     pub fn face(&self, place: usize) -> Option<&Landmarks> {
         self.faces.get(place)?.prepared.get()
     }
@@ -148,7 +147,7 @@ impl Pool {
             _ => face.check().map(|()| None),
         };
         let blended = checked.map_err(|error| format!("{}: {error}", sample.path.display()))?;
-        // Another thread may have been first with the same picture and the same points.
+        // Another thread may have read the same picture already, with the same points.
         let _ = prepared.set(landmarks);
         Ok(blended.unwrap_or(picture))
     }
@@ -160,9 +159,9 @@ impl Pool {
         }
     }
 
-    /// Keeps the picture if there is room for it.
+    /// Keeps the picture if the allowance permits it.
     fn keep(&self, place: usize, picture: RgbImage) -> Cow<'_, RgbImage> {
-        // Of what is packed the system keeps as much as fits; fakes are made, not packed.
+        // The system caches packed pictures; fakes are made, not packed.
         if self.packed.is_some() && self.blended.is_none() {
             return Cow::Owned(picture);
         }
@@ -171,7 +170,7 @@ impl Pool {
             return Cow::Owned(picture);
         }
         if let Err(second) = self.kept[place].set(Some(picture)) {
-            // Another thread was first with the same picture.
+            // Another thread has kept the same picture already.
             self.allowance.give_back(bytes);
             return Cow::Owned(second.expect("a picture was to be kept"));
         }
@@ -184,19 +183,19 @@ impl Pool {
 
     fn note(&self, place: usize, line: String) {
         let mut unreadable = self.unreadable.lock().expect("no holder panics");
-        // Another thread may have been first with the same picture.
+        // Another thread may have recorded the same picture already.
         if self.kept[place].set(None).is_ok() {
             unreadable.push((place, line));
         }
     }
 
-    /// Pictures that are kept, and their bytes.
-    pub fn holding(&self) -> (usize, usize) {
+    /// Number of the pictures that are kept, and their size in bytes.
+    pub fn kept_size(&self) -> (usize, usize) {
         let kept = (0..self.samples.len()).filter_map(|place| self.kept(place));
         kept.fold((0, 0), |(count, bytes), picture| (count + 1, bytes + picture.as_raw().len()))
     }
 
-    /// A line for each picture that could not be read, in the samples' order.
+    /// A line for each picture that could not be read, in the order of the samples.
     pub fn unreadable(&self) -> Vec<String> {
         let mut lines = self.unreadable.lock().expect("no holder panics").clone();
         lines.sort();
@@ -206,7 +205,7 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.allowance.give_back(self.holding().1);
+        self.allowance.give_back(self.kept_size().1);
     }
 }
 
@@ -236,10 +235,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_lent_and_what_has_no_room_is_read_again() {
+    fn kept_pictures_are_borrowed_and_others_are_read_again() {
         let folder = tempfile::tempdir().unwrap();
         let allowance = Arc::new(Allowance::new(3 * BYTES + BYTES / 2));
-        let pool = Pool::within(samples(folder.path(), 5), SIDE, Arc::clone(&allowance));
+        let pool = Pool::with_allowance(samples(folder.path(), 5), SIDE, Arc::clone(&allowance));
         for round in 0..2 {
             for place in 0..5 {
                 let picture = pool.prepared(place).unwrap();
@@ -248,7 +247,7 @@ mod tests {
                 assert_eq!(lent, place < 3, "{place} in round {round}");
             }
             assert!(pool.prepared(5).is_none());
-            assert_eq!(pool.holding(), (3, 3 * BYTES));
+            assert_eq!(pool.kept_size(), (3, 3 * BYTES));
             assert_eq!(allowance.taken(), 3 * BYTES, "what is not kept takes nothing");
         }
         assert_eq!(pool.unreadable().len(), 1);
@@ -257,19 +256,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_packed_is_not_read_again_nor_kept() {
+    fn packed_pictures_are_neither_read_again_nor_kept() {
         let folder = tempfile::tempdir().unwrap();
         let samples = samples(folder.path(), 3);
         let wanted = [Wanted { samples: &samples, side: SIDE }];
         let pack = Pack::of(&folder.path().join("faces.pack"), &wanted, &|_, _| ()).unwrap();
         samples[..3].iter().for_each(|sample| std::fs::remove_file(&sample.path).unwrap());
-        let pool =
-            Pool::within(samples, SIDE, Arc::new(Allowance::new(usize::MAX))).over(Some(Arc::new(pack)));
+        let pool = Pool::with_allowance(samples, SIDE, Arc::new(Allowance::new(usize::MAX)))
+            .with_pack(Some(Arc::new(pack)));
         for place in 0..3 {
             assert_eq!(pool.picture(place).unwrap(), RgbImage::from_pixel(8, 8, Rgb([place as u8; 3])));
         }
         assert!(pool.prepared(3).is_none() && pool.unreadable()[0].contains("3.png"));
-        assert_eq!(pool.holding(), (0, 0));
+        assert_eq!(pool.kept_size(), (0, 0));
     }
 
     #[test]
@@ -317,7 +316,7 @@ mod tests {
     fn threads_that_ask_for_one_picture_keep_it_once() {
         let folder = tempfile::tempdir().unwrap();
         let allowance = Arc::new(Allowance::new(usize::MAX));
-        let pool = Pool::within(samples(folder.path(), 2), SIDE, Arc::clone(&allowance));
+        let pool = Pool::with_allowance(samples(folder.path(), 2), SIDE, Arc::clone(&allowance));
         (0..96_usize).into_par_iter().for_each(|turn| {
             assert_eq!(pool.prepared(turn % 3).is_some(), turn % 3 < 2);
         });

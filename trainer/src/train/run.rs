@@ -1,10 +1,10 @@
-//! The training loop and the folder it fills, a RUN.
+//! The training loop, which writes a RUN.
 
 use super::balance::LossWeights;
 use super::checkpoint::{Best, Checkpoint, CheckpointError, Progress};
 use super::dataset::{self, DatasetError, TrainingPictures};
 use super::feed::{self, FedBatch, NothingReadable, Recipe};
-use super::fitting::{self, Room};
+use super::fitting::{self, Memory};
 use super::outcome;
 use super::pool::Pool;
 use super::pool::allowance::Allowance;
@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Training failed; each text ends with what to do.
+/// Why training failed. Every message ends with what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
     /// The settings.
@@ -49,13 +49,15 @@ pub enum TrainError {
     #[error(transparent)]
     Gpu(#[from] GpuError),
     /// The device is too small for the batch.
-    #[error("batch {asked} does not fit: {source}; --batch {batch} fits, and so does --micro-batch {batch}")]
+    #[error(
+        "batch {requested} does not fit: {source}; --batch {batch} fits, and so does --micro-batch {batch}"
+    )]
     DoesNotFit {
         /// What the device said.
         source: GpuError,
-        /// The batch that was asked for.
-        asked: usize,
-        /// One that would fit.
+        /// The batch of the settings.
+        requested: usize,
+        /// A batch that would fit.
         batch: usize,
     },
     /// The cache of decoded pictures.
@@ -64,7 +66,7 @@ pub enum TrainError {
     /// A checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// Weights to keep.
+    /// Weights that cannot be read or written.
     #[error(transparent)]
     Weights(#[from] WeightsError),
     /// A file of weights to start from.
@@ -73,16 +75,16 @@ pub enum TrainError {
     /// The log or another file of the RUN.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// Nothing to resume.
+    /// There is no checkpoint to resume.
     #[error("{}: no checkpoint to resume; start without --resume", path.display())]
     NothingToResume {
         /// The RUN.
         path: PathBuf,
     },
-    /// The loss is no number any more.
+    /// The loss is NaN or infinite.
     #[error("the loss is not a finite number at step {step}; lower --lr, or r with gradient regularization")]
     Diverged {
-        /// Counted from 1.
+        /// The step, counted from 1.
         step: usize,
     },
 }
@@ -93,26 +95,26 @@ impl From<ImportError> for TrainError {
     }
 }
 
-/// Hears how a run goes on.
+/// Receives the progress of a run.
 pub trait Observer {
     /// Pictures are decoded into the cache: `done` of `total`.
     fn packing(&mut self, _done: usize, _total: usize) {}
-    /// Once, before the first step.
+    /// The run starts; called once, before the first step.
     fn begin(&mut self, plan: &Overview);
-    /// Some steps are done.
+    /// `done` steps are done; the last loss and the rate.
     fn steps(&mut self, done: usize, loss: f32, images_per_second: f64);
     /// An epoch is done.
     fn epoch(&mut self, entry: &Entry);
 }
 
-/// What a run is about to do.
+/// The size of a run.
 #[derive(Clone, Debug)]
 pub struct Overview {
-    /// Steps of the whole run.
+    /// Steps of the complete run.
     pub total_steps: usize,
-    /// Of these done before (a resumed run).
+    /// Steps that are done already, in a resumed run.
     pub done_steps: usize,
-    /// Pictures a step.
+    /// Pictures per step.
     pub batch: usize,
     /// Training pictures.
     pub n_train: usize,
@@ -120,11 +122,11 @@ pub struct Overview {
     pub n_val: usize,
     /// Device memory of the plans in MB.
     pub gpu_mb: f64,
-    /// What of the data set was settled by a rule (groups, splits), a line each.
+    /// The rules that decided what the data set does not record (groups, splits), one line each.
     pub rules: Vec<String>,
 }
 
-/// The buffers that a step reads and writes beside the weights.
+/// What a run trains with, and where it writes.
 struct Run<'a> {
     settings: &'a Settings,
     out: &'a Path,
@@ -140,8 +142,11 @@ struct Run<'a> {
     manifest_rules: Vec<String>,
 }
 
-/// Trains as `settings` say and fills the folder `out`. With `resume`, goes on from
-/// its checkpoint, and ends with the same bits as a run that was never interrupted.
+/// Trains with `settings` and writes the RUN to the folder `out`. With `resume` it continues from the
+/// checkpoint there, and ends with the same bits as an uninterrupted run.
+///
+/// # Errors
+/// See [`TrainError`].
 pub fn train(
     settings: &Settings,
     out: &Path,
@@ -152,7 +157,7 @@ pub fn train(
     settings.check()?;
     let run = Run::open(settings, out, engine, observer)?;
     let network = Resident::new(Arc::clone(&run.engine), run.graph.clone(), &run.initial_weights()?)?;
-    let mut session = Session::plan(&run, &network).map_err(|error| run.with_a_batch_that_fits(error))?;
+    let mut session = Session::plan(&run, &network).map_err(|error| run.with_fitting_batch(error))?;
     if resume {
         session.restore()?;
     } else {
@@ -184,7 +189,7 @@ impl<'a> Run<'a> {
             }
             None => None,
         };
-        train.pool = train.pool.over(pack.clone());
+        train.pool = train.pool.with_pack(pack.clone());
         let order = train.order(settings);
         let (batch, steps_an_epoch) = (order.batch_size(), order.steps());
         let data_sha256 = manifest.sha256();
@@ -198,7 +203,7 @@ impl<'a> Run<'a> {
             manifest_rules: manifest.rules,
             manifest_skipped: [manifest.skipped, train.left_out.clone(), left_out].concat(),
             train,
-            val: val.over(pack),
+            val: val.with_pack(pack),
             graph,
             data_sha256,
         })
@@ -214,19 +219,19 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Where a plan does not fit the device, which batch would.
-    fn with_a_batch_that_fits(&self, error: TrainError) -> TrainError {
+    /// Adds a batch that would fit to an error about too little memory.
+    fn with_fitting_batch(&self, error: TrainError) -> TrainError {
         let tensor = self.engine.tensor_limit();
         let pool = match &error {
             TrainError::Gpu(GpuError::TensorTooLarge { .. }) => u64::MAX,
-            // What is free is not known; a third of what was refused may be.
+            // The free memory is unknown; a third of what was refused may be free.
             TrainError::Gpu(GpuError::OutOfMemory { needed_mb, .. }) => (needed_mb << 20) / 3,
             _ => return error,
         };
         let (part, micro) = (settings::part, self.settings.micro_batch);
-        match (error, fitting::largest_batch(self.settings, Room { pool, tensor })) {
+        match (error, fitting::largest_batch(self.settings, Memory { pool, tensor })) {
             (TrainError::Gpu(source), Ok(Some(batch))) if batch < part(self.batch, micro) => {
-                TrainError::DoesNotFit { source, asked: self.batch, batch }
+                TrainError::DoesNotFit { source, requested: self.batch, batch }
             }
             (error, _) => error,
         }
@@ -252,7 +257,7 @@ impl<'a> Session<'a> {
     fn plan(run: &'a Run<'a>, network: &'a Resident) -> Result<Self, TrainError> {
         let part = settings::part(run.batch, run.settings.micro_batch);
         let stepper = Stepper::plan(run.settings, network, part, run.batch / part)?;
-        let evaluator = Evaluator::beside(network, part, stepper.executable())?;
+        let evaluator = Evaluator::sharing_memory(network, part, stepper.executable())?;
         let gpu_mb = (stepper.bytes() + evaluator.own_bytes()) as f64 / f64::from(1 << 20);
         let progress = Progress::default();
         Ok(Self { run, network, stepper, evaluator, progress, seconds: 0.0, images: 0, gpu_mb })
@@ -303,7 +308,7 @@ impl<'a> Session<'a> {
         self.run.settings.patience.is_some_and(|patience| since > patience)
     }
 
-    /// One epoch from where the run is.
+    /// Trains to the end of the current epoch.
     fn epoch(&mut self, log: &mut TrainingLog, observer: &mut dyn Observer) -> Result<(), TrainError> {
         let run = self.run;
         let settings = run.settings;
@@ -403,7 +408,7 @@ impl<'a> Session<'a> {
         Ok(losses[losses.len() - 1])
     }
 
-    /// Keeps the weights where the epoch is the best so far: higher AUC, then lower loss.
+    /// Saves the weights if the epoch is the best so far: higher AUC, then lower loss.
     fn keep_if_best(&mut self, validation: &Validation) -> Result<bool, TrainError> {
         let score = |auc: Option<f64>, loss: f64| (auc.unwrap_or(0.0), -loss);
         let this = score(validation.auc, validation.loss);

@@ -1,4 +1,4 @@
-//! Learning rate and radius by step.
+//! Learning rate and perturbation radius by step.
 
 use super::settings::Settings;
 use crate::arms::Method;
@@ -14,7 +14,7 @@ pub struct Schedule<'a> {
 }
 
 impl<'a> Schedule<'a> {
-    /// The schedule of `settings` with that many steps an epoch.
+    /// The schedule of `settings` with `steps_an_epoch` steps per epoch.
     pub fn new(settings: &'a Settings, steps_an_epoch: usize) -> Self {
         Self { settings, steps_an_epoch }
     }
@@ -35,7 +35,7 @@ impl<'a> Schedule<'a> {
         settings.lr * share as f32
     }
 
-    /// The scalars of step `step`, whose loss goes to `slot`.
+    /// The scalars of step `step`, whose loss is written to `slot` of the history.
     pub fn step(&self, step: usize, slot: usize) -> Step {
         let (bias1, bias2) = match self.settings.optimizer {
             Optimizer::Sgd { .. } => (1.0, 1.0),

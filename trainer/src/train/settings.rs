@@ -1,5 +1,5 @@
-//! The settings of a training run: what config.toml holds, resolved, so that the
-//! run can be repeated from it.
+//! The settings of a training run: the content of config.toml, with all defaults resolved, so that
+//! the run can be repeated from it.
 
 use super::augment::Augmentation;
 use super::balance::Balance;
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Everything that decides what a run computes, and where its data are.
+/// Everything that determines what a run computes, and the paths of its data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Settings {
@@ -29,7 +29,7 @@ pub struct Settings {
     pub res: usize,
     /// Passes over the training pictures.
     pub epochs: usize,
-    /// Pictures a step.
+    /// Pictures per step.
     pub batch: usize,
     /// Peak learning rate.
     pub lr: f32,
@@ -37,53 +37,53 @@ pub struct Settings {
     pub warmup_epochs: f32,
     /// Learning rate at the end, as a share of the peak (cosine in between).
     pub final_lr: f32,
-    /// Shrinks the weights of convolutions and linear layers (not biases, not batch-norms).
+    /// Weight decay of convolutions and linear layers (not of biases and batch-norms).
     pub weight_decay: f32,
-    /// Of initial weights, order, augmentation and masks.
+    /// Seed of initial weights, order, augmentation and masks.
     pub seed: u64,
-    /// Subsets to train and validate on; none for all. A class of which none is named stays
-    /// whole.
+    /// Subsets to train and validate on; empty for all. If no subset of a class is named, all of the
+    /// class is used.
     pub train_subsets: Vec<String>,
-    /// Pictures of each video in an epoch at most, others in each; none for all.
+    /// Pictures of each video in an epoch at most, different ones in each; none for all.
     pub frames_per_video: Option<usize>,
-    /// A file that decoded pictures are packed into, for this and later runs; none to decode
-    /// them anew. Changes no result.
+    /// A file to store decoded pictures in, for this and later runs; none to decode them again. It does
+    /// not change results.
     pub cache: Option<PathBuf>,
-    /// Pictures a split, balanced over classes; none for all.
+    /// Pictures per split, balanced over classes; none for all.
     pub limit: Option<usize>,
     /// Stop after this many epochs without a better validation AUC; none for never.
     pub patience: Option<usize>,
-    /// Steps between checkpoints within an epoch; none for one an epoch.
+    /// Steps between checkpoints within an epoch; none for one checkpoint per epoch.
     pub checkpoint_steps: Option<usize>,
-    /// Pictures that the device takes at once, a divisor of the batch; none for all. The
-    /// parts' gradients are averaged; batch-norm sees a part at a time.
+    /// Pictures that the device computes at once, a divisor of the batch; none for all. The gradients
+    /// of the parts are averaged; batch-norm uses the statistics of each part.
     pub micro_batch: Option<usize>,
-    /// MB of intermediate results on the device up to which activations are kept for the
-    /// backward pass; beyond it they are made again, slower and with the same result.
+    /// MB of intermediate results on the device up to which activations are kept for the backward
+    /// pass; beyond it they are recomputed, slower and with the same result.
     pub memory_mb: Option<usize>,
     /// Whether dropout and drop-path are on.
     pub masks: bool,
     /// Whether training labels are shuffled: a check that nothing can be learned then.
     pub shuffle_labels: bool,
-    /// How unequal classes and subsets are evened out.
+    /// How unequal classes and subsets are balanced.
     pub balance: Balance,
-    /// Where the fakes come from.
+    /// The source of the fakes.
     pub fakes: Fakes,
     /// Weights to start from instead of random ones: safetensors, a PyTorch file, ONNX
     /// that dfrt exported, or a RUN.
     pub init: Option<PathBuf>,
-    /// How often as much a picture of that subset weighs in the loss as others of its class.
+    /// Weight in the loss of the pictures of a subset, relative to others of its class.
     pub subset_weights: BTreeMap<String, f32>,
-    /// What of a checkpoint to start from is taken, where it leaves that open.
+    /// What is used of a checkpoint to start from, if it leaves that open.
     #[serde(skip_serializing_if = "is_default")]
     pub checkpoint: Choices,
-    /// What takes the place of the architecture's own conventions.
+    /// Conventions that replace those of the architecture.
     pub conventions: Conventions,
-    /// How weights follow gradients.
+    /// The optimiser.
     pub optimizer: Optimizer,
-    /// What is done to training pictures.
+    /// Augmentation of the training pictures.
     pub augment: Augmentation,
-    /// How gradients are made.
+    /// The method (arm) that makes the gradients.
     pub method: Method,
 }
 
@@ -127,13 +127,13 @@ impl Default for Settings {
     }
 }
 
-/// Settings that cannot be used; each text says which and what is allowed.
+/// Settings that cannot be used. Every message says which, and what is allowed.
 #[derive(Debug, thiserror::Error)]
 pub enum BadSettings {
-    /// Unknown architecture.
+    /// An unknown architecture.
     #[error(transparent)]
     Arch(#[from] UnknownArchitecture),
-    /// Resolution that does not fit the strides.
+    /// A resolution that the architecture cannot have.
     #[error(transparent)]
     Resolution(#[from] BadResolution),
     /// Conventions.
@@ -143,16 +143,16 @@ pub enum BadSettings {
     #[error(transparent)]
     Regularization(#[from] BadRegularization),
     /// A number out of range.
-    #[error("{name} = {value} cannot be used; choose {wanted}")]
+    #[error("{name} = {value} cannot be used; choose {allowed}")]
     Number {
         /// The setting's name.
         name: &'static str,
         /// Its value.
         value: f64,
         /// What is allowed.
-        wanted: &'static str,
+        allowed: &'static str,
     },
-    /// config.toml cannot be understood.
+    /// config.toml cannot be read or parsed.
     #[error("{}: {reason}; compare with the config.toml of a finished run", path.display())]
     File {
         /// The file.
@@ -162,15 +162,18 @@ pub enum BadSettings {
     },
 }
 
-/// The pictures taken at once of a batch: the largest divisor of `batch` that is at most
-/// `micro_batch`, or all of it.
+/// The size of the parts of a batch: the largest divisor of `batch` that is at most `micro_batch`;
+/// without that `batch`.
 pub fn part(batch: usize, micro_batch: Option<usize>) -> usize {
     let at_most = micro_batch.unwrap_or(batch).clamp(1, batch);
     (1..=at_most).rev().find(|&part| batch.is_multiple_of(part)).expect("1 divides every batch")
 }
 
 impl Settings {
-    /// Reads a config.toml; settings that it does not name keep their defaults.
+    /// Reads a config.toml; settings that it does not name have their defaults.
+    ///
+    /// # Errors
+    /// A file that cannot be read or parsed.
     pub fn read(path: &std::path::Path) -> Result<Self, BadSettings> {
         let bad = |reason: String| BadSettings::File {
             path: path.to_owned(),
@@ -185,25 +188,31 @@ impl Settings {
         toml::to_string(self).expect("settings are plain values")
     }
 
-    /// The network they name.
+    /// The network of these settings.
+    ///
+    /// # Errors
+    /// An unknown architecture, or a resolution or convention that cannot be used.
     pub fn graph(&self) -> Result<Graph, BadSettings> {
         let architecture = self.conventions.applied(Architecture::named(&self.arch)?);
         Ok(Graph::new(&architecture, self.res)?)
     }
 
-    /// Whether every number is in range.
+    /// Checks that every setting can be used.
+    ///
+    /// # Errors
+    /// The first one that cannot.
     pub fn check(&self) -> Result<(), BadSettings> {
         let graph = self.graph()?;
         self.conventions.check()?;
-        let number = |name, value: f64, low: f64, high: f64, wanted| {
+        let number = |name, value: f64, low: f64, high: f64, allowed| {
             let fits = value.is_finite() && (low..=high).contains(&value);
-            if fits { Ok(()) } else { Err(BadSettings::Number { name, value, wanted }) }
+            if fits { Ok(()) } else { Err(BadSettings::Number { name, value, allowed }) }
         };
         number("epochs", self.epochs as f64, 1.0, 1e6, "1 or more")?;
         number("batch", self.batch as f64, 1.0, 4096.0, "1 to 4096")?;
         if self.fakes == Fakes::Sbi && !self.batch.is_multiple_of(2) {
-            let wanted = "an even number: with --fakes sbi a batch holds pairs of real and fake";
-            return Err(BadSettings::Number { name: "batch", value: self.batch as f64, wanted });
+            let allowed = "an even number: with --fakes sbi a batch holds pairs of real and fake";
+            return Err(BadSettings::Number { name: "batch", value: self.batch as f64, allowed });
         }
         if let Some(micro) = self.micro_batch {
             number("micro-batch", micro as f64, 1.0, 4096.0, "1 to 4096")?;
@@ -238,7 +247,7 @@ impl Settings {
         Ok(())
     }
 
-    /// What the training plan needs to know.
+    /// The settings of the training plan.
     pub fn step(&self) -> step::Settings {
         step::Settings {
             method: self.method.clone(),
@@ -258,7 +267,7 @@ mod tests {
     fn a_resolved_config_reads_back() {
         let mut settings = Settings { data: "faces".into(), limit: Some(64), ..Settings::default() };
         settings.method = Method::named("gr").unwrap();
-        assert!(!settings.to_toml().contains("checkpoint]"), "what nobody asked for is not written");
+        assert!(!settings.to_toml().contains("checkpoint]"), "defaults of `checkpoint` are not written");
         settings.checkpoint = Choices { head: Some("fc".to_owned()), new_head: true, ..Choices::default() };
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.toml");

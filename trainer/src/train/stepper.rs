@@ -1,6 +1,5 @@
-//! A training step on the device: its buffers and plans. A batch that does not fit at
-//! once is taken in parts of one size, whose gradients are averaged; batch-norm then
-//! sees a part at a time.
+//! A training step on the device: its buffers and plans. A batch that does not fit is split into
+//! equal parts, whose gradients are averaged; batch-norm then uses the statistics of each part.
 
 use super::balance::LossWeights;
 use super::feed::FedBatch;
@@ -17,7 +16,7 @@ use crate::plan::pass::Activations;
 use crate::plan::resident::Resident;
 use std::collections::HashMap;
 
-/// Steps of whole batches whose losses are read back together.
+/// Steps, of batches in one part, whose losses are read back together.
 const STEPS_A_READ: usize = SLOTS / 4;
 
 /// A step of a network, ready to run.
@@ -25,32 +24,35 @@ const STEPS_A_READ: usize = SLOTS / 4;
 pub struct Stepper<'a> {
     network: &'a Resident,
     buffers: HashMap<String, Buffer>,
-    /// The whole step, or the gradients of a part.
+    /// The complete step, or the gradients of a part.
     plan: Executable,
-    /// The weights' update, where a batch has parts.
+    /// The update of the weights, if a batch has several parts.
     update: Option<Executable>,
     parts: usize,
     perturbs: bool,
 }
 
-/// Mean losses of some steps.
+/// Mean losses of several steps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Losses {
-    /// At the weights themselves.
+    /// Losses of the unperturbed pass.
     pub plain: Vec<f32>,
-    /// With the statistics perturbed, for arms that do so.
+    /// Losses of the pass with perturbed statistics, for arms that have one.
     pub perturbed: Option<Vec<f32>>,
 }
 
 impl<'a> Stepper<'a> {
     /// Plans steps of `parts` times `part` pictures.
+    ///
+    /// # Errors
+    /// A device that fails or has too little memory.
     pub fn plan(
         settings: &Settings,
         network: &'a Resident,
         part: usize,
         parts: usize,
     ) -> Result<Self, GpuError> {
-        assert!((1..=SLOTS).contains(&parts), "a loss of every part has its slot");
+        assert!((1..=SLOTS).contains(&parts), "there is a slot for the loss of every part");
         let recording = recording(settings, network, part, parts);
         let update = (parts > 1).then(|| step::update(&network.layout, &settings.step()));
         let mut buffers = network.buffers();
@@ -66,12 +68,12 @@ impl<'a> Stepper<'a> {
         Ok(Self { network, buffers, plan, update, parts, perturbs })
     }
 
-    /// The plan, whose memory others may use between steps.
+    /// The plan, whose memory other plans may use between steps.
     pub fn executable(&self) -> &Executable {
         &self.plan
     }
 
-    /// Bytes on the device, the network's among them.
+    /// Bytes on the device, including the network.
     pub fn bytes(&self) -> u64 {
         self.plan.pool_bytes + self.buffers.values().map(|buffer| 4 * buffer.len as u64).sum::<u64>()
     }
@@ -114,7 +116,7 @@ impl<'a> Stepper<'a> {
         }
     }
 
-    /// The losses of the last `steps` steps, in their slots' order.
+    /// The losses of the last `steps` steps, in order.
     pub fn losses(&self, steps: usize) -> Result<Losses, GpuError> {
         let read = |name: &str| -> Result<Vec<f32>, GpuError> {
             let values = self.network.engine.read(&self.buffers[name], 0, steps * self.parts)?;
@@ -131,19 +133,18 @@ impl<'a> Stepper<'a> {
         Ok([read(step::FIRST)?, read(step::SECOND)?])
     }
 
-    /// Puts the moments of a checkpoint there.
+    /// Sets the moments to those of a checkpoint.
     pub fn restore(&self, first: &[f32], second: &[f32]) {
         self.network.engine.write(&self.buffers[step::FIRST], 0, first);
         self.network.engine.write(&self.buffers[step::SECOND], 0, second);
     }
 }
 
-/// Memory of intermediate results, in MB, up to which activations are kept where the
-/// settings say nothing.
+/// Memory of intermediate results, in MB, up to which activations are kept by default.
 pub const KEPT_MB: usize = 2048;
 
-/// The plan with its activations where they fit the memory that the settings allow,
-/// else without, which changes no bit of the result.
+/// The plan that keeps its activations if they fit the memory of the settings, else the one that
+/// recomputes them. The results have the same bits.
 fn recording(settings: &Settings, network: &Resident, part: usize, parts: usize) -> Recording {
     let record = |activations| {
         let settings = step::Settings { activations, ..settings.step() };

@@ -1,4 +1,4 @@
-//! Validation: loss, AUC, and the threshold that is fixed there.
+//! Validation: loss, AUC and the threshold, which is chosen on the validation split.
 
 use super::pool::Pool;
 use crate::evaluator::Evaluator;
@@ -8,18 +8,18 @@ use dfrt_runtime::sample::Label;
 use image::RgbImage;
 use rayon::prelude::*;
 
-/// What an evaluation of a split gave.
+/// The result of an evaluation of a split.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Validation {
-    /// Mean unweighted cross-entropy; infinite where a logit is not a number.
+    /// Mean unweighted cross-entropy; infinite if a logit is NaN.
     pub loss: f64,
-    /// Area under the ROC curve; none with one class or a logit that is not a number.
+    /// Area under the ROC curve; none with only one class or a logit that is NaN.
     pub auc: Option<f64>,
-    /// Logit of the highest balanced accuracy; 0 where there is none.
+    /// Threshold with the highest balanced accuracy; 0 if there is none.
     pub threshold: f32,
 }
 
-/// Logits of every readable picture of `pool`, with its place.
+/// The index and logit of every readable picture of `pool`.
 pub fn logits(evaluator: &Evaluator, pool: &Pool) -> Result<Vec<(usize, f32)>, GpuError> {
     let mut logits = Vec::with_capacity(pool.samples().len());
     let places: Vec<usize> = (0..pool.samples().len()).collect();
@@ -32,7 +32,7 @@ pub fn logits(evaluator: &Evaluator, pool: &Pool) -> Result<Vec<(usize, f32)>, G
     Ok(logits)
 }
 
-/// Scores the pictures of `pool`.
+/// Evaluates the pictures of `pool`.
 pub fn validate(evaluator: &Evaluator, pool: &Pool) -> Result<Validation, GpuError> {
     let scored = logits(evaluator, pool)?;
     let labels: Vec<Label> = scored.iter().map(|&(place, _)| pool.samples()[place].label).collect();

@@ -1,4 +1,4 @@
-//! `dfrt attack`: attacks a model and has the judge decide.
+//! `dfrt attack`: attacks a model; the judge counts the successes.
 
 mod check;
 mod folder;
@@ -13,7 +13,7 @@ mod run;
 mod table;
 
 #[cfg(feature = "train")]
-pub use progress::Teller;
+pub use progress::AttackProgress;
 pub use radius::Radii;
 #[cfg(feature = "train")]
 pub use radius::Radius;
@@ -37,9 +37,9 @@ options! {
     {command_name} --model theirs.onnx --method mi-fgsm --surrogate gr --data faces\n\
     {command_name} --model gr --method cw --norm l2 --eps 0.5 --only fake",
     note = "Attacks by logits or labels run on any ONNX file. Those by gradients need a RUN, or an ONNX file \
-    that dfrt exported, and a GPU. sign-hunter and rays search linf balls alone, boundary l2 balls. \
-    The folder holds attack.json, samples.csv, the pictures before and after, and a few of them in grid.png, of \
-    an attack that looks for the shortest change plots/distance.png; of several radii a folder each, sweep.json \
+    that dfrt exported, and a GPU. sign-hunter and rays search linf balls only, boundary l2 balls only. \
+    The folder holds attack.json, samples.csv, the pictures before and after, and a few of them in grid.png; for \
+    an attack that searches the shortest change plots/distance.png; for several radii a folder each, sweep.json \
     and plots."
 )]
 pub struct Attack {
@@ -47,7 +47,7 @@ pub struct Attack {
     /// by logits square, simba, simba-dct, nes, spsa, sign-hunter, random-noise; by labels
     /// rays, hop-skip-jump, boundary; by gradients fgsm, pgd, mi-fgsm, apgd-ce, apgd-margin,
     /// fab, cw, deepfool; suite (apgd-ce, apgd-margin, fab, square) or, without gradients,
-    /// suite-black: of each picture the worst case
+    /// suite-black: for each picture the worst case
     #[argh(option)]
     method: Choice,
     /// manifest or folder (default: the data set that the model names)
@@ -55,16 +55,16 @@ pub struct Attack {
     data: Option<PathBuf>,
     split, threshold,
     /// radius, or several: 1,2,4,8. In linf in 1/255 (default 8); in l2 a length of pixels in
-    /// [0, 1] (default 3 at 224 px, in proportion to the side, at least 0.5). 128/255 means
-    /// that in both
+    /// [0, 1] (default 3 at 224 px, in proportion to the side, at least 0.5). 128/255 is the same
+    /// in both
     #[argh(option, default = "List(Vec::new())")]
     eps: Radii,
     /// linf or l2 (default linf)
     #[argh(option, default = "Norm::Linf")]
     norm: Norm,
-    /// what fab, cw, deepfool, boundary, hop-skip-jump and rays are after: nearest (default),
-    /// the shortest change, whose distances are reported, or inside, which stops at the
-    /// first success within the radius, as suites do
+    /// goal of fab, cw, deepfool, boundary, hop-skip-jump and rays: nearest (default) searches the
+    /// shortest change and reports its distances; inside stops at the first success within the
+    /// radius, as suites do
     #[argh(option)]
     goal: Option<Goal>,
     /// queries a picture, without gradients (default 5000, random-noise 100)
@@ -81,8 +81,8 @@ pub struct Attack {
     /// random starts, for pgd and apgd (default 1) and fab (default 5)
     #[argh(option, from_str_fn(count))]
     restarts: Option<usize>,
-    /// RUN or ONNX file of ours whose gradients are followed instead: a transfer, by fgsm,
-    /// pgd, mi-fgsm, apgd-ce or apgd-margin; in a suite one more attack, by mi-fgsm
+    /// RUN, or ONNX file that dfrt exported, whose gradients are used instead: a transfer attack by
+    /// fgsm, pgd, mi-fgsm, apgd-ce or apgd-margin; in a suite one more attack, by mi-fgsm
     #[argh(option)]
     surrogate: Option<PathBuf>,
     /// pictures at once on the GPU, with gradients (default 16)
@@ -93,16 +93,16 @@ pub struct Attack {
     #[argh(option)]
     only: Option<Label>,
     seed,
-    /// time after which no further picture is begun: 90s, 30m, 2h; --resume goes on later
+    /// time after which no further picture is started: 90s, 30m, 2h; --resume continues later
     #[argh(option)]
     time_budget: Option<Time>,
-    /// file for every random draw, answer and decision of an attack without gradients
+    /// file to record every random draw, answer and decision of an attack without gradients
     #[argh(option)]
     tape: Option<PathBuf>,
-    /// such a file, whose answers go before the model's: the same search again
+    /// file that --tape recorded: its answers are used instead of the model's, to repeat the search
     #[argh(option)]
     replay: Option<PathBuf>,
-    /// folder for the results (default MODEL-METHOD-NORM-EPS, and what else is asked for: -queries-300,
+    /// folder for the results (default MODEL-METHOD-NORM-EPS and the other options: -queries-300,
     /// -seed-1, …)
     #[argh(option)]
     out: Option<PathBuf>,
@@ -111,7 +111,7 @@ pub struct Attack {
 }
 
 impl Attack {
-    /// What is run, in its order.
+    /// The attacks to run, in order.
     fn methods(&self) -> Vec<Method> {
         match self.surrogate {
             Some(_) => self.method.methods_with_surrogate(self.norm),
@@ -119,12 +119,12 @@ impl Attack {
         }
     }
 
-    /// How hard it tries.
+    /// The settings of one attack.
     fn plan(&self, method: Method) -> Plan {
         let plan = Plan::new(method, self.norm);
         let suite = matches!(self.method, Choice::Suite(_));
         Plan {
-            // A suite's budget is not that of its floor.
+            // The query budget of a suite is not that of its baseline, random noise.
             queries: self.queries.filter(|_| !(suite && method.floor)),
             windows: self.schedule.unwrap_or(plan.windows),
             steps: self.steps,

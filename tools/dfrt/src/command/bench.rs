@@ -1,5 +1,5 @@
 //! `dfrt bench`: how fast a model is on this CPU, how fast a GPU trains, what that GPU
-//! can do at most, and how fast pictures are fed to it.
+//! can do at most, and how fast training pictures are loaded.
 
 #[cfg(feature = "train")]
 mod device;
@@ -14,7 +14,7 @@ use super::options::options;
 use super::values::count;
 use super::values::trained::Work;
 use crate::output;
-use crate::place;
+use crate::paths;
 use anyhow::Result;
 use argh::FromArgs;
 use dfrt_runtime::storage;
@@ -39,10 +39,10 @@ pub struct Bench {
     command: Command,
 }
 
-/// What is timed.
+/// What to time.
 #[derive(FromArgs)]
 #[argh(subcommand)]
-#[cfg_attr(not(feature = "train"), allow(dead_code, reason = "this build times models alone"))]
+#[cfg_attr(not(feature = "train"), allow(dead_code, reason = "this build times models only"))]
 pub enum Command {
     /// `dfrt bench model`
     Model(Model),
@@ -60,8 +60,8 @@ options! {
     name = "model",
     example = "{command_name} --model gr.onnx --runs 200\n\
     {command_name} --model gr.onnx --square --queries 300",
-    note = "A model's first run and its load are told apart from the others. Of a file of another program only \
-    what its input looks like must be known: how fast a model is does not depend on what its numbers mean."
+    note = "The first run and the loading of a model are timed separately. For a file of another program only the \
+    shape of its input must be known: its speed does not depend on what its numbers mean."
 )]
 pub struct Model {
     model,
@@ -75,8 +75,8 @@ pub struct Model {
     /// measured runs a thread (default 100)
     #[argh(option, from_str_fn(count))]
     runs: Option<usize>,
-    /// queries a second of the attack square instead, on --threads threads beside one, and what
-    /// of its time is not the network's
+    /// measure the queries per second of the attack square instead, on one thread and on
+    /// --threads threads, and the share of time outside the network
     #[argh(switch)]
     square: bool,
     /// with --square: queries a picture (default 100)
@@ -149,7 +149,7 @@ pub struct Loading {
 }
 
 impl Bench {
-    /// Does it.
+    /// Runs the chosen benchmark.
     pub fn run(self) -> Result<()> {
         match self.command {
             Command::Model(command) => command.run(),
@@ -165,27 +165,27 @@ impl Bench {
     }
 }
 
-/// Where the result goes.
+/// Where the result is written.
 struct Destination<'a> {
     out: Option<&'a Path>,
     json: bool,
 }
 
 impl<'a> Destination<'a> {
-    /// The file `out`, replaced where `force` says so, and standard output.
+    /// The file `out`, which is replaced with `force`, and standard output.
     ///
     /// # Errors
-    /// The file is there already or cannot be written.
+    /// The file exists already or cannot be written.
     fn open(out: Option<&'a Path>, force: bool, json: bool) -> Result<Self> {
-        out.map_or(Ok(()), |out| place::file(out, force))?;
+        out.map_or(Ok(()), |out| paths::check_file(out, force))?;
         Ok(Self { out, json })
     }
 
-    /// Keeps the result, and prints it or its table.
-    fn tell<T: Display>(&self, result: &impl Serialize, table: impl FnOnce() -> T) -> Result<()> {
+    /// Writes the result to the file, if any, and prints it as JSON or as a table.
+    fn write<T: Display>(&self, result: &impl Serialize, table: impl FnOnce() -> T) -> Result<()> {
         if let Some(out) = self.out {
             storage::write(out, (serde_json::to_string_pretty(result)? + "\n").as_bytes())?;
         }
-        if self.json { output::json(result) } else { output::say(table()) }
+        if self.json { output::json(result) } else { output::print(table()) }
     }
 }

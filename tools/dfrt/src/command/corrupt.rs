@@ -1,4 +1,4 @@
-//! `dfrt corrupt`: a detector on pictures made worse without an adversary.
+//! `dfrt corrupt`: a detector on pictures with common corruptions (JPEG, noise, blur, …).
 
 use super::options::{options, use_threads};
 use super::values::List;
@@ -6,7 +6,7 @@ use crate::dataset;
 use crate::lock;
 use crate::model;
 use crate::output::{self, Lines};
-use crate::place;
+use crate::paths;
 use crate::progress::Task;
 use crate::threshold;
 use anyhow::{Result, bail};
@@ -24,13 +24,13 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 options! {
-/// measure a model on pictures made worse: jpeg, noise, blur, pixelate, contrast, resize,
+/// measure a model on corrupted pictures: jpeg, noise, blur, pixelate, contrast, resize,
 /// five levels each
 #[argh(
     name = "corrupt",
     example = "{command_name} --model gr.onnx --data faces\n\
     {command_name} --model gr.onnx --only jpeg,resize --limit 400 --json",
-    note = "Corruptions work on the picture that the detector sees, after cropping and resizing. The folder holds \
+    note = "Corruptions are applied to the picture that the detector sees, after cropping and resizing. The folder holds \
     corrupt.json, corrupt.csv and plots. Intervals are bootstrapped over persons or videos."
 )]
 pub struct Corrupt {
@@ -51,28 +51,28 @@ pub struct Corrupt {
 }
 }
 
-/// What it leaves in its folder.
-const OWN: [&str; 3] = ["corrupt.json", "corrupt.csv", "plots"];
+/// The files and folders that it writes.
+const RESULT_FILES: [&str; 3] = ["corrupt.json", "corrupt.csv", "plots"];
 
 impl Corrupt {
-    /// Does it.
+    /// Measures the model on corrupted pictures; writes and prints the results.
     pub fn run(self) -> Result<()> {
         use_threads(self.threads)?;
         let model = Model::find(&self.model)?;
         let out = self.out.clone().unwrap_or_else(|| format!("{}-corrupt", model.stem()).into());
         let _lock = lock::of(&out)?;
-        if !self.force && !place::is_free(&out)? && OWN.iter().any(|name| out.join(name).exists()) {
+        if !self.force && !paths::is_free(&out)? && RESULT_FILES.iter().any(|name| out.join(name).exists()) {
             bail!(
                 "{}: holds results already; choose another --out, or replace them with --force",
                 out.display()
             );
         }
-        let mut oracle = TractOracle::new(model::load_as(&model, &self.asked())?);
+        let mut oracle = TractOracle::new(model::load_as(&model, &self.reading())?);
         let metadata = oracle.detector().metadata();
         let split = self.split.or(metadata.and_then(|known| known.split)).unwrap_or(Split::Test);
         let data = dataset::open_subsets(self.data.as_deref(), metadata, split, &[], self.limit)?;
         model::check_classes(&model, oracle.detector(), &[&data.chosen])?;
-        threshold::settle(&mut oracle, &model, self.threshold.as_ref(), &[&data.chosen])?;
+        threshold::apply(&mut oracle, &model, self.threshold.as_ref(), &[&data.chosen])?;
         let detector = oracle.detector();
         let info = model.info(detector);
         let subject = Subject {
@@ -84,7 +84,7 @@ impl Corrupt {
             seed: self.seed,
         };
         let mut kinds = self.only.as_ref().map_or_else(|| Corruption::ALL.to_vec(), |only| only.0.clone());
-        // Each once, in the order in which they are named.
+        // Without repetition, in the order of the user.
         let mut named = HashSet::new();
         kinds.retain(|kind| named.insert(kind.name()));
         let task = Task::new("corrupted");
@@ -92,12 +92,12 @@ impl Corrupt {
         let found = corrupted::measure(&oracle, &data.chosen, &subject, &kinds, &progress)?;
         drop(task);
         if self.force {
-            place::clear(&out, &OWN)?;
+            paths::remove(&out, &RESULT_FILES)?;
         }
         let example = data.chosen.iter().find_map(|sample| picture::load(&sample.path, info.res).ok());
         report::corrupted::write(&out, &found, example.as_ref())?;
-        output::passed_over("unreadable pictures", &found.skipped, Some(&out.join("corrupt.json")));
-        if self.json { output::json(&found) } else { output::say(table(&found, &out)) }
+        output::warn_skipped("unreadable pictures", &found.skipped, Some(&out.join("corrupt.json")));
+        if self.json { output::json(&found) } else { output::print(table(&found, &out)) }
     }
 }
 
@@ -135,7 +135,7 @@ fn table(found: &Corrupted, out: &Path) -> String {
     )
 }
 
-fn row(estimates: &[Option<Estimate>], shown: impl Fn(f64) -> String) -> String {
-    let shown = |one: &Option<Estimate>| one.map_or_else(|| "undefined".to_owned(), |one| shown(one.value));
-    estimates.iter().map(shown).collect::<Vec<_>>().join("  ")
+fn row(estimates: &[Option<Estimate>], format: impl Fn(f64) -> String) -> String {
+    let text = |one: &Option<Estimate>| one.map_or_else(|| "undefined".to_owned(), |one| format(one.value));
+    estimates.iter().map(text).collect::<Vec<_>>().join("  ")
 }

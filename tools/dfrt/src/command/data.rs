@@ -1,4 +1,4 @@
-//! `dfrt data`: data sets on a disk, a file a subcommand.
+//! `dfrt data`: data sets on a disk, one file for each subcommand.
 
 mod audit;
 mod extract;
@@ -39,7 +39,7 @@ pub enum Command {
 }
 
 impl Data {
-    /// Does it.
+    /// Runs the chosen command.
     pub fn run(self) -> Result<()> {
         match self.command {
             Command::Synth(command) => command.run(),

@@ -1,4 +1,4 @@
-//! `dfrt devices`: what can train here.
+//! `dfrt devices`: lists the GPUs that can train.
 
 use super::options::options;
 use anyhow::Result;
@@ -16,7 +16,7 @@ pub struct Devices {
 }
 
 impl Devices {
-    /// Does it.
+    /// Prints the GPUs that can train.
     #[cfg(feature = "train")]
     pub fn run(self) -> Result<()> {
         use crate::network;
@@ -27,9 +27,9 @@ impl Devices {
         if self.json {
             output::json(&devices)?;
         } else if devices.is_empty() {
-            output::say(device::GpuError::NoDevice)?;
+            output::print(device::GpuError::NoDevice)?;
         } else {
-            output::say(table(&devices))?;
+            output::print(table(&devices))?;
         }
         if let Some(used) = devices.iter().find(|device| device.default) {
             network::warn_if_software(used);
@@ -37,7 +37,7 @@ impl Devices {
         Ok(())
     }
 
-    /// Says that it cannot be done.
+    /// Fails: this build has no training.
     #[cfg(not(feature = "train"))]
     pub fn run(self) -> Result<()> {
         Err(crate::failure::no_training("devices"))
@@ -56,5 +56,5 @@ fn table(devices: &[dfrt_trainer::gpu::device::DeviceInfo]) -> String {
             device.index, device.name, device.kind, device.api, device.driver
         ));
     }
-    text + "\n * is used where --device names no other"
+    text + "\n * is used unless --device names another"
 }

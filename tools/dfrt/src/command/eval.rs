@@ -7,7 +7,7 @@ use super::values::Names;
 use crate::dataset;
 use crate::model;
 use crate::output::{self, Lines};
-use crate::place;
+use crate::paths;
 use crate::progress::Task;
 use crate::threshold;
 use anyhow::Result;
@@ -27,9 +27,9 @@ options! {
     name = "eval",
     example = "{command_name} --model gr.onnx --data faces --out eval.json\n\
     {command_name} --model gr.onnx --data ffpp.csv --data celeb-df.csv --data dfdc.csv --out across.json",
-    note = "Beside eval.json it writes scores.csv, the logit of every picture (beside NAME.json, \
-    NAME-scores.csv). Intervals are bootstrapped over persons or videos. Of pictures of one class alone \
-    there are accuracy, rates, log loss and calibration. Several --data are one table: \
+    note = "Besides eval.json it writes scores.csv, the logit of every picture (besides NAME.json, \
+    NAME-scores.csv). Intervals are bootstrapped over persons or videos. For pictures of one class \
+    only there are accuracy, rates, log loss and calibration. Several --data give one table: \
     NAME.json holds `evaluations`, NAME.csv a line for each data set, its videos and its subsets."
 )]
 pub struct Eval {
@@ -39,7 +39,7 @@ pub struct Eval {
     #[argh(option)]
     data: Vec<PathBuf>,
     split,
-    /// subsets to measure on, a,b,…; a class of which none is named stays whole
+    /// subsets to measure on, a,b,…; if none of a class is named, all of it
     #[argh(option)]
     test_subsets: Vec<Names>,
     threshold, out_file, limit, threads, force, json, reading,
@@ -47,31 +47,31 @@ pub struct Eval {
 }
 
 impl Eval {
-    /// Does it.
+    /// Evaluates the model; writes and prints the metrics.
     pub fn run(self) -> Result<()> {
         use_threads(self.threads)?;
         if self.data.len() > 1 {
             return self.across();
         }
         if let Some(out) = &self.out {
-            place::file(out, self.force)?;
-            place::file(&scores_path(out), self.force)?;
+            paths::check_file(out, self.force)?;
+            paths::check_file(&scores_path(out), self.force)?;
         }
         let model = Model::find(&self.model)?;
-        let mut oracle = TractOracle::new(model::load_as(&model, &self.asked())?);
+        let mut oracle = TractOracle::new(model::load_as(&model, &self.reading())?);
         let metadata = oracle.detector().metadata();
         let split = self.split.or(metadata.and_then(|known| known.split)).unwrap_or(Split::Test);
         let data = self.data.first().map(PathBuf::as_path);
         let subsets = Names::all(&self.test_subsets);
         let data = dataset::open_subsets(data, metadata, split, &subsets, self.limit)?;
         model::check_classes(&model, oracle.detector(), &[&data.chosen])?;
-        threshold::settle(&mut oracle, &model, self.threshold.as_ref(), &[&data.chosen])?;
+        threshold::apply(&mut oracle, &model, self.threshold.as_ref(), &[&data.chosen])?;
         let (evaluation, scores) = evaluate(&model, &oracle, &data)?;
         if let Some(out) = &self.out {
             evaluation.write(out, &scores)?;
         }
-        output::passed_over("unreadable pictures", &evaluation.skipped, self.out.as_deref());
-        if self.fake_index.is_none() && upside_down(&evaluation) {
+        output::warn_skipped("unreadable pictures", &evaluation.skipped, self.out.as_deref());
+        if self.fake_index.is_none() && classes_are_swapped(&evaluation) {
             output::note(
                 "note: the AUC is below one half: if the file's classes are fake, real, pass --fake-index 0",
             );
@@ -79,14 +79,14 @@ impl Eval {
         if self.json {
             output::json(&evaluation)
         } else {
-            output::say(table(&evaluation, self.out.as_deref()))
+            output::print(table(&evaluation, self.out.as_deref()))
         }
     }
 }
 
-/// Whether a file of another program, whose class of fakes was guessed, tells the
-/// classes apart the wrong way round.
-fn upside_down(evaluation: &Evaluation) -> bool {
+/// Whether the AUC shows that the guessed index of the fake class is wrong, for a file of another
+/// program.
+fn classes_are_swapped(evaluation: &Evaluation) -> bool {
     let guessed = evaluation.model.reading.as_ref().is_some_and(|reading| reading.fake_index == 1);
     guessed && evaluation.metrics.auc.is_some_and(|auc| auc.high < 0.5)
 }

@@ -14,7 +14,7 @@ options! {
     name = "export",
     example = "{command_name} runs/gr --out gr.onnx\n\
     {command_name} runs/gr --out gr.safetensors --names timm",
-    note = "The ONNX file says what it is: architecture, resolution, threshold, data, seed, method, hashes."
+    note = "The metadata of the ONNX file: architecture, resolution, threshold, data, seed, method, hashes."
 )]
 pub struct Export {
     /// RUN that `dfrt train` wrote
@@ -23,10 +23,10 @@ pub struct Export {
     /// file to write: .onnx, or .safetensors
     #[argh(option)]
     out: PathBuf,
-    /// pictures a run, fixed (default: any number)
+    /// fixed number of pictures per run (default: any number)
     #[argh(option, from_str_fn(count))]
     batch: Option<usize>,
-    /// safetensors: whose names, torchvision (default), timm or efficientnet-pytorch
+    /// for safetensors: the naming scheme, torchvision (default), timm or efficientnet-pytorch
     #[argh(option)]
     names: Option<Scheme>,
     force,
@@ -34,7 +34,7 @@ pub struct Export {
 }
 
 impl Export {
-    /// Says that it cannot be done.
+    /// Fails: this build has no training.
     #[cfg(not(feature = "train"))]
     pub fn run(self) -> anyhow::Result<()> {
         Err(crate::failure::no_training("export"))

@@ -1,4 +1,4 @@
-//! `dfrt import`: a RUN of weights from elsewhere.
+//! `dfrt import`: makes a RUN from weights of another program.
 
 #[cfg(feature = "train")]
 mod run;
@@ -8,17 +8,17 @@ use super::values::{finite, trained::Arch};
 use std::path::PathBuf;
 
 options! {
-/// make a RUN of weights from elsewhere: safetensors, a PyTorch file (no code in it is
+/// make a RUN from weights of another program: safetensors, a PyTorch file (no code in it is
 /// run), or ONNX that dfrt exported
 #[argh(
     name = "import",
     example = "{command_name} efficientnet_b0.pth --arch efficientnet-b0 --new-head --out runs/imported\n\
     {command_name} tf_efficientnet_b0.safetensors --family tf --new-head --out runs/tf\n\
     {command_name} detector.pth --key model --head net._fc --mean 0,0,0 --std 1,1,1 --out runs/detector",
-    note = "Names as torchvision, timm or efficientnet-pytorch give them. Families: torchvision, timm \
+    note = "Tensor names of torchvision, timm or efficientnet-pytorch. Families: torchvision, timm \
     (symmetric padding, eps 1e-5, ImageNet's mean and deviation), timm-ra4 (mean and deviation 0.5), tf \
-    (SAME padding, eps 1e-3), tf-ap (so, and 0.5), efficientnet-pytorch (SAME at its own resolution), \
-    deepfakebench (so, no border at the stem, 0.5), lite (SAME, 127/255, 128/255). The RUN holds \
+    (SAME padding, eps 1e-3), tf-ap (as tf, but 0.5), efficientnet-pytorch (SAME at its own resolution), \
+    deepfakebench (the same without border at the stem, 0.5), lite (SAME, 127/255, 128/255). The RUN holds \
     config.toml, best.safetensors, model.onnx and summary.json."
 )]
 pub struct Import {
@@ -40,7 +40,7 @@ pub struct Import {
     /// logit above which a picture is called fake (default: the file's, else 0)
     #[argh(option, from_str_fn(finite))]
     threshold: Option<f64>,
-    /// manifest or folder that other commands take for this model when none is named
+    /// manifest or folder that other commands use with this model by default
     #[argh(option)]
     data: Option<PathBuf>,
     seed, force, json,
@@ -48,7 +48,7 @@ pub struct Import {
 }
 
 impl Import {
-    /// Says that it cannot be done.
+    /// Fails: this build has no training.
     #[cfg(not(feature = "train"))]
     pub fn run(self) -> anyhow::Result<()> {
         Err(crate::failure::no_training("import"))

@@ -1,4 +1,4 @@
-//! `dfrt inspect`: what a model's file proves, what was probed, and what must be said.
+//! `dfrt inspect`: what a model's file proves, what a probe showed, and what the user must say.
 
 use super::options::options;
 use crate::output;
@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 options! {
-/// show how a detector's file is read: what it proves, what a probe showed, what must be said
+/// show how a detector's file is read: what it proves, what a probe showed, what you must say
 #[argh(
     name = "inspect",
     example = "{command_name} theirs.onnx\n\
@@ -27,21 +27,22 @@ pub struct Inspect {
 }
 
 impl Inspect {
-    /// Does it.
+    /// Prints how the file is read: each fact, and each open question with its answers.
     pub fn run(self) -> Result<()> {
         let model = Model::find(&self.model)?;
-        let mut found = inspect::inspect(&model.onnx, &self.asked())?;
+        let mut found = inspect::inspect(&model.onnx, &self.reading())?;
         found.path = model.given.display().to_string();
-        if self.json { output::json(&found) } else { output::say(words(&found)) }
+        if self.json { output::json(&found) } else { output::print(text(&found)) }
     }
 }
 
-fn words(found: &Inspection) -> String {
+/// The facts and open questions, one line each.
+fn text(found: &Inspection) -> String {
     let kind = if found.own { "exported by dfrt" } else { "of another program" };
     let mut text =
         format!("{}: {:.2} MB, {kind}, SHA-256 {}", found.path, found.megabytes, &found.sha256[..16]);
     let mut line = |source: &str, part: &str, rest: String| {
-        // Writing to a text cannot fail.
+        // Writing to a String cannot fail.
         let _ = write!(text, "\n  {source:7} {part:12} {rest}");
     };
     for fact in &found.facts {

@@ -1,5 +1,4 @@
-//! The commands, one a file. Parsing is argh's; what a command does is its
-//! `run`, and what others may use of it stands beside that.
+//! The commands, one file each. argh parses the arguments; the method `run` does the work.
 
 pub mod attack;
 pub mod bench;
@@ -24,7 +23,7 @@ use anyhow::Result;
 use argh::{FromArgs, SubCommands};
 use std::ffi::OsString;
 
-/// What the program is called in its own texts.
+/// The name of the program.
 const NAME: &str = "dfrt";
 
 /// How robust is a deepfake detector? Trains detectors on any GPU, plain or with
@@ -36,7 +35,7 @@ const NAME: &str = "dfrt";
     example = "{command_name} data synth --out faces\n\
     {command_name} train --data faces --arch efficientnet-tiny --res 64 --method gr --out gr\n\
     {command_name} attack --model gr --method pgd",
-    note = "Each command tells more with --help. Results are never overwritten without --force."
+    note = "Each command has its own --help. Results are never overwritten without --force."
 )]
 struct Dfrt {
     /// print the version
@@ -49,7 +48,7 @@ struct Dfrt {
 /// A command with its arguments.
 #[derive(FromArgs)]
 #[argh(subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one, in a box")]
+#[expect(clippy::large_enum_variant, reason = "one value exists, in a box")]
 pub enum Command {
     /// `dfrt devices`
     Devices(devices::Devices),
@@ -82,7 +81,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// Does it.
+    /// Runs the command.
     pub fn run(self) -> Result<()> {
         match self {
             Self::Devices(command) => command.run(),
@@ -107,31 +106,31 @@ impl Command {
 pub enum Parsed {
     /// A command.
     Run(Box<Command>),
-    /// A text: help, or the version.
-    Told(String),
-    /// It cannot be understood.
-    Wrong(anyhow::Error),
+    /// A text to print: help, or the version.
+    Print(String),
+    /// Arguments that are no command.
+    Invalid(anyhow::Error),
 }
 
-/// Understands the arguments after the program's name.
+/// Parses the arguments after the program's name.
 pub fn parse(arguments: impl Iterator<Item = OsString>) -> Parsed {
     let arguments: Result<Vec<String>, OsString> = arguments.map(OsString::into_string).collect();
     let arguments = match arguments {
         Ok(arguments) => arguments,
         Err(argument) => {
             let shown = argument.to_string_lossy().into_owned();
-            return Parsed::Wrong(failure::usage(format!("{shown:?} is not UTF-8; rename the file")));
+            return Parsed::Invalid(failure::usage(format!("{shown:?} is not UTF-8; rename the file")));
         }
     };
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let renewed = match bench::spelling::renewed(&arguments) {
-        Ok(renewed) => renewed,
-        Err(error) => return Parsed::Wrong(error),
+    let translated = match bench::spelling::translated(&arguments) {
+        Ok(translated) => translated,
+        Err(error) => return Parsed::Invalid(error),
     };
-    let old = renewed.is_some();
-    let arguments = renewed.unwrap_or(arguments);
+    let old = translated.is_some();
+    let arguments = translated.unwrap_or(arguments);
     match Dfrt::from_args(&[NAME], &arguments) {
-        Ok(Dfrt { version: true, .. }) => Parsed::Told(format!("{NAME} {}", env!("CARGO_PKG_VERSION"))),
+        Ok(Dfrt { version: true, .. }) => Parsed::Print(format!("{NAME} {}", env!("CARGO_PKG_VERSION"))),
         Ok(Dfrt { command: Some(command), .. }) => {
             if old {
                 output::note(format!("note: this is now spelled `{NAME} {}`", arguments.join(" ")));
@@ -139,27 +138,27 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Parsed {
             Parsed::Run(Box::new(command))
         }
         Ok(Dfrt { command: None, .. }) => wrong("no command is given", &arguments),
-        Err(exit) if exit.status.is_ok() => Parsed::Told(exit.output),
+        Err(exit) if exit.status.is_ok() => Parsed::Print(exit.output),
         Err(exit) => wrong(&exit.output, &arguments),
     }
 }
 
-/// What argh says, and where to read more.
+/// The error of argh, on one line, with the `--help` to read.
 fn wrong(what: &str, arguments: &[&str]) -> Parsed {
     let what = what.trim().trim_end_matches(['.', ';']);
-    let what = of_an_option(what).unwrap_or_else(|| what.to_owned());
-    Parsed::Wrong(failure::usage(format!("{what}; see `{} --help`", named(arguments))))
+    let what = option_error(what).unwrap_or_else(|| what.to_owned());
+    Parsed::Invalid(failure::usage(format!("{what}; see `{} --help`", command_name(arguments))))
 }
 
-/// "--limit x: why" of argh's "Error parsing option '--limit' with value 'x': why".
-fn of_an_option(what: &str) -> Option<String> {
+/// Turns into "--limit x: why" argh's "Error parsing option '--limit' with value 'x': why".
+fn option_error(what: &str) -> Option<String> {
     let (option, rest) = what.strip_prefix("Error parsing option '")?.split_once("' with value '")?;
     let (value, why) = rest.split_once("': ")?;
     Some(format!("{option} {value}: {why}"))
 }
 
-/// The command that the arguments name, as far as they name one that there is.
-fn named(arguments: &[&str]) -> String {
+/// The command that the arguments begin with, as far as it exists: "dfrt data index".
+fn command_name(arguments: &[&str]) -> String {
     let below = match arguments.first() {
         Some(&"bench") => bench::Command::COMMANDS,
         Some(&"data") => data::Command::COMMANDS,

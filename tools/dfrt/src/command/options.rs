@@ -1,14 +1,14 @@
-//! The options of the commands. One that several commands share is declared here, once: its
-//! name, its text, its type and how it is understood.
+//! The options of the commands. Options that several commands share are declared here once: name,
+//! help text, type and parser.
 
 use crate::failure;
 use anyhow::Result;
 
-/// Declares a command by its options, each a field. A field that is a name alone is an option
-/// of the table below, or a group of them; argh cannot flatten one struct into another.
+/// Declares a command as a struct with one field for each option. A field without a type is an
+/// option, or a group of options, of the table below; argh cannot flatten one struct into another.
 ///
-/// The arms with `@` take the fields one by one. They are told the command with its attributes,
-/// the fields that are written out so far, and those to come.
+/// The arms with `@` take the fields one by one. Their arguments are the command with its
+/// attributes, the fields that are written out so far, and the fields that are left.
 macro_rules! options {
     ($(#[$attribute:meta])* pub struct $command:ident { $($fields:tt)* }) => {
         options! { @ ($command $(#[$attribute])*) [] $($fields)* }
@@ -21,7 +21,7 @@ macro_rules! options {
         pub struct $command { $($done)* }
     };
 
-    // What is asked: a model, about pictures, judged how.
+    // The model, the pictures and the threshold.
     (@ $to:tt [$($done:tt)*] model, $($rest:tt)*) => { options! { @ $to [$($done)*
         /// an .onnx file or a RUN
         #[argh(option)]
@@ -34,7 +34,7 @@ macro_rules! options {
     ] $($rest)* } };
     (@ $to:tt [$($done:tt)*] threshold, $($rest:tt)*) => { options! { @ $to [$($done)*
         /// logit above which a picture is called fake (default: the model's own, else 0); p:0.7
-        /// says a probability, auto:VAL takes the best one on the val split of that data set
+        /// is a probability, auto:VAL the best threshold on the val split of that data set
         #[argh(option)]
         threshold: Option<crate::threshold::Choice>,
     ] $($rest)* } };
@@ -44,9 +44,9 @@ macro_rules! options {
         limit: Option<usize>,
     ] $($rest)* } };
 
-    // How much of the machine is taken, and what is drawn.
+    // Threads, device and seed.
     (@ $to:tt [$($done:tt)*] threads, $($rest:tt)*) => { options! { @ $to [$($done)*
-        /// threads (default: one a processor)
+        /// threads (default: one per processor)
         #[argh(option, from_str_fn(crate::command::values::count))]
         threads: Option<usize>,
     ] $($rest)* } };
@@ -61,14 +61,14 @@ macro_rules! options {
         seed: u64,
     ] $($rest)* } };
 
-    // What becomes of the result.
+    // The output.
     (@ $to:tt [$($done:tt)*] out_file, $($rest:tt)*) => { options! { @ $to [$($done)*
         /// file for the result; without it the result is printed only
         #[argh(option)]
         out: Option<std::path::PathBuf>,
     ] $($rest)* } };
     (@ $to:tt [$($done:tt)*] resume, $($rest:tt)*) => { options! { @ $to [$($done)*
-        /// go on with what an interrupted call left in the folder
+        /// continue what an interrupted call left in the folder
         #[argh(switch)]
         resume: bool,
     ] $($rest)* } };
@@ -83,47 +83,47 @@ macro_rules! options {
         json: bool,
     ] $($rest)* } };
 
-    // How a file of another program is read, and `asked`, which is what they say.
+    // How a file of another program is read, and `reading`, which returns these options.
     (@ ($command:ident $($about:tt)*) [$($done:tt)*] reading, $($rest:tt)*) => {
         options! { @ ($command $($about)*) [$($done)*
-            /// side of the input in pixels, for a file of another program that leaves it open
+            /// file of another program: side of its input in pixels, if the file leaves it open
             #[argh(option)]
             res: Option<usize>,
-            /// a file of another program: where its channels stand, nchw or nhwc
+            /// file of another program: the order of its input dimensions, nchw or nhwc
             #[argh(option)]
             layout: Option<dfrt_runtime::reading::Layout>,
-            /// such a file: how its pixels go in, where the file does not show it: imagenet (0 to 1,
-            /// ImageNet's mean and deviation), half (-1 to 1), none (0 to 1 as they are) or caffe
-            /// (0 to 255, blue first, means subtracted)
+            /// file of another program: how pixels are normalised, if the file does not show it: imagenet
+            /// (0 to 1, ImageNet's mean and deviation), half (-1 to 1), none (0 to 1 unchanged) or
+            /// caffe (0 to 255, blue first, means subtracted)
             #[argh(option)]
             preprocess: Option<dfrt_runtime::detector::asked::Preprocess>,
-            /// such a file: the order in which its channels go in, rgb or bgr
+            /// file of another program: the order of its channels, rgb or bgr
             #[argh(option)]
             channels: Option<dfrt_runtime::reading::Channels>,
-            /// such a file: what black and white are in its input, 0-1, 0-255 or -1-1
+            /// file of another program: the values of black and white in its input, 0-1, 0-255 or -1-1
             #[argh(option)]
             range: Option<dfrt_runtime::reading::Range>,
-            /// such a file: channel means subtracted, red,green,blue in the units of --range
+            /// file of another program: channel means to subtract, red,green,blue in the units of --range
             #[argh(option)]
             mean: Option<crate::command::values::Triple>,
-            /// such a file: channel deviations that divide then, red,green,blue
+            /// file of another program: channel deviations to divide by after that, red,green,blue
             #[argh(option)]
             std: Option<crate::command::values::Triple>,
-            /// such a file: what its output is, logit or probability
+            /// file of another program: what its output is, logit or probability
             #[argh(option)]
             output: Option<dfrt_runtime::reading::Output>,
-            /// such a file: the output to read, where it has several
+            /// file of another program: the output to read, if it has several
             #[argh(option)]
             output_name: Option<String>,
-            /// such a file: the class that is fake, counted from 0 (of one output: 0 where a high
-            /// one means real)
+            /// file of another program: the index of the fake class, from 0 (with a single output: 0 if
+            /// a high value means real)
             #[argh(option)]
             fake_index: Option<usize>,
         ] $($rest)* }
 
         impl $command {
-            /// What is said about a file of another program.
-            fn asked(&self) -> dfrt_runtime::detector::asked::Asked {
+            /// The options on how a file of another program is read.
+            fn reading(&self) -> dfrt_runtime::detector::asked::Asked {
                 dfrt_runtime::detector::asked::Asked {
                     res: self.res,
                     layout: self.layout,
@@ -176,18 +176,18 @@ macro_rules! options {
     ] $($rest)* } };
     (@ $to:tt [$($done:tt)*] fakes, $($rest:tt)*) => { options! { @ $to [$($done)*
         /// fakes to train on: files (default), the data set's own; or sbi: self-blended images, made
-        /// of every real picture anew in every epoch, for which faces must be known (landmarks.json,
-        /// .tem or boxes.csv beside the pictures; see dfrt data forge)
+        /// from every real picture again in every epoch, for which faces must be known
+        /// (landmarks.json, .tem or boxes.csv in the folder of the pictures; see dfrt data forge)
         #[argh(option)]
         fakes: Option<crate::command::values::trained::Fakes>,
     ] $($rest)* } };
     (@ $to:tt [$($done:tt)*] cache, $($rest:tt)*) => { options! { @ $to [$($done)*
-        /// file into which decoded pictures are packed, for this and later runs
+        /// file to store decoded pictures in, for this and later runs
         #[argh(option)]
         cache: Option<std::path::PathBuf>,
     ] $($rest)* } };
     (@ $to:tt [$($done:tt)*] perturbation, $($rest:tt)*) => { options! { @ $to [$($done)*
-        /// gr: outputs of which features.i are perturbed (default 0,1,2)
+        /// gr: the features.i whose outputs are perturbed (default 0,1,2)
         #[argh(option)]
         taps: Option<crate::command::values::Taps>,
         /// gr: length of the perturbation (default 0.1)
@@ -198,17 +198,17 @@ macro_rules! options {
         alpha: Option<f32>,
     ] $($rest)* } };
 
-    // What is taken of a file of weights: every training has the first, `train` and `import` the
-    // others, too, with `choices` and `conventions`, which are what they say.
+    // How a file of weights is read. Every training has `checkpoint`; `train` and `import` have
+    // `weights`, too, with the methods `choices` and `conventions` that return these options.
     (@ $to:tt [$($done:tt)*] checkpoint, $($rest:tt)*) => { options! { @ $to [$($done)*
-        /// key of a checkpoint under which the network lies, such as state_dict_ema (default: the only
-        /// one with a network that is no moving average)
+        /// key of the network in a checkpoint, such as state_dict_ema (default: the only one with a
+        /// network that is not a moving average)
         #[argh(option)]
         key: Option<String>,
-        /// what stands before the network's names, such as model.backbone. (default: the only one)
+        /// prefix of the network's tensor names, such as model.backbone. (default: the only one)
         #[argh(option)]
         prefix: Option<String>,
-        /// put a fresh last layer in the place of the file's
+        /// replace the last layer of the file by a new one
         #[argh(switch)]
         new_head: bool,
         /// conventions of the weights' family: torchvision, timm, timm-ra4, tf, tf-ap,
@@ -219,27 +219,27 @@ macro_rules! options {
     ] $($rest)* } };
     (@ ($command:ident $($about:tt)*) [$($done:tt)*] weights, $($rest:tt)*) => {
         options! { @ ($command $($about)*) [$($done)*] checkpoint,
-            /// name of the last layer, where it is not the network's usual one: fc, last_layer, net._fc
+            /// name of the last layer, if it is not the network's usual one: fc, last_layer, net._fc
             /// (default: the only layer that gives one logit or two)
             #[argh(option)]
             head: Option<String>,
-            /// which of two logits is the fake's: 1 (default) or 0; 0 of one logit turns its sign
+            /// index of the fake class of two logits: 1 (default) or 0; with one logit 0 changes its sign
             #[argh(option)]
             fake_index: Option<usize>,
-            /// tensors beside the network that no logit depends on, by what their names begin with, a,b,…
+            /// tensors to ignore, because no logit depends on them, by the beginnings of their names, a,b,…
             #[argh(option)]
             leave_out: Vec<crate::command::values::Names>,
-            /// how convolutions meet the border: symmetric, same (tf_* weights), static-same
+            /// padding of the convolutions: symmetric, same (tf_* weights), static-same
             /// (efficientnet_pytorch) or static-same-bare-stem (DeepfakeBench)
             #[argh(option)]
             padding: Option<crate::command::values::trained::Padding>,
             /// epsilon of the batch-norms (1e-5; 1e-3 for tf_* weights)
             #[argh(option)]
             bn_eps: Option<f32>,
-            /// channel means that pixels in [0, 1] lose first, red,green,blue
+            /// channel means to subtract from pixels in [0, 1], red,green,blue
             #[argh(option)]
             mean: Option<crate::command::values::Triple>,
-            /// channel deviations that divide them then, red,green,blue
+            /// channel deviations to divide by after that, red,green,blue
             #[argh(option)]
             std: Option<crate::command::values::Triple>,
             $($rest)*
@@ -247,7 +247,7 @@ macro_rules! options {
 
         #[cfg(feature = "train")]
         impl $command {
-            /// What is said of a checkpoint.
+            /// The options on which network of a checkpoint is used.
             fn choices(&self) -> dfrt_trainer::model::import::Choices {
                 dfrt_trainer::model::import::Choices {
                     key: self.key.clone(),
@@ -259,7 +259,7 @@ macro_rules! options {
                 }
             }
 
-            /// What is said of its network's conventions, which is of the architecture `arch`.
+            /// The options on the conventions of its network, which has the architecture `arch`.
             fn conventions(
                 &self,
                 arch: &str,
@@ -270,12 +270,12 @@ macro_rules! options {
                     mean: self.mean.map(|mean| mean.0),
                     std: self.std.map(|std| std.0),
                 };
-                crate::conventions::asked(arch, self.family, own)
+                crate::conventions::from_options(arch, self.family, own)
             }
         }
     };
 
-    // An option of the command alone. Its type is taken apart because argh must see its outermost
+    // An option of this command only. Its type is taken apart because argh must see its outermost
     // name.
     (@ $to:tt [$($done:tt)*]
         $(#[$attribute:meta])* $field:ident: $outer:ident $(:: $inner:ident)* $(<$of:ty>)?, $($rest:tt)*
@@ -285,20 +285,20 @@ macro_rules! options {
 }
 pub(crate) use options;
 
-/// Sets how many threads decode pictures and run the model.
+/// Sets the number of threads that decode pictures and run the model.
 ///
 /// # Errors
-/// More than the system gives.
+/// More threads than the system allows.
 pub fn use_threads(threads: Option<usize>) -> Result<()> {
     let Some(threads) = threads else { return Ok(()) };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
     pool.map_err(|error| anyhow::anyhow!("--threads {threads}: {error}; ask for fewer"))
 }
 
-/// An earlier result is gone on with or replaced.
+/// Checks that an earlier result is to be either resumed or replaced.
 ///
 /// # Errors
-/// Wrong usage: `command` is asked for both.
+/// Wrong usage: both options of `command` are given.
 pub fn check_resume(command: &str, resume: bool, force: bool) -> Result<()> {
     match resume && force {
         true => {

@@ -1,4 +1,4 @@
-//! `dfrt report`: a study's folder rendered again.
+//! `dfrt report`: renders the report of a study again.
 
 use super::options::options;
 use crate::output;
@@ -12,7 +12,7 @@ options! {
 #[argh(
     name = "report",
     example = "{command_name} dfrt-demo",
-    note = "Renderings are made from report.json and replaced; report.json itself is only read."
+    note = "Renderings are replaced; report.json, which they are made from, is only read."
 )]
 pub struct Report {
     /// folder that `dfrt study` wrote
@@ -23,14 +23,14 @@ pub struct Report {
 }
 
 impl Report {
-    /// Does it.
+    /// Renders the report again and prints the paths of the files.
     pub fn run(self) -> Result<()> {
         let written = folder::render(&self.folder)?;
-        output::passed_over("parts of the report", &written.missing, None);
+        output::warn_skipped("parts of the report", &written.missing, None);
         if self.json {
             return output::json(&study::Report::read(&self.folder)?);
         }
         let files: Vec<_> = written.files.iter().map(|file| file.display().to_string()).collect();
-        output::say(files.join("\n"))
+        output::print(files.join("\n"))
     }
 }

@@ -1,4 +1,4 @@
-//! `dfrt selftest`: checks this machine.
+//! `dfrt selftest`: checks that this machine computes correctly.
 
 mod planted;
 
@@ -14,7 +14,7 @@ options! {
 )]
 pub struct Selftest {
     device,
-    /// only checks whose name holds this
+    /// only checks whose name contains this text
     #[argh(option)]
     only: Option<String>,
     json,
@@ -26,24 +26,24 @@ pub struct Selftest {
 struct Line {
     name: String,
     passed: bool,
-    /// Largest relative error; none where there is nothing to measure.
+    /// Largest relative error; none if the check measures none.
     error: Option<f64>,
     fault: Option<String>,
 }
 
 impl Selftest {
-    /// Does it.
+    /// Runs the checks and prints the outcome of each.
     pub fn run(self) -> Result<()> {
         let mut lines = Vec::new();
         let wanted = |name: &str| self.only.as_ref().is_none_or(|part| name.contains(part.as_str()));
         let planted = planted::checks().into_iter().any(|(name, _)| wanted(name));
         if !planted && !on_a_device(&wanted) {
-            let what = "no check's name holds what --only asks for; leave it out to run all";
+            let what = "no check has a name that contains the text of --only; leave it out to run all";
             return Err(crate::failure::usage(what));
         }
         for (name, check) in planted::checks().into_iter().filter(|(name, _)| wanted(name)) {
             let fault = check().err().map(|error| format!("{error:#}"));
-            self.tell(
+            self.report(
                 &mut lines,
                 Line { name: name.to_owned(), passed: fault.is_none(), error: None, fault },
             );
@@ -53,7 +53,7 @@ impl Selftest {
         if self.json {
             crate::output::json(&lines)?;
         } else {
-            crate::output::say(format!("{} passed, {failed} failed", lines.len() - failed))?;
+            crate::output::print(format!("{} passed, {failed} failed", lines.len() - failed))?;
         }
         if failed > 0 {
             anyhow::bail!(
@@ -64,15 +64,16 @@ impl Selftest {
         Ok(())
     }
 
-    fn tell(&self, lines: &mut Vec<Line>, line: Line) {
+    /// Prints the outcome of a check and adds it to `lines`.
+    fn report(&self, lines: &mut Vec<Line>, line: Line) {
         if !self.json {
             let what = match (&line.fault, line.error) {
                 (Some(fault), _) => format!("FAILED  {}: {fault}", line.name),
                 (None, Some(error)) => format!("passed  {} (error {error:.1e})", line.name),
                 (None, None) => format!("passed  {}", line.name),
             };
-            // The count at the end is what the exit code stands on.
-            let _ = crate::output::say(what);
+            // A failure to print is reported with the count at the end.
+            let _ = crate::output::print(what);
         }
         lines.push(line);
     }
@@ -91,7 +92,7 @@ impl Selftest {
                 Ok(error) => (Some(error), None),
                 Err(fault) => (None, Some(fault.to_string())),
             };
-            self.tell(lines, Line { name: check.name.clone(), passed: fault.is_none(), error, fault });
+            self.report(lines, Line { name: check.name.clone(), passed: fault.is_none(), error, fault });
         }
         Ok(())
     }
@@ -103,13 +104,13 @@ impl Selftest {
     }
 }
 
-/// Whether a check of the GPU is wanted.
+/// Whether `wanted` selects a check of the GPU.
 #[cfg(feature = "train")]
 fn on_a_device(wanted: &dyn Fn(&str) -> bool) -> bool {
     dfrt_trainer::selftest::checks().iter().any(|check| wanted(&check.name))
 }
 
-/// None is there.
+/// This build has no checks of the GPU.
 #[cfg(not(feature = "train"))]
 fn on_a_device(_: &dyn Fn(&str) -> bool) -> bool {
     false

@@ -1,4 +1,4 @@
-//! `dfrt study`: baseline and regularised, several seeds, clean and attacked, one report.
+//! `dfrt study`: trains, evaluates and attacks every arm with several seeds, and writes one report.
 
 #[cfg(feature = "train")]
 mod table;
@@ -18,8 +18,8 @@ options! {
     name = "study",
     example = "{command_name} --data faces --arch efficientnet-b0 --res 224 --epochs 20 --out study\n\
     {command_name} --data faces --config study.toml --out study --resume",
-    note = "The folder holds report.html, report.json, one RUN an arm and seed, and each arm's .onnx. An \
-    interrupted study goes on with --resume."
+    note = "The folder holds report.html, report.json, one RUN for each arm and seed, and the .onnx of each arm. \
+    --resume continues an interrupted study."
 )]
 pub struct Study {
     training_data,
@@ -39,7 +39,7 @@ pub struct Study {
     #[argh(option)]
     attacks: Option<List<catalog::Method>>,
     /// radii: in linf in 1/255 (default 8), in l2 lengths of pixels in [0, 1] (default 3 at
-    /// 224 px, in proportion to the side, at least 0.5); 128/255 means that in both
+    /// 224 px, in proportion to the side, at least 0.5); 128/255 is the same in both
     #[argh(option)]
     eps: Option<Radii>,
     /// linf or l2 (default linf)
@@ -62,7 +62,7 @@ pub struct Study {
     #[argh(option)]
     batch: Option<usize>,
     lr, no_masks,
-    /// weights to start from, as dfrt train takes them
+    /// weights to start from; see dfrt train --help
     #[argh(option)]
     init: Option<PathBuf>,
     checkpoint, perturbation, device, resume, force, json,
@@ -70,7 +70,7 @@ pub struct Study {
 }
 
 impl Study {
-    /// Says that it cannot be done.
+    /// Fails: this build has no training.
     #[cfg(not(feature = "train"))]
     pub fn run(self) -> anyhow::Result<()> {
         Err(crate::failure::no_training("study"))
@@ -86,7 +86,7 @@ mod running {
     use crate::command::values::{List, Numbers};
     use crate::dataset;
     use crate::lock;
-    use crate::{conventions, failure, network, output, place, training};
+    use crate::{conventions, failure, network, output, paths, training};
     use anyhow::{Result, bail};
     use dfrt_runtime::differing::differing;
     use dfrt_runtime::results::study::CONFIG;
@@ -98,15 +98,15 @@ mod running {
     use dfrt_trainer::study::settings::StudySettings;
 
     impl Study {
-        /// Does it.
+        /// Runs or resumes the study; writes and prints its report.
         pub fn run(self) -> Result<()> {
             check_resume("study", self.resume, self.force)?;
             let mut settings = self.settings()?;
             settings.check().map_err(|error| failure::usage(format!("{error:#}")))?;
             let _lock = lock::of(&self.out)?;
-            if !self.resume && !self.force && !place::is_free(&self.out)? {
+            if !self.resume && !self.force && !paths::is_free(&self.out)? {
                 bail!(
-                    "{}: exists already; pass --resume to go on with it, --force to replace it, or choose another --out",
+                    "{}: exists already; pass --resume to continue it, --force to replace it, or choose another --out",
                     self.out.display()
                 );
             }
@@ -117,19 +117,19 @@ mod running {
             if self.force {
                 let arms = study::run_folders(&settings);
                 let own: Vec<&str> = study::OWN.into_iter().chain(arms.iter().map(String::as_str)).collect();
-                place::clear(&self.out, &own)?;
+                paths::remove(&self.out, &own)?;
             }
             let (report, written) = study.run(&mut Watch::default())?;
-            output::passed_over("parts of the report", &written.missing, None);
+            output::warn_skipped("parts of the report", &written.missing, None);
             if self.json {
                 return output::json(&report);
             }
-            output::say(table::table(&report))?;
-            output::say(format!("report: {}", self.out.join("report.html").display()))
+            output::print(table::table(&report))?;
+            output::print(format!("report: {}", self.out.join("report.html").display()))
         }
 
-        /// An earlier study's settings, those of `--config`, or the defaults, with
-        /// the options over them.
+        /// The settings of `--config`, of the earlier study with `--resume`, or the defaults, changed by
+        /// the options.
         fn settings(&self) -> Result<StudySettings> {
             let earlier = self.out.join(CONFIG);
             let mut settings = match &self.config {
@@ -144,25 +144,25 @@ mod running {
             }
             if let Some(init) = settings.train.init.clone() {
                 let source = Source::open(&init, &settings.train.checkpoint)?;
-                conventions::settle(&mut settings.train, &source)?;
+                conventions::resolve(&mut settings.train, &source)?;
             }
             if self.resume && earlier.exists() {
-                let begun = StudySettings::read(&earlier)?;
-                // What the device decided then holds on.
-                settings.train.micro_batch = settings.train.micro_batch.or(begun.train.micro_batch);
-                if begun != settings {
+                let begun_with = StudySettings::read(&earlier)?;
+                // The part of the batch that fitted the device then is kept.
+                settings.train.micro_batch = settings.train.micro_batch.or(begun_with.train.micro_batch);
+                if begun_with != settings {
                     bail!(
                         "{}: the study was begun with other settings: {}; leave the options out, or choose another --out",
                         earlier.display(),
-                        difference(&begun, &settings)
+                        difference(&begun_with, &settings)
                     );
                 }
             }
             Ok(settings)
         }
 
-        /// The radii as they were written, here or in the file of `--config`. An earlier
-        /// study's were checked when it began.
+        /// Checks the units of the radii in the options or in the file of `--config`. Those of an
+        /// earlier study were checked when it began.
         fn check_units(&self, settings: &StudySettings) -> Result<()> {
             let radii: Vec<Radius> = match (&self.eps, &self.config) {
                 (Some(List(radii)), _) => radii.clone(),
@@ -172,6 +172,7 @@ mod running {
             radii.iter().try_for_each(|radius| radius.check_unit(settings.norm, settings.train.res))
         }
 
+        /// Changes `settings` by the options.
         fn apply(&self, settings: &mut StudySettings) -> Result<()> {
             if let Some(List(arms)) = &self.arms {
                 settings.arms = arms.iter().map(|arm| arm.name().to_owned()).collect();
@@ -182,26 +183,26 @@ mod running {
             if let Some(List(attacks)) = &self.attacks {
                 settings.attacks.clone_from(attacks);
             }
-            put(&mut settings.norm, &self.norm);
+            set(&mut settings.norm, &self.norm);
             if let Some(List(radii)) = &self.eps {
                 for radius in radii {
                     radius.threat(settings.norm)?;
                 }
                 settings.eps = radii.iter().map(|radius| radius.number(settings.norm)).collect();
             }
-            put(&mut settings.steps, &self.steps);
-            put(&mut settings.restarts, &self.restarts);
-            put(&mut settings.queries, &self.queries);
-            put(&mut settings.attack_limit, &self.attack_limit);
-            put(&mut settings.gr.taps, &self.taps.as_ref().map(|taps| taps.0.clone()));
-            put(&mut settings.gr.radius, &self.r);
-            put(&mut settings.gr.alpha, &self.alpha);
+            set(&mut settings.steps, &self.steps);
+            set(&mut settings.restarts, &self.restarts);
+            set(&mut settings.queries, &self.queries);
+            set(&mut settings.attack_limit, &self.attack_limit);
+            set(&mut settings.gr.taps, &self.taps.as_ref().map(|taps| taps.0.clone()));
+            set(&mut settings.gr.radius, &self.r);
+            set(&mut settings.gr.alpha, &self.alpha);
             let train = &mut settings.train;
             if let Some(data) = &self.data {
-                train.data = place::absolute(data)?;
+                train.data = paths::absolute(data)?;
             }
             if let Some(init) = &self.init {
-                train.init = Some(place::absolute(init)?);
+                train.init = Some(paths::absolute(init)?);
             }
             if let Some(arch) = self.arch {
                 arch.name.clone_into(&mut train.arch);
@@ -216,25 +217,23 @@ mod running {
                 ..Choices::default()
             };
             if train.init.is_none() && choices != Choices::default() {
-                return Err(failure::usage(
-                    "--key, --prefix and --new-head are of the file of --init, which is missing",
-                ));
+                return Err(failure::usage("--key, --prefix and --new-head need --init, which is missing"));
             }
-            conventions::choose(&mut train.checkpoint, choices)?;
-            let asked = conventions::asked(&train.arch, self.family, Conventions::default())?;
-            train.conventions = asked.or(train.conventions);
-            put(&mut train.res, &self.res);
-            put(&mut train.epochs, &self.epochs);
-            put(&mut train.batch, &self.batch);
-            put(&mut train.lr, &self.lr);
+            conventions::merge_choices(&mut train.checkpoint, choices)?;
+            let given = conventions::from_options(&train.arch, self.family, Conventions::default())?;
+            train.conventions = given.or(train.conventions);
+            set(&mut train.res, &self.res);
+            set(&mut train.epochs, &self.epochs);
+            set(&mut train.batch, &self.batch);
+            set(&mut train.lr, &self.lr);
             train.limit = self.limit.or(train.limit);
             train.masks &= !self.no_masks;
-            settings.settle_eps();
+            settings.set_default_eps();
             Ok(())
         }
     }
 
-    /// All arms take the same pictures at once: as many as fit the largest of them.
+    /// Sets the largest part of a batch that fits the device in every arm: the same for all arms.
     fn fit(settings: &mut StudySettings, engine: &Engine) -> Result<()> {
         for arm in settings.arms.clone() {
             let mut training = settings.training(&arm, 0)?;
@@ -245,7 +244,7 @@ mod running {
         Ok(())
     }
 
-    /// Every setting that differs.
+    /// Every setting that differs, on one line.
     fn difference(then: &StudySettings, now: &StudySettings) -> String {
         let fields = |settings| match serde_json::to_value(settings) {
             Ok(serde_json::Value::Object(fields)) => fields,
@@ -254,9 +253,10 @@ mod running {
         differing(&fields(then), &fields(now)).unwrap_or_default()
     }
 
-    fn put<T: Clone>(place: &mut T, value: &Option<T>) {
+    /// Sets `field` to `value`, if there is one.
+    fn set<T: Clone>(field: &mut T, value: &Option<T>) {
         if let Some(value) = value {
-            place.clone_from(value);
+            field.clone_from(value);
         }
     }
 }

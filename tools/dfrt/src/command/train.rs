@@ -1,4 +1,4 @@
-//! `dfrt train`: a RUN.
+//! `dfrt train`: trains a detector and writes a RUN.
 
 #[cfg(feature = "train")]
 mod run;
@@ -12,7 +12,7 @@ use argh::FromArgValue;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// The files of a RUN: what `--force` may replace.
+/// The files of a RUN, which `--force` may replace.
 #[cfg(feature = "train")]
 pub const RUN_FILES: [&str; 6] = {
     use dfrt_runtime::results::run::files::{BEST, CONFIG, LAST, LOG, MODEL, SUMMARY};
@@ -25,9 +25,9 @@ options! {
     name = "train",
     example = "{command_name} --data faces --out runs/gr --method gr --arch efficientnet-tiny --res 64 --epochs 10\n\
     {command_name} --out runs/gr --resume",
-    note = "Settings come from their defaults, then --config, then the options. A RUN holds config.toml, \
+    note = "Options override --config, which overrides the defaults. A RUN holds config.toml, \
     log.jsonl, last.safetensors, best.safetensors, model.onnx and summary.json. A resumed run ends with \
-    the same bits as one that was never interrupted."
+    the same bits as an uninterrupted one."
 )]
 pub struct Train {
     training_data,
@@ -47,19 +47,19 @@ pub struct Train {
     #[argh(option)]
     seed: Option<u64>,
     /// weights to start from: safetensors, a PyTorch file (.pth, .pt, .bin; no code in it is run),
-    /// ONNX that dfrt exported, or a RUN; names as torchvision, timm or efficientnet-pytorch give
-    /// them; a last layer of more than two outputs needs --new-head
+    /// ONNX that dfrt exported, or a RUN; tensor names of torchvision, timm or
+    /// efficientnet-pytorch; a last layer of more than two outputs needs --new-head
     #[argh(option)]
     init: Option<PathBuf>,
     weights,
-    /// settings, as config.toml of a RUN holds them
+    /// settings, in the form of the config.toml of a RUN
     #[argh(option)]
     config: Option<PathBuf>,
     device, resume, force,
-    /// subsets to train and validate on, a,b,…; a class of which none is named stays whole
+    /// subsets to train and validate on, a,b,…; if none of a class is named, all of it
     #[argh(option)]
     train_subsets: Vec<Names>,
-    /// pictures of each video in an epoch at most, others in each (default: all)
+    /// pictures of each video in an epoch at most, different ones in each (default: all)
     #[argh(option)]
     frames_per_video: Option<usize>,
     cache, limit,
@@ -69,7 +69,7 @@ pub struct Train {
     /// share of the velocity that is kept, for sgd (default 0.9)
     #[argh(option)]
     momentum: Option<f32>,
-    /// look ahead, for sgd
+    /// use Nesterov momentum, for sgd
     #[argh(switch)]
     nesterov: bool,
     /// decay of the first moment, for adamw (default 0.9)
@@ -78,10 +78,10 @@ pub struct Train {
     /// decay of the second moment, for adamw (default 0.999)
     #[argh(option)]
     beta2: Option<f32>,
-    /// beside the root, for adamw (default 1e-8)
+    /// added to the root of the second moment, for adamw (default 1e-8)
     #[argh(option)]
     adam_eps: Option<f32>,
-    /// shrinks the weights of convolutions and linear layers (default 1e-4)
+    /// weight decay of convolutions and linear layers (default 1e-4)
     #[argh(option)]
     weight_decay: Option<f32>,
     /// epochs over which the learning rate rises (default 1)
@@ -90,24 +90,24 @@ pub struct Train {
     /// learning rate at the end, as a share of the peak (default 0.01)
     #[argh(option)]
     final_lr: Option<f32>,
-    /// how unequal classes are evened out: none, loss (default) or sampling; subset-loss and
-    /// subset-sampling even the subsets of each class out, too
+    /// how unequal classes are balanced: none, loss (default) or sampling; subset-loss and
+    /// subset-sampling balance the subsets of each class, too
     #[argh(option)]
     balance: Option<Balance>,
-    /// how often as much a subset weighs in the loss as others of its class, a=2,b=0.5,…
+    /// weight of a subset in the loss, relative to others of its class, a=2,b=0.5,…
     #[argh(option)]
     subset_weights: Vec<List<SubsetWeight>>,
     fakes,
-    /// mirror half of the training pictures (the default)
+    /// flip half of the training pictures horizontally (the default)
     #[argh(switch)]
     flip: bool,
-    /// mirror none
+    /// do not flip
     #[argh(switch)]
     no_flip: bool,
-    /// cut a random window out of each training picture
+    /// crop a random window of each training picture
     #[argh(switch)]
     crop: bool,
-    /// cut none (the default)
+    /// do not crop (the default)
     #[argh(switch)]
     no_crop: bool,
     /// change brightness, contrast and saturation by up to this share (default 0)
@@ -123,16 +123,16 @@ pub struct Train {
     /// stop after this many epochs without a better validation AUC (default: never)
     #[argh(option)]
     patience: Option<usize>,
-    /// steps between checkpoints within an epoch (default: one an epoch)
+    /// steps between checkpoints within an epoch (default: one checkpoint per epoch)
     #[argh(option)]
     checkpoint_steps: Option<usize>,
-    /// pictures that the device takes at once, where a batch does not fit; batch-norm sees
-    /// so many at a time (default: the batch, or what fits --memory-mb and the device)
+    /// pictures that the device computes at once, if a batch does not fit; batch-norm uses the
+    /// statistics of this part (default: the batch, or what fits --memory-mb and the device)
     #[argh(option)]
     micro_batch: Option<usize>,
-    /// MB of intermediate results on the device (default: no limit). Activations are made
-    /// again, slower and with the same result, where that fits and keeping them does not
-    /// (without a limit: beyond 2048)
+    /// MB of intermediate results on the device (default: no limit). If keeping the activations
+    /// does not fit, they are computed again in the backward pass, slower and with the same result
+    /// (without a limit: beyond 2048 MB)
     #[argh(option)]
     memory_mb: Option<usize>,
     perturbation,
@@ -142,26 +142,26 @@ pub struct Train {
     /// gr: no gradient through means and deviations in the second pass
     #[argh(switch)]
     detach_statistics: bool,
-    /// gr: one perturbation a picture instead of one a batch
+    /// gr: one perturbation per picture instead of one per batch
     #[argh(switch)]
     per_image: bool,
-    /// gr: one norm a tap instead of one over all taps
+    /// gr: one norm per tap instead of one over all taps
     #[argh(switch)]
     per_tap: bool,
-    /// shuffle the training labels: a check that nothing can be learned then
+    /// shuffle the training labels, to check that nothing is learned then
     #[argh(switch)]
     shuffle_labels: bool,
     json,
 }
 }
 
-/// How many pictures a step takes.
+/// The pictures of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(feature = "train"), allow(dead_code, reason = "this build cannot train"))]
 pub enum Batch {
     /// As many as fit.
     Auto,
-    /// So many.
+    /// This number.
     Of(usize),
 }
 
@@ -176,7 +176,7 @@ impl FromStr for Batch {
     }
 }
 
-/// The rule by which the weights are moved.
+/// The optimiser.
 #[derive(Clone, Copy, Debug, FromArgValue)]
 #[cfg_attr(not(feature = "train"), allow(dead_code, reason = "this build cannot train"))]
 pub enum Rule {
@@ -186,7 +186,7 @@ pub enum Rule {
     Sgd,
 }
 
-/// A subset and how often as much it weighs, "gan=0.5".
+/// A subset and its weight in the loss, "gan=0.5".
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(not(feature = "train"), allow(dead_code, reason = "this build cannot train"))]
 pub struct SubsetWeight(String, f32);
@@ -199,13 +199,13 @@ impl FromStr for SubsetWeight {
             text.rsplit_once('=').and_then(|(name, weight)| Some((name.trim(), weight.trim().parse().ok()?)));
         let (name, weight) = parsed
             .filter(|(name, _)| !name.is_empty())
-            .ok_or_else(|| format!("{text:?} is no subset and its weight, like swap=2"))?;
+            .ok_or_else(|| format!("{text:?} is not a subset with its weight, like swap=2"))?;
         Ok(Self(name.to_owned(), weight))
     }
 }
 
 impl Train {
-    /// Says that it cannot be done.
+    /// Fails: this build has no training.
     #[cfg(not(feature = "train"))]
     pub fn run(self) -> anyhow::Result<()> {
         Err(crate::failure::no_training("train"))

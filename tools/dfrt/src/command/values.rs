@@ -1,12 +1,11 @@
-//! Values of options. Each kind is understood in one place, while the command line is read:
-//! a wrong one is then wrong usage, told with the option, the value and what is allowed.
+//! The types of option values. Each is parsed in one place, while the command line is read: a wrong
+//! value is wrong usage, and the message names the option, the value and what is allowed.
 
 use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Names that the trainer knows. A build without it takes any text: its commands that have
-/// such options train nothing.
+/// Types of the trainer. A build without it accepts any text: its commands with such options fail.
 #[cfg(feature = "train")]
 pub mod trained {
     use dfrt_trainer::model::arch::Architecture;
@@ -33,19 +32,19 @@ pub mod trained {
     pub type Work = String;
 }
 
-/// Understands a number of things of which there must be one at least.
+/// Parses a whole number of 1 or more.
 pub fn count<T: FromStr + Default + PartialEq>(text: &str) -> Result<T, String> {
     let number = text.parse().ok().filter(|number| *number != T::default());
     number.ok_or_else(|| "give a whole number, 1 or more".to_owned())
 }
 
-/// Understands a number that is neither infinite nor NaN.
+/// Parses a number that is neither infinite nor NaN.
 pub fn finite(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|number: &f64| number.is_finite());
     number.ok_or_else(|| "give a finite number".to_owned())
 }
 
-/// Values of one kind, `a,b,…`.
+/// Values of one type, `a,b,…`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct List<T>(pub Vec<T>);
 
@@ -64,7 +63,7 @@ pub struct Numbers<T>(pub Vec<T>);
 
 /// Seeds of runs.
 pub type Seeds = Numbers<u64>;
-/// Places of taps.
+/// Indices of taps.
 pub type Taps = Numbers<usize>;
 
 impl<T: FromStr> FromStr for Numbers<T> {
@@ -78,7 +77,7 @@ impl<T: FromStr> FromStr for Numbers<T> {
     }
 }
 
-/// Names, `a,b,…`; what is empty is none.
+/// Names, `a,b,…`; empty ones are ignored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Names(pub Vec<String>);
 
@@ -112,7 +111,7 @@ impl FromStr for Triple {
     }
 }
 
-/// A stretch of time.
+/// A duration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Time(pub Duration);
 
@@ -138,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_hold_what_they_say() {
+    fn lists_are_parsed() {
         assert_eq!("0, 7,2".parse(), Ok(Numbers(vec![0_u64, 7, 2])));
         for wrong in ["", "1,", "1,x", "-1", "0.5"] {
             assert!(wrong.parse::<Seeds>().unwrap_err().contains("0,1,2"), "{wrong}");

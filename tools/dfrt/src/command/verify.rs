@@ -1,4 +1,4 @@
-//! `dfrt verify`: an attack's folder checked again.
+//! `dfrt verify`: checks the results of an attack again.
 
 use super::options::options;
 use crate::failure;
@@ -21,10 +21,10 @@ options! {
 #[argh(
     name = "verify",
     example = "{command_name} gr-square-linf-8",
-    note = "Figures are recomputed from the pictures, samples.csv and journal.csv, those of a suite from its \
-    stages, those of several radii from each. What the folder holds no trace of (seconds, what an attack found \
-    out about the model before it began) is listed as unchecked.",
-    error_code(1, "Something does not hold.")
+    note = "Figures are recomputed from the pictures, samples.csv and journal.csv; for a suite from its \
+    stages, for several radii from each of them. What the folder does not record (seconds, what an attack \
+    measured of the model before it began) is listed as unchecked.",
+    error_code(1, "A figure or a picture does not match.")
 )]
 pub struct Verify {
     /// folder that `dfrt attack` wrote
@@ -33,7 +33,7 @@ pub struct Verify {
     /// the model that was attacked (default: the one that attack.json names)
     #[argh(option)]
     model: Option<PathBuf>,
-    /// trace of the attack, against which its queries are counted
+    /// trace of the attack, to check the number of its queries
     #[argh(option)]
     tape: Option<PathBuf>,
     json,
@@ -41,12 +41,12 @@ pub struct Verify {
 }
 
 impl Verify {
-    /// Of several radii all together.
-    fn verified(&self) -> Result<VerifyReport> {
+    /// The report on the folder; on all radii together if there are several.
+    fn verify(&self) -> Result<VerifyReport> {
         Contents::alone(&self.folder)?;
         let radii = sweep::radii_in(&self.folder);
         if radii.is_empty() {
-            let mut found = self.verified_in(&self.folder)?;
+            let mut found = self.verify_folder(&self.folder)?;
             if let Some(trace) = &self.tape {
                 found.mismatches.extend(verify::trace(&self.folder, trace)?);
             }
@@ -54,7 +54,7 @@ impl Verify {
         }
         if let Some(trace) = &self.tape {
             return Err(failure::usage(format!(
-                "--tape {}: is of one attack, and {} holds several; name the folder of one",
+                "--tape {}: records one attack, but {} holds several; name the folder of one",
                 trace.display(),
                 self.folder.display()
             )));
@@ -62,7 +62,7 @@ impl Verify {
         let mut all = VerifyReport::default();
         for folder in radii {
             let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            all.add(&name, self.verified_in(&folder)?);
+            all.add(&name, self.verify_folder(&folder)?);
         }
         let (wrong, sweep) = verify::sweep(&self.folder)?;
         all.mismatches.extend(wrong);
@@ -71,8 +71,9 @@ impl Verify {
         Ok(all)
     }
 
-    /// A file of another program is read as it was when it was attacked.
-    fn verified_in(&self, folder: &Path) -> Result<VerifyReport> {
+    /// The report on the folder of one radius. A file of another program is read in the way that
+    /// attack.json records.
+    fn verify_folder(&self, folder: &Path) -> Result<VerifyReport> {
         let attacked = AttackFolder::new(folder).report()?.model;
         let Some(reading) = &attacked.reading else {
             return Ok(verify::verify(folder, self.model.as_deref())?);
@@ -87,9 +88,9 @@ impl Verify {
         Ok(verify::verify_with(folder, &TractOracle::new(detector))?)
     }
 
-    /// Does it.
+    /// Checks the folder again and prints every mismatch.
     pub fn run(self) -> Result<()> {
-        let report = self.verified()?;
+        let report = self.verify()?;
         if self.json {
             output::json(&report)?;
         } else {
@@ -100,7 +101,7 @@ impl Verify {
             lines.add("mismatches", report.mismatches.len().to_string());
             lines.add("too close to call", report.close.len().to_string());
             lines.add("unchecked", report.unchecked.len().to_string());
-            output::say(format!("{}\n{lines}", self.folder.display()))?;
+            output::print(format!("{}\n{lines}", self.folder.display()))?;
         }
         for line in report.mismatches.iter().chain(&report.close) {
             output::note(format!("  {line}"));
@@ -129,8 +130,8 @@ fn line_differences(file: &str, found: &[u8], expected: &[u8]) -> Vec<String> {
             (None, None) => break,
             (one, other) if one == other => {}
             (one, other) => {
-                let shown = |line: Option<&str>| line.unwrap_or("nothing").to_owned();
-                wrong.push(format!("{file}: line {number} is {}, recomputed {}", shown(one), shown(other)));
+                let text = |line: Option<&str>| line.unwrap_or("nothing").to_owned();
+                wrong.push(format!("{file}: line {number} is {}, recomputed {}", text(one), text(other)));
             }
         }
     }

@@ -70,7 +70,7 @@ fn lists_three(report: &serde_json::Value) {
 fn eval_passes_over() {
     let out = folder().join("eval.json");
     let ran = dfrt!["eval", "--model", model(), "--data", damaged(), "--out", &out];
-    assert!(ran.err.contains("3 unreadable pictures passed over"), "{ran:?}");
+    assert!(ran.err.contains("3 unreadable pictures skipped"), "{ran:?}");
     assert_eq!(ran.err.matches("not a readable picture").count(), 3, "{ran:?}");
     ran.done();
     let evaluation = json(&out);
@@ -96,7 +96,7 @@ fn attack_passes_over() {
         "--out",
         &out
     ];
-    assert!(ran.err.contains("3 unreadable pictures passed over"), "{ran:?}");
+    assert!(ran.err.contains("3 unreadable pictures skipped"), "{ran:?}");
     ran.done();
     let report = json(out.join("attack.json"));
     lists_three(&report);
@@ -108,7 +108,7 @@ fn train_passes_over() {
     let out = folder().join("run");
     // 28 pictures in batches of 7: every one is asked for.
     let ran = train(&damaged(), &out, &["--epochs", "1", "--batch", "7"]);
-    assert!(ran.err.contains("6 files passed over"), "{ran:?}");
+    assert!(ran.err.contains("6 files skipped"), "{ran:?}");
     ran.done();
     let summary = json(out.join("summary.json"));
     assert_eq!(summary["skipped"].as_array().unwrap().len(), 6, "three to train on, three to validate");

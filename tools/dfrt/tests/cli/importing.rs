@@ -206,7 +206,7 @@ fn training_starts_from_a_classifier() {
     let file = classifier();
     let more = ["--epochs", "1", "--init", file.to_str().unwrap(), "--new-head", "--family", "timm-ra4"];
     let ran = crate::workshop::run(&training(faces(), &out, &more));
-    assert!(ran.err.contains("its last layer of 10 outputs is replaced by a fresh one of 1"), "{ran:?}");
+    assert!(ran.err.contains("its last layer of 10 outputs is replaced by a new one of 1"), "{ran:?}");
     assert!(ran.err.contains("under timm's names"), "{ran:?}");
     ran.done();
     let config = std::fs::read_to_string(out.join("config.toml")).unwrap();

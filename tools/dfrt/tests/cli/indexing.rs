@@ -153,8 +153,8 @@ fn manifests_may_climb_where_asked() {
     let text = String::from_utf8(bytes(&new)).unwrap();
     assert!(text.contains(dir.join("a.png").to_str().unwrap()), "{text}");
     dfrt!["data", "index", &new, "--out", folder().join("third.csv")].done();
-    dfrt!["data", "index", &dir, "--climb", "--out", &new, "--force"].failed(2, &["no manifest"]);
-    dfrt!["data", "index", &old, "--layout", "dffd", "--out", &new, "--force"].failed(2, &["no folder"]);
+    dfrt!["data", "index", &dir, "--climb", "--out", &new, "--force"].failed(2, &["not a manifest"]);
+    dfrt!["data", "index", &old, "--layout", "dffd", "--out", &new, "--force"].failed(2, &["not a folder"]);
 }
 
 fn hostile_lists_are_refused() {

@@ -132,8 +132,8 @@ fn options_that_cannot_be() {
     let says = |option: &str, value: &str, words: &[&str]| {
         dfrt!["data", "index", &dir, option, value, "--out", &out].failed(2, words);
     };
-    says("--fake-label", "1", &["no manifest or list", "--fake-label"]);
-    says("--root", "/", &["no manifest or list", "--root"]);
+    says("--fake-label", "1", &["not a manifest or a list", "--fake-label"]);
+    says("--root", "/", &["not a manifest or a list", "--root"]);
     says("--subset", "photos", &["--label real or --label fake"]);
     says("--seed", "many", &["--seed"]);
     assert!(!out.exists());

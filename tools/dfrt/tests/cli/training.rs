@@ -382,7 +382,7 @@ fn data_that_cannot_be_used() {
 
 fn folders_that_are_no_run() {
     let out = folder().join("model.onnx");
-    dfrt!["export", folder(), "--out", &out].failed(1, &["no finished RUN", "--resume"]);
+    dfrt!["export", folder(), "--out", &out].failed(1, &["not a finished RUN", "--resume"]);
     dfrt!["export", folder().join("absent"), "--out", &out].failed(1, &["absent"]);
     assert!(!out.exists());
 }

@@ -185,7 +185,7 @@ fn the_old_spelling_of_bench() {
     assert!(!dfrt!["bench", "model", "--model", workshop::model(), "--runs", "1"].err.contains("spelled"));
     dfrt!["bench", "--train", "--arch", "resnet"].failed(2, &["resnet", "`dfrt bench train --help`"]);
     dfrt!["bench", "--ceilings", "--res", "64"].failed(2, &["--res", "`dfrt bench device --help`"]);
-    dfrt!["bench", "--runs", "2"].failed(2, &["what is to be timed", "`dfrt bench --help`"]);
+    dfrt!["bench", "--runs", "2"].failed(2, &["name what to time", "`dfrt bench --help`"]);
     dfrt!["bench", "--train", "--model", "m"].failed(2, &["--model and --train exclude each other"]);
     assert!(dfrt!["bench", "--train", "--help"].done().starts_with("Usage: dfrt bench train "));
 }

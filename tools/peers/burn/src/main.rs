@@ -2,12 +2,12 @@
 //!
 //!     cargo run --release -- --backend wgpu|flex --res 64 --batch 8 --steps 10 --warmup 5
 //!
-//! f32, AdamW, binary cross-entropy, noise for pictures, no dropout and no drop-path. A
-//! step brings its pictures to the device and ends when its loss is read back and the
-//! device is done. `warmup` steps come before the `steps` timed ones: burn compiles its
-//! kernels, tries variants of them (autotune) and learns what to fuse in the first steps.
-//! What autotune found is kept on disk, in the folder that a `cubecl.toml` in the working
-//! folder names, and read by the next run.
+//! f32, AdamW, binary cross-entropy, noise as pictures, no dropout and no drop-path. A step
+//! uploads its pictures to the device and ends when its loss is read back and the device is
+//! done. `warmup` steps come before the `steps` timed ones: in the first steps burn compiles
+//! its kernels, tries variants of them (autotune) and decides what to fuse. The results of
+//! autotune are kept on disk, in the folder that a `cubecl.toml` in the working folder names,
+//! and read by the next run.
 
 mod network;
 mod training;
@@ -20,7 +20,7 @@ use training::{Settings, Times};
 const USAGE: &str =
     "usage: burn-training --backend wgpu|flex [--res 64] [--batch 8] [--steps 10] [--warmup 5]";
 
-/// Where it trains.
+/// The back end of burn.
 #[derive(Clone, Copy, PartialEq)]
 enum Backend {
     Wgpu,
@@ -51,7 +51,7 @@ impl Backend {
     }
 }
 
-/// What the device calls itself, and what burn compiles for; none on the CPU.
+/// The name of the device, and what burn compiles for; none on the CPU.
 fn describe(device: &Device) -> (String, Option<String>) {
     match device.identity() {
         Some(identity) => (identity.name, Some(identity.fingerprint)),
@@ -95,7 +95,7 @@ fn quantile(sorted: &[f64], q: f64) -> f64 {
     below + (above - below) * place.fract()
 }
 
-/// The line that is printed.
+/// The JSON object to print.
 fn report(backend: Backend, device: &Device, settings: &Settings, times: &Times) -> serde_json::Value {
     let mut sorted: Vec<f64> = times.step_s.iter().map(|seconds| 1e3 * seconds).collect();
     sorted.sort_by(f64::total_cmp);

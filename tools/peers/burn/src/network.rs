@@ -1,6 +1,6 @@
-//! EfficientNet-B0 (Tan & Le 2019) as torchvision defines it, with one logit. Not here:
-//! dropout and drop-path, which these measurements do without, and the initial weights,
-//! which are burn's own, because the time of a step does not depend on them.
+//! EfficientNet-B0 (Tan & Le 2019) as torchvision defines it, with one logit. It has no dropout
+//! and no drop-path, which these measurements do not use, and burn's own initial weights,
+//! because the time of a step does not depend on them.
 
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -8,19 +8,19 @@ use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d
 use burn::tensor::activation::{sigmoid, silu};
 use burn::tensor::{Device, Tensor};
 
-/// What a B0 with one logit learns.
+/// Number of parameters of a B0 with one logit.
 pub const PARAMETERS: usize = 4_008_829;
 
-/// By how much the network shrinks a picture's side.
+/// The factor by which the network reduces the side of a picture.
 pub const STRIDE: usize = 32;
 
 const STEM: usize = 32;
 const HEAD: usize = 1280;
-/// A block squeezes its input channels by this much.
+/// The factor by which squeeze-excite reduces the input channels of a block.
 const SQUEEZE: usize = 4;
 const EPSILON: f64 = 1e-5;
 
-/// A stage: `repeats` blocks, of which the first strides.
+/// A stage: `repeats` blocks, of which the first has the stride.
 struct Stage {
     repeats: usize,
     kernel: usize,
@@ -70,7 +70,7 @@ impl ConvNorm {
     }
 }
 
-/// Scales each channel by what a small network makes of all channels' means.
+/// Scales each channel by a gate that a small network computes from the means of all channels.
 #[derive(Module, Debug)]
 struct SqueezeExcite {
     reduce: Conv2d,

@@ -1,6 +1,6 @@
-//! Training steps and their times: pictures to the device, forward, loss, backward,
-//! AdamW, the loss read back. Not a training: the pictures are noise, the same in every
-//! step, so that a falling loss shows that the steps learn.
+//! Training steps and their times: upload of the pictures, forward, loss, backward, AdamW, the
+//! loss read back. The pictures are the same noise in every step, so that a falling loss shows
+//! that the steps learn.
 
 use crate::network::{EfficientNetB0, PARAMETERS};
 use burn::module::{Module, ModuleVisitor, Param};
@@ -13,21 +13,21 @@ const LEARNING_RATE: f64 = 1e-3;
 const WEIGHT_DECAY: f32 = 1e-2;
 const ADAM_EPSILON: f32 = 1e-8;
 
-/// How much of what.
+/// The size of the measurement.
 pub struct Settings {
     /// Side of a picture in pixels.
     pub res: usize,
-    /// Pictures a step.
+    /// Pictures per step.
     pub batch: usize,
-    /// Steps whose times count.
+    /// Timed steps.
     pub steps: usize,
-    /// Steps before them, of which the first is timed by itself.
+    /// Steps before them; the first is timed separately.
     pub warmup: usize,
 }
 
-/// What the clock said.
+/// The measured times.
 pub struct Times {
-    /// What the first step trained, counted by its gradients.
+    /// Number of parameters with a gradient in the first step.
     pub parameters: usize,
     /// Seconds of each step before the timed ones.
     pub warmup_s: Vec<f64>,
@@ -37,7 +37,7 @@ pub struct Times {
     pub losses: Vec<f32>,
 }
 
-/// The network and what it is fed.
+/// The network and its inputs.
 struct Training {
     device: Device,
     network: EfficientNetB0,
@@ -50,7 +50,7 @@ struct Training {
 /// Trains on `device` and times it.
 ///
 /// # Errors
-/// A network of another size than B0's, a loss that is no number, a device that fails.
+/// A network of another size than B0's, a loss that is NaN or infinite, a device that fails.
 pub fn measure(device: Device, settings: &Settings) -> Result<Times, String> {
     let mut training = Training::new(device, settings);
     let mut times = Times { parameters: 0, warmup_s: Vec::new(), step_s: Vec::new(), losses: Vec::new() };
@@ -91,7 +91,7 @@ impl Training {
         }
     }
 
-    /// A step to its end; its loss and the number of parameters that had a gradient.
+    /// Runs a step to its end; returns its loss and the number of parameters with a gradient.
     fn step(&mut self) -> Result<(f32, usize), String> {
         let pictures = Tensor::<4>::from_data(self.pictures.clone(), &self.device);
         let labels = Tensor::<1, Int>::from_data(self.labels.clone(), &self.device);
@@ -109,8 +109,8 @@ impl Training {
     }
 }
 
-/// Counts the elements of the parameters that have a gradient: running statistics are
-/// parameters to burn's own count, too.
+/// Counts the elements of the parameters that have a gradient. burn's own count includes running
+/// statistics.
 struct Trained<'a> {
     gradients: &'a GradientsParams,
     elements: usize,

@@ -1,6 +1,6 @@
 //! The network as an ONNX file (opset 17): pixels in, logit out, normalisation
-//! inside, weights under torchvision's names. Batch-norms stay apart from the
-//! convolutions, so that the file holds the weights as they were trained.
+//! inside, weights with torchvision's names. Batch-norms are not folded into the convolutions, so
+//! that the file holds the weights as they were trained.
 
 use super::super::arch::Activation;
 use super::super::conventions::Conventions;
@@ -26,11 +26,11 @@ pub const MEAN: &str = "normalise.mean";
 /// Initialiser [1, 3, 1, 1]: what divides them after that.
 pub const STD: &str = "normalise.std";
 
-/// The file's version of the ONNX format, the one that came with opset 17.
+/// The version of the ONNX file format that came with opset 17.
 const IR_VERSION: i64 = 8;
 
-/// The bytes of the ONNX file of `graph` with `weights`, for inference: dropout and
-/// drop-path vanish. `metadata` becomes `metadata_props`; `batch` is the fixed N,
+/// The bytes of the ONNX file of `graph` with `weights`, for inference: without dropout and
+/// drop-path. `metadata` becomes `metadata_props`; `batch` is the fixed N,
 /// or none for any N (the symbol "N"). Equal arguments give equal bytes.
 pub fn export(
     graph: &Graph,
@@ -67,7 +67,7 @@ pub fn export(
     model.encode_to_vec()
 }
 
-/// `metadata` with the conventions of `graph`, which a reader needs to build it again.
+/// `metadata` with the conventions of `graph`, which a reader needs to build the graph.
 pub fn described(graph: &Graph, mut metadata: Metadata) -> Metadata {
     let architecture = &graph.architecture;
     metadata.mean = architecture.mean;
@@ -77,7 +77,7 @@ pub fn described(graph: &Graph, mut metadata: Metadata) -> Metadata {
     metadata
 }
 
-/// The conventions that the metadata of a file of ours states.
+/// The conventions in the metadata of a file that dfrt wrote.
 pub fn conventions(metadata: &Metadata) -> Conventions {
     let note = |key: &str| metadata.notes.get(key);
     Conventions {
@@ -88,10 +88,10 @@ pub fn conventions(metadata: &Metadata) -> Conventions {
     }
 }
 
-/// The nodes and initialisers in the making.
+/// Collects the nodes and initialisers of the file.
 struct Writer<'a> {
     graph: &'a Graph,
-    /// ONNX names of the values made so far.
+    /// ONNX names of the values written so far.
     names: BTreeMap<ValueId, String>,
     nodes: Vec<pb::NodeProto>,
     initializers: Vec<pb::TensorProto>,
@@ -225,7 +225,7 @@ impl<'a> Writer<'a> {
         self.push(op, inputs, output, vec![]);
     }
 
-    /// Adds a node, named after the one value that it makes.
+    /// Adds a node, named after its only output.
     fn push(&mut self, op: &str, input: Vec<String>, output: &str, attribute: Vec<pb::AttributeProto>) {
         self.nodes.push(pb::NodeProto {
             name: output.to_owned(),
@@ -299,7 +299,7 @@ fn value_info(name: &str, batch: dimension::Value, rest: &[usize]) -> pb::ValueI
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::arch::{EFFICIENTNET_LITE0, EFFICIENTNET_TINY, LIGHT};
+    use crate::model::arch::{EFFICIENTNET_LITE0, EFFICIENTNET_TINY, SMALL_ARCHITECTURES};
     use std::collections::BTreeSet;
 
     fn exported(architecture: &'static crate::model::arch::Architecture, batch: Option<usize>) -> Vec<u8> {
@@ -317,7 +317,7 @@ mod tests {
 
     #[test]
     fn every_value_is_made_once_and_before_it_is_read() {
-        for architecture in LIGHT {
+        for architecture in SMALL_ARCHITECTURES {
             let graph = decoded(architecture).graph.unwrap();
             let names = graph.initializer.iter().map(|tensor| tensor.name.as_str());
             let mut known: BTreeSet<&str> = names.chain([INPUT]).collect();
@@ -337,7 +337,7 @@ mod tests {
 
     #[test]
     fn the_weights_have_torchvisions_names_and_shapes() {
-        for architecture in LIGHT {
+        for architecture in SMALL_ARCHITECTURES {
             let graph = Graph::new(architecture, 64).unwrap();
             let weights = Weights::initial(&graph, 0).to_tensors(&graph);
             let file = decoded(architecture).graph.unwrap();

@@ -1,6 +1,5 @@
-//! The weights of an ONNX file that [`super::onnx`] wrote, read back. The file must
-//! be that writer's to the node: gradients of another graph would be another
-//! model's.
+//! Reads the weights of an ONNX file that [`super::onnx`] wrote. The file must be exactly what that
+//! writer writes, because the gradients of another graph would be those of another model.
 
 use super::super::arch::{Architecture, UnknownArchitecture};
 use super::super::graph::{BadResolution, Graph};
@@ -15,30 +14,30 @@ use std::path::{Path, PathBuf};
 use tract_onnx::pb;
 use tract_onnx::pb::tensor_proto::DataType;
 
-/// What a file holds.
+/// The content of a file.
 #[derive(Clone, Debug)]
 pub struct Imported {
     /// The network.
     pub graph: Graph,
     /// Its weights, the counter of batches at 0.
     pub weights: Weights,
-    /// What the file says about itself.
+    /// Its metadata.
     pub metadata: Metadata,
 }
 
-/// Why a file cannot be read back.
+/// Why a file cannot be imported.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// It cannot be read at all.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// It is no ONNX file.
+    /// It is not an ONNX file.
     #[error("{}: no ONNX model: the file is of another kind or was cut short; give the .onnx that `dfrt export` wrote", .0.display())]
     NotOnnx(PathBuf),
-    /// Nothing in it says that it is ours.
-    #[error("{}: was not exported by dfrt, its weights cannot be told; give a RUN or an .onnx that `dfrt export` wrote", .0.display())]
-    Foreign(PathBuf),
-    /// Our keys are there, but wrong.
+    /// dfrt did not export it.
+    #[error("{}: was not exported by dfrt, so which of its tensors are weights is unknown; give a RUN or an .onnx that `dfrt export` wrote", .0.display())]
+    NotExported(PathBuf),
+    /// dfrt's metadata is invalid.
     #[error("{}: {source}", path.display())]
     Metadata {
         /// The file.
@@ -46,7 +45,7 @@ pub enum ImportError {
         /// The key.
         source: MetadataError,
     },
-    /// An architecture that is not in the tables.
+    /// An unknown architecture.
     #[error("{}: {source}", path.display())]
     Arch {
         /// The file.
@@ -54,7 +53,7 @@ pub enum ImportError {
         /// Which.
         source: UnknownArchitecture,
     },
-    /// A resolution that the architecture has not.
+    /// A resolution that the architecture cannot have.
     #[error("{}: {source}", path.display())]
     Resolution {
         /// The file.
@@ -62,10 +61,10 @@ pub enum ImportError {
         /// Which.
         source: BadResolution,
     },
-    /// Tensors that are not the architecture's.
+    /// Tensors that do not fit the architecture.
     #[error(transparent)]
     Weights(#[from] WeightsError),
-    /// The graph or the weights are not what dfrt wrote.
+    /// The graph or the weights were changed after the export.
     #[error("{}: {what} since dfrt exported it; export it again from its RUN, or give the RUN", path.display())]
     Changed {
         /// The file.
@@ -78,8 +77,8 @@ pub enum ImportError {
 /// Reads the file `path`, which [`onnx::export`] wrote with the metadata of a run.
 ///
 /// # Errors
-/// A file of another kind or another program, an architecture or resolution that is
-/// not ours, tensors that do not fit, and a graph or weights that were changed.
+/// A file of another format or program, an unknown architecture or resolution, tensors that do
+/// not fit, and a graph or weights that were changed.
 pub fn load(path: &Path) -> Result<Imported, ImportError> {
     let bytes = storage::read(path)?;
     let file = pb::ModelProto::decode(bytes.as_slice());
@@ -106,7 +105,7 @@ fn metadata(path: &Path, file: &pb::ModelProto) -> Result<Metadata, ImportError>
     let pairs = file.metadata_props.iter().map(|pair| (pair.key.as_str(), pair.value.as_str()));
     let metadata = Metadata::from_pairs(pairs)
         .map_err(|source| ImportError::Metadata { path: path.to_owned(), source })?;
-    metadata.ok_or_else(|| ImportError::Foreign(path.to_owned()))
+    metadata.ok_or_else(|| ImportError::NotExported(path.to_owned()))
 }
 
 fn graph(path: &Path, metadata: &Metadata) -> Result<Graph, ImportError> {
@@ -117,8 +116,8 @@ fn graph(path: &Path, metadata: &Metadata) -> Result<Graph, ImportError> {
         .map_err(|source| ImportError::Resolution { path: path.to_owned(), source })
 }
 
-/// The initialisers that are weights of `graph`, by name. One that holds other numbers
-/// than its shape calls for is left out, and so found missing.
+/// The initialisers that are weights of `graph`, by name. One whose length does not fit its shape
+/// is left out, and so reported as missing.
 fn tensors(graph: &Graph, initializers: &[pb::TensorProto]) -> BTreeMap<String, Tensor> {
     let known: BTreeSet<String> = names::state(graph).into_iter().map(|entry| entry.name).collect();
     let tensor = |tensor: &pb::TensorProto| {
@@ -137,7 +136,7 @@ fn tensors(graph: &Graph, initializers: &[pb::TensorProto]) -> BTreeMap<String, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::arch::{EFFICIENTNET_TINY, LIGHT};
+    use crate::model::arch::{EFFICIENTNET_TINY, SMALL_ARCHITECTURES};
     use crate::model::conventions::Family;
 
     fn exported(architecture: &'static Architecture, batch: Option<usize>) -> (Graph, Weights, Vec<u8>) {
@@ -169,7 +168,7 @@ mod tests {
 
     #[test]
     fn what_was_exported_comes_back() {
-        for architecture in LIGHT {
+        for architecture in SMALL_ARCHITECTURES {
             for batch in [None, Some(4)] {
                 let (graph, weights, bytes) = exported(architecture, batch);
                 let imported = loaded(&bytes).unwrap();

@@ -1,6 +1,5 @@
-//! Python's pickles, read as data. A pickle is a program for a stack machine that may
-//! ask for any function to be called; here a call is only written down
-//! ([`Value::Made`]), so that nothing a file says is ever run.
+//! Reads Python's pickles as data. A pickle is a program for a stack machine that may call any
+//! function; here a call is only recorded ([`Value::Made`]), so that no code of a file is run.
 //!
 //! Source of the format: the opcodes' documentation in Python's `pickletools`.
 
@@ -14,21 +13,21 @@ mod tests;
 
 pub use machine::read;
 
-/// The most opcodes that a pickle may have. It bounds the memory that a file can ask
-/// for; a checkpoint of a thousand tensors has some ten thousand.
+/// The most opcodes that a pickle may have, which bounds the memory that a file can use. A
+/// checkpoint of a thousand tensors has about ten thousand.
 pub const MAX_STEPS: usize = 1 << 21;
 
-/// A value's place in its [`Pickle`]. Values refer to each other by it, so that a
-/// list may hold itself, as Python's may.
+/// The index of a value in its [`Pickle`]. Values refer to each other by it, so that a list may
+/// contain itself, as in Python.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Id(u32);
 
-/// A value of a pickle. Text and bytes are the file's own.
+/// A value of a pickle. Text and bytes borrow from the file.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value<'a> {
     /// `None`.
     None,
-    /// A truth value.
+    /// A boolean.
     Bool(bool),
     /// An integer.
     Int(i128),
@@ -38,14 +37,14 @@ pub enum Value<'a> {
     Float(f64),
     /// Text.
     Text(&'a str),
-    /// Bytes, or text that is no UTF-8.
+    /// Bytes, or text that is not UTF-8.
     Bytes(&'a [u8]),
     /// A tuple.
     Tuple(Vec<Id>),
     /// A list.
     List(Vec<Id>),
-    /// A dict, or one of the standard library's kinds of it; a later pair replaces an
-    /// earlier one of the same key.
+    /// A dict, or a dict type of the standard library; a later pair replaces an earlier one of the
+    /// same key.
     Dict(Vec<(Id, Id)>),
     /// A set.
     Set(Vec<Id>),
@@ -58,13 +57,13 @@ pub enum Value<'a> {
     },
     /// A reference to something outside the pickle.
     Persistent(Id),
-    /// What calling a class or function would have given. The call is not made.
+    /// The result of calling a class or function. The call is not made.
     Made {
-        /// What would be called, a [`Value::Global`] as a rule.
+        /// The class or function, usually a [`Value::Global`].
         by: Id,
         /// The arguments, a [`Value::Tuple`].
         with: Id,
-        /// The state that the thing would be given afterwards.
+        /// The state that the object would be given afterwards.
         state: Option<Id>,
     },
 }
@@ -77,45 +76,45 @@ pub struct Pickle<'a> {
     length: usize,
 }
 
-/// A pickle cannot be read.
+/// Why a pickle cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PickleError {
     /// The bytes end before the pickle does.
     #[error("it ends at byte {at}, where {wanted} more are due")]
     Truncated {
-        /// Where, counted from the pickle's first byte.
+        /// Offset in bytes from the start of the pickle.
         at: usize,
-        /// The bytes that are missing at least.
+        /// The least number of missing bytes.
         wanted: u64,
     },
-    /// The bytes are no pickle.
+    /// The bytes are not a pickle.
     #[error("{what} at byte {at}")]
     Malformed {
-        /// Where, counted from the pickle's first byte.
+        /// Offset in bytes from the start of the pickle.
         at: usize,
         /// What is wrong.
         what: &'static str,
     },
-    /// A byte that is no opcode, or one that state dicts have no use for.
+    /// A byte that is not an opcode, or an opcode that state dicts do not use.
     #[error("unknown opcode {opcode:#04x} at byte {at}")]
     Unknown {
-        /// Where, counted from the pickle's first byte.
+        /// Offset in bytes from the start of the pickle.
         at: usize,
         /// The byte.
         opcode: u8,
     },
-    /// The pickle is too long a program.
+    /// The pickle has too many opcodes.
     #[error("it has more than {MAX_STEPS} opcodes")]
     TooLong,
 }
 
 impl<'a> Pickle<'a> {
-    /// What was pickled.
+    /// The object that was pickled.
     pub fn root(&self) -> Id {
         self.root
     }
 
-    /// The bytes that the pickle takes.
+    /// The length of the pickle in bytes.
     pub fn length(&self) -> usize {
         self.length
     }
@@ -130,14 +129,14 @@ impl<'a> Pickle<'a> {
         &self.values[id.0 as usize]
     }
 
-    /// What a dict holds under a key; `None` also where `dict` is none.
+    /// The value of a key in a dict; none if the key is absent or `dict` is not a dict.
     pub fn entry(&self, dict: Id, key: &str) -> Option<Id> {
         let Value::Dict(pairs) = self.get(dict) else { return None };
         let named = |&&(name, _): &&(Id, Id)| *self.get(name) == Value::Text(key);
         pairs.iter().rev().find(named).map(|&(_, value)| value)
     }
 
-    /// A tuple's items; `None` for anything else.
+    /// The items of a tuple; none for other values.
     pub fn tuple(&self, id: Id) -> Option<&[Id]> {
         match self.get(id) {
             Value::Tuple(items) => Some(items),
@@ -145,12 +144,12 @@ impl<'a> Pickle<'a> {
         }
     }
 
-    /// The name of a class, a function or a made thing's class: "torch.Size".
+    /// The name of a class or function, or of the class of an object: "torch.Size".
     pub fn class_name(&self, id: Id) -> Option<String> {
         match *self.get(id) {
             Value::Global { .. } => self.global_name(id),
             Value::Made { by, with, .. } => match *self.get(by) {
-                // Protocols 0 and 1 make things through this function.
+                // Protocols 0 and 1 make objects through this function.
                 Value::Global { module: "copyreg" | "copy_reg", .. } => {
                     self.global_name(*self.tuple(with)?.first()?)
                 }
@@ -172,7 +171,7 @@ impl<'a> Pickle<'a> {
         }
     }
 
-    /// A value in a few words, for messages.
+    /// A short description of a value, for messages.
     pub fn describe(&self, id: Id) -> String {
         match self.get(id) {
             Value::None => "None".to_owned(),
@@ -206,7 +205,7 @@ impl<'a> Pickle<'a> {
     }
 }
 
-/// A file's text, fit for a message: on one line and not long.
+/// Text of a file, shortened and on one line, for messages.
 pub(super) fn printable(text: &str) -> String {
     const SHOWN: usize = 80;
     let short: String = text.chars().take(SHOWN).flat_map(char::escape_debug).collect();

@@ -1,7 +1,7 @@
-//! Files of `torch.save`: a pickle of the object, in which tensors are views of
-//! storages, and the storages' bytes beside it. The newer format is a zip archive
-//! (`archive`), the older one a stream (`stream`). Nothing in a file is run; what is no
-//! plain data or tensor stays a name.
+//! Files of `torch.save`: a pickle of the object, in which tensors are views of storages, and the
+//! bytes of the storages. The newer format is a zip archive (`archive`), the older one a stream
+//! (`stream`). No code of a file is run; objects that are neither plain data nor tensors are known
+//! by name only.
 
 mod archive;
 mod entry;
@@ -14,9 +14,8 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-use super::Listed;
-use super::StateDict;
 use super::pickle::{Id, Pickle, Value, printable};
+use super::{StateDict, StateShapes};
 use archive::Archive;
 use entry::{Content, Entries, Storages};
 pub use error::TorchFileError;
@@ -24,48 +23,48 @@ pub use facts::Facts;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// How many wrappers may lie in one another.
+/// The deepest nesting of dicts.
 const WRAPPED: usize = 4;
 
-/// What a zip archive begins with.
+/// The first bytes of a zip archive.
 const ZIP_MAGIC: &[u8] = b"PK\x03\x04";
 
-/// The most numbers that are read from a file, over all its tensors. A view may show
-/// one number many times over, so that the file's length alone bounds nothing.
+/// The most numbers that are read from a file, over all its tensors. A view may repeat a number
+/// many times, so that the length of the file does not bound them.
 pub const MAX_NUMBERS: usize = 1 << 28;
 
-/// The most numbers that views may show beyond one for each byte of the file.
+/// The most numbers that views may have in addition to one for each byte of the file.
 const MAX_SHARED: usize = 1 << 24;
 
-/// The longest name, in bytes. A pickle may repeat a name at little cost to itself.
+/// The longest name, in bytes. A pickle can repeat a name with few bytes.
 const MAX_NAME: usize = 1024;
 
-/// Whether a file begins as torch.save's do: as a zip archive or as a pickle. What is
-/// longer than 8 bytes and so begins may still be something else.
+/// Whether a file begins like those of torch.save: as a zip archive or as a pickle. It may still be
+/// another kind of file.
 pub fn is_torch(bytes: &[u8]) -> bool {
-    // A safetensors file's length may look like a pickle's first bytes; its high bytes
+    // The header length of a safetensors file may look like the start of a pickle; its high bytes
     // are 0 and JSON follows.
     let safetensors = bytes.get(4..9) == Some(b"\0\0\0\0{");
     let pickle = matches!(bytes, [0x80, 2..=5, ..]) && !safetensors;
     bytes.starts_with(ZIP_MAGIC) || pickle || bytes.starts_with(stream::MAGIC_IN_DIGITS)
 }
 
-/// A file of torch.save, its object understood, and no tensor read yet.
+/// A file of torch.save whose object has been read, but no tensor yet.
 pub struct Checkpoint<'a> {
     file: PathBuf,
     pickle: Pickle<'a>,
     storages: Storages<'a>,
     /// The most numbers that are read.
     limit: usize,
-    /// The dicts with tensors, with the keys that lead to them.
+    /// The dicts with tensors, and their keys.
     states: Vec<(String, Id)>,
 }
 
 impl<'a> Checkpoint<'a> {
-    /// Understands a file, given its contents; `path` is for messages.
+    /// Reads the object of a file with the contents `bytes`; `path` is for messages.
     ///
     /// # Errors
-    /// What torch.save did not write, what is damaged, and what holds no tensors by name.
+    /// A file that torch.save did not write, that is damaged, or that holds no named tensors.
     pub fn open(path: &Path, bytes: &'a [u8]) -> Result<Self, TorchFileError> {
         let (pickle, storages) = if bytes.starts_with(ZIP_MAGIC) {
             let mut archive = Archive::open(path, bytes)?;
@@ -86,8 +85,8 @@ impl<'a> Checkpoint<'a> {
         Ok(Self { file: path.to_owned(), pickle, storages, limit, states })
     }
 
-    /// The states in it: every dict with tensors by name, outer ones first.
-    pub fn states(&self) -> Vec<Listed> {
+    /// The states in it: every dict with named tensors, outer ones first.
+    pub fn states(&self) -> Vec<StateShapes> {
         let listed = |(key, dict): &(String, Id)| {
             let Value::Dict(pairs) = self.pickle.get(*dict) else { unreachable!("states are dicts") };
             let tensor = |&(name, value): &(Id, Id)| match *self.pickle.get(name) {
@@ -96,12 +95,12 @@ impl<'a> Checkpoint<'a> {
                 }
                 _ => None,
             };
-            Listed { key: key.clone(), shapes: pairs.iter().filter_map(tensor).collect() }
+            StateShapes { key: key.clone(), shapes: pairs.iter().filter_map(tensor).collect() }
         };
         self.states.iter().map(listed).collect()
     }
 
-    /// What the file says of how its network was made and trained.
+    /// What the file records about its network and training.
     pub fn facts(&self) -> Facts {
         Facts::of(&self.pickle)
     }
@@ -110,7 +109,7 @@ impl<'a> Checkpoint<'a> {
     /// and bf16 numbers become f32, f64 rounded to the nearest.
     ///
     /// # Errors
-    /// No state there, and tensors that cannot be read.
+    /// No state under that key, and tensors that cannot be read.
     pub fn read(self, key: &str) -> Result<StateDict, TorchFileError> {
         let Some(&(_, dict)) = self.states.iter().find(|(known, _)| known == key) else {
             let known: Vec<String> =
@@ -133,7 +132,7 @@ impl<'a> Checkpoint<'a> {
     }
 }
 
-/// A dict's entries by name, the last of each as Python has it.
+/// The entries of a dict by name; of equal names the last one, as in Python.
 fn latest(
     path: &Path,
     pickle: &Pickle<'_>,
@@ -155,7 +154,7 @@ fn latest(
     Ok(entries)
 }
 
-/// Adds the dicts with tensors by name from `at` on, each once.
+/// Adds the dicts with named tensors in the value `at` and below it, each once.
 fn find_states(
     pickle: &Pickle<'_>,
     at: Id,
@@ -189,7 +188,7 @@ fn find_states(
     }
 }
 
-/// Says what a file without a state holds instead.
+/// The error for a file without a state.
 fn no_state(path: &Path, pickle: &Pickle<'_>) -> TorchFileError {
     let root = pickle.root();
     let inside = match pickle.get(root) {
@@ -208,7 +207,7 @@ fn no_state(path: &Path, pickle: &Pickle<'_>) -> TorchFileError {
     }
 }
 
-/// The class of a pickled `torch.nn.Module`, which is known by what it keeps.
+/// The class of a pickled `torch.nn.Module`, which is recognised by its attributes.
 fn module_class(pickle: &Pickle<'_>, id: Id) -> Option<String> {
     let Value::Made { state: Some(state), .. } = *pickle.get(id) else { return None };
     pickle.entry(state, "_modules")?;

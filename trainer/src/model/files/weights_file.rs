@@ -1,6 +1,6 @@
-//! Weights as safetensors files: torchvision's names, torch's shapes, little-endian
-//! f32, and beside them what a checkpoint needs (the optimiser's tensors, metadata).
-//! The bytes depend on the contents alone, so that equal checkpoints are equal files.
+//! Weights as safetensors files: torchvision's names, torch's shapes, little-endian f32, and what a
+//! checkpoint needs besides (the optimiser's tensors, metadata). The bytes depend on the contents
+//! only, so that equal checkpoints are equal files.
 
 use super::super::conventions::Conventions;
 use super::super::graph::Graph;
@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
 
-/// What the names of extra tensors begin with in the file.
+/// The prefix of the names of extra tensors in the file.
 pub const EXTRA_PREFIX: &str = "optimizer.";
 
 /// The key of the metadata under which [`save`] names the architecture.
@@ -29,13 +29,13 @@ pub struct Loaded {
     pub weights: Weights,
     /// Extra tensors by name, without [`EXTRA_PREFIX`].
     pub extras: BTreeMap<String, Vec<f32>>,
-    /// The metadata, [`ARCH_KEY`] among them in our own files.
+    /// The metadata; files of dfrt have [`ARCH_KEY`].
     pub metadata: BTreeMap<String, String>,
 }
 
-/// Writes `weights` to `path`, whole or not at all. `extras` are named after what
-/// they belong to ("momentum.features.0.0.weight"); the file puts [`EXTRA_PREFIX`]
-/// before that. The architecture and its conventions are added to the metadata.
+/// Writes `weights` to `path` atomically. `extras` are named after what they belong to
+/// ("momentum.features.0.0.weight"); in the file [`EXTRA_PREFIX`] precedes these names. The
+/// architecture and its conventions are added to the metadata.
 pub fn save(
     path: &Path,
     graph: &Graph,
@@ -46,7 +46,7 @@ pub fn save(
     save_in(path, graph, Scheme::Torchvision, weights, extras, metadata)
 }
 
-/// The same under the names of `scheme`, for other programs.
+/// Writes a file like [`save`], but with the names of `scheme`, for other programs.
 pub fn save_in(
     path: &Path,
     graph: &Graph,
@@ -76,8 +76,10 @@ pub fn save_in(
     Ok(())
 }
 
-/// Reads a file of weights for `graph`. Extra tensors and absent counters are
-/// accepted; anything else that does not fit is an error.
+/// Reads a file of weights for `graph`. Extra tensors and missing counters are accepted.
+///
+/// # Errors
+/// A file that cannot be read, and tensors that do not fit.
 pub fn load(path: &Path, graph: &Graph) -> Result<Loaded, WeightsError> {
     let File { state, metadata } = read(path, &storage::read(path)?)?;
     let batches_tracked = state.batches_tracked();
@@ -94,7 +96,7 @@ pub fn load(path: &Path, graph: &Graph) -> Result<Loaded, WeightsError> {
     Ok(Loaded { weights, extras, metadata })
 }
 
-/// A safetensors file, whoever wrote it.
+/// The content of any safetensors file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct File {
     /// Its tensors.
@@ -117,13 +119,16 @@ pub fn read(path: &Path, bytes: &[u8]) -> Result<File, WeightsError> {
         } else {
             let (file, found) = (path.to_owned(), view.dtype().to_string());
             let name = name.to_owned();
-            return Err(WeightsError::Number { file, name, found, expected: "F32, F16, BF16 or F64" });
+            return Err(WeightsError::WrongType { file, name, found, expected: "F32, F16, BF16 or F64" });
         }
     }
     Ok(File { state, metadata })
 }
 
-/// Reads the metadata alone, to learn which graph the weights are for.
+/// Reads only the metadata, which name the architecture of the weights.
+///
+/// # Errors
+/// A file that cannot be read.
 pub fn metadata(path: &Path) -> Result<BTreeMap<String, String>, WeightsError> {
     Ok(parse(path, &storage::read(path)?)?.1)
 }
@@ -132,13 +137,13 @@ fn parse<'a>(
     path: &Path,
     bytes: &'a [u8],
 ) -> Result<(SafeTensors<'a>, BTreeMap<String, String>), WeightsError> {
-    let foreign = |error: safetensors::SafeTensorError| WeightsError::Foreign {
+    let not_safetensors = |error: safetensors::SafeTensorError| WeightsError::NotSafetensors {
         file: path.to_owned(),
         reason: error.to_string(),
     };
-    let (_, header) = SafeTensors::read_metadata(bytes).map_err(foreign)?;
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(not_safetensors)?;
     let metadata = header.metadata().clone().unwrap_or_default().into_iter().collect();
-    Ok((SafeTensors::deserialize(bytes).map_err(foreign)?, metadata))
+    Ok((SafeTensors::deserialize(bytes).map_err(not_safetensors)?, metadata))
 }
 
 /// The key of the metadata that holds the logit above which a picture is called fake.
@@ -147,7 +152,7 @@ pub const THRESHOLD_KEY: &str = "dfrt.threshold";
 /// The key of the metadata that holds the conventions, as JSON.
 const CONVENTIONS_KEY: &str = "dfrt.conventions";
 
-/// `metadata` and what the network is.
+/// `metadata` with the architecture and conventions of the network.
 fn described(graph: &Graph, metadata: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let mut metadata = metadata.clone();
     let conventions = Conventions::of(&graph.architecture);
@@ -157,13 +162,13 @@ fn described(graph: &Graph, metadata: &BTreeMap<String, String>) -> BTreeMap<Str
     metadata
 }
 
-/// What the metadata of a file of ours says of its weights' conventions.
+/// The conventions in the metadata of a file that dfrt wrote.
 pub fn conventions(metadata: &BTreeMap<String, String>) -> Conventions {
     let text = metadata.get(CONVENTIONS_KEY);
     text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
-/// The header of a file in the making.
+/// Builds the header of a file.
 #[derive(Default)]
 struct Layout {
     tensors: Map<String, Value>,
@@ -178,7 +183,7 @@ impl Layout {
         self.tensors.insert(name.to_owned(), entry);
     }
 
-    /// The length of the header and the header, padded with blanks to 8 bytes.
+    /// The length of the header and the header itself, padded with spaces to a multiple of 8 bytes.
     fn header(self, metadata: &BTreeMap<String, String>) -> Vec<u8> {
         let mut all = Map::new();
         all.insert("__metadata__".to_owned(), json!(metadata));
@@ -217,8 +222,8 @@ fn integers(view: &TensorView<'_>) -> Option<Vec<i64>> {
 
 /// Little-endian numbers of N bytes.
 fn numbers<const N: usize, T>(bytes: &[u8], number: impl Fn([u8; N]) -> T) -> Vec<T> {
-    let (whole, _) = bytes.as_chunks::<N>();
-    whole.iter().map(|&bytes| number(bytes)).collect()
+    let (numbers, _) = bytes.as_chunks::<N>();
+    numbers.iter().map(|&bytes| number(bytes)).collect()
 }
 
 #[cfg(test)]
@@ -287,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn truncated_and_foreign_files_are_one_clear_line() {
+    fn truncated_and_other_files_give_one_clear_line() {
         let Saved { folder, graph, .. } = saved();
         let path = folder.path().join("last.safetensors");
         let whole = storage::read(&path).unwrap();
@@ -295,7 +300,7 @@ mod tests {
         for bytes in [&whole[..0], &whole[..5], &whole[..400], &whole[..whole.len() - 1], &png] {
             storage::write(&path, bytes).unwrap();
             let error = load(&path, &graph).unwrap_err();
-            assert!(matches!(error, WeightsError::Foreign { .. }), "{error}");
+            assert!(matches!(error, WeightsError::NotSafetensors { .. }), "{error}");
             let text = error.to_string();
             assert!(text.contains("last.safetensors") && !text.contains('\n'), "{text}");
         }
@@ -308,7 +313,7 @@ mod tests {
         let Saved { folder, graph, .. } = saved();
         let path = folder.path().join("last.safetensors");
         let bytes = storage::read(&path).unwrap();
-        // Of the same width, so that the file stays whole.
+        // Of the same width, so that the file stays valid.
         let text = String::from_utf8_lossy(&bytes[8..200_000.min(bytes.len())]).into_owned();
         let at = 8 + text.find("\"F32\"").unwrap();
         let mut changed = bytes;

@@ -1,8 +1,7 @@
-//! Which of the networks in a file is meant: those that lie there are known by the names
-//! and shapes of their tensors.
+//! Finds the networks in a file by the names and shapes of their tensors, and chooses one.
 
 use super::super::arch::{ARCHITECTURES, Architecture};
-use super::super::files::Listed;
+use super::super::files::StateShapes;
 use super::super::graph::Graph;
 use super::super::names::{self, BATCHES_TRACKED, Content, Scheme};
 use super::error::ImportError;
@@ -13,7 +12,7 @@ use std::path::Path;
 /// The shapes of tensors by name.
 pub(super) type Shapes = BTreeMap<String, Vec<usize>>;
 
-/// What the names of a network's blocks begin with, under any scheme.
+/// The prefixes of the names of a network's blocks, in all schemes.
 pub(super) const BLOCKS: [&str; 3] = ["features.", "blocks.", "_blocks."];
 
 /// What is asked for where a file leaves it open.
@@ -40,21 +39,21 @@ pub struct Choices {
 pub(super) struct Network {
     /// The key of its state.
     pub key: String,
-    /// Whose names it has.
+    /// The naming scheme of its tensors.
     pub scheme: Scheme,
-    /// What stands before each of them.
+    /// The prefix of each name.
     pub prefix: String,
-    /// The architecture whose every tensor but the last layer's it has.
+    /// The architecture of which it has all tensors except the last layer.
     pub arch: Option<&'static Architecture>,
 }
 
 impl Network {
-    /// The networks of a state, by the scheme's first tensor.
-    fn all_of(listed: &Listed) -> Vec<Self> {
+    /// The networks of a state, found by the first tensor of each scheme.
+    fn all_of(listed: &StateShapes) -> Vec<Self> {
         let known = listed.shapes.keys().flat_map(|name| {
             let prefix = move |scheme: Scheme| Some((scheme, name.strip_suffix(scheme.first())?));
-            let whole = |&(_, prefix): &(Scheme, &str)| prefix.is_empty() || prefix.ends_with('.');
-            Scheme::ALL.into_iter().filter_map(prefix).filter(whole)
+            let complete = |&(_, prefix): &(Scheme, &str)| prefix.is_empty() || prefix.ends_with('.');
+            Scheme::ALL.into_iter().filter_map(prefix).filter(complete)
         });
         let network = |(scheme, prefix): (Scheme, &str)| Self {
             key: listed.key.clone(),
@@ -65,14 +64,14 @@ impl Network {
         known.map(network).collect()
     }
 
-    /// Whether its key or prefix calls it an exponential moving average of another.
+    /// Whether its key or prefix names it an exponential moving average of another network.
     pub fn is_average(&self) -> bool {
         let place = format!("{}.{}", self.key, self.prefix).to_ascii_lowercase();
         place.split(['.', '_']).any(|word| word == "ema")
     }
 
-    /// Where it lies and what it is, in words.
-    pub fn told(&self) -> String {
+    /// The options that choose it, and what it is, as text for the user.
+    pub fn description(&self) -> String {
         let options = match (self.key.as_str(), self.prefix.as_str()) {
             ("", "") => "no prefix".to_owned(),
             ("", prefix) => format!("--prefix {prefix}"),
@@ -85,60 +84,61 @@ impl Network {
     }
 }
 
-/// The network that is meant, and the others.
+/// The network that `choices` and the file determine, and the others.
 ///
 /// # Errors
-/// None, and several that nothing tells apart.
+/// No network, or several that remain.
 pub(super) fn choose(
     path: &Path,
-    listed: &[Listed],
+    listed: &[StateShapes],
     choices: &Choices,
 ) -> Result<(Network, Vec<Network>), ImportError> {
     let all: Vec<Network> = listed.iter().flat_map(Network::all_of).collect();
-    let asked = |network: &Network| {
+    let is_chosen = |network: &Network| {
         let key = choices.key.as_ref().is_none_or(|key| network.key == *key);
         let prefix = |prefix: &String| prefix.trim_end_matches('.') == network.prefix.trim_end_matches('.');
         key && choices.prefix.as_ref().is_none_or(prefix)
     };
-    let listing = |networks: &[Network]| networks.iter().map(Network::told).collect::<Vec<_>>().join("; ");
-    let mut meant: Vec<Network> = all.iter().filter(|network| asked(network)).cloned().collect();
-    if meant.is_empty() {
+    let listing =
+        |networks: &[Network]| networks.iter().map(Network::description).collect::<Vec<_>>().join("; ");
+    let mut matching: Vec<Network> = all.iter().filter(|network| is_chosen(network)).cloned().collect();
+    if matching.is_empty() {
         return Err(match all.is_empty() {
-            true => unnamed(path, listed, choices),
-            false => ImportError::NotThere { path: path.to_owned(), known: listing(&all) },
+            true => unknown_names(path, listed, choices),
+            false => ImportError::NoSuchNetwork { path: path.to_owned(), known: listing(&all) },
         });
     }
     for likelier in [|network: &Network| !network.is_average(), |network: &Network| network.arch.is_some()] {
-        if meant.iter().any(likelier) {
-            meant.retain(likelier);
+        if matching.iter().any(likelier) {
+            matching.retain(likelier);
         }
     }
-    let [network] = meant.as_slice() else {
-        return Err(ImportError::Several { path: path.to_owned(), networks: listing(&meant) });
+    let [network] = matching.as_slice() else {
+        return Err(ImportError::SeveralNetworks { path: path.to_owned(), networks: listing(&matching) });
     };
     let chosen = |other: &Network| (&other.key, &other.prefix) == (&network.key, &network.prefix);
     let others = all.iter().filter(|other| !chosen(other)).cloned().collect();
     Ok((network.clone(), others))
 }
 
-/// A file without a name of EfficientNet's.
-fn unnamed(path: &Path, listed: &[Listed], choices: &Choices) -> ImportError {
+/// The error for a file without any tensor name of an EfficientNet.
+fn unknown_names(path: &Path, listed: &[StateShapes], choices: &Choices) -> ImportError {
     let state = listed.iter().find(|state| choices.key.as_ref().is_none_or(|key| state.key == *key));
     let shapes = state.or(listed.first()).map(|state| state.shapes.clone()).unwrap_or_default();
     let begins: Vec<&str> = shapes.keys().take(3).map(String::as_str).collect();
     let begins = if begins.is_empty() { "nothing".to_owned() } else { begins.join(", ") };
-    ImportError::Names { path: path.to_owned(), count: shapes.len(), begins }
+    ImportError::UnknownNames { path: path.to_owned(), count: shapes.len(), begins }
 }
 
-/// Whether a tensor counts what was done, by names that torch (batches of a batch-norm,
-/// models of an average) and the profiler thop give to nothing else. A lone number under
-/// any other name may be a temperature or the power of a pool.
+/// Whether a tensor is a counter, by the names that torch (batches of a batch-norm, models of an
+/// average) and the profiler thop use for nothing else. A single number with another name may be a
+/// temperature or the power of a pool.
 pub(super) fn is_counter(name: &str) -> bool {
     const COUNTERS: [&str; 4] = [BATCHES_TRACKED, "n_averaged", "total_ops", "total_params"];
     name.rsplit('.').next().is_some_and(|field| COUNTERS.contains(&field))
 }
 
-/// The architecture whose every tensor but the last layer's is there, and no more blocks.
+/// The architecture of which all tensors except the last layer are there, and no more blocks.
 pub(super) fn recognise(shapes: &Shapes, scheme: Scheme, prefix: &str) -> Option<&'static Architecture> {
     let in_blocks = |name: &str| BLOCKS.iter().any(|root| name.starts_with(root));
     let own = shapes.keys().filter_map(|name| name.strip_prefix(prefix));

@@ -1,5 +1,5 @@
-//! The last layer of a detector from elsewhere: programs give it names of their own, and
-//! two logits where dfrt has one.
+//! The last layer of a detector of another program, which may have any name, and two logits
+//! instead of one.
 
 use super::super::graph::Graph;
 use super::super::weights::{Tensor, WeightsError};
@@ -10,7 +10,7 @@ use super::{Head, ImportError, Source};
 pub(super) struct Layer {
     /// Its name in the file: "fc", "backbone.last_layer".
     pub name: String,
-    /// How many numbers it gives.
+    /// Number of outputs.
     pub outputs: usize,
 }
 
@@ -21,12 +21,12 @@ impl Layer {
     }
 }
 
-/// The last layer that a file gives to a network of one logit or some classes.
+/// The last layer of a file, converted to the outputs of the network.
 #[derive(Clone, Debug)]
-pub(super) struct Taken {
+pub(super) struct LastLayer {
     pub head: Head,
     pub layer: Layer,
-    /// Whether the file has a bias of it; 0 took its place otherwise.
+    /// Whether the file has its bias; otherwise `bias` is 0.
     pub biased: bool,
     /// [outputs, channels].
     pub weight: Tensor,
@@ -35,7 +35,7 @@ pub(super) struct Taken {
 }
 
 impl Source {
-    /// The linear layers that read a network's `channels` features.
+    /// The linear layers with `channels` inputs, which is the number of the network's features.
     pub(super) fn layers(&self, channels: usize) -> Vec<Layer> {
         let layer = |(name, tensor): (&String, &Tensor)| match tensor.shape[..] {
             [outputs, inputs] if inputs == channels => {
@@ -43,46 +43,51 @@ impl Source {
             }
             _ => None,
         };
-        self.state.tensors.iter().filter(|(name, _)| !self.is_of_another(name)).filter_map(layer).collect()
+        self.state
+            .tensors
+            .iter()
+            .filter(|(name, _)| !self.is_in_other_network(name))
+            .filter_map(layer)
+            .collect()
     }
 
-    /// Whether a tensor belongs to another network of the same state.
-    pub(super) fn is_of_another(&self, name: &str) -> bool {
+    /// Whether a tensor belongs to another network in the same state.
+    pub(super) fn is_in_other_network(&self, name: &str) -> bool {
         let own = if name.starts_with(&self.prefix) { self.prefix.len() } else { 0 };
         self.other_prefixes.iter().any(|other| other.len() > own && name.starts_with(other))
     }
 
-    /// The last layer that is kept; none where a fresh one is asked for. `own` is its name
-    /// under the file's scheme.
-    pub(super) fn head(&self, graph: &Graph, own: &str) -> Result<Option<Taken>, ImportError> {
+    /// The last layer of the file; none if a new one is chosen. `own` is its name in the scheme of
+    /// the file.
+    pub(super) fn head(&self, graph: &Graph, own: &str) -> Result<Option<LastLayer>, ImportError> {
         if self.choices.new_head {
             return Ok(None);
         }
         let layers = self.layers(graph.architecture.head);
         let layer = match &self.choices.head {
-            Some(asked) => self.asked_head(&layers, asked)?,
+            Some(requested) => self.named_head(&layers, requested)?,
             None => self.only_head(graph, &layers, own)?,
         };
-        self.taken(graph, layer).map(Some)
+        self.converted(graph, layer).map(Some)
     }
 
-    fn asked_head(&self, layers: &[Layer], asked: &str) -> Result<Layer, ImportError> {
-        let asked = asked.strip_suffix(".weight").unwrap_or(asked);
-        let inside = format!("{}{asked}", self.prefix);
-        let behind = format!(".{asked}");
-        let exact = layers.iter().find(|layer| layer.name == asked || layer.name == inside);
+    fn named_head(&self, layers: &[Layer], requested: &str) -> Result<Layer, ImportError> {
+        let requested = requested.strip_suffix(".weight").unwrap_or(requested);
+        let inside = format!("{}{requested}", self.prefix);
+        let behind = format!(".{requested}");
+        let exact = layers.iter().find(|layer| layer.name == requested || layer.name == inside);
         let mut ending = layers.iter().filter(|layer| layer.name.ends_with(&behind));
         match (exact, ending.next(), ending.next()) {
             (Some(layer), ..) | (None, Some(layer), None) => Ok(layer.clone()),
             _ => Err(ImportError::NoHead {
                 path: self.path.clone(),
-                asked: asked.to_owned(),
+                requested: requested.to_owned(),
                 known: listing(layers),
             }),
         }
     }
 
-    /// The one layer with as many outputs as a detector has, whatever its name.
+    /// The only layer with as many outputs as a detector has, whatever its name.
     fn only_head(&self, graph: &Graph, layers: &[Layer], own: &str) -> Result<Layer, ImportError> {
         let fits = |layer: &&Layer| match graph.outputs() {
             1 => (1..=2).contains(&layer.outputs),
@@ -103,12 +108,12 @@ impl Source {
                 };
                 Err(ImportError::NeedsNewHead { path: self.path.clone(), found })
             }
-            several => Err(ImportError::Heads { path: self.path.clone(), layers: listing(several) }),
+            several => Err(ImportError::SeveralHeads { path: self.path.clone(), layers: listing(several) }),
         }
     }
 
-    /// A layer's numbers, as one logit where it has two.
-    fn taken(&self, graph: &Graph, layer: Layer) -> Result<Taken, ImportError> {
+    /// The weight and bias of a layer, converted to the outputs of the network.
+    fn converted(&self, graph: &Graph, layer: Layer) -> Result<LastLayer, ImportError> {
         let channels = graph.architecture.head;
         let [weight, name] = layer.tensors();
         let weight = self.state.tensors[&weight].clone();
@@ -118,8 +123,8 @@ impl Source {
         let bias = held.unwrap_or_else(zero);
         if bias.shape != [layer.outputs] {
             let (file, found, expected) = (self.path.clone(), bias.shape, vec![layer.outputs]);
-            let advice = "--head names another layer, --new-head takes a fresh one".to_owned();
-            return Err(WeightsError::Misshapen { file, name, found, expected, advice }.into());
+            let advice = "choose another layer with --head, or a new one with --new-head".to_owned();
+            return Err(WeightsError::WrongShape { file, name, found, expected, advice }.into());
         }
         let fake = self.choices.fake_index;
         if let Some(fake) = fake.filter(|&fake| fake >= layer.outputs.max(2)) {
@@ -138,18 +143,20 @@ impl Source {
                 let weight =
                     Tensor { shape: vec![1, channels], values: difference(&weight.values, channels) };
                 let bias = Tensor { shape: vec![1], values: difference(&bias.values, 1) };
-                Ok(Taken { head, layer, biased, weight, bias })
+                Ok(LastLayer { head, layer, biased, weight, bias })
             }
-            // One logit that is high for real.
+            // A single logit that is high for real.
             (1, 1) if fake == Some(0) => {
                 let negated = |tensor: &Tensor| Tensor {
                     shape: tensor.shape.clone(),
                     values: tensor.values.iter().map(|value| -value).collect(),
                 };
                 let head = Head::Merged { outputs: 1, fake_index: 0 };
-                Ok(Taken { head, weight: negated(&weight), bias: negated(&bias), layer, biased })
+                Ok(LastLayer { head, weight: negated(&weight), bias: negated(&bias), layer, biased })
             }
-            (found, wanted) if found == wanted => Ok(Taken { head: Head::Kept, layer, biased, weight, bias }),
+            (found, wanted) if found == wanted => {
+                Ok(LastLayer { head: Head::Kept, layer, biased, weight, bias })
+            }
             (outputs, _) => {
                 let found = format!("`{}` has {outputs} outputs", layer.name);
                 Err(ImportError::NeedsNewHead { path: self.path.clone(), found })
@@ -163,6 +170,6 @@ fn listing(layers: &[Layer]) -> String {
     if layers.is_empty() {
         return "none".to_owned();
     }
-    let told = |layer: &Layer| format!("`{}` with {} outputs", layer.name, layer.outputs);
-    layers.iter().map(told).collect::<Vec<_>>().join(", ")
+    let text = |layer: &Layer| format!("`{}` with {} outputs", layer.name, layer.outputs);
+    layers.iter().map(text).collect::<Vec<_>>().join(", ")
 }

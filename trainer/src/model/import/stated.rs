@@ -1,11 +1,11 @@
-//! What a checkpoint's own `arch` and `args` prove of its network.
+//! The conventions that a checkpoint's own `arch` and `args` state.
 
 use super::super::arch::Architecture;
-use super::super::conventions::{Conventions, Family, listed};
+use super::super::conventions::{Conventions, Family, joined};
 use super::super::files::torch::Facts;
 use super::super::names::Scheme;
 
-/// What a checkpoint states.
+/// What a checkpoint states about its network.
 #[derive(Clone, Debug, Default)]
 pub struct Stated {
     /// The architecture.
@@ -14,25 +14,25 @@ pub struct Stated {
     pub res: Option<usize>,
     /// Its conventions.
     pub(super) conventions: Conventions,
-    /// Those of them that no option may contradict.
+    /// The conventions that no option may contradict.
     firm: Conventions,
-    /// Whether none may contradict the architecture.
+    /// Whether no option may contradict the architecture.
     pub(super) arch_is_firm: bool,
-    /// Who says so: "arch `tf_efficientnet_b4_ns`".
+    /// Where the file states it, for messages: "arch `tf_efficientnet_b4_ns`".
     pub(super) by: String,
 }
 
-/// A network as timm names it.
+/// A network name of timm, taken apart.
 #[derive(Clone, Copy, Debug)]
-struct Made<'a> {
+struct TimmName<'a> {
     arch: &'static Architecture,
     /// Whether its weights came from TensorFlow.
     tf: bool,
-    /// Which weights: "ns_jft_in1k", "ap", or nothing.
+    /// The tag of its weights: "ns_jft_in1k", "ap", or empty.
     tag: &'a str,
 }
 
-impl<'a> Made<'a> {
+impl<'a> TimmName<'a> {
     fn of(name: &'a str) -> Option<Self> {
         let name = name.rsplit('/').next()?;
         let (tf, rest) = match name.strip_prefix("tf_") {
@@ -43,14 +43,14 @@ impl<'a> Made<'a> {
         let (size, tag) = rest.split_once(['.', '_']).unwrap_or((rest, ""));
         let known =
             ["", "ns", "ap", "aa", "ra", "ra2", "ra4", "ft", "sw", "in1k", "in12k", "in21k", "untrained"];
-        // Others, like `_pruned` and `_gn`, are other networks.
+        // Other tags, like `_pruned` and `_gn`, name other networks.
         known.contains(&tag.split('_').next()?).then_some(())?;
         let arch = Architecture::named(&format!("efficientnet-{size}")).ok()?;
         Some(Self { arch, tf, tag })
     }
 
-    /// timm's conventions; mean and deviation only where they are the same for all
-    /// weights of that name.
+    /// The conventions of timm; mean and deviation only if they are the same for all weights of that
+    /// name.
     fn conventions(self) -> Conventions {
         let half = self.tag.starts_with("ap") || self.tag.starts_with("ra4");
         let lite = self.arch.squeeze.is_none();
@@ -61,16 +61,16 @@ impl<'a> Made<'a> {
             (false, true) => "timm-ra4",
         };
         let all = Family::named(family).expect("a family").conventions(self.arch);
-        // timm has changed which weights `efficientnet_b1` stands for.
+        // timm has changed the weights of the name `efficientnet_b1`.
         let open = !self.tf && self.tag.is_empty() && self.arch.name == "efficientnet-b1";
         if open { all.without_pixels() } else { all }
     }
 }
 
 impl Stated {
-    /// What `facts` prove of a network under a scheme's names.
+    /// What `facts` state about a network with the names of `scheme`.
     pub(super) fn of(facts: &Facts, scheme: Scheme) -> Self {
-        let made = facts.arch.as_deref().and_then(Made::of);
+        let made = facts.arch.as_deref().and_then(TimmName::of);
         let own = Conventions { padding: None, bn_eps: facts.bn_eps, mean: facts.mean, std: facts.std };
         let by_name = match (scheme, made) {
             (Scheme::Timm, Some(made)) => {
@@ -84,7 +84,7 @@ impl Stated {
             (Some(name), Some(_)) => format!("arch `{name}`"),
             _ => "args".to_owned(),
         };
-        // A dict of settings may be any program's: what the user says goes before it.
+        // A dict of settings may be of any program, so options override it.
         let firm = match (facts.options, facts.arch_is_firm) {
             (true, _) => own.or(by_name),
             (false, true) => by_name.without_pixels(),
@@ -100,8 +100,8 @@ impl Stated {
         }
     }
 
-    /// Whether something that is asked for is another.
-    pub(super) fn contradicted(&self, asked: Conventions) -> Option<String> {
+    /// The contradiction between an option and the file, as text; none if there is none.
+    pub(super) fn contradiction(&self, asked: Conventions) -> Option<String> {
         let sentence = |option: &str, own: String, asked: String| {
             format!("its {} says {option} {own}, but {asked} is asked for (--{option} or --family)", self.by)
         };
@@ -121,7 +121,7 @@ impl Stated {
             if let (Some(own), Some(asked)) = (own, asked)
                 && own.iter().zip(asked).any(|(&own, asked)| differ(own, asked))
             {
-                return Some(sentence(option, listed(own), listed(asked)));
+                return Some(sentence(option, joined(own), joined(asked)));
             }
         }
         None
@@ -133,8 +133,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn timms_names_are_understood() {
-        let of = |name| Made::of(name).map(|made| (made.arch.name, made.tf, made.tag));
+    fn names_of_timm_are_parsed() {
+        let of = |name| TimmName::of(name).map(|made| (made.arch.name, made.tf, made.tag));
         assert_eq!(of("tf_efficientnet_b4_ns"), Some(("efficientnet-b4", true, "ns")));
         assert_eq!(of("tf_efficientnet_b7.ap_in1k"), Some(("efficientnet-b7", true, "ap_in1k")));
         assert_eq!(of("timm/efficientnet_b0.ra4_e3600_r224_in1k").unwrap().0, "efficientnet-b0");
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn conventions_follow_the_name() {
         let of = |name| {
-            let all = Made::of(name).unwrap().conventions();
+            let all = TimmName::of(name).unwrap().conventions();
             (all.padding.unwrap().name(), all.bn_eps.unwrap(), all.mean.map(|mean| mean[0]))
         };
         assert_eq!(of("tf_efficientnet_b4_ns"), ("same", 1e-3, Some(0.485)));

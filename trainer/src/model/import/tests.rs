@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::model::arch::{
-    Architecture, EFFICIENTNET_B0, EFFICIENTNET_B4, EFFICIENTNET_LITE0, EFFICIENTNET_TINY, LIGHT, Padding,
+    Architecture, EFFICIENTNET_B0, EFFICIENTNET_B4, EFFICIENTNET_LITE0, EFFICIENTNET_TINY, Padding,
+    SMALL_ARCHITECTURES,
 };
 use crate::model::conventions::Family;
 use crate::model::files::torch::save::{self, Object};
@@ -98,7 +99,7 @@ fn single(architecture: &Architecture) -> Graph {
 
 #[test]
 fn every_scheme_accounts_for_every_entry() {
-    for architecture in LIGHT {
+    for architecture in SMALL_ARCHITECTURES {
         for scheme in Scheme::ALL {
             let foreign = Foreign::new(architecture, scheme, 1);
             let source = foreign.opened().unwrap();
@@ -195,7 +196,7 @@ fn two_logits_become_their_difference() {
     assert_eq!(foreign.imported(&fake_is(1)).unwrap().head, Head::Kept);
 }
 
-/// (what stands before the network's names, the last layer's name, its outputs) as public
+/// (prefix of the network's names, the last layer's name, its outputs) as public
 /// detectors have them: DeepfakeBench, SelfBlendedImages, ICPR2020DFDC, selimsef's DFDC.
 const PUBLIC: &[(Scheme, &str, &str, usize)] = &[
     (Scheme::EfficientNetPytorch, "backbone.efficientnet.", "backbone.last_layer", 2),
@@ -259,11 +260,11 @@ fn a_head_is_asked_for_where_several_fit() {
 #[test]
 fn a_head_without_a_bias_has_one_of_zero() {
     let mut foreign = Foreign::new(&EFFICIENTNET_TINY, Scheme::Timm, 1);
-    assert!(!foreign.imported(&Choices::default()).unwrap().unbiased);
+    assert!(!foreign.imported(&Choices::default()).unwrap().no_bias);
     foreign.tensors.remove("classifier.bias");
-    assert!(!foreign.imported(&new_head()).unwrap().unbiased);
+    assert!(!foreign.imported(&new_head()).unwrap().no_bias);
     let imported = foreign.imported(&Choices::default()).unwrap();
-    assert!(imported.unbiased);
+    assert!(imported.no_bias);
     assert_eq!((last(&imported).1, imported.found + 1), (0.0, imported.entries));
 }
 
@@ -372,7 +373,7 @@ fn several_networks_are_listed_and_asked_for() {
     assert_ne!(both.imported(&prefix("teacher.")).unwrap().weights.params, tiny.weights.params);
     let unknown = both.opened_by(&prefix("net.")).unwrap_err().to_string();
     assert!(unknown.contains("no network there") && unknown.contains(each), "{unknown}");
-    // A moving average is taken where it is asked for.
+    // A moving average is used if it is chosen.
     let average = twice("model.", "model_ema.module.");
     let source = average.opened().unwrap();
     assert_eq!(source.prefix, "model.");
@@ -420,7 +421,7 @@ fn a_checkpoints_network_is_found_under_any_key() {
     assert!(unknown.ends_with("under the key `ema`; --key may be `net` or `model`"), "{unknown}");
 }
 
-/// A checkpoint with an `arch` beside the state, or none, and `args` as options or a dict.
+/// A checkpoint with or without an `arch` next to the state, and `args` as options or a dict.
 fn stating(arch: Option<&str>, options: bool, settings: &[(&str, Vec<u8>)]) -> Source {
     let (_folder, path) = checkpoint(&["state_dict"], |object| {
         if let Some(arch) = arch {
@@ -435,7 +436,7 @@ const ASKED_NOTHING: Conventions = Conventions { padding: None, bn_eps: None, me
 
 /// What is settled, or asked and refused.
 fn settled(source: &Source, asked: Conventions) -> Result<Conventions, String> {
-    source.settle(asked, &EFFICIENTNET_B0).map_err(|error| error.to_string())
+    source.resolve_conventions(asked, &EFFICIENTNET_B0).map_err(|error| error.to_string())
 }
 
 #[test]
@@ -454,9 +455,9 @@ fn a_checkpoints_own_arch_settles_conventions_or_contradicts() {
     let half = Conventions { mean: Some([0.5; 3]), ..ASKED_NOTHING };
     let refused = settled(&b0, half).unwrap_err();
     assert!(refused.contains("says mean 0.485,0.456,0.406, but 0.5,0.5,0.5 is asked"), "{refused}");
-    let arch = b0.settle(ASKED_NOTHING, EFFICIENTNET_B4).unwrap_err().to_string();
+    let arch = b0.resolve_conventions(ASKED_NOTHING, EFFICIENTNET_B4).unwrap_err().to_string();
     assert!(arch.contains("is efficientnet-b0, but efficientnet-b4 is asked for (--arch)"), "{arch}");
-    // Other networks' names settle nothing, and timm's names alone do not either.
+    // Names of other networks determine nothing, and timm's tensor names alone do not either.
     let resnet = stating(Some("resnet50"), true, &open);
     let asked = settled(&resnet, ASKED_NOTHING).unwrap_err();
     assert!(asked.contains("--family timm") && asked.contains("tf_efficientnet_*"), "{asked}");
@@ -466,7 +467,7 @@ fn a_checkpoints_own_arch_settles_conventions_or_contradicts() {
 #[test]
 fn pixels_are_told_by_a_mean_and_a_deviation_alone() {
     let arch = "tf_efficientnet_b0_ns";
-    let pixels = "what becomes of pixels first: pass --mean";
+    let pixels = "how pixels are normalised: pass --mean";
     let unsaid = [("img_size", save::integer(260))];
     for options in [false, true] {
         let silent = settled(&stating(Some(arch), options, &unsaid), ASKED_NOTHING).unwrap_err();
@@ -494,7 +495,7 @@ fn a_dict_of_settings_gives_way_to_what_is_asked_for() {
     let tf = Family::named("tf").unwrap().conventions(&EFFICIENTNET_B0);
     assert_eq!(settled(&source, tf).unwrap(), tf);
     // What it says of another network is not taken for this one's.
-    let other = source.settle(ASKED_NOTHING, &EFFICIENTNET_TINY).unwrap_err().to_string();
+    let other = source.resolve_conventions(ASKED_NOTHING, &EFFICIENTNET_TINY).unwrap_err().to_string();
     assert!(other.contains("--family timm"), "{other}");
     assert!(settled(&stating(None, true, &said), tf).unwrap_err().contains("says padding symmetric"));
 }
@@ -505,7 +506,7 @@ fn names_of_a_bare_network_imply_its_conventions() {
     let of = |architecture: &'static Architecture, prefix: &str| {
         let foreign = Foreign::new(architecture, Scheme::EfficientNetPytorch, 1)
             .renamed(|name| format!("{prefix}{name}"));
-        foreign.opened().unwrap().settle(none, architecture).map_err(|error| error.to_string())
+        foreign.opened().unwrap().resolve_conventions(none, architecture).map_err(|error| error.to_string())
     };
     let family = |name, architecture| Family::named(name).unwrap().conventions(architecture);
     assert_eq!(of(&EFFICIENTNET_B0, "module.").unwrap(), family("efficientnet-pytorch", &EFFICIENTNET_B0));
@@ -517,17 +518,19 @@ fn names_of_a_bare_network_imply_its_conventions() {
         "{asked}"
     );
     let timm = Foreign::new(&EFFICIENTNET_TINY, Scheme::Timm, 1).opened().unwrap();
-    assert!(timm.settle(none, &EFFICIENTNET_TINY).unwrap_err().to_string().contains("--family timm"));
+    assert!(
+        timm.resolve_conventions(none, &EFFICIENTNET_TINY).unwrap_err().to_string().contains("--family timm")
+    );
     let torchvision = |prefix: &str| {
         let foreign = Foreign::new(&EFFICIENTNET_TINY, Scheme::Torchvision, 1);
         let source = foreign.renamed(|name| format!("{prefix}{name}")).opened().unwrap();
-        source.settle(none, &EFFICIENTNET_TINY).map_err(|error| error.to_string())
+        source.resolve_conventions(none, &EFFICIENTNET_TINY).map_err(|error| error.to_string())
     };
     for bare in ["", "_orig_mod.module."] {
         assert_eq!(torchvision(bare).unwrap(), family("torchvision", &EFFICIENTNET_TINY));
     }
     let asked = torchvision("module.backbone.").unwrap_err();
-    assert!(asked.contains("what becomes of pixels first: pass --mean 0.485,0.456,0.406"), "{asked}");
+    assert!(asked.contains("how pixels are normalised: pass --mean 0.485,0.456,0.406"), "{asked}");
 }
 
 #[test]
@@ -537,10 +540,11 @@ fn deepfakebench_is_asked_about_its_stem() {
     foreign.tensors.retain(|name, _| !name.contains("._fc."));
     layer(&mut foreign, "backbone.last_layer", 2, 0.5);
     let source = foreign.opened().unwrap();
-    let asked = source.settle(Conventions::default(), &EFFICIENTNET_TINY).unwrap_err().to_string();
+    let asked =
+        source.resolve_conventions(Conventions::default(), &EFFICIENTNET_TINY).unwrap_err().to_string();
     assert!(asked.contains("--family deepfakebench"), "{asked}");
     let family = Family::named("deepfakebench").unwrap().conventions(&EFFICIENTNET_TINY);
-    assert_eq!(source.settle(family, &EFFICIENTNET_TINY).unwrap(), family);
+    assert_eq!(source.resolve_conventions(family, &EFFICIENTNET_TINY).unwrap(), family);
 }
 
 #[test]

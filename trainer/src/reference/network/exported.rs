@@ -1,8 +1,8 @@
-//! The exported ONNX file, run by tract, against this walk.
+//! Compares the exported ONNX file, run by tract, with the f64 network.
 
-use super::tests::{lived_in, pictures};
+use super::tests::{pictures, trained_like};
 use super::*;
-use crate::model::arch::{Architecture, EFFICIENTNET_TINY, LIGHT, Padding};
+use crate::model::arch::{Architecture, EFFICIENTNET_TINY, Padding, SMALL_ARCHITECTURES};
 use crate::model::files::onnx;
 use crate::model::weights::Weights;
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ fn logits_by_tract(file: &[u8], graph: &Graph, pixels: &[f64]) -> Vec<f32> {
     output[0].to_plain_array_view::<f32>().unwrap().iter().copied().collect()
 }
 
-/// Whether tract's logits are the reference's, as a share of them.
+/// Checks that the logits of tract are those of the reference, up to a relative error.
 fn compare(graph: &Graph, weights: &Weights, batch: Option<usize>) {
     let state = State::from(weights);
     let pixels = pictures(graph, 2);
@@ -44,8 +44,8 @@ fn compare(graph: &Graph, weights: &Weights, batch: Option<usize>) {
 
 #[test]
 fn tract_runs_the_exported_file_as_the_reference_does() {
-    for architecture in LIGHT {
-        let weights = lived_in(&Graph::new(architecture, 64).unwrap(), 3);
+    for architecture in SMALL_ARCHITECTURES {
+        let weights = trained_like(&Graph::new(architecture, 64).unwrap(), 3);
         for (res, batch) in [(32, None), (32, Some(2)), (64, None), (64, Some(2))] {
             compare(&Graph::new(architecture, res).unwrap(), &weights, batch);
         }
@@ -53,10 +53,10 @@ fn tract_runs_the_exported_file_as_the_reference_does() {
 }
 
 #[test]
-fn tract_meets_every_border_as_the_reference_does() {
+fn tract_pads_as_the_reference_does() {
     for padding in Padding::ALL {
         let architecture = Architecture { padding, ..EFFICIENTNET_TINY };
-        let weights = lived_in(&Graph::new(&architecture, 64).unwrap(), 5);
+        let weights = trained_like(&Graph::new(&architecture, 64).unwrap(), 5);
         // 260 -> 130 -> 65 -> 33 -> 17: sides that are odd.
         for res in [64, 260] {
             compare(&Graph::new(&architecture, res).unwrap(), &weights, Some(2));

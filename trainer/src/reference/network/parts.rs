@@ -30,15 +30,15 @@ impl From<&Weights> for State {
 pub enum Mode<'a> {
     /// Batch-norms use the batch's own moments.
     Train {
-        /// One key an image for the masks of dropout and drop-path ([`crate::reference::mask`]),
-        /// the op's number being the node's place in `graph.nodes`; none without masks.
+        /// One key per image for the masks of dropout and drop-path ([`crate::reference::mask`]); the op's number
+        /// is the node's index in `graph.nodes`. None for no masks.
         masks: Option<&'a [u64]>,
     },
     /// Batch-norms use the running statistics; no masks.
     Eval,
 }
 
-/// Statistics moved at some taps in the forward pass.
+/// A perturbation of statistics at some taps in the forward pass.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Perturbation {
     /// Indices into [`Graph::features`].
@@ -47,16 +47,16 @@ pub struct Perturbation {
     pub deltas: Vec<Statistics>,
     /// Whether they are shared over the batch.
     pub sharing: Sharing,
-    /// Whether the backward pass goes through mu and sigma.
+    /// Whether the backward pass differentiates mu and sigma.
     pub flow: Flow,
 }
 
-/// A forward pass, with what the backward pass needs of it.
+/// The values of a forward pass, which the backward pass needs.
 #[derive(Clone, Debug)]
 pub struct Trace {
     /// N: images.
     pub n: usize,
-    /// Every value [N, H, W, C] as its readers see it, by `ValueId`: at a tap, perturbed.
+    /// Every value [N, H, W, C], by `ValueId`; at a perturbed tap the perturbed one.
     pub values: Vec<Vec<f64>>,
     /// The features at each tap of the perturbation before it.
     pub unperturbed: Vec<Vec<f64>>,
@@ -64,16 +64,16 @@ pub struct Trace {
     pub moments: Vec<Moments>,
 }
 
-/// A network at work: the graph, its weights, a mode, and statistics perturbed or not.
+/// A network that can run: graph, weights, mode and an optional perturbation.
 #[derive(Clone, Copy, Debug)]
 pub struct Network<'a> {
-    /// The steps.
+    /// The graph.
     pub graph: &'a Graph,
     /// The weights.
     pub state: &'a State,
-    /// Training or not.
+    /// Training or evaluation.
     pub mode: Mode<'a>,
-    /// What is moved at the taps.
+    /// The perturbation of statistics, if any.
     pub perturbation: Option<&'a Perturbation>,
 }
 

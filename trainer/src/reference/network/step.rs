@@ -1,4 +1,4 @@
-//! One node at work: its op forward and backward, with shapes taken from the graph.
+//! Runs a node: its op forward and backward, with the shapes of the graph.
 
 use super::parts::{Mode, Network, Trace};
 use crate::model::arch;
@@ -17,17 +17,17 @@ use crate::reference::pointwise::{self, Product};
 use crate::reference::pool::{self, Pool};
 use crate::reference::squeeze_excite::{self, Scale};
 
-/// One node at work.
+/// A node with its inputs and parameters.
 pub(super) struct Step<'a> {
     network: &'a Network<'a>,
     node: &'a Node,
-    /// Its place among the nodes, which numbers its masks.
+    /// Its index among the nodes, which is the number of its masks.
     index: usize,
     /// N: images.
     n: usize,
-    /// What it reads.
+    /// Its inputs.
     inputs: Vec<&'a [f64]>,
-    /// What it learned, in the device's order.
+    /// Its parameters, in the order of the device.
     params: Vec<Vec<f64>>,
 }
 
@@ -155,7 +155,7 @@ impl<'a> Step<'a> {
         &self.network.state.running[place]
     }
 
-    /// One factor an image: all 1 without masks.
+    /// One factor per image; all 1 without masks.
     fn drop_path_factors(&self, rate: f32) -> Vec<f64> {
         match self.masks() {
             Some(keys) => drop_path::factors(keys, self.op_number(), rate),
@@ -163,7 +163,7 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// One factor an element: all 1 without masks.
+    /// One factor per element; all 1 without masks.
     fn dropout_factors(&self, rate: f32) -> Vec<f64> {
         let c = self.output().len();
         match self.masks() {

@@ -1,4 +1,4 @@
-//! The walk's gradients against central differences, and its modes against each other.
+//! Tests the gradients of the network by central differences, and its modes against each other.
 
 use super::super::differences::{assert_close, dot, values};
 use super::*;
@@ -9,9 +9,9 @@ use crate::reference::feature_statistics::{Flow, Sharing, Statistics};
 use dfrt_runtime::random::{key, stream};
 use rand::RngExt;
 
-/// Weights that are nothing special: initial convolutions, random gamma, beta and
-/// biases, and running statistics near those of a batch, so that the signal lives.
-pub(crate) fn lived_in(graph: &Graph, seed: u64) -> Weights {
+/// Weights like after training: initial convolutions, random gamma, beta and biases, and running
+/// statistics near those of a batch, so that activations do not vanish.
+pub(crate) fn trained_like(graph: &Graph, seed: u64) -> Weights {
     let mut weights = Weights::initial(graph, seed);
     let mut random = stream(seed, &["lived in".into()]);
     let mut around = |middle: f32, reach: f32| middle + random.random_range(-reach..reach);
@@ -38,8 +38,8 @@ pub(crate) fn lived_in(graph: &Graph, seed: u64) -> Weights {
     weights
 }
 
-/// `n` images of waves and noise [N, res, res, 3] in [0, 1], each with a brightness, a
-/// direction and a wavelength of its own.
+/// `n` images of waves and noise [N, res, res, 3] in [0, 1], each with its own brightness, direction
+/// and wavelength.
 pub(crate) fn pictures(graph: &Graph, n: usize) -> Vec<f64> {
     let res = graph.res;
     let mut pictures = Vec::new();
@@ -71,7 +71,7 @@ impl Case {
         // Rates at which three images and one block lose something.
         (architecture.drop_path, architecture.dropout) = (0.6, 0.4);
         let graph = Graph::new(&architecture, 32).unwrap();
-        let state = State::from(&lived_in(&graph, 1));
+        let state = State::from(&trained_like(&graph, 1));
         let pixels = pictures(&graph, 3);
         let keys = (0..3).map(|image| key(2, &["masks".into(), image.into()])).collect();
         Self { graph, state, pixels, keys }
@@ -182,7 +182,7 @@ fn gradients_hold_where_statistics_are_perturbed() {
 #[test]
 fn gradients_of_lite0_are_those_of_the_forward_pass() {
     let graph = Graph::new(&EFFICIENTNET_LITE0, 32).unwrap();
-    let state = State::from(&lived_in(&graph, 1));
+    let state = State::from(&trained_like(&graph, 1));
     let network = Network { graph: &graph, state: &state, mode: Mode::Eval, perturbation: None };
     let labels = Labels { targets: &[1.0], weights: &[1.0] };
     check_gradients("lite0", CORNERED, &network, &pictures(&graph, 1), &labels, 25);
@@ -240,7 +240,7 @@ fn evaluation_with_the_batchs_moments_is_training() {
 }
 
 #[test]
-fn evaluation_knows_no_batch() {
+fn evaluation_does_not_depend_on_the_batch() {
     let case = Case::new();
     let network = case.network(Mode::Eval);
     let together = network.forward(&case.pixels);
@@ -271,7 +271,7 @@ fn running_statistics_move_a_tenth_of_the_way() {
 fn folded_weights_give_the_same_logits() {
     for architecture in [&EFFICIENTNET_TINY, &EFFICIENTNET_LITE0] {
         let graph = Graph::new(architecture, 32).unwrap();
-        let weights = lived_in(&graph, 5);
+        let weights = trained_like(&graph, 5);
         let pixels = pictures(&graph, 2);
         let logits = |weights: &Weights| {
             let state = State::from(weights);

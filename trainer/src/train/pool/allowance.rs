@@ -1,18 +1,17 @@
-//! How many bytes of prepared pictures may be kept.
+//! The limit on the bytes of prepared pictures that are kept in memory.
 
 use super::memory;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-/// Of the memory that is available when the first pool is made, this part is used:
-/// decoded pictures are a convenience, and other programs and the system's own cache
-/// of files want room, too.
+/// The available memory, when the first pool is made, is divided by this: other programs and the
+/// system's file cache need memory, too.
 const PART: usize = 4;
 
-/// What is used where the system does not say how much memory is available.
+/// The limit if the system does not report the available memory.
 const UNKNOWN: usize = 2 << 30;
 
-/// Bytes that the pools sharing it may keep together.
+/// A limit on the bytes that all pools with this allowance may keep together.
 #[derive(Debug)]
 pub struct Allowance {
     limit: usize,
@@ -22,26 +21,25 @@ pub struct Allowance {
 static OF_THIS_PROCESS: OnceLock<Arc<Allowance>> = OnceLock::new();
 
 impl Allowance {
-    /// `limit` bytes, none of them taken.
+    /// An allowance of `limit` bytes, none of them taken.
     pub const fn new(limit: usize) -> Self {
         Self { limit, taken: AtomicUsize::new(0) }
     }
 
-    /// The one that all pools share unless told otherwise: what [`Allowance::fix`] has
-    /// set, else a quarter of the memory that is available at the first call, 2 GiB
-    /// where the system does not say. It decides how often a picture is decoded, and
-    /// nothing about results.
+    /// The default allowance, which all pools of the process share: that of [`Allowance::fix`], else a
+    /// quarter of the memory that is available at the first call, or 2 GiB if the system does not
+    /// report it. It changes how often a picture is decoded, but no result.
     pub fn of_this_process() -> Arc<Self> {
         let usual = || memory::available().map_or(UNKNOWN, |bytes| bytes / PART);
         Arc::clone(OF_THIS_PROCESS.get_or_init(|| Arc::new(Self::new(usual()))))
     }
 
-    /// Sets the process's allowance; false where it is in use already.
+    /// Sets the default allowance of the process to `limit` bytes; false if it is already in use.
     pub fn fix(limit: usize) -> bool {
         OF_THIS_PROCESS.set(Arc::new(Self::new(limit))).is_ok()
     }
 
-    /// The bytes that may be taken in all.
+    /// The limit in bytes.
     pub fn limit(&self) -> usize {
         self.limit
     }
@@ -51,7 +49,7 @@ impl Allowance {
         self.taken.load(Ordering::Relaxed)
     }
 
-    /// Takes `bytes` if that many are left.
+    /// Takes `bytes` and returns true, if that many are left.
     pub fn take(&self, bytes: usize) -> bool {
         let more = |taken: usize| taken.checked_add(bytes).filter(|&taken| taken <= self.limit);
         self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()

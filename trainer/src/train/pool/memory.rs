@@ -1,34 +1,33 @@
-//! What Linux says about memory. Elsewhere nothing is known.
+//! Memory of the system and of this process, from Linux's /proc. Unknown on other systems.
 
 use std::fs::read_to_string;
 use std::path::{Path, PathBuf};
 
-/// Bytes that this process can have without anything being swapped out: what the
-/// machine has available, or what the process's control groups leave, whichever is
-/// less; none where the system does not say.
+/// Bytes that this process can use without swapping: the available memory of the machine, or what
+/// its control groups leave if that is less; none if the system does not report it.
 pub fn available() -> Option<usize> {
     let machine = bytes(&read_to_string("/proc/meminfo").ok()?, "MemAvailable:")?;
     let groups = read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let rooms = groups.lines().flat_map(folders).filter_map(|folder| left(&folder));
-    Some(rooms.fold(machine, usize::min))
+    let limits = groups.lines().flat_map(folders).filter_map(|folder| left(&folder));
+    Some(limits.fold(machine, usize::min))
 }
 
-/// The largest resident memory of this process so far, in MB of 10^6 bytes; none where
-/// the system does not say.
+/// The peak resident memory of this process in MB of 10^6 bytes; none if the system does not report
+/// it.
 pub fn peak_rss_mb() -> Option<f64> {
     let bytes = bytes(&read_to_string("/proc/self/status").ok()?, "VmHWM:")?;
     Some(bytes as f64 / 1e6)
 }
 
-/// Bytes of the line `name` of a listing in kB.
+/// The value of the line `name` of a listing in kB, in bytes.
 fn bytes(listing: &str, name: &str) -> Option<usize> {
     let line = listing.lines().find_map(|line| line.strip_prefix(name))?;
     let kibibytes: usize = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kibibytes.checked_mul(1024)
 }
 
-/// The control groups that a line of /proc/self/cgroup puts a limit to memory in: the
-/// process's own and all above it.
+/// The folders of the control groups of a line of /proc/self/cgroup that limit memory: the process's
+/// own and all above it.
 fn folders(line: &str) -> Vec<PathBuf> {
     let root = Path::new("/sys/fs/cgroup");
     let mut parts = line.splitn(3, ':').skip(1);
@@ -41,7 +40,7 @@ fn folders(line: &str) -> Vec<PathBuf> {
     own.ancestors().take_while(|folder| folder.starts_with(&root)).map(Path::to_owned).collect()
 }
 
-/// What a control group's limit leaves; files that the system keeps in memory give way.
+/// The bytes that the limit of a control group leaves; cached files count as free.
 fn left(folder: &Path) -> Option<usize> {
     let number = |name: &str| read_to_string(folder.join(name)).ok()?.trim().parse::<usize>().ok();
     let limit = number("memory.max").or_else(|| number("memory.limit_in_bytes"))?;

@@ -1,4 +1,4 @@
-//! What is wrong about an attack's options together, told before any work.
+//! Checks of the options of an attack together, before any work.
 
 use super::Attack;
 use crate::command::options::check_resume;
@@ -9,7 +9,7 @@ use dfrt_runtime::attack::NormError;
 use dfrt_runtime::attack::catalog::{Choice, Method};
 
 impl Attack {
-    /// What cannot be meant, before any work; and what has no effect.
+    /// Refuses options that cannot be combined, and notes those that have no effect.
     pub(super) fn check(&self) -> Result<()> {
         check_resume("attack", self.resume, self.force)?;
         if self.tape.is_some() && self.replay.is_some() {
@@ -22,7 +22,7 @@ impl Attack {
         self.check_norm()?;
         let any = |is: fn(&Method) -> bool| self.methods().iter().any(is);
         let gradients = any(Method::needs_gradients);
-        let idle = [
+        let no_effect = [
             ("--queries", self.queries.is_some() && !any(|method| !method.needs_gradients())),
             ("--schedule", self.schedule.is_some() && !any(|method| method.has_windows)),
             ("--steps", self.steps.is_some() && !any(|method| method.has_steps)),
@@ -32,13 +32,13 @@ impl Attack {
             ("--device", self.device.is_some() && !gradients),
             ("--surrogate", self.surrogate.is_some() && !gradients),
         ];
-        for (option, _) in idle.into_iter().filter(|(_, idle)| *idle) {
+        for (option, _) in no_effect.into_iter().filter(|(_, no_effect)| *no_effect) {
             output::note(format!("note: {option} has no effect on {}", self.method.name()));
         }
         Ok(())
     }
 
-    /// Attacks that search balls of one norm alone.
+    /// Refuses a norm that the attack does not support.
     fn check_norm(&self) -> Result<()> {
         let Choice::One(method) = self.method else { return Ok(()) };
         NormError::check(method.name, method.norms, self.norm).map_err(failure::usage)
@@ -49,7 +49,7 @@ impl Attack {
         let one = matches!(self.method, Choice::One(method) if !method.needs_gradients());
         if !one || self.eps.0.len() > 1 {
             return Err(failure::usage(format!(
-                "{}: a trace is of one attack without gradients at one radius; leave it out, or name such a --method and one --eps",
+                "{}: a trace records one attack without gradients at one radius; leave it out, or name such a --method and one --eps",
                 path.display()
             )));
         }

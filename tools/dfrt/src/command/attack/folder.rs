@@ -1,9 +1,9 @@
-//! The folder of an attack: its usual name, and whether what lies there may be gone on with or
-//! replaced.
+//! The output folder of an attack: its default name, and checks whether an earlier attack in it may
+//! be resumed or replaced.
 
 use super::Attack;
 use crate::lock;
-use crate::place;
+use crate::paths;
 use crate::threshold;
 use anyhow::{Context, Result, bail};
 use dfrt_runtime::attack::Goal;
@@ -16,8 +16,8 @@ use dfrt_runtime::sample::Split;
 use dfrt_runtime::threat::Threat;
 use std::path::{Path, PathBuf};
 
-/// What an attack leaves in its folder; beside these `eps-*`, a folder a radius.
-const OWN: [&str; 10] = [
+/// The files and folders that an attack writes, besides `eps-*`, one folder for each radius.
+const ATTACK_FILES: [&str; 10] = [
     "attack.json",
     "samples.csv",
     "journal.csv",
@@ -31,9 +31,9 @@ const OWN: [&str; 10] = [
 ];
 
 impl Attack {
-    /// The folder where none is named: its name holds whatever is not the default, so that
-    /// other settings are other folders.
-    pub(super) fn usual_folder(&self, model: &Model, threats: &[Threat]) -> PathBuf {
+    /// The default folder. Its name holds every option that is not the default, so that other
+    /// settings get other folders.
+    pub(super) fn default_folder(&self, model: &Model, threats: &[Threat]) -> PathBuf {
         let surrogate = self.surrogate.as_deref().map(Path::file_stem).map(Option::unwrap_or_default);
         let has_goal = matches!(self.method, Choice::One(method) if method.has_goal);
         let inside = has_goal && self.goal == Some(Goal::Inside);
@@ -54,23 +54,27 @@ impl Attack {
         format!("{}-{}{settings}", model.stem(), self.method.folder(threats)).into()
     }
 
-    /// Takes the folder, where it is free.
-    pub(super) fn begin(&self, out: &Path) -> Result<Lock> {
+    /// Locks the folder.
+    ///
+    /// # Errors
+    /// The folder is locked, or holds results that this attack may neither resume nor replace.
+    pub(super) fn lock_folder(&self, out: &Path) -> Result<Lock> {
         let lock = lock::of(out)?;
         self.check_free(out)?;
         Ok(lock)
     }
 
-    /// What an earlier attack, at one radius or several, left in `out`.
-    fn taken(&self, out: &Path) -> Vec<String> {
+    /// The names of the files and folders that an earlier attack left in `out`.
+    fn existing(&self, out: &Path) -> Vec<String> {
         let entries = std::fs::read_dir(out).into_iter().flatten().flatten();
         let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-        names.filter(|name| OWN.contains(&name.as_str()) || name.starts_with(RADIUS)).collect()
+        names.filter(|name| ATTACK_FILES.contains(&name.as_str()) || name.starts_with(RADIUS)).collect()
     }
 
+    /// Removes what an earlier attack left in `out`, and the tape that is to be recorded.
     pub(super) fn clear(&self, out: &Path) -> Result<()> {
-        let taken = self.taken(out);
-        place::clear(out, &taken.iter().map(String::as_str).collect::<Vec<_>>())?;
+        let existing = self.existing(out);
+        paths::remove(out, &existing.iter().map(String::as_str).collect::<Vec<_>>())?;
         match self.tape.as_deref().filter(|trace| trace.is_file()) {
             Some(trace) => std::fs::remove_file(trace)
                 .with_context(|| format!("{}: cannot be replaced", trace.display())),
@@ -78,22 +82,22 @@ impl Attack {
         }
     }
 
-    /// The judge refuses a folder that holds an attack; this does so before any work.
+    /// Refuses a folder that holds results, before any work.
     fn check_free(&self, out: &Path) -> Result<()> {
         if self.resume {
-            return self.check_same(out);
+            return self.check_kind(out);
         }
-        if self.force || place::is_free(out)? || self.taken(out).is_empty() {
+        if self.force || paths::is_free(out)? || self.existing(out).is_empty() {
             return Ok(());
         }
         bail!(
-            "{}: holds an attack already; pass --resume to go on with it, --force to replace it, or choose another --out",
+            "{}: holds an attack already; pass --resume to continue it, --force to replace it, or choose another --out",
             out.display()
         )
     }
 
-    /// A folder is gone on with that holds what this makes, and nothing besides.
-    fn check_same(&self, out: &Path) -> Result<()> {
+    /// Checks that the folder holds results of the same kind (attack, suite or sweep), and no other.
+    fn check_kind(&self, out: &Path) -> Result<()> {
         let this = match (self.eps.0.len(), self.method) {
             (2.., _) => Contents::Sweep,
             (_, Choice::One(_)) => Contents::Attack,
@@ -108,18 +112,18 @@ impl Attack {
         Ok(())
     }
 
-    /// A sweep is gone on with at all of its radii.
+    /// Checks that a resumed sweep names all radii that it has begun.
     pub(super) fn check_radii(&self, out: &Path, threats: &[Threat]) -> Result<()> {
         if !self.resume || threats.len() < 2 {
             return Ok(());
         }
         let folder = |threat: &Threat| out.join(format!("{RADIUS}{}", threat.in_names()));
-        let asked: Vec<PathBuf> = threats.iter().map(folder).collect();
-        match radii_in(out).into_iter().find(|folder| !asked.contains(folder)) {
-            Some(left) => bail!(
-                "{}: is of a radius that --eps does not name; name it, too, choose another --out, or pass --force to \
+        let requested: Vec<PathBuf> = threats.iter().map(folder).collect();
+        match radii_in(out).into_iter().find(|folder| !requested.contains(folder)) {
+            Some(other) => bail!(
+                "{}: belongs to a radius that --eps does not name; name it, too, choose another --out, or pass --force to \
                  replace all",
-                left.display()
+                other.display()
             ),
             None => Ok(()),
         }

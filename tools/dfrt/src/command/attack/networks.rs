@@ -1,4 +1,4 @@
-//! Bringing the networks whose gradients attacks follow to the GPU.
+//! Loads onto the GPU the networks whose gradients an attack uses.
 
 use crate::network;
 use anyhow::{Result, bail};
@@ -9,14 +9,13 @@ use dfrt_trainer::train::deployed;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Brings `own`, a model with its threshold, and the model at `surrogate` to the
-/// device, to be attacked with pictures of `res` x `res`, `batch` at a time; with neither
-/// no device is opened.
+/// Loads `own`, a model and its threshold, and the model at `surrogate` onto the device, for
+/// pictures of `res` x `res`, `batch` at a time. Without either no device is opened.
 ///
 /// # Errors
-/// A device that fails, a model that is not of ours, a surrogate that is none or of
+/// A device that fails, a model that dfrt did not make, a surrogate that cannot be read or has
 /// another resolution.
-pub fn bring(
+pub fn load(
     own: Option<(&Model, f64)>,
     surrogate: Option<&Path>,
     device: Option<usize>,
@@ -26,24 +25,24 @@ pub fn bring(
         return Ok(Networks::default());
     }
     let engine = network::engine(device)?;
-    let brought = |model: &Model| {
+    let upload = |model: &Model| {
         let network = deployed::resident(model, Arc::clone(&engine))?;
         anyhow::Ok(GpuDevice::new(&network, batch)?)
     };
-    let own = own.map(|(model, threshold)| anyhow::Ok(WhiteBox::new(brought(model)?, threshold, None)));
+    let own = own.map(|(model, threshold)| anyhow::Ok(WhiteBox::new(upload(model)?, threshold, None)));
     let surrogate = surrogate.map(|path| {
         let model = Model::find(path)?;
         let detector = model.load()?;
         let info = detector.info();
         if info.res != res {
             bail!(
-                "{}: a surrogate of {} px, but the model takes {res}; train or name one of {res} px",
+                "{}: the surrogate takes {} px, but the model {res}; train or name one of {res} px",
                 path.display(),
                 info.res
             );
         }
         let name = format!("{} (SHA-256 {})", path.display(), info.sha256);
-        Ok(WhiteBox::new(brought(&model)?, detector.threshold(), Some(name)))
+        Ok(WhiteBox::new(upload(&model)?, detector.threshold(), Some(name)))
     });
     Ok(Networks { own: own.transpose()?, surrogate: surrogate.transpose()? })
 }

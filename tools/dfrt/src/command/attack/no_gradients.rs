@@ -1,15 +1,15 @@
-//! In the place of the networks on a GPU, in a build without training.
+//! Replaces the module `networks` in a build without training.
 
 use anyhow::Result;
 use dfrt_runtime::attack::networks::Networks;
 use dfrt_runtime::detector::model::Model;
 use std::path::Path;
 
-/// Succeeds where none is needed.
+/// Gives no networks.
 ///
 /// # Errors
-/// One is needed.
-pub fn bring(
+/// The attack needs a network on a GPU.
+pub fn load(
     own: Option<(&Model, f64)>,
     surrogate: Option<&Path>,
     _: Option<usize>,

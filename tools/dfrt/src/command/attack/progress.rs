@@ -1,4 +1,4 @@
-//! How far an attack is, on standard error.
+//! Progress of attacks, on standard error.
 
 use crate::output;
 use crate::progress::Task;
@@ -6,35 +6,36 @@ use dfrt_runtime::attack::trial::Progress;
 use std::sync::Mutex;
 use std::time::Instant;
 
-/// Tells how far the attack in hand is; and once, what of an earlier run does not hold.
+/// Shows the progress of the running attack, and warns once of pictures that changed since an
+/// earlier run.
 #[derive(Default)]
-pub struct Teller(Mutex<Option<InHand>>);
+pub struct AttackProgress(Mutex<Option<Running>>);
 
-struct InHand {
+struct Running {
     name: String,
     task: Task,
     start: Instant,
-    changed_told: bool,
+    warned: bool,
 }
 
-impl Teller {
-    /// The attack `name` is so far.
-    pub fn say(&self, name: &str, at: Progress) {
-        let mut in_hand = self.0.lock().expect("no holder panics");
-        if in_hand.as_ref().is_none_or(|one| one.name != name) {
-            // The bar of the one before ends before the next begins.
-            in_hand.take();
+impl AttackProgress {
+    /// Shows that the attack `name` is at `at`.
+    pub fn set(&self, name: &str, at: Progress) {
+        let mut running = self.0.lock().expect("no holder panics");
+        if running.as_ref().is_none_or(|one| one.name != name) {
+            // The bar of the attack before is cleared before the next one is drawn.
+            running.take();
         }
-        let one = in_hand.get_or_insert_with(|| InHand {
+        let one = running.get_or_insert_with(|| Running {
             name: name.to_owned(),
             task: Task::new(name),
             start: Instant::now(),
-            changed_told: false,
+            warned: false,
         });
-        if at.changed > 0 && !one.changed_told {
-            one.changed_told = true;
+        if at.changed > 0 && !one.warned {
+            one.warned = true;
             output::note(format!(
-                "note: {} pictures have changed since, or are damaged: they are attacked anew",
+                "note: {} pictures have changed since, or are damaged: they are attacked again",
                 at.changed
             ));
         }

@@ -1,4 +1,4 @@
-//! The tables in words of an attack, a suite or a sweep.
+//! The printed table of an attack, a suite or a sweep.
 
 use crate::output::{self, Lines};
 use dfrt_runtime::results::attack::distances::MinimalDistance;
@@ -26,9 +26,12 @@ pub fn of_attack(report: &AttackReport, out: &Path) -> String {
         distances(&mut lines, report, found);
     }
     if report.not_reached > 0 {
-        lines.add("left out", format!("{} pictures, for want of time; --resume goes on", report.not_reached));
+        lines.add(
+            "left out",
+            format!("{} pictures, because the time was over; --resume continues", report.not_reached),
+        );
     }
-    report.stages.iter().for_each(|stage| lines.add(format!("  {}", stage.method), broke(stage)));
+    report.stages.iter().for_each(|stage| lines.add(format!("  {}", stage.method), stage_result(stage)));
     verdicts(&mut lines, &report.gates, report.unreliable);
     format!(
         "{} on {}, {} of {}\n{lines}\nwritten to {}",
@@ -98,7 +101,7 @@ fn direction(direction: &Direction) -> String {
     )
 }
 
-/// What a search for the shortest change found, whatever the radius.
+/// The distances that a search for the shortest change found; they do not depend on the radius.
 fn distances(lines: &mut Lines, report: &AttackReport, found: &MinimalDistance) {
     let unit = |distance: f64| match found.norm {
         Norm::Linf => format!("{:.2}/255", 255.0 * distance),
@@ -128,7 +131,7 @@ fn distances(lines: &mut Lines, report: &AttackReport, found: &MinimalDistance) 
     }
 }
 
-fn broke(stage: &Stage) -> String {
+fn stage_result(stage: &Stage) -> String {
     format!(
         "broke {} of {}, robust accuracy {} after it; {} queries in {}",
         stage.n_broken,

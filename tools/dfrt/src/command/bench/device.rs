@@ -1,4 +1,4 @@
-//! `dfrt bench device`: what a GPU can do at most.
+//! `dfrt bench device`: the highest rates of a GPU.
 
 use super::{Destination, Device};
 use crate::network;
@@ -7,15 +7,15 @@ use anyhow::Result;
 use dfrt_trainer::bench::ceilings::{self, Ceilings};
 
 impl Device {
-    /// Does it.
+    /// Measures the ceilings of the GPU; prints them and writes them to `--out`.
     pub fn run(self) -> Result<()> {
         let to = Destination::open(self.out.as_deref(), self.force, self.json)?;
         let ceilings = ceilings::measure(&*network::engine(self.device)?)?;
-        to.tell(&ceilings, || format!("{}\n{}", ceilings.device.name, lines(&ceilings)))
+        to.write(&ceilings, || format!("{}\n{}", ceilings.device.name, lines(&ceilings)))
     }
 }
 
-/// The ceilings, a line each.
+/// The ceilings, one line each.
 pub(super) fn lines(ceilings: &Ceilings) -> Lines {
     let mut lines = Lines::default();
     let Ceilings { copy, product, .. } = ceilings;

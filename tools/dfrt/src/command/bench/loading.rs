@@ -12,7 +12,7 @@ use dfrt_trainer::train::settings::Settings;
 use std::sync::Arc;
 
 impl Loading {
-    /// Does it.
+    /// Measures how fast pictures are fed; prints the result and writes it to `--out`.
     pub fn run(self) -> Result<()> {
         let to = Destination::open(self.out.as_deref(), self.force, self.json)?;
         use_threads(self.threads)?;
@@ -32,7 +32,7 @@ impl Loading {
             None => Allowance::of_this_process(),
         };
         let bench = loading::measure(&settings, allowance)?;
-        to.tell(&bench, || text(&bench))
+        to.write(&bench, || text(&bench))
     }
 }
 

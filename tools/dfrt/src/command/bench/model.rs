@@ -1,4 +1,4 @@
-//! `dfrt bench model`: how fast a model is on this CPU, and how fast it is searched.
+//! `dfrt bench model`: the speed of a model on this CPU, or of the attack Square on it.
 
 use super::{Destination, Model};
 use crate::failure;
@@ -10,14 +10,14 @@ use dfrt_runtime::detector::session::TractOracle;
 use dfrt_runtime::detector::{self, bench};
 
 impl Model {
-    /// Does it.
+    /// Times the model, or Square on it; prints the result and writes it to `--out`.
     pub fn run(self) -> Result<()> {
         self.check()?;
         let to = Destination::open(self.out.as_deref(), self.force, self.json)?;
-        if self.square { self.searched(&to) } else { self.deployed(&to) }
+        if self.square { self.time_square(&to) } else { self.time_model(&to) }
     }
 
-    /// No option is passed over in silence.
+    /// Refuses options that the chosen benchmark does not have.
     fn check(&self) -> Result<()> {
         let wrong = |what| Err(failure::usage(format!("{what}; see `dfrt bench model --help`")));
         if !self.square {
@@ -31,22 +31,22 @@ impl Model {
     }
 
     /// Times the model.
-    fn deployed(&self, to: &Destination<'_>) -> Result<()> {
+    fn time_model(&self, to: &Destination<'_>) -> Result<()> {
         let found = detector::model::Model::find(&self.model)?;
         let [threads, batch, runs] = [(self.threads, 1), (self.batch, 1), (self.runs, 100)]
             .map(|(given, usual)| given.unwrap_or(usual));
-        let bench = bench::bench_as(&found.onnx, &self.asked(), threads, batch, runs)?;
-        to.tell(&bench, || format!("{} on {}\n{}", found.given.display(), bench.cpu, table(&bench)))
+        let bench = bench::bench_as(&found.onnx, &self.reading(), threads, batch, runs)?;
+        to.write(&bench, || format!("{} on {}\n{}", found.given.display(), bench.cpu, table(&bench)))
     }
 
-    /// Times Square on it.
-    fn searched(&self, to: &Destination<'_>) -> Result<()> {
+    /// Times Square on the model.
+    fn time_square(&self, to: &Destination<'_>) -> Result<()> {
         let found = detector::model::Model::find(&self.model)?;
-        let oracle = TractOracle::new(model::load_as(&found, &self.asked())?);
+        let oracle = TractOracle::new(model::load_as(&found, &self.reading())?);
         let processors = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let threads = self.threads.unwrap_or_else(processors);
         let bench = search::bench(&oracle, threads, self.queries.unwrap_or(100))?;
-        to.tell(&bench, || {
+        to.write(&bench, || {
             let mut lines = Lines::default();
             lines.add("queries", format!("{:.1} a second on {threads} threads", bench.queries_per_second));
             lines.add("one thread", format!("{:.1} a second", bench.one_thread_queries_per_second));

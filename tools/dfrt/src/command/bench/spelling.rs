@@ -1,17 +1,17 @@
-//! The old spelling of `dfrt bench`, whose subject was an option.
+//! The old spelling of `dfrt bench`, in which an option chose what to time.
 
 use crate::failure;
 use anyhow::Result;
 
-/// The options that were the subject, and the commands that are.
+/// The options that chose what to time, and the commands that replace them.
 const SUBJECTS: [(&str, &str); 4] =
     [("--model", "model"), ("--train", "train"), ("--ceilings", "device"), ("--loading", "loading")];
 
-/// The arguments of the old spelling in the new one; none where they are not of the old one.
+/// The arguments in the new spelling; none if they are not in the old one.
 ///
 /// # Errors
-/// No subject or several.
-pub fn renewed<'a>(arguments: &[&'a str]) -> Result<Option<Vec<&'a str>>> {
+/// Wrong usage: none or several of the old options.
+pub fn translated<'a>(arguments: &[&'a str]) -> Result<Option<Vec<&'a str>>> {
     let ["bench", rest @ ..] = arguments else { return Ok(None) };
     if rest.first().is_none_or(|first| !first.starts_with('-') || ["-h", "--help"].contains(first)) {
         return Ok(None);
@@ -20,10 +20,10 @@ pub fn renewed<'a>(arguments: &[&'a str]) -> Result<Option<Vec<&'a str>>> {
     let subjects: Vec<_> = SUBJECTS.iter().filter(|(old, _)| rest.contains(old)).collect();
     let (old, new) = match subjects[..] {
         [subject] => *subject,
-        [] => return wrong("what is to be timed is missing: model, train, device or loading".to_owned()),
+        [] => return wrong("name what to time: model, train, device or loading".to_owned()),
         [(first, _), (second, _), ..] => return wrong(format!("{first} and {second} exclude each other")),
     };
-    // The model's file follows its option, which the command has, too.
+    // `bench model` has the option --model too.
     let kept = rest.iter().copied().filter(|argument| *argument != old || old == "--model");
     Ok(Some(["bench", new].into_iter().chain(kept).collect()))
 }
@@ -34,11 +34,11 @@ mod tests {
 
     fn new(line: &str) -> Option<String> {
         let arguments: Vec<&str> = line.split(' ').collect();
-        renewed(&arguments).unwrap().map(|arguments| arguments.join(" "))
+        translated(&arguments).unwrap().map(|arguments| arguments.join(" "))
     }
 
     #[test]
-    fn the_subject_becomes_a_command_wherever_it_stands() {
+    fn the_option_becomes_a_command_at_any_position() {
         for (old, expected) in [
             ("bench --model m --runs 2", "bench model --model m --runs 2"),
             ("bench --runs 2 --model m", "bench model --runs 2 --model m"),
@@ -60,7 +60,7 @@ mod tests {
         }
         for wrong in ["bench --runs 2", "bench --train --model m"] {
             let arguments: Vec<&str> = wrong.split(' ').collect();
-            assert!(renewed(&arguments).unwrap_err().is::<failure::Usage>(), "{wrong}");
+            assert!(translated(&arguments).unwrap_err().is::<failure::Usage>(), "{wrong}");
         }
     }
 }

@@ -12,11 +12,11 @@ use dfrt_trainer::model::arch::Architecture;
 use dfrt_trainer::train::settings::Settings as Training;
 use std::fmt::Write as _;
 
-/// Kernels that the table names; the rest are added up.
-const NAMED: usize = 12;
+/// The most kernels that the table lists; the rest are added up.
+const LISTED: usize = 12;
 
 impl Train {
-    /// Does it.
+    /// Times training steps; prints the result and writes it to `--out`.
     pub fn run(self) -> Result<()> {
         let to = Destination::open(self.out.as_deref(), self.force, self.json)?;
         let usual = Training::default();
@@ -32,7 +32,7 @@ impl Train {
         let (arch, res, batch) = (settings.arch.clone(), settings.res, settings.batch);
         Training { arch, res, batch, ..Training::default() }.check().map_err(failure::usage)?;
         let bench = step::measure(network::engine(self.device)?, &settings)?;
-        to.tell(&bench, || text(&bench))
+        to.write(&bench, || text(&bench))
     }
 }
 
@@ -85,9 +85,9 @@ fn lines(bench: &StepBench) -> Lines {
     lines
 }
 
-/// The slowest kernels, a line each.
+/// The slowest kernels, one line each.
 fn kernel_table(kernels: &[KernelTime]) -> String {
-    let (named, others) = kernels.split_at(kernels.len().min(NAMED));
+    let (named, others) = kernels.split_at(kernels.len().min(LISTED));
     let width = named.iter().map(|kernel| kernel.name.len()).max().unwrap_or(0).max("kernel".len());
     let mut text = format!(
         "  {:width$}  {:>5}  {:>8}  {:>6}  {:>8}  {:>7}  of ceiling",
@@ -145,9 +145,9 @@ mod tests {
         };
         let table = kernel_table(&(0..14).map(kernel).collect::<Vec<_>>());
         let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
-        assert_eq!(lines.len(), 1 + NAMED + 2, "{table}");
+        assert_eq!(lines.len(), 1 + LISTED + 2, "{table}");
         assert_eq!(lines[1], ["k0", "2", "0.500", "7.1", "%", "-", "3.00", "25.0", "%", "copy"]);
-        assert_eq!(lines[NAMED + 1], ["2", "others", "4", "1.00", "14.3", "%"]);
-        assert_eq!(lines[NAMED + 2], ["all", "28", "7.00", "100.0", "%"]);
+        assert_eq!(lines[LISTED + 1], ["2", "others", "4", "1.00", "14.3", "%"]);
+        assert_eq!(lines[LISTED + 2], ["all", "28", "7.00", "100.0", "%"]);
     }
 }

@@ -1,9 +1,9 @@
-//! `dfrt data audit`: what about a data set would make a detector's figures wrong.
+//! `dfrt data audit`: faults of a data set that would make a detector's figures wrong.
 
 use crate::command::options::{options, use_threads};
 use crate::dataset;
 use crate::output::{self, Lines};
-use crate::place;
+use crate::paths;
 use crate::progress::Stages;
 use anyhow::{Context, Result, bail};
 use dfrt_runtime::audit::{self, Audit, Finding, Progress, Verdict};
@@ -13,12 +13,12 @@ use std::path::PathBuf;
 
 options! {
 /// look for what would make a detector's figures wrong: unreadable files, copies and
-/// people in two splits, classes that the encoder, the size or the brightness tells apart
+/// people in two splits, classes that differ in encoder, size or brightness
 #[argh(
     name = "audit",
     example = "{command_name} faces\n\
     {command_name} faces.csv --out audit.json --strict",
-    note = "Every picture is read once; none is changed. Verdicts: ok, note (worth knowing beside the figures), \
+    note = "Every picture is read once; none is changed. Verdicts: ok, note (worth knowing), \
     warning (figures may be wrong), leak (what is tested on was trained on), error (labels or files are wrong). \
     audit.json holds every case, the table the first few."
 )]
@@ -26,30 +26,30 @@ pub struct AuditSet {
     /// manifest.csv or folder in a known layout
     #[argh(positional)]
     data: PathBuf,
-    /// file for the whole result (default: none)
+    /// file for the complete result (default: none)
     #[argh(option)]
     out: Option<PathBuf>,
     force, json,
-    /// fail where there is a leak or an error
+    /// fail if there is a leak or an error
     #[argh(switch)]
     strict: bool,
     limit, threads,
 }
 }
 
-/// Paths shown of a finding.
-const SHOWN: usize = 3;
+/// The most cases of a finding that the table lists.
+const LISTED_CASES: usize = 3;
 
 impl AuditSet {
-    /// Does it.
+    /// Audits the data set; prints the findings and writes them to `--out`.
     pub fn run(self) -> Result<()> {
         dataset::check_limit(self.limit)?;
         use_threads(self.threads)?;
         if let Some(out) = &self.out {
-            place::file(out, self.force)?;
+            paths::check_file(out, self.force)?;
         }
         let manifest = Manifest::of(&self.data)?;
-        output::ruled(&self.data.display().to_string(), &manifest.rules);
+        output::note_rules(&self.data.display().to_string(), &manifest.rules);
         let stages = Stages::default();
         let progress = |at: Progress| match at {
             Progress::Read { done, total } => stages.set("audited", done, total, ""),
@@ -65,17 +65,18 @@ impl AuditSet {
         if self.json {
             output::json(&found)?;
         } else {
-            output::say(self.table(&found))?;
+            output::print(self.table(&found))?;
         }
-        self.judge(&found)
+        self.check_strict(&found)
     }
 
-    fn judge(&self, found: &Audit) -> Result<()> {
+    /// Fails with `--strict` if there is a leak or an error.
+    fn check_strict(&self, found: &Audit) -> Result<()> {
         let grave: Vec<String> =
             found.grave().map(|finding| format!("{} ({})", finding.check, finding.verdict)).collect();
         if self.strict && !grave.is_empty() {
             bail!(
-                "{}: not sound: {}; do what the audit says about them, or leave out --strict",
+                "{}: has faults: {}; follow the advice of the audit, or leave out --strict",
                 self.data.display(),
                 grave.join(", ")
             );
@@ -112,16 +113,16 @@ impl AuditSet {
     }
 }
 
-/// What is to be done about a finding, and its first cases.
+/// The advice about a finding, and its first cases.
 fn to_do(finding: &Finding) -> String {
     let mut text = format!("  {}: {}", finding.check, finding.advice.as_deref().unwrap_or("see above"));
-    for case in finding.cases.iter().take(SHOWN) {
+    for case in finding.cases.iter().take(LISTED_CASES) {
         let paths = case.paths.join(", ");
         let gap = if paths.is_empty() { "" } else { ": " };
         text += &format!("\n    {paths}{gap}{}", case.note);
     }
-    if finding.cases.len() > SHOWN {
-        text += &format!("\n    and {} more", finding.cases.len() - SHOWN);
+    if finding.cases.len() > LISTED_CASES {
+        text += &format!("\n    and {} more", finding.cases.len() - LISTED_CASES);
     }
     text
 }

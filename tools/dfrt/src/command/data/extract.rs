@@ -1,4 +1,4 @@
-//! `dfrt data extract`: videos become face crops.
+//! `dfrt data extract`: cuts face crops out of videos.
 
 use super::shared::LayoutName;
 use crate::command::options::{check_resume, options, use_threads};
@@ -6,7 +6,7 @@ use crate::command::values::count;
 use crate::failure;
 use crate::lock;
 use crate::output::{self, Lines};
-use crate::place;
+use crate::paths;
 use crate::progress::Stages;
 use anyhow::{Result, bail};
 use dfrt_runtime::data::layouts::{self, Media};
@@ -17,21 +17,21 @@ use dfrt_runtime::faces::video::{
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// The sides a crop may have, in pixels.
+/// The sides that a crop may have, in pixels.
 const SIZES: std::ops::RangeInclusive<usize> = 32..=2048;
-/// The most frames that are taken of a video: they are in memory together.
+/// The most frames of a video: they are in memory at the same time.
 const MOST_FRAMES: usize = 256;
 
 options! {
-/// cut the faces out of videos: equally spaced frames of what is shown, the largest face
-/// followed through them, a square around it, pictures and a manifest
+/// cut the faces out of videos: a square around the largest face in equally spaced frames, as
+/// pictures with a manifest
 #[argh(
     name = "extract",
     example = "{command_name} FaceForensics++ --out faces --size 299",
     note = "Needs ffmpeg. The crops lie below OUT as their videos lie below the folder, with manifest.csv \
     (a crop's group is its video) and extract.json. A frame that does not show the face, or is damaged, gives \
-    no crop and is counted. A video that cannot be used is listed and passed over. After a kill, --resume goes \
-    on where it stopped."
+    no crop and is counted. A video that cannot be used is listed and skipped. After an interruption, \
+    --resume continues."
 )]
 pub struct Options {
     /// folder of the data set, in a layout that `data index` knows
@@ -43,10 +43,10 @@ pub struct Options {
     /// layout, or auto to recognise it (default auto)
     #[argh(option, default = "LayoutName::default()")]
     layout: LayoutName,
-    /// frames of a video to train on or to validate on (default 8)
+    /// frames of each training or validation video (default 8)
     #[argh(option, default = "8")]
     frames: usize,
-    /// frames of a video to test on (default 32)
+    /// frames of each test video (default 32)
     #[argh(option, default = "32")]
     test_frames: usize,
     /// side of a crop in pixels (default 224)
@@ -61,8 +61,8 @@ pub struct Options {
     /// quality of jpg, 1 to 100 (default 95)
     #[argh(option, default = "95")]
     quality: u8,
-    /// colour matrix of videos that do not tell it: bt601, as ffmpeg and OpenCV take and write, bt709,
-    /// or size, as players do: bt709 from 1280 px across or 577 lines on (default bt601)
+    /// colour matrix of videos that do not name it: bt601, as ffmpeg and OpenCV assume, bt709, or
+    /// size, as players do: bt709 from 1280 px width or 577 lines on (default bt601)
     #[argh(option, default = "Untagged::Bt601")]
     untagged: Untagged,
     /// videos at most in each split, balanced over the classes, the same ones each time
@@ -72,7 +72,7 @@ pub struct Options {
 }
 }
 
-/// How crops are written.
+/// The file format of the crops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
     Png,
@@ -92,14 +92,14 @@ impl FromStr for Format {
 }
 
 impl Options {
-    /// Does it.
+    /// Extracts the face crops; writes them, their manifest and a summary.
     pub fn run(self) -> Result<()> {
         self.check()?;
         use_threads(self.threads)?;
         let _lock = lock::of(&self.out)?;
         let found = layouts::read(&self.folder, self.layout.as_str(), Media::Videos)?;
-        output::passed_over(&format!("entries of {}", self.folder.display()), &found.skipped, None);
-        output::ruled(&self.folder.display().to_string(), &found.rules);
+        output::warn_skipped(&format!("entries of {}", self.folder.display()), &found.skipped, None);
+        output::note_rules(&self.folder.display().to_string(), &found.rules);
         let videos = match self.limit {
             Some(limit) => manifest::Split::ALL
                 .iter()
@@ -121,14 +121,14 @@ impl Options {
             },
             untagged: self.untagged,
         };
-        let extracted = extracted(&job)?;
+        let extracted = extract(&job)?;
         let summary = self.out.join(SUMMARY);
-        output::passed_over("videos", &extracted.skipped, Some(&summary));
-        output::ruled(&self.folder.display().to_string(), &self.assumed(&extracted));
+        output::warn_skipped("videos", &extracted.skipped, Some(&summary));
+        output::note_rules(&self.folder.display().to_string(), &self.assumptions(&extracted));
         if self.json {
             return output::json(&extracted);
         }
-        output::say(self.table(&extracted))
+        output::print(self.table(&extracted))
     }
 
     fn check(&self) -> Result<()> {
@@ -152,36 +152,38 @@ impl Options {
         Ok(())
     }
 
-    /// What was taken where the videos do not tell it.
-    fn assumed(&self, extracted: &Extracted) -> Vec<String> {
+    /// What was assumed because videos do not name it, one line each.
+    fn assumptions(&self, extracted: &Extracted) -> Vec<String> {
         let Extracted { untagged, finished, .. } = extracted;
         let matrix = match self.untagged {
-            Untagged::Size => "BT.709 from 1280 px across or 577 lines on, else BT.601",
+            Untagged::Size => "BT.709 from 1280 px width or 577 lines on, else BT.601",
             Untagged::Bt709 => "BT.709",
-            Untagged::Bt601 => "BT.601, as by ffmpeg and OpenCV",
+            Untagged::Bt601 => "BT.601, as ffmpeg and OpenCV do",
         };
         let line = format!(
             "{untagged} of {finished} videos do not tell their colour matrix: read by {matrix}; --untagged \
-             bt601|bt709|size says otherwise"
+             bt601|bt709|size changes it"
         );
         if *untagged > 0 { vec![line] } else { Vec::new() }
     }
 
-    /// Makes sure that nobody's files are in the way.
+    /// Checks that the output folder is free, or holds an extraction that may be resumed or replaced.
     fn prepare(&self) -> Result<()> {
         let out = self.out.display();
-        if place::is_free(&self.out)? {
+        if paths::is_free(&self.out)? {
             return Ok(());
         }
         if !self.out.join(JOURNAL).is_file() {
-            bail!("{out}: is not empty and no extraction was begun in it; choose another --out");
+            bail!("{out}: is not empty and holds no extraction; choose another --out");
         }
         if self.force {
             video::forget(&self.out)?;
-            return place::clear(&self.out, &[MANIFEST, SUMMARY]);
+            return paths::remove(&self.out, &[MANIFEST, SUMMARY]);
         }
         if !self.resume {
-            bail!("{out}: an extraction was begun there; go on with --resume, or begin anew with --force");
+            bail!(
+                "{out}: holds an unfinished or earlier extraction; continue it with --resume, or start again with --force"
+            );
         }
         Ok(())
     }
@@ -209,13 +211,13 @@ impl Options {
     }
 }
 
-/// Extracts, and shows how far it is.
-fn extracted(job: &Extract<'_>) -> Result<Extracted> {
+/// Extracts the crops and shows the progress.
+fn extract(job: &Extract<'_>) -> Result<Extracted> {
     let stages = Stages::default();
     let progress = |at: Progress| match at {
         Progress::Compared { done, total } => stages.set("earlier videos compared", done, total, ""),
         Progress::Extracted { done, total, failed } => {
-            let remark = if failed > 0 { format!("{failed} passed over") } else { String::new() };
+            let remark = if failed > 0 { format!("{failed} skipped") } else { String::new() };
             stages.set("videos extracted", done, total, &remark);
         }
     };

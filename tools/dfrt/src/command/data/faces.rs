@@ -1,8 +1,8 @@
-//! `dfrt data faces`: where the faces are in photographs that come without landmarks.
+//! `dfrt data faces`: finds the faces in photographs that have no landmarks.
 
 use crate::command::options::{options, use_threads};
 use crate::output;
-use crate::place;
+use crate::paths;
 use crate::progress::Task;
 use anyhow::{Context, Result, bail};
 use dfrt_runtime::data::grouping::Grouping;
@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 options! {
 /// find the largest face in each photograph and write its box, from which self-blended
-/// images can be made where there are no landmarks
+/// images can be made without landmarks
 #[argh(
     name = "faces",
     example = "{command_name} photographs",
@@ -40,12 +40,12 @@ pub struct Faces {
 }
 
 impl Faces {
-    /// Does it.
+    /// Finds the largest face of each photograph and writes the boxes.
     pub fn run(self) -> Result<()> {
         use_threads(self.threads)?;
         let out = self.out.clone().unwrap_or_else(|| self.folder.join(BOXES));
-        place::file(&out, self.force)?;
-        // Class, split and group are nobody's business here.
+        paths::check_file(&out, self.force)?;
+        // Class, split and group are not used.
         let all = Flat { label: Label::Real, split: Split::Train, subset: String::new() };
         let choices = Choices { grouping: Grouping::File, ..Choices::of(Media::Pictures) };
         let photographs = all.read(&self.folder, &choices)?.samples;
@@ -72,16 +72,16 @@ impl Faces {
         let (faces, skipped): (Vec<_>, Vec<_>) = found.into_iter().partition(Result::is_ok);
         let faces: Vec<(String, FaceBox)> = faces.into_iter().flatten().collect();
         let skipped: Vec<String> = skipped.into_iter().filter_map(Result::err).collect();
-        output::passed_over("photographs", &skipped, None);
+        output::warn_skipped("photographs", &skipped, None);
         if faces.is_empty() {
             bail!("{}: no face is found in any of {} photographs", self.folder.display(), photographs.len());
         }
         storage::write(&out, &table(&faces)?)?;
         if self.json {
-            let said = json!({ "boxes": out, "faces": faces.len(), "skipped": skipped.len(), "skipped_files": skipped });
-            return output::json(&said);
+            let result = json!({ "boxes": out, "faces": faces.len(), "skipped": skipped.len(), "skipped_files": skipped });
+            return output::json(&result);
         }
-        output::say(format!(
+        output::print(format!(
             "{} faces in {} photographs, written to {}",
             faces.len(),
             photographs.len(),
@@ -96,5 +96,5 @@ fn table(faces: &[(String, FaceBox)]) -> Result<Vec<u8>> {
     for (name, FaceBox { left, top, right, bottom }) in faces {
         table.serialize((name, left, top, right, bottom))?;
     }
-    table.into_inner().context("boxes.csv cannot be put together")
+    table.into_inner().context("boxes.csv cannot be made")
 }

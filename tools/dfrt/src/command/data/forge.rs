@@ -1,4 +1,4 @@
-//! `dfrt data forge`: fakes made from real photographs.
+//! `dfrt data forge`: makes fakes from real photographs.
 
 use super::replace;
 use crate::command::options::options;
@@ -22,9 +22,9 @@ options! {
     example = "{command_name} photos --method swap --out swaps\n\
     {command_name} photos --method sbi --out blends --crop 1.5 --size 224",
     note = "PHOTOS is a folder of pictures named PERSON_SHOT (001_smiling.jpg), a manifest, or a data set \
-    whose real pictures are taken. Faces come from landmarks.json ({{\"outline\": [index, …], \"points\": \
+    whose real pictures are used. Faces come from landmarks.json ({{\"outline\": [index, …], \"points\": \
     {{\"file\": [[x, y], …]}}}}), from webmorph's .tem files beside the pictures or, for sbi, from boxes.csv \
-    (file,left,top,right,bottom). A people.csv (person,gender,ethnicity) lets donors look like targets."
+    (file,left,top,right,bottom). With a people.csv (person,gender,ethnicity) donors are chosen that look like the targets."
 )]
 pub struct Forge {
     /// photographs: a folder or a manifest
@@ -42,18 +42,18 @@ pub struct Forge {
     /// side of a picture in pixels (default 256)
     #[argh(option, default = "256")]
     size: u32,
-    /// cut a square of so many times the face around it (default: the photograph's
-    /// central square)
+    /// crop a square of this many times the face (default: the central square of the
+    /// photograph)
     #[argh(option)]
     crop: Option<f32>,
     /// shares of the people in train, val and test, or a split.csv (columns split,target)
-    /// that says who is where (default: the data set's own splits, else 60,15,25)
+    /// with the split of each person (default: the data set's own splits, else 60,15,25)
     #[argh(option)]
     split: Option<People>,
-    /// how a swapped face is joined: poisson (default) or feather
+    /// how a swapped face is blended in: poisson (default) or feather
     #[argh(option)]
     blend: Option<Blend>,
-    /// JPEG quality or range of qualities, drawn alike for reals and fakes (default 75-96)
+    /// JPEG quality, or a range to draw from for reals and fakes (default 75-96)
     #[argh(option, default = "Qualities(75..=96)")]
     quality: Qualities,
     seed, force, json,
@@ -61,7 +61,7 @@ pub struct Forge {
 }
 
 impl Forge {
-    /// Does it.
+    /// Makes the fakes and writes the data set.
     pub fn run(self) -> Result<()> {
         let order = self.order()?;
         order.check().map_err(failure::usage)?;
@@ -70,7 +70,7 @@ impl Forge {
             Ok(order.make(&self.photos, out, &|done, total| task.set(done, total, ""))?)
         })?;
         let pictures = replace::count_pictures(&forged.summary);
-        output::passed_over(&format!("files of {}", self.photos.display()), &forged.passed_over, None);
+        output::warn_skipped(&format!("files of {}", self.photos.display()), &forged.passed_over, None);
         if self.json {
             return output::json(&json!({
                 "out": self.out,
@@ -81,7 +81,7 @@ impl Forge {
                 "skipped_files": forged.passed_over,
             }));
         }
-        output::say(format!("{}{pictures} pictures in {}/", forged.summary, self.out.display()))
+        output::print(format!("{}{pictures} pictures in {}/", forged.summary, self.out.display()))
     }
 
     fn order(&self) -> Result<Order> {
@@ -106,7 +106,7 @@ impl Forge {
     }
 }
 
-/// Who is in which split: "60,15,25", or the path of a list.
+/// How people are split: shares "60,15,25", or the path of a list.
 enum People {
     Shares([f64; 3]),
     Listed(PathBuf),

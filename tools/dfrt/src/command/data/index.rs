@@ -1,11 +1,11 @@
-//! `dfrt data index`: a folder or a list becomes a manifest, or a manifest another one.
+//! `dfrt data index`: makes a manifest from a folder, a list or another manifest.
 
 use super::shared::LayoutName;
 use crate::command::options::options;
 use crate::command::values::Names;
 use crate::failure::usage;
 use crate::output;
-use crate::place;
+use crate::paths;
 use anyhow::{Context, Result};
 use dfrt_runtime::data::grouping::Grouping;
 use dfrt_runtime::data::layouts::flat::Flat;
@@ -28,10 +28,10 @@ options! {
     note = "Layouts: folder ({{train,val,test}}/{{real,fake}}/…, with an optional split.csv that names \
     the person or video of each file), dffd, faceforensics, celeb-df, dfdcp, dfdc, as they are \
     published, videos' pictures in frames/<video>/ beside them, and classes (folders called real and fake, \
-    0_real and 1_fake, original and manipulated, nature and ai, wherever they lie). Where nobody says which \
-    pictures are of one video, or which test, a rule does and is printed (docs/datasets.md). Every command \
-    that takes --data also takes the folder itself. Of a list the columns are known by their usual names. \
-    Of more than 20 entries passed over, all are listed in <out>.skipped.txt."
+    0_real and 1_fake, original and manipulated, nature and ai, wherever they lie). Where the data set does not say which \
+    pictures belong to one video, or to which split, a rule decides and is printed (docs/datasets.md). Every command \
+    that takes --data also takes the folder itself. The columns of a list are found by their usual names. \
+    If more than 20 entries are skipped, <out>.skipped.txt lists all of them."
 )]
 pub struct Index {
     /// folder of the data set, a CSV list, or an earlier manifest
@@ -40,41 +40,41 @@ pub struct Index {
     /// layout, or auto to recognise it (default auto)
     #[argh(option, default = "LayoutName::default()")]
     layout: LayoutName,
-    /// real or fake: everything below the folder, or in the list, is that
+    /// real or fake: the label of everything in the folder or list
     #[argh(option)]
     label: Option<Label>,
-    /// the split of all pictures, where none is named (with --label default test)
+    /// the split of all pictures, if the data set names none (with --label default test)
     #[argh(option)]
     split: Option<Split>,
-    /// of a list, or with --label: its subset (with --label default: the folder's name)
+    /// for a list, or with --label: its subset (with --label default: the folder's name)
     #[argh(option)]
     subset: Option<String>,
-    /// keep these subsets only, a,b; of Deepfakes/c23 also Deepfakes and c23 are names
+    /// keep these subsets only, a,b; Deepfakes and c23 also name Deepfakes/c23
     #[argh(option)]
     subsets: Vec<Names>,
-    /// what makes pictures one video or person where nothing names it: folder, stem (the
-    /// name before its number), file (nothing does), or auto (default)
+    /// which pictures belong to one video or person, if the data set does not say: those of one
+    /// folder, of one stem (the name before its number), each file by itself, or auto (default)
     #[argh(option, default = "Grouping::Auto")]
     group: Grouping,
-    /// seed of the splits that are drawn where nobody made any (default 0)
+    /// seed of the splits that are drawn if the data set has none (default 0)
     #[argh(option)]
     seed: Option<u64>,
-    /// of a list: the folder that its paths start from (default: the list's own)
+    /// for a list: the folder that its paths start from (default: the list's own)
     #[argh(option)]
     root: Option<PathBuf>,
-    /// of a list: labels that mean fake, a,b,…; all others mean real
+    /// for a list: labels that mean fake, a,b,…; all others mean real
     #[argh(option)]
     fake_label: Vec<Names>,
-    /// of a list: labels that mean real; all others mean fake
+    /// for a list: labels that mean real; all others mean fake
     #[argh(option)]
     real_label: Vec<Names>,
-    /// of a list: the column of the paths
+    /// for a list: the column of the paths
     #[argh(option)]
     path_column: Option<String>,
-    /// of a list: the column of the labels
+    /// for a list: the column of the labels
     #[argh(option)]
     label_column: Option<String>,
-    /// of a list or an earlier manifest: allow paths that climb out of its folder (../)
+    /// for a list or an earlier manifest: allow paths that leave its folder (../)
     #[argh(switch)]
     climb: bool,
     /// manifest to write
@@ -85,38 +85,38 @@ pub struct Index {
 }
 
 impl Index {
-    /// Does it.
+    /// Reads the folder or list and writes its manifest.
     pub fn run(self) -> Result<()> {
-        place::file(&self.out, self.force)?;
+        paths::check_file(&self.out, self.force)?;
         let mut manifest = self.read()?;
         let names = Names::all(&self.subsets);
         if !names.is_empty() {
             manifest = manifest.only(&names).with_context(|| format!("--subsets {}", names.join(",")))?;
         }
         let all = self.out.with_extension("skipped.txt");
-        let all = (manifest.skipped.len() > output::LISTED).then_some(all);
+        let all = (manifest.skipped.len() > output::MAX_LISTED).then_some(all);
         if let Some(all) = &all {
-            place::file(all, self.force)?;
+            paths::check_file(all, self.force)?;
         }
         manifest.write(&self.out)?;
         if let Some(all) = &all {
             storage::write(all, (manifest.skipped.join("\n") + "\n").as_bytes())?;
         }
-        self.tell(&manifest, all.as_deref())
+        self.print(&manifest, all.as_deref())
     }
 
     fn read(&self) -> Result<Manifest> {
         if self.folder.is_file() {
-            return self.listed();
+            return self.read_file();
         }
-        if let Some(option) = self.for_lists() {
+        if let Some(option) = self.list_option() {
             return Err(usage(format!(
-                "{}: is no manifest or list; {option} is for those, leave it out",
+                "{}: is not a manifest or a list; {option} is for those, leave it out",
                 self.folder.display()
             )));
         }
         if let Some(label) = self.label {
-            return self.flat(label);
+            return self.read_flat(label);
         }
         if self.subset.is_some() {
             return Err(usage(
@@ -135,14 +135,14 @@ impl Index {
         }
     }
 
-    /// The first option given that only a list can have.
-    fn for_lists(&self) -> Option<&'static str> {
+    /// The first given option that is for lists or manifests only.
+    fn list_option(&self) -> Option<&'static str> {
         let given = [("--climb", self.climb), ("--root", self.root.is_some())];
-        given.into_iter().chain(self.about_lists()).find(|(_, given)| *given).map(|(option, _)| option)
+        given.into_iter().chain(self.list_options()).find(|(_, given)| *given).map(|(option, _)| option)
     }
 
-    /// What may be said about lists that are no manifests.
-    fn about_lists(&self) -> [(&'static str, bool); 4] {
+    /// The options for lists that are not manifests, and whether each is given.
+    fn list_options(&self) -> [(&'static str, bool); 4] {
         [
             ("--fake-label", !self.fake_label.is_empty()),
             ("--real-label", !self.real_label.is_empty()),
@@ -151,18 +151,18 @@ impl Index {
         ]
     }
 
-    /// A manifest, or a list of another form.
-    fn listed(&self) -> Result<Manifest> {
+    /// Reads a manifest, or a list in another form.
+    fn read_file(&self) -> Result<Manifest> {
         let shown = self.folder.display();
         if self.layout != LayoutName::default() {
-            return Err(usage(format!("{shown}: is no folder; --layout is for folders, leave it out")));
+            return Err(usage(format!("{shown}: is not a folder; --layout is for folders, leave it out")));
         }
         let reach = if self.climb { Reach::Anywhere } else { Reach::Folder };
         let bytes = storage::read(&self.folder)?;
         if !listing::is_manifest(&bytes) {
-            return Ok(listing::read(&self.folder, &self.asked(reach))?);
+            return Ok(listing::read(&self.folder, &self.list_reading(reach))?);
         }
-        let said = [
+        let options = [
             ("--label", self.label.is_some()),
             ("--split", self.split.is_some()),
             ("--subset", self.subset.is_some()),
@@ -170,13 +170,16 @@ impl Index {
             ("--seed", self.seed.is_some()),
             ("--root", self.root.is_some()),
         ];
-        if let Some((option, _)) = said.into_iter().chain(self.about_lists()).find(|(_, given)| *given) {
-            return Err(usage(format!("{shown}: is a manifest and says that itself; leave {option} out")));
+        if let Some((option, _)) = options.into_iter().chain(self.list_options()).find(|(_, given)| *given) {
+            return Err(usage(format!(
+                "{shown}: is a manifest, which contains that itself; leave {option} out"
+            )));
         }
         Ok(Manifest::parse(&self.folder, &bytes, reach)?)
     }
 
-    fn asked(&self, reach: Reach) -> Asked {
+    /// How the list is to be read.
+    fn list_reading(&self, reach: Reach) -> Asked {
         Asked {
             root: self.root.clone(),
             reach,
@@ -192,26 +195,27 @@ impl Index {
         }
     }
 
-    /// A folder of one class.
-    fn flat(&self, label: Label) -> Result<Manifest> {
+    /// Reads a folder of one class.
+    fn read_flat(&self, label: Label) -> Result<Manifest> {
         if self.layout != LayoutName::default() {
             return Err(usage(
                 "--label and --layout exclude each other: with --label the folder has no layout",
             ));
         }
-        let name = place::absolute(&self.folder)?.file_name().map(|name| name.to_string_lossy().into_owned());
+        let name = paths::absolute(&self.folder)?.file_name().map(|name| name.to_string_lossy().into_owned());
         let subset = self.subset.clone().or(name).unwrap_or_else(|| label.to_string());
         let flat = Flat { label, split: self.split.unwrap_or(Split::Test), subset };
         Ok(flat.read(&self.folder, &self.choices())?)
     }
 
-    fn tell(&self, manifest: &Manifest, all: Option<&Path>) -> Result<()> {
-        output::passed_over(&format!("entries of {}", self.folder.display()), &manifest.skipped, all);
-        output::ruled(&self.folder.display().to_string(), &manifest.rules);
+    /// Prints the summary; notes skipped entries and rules.
+    fn print(&self, manifest: &Manifest, all: Option<&Path>) -> Result<()> {
+        output::warn_skipped(&format!("entries of {}", self.folder.display()), &manifest.skipped, all);
+        output::note_rules(&self.folder.display().to_string(), &manifest.rules);
         let summary = manifest.summary();
         if self.json {
-            return output::json(&super::shared::summary(&self.out, manifest));
+            return output::json(&super::shared::description(&self.out, manifest));
         }
-        output::say(format!("{summary}{} pictures in {}", manifest.samples.len(), self.out.display()))
+        output::print(format!("{summary}{} pictures in {}", manifest.samples.len(), self.out.display()))
     }
 }

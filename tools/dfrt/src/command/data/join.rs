@@ -1,9 +1,9 @@
-//! `dfrt data join`: several data sets as one manifest.
+//! `dfrt data join`: joins several data sets in one manifest.
 
 use crate::command::options::options;
 use crate::failure;
 use crate::output;
-use crate::place;
+use crate::paths;
 use anyhow::{Result, bail};
 use dfrt_runtime::data::manifest::Manifest;
 use dfrt_runtime::sample::Sample;
@@ -18,11 +18,11 @@ options! {
     name = "join",
     example = "{command_name} london.csv diffusion.csv --out unseen.csv\n\
     {command_name} ffpp=ffpp.csv celeb=Celeb-DF-v2 --out both.csv",
-    note = "NAME=DATA puts NAME/ before the subsets, groups and people of DATA, so that what two data sets \
-    call alike stays apart; without a name equal groups and people are the same ones."
+    note = "NAME=DATA puts NAME/ before the subsets, groups and people of DATA, so that equal names in two data \
+    sets stay different; without a NAME equal groups and people are the same."
 )]
 pub struct Join {
-    /// manifests or folders, each with a name before it or none: NAME=DATA
+    /// manifests or folders, each optionally with a name before it: NAME=DATA
     #[argh(positional)]
     data: Vec<Named>,
     /// manifest to write
@@ -33,32 +33,32 @@ pub struct Join {
 }
 
 impl Join {
-    /// Does it.
+    /// Joins the data sets and writes one manifest.
     pub fn run(self) -> Result<()> {
         if self.data.is_empty() {
             return Err(failure::usage("no data set is named; give manifests or folders to join"));
         }
-        place::file(&self.out, self.force)?;
+        paths::check_file(&self.out, self.force)?;
         let (mut samples, mut skipped) = (Vec::new(), Vec::new());
         for given in &self.data {
             let Named { name, path } = given;
             let data = Manifest::of(path)?;
-            output::ruled(&path.display().to_string(), &data.rules);
+            output::note_rules(&path.display().to_string(), &data.rules);
             skipped.extend(data.skipped.iter().map(|line| format!("{}: {line}", path.display())));
             samples.extend(data.samples.into_iter().map(|sample| prefixed(sample, name.as_deref())));
         }
         let manifest = Manifest::new(distinct(samples)?, skipped);
         manifest.write(&self.out)?;
-        output::passed_over("entries", &manifest.skipped, None);
+        output::warn_skipped("entries", &manifest.skipped, None);
         let summary = manifest.summary();
         if self.json {
-            return output::json(&super::shared::summary(&self.out, &manifest));
+            return output::json(&super::shared::description(&self.out, &manifest));
         }
-        output::say(format!("{summary}{} pictures in {}", manifest.samples.len(), self.out.display()))
+        output::print(format!("{summary}{} pictures in {}", manifest.samples.len(), self.out.display()))
     }
 }
 
-/// A data set with the name before the first `=`, unless the whole is a path that exists.
+/// A data set and the name before the first `=`. If a path with the `=` exists, there is no name.
 struct Named {
     name: Option<String>,
     path: PathBuf,
@@ -68,12 +68,12 @@ impl FromStr for Named {
     type Err = Infallible;
 
     fn from_str(given: &str) -> Result<Self, Infallible> {
-        let whole = PathBuf::from(given);
+        let all = PathBuf::from(given);
         Ok(match given.split_once('=') {
-            Some((name, path)) if !whole.exists() && !name.is_empty() => {
+            Some((name, path)) if !all.exists() && !name.is_empty() => {
                 Self { name: Some(name.to_owned()), path: path.into() }
             }
-            _ => Self { name: None, path: whole },
+            _ => Self { name: None, path: all },
         })
     }
 }
@@ -89,16 +89,19 @@ fn prefixed(sample: Sample, name: Option<&str>) -> Sample {
     }
 }
 
-/// Each picture once.
+/// Every picture once.
+///
+/// # Errors
+/// A picture with different labels or splits in two data sets.
 fn distinct(samples: Vec<Sample>) -> Result<Vec<Sample>> {
     let mut places: HashMap<PathBuf, usize> = HashMap::new();
     let mut kept: Vec<Sample> = Vec::with_capacity(samples.len());
     for sample in samples {
-        let whole = place::absolute(&sample.path)?;
-        match places.get(&whole).map(|&place| &kept[place]) {
+        let absolute = paths::absolute(&sample.path)?;
+        match places.get(&absolute).map(|&place| &kept[place]) {
             Some(earlier) if (earlier.label, earlier.split) != (sample.label, sample.split) => bail!(
                 "{}: is {} in {} in one data set and {} in {} in another; correct one of them",
-                whole.display(),
+                absolute.display(),
                 earlier.label,
                 earlier.split,
                 sample.label,
@@ -106,7 +109,7 @@ fn distinct(samples: Vec<Sample>) -> Result<Vec<Sample>> {
             ),
             Some(_) => {}
             None => {
-                places.insert(whole, kept.len());
+                places.insert(absolute, kept.len());
                 kept.push(sample);
             }
         }

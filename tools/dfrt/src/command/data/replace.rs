@@ -1,19 +1,20 @@
-//! Data sets that replace an earlier one only when they are whole.
+//! Writing a data set that replaces an earlier one only when it is complete.
 
 use crate::lock;
-use crate::place;
+use crate::paths;
 use anyhow::{Context, Result, bail};
 use dfrt_runtime::data::manifest::Summary;
 use dfrt_runtime::sample::{Label, Split};
 use std::ffi::OsStr;
 use std::path::Path;
 
-/// Lets `make` fill the folder `out`. Where it holds a set already, which consists of
-/// `parts` and nothing else, and `force` says so, the new one is made beside it, and the
-/// old one goes when the new one is whole.
+/// Calls `make` to fill the folder `out`. If `out` holds a data set already, which consists of
+/// `parts` and nothing else, and `force` is set, the new one is made in a folder next to it, and
+/// the old one is removed when the new one is complete.
 ///
 /// # Errors
-/// The folder is occupied, by other things even, or cannot be replaced; as `make`.
+/// The folder holds results without `force`, holds other files, or cannot be replaced; and every
+/// error of `make`.
 pub fn fill_or_replace<T>(
     out: &Path,
     parts: &[&str],
@@ -22,7 +23,7 @@ pub fn fill_or_replace<T>(
 ) -> Result<T> {
     let shown = out.display();
     let _lock = lock::beside(out)?;
-    if place::is_free(out)? {
+    if paths::is_free(out)? {
         return make(out);
     }
     if !force {
@@ -33,23 +34,23 @@ pub fn fill_or_replace<T>(
         let name = entry?.file_name();
         if foreign(&name) {
             bail!(
-                "{shown}: holds {}, which is no part of such a data set; remove it first or choose another --out",
+                "{shown}: holds {}, which does not belong to such a data set; remove it first or choose another --out",
                 name.to_string_lossy()
             );
         }
     }
-    let whole = place::absolute(out)?;
-    let name = whole.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let beside = whole.with_file_name(format!(".{name}.new"));
-    let made = make(&beside)?;
-    place::clear(out, parts)?;
-    std::fs::remove_dir(out).and_then(|()| std::fs::rename(&beside, &whole)).with_context(|| {
-        format!("{}: cannot be replaced; the new set is in {}", whole.display(), beside.display())
+    let full = paths::absolute(out)?;
+    let name = full.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let new = full.with_file_name(format!(".{name}.new"));
+    let made = make(&new)?;
+    paths::remove(out, parts)?;
+    std::fs::remove_dir(out).and_then(|()| std::fs::rename(&new, &full)).with_context(|| {
+        format!("{}: cannot be replaced; the new set is in {}", full.display(), new.display())
     })?;
     Ok(made)
 }
 
-/// All pictures of a set.
+/// The number of pictures of a data set.
 pub fn count_pictures(summary: &Summary) -> usize {
     let labels = [Label::Real, Label::Fake];
     Split::ALL.iter().flat_map(|split| labels.map(|label| summary.count(*split, label))).sum()

@@ -35,8 +35,8 @@ impl FromStr for LayoutName {
     }
 }
 
-/// The JSON object about a manifest that was written to `out`.
-pub fn summary(out: &Path, manifest: &Manifest) -> serde_json::Value {
+/// The JSON that describes the manifest `manifest`, written to `out`.
+pub fn description(out: &Path, manifest: &Manifest) -> serde_json::Value {
     json!({
         "manifest": out,
         "pictures": manifest.samples.len(),

@@ -1,4 +1,4 @@
-//! `dfrt data synth`: the drawn demo set.
+//! `dfrt data synth`: draws the demo set.
 
 use super::replace;
 use crate::command::options::options;
@@ -33,11 +33,11 @@ pub struct Synth {
 }
 }
 
-/// What the demo set consists of, and so what `--force` may replace.
+/// The files and folders of the demo set, which `--force` may replace.
 const DRAWN: [&str; 5] = ["train", "val", "test", "split.csv", "manifest.csv"];
 
 impl Synth {
-    /// Does it.
+    /// Draws the demo set into its folder.
     pub fn run(self) -> Result<()> {
         let Self { count, size, .. } = self;
         if count < synth::MIN_COUNT {
@@ -54,7 +54,7 @@ impl Synth {
                 &json!({ "out": self.out, "pictures": pictures, "parts": summary.parts, "skipped": skipped }),
             );
         }
-        output::say(format!("{summary}{pictures} pictures in {out}/"))
+        output::print(format!("{summary}{pictures} pictures in {out}/"))
     }
 
     fn draw(&self, out: &Path) -> Result<Summary> {

@@ -6,7 +6,7 @@ use crate::dataset;
 use crate::failure;
 use crate::model;
 use crate::output;
-use crate::place;
+use crate::paths;
 use crate::threshold;
 use anyhow::Result;
 use dfrt_runtime::detector::model::Model;
@@ -23,19 +23,19 @@ impl Eval {
     /// Measures the model on every data set.
     pub(super) fn across(&self) -> Result<()> {
         if let Some(out) = &self.out {
-            self.make_room(out)?;
+            self.check_out(out)?;
         }
         let model = Model::find(&self.model)?;
-        let mut oracle = TractOracle::new(model::load_as(&model, &self.asked())?);
+        let mut oracle = TractOracle::new(model::load_as(&model, &self.reading())?);
         let metadata = oracle.detector().metadata();
         let split = self.split.or(metadata.and_then(|known| known.split)).unwrap_or(Split::Test);
-        // All are opened before any is measured: a mistake in the last costs no hours.
+        // All are opened first, so that an error in the last one is found before hours of work.
         let subsets = Names::all(&self.test_subsets);
         let open = |path: &PathBuf| dataset::open_subsets(Some(path), None, split, &subsets, self.limit);
         let data = self.data.iter().map(open).collect::<Result<Vec<_>>>()?;
         let measured: Vec<&[Sample]> = data.iter().map(|data| &data.chosen[..]).collect();
         model::check_classes(&model, oracle.detector(), &measured)?;
-        threshold::settle(&mut oracle, &model, self.threshold.as_ref(), &measured)?;
+        threshold::apply(&mut oracle, &model, self.threshold.as_ref(), &measured)?;
         let mut evaluations = Vec::with_capacity(data.len());
         for (index, data) in data.iter().enumerate() {
             output::note(format!("== {}", data.name));
@@ -43,7 +43,7 @@ impl Eval {
             if let Some(out) = &self.out {
                 write_scores(&scores_path(out, index), &scores)?;
             }
-            output::passed_over("unreadable pictures", &evaluation.skipped, self.out.as_deref());
+            output::warn_skipped("unreadable pictures", &evaluation.skipped, self.out.as_deref());
             evaluations.push(evaluation);
         }
         let detector = oracle.detector();
@@ -57,18 +57,21 @@ impl Eval {
             storage::write(&table_path(out), &tables::across(&cross))?;
             json::write(out, &cross)?;
         }
-        if self.json { output::json(&cross) } else { output::say(self.table(&cross)) }
+        if self.json { output::json(&cross) } else { output::print(self.table(&cross)) }
     }
 
-    fn make_room(&self, out: &Path) -> Result<()> {
+    /// Checks that all output files may be written.
+    fn check_out(&self, out: &Path) -> Result<()> {
         if table_path(out) == out {
             return Err(failure::usage(format!(
-                "{}: the result is JSON, and a table is written beside it as .csv; name it .json",
+                "{}: the result is JSON, and a table is written next to it as .csv; name it .json",
                 out.display()
             )));
         }
         let scores = (0..self.data.len()).map(|index| scores_path(out, index));
-        scores.chain([out.to_owned(), table_path(out)]).try_for_each(|path| place::file(&path, self.force))
+        scores
+            .chain([out.to_owned(), table_path(out)])
+            .try_for_each(|path| paths::check_file(&path, self.force))
     }
 
     fn table(&self, cross: &CrossEvaluation) -> String {
@@ -95,18 +98,18 @@ impl Eval {
     }
 }
 
-/// NAME.csv beside NAME.json.
+/// NAME.csv next to NAME.json.
 fn table_path(out: &Path) -> PathBuf {
     out.with_extension("csv")
 }
 
-/// NAME-1-scores.csv, … beside NAME.json, in the order of the data sets.
+/// NAME-1-scores.csv, … next to NAME.json, in the order of the data sets.
 fn scores_path(out: &Path, index: usize) -> PathBuf {
     let stem = out.file_stem().unwrap_or_default().to_string_lossy();
     out.with_file_name(format!("{stem}-{}-scores.csv", index + 1))
 }
 
-/// A data set and those of its subsets that are not the whole again.
+/// The rows of a data set: all of it, and each of its subsets.
 fn lines(evaluation: &Evaluation) -> Vec<[String; 7]> {
     let line = |part: &str, [real, fake]: [usize; 2], metrics: &Metrics, videos: Option<Estimate>| {
         let cell =

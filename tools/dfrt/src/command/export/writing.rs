@@ -3,7 +3,7 @@
 use super::Export;
 use crate::failure;
 use crate::output;
-use crate::place;
+use crate::paths;
 use anyhow::{Result, bail};
 use dfrt_runtime::results::run::files;
 use dfrt_trainer::model::files::onnx_import::{self, Imported};
@@ -13,7 +13,7 @@ use dfrt_trainer::train::outcome;
 use std::collections::BTreeMap;
 
 impl Export {
-    /// Does it.
+    /// Writes the best weights of the RUN as ONNX or safetensors.
     pub fn run(self) -> Result<()> {
         let extension = self.out.extension().unwrap_or_default().to_string_lossy().to_lowercase();
         match extension.as_str() {
@@ -23,17 +23,17 @@ impl Export {
                 self.out.display()
             ))),
             _ if self.names.is_some() => {
-                Err(failure::usage("--names is for .safetensors; an ONNX file has torchvision's"))
+                Err(failure::usage("--names is for .safetensors; an ONNX file has torchvision's names"))
             }
             _ => self.onnx(),
         }
     }
 
     fn onnx(&self) -> Result<()> {
-        place::file(&self.out, self.force)?;
+        paths::check_file(&self.out, self.force)?;
         let Imported { graph, weights, metadata } = self.model()?;
         outcome::export(&self.out, &graph, &weights, &metadata, self.batch)?;
-        output::say(format!(
+        output::print(format!(
             "{}: {} at {} px, threshold {:.4}",
             self.out.display(),
             metadata.arch,
@@ -44,27 +44,27 @@ impl Export {
 
     fn safetensors(&self, scheme: Scheme) -> Result<()> {
         if self.batch.is_some() {
-            return Err(failure::usage("--batch is for ONNX: weights know no batch"));
+            return Err(failure::usage("--batch is for ONNX: a file of weights has no batch"));
         }
-        place::file(&self.out, self.force)?;
+        paths::check_file(&self.out, self.force)?;
         let Imported { graph, weights, metadata } = self.model()?;
         let threshold = (weights_file::THRESHOLD_KEY.to_owned(), metadata.threshold.to_string());
-        let also = BTreeMap::from([threshold]);
-        weights_file::save_in(&self.out, &graph, scheme, &weights, &BTreeMap::new(), &also)?;
-        output::say(format!(
+        let properties = BTreeMap::from([threshold]);
+        weights_file::save_in(&self.out, &graph, scheme, &weights, &BTreeMap::new(), &properties)?;
+        output::print(format!(
             "{}: {} under {scheme}'s names, normalisation left out",
             self.out.display(),
             metadata.arch
         ))
     }
 
-    /// The RUN's deployed network, which is that of its best weights.
+    /// The network of the RUN with its best weights.
     fn model(&self) -> Result<Imported> {
         let shown = self.run.display();
         let path = self.run.join(files::MODEL);
         if !path.is_file() {
             bail!(
-                "{shown}: holds no {}, so it is no finished RUN; finish it with `dfrt train --out {shown} --resume`",
+                "{shown}: holds no {}, so it is not a finished RUN; finish it with `dfrt train --out {shown} --resume`",
                 files::MODEL
             );
         }

@@ -1,5 +1,5 @@
-//! Attacks on models whose answer is known in closed form: what must be found is found,
-//! what cannot be is not, and a model that hides its gradients is found out.
+//! Attacks on models whose best attack is known in closed form: attacks find what can be found and
+//! nothing else, and a model that hides its gradients is detected.
 
 use anyhow::{Result, ensure};
 use dfrt_runtime::attack::Attack;
@@ -34,23 +34,23 @@ const VALUES: usize = 3 * RES * RES;
 /// The queries of a search.
 const QUERIES: u64 = 6000;
 
-/// A model, how it answers and what its gradient says.
+/// A model given by formulas for its logit and its gradient.
 #[derive(Clone, Copy)]
 enum Model {
-    /// How many levels, in the mean, the values lie on the side of their weights (each
-    /// 1 or -1), less a half: to turn a picture of level k takes k - 1/2 levels in
-    /// Linf, and that times the root of the number of values in L2.
+    /// The mean over all values of weight (1 or -1) times level above 128, minus a half. A picture
+    /// of mean k changes its class at a distance of k - 1/2 levels in Linf, and of that times the
+    /// root of the number of values in L2.
     Linear,
-    /// The same in stairs of a hundredth: its gradient is zero everywhere.
+    /// [`Model::Linear`] rounded to hundredths: its gradient is zero everywhere.
     Masked,
-    /// One answer to everything.
-    Stone,
-    /// Looks at how far values lie from the 256 levels of a saved picture: fakes that
-    /// are moved off them pass, and no saved picture ever does.
+    /// The same logit for every picture.
+    Constant,
+    /// The logit falls with the distance of the values from the 256 levels of a saved picture: fakes
+    /// between the levels are called real, saved pictures never are.
     OffGrid,
 }
 
-/// The sign that the linear model gives a value.
+/// The weight of a value in the linear model: 1 or -1.
 fn weight(place: usize) -> f32 {
     if place.wrapping_mul(2_654_435_761) >> 7 & 1 == 0 { 1.0 } else { -1.0 }
 }
@@ -73,10 +73,10 @@ impl Model {
         let logit = match self {
             Self::Linear => level(values),
             Self::Masked => (level(values) * 100.0).floor() / 100.0 + 0.005,
-            Self::Stone => 0.01,
+            Self::Constant => 0.01,
             Self::OffGrid => {
                 let mean = values.iter().map(|&value| off_grid(value).abs()).sum::<f64>() / VALUES as f64;
-                // Half a hundredth of a level is no rounding of a float.
+                // 0.05 of a level is far above the rounding of a float.
                 0.05 - mean
             }
         };
@@ -86,7 +86,7 @@ impl Model {
     fn slope(self, values: &[f32]) -> Vec<f32> {
         let of = |(place, &value): (usize, &f32)| match self {
             Self::Linear => weight(place) * 255.0 / VALUES as f32,
-            Self::Masked | Self::Stone => 0.0,
+            Self::Masked | Self::Constant => 0.0,
             Self::OffGrid if off_grid(value) < 0.0 => 255.0 / VALUES as f32,
             Self::OffGrid => -255.0 / VALUES as f32,
         };
@@ -129,24 +129,24 @@ impl GradientOracle for Model {
     }
 }
 
-/// A check: its name, and what it finds wrong.
+/// The name of a check, and its function, whose error says what is wrong.
 pub type Check = (&'static str, fn() -> Result<()>);
 
 pub fn checks() -> Vec<Check> {
     vec![
         ("planted/linf: every attack breaks a linear model beyond its distance, none before", linear_linf),
         ("planted/l2: every attack breaks a linear model beyond its distance, none before", linear_l2),
-        ("planted/no attack breaks a model that nothing changes", stone),
+        ("planted/no attack breaks a model that nothing changes", constant),
         ("planted/masked gradients are found out: square breaks what they hide", masked),
         ("planted/no success off the 8-bit grid is counted", off_the_grid),
     ]
 }
 
-/// Every attack that knows balls of the norm: by gradients, logits and labels.
+/// Every attack that supports the norm: by gradients, logits and labels.
 fn attacks(model: &Model, norm: Norm) -> Vec<Box<dyn Attack + '_>> {
     let lockstep = || Lockstep::new(model, 0.0, 4);
     let queries = QUERIES;
-    // The weights have no low frequencies, so all of them are tried.
+    // The weights have no low frequencies, so SimBA tries all frequencies.
     let simba = |basis| SimbaSettings { queries, basis, frequencies: 1.0, ..SimbaSettings::default() };
     let hop = HopSkipJumpSettings { queries, ..HopSkipJumpSettings::default() };
     let mut attacks: Vec<Box<dyn Attack + '_>> = vec![
@@ -177,8 +177,8 @@ fn attacks(model: &Model, norm: Norm) -> Vec<Box<dyn Attack + '_>> {
     attacks
 }
 
-/// A fake of level 3 and a real of level -2, each 2.5 levels from the threshold, as
-/// files in a folder that goes when it is dropped.
+/// A fake of level 3 and a real of level -2, each 2.5 levels from the threshold, as files in a
+/// temporary folder.
 struct Pictures {
     _folder: tempfile::TempDir,
     subjects: Vec<Subject>,
@@ -204,7 +204,7 @@ impl Pictures {
         Ok(Self { _folder: folder, subjects })
     }
 
-    /// Runs `work` with what these pictures are judged by; the model is `model`.
+    /// Calls `work` with a trial on these pictures that writes nothing.
     fn trial<T>(&self, threat: Threat, work: impl FnOnce(Trial<'_>) -> T) -> T {
         let model = ModelInfo {
             path: "planted".to_owned(),
@@ -229,23 +229,23 @@ impl Pictures {
         })
     }
 
-    /// What the judge says of every attack on `model`.
-    fn judged(&self, model: Model, threat: Threat) -> Result<Vec<Judgement>> {
+    /// The judgement of every attack on `model`.
+    fn judge(&self, model: Model, threat: Threat) -> Result<Vec<Judgement>> {
         let attacks = attacks(&model, threat.norm);
         self.trial(threat, |trial| {
-            let judged = |attack: &dyn Attack| Ok(judge::judge(attack, &model, &self.subjects, &trial)?);
-            attacks.iter().map(|attack| judged(attack.as_ref())).collect()
+            let judge = |attack: &dyn Attack| Ok(judge::judge(attack, &model, &self.subjects, &trial)?);
+            attacks.iter().map(|attack| judge(attack.as_ref())).collect()
         })
     }
 }
 
-/// Every attack turns over `expected` of the two pictures.
+/// Checks that every attack succeeds on `expected` of the two pictures.
 fn expect(judgements: &[Judgement], expected: usize) -> Result<()> {
     for Judgement { report, .. } in judgements {
-        ensure!(report.n_clean_correct == 2, "the clean pictures are misread");
+        ensure!(report.n_clean_correct == 2, "clean pictures are misclassified");
         ensure!(
             report.certified_8bit == expected,
-            "{} at {}/255 turned over {} of 2 pictures, not {expected}",
+            "{} at {}/255 succeeded on {} of 2 pictures, not {expected}",
             report.method,
             report.eps_255,
             report.certified_8bit
@@ -256,23 +256,23 @@ fn expect(judgements: &[Judgement], expected: usize) -> Result<()> {
 
 fn linear_linf() -> Result<()> {
     let pictures = Pictures::new()?;
-    expect(&pictures.judged(Model::Linear, Threat::new(Norm::Linf, 2.0)?)?, 0)?;
-    expect(&pictures.judged(Model::Linear, Threat::new(Norm::Linf, 16.0)?)?, 2)
+    expect(&pictures.judge(Model::Linear, Threat::new(Norm::Linf, 2.0)?)?, 0)?;
+    expect(&pictures.judge(Model::Linear, Threat::new(Norm::Linf, 16.0)?)?, 2)
 }
 
 fn linear_l2() -> Result<()> {
     let pictures = Pictures::new()?;
     let distance = 2.5 * (VALUES as f64).sqrt();
-    expect(&pictures.judged(Model::Linear, Threat::new(Norm::L2, 0.99 * distance)?)?, 0)?;
-    expect(&pictures.judged(Model::Linear, Threat::new(Norm::L2, 6.0 * distance)?)?, 2)
+    expect(&pictures.judge(Model::Linear, Threat::new(Norm::L2, 0.99 * distance)?)?, 0)?;
+    expect(&pictures.judge(Model::Linear, Threat::new(Norm::L2, 6.0 * distance)?)?, 2)
 }
 
-fn stone() -> Result<()> {
+fn constant() -> Result<()> {
     let mut pictures = Pictures::new()?;
-    // To a stone everything is fake.
+    // The constant logit is positive, so every picture is called fake.
     pictures.subjects.iter_mut().for_each(|subject| subject.sample.label = Label::Fake);
     for threat in [Threat::new(Norm::Linf, 64.0)?, Threat::new(Norm::L2, 2000.0)?] {
-        expect(&pictures.judged(Model::Stone, threat)?, 0)?;
+        expect(&pictures.judge(Model::Constant, threat)?, 0)?;
     }
     Ok(())
 }
@@ -294,11 +294,11 @@ fn masked() -> Result<()> {
     })?;
     let report = &judgement.report;
     let broken: Vec<_> = report.stages.iter().map(|stage| stage.n_broken).collect();
-    ensure!(broken[..2] == [0, 2], "gradients and square turned over {broken:?}, not 0 and 2");
-    ensure!(report.unreliable, "the result is called reliable");
+    ensure!(broken[..2] == [0, 2], "gradients and square succeeded on {broken:?}, not 0 and 2");
+    ensure!(report.unreliable, "the result is not flagged as unreliable");
     for name in ["white-box-strongest", "nonzero-gradients"] {
         let gate = report.gates.iter().find(|gate| gate.name == name);
-        ensure!(gate.is_some_and(|gate| !gate.passed), "the gate {name} is silent");
+        ensure!(gate.is_some_and(|gate| !gate.passed), "the gate {name} passed");
     }
     Ok(())
 }
@@ -306,9 +306,9 @@ fn masked() -> Result<()> {
 fn off_the_grid() -> Result<()> {
     let mut pictures = Pictures::new()?;
     pictures.subjects.iter_mut().for_each(|subject| subject.sample.label = Label::Fake);
-    let judgements = pictures.judged(Model::OffGrid, Threat::new(Norm::Linf, 4.0)?)?;
+    let judgements = pictures.judge(Model::OffGrid, Threat::new(Norm::Linf, 4.0)?)?;
     expect(&judgements, 0)?;
     let lost: usize = judgements.iter().map(|judgement| judgement.report.lost_to_rounding).sum();
-    ensure!(lost > 0, "no attack left the grid, so nothing was shown");
+    ensure!(lost > 0, "no attack left the 8-bit grid, so the check shows nothing");
     Ok(())
 }

@@ -5,7 +5,7 @@ use dfrt_runtime::metrics::Estimate;
 use dfrt_runtime::report::{could_have_shown, p_value};
 use dfrt_runtime::results::study::{Report, attack_key};
 
-/// One line an arm and attack, then one a comparison.
+/// One line for each arm and attack, then one for each comparison.
 pub fn table(report: &Report) -> String {
     let mut rows =
         vec![["arm", "seed", "attack", "accuracy (95 %)", "AUC", "queries", "gates"].map(String::from)];

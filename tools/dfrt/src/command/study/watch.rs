@@ -1,6 +1,6 @@
-//! How far a study is, on standard error.
+//! Progress of a study, on standard error.
 
-use crate::command::attack::Teller;
+use crate::command::attack::AttackProgress;
 use crate::progress::Task;
 use crate::{lock, output, training};
 use dfrt_runtime::attack::trial::Progress;
@@ -8,11 +8,11 @@ use dfrt_trainer::study::Observer;
 use dfrt_trainer::train::run;
 use std::path::Path;
 
-/// Shows a study on standard error.
+/// Shows the progress of a study.
 #[derive(Default)]
 pub struct Watch {
     evaluated: Option<Task>,
-    attacked: Teller,
+    attacked: AttackProgress,
 }
 
 impl Observer for Watch {
@@ -25,7 +25,7 @@ impl Observer for Watch {
     }
 
     fn trained(&mut self, skipped: &[String], summary: &Path) {
-        output::passed_over("files", skipped, Some(summary));
+        output::warn_skipped("files", skipped, Some(summary));
     }
 
     fn evaluated(&mut self, done: usize, total: usize) {
@@ -37,7 +37,7 @@ impl Observer for Watch {
 
     fn attack(&mut self, name: &str) {
         output::note(format!("-- {name}"));
-        self.attacked = Teller::default();
+        self.attacked = AttackProgress::default();
     }
 
     fn lock_taken_over(&mut self, out: &Path, holder: &str) {
@@ -45,6 +45,6 @@ impl Observer for Watch {
     }
 
     fn attacked(&self, name: &str, at: Progress) {
-        self.attacked.say(name, at);
+        self.attacked.set(name, at);
     }
 }

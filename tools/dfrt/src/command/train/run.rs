@@ -7,7 +7,7 @@ use crate::failure;
 use crate::lock;
 use crate::network;
 use crate::output::{self, Lines};
-use crate::place;
+use crate::paths;
 use crate::training::{self, Watch};
 use anyhow::{Result, bail};
 use dfrt_runtime::results::run::Outcome;
@@ -20,41 +20,41 @@ use dfrt_trainer::train::settings::Settings;
 use std::path::Path;
 
 impl Train {
-    /// Does it.
+    /// Trains the detector and writes the RUN.
     pub fn run(self) -> Result<()> {
         check_resume("train", self.resume, self.force)?;
         let _lock = lock::of(&self.out)?;
-        let mut settings = if self.resume { self.resumed()? } else { self.begun()? };
+        let mut settings = if self.resume { self.resumed_settings()? } else { self.new_settings()? };
         if self.resume
             && let Some(outcome) = finished(&self.out)
         {
             output::note(format!("note: {} is finished already", self.out.display()));
-            return self.tell(&outcome);
+            return self.print(&outcome);
         }
         settings.check().map_err(failure::usage)?;
-        // Training opens these again; asked here, a mistake costs no earlier RUN.
+        // Training reads these again. They are checked here before `--force` removes an earlier RUN.
         dataset::check(&settings)?;
         let engine = network::engine(self.device)?;
         if !self.resume {
             training::fit(&mut settings, self.batch == Some(Batch::Auto), &engine)?;
         }
         if self.force {
-            place::clear(&self.out, &RUN_FILES)?;
+            paths::remove(&self.out, &RUN_FILES)?;
         }
-        place::sweep(&self.out)?;
-        // A run that was killed before its first checkpoint begins anew.
+        paths::remove_partial_files(&self.out)?;
+        // A run that was killed before its first checkpoint starts from the beginning.
         let resume = self.resume && self.out.join(files::LAST).exists();
         let mut watch = Watch::new(settings.epochs);
         let outcome = run::train(&settings, &self.out, engine, resume, &mut watch)?;
         drop(watch);
-        self.tell(&outcome)
+        self.print(&outcome)
     }
 
     /// The settings of a new run.
-    fn begun(&self) -> Result<Settings> {
-        if !self.force && !place::is_free(&self.out)? {
+    fn new_settings(&self) -> Result<Settings> {
+        if !self.force && !paths::is_free(&self.out)? {
             bail!(
-                "{}: exists already; pass --resume to go on with it, --force to replace it, or choose another --out",
+                "{}: exists already; pass --resume to continue it, --force to replace it, or choose another --out",
                 self.out.display()
             );
         }
@@ -68,14 +68,13 @@ impl Train {
         }
         if let Some(init) = settings.init.clone() {
             let source = Source::open(&init, &settings.checkpoint)?;
-            conventions::settle(&mut settings, &source)?;
+            conventions::resolve(&mut settings, &source)?;
         }
         Ok(settings)
     }
 
-    /// The settings of the run that is to go on; what the options say besides
-    /// must be the same.
-    fn resumed(&self) -> Result<Settings> {
+    /// The settings of the run to resume. Options and `--config` must not change them.
+    fn resumed_settings(&self) -> Result<Settings> {
         let shown = self.out.display();
         let path = self.out.join(files::CONFIG);
         if !path.is_file() {
@@ -85,24 +84,24 @@ impl Train {
             );
         }
         let settings = Settings::read(&path)?;
-        let mut asked = match &self.config {
+        let mut requested = match &self.config {
             Some(path) => Settings::read(path)?,
             None => settings.clone(),
         };
-        self.apply(&mut asked)?;
-        if asked != settings {
+        self.apply(&mut requested)?;
+        if requested != settings {
             bail!(
-                "{}: the run was begun with other settings ({}); leave the options out, or train anew with another --out",
+                "{}: the run was begun with other settings ({}); leave the options out, or train again with another --out",
                 path.display(),
-                difference(&settings, &asked)
+                difference(&settings, &requested)
             );
         }
         Ok(settings)
     }
 
-    fn tell(&self, outcome: &Outcome) -> Result<()> {
+    fn print(&self, outcome: &Outcome) -> Result<()> {
         let all = self.out.join(files::SUMMARY);
-        output::passed_over("files", &outcome.skipped, Some(&all));
+        output::warn_skipped("files", &outcome.skipped, Some(&all));
         if self.json {
             return output::json(outcome);
         }
@@ -115,11 +114,11 @@ impl Train {
         lines.add("parameters", output::thousands(outcome.parameters as u64));
         lines.add("device", outcome.device.clone());
         lines.add("next", format!("dfrt attack --model {} --method square", self.out.display()));
-        output::say(format!("{} ({}, {} px)\n{lines}", self.out.display(), outcome.arch, outcome.res))
+        output::print(format!("{} ({}, {} px)\n{lines}", self.out.display(), outcome.arch, outcome.res))
     }
 }
 
-/// The outcome of a run that has come to its end.
+/// The outcome of a finished run; none if it is not finished.
 fn finished(run: &Path) -> Option<Outcome> {
     let bytes = storage::read(&run.join(files::SUMMARY)).ok()?;
     serde_json::from_slice(&bytes).ok()

@@ -1,22 +1,22 @@
-//! The options of `dfrt train` as settings.
+//! Turns the options of `dfrt train` into settings.
 
 use super::{Batch, Rule, SubsetWeight, Train};
 use crate::command::values::Names;
 use crate::conventions;
 use crate::failure;
 use crate::output;
-use crate::place;
+use crate::paths;
 use anyhow::Result;
 use dfrt_trainer::model::import::Choices;
 use dfrt_trainer::train::settings::Settings;
 
 impl Train {
-    /// Puts the options over `settings`.
+    /// Changes `settings` by the options.
     pub(super) fn apply(&self, settings: &mut Settings) -> Result<()> {
         self.apply_network(settings)?;
         self.apply_pictures(settings)?;
         self.apply_augmentation(settings)?;
-        self.apply_course(settings)?;
+        self.apply_schedule(settings)?;
         self.apply_optimizer(settings);
         self.apply_method(settings);
         Ok(())
@@ -25,34 +25,34 @@ impl Train {
     /// The network and the weights that it starts from.
     fn apply_network(&self, settings: &mut Settings) -> Result<()> {
         if let Some(init) = &self.init {
-            settings.init = Some(place::absolute(init)?);
+            settings.init = Some(paths::absolute(init)?);
         }
         if let Some(arch) = self.arch {
             arch.name.clone_into(&mut settings.arch);
-            // A config says both; else the architecture's own side is meant.
+            // A config names both. Otherwise the default side is that of the architecture.
             if self.config.is_none() && !self.resume {
                 settings.res = arch.res;
             }
         }
-        put(&mut settings.res, &self.res);
+        set(&mut settings.res, &self.res);
         let choices = self.choices();
         if settings.init.is_none() && choices != Choices::default() {
             return Err(failure::usage(
-                "--key, --prefix, --head, --fake-index, --new-head and --leave-out are of the file of --init, which is missing",
+                "--key, --prefix, --head, --fake-index, --new-head and --leave-out need --init, which is missing",
             ));
         }
-        conventions::choose(&mut settings.checkpoint, choices)?;
+        conventions::merge_choices(&mut settings.checkpoint, choices)?;
         settings.conventions = self.conventions(&settings.arch)?.or(settings.conventions);
         Ok(())
     }
 
-    /// What is trained on, and how much each part of it weighs.
+    /// The training pictures, and the weights of their parts.
     fn apply_pictures(&self, settings: &mut Settings) -> Result<()> {
         if let Some(data) = &self.data {
-            settings.data = place::absolute(data)?;
+            settings.data = paths::absolute(data)?;
         }
         if let Some(cache) = &self.cache {
-            settings.cache = Some(place::absolute(cache)?);
+            settings.cache = Some(paths::absolute(cache)?);
         }
         settings.limit = self.limit.or(settings.limit);
         let named = Names::all(&self.train_subsets);
@@ -64,23 +64,23 @@ impl Train {
             let weights = self.subset_weights.iter().flat_map(|list| list.0.iter().cloned());
             settings.subset_weights = weights.map(|SubsetWeight(name, weight)| (name, weight)).collect();
         }
-        put(&mut settings.balance, &self.balance);
-        put(&mut settings.fakes, &self.fakes);
+        set(&mut settings.balance, &self.balance);
+        set(&mut settings.fakes, &self.fakes);
         settings.shuffle_labels |= self.shuffle_labels;
         Ok(())
     }
 
-    /// How long is trained, how fast, and in what room.
-    fn apply_course(&self, settings: &mut Settings) -> Result<()> {
-        put(&mut settings.epochs, &self.epochs);
+    /// Epochs, learning rate, batch, memory and checkpoints.
+    fn apply_schedule(&self, settings: &mut Settings) -> Result<()> {
+        set(&mut settings.epochs, &self.epochs);
         if let Some(Batch::Of(batch)) = self.batch {
             settings.batch = batch;
         }
-        put(&mut settings.lr, &self.lr);
-        put(&mut settings.seed, &self.seed);
-        put(&mut settings.weight_decay, &self.weight_decay);
-        put(&mut settings.warmup_epochs, &self.warmup_epochs);
-        put(&mut settings.final_lr, &self.final_lr);
+        set(&mut settings.lr, &self.lr);
+        set(&mut settings.seed, &self.seed);
+        set(&mut settings.weight_decay, &self.weight_decay);
+        set(&mut settings.warmup_epochs, &self.warmup_epochs);
+        set(&mut settings.final_lr, &self.final_lr);
         settings.memory_mb = self.memory_mb.or(settings.memory_mb);
         settings.micro_batch = self.micro_batch.or(settings.micro_batch);
         settings.patience = self.patience.or(settings.patience);
@@ -92,8 +92,8 @@ impl Train {
         let augment = &mut settings.augment;
         switch(&mut augment.flip, ("flip", self.flip), self.no_flip)?;
         switch(&mut augment.crop, ("crop", self.crop), self.no_crop)?;
-        put(&mut augment.colour, &self.colour);
-        put(&mut augment.jpeg, &self.jpeg);
+        set(&mut augment.colour, &self.colour);
+        set(&mut augment.jpeg, &self.jpeg);
         Ok(())
     }
 
@@ -112,15 +112,15 @@ impl Train {
         let for_adamw = self.beta1.is_some() || self.beta2.is_some() || self.adam_eps.is_some();
         match &mut settings.optimizer {
             Optimizer::Sgd { momentum, nesterov } => {
-                put(momentum, &self.momentum);
+                set(momentum, &self.momentum);
                 *nesterov |= self.nesterov;
-                idle("--beta1, --beta2 and --adam-eps have", for_adamw, "sgd");
+                note_no_effect("--beta1, --beta2 and --adam-eps have", for_adamw, "sgd");
             }
             Optimizer::Adamw { beta1, beta2, eps } => {
-                put(beta1, &self.beta1);
-                put(beta2, &self.beta2);
-                put(eps, &self.adam_eps);
-                idle("--momentum and --nesterov have", for_sgd, "adamw");
+                set(beta1, &self.beta1);
+                set(beta2, &self.beta2);
+                set(eps, &self.adam_eps);
+                note_no_effect("--momentum and --nesterov have", for_sgd, "adamw");
             }
         }
     }
@@ -142,34 +142,36 @@ impl Train {
             || self.per_tap;
         match &mut settings.method {
             Method::Gr(gr) => {
-                put(&mut gr.taps, &self.taps.as_ref().map(|taps| taps.0.clone()));
-                put(&mut gr.radius, &self.r);
-                put(&mut gr.alpha, &self.alpha);
-                put(&mut gr.warmup_epochs, &self.r_warmup_epochs);
+                set(&mut gr.taps, &self.taps.as_ref().map(|taps| taps.0.clone()));
+                set(&mut gr.radius, &self.r);
+                set(&mut gr.alpha, &self.alpha);
+                set(&mut gr.warmup_epochs, &self.r_warmup_epochs);
                 gr.through_statistics &= !self.detach_statistics;
                 gr.per_image |= self.per_image;
                 gr.per_tap |= self.per_tap;
             }
-            method => idle("options of gr have", for_gr, method.name()),
+            method => note_no_effect("options of gr have", for_gr, method.name()),
         }
     }
 }
 
-fn put<T: Clone>(place: &mut T, value: &Option<T>) {
+/// Sets `field` to `value`, if there is one.
+fn set<T: Clone>(field: &mut T, value: &Option<T>) {
     if let Some(value) = value {
-        place.clone_from(value);
+        field.clone_from(value);
     }
 }
 
-fn switch(place: &mut bool, (name, on): (&str, bool), off: bool) -> Result<()> {
+/// Sets `field` by the two switches `--name` and `--no-name`.
+fn switch(field: &mut bool, (name, on): (&str, bool), off: bool) -> Result<()> {
     if on && off {
         return Err(failure::usage(format!("--{name} and --no-{name} exclude each other")));
     }
-    *place = (*place || on) && !off;
+    *field = (*field || on) && !off;
     Ok(())
 }
 
-fn idle(options: &str, given: bool, on: &str) {
+fn note_no_effect(options: &str, given: bool, on: &str) {
     if given {
         output::note(format!("note: {options} no effect on {on}"));
     }

@@ -1,12 +1,12 @@
-//! The stack machine that a pickle is a program for. It builds values and calls
-//! nothing. Memory is bounded by [`MAX_STEPS`]: each opcode makes at most one value
-//! and pushes at most one, and where more are copied each copy counts as an opcode.
+//! The stack machine that runs a pickle. It builds values and calls nothing. Memory is bounded by
+//! [`MAX_STEPS`]: each opcode makes at most one value and pushes at most one; every further copy
+//! counts as an opcode.
 
 use super::source::{Source, Step};
 use super::{Id, MAX_STEPS, Pickle, PickleError, Value, opcode};
 use std::collections::HashMap;
 
-/// The values that every machine begins with, so that they need not be made anew.
+/// Values that every machine starts with, so that they are made only once.
 const CONSTANTS: [Value<'static>; 4] =
     [Value::None, Value::Bool(false), Value::Bool(true), Value::Tuple(Vec::new())];
 const NONE: Id = Id(0);
@@ -14,7 +14,10 @@ const FALSE: Id = Id(1);
 const TRUE: Id = Id(2);
 const EMPTY_TUPLE: Id = Id(3);
 
-/// Reads the pickle that `bytes` begin with, of any protocol up to 5.
+/// Reads the pickle at the start of `bytes`, of any protocol up to 5.
+///
+/// # Errors
+/// Bytes that are not a pickle, end too early, or have too many opcodes.
 pub fn read(bytes: &[u8]) -> Result<Pickle<'_>, PickleError> {
     Machine::new(bytes).run()
 }
@@ -25,7 +28,7 @@ struct Machine<'a> {
     steps: usize,
     values: Vec<Value<'a>>,
     stack: Vec<Id>,
-    /// The stack's heights at the marks.
+    /// The heights of the stack at the marks.
     marks: Vec<usize>,
     memo: HashMap<u64, Id>,
 }
@@ -215,13 +218,13 @@ impl<'a> Machine<'a> {
             opcode::BUILD => self.build()?,
             _ => {
                 let (by, with) = self.call(opcode)?;
-                self.write_down(by, with)?;
+                self.record_call(by, with)?;
             }
         }
         Ok(())
     }
 
-    /// What is called and with what, for each opcode that calls.
+    /// The callee and its arguments, for each opcode that calls.
     fn call(&mut self, opcode: u8) -> Step<(Id, Id)> {
         match opcode {
             opcode::INST => {
@@ -251,9 +254,9 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Puts down that `by` would be called with the tuple `with`. The standard
-    /// library's dicts alone become what the call would give.
-    fn write_down(&mut self, by: Id, with: Id) -> Step {
+    /// Records a call of `by` with the tuple `with`. Only for dict types of the standard library the
+    /// result is built.
+    fn record_call(&mut self, by: Id, with: Id) -> Step {
         let dict = match *self.value(by) {
             Value::Global { module: "collections", name: "defaultdict" } => Some(Vec::new()),
             Value::Global { module: "collections", name: "OrderedDict" }
@@ -271,7 +274,7 @@ impl<'a> Machine<'a> {
             Some([]) => return Ok(Some(Vec::new())),
             _ => return Ok(None),
         };
-        // Before the work, or a short pickle could have a long list looked at often.
+        // Counted first, because a short pickle could use a long list many times.
         self.spend(self.items(list).map_or(0, <[Id]>::len))?;
         let pair = |&id: &Id| <[Id; 2]>::try_from(self.items(id)?).ok();
         let pairs = self.items(list).map(|items| items.iter().map(pair));
@@ -320,7 +323,7 @@ impl<'a> Machine<'a> {
         self.stack.push(id);
     }
 
-    /// The stack's height at the last mark: what lies below is out of reach.
+    /// The height of the stack at the last mark; opcodes cannot use values below it.
     fn floor(&self) -> usize {
         self.marks.last().copied().unwrap_or(0)
     }
@@ -357,7 +360,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// All values above the last mark, which goes.
+    /// Removes the last mark and returns all values above it.
     fn marked(&mut self) -> Step<Vec<Id>> {
         match self.marks.pop() {
             Some(height) => Ok(self.stack.split_off(height)),

@@ -1,16 +1,16 @@
-//! The bytes of a pickle as its machine reads them: opcodes and the numbers and text that
-//! follow them. Nothing is allocated for a length that the bytes do not bear out.
+//! Reads the bytes of a pickle: opcodes and the numbers and text that follow them. A declared length
+//! is compared with the available bytes before anything is allocated.
 
 use super::{PickleError, Value, opcode};
 
 pub(super) type Step<T = ()> = Result<T, PickleError>;
 
-/// The bytes and the place in them.
+/// The bytes and the current position.
 pub(super) struct Source<'a> {
     bytes: &'a [u8],
     /// The next byte to read.
     at: usize,
-    /// Where the opcode at work began.
+    /// Position of the current opcode.
     opcode_at: usize,
 }
 
@@ -19,7 +19,7 @@ impl<'a> Source<'a> {
         Self { bytes, at: 0, opcode_at: 0 }
     }
 
-    /// The bytes that have been read.
+    /// The number of bytes that have been read.
     pub(super) fn length(&self) -> usize {
         self.at
     }
@@ -37,7 +37,7 @@ impl<'a> Source<'a> {
         Err(PickleError::Malformed { at: self.opcode_at, what })
     }
 
-    /// The value that an opcode itself says; nothing if it says none.
+    /// The value of a literal opcode; none for other opcodes.
     pub(super) fn literal(&mut self, opcode: u8) -> Step<Option<Value<'a>>> {
         let number = self.number(opcode)?;
         if number.is_some() { Ok(number) } else { self.string(opcode) }
@@ -62,7 +62,7 @@ impl<'a> Source<'a> {
         }))
     }
 
-    /// Protocol 0's integers and truth values.
+    /// Integers and booleans of protocol 0.
     fn decimal(&mut self) -> Step<Value<'a>> {
         let text = self.line()?.trim();
         let digits = text.strip_suffix('L').unwrap_or(text);
@@ -112,7 +112,7 @@ impl<'a> Source<'a> {
         if line.is_ascii() && !line.contains('\\') { Ok(line) } else { self.malformed("escaped text") }
     }
 
-    /// The next bytes, if there are as many: nothing is allocated before it is known.
+    /// The next `count` bytes, if there are as many.
     fn take(&mut self, count: u64) -> Step<&'a [u8]> {
         let rest = &self.bytes[self.at..];
         let taken = usize::try_from(count).ok().and_then(|count| rest.get(..count));
@@ -135,7 +135,7 @@ impl<'a> Source<'a> {
         Ok(u64::from_le_bytes(bytes))
     }
 
-    /// The text up to the next line's end, which is read and left out.
+    /// The text up to the end of the line, without the newline, which is skipped.
     pub(super) fn line(&mut self) -> Step<&'a str> {
         let rest = &self.bytes[self.at..];
         let Some(length) = rest.iter().position(|&byte| byte == b'\n') else {

@@ -14,9 +14,9 @@ pub(super) struct Archive<'a> {
     file: PathBuf,
     bytes: &'a [u8],
     zip: ZipArchive<Cursor<&'a [u8]>>,
-    /// What the names of all records begin with: `NAME/`.
+    /// The prefix of the names of all records: `NAME/`.
     prefix: String,
-    /// The bytes that may still be read; records that overlap could be more than there are.
+    /// The bytes that may still be read. Records that overlap could add up to more than the file.
     unread: usize,
 }
 
@@ -52,7 +52,7 @@ impl<'a> Archive<'a> {
         read_pickle(&self.file, "the record `data.pkl`", record)
     }
 
-    /// A storage's bytes, or nothing if there is no such storage.
+    /// The bytes of a storage; none if there is no such storage.
     pub(super) fn storage(&mut self, key: &str) -> Result<Option<&'a [u8]>, TorchFileError> {
         let name = format!("data/{key}");
         if self.has(&name) { self.record(&name).map(Some) } else { Ok(None) }
@@ -66,7 +66,7 @@ impl<'a> Archive<'a> {
         self.zip.index_for_name_raw(format!("{}{name}", self.prefix).as_bytes())
     }
 
-    /// A record's bytes, which are checked against their checksum.
+    /// The bytes of a record, after a check of their checksum.
     fn record(&mut self, name: &str) -> Result<&'a [u8], TorchFileError> {
         let file = self.file.clone();
         let part = format!("the record `{}`", printable(name));
@@ -80,7 +80,7 @@ impl<'a> Archive<'a> {
         if entry.compression() != CompressionMethod::Stored || entry.encrypted() {
             return Err(TorchFileError::Packed { file, record: printable(name) });
         }
-        // torch can be told to compute no checksums and then writes 0.
+        // torch can be configured to compute no checksums; it writes 0 then.
         let options = ZipReadOptions::new().ignore_crc32(entry.crc32() == 0);
         let size = usize::try_from(entry.size()).ok().filter(|&size| size <= self.unread);
         let Some(size) = size else {
@@ -99,8 +99,7 @@ impl<'a> Archive<'a> {
     }
 }
 
-/// Reads a record to its end, so that its checksum is compared, and gives the place
-/// where its bytes begin.
+/// Reads a record to its end, so that its checksum is compared; returns the offset of its bytes.
 fn checked(
     zip: &mut ZipArchive<Cursor<&[u8]>>,
     index: usize,

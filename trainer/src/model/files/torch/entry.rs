@@ -9,7 +9,7 @@ use crate::model::weights::Tensor;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// torch allows no more dimensions either.
+/// The most dimensions, as in torch.
 const MAX_RANK: usize = 64;
 
 /// Where the storages' bytes are.
@@ -18,11 +18,11 @@ pub(super) enum Storages<'a> {
     Stream(BTreeMap<&'a str, &'a [u8]>),
 }
 
-/// What an entry turns out to be.
+/// The content of an entry.
 pub(super) enum Content {
     Tensor(Tensor),
     Integers(Vec<i64>),
-    /// Neither a tensor nor anything that could be one.
+    /// Plain data, not a tensor.
     Plain,
 }
 
@@ -34,12 +34,12 @@ pub(super) struct Entries<'p, 'a> {
     /// The storages that have been read.
     open: BTreeMap<&'a str, &'a [u8]>,
     limit: usize,
-    /// How many numbers of `limit` are left.
+    /// How many numbers may still be read.
     left: usize,
 }
 
 impl<'p, 'a> Entries<'p, 'a> {
-    /// At most `limit` numbers will be read, over all entries.
+    /// A reader of at most `limit` numbers over all entries.
     pub(super) fn new(file: &'p Path, pickle: &'p Pickle<'a>, storages: Storages<'a>, limit: usize) -> Self {
         Self { file, pickle, storages, open: BTreeMap::new(), limit, left: limit }
     }
@@ -73,7 +73,7 @@ impl<'p, 'a> Entries<'p, 'a> {
         }
     }
 
-    /// A tensor's values in row-major order. All is checked before anything is allocated.
+    /// The values of a tensor in row-major order. Everything is checked before memory is allocated.
     fn values<T>(
         &mut self,
         name: &str,
@@ -127,22 +127,21 @@ impl<'p, 'a> Entries<'p, 'a> {
     }
 }
 
-/// A tensor's shape; none for anything else, and where its description is malformed.
+/// The shape of a tensor; none for other values, or if its description is malformed.
 pub(super) fn shape(pickle: &Pickle<'_>, id: Id) -> Option<Vec<usize>> {
     naturals(pickle, *rebuilt(pickle, id)?.get(2)?)
 }
 
-/// Whether a value is a tensor, be it of a kind that is read or not.
+/// Whether a value is a tensor, even of a type that is not read.
 pub(super) fn is_tensor(pickle: &Pickle<'_>, id: Id) -> bool {
     let Value::Made { by, .. } = *pickle.get(id) else { return false };
     matches!(pickle.get(by), Value::Global { module: "torch._utils" | "torch._tensor", .. })
 }
 
-/// The arguments of the function that would make a tensor: storage, offset, size,
-/// stride, and some that values do not depend on. What is wrapped around it (a
-/// parameter, a tensor with attributes of its own) is taken off.
+/// The arguments of the function that makes a tensor: storage, offset, size, stride, and some that
+/// do not change its values. Wrappers (a parameter, a tensor with own attributes) are skipped.
 fn rebuilt<'p>(pickle: &'p Pickle<'_>, id: Id) -> Option<&'p [Id]> {
-    /// How many wrappings may lie in one another; torch has two at most.
+    /// The deepest nesting of wrappers; torch has two at most.
     const WRAPPINGS: usize = 4;
     let made = |id| match *pickle.get(id) {
         Value::Made { by, with, .. } => Some((by, with)),
@@ -164,8 +163,8 @@ fn rebuilt<'p>(pickle: &'p Pickle<'_>, id: Id) -> Option<&'p [Id]> {
     None
 }
 
-/// Whether the values in the storage are not the tensor's: torch notes some negations
-/// and conjugations, and carries them out later.
+/// Whether the values in the storage differ from those of the tensor: torch records some negations
+/// and conjugations, and applies them later.
 fn is_lazy(pickle: &Pickle<'_>, arguments: &[Id]) -> bool {
     match arguments.get(6).map(|&id| pickle.get(id)) {
         None | Some(Value::None) => false,
@@ -179,14 +178,14 @@ pub(super) struct StorageRef<'a> {
     pub(super) key: &'a str,
     /// The type of its numbers, or the name of an unknown class.
     pub(super) number: Result<&'static Number, String>,
-    /// How many numbers it is said to hold.
+    /// The declared number of its elements.
     count: usize,
-    /// The first number and how many of them are meant, if not all.
+    /// The first element and the number of elements that are used, if not all.
     part: Option<(usize, usize)>,
 }
 
 impl<'a> StorageRef<'a> {
-    /// From a persistent id: ("storage", class, key, device, count[, (_, first, count)]).
+    /// Parses a persistent id: ("storage", class, key, device, count[, (_, first, count)]).
     pub(super) fn of(pickle: &Pickle<'a>, reference: Id) -> Option<Self> {
         let items = pickle.tuple(reference)?;
         let (&[tag, class, key, _, count], rest) = items.split_first_chunk()?;
@@ -210,7 +209,7 @@ impl<'a> StorageRef<'a> {
         Some(Self { key, number, count: natural(pickle, count)?, part })
     }
 
-    /// The bytes of the numbers that are meant, out of those that the file has.
+    /// The part of the storage's `bytes` that is used.
     fn elements<'b>(&self, bytes: &'b [u8], size: usize) -> Result<&'b [u8], String> {
         let range = |first: usize, count: usize| {
             Some(first.checked_mul(size)?..first.checked_add(count)?.checked_mul(size)?)
@@ -244,7 +243,8 @@ impl<'a> View<'a> {
         fits.then_some(Self { storage, offset: natural(pickle, offset)?, shape, strides })
     }
 
-    /// How many elements the view has, if all lie among the storage's `available`.
+    /// The number of elements of the view, after a check that all are among the `available` elements
+    /// of the storage.
     fn count_within(&self, available: usize) -> Result<usize, String> {
         if self.shape.contains(&0) {
             return Ok(0);
@@ -263,9 +263,9 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Calls `visit` with each element's place in the storage, in row-major order.
+    /// Calls `visit` with the index in the storage of each element, in row-major order.
     fn for_each_place(&self, count: usize, mut visit: impl FnMut(usize)) {
-        // Dimensions of size 1 take no part, so that carrying costs little.
+        // Dimensions of size 1 are skipped, so that carrying costs little.
         let steps = self.shape.iter().zip(&self.strides).filter(|&(&size, _)| size > 1);
         let (sizes, strides): (Vec<usize>, Vec<usize>) = steps.unzip();
         let mut index = vec![0; sizes.len()];
@@ -305,7 +305,7 @@ fn naturals(pickle: &Pickle<'_>, id: Id) -> Option<Vec<usize>> {
         },
         _ => return None,
     };
-    // Before they are copied: a hostile list may be long and looked at often.
+    // Checked before they are copied: a hostile list may be long and used many times.
     let few = (items.len() <= MAX_RANK).then_some(items)?;
     few.iter().map(|&item| natural(pickle, item)).collect()
 }

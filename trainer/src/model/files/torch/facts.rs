@@ -1,41 +1,41 @@
-//! What a checkpoint says beside its tensors: timm's `train.py` and many others keep the
+//! What a checkpoint records besides its tensors: timm's `train.py` and many others save the
 //! network's name under `arch` and the command line under `args`.
 
 use super::super::pickle::{Id, Pickle, Value};
 
-/// The keys under which a command line or settings lie.
+/// The keys of command lines or settings.
 const SETTINGS: [&str; 5] = ["args", "hyper_parameters", "hparams", "config", "cfg"];
 
-/// The longest name of a network that is taken for one.
+/// The longest text that is accepted as the name of a network.
 const MAX_LEN: usize = 100;
 
-/// What a file says; none where it does not.
+/// What a file records; none for what it does not.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
-    /// The network's name as its maker has it: "tf_efficientnet_b4_ns".
+    /// The network's name in its program: "tf_efficientnet_b4_ns".
     pub arch: Option<String>,
-    /// Whether that name stands beside the state, or among the options of a program.
+    /// Whether that name is next to the state, or among the options of a program.
     pub arch_is_firm: bool,
-    /// Whether the settings are the options that a program was run with (argparse's
-    /// `Namespace`), and no dict, which may say anything.
+    /// Whether the settings are the options of a program (argparse's `Namespace`); a dict of settings
+    /// is less certain.
     pub options: bool,
-    /// Whether the settings have a mean and leave it open: timm's `train.py` takes the
-    /// network's own then.
+    /// Whether the settings have a mean that is None: timm's `train.py` then uses the mean of the
+    /// network.
     pub own_mean: bool,
-    /// The same of the deviation.
+    /// Whether the settings have a deviation that is None.
     pub own_std: bool,
-    /// The epsilon of the batch-norms that was asked for.
+    /// The epsilon of the batch-norms.
     pub bn_eps: Option<f32>,
-    /// Channel means that pixels in \[0, 1\] lost.
+    /// Channel means that are subtracted from pixels in \[0, 1\].
     pub mean: Option<[f32; 3]>,
-    /// Channel deviations that divided them then.
+    /// Channel deviations that pixels are divided by after that.
     pub std: Option<[f32; 3]>,
     /// Side of the pictures in pixels.
     pub res: Option<usize>,
 }
 
 impl Facts {
-    /// Those of the object that was pickled.
+    /// The facts in the object that was pickled.
     pub(super) fn of(pickle: &Pickle<'_>) -> Self {
         let root = pickle.root();
         let found = SETTINGS.iter().find_map(|key| {
@@ -48,14 +48,14 @@ impl Facts {
             let settings = settings?;
             keys.iter().find_map(|key| pickle.entry(settings, key))
         };
-        let beside = pickle.entry(root, "arch");
-        let arch = beside.or_else(|| within(&["model", "arch", "model_name", "encoder"]));
+        let next_to_state = pickle.entry(root, "arch");
+        let arch = next_to_state.or_else(|| within(&["model", "arch", "model_name", "encoder"]));
         let open = |key: &str| within(&[key]).is_some_and(|id| *pickle.get(id) == Value::None);
         let side = |id| match *pickle.get(id) {
             Value::Int(side) => usize::try_from(side).ok(),
             _ => None,
         };
-        // timm has channels first: (3, 380, 380).
+        // timm writes channels first: (3, 380, 380).
         let last = |id| match pickle.get(id) {
             Value::Tuple(items) | Value::List(items) => side(*items.last()?),
             _ => None,
@@ -65,7 +65,7 @@ impl Facts {
                 Value::Text(name) if name.len() <= MAX_LEN => Some(name.to_owned()),
                 _ => None,
             }),
-            arch_is_firm: beside.is_some() || options,
+            arch_is_firm: next_to_state.is_some() || options,
             options,
             own_mean: open("mean"),
             own_std: open("std"),
@@ -90,7 +90,7 @@ fn dict(pickle: &Pickle<'_>, id: Id) -> Option<Id> {
     }
 }
 
-/// Whether numbers are of pixels in \[0, 1\]; those of bytes are not told apart from others.
+/// Whether the numbers can be those of pixels in \[0, 1\]; larger ones may be those of bytes.
 fn of_unit_pixels(values: &[f32; 3]) -> bool {
     values.iter().all(|value| (0.0..=1.0).contains(value))
 }

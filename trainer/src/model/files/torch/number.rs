@@ -1,4 +1,4 @@
-//! The types of numbers that torch's storages hold.
+//! The types of numbers in torch's storages.
 
 use half::{bf16, f16};
 
@@ -15,14 +15,14 @@ pub(super) struct Number {
     pub(super) read: Read,
 }
 
-/// How a little-endian element of a type is read, given exactly its bytes.
+/// How the bytes of a little-endian element are read.
 #[derive(Debug)]
 pub(super) enum Read {
     /// As a real number.
     Real(fn(&[u8]) -> f32),
     /// As an integer.
     Integer(fn(&[u8]) -> i64),
-    /// Not at all; its size is known, so that a file's other storages are found.
+    /// Not at all. Its size is known, so that the other storages of the file are found.
     Never,
 }
 
@@ -48,7 +48,7 @@ const NUMBERS: [Number; 18] = [
     never("untyped", "Untyped", 1),
 ];
 
-/// The type of a storage's class: "FloatStorage".
+/// The type of a storage class: "FloatStorage".
 pub(super) fn of_storage(class: &str) -> Option<&'static Number> {
     let class = class.strip_suffix("Storage")?;
     NUMBERS.iter().find(|number| number.class == class)

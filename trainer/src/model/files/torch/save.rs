@@ -1,4 +1,4 @@
-//! What torch.save writes, for the tests: both formats, opcode by opcode.
+//! Writes files like torch.save, for the tests: both formats, opcode by opcode.
 
 use super::super::pickle::assembler::Assembler;
 use super::stream::MAGIC;
@@ -16,7 +16,7 @@ pub(super) struct Saved {
     pub(super) class: &'static str,
     /// The storage's key and how many numbers it holds.
     pub(super) storage: (&'static str, i64),
-    /// The storage's first number and how many are meant, of the older format.
+    /// The first element and the number of elements that are used, in the older format.
     pub(super) part: Option<(i64, i64)>,
     pub(super) offset: i64,
     pub(super) shape: Vec<i64>,
@@ -26,8 +26,8 @@ pub(super) struct Saved {
 /// A storage's key, how many numbers it has and their bytes.
 pub(super) type Storage = (&'static str, i64, Vec<u8>);
 
-/// A whole tensor of a storage of its own, whose key is the tensor's name.
-pub(super) fn whole(name: &'static str, class: &'static str, shape: &[i64]) -> Saved {
+/// A tensor with a storage of its own, whose key is the tensor's name.
+pub(super) fn contiguous(name: &'static str, class: &'static str, shape: &[i64]) -> Saved {
     let stride = |dimension: usize| shape[dimension + 1..].iter().product();
     Saved {
         name,
@@ -125,22 +125,22 @@ pub(in crate::model) fn none() -> Vec<u8> {
     b"N".to_vec()
 }
 
-/// Those of an integer.
+/// The opcodes of an integer.
 pub(in crate::model) fn integer(value: i64) -> Vec<u8> {
     [b"\x8a\x08".as_slice(), &value.to_le_bytes()].concat()
 }
 
-/// Those of a tuple of one real number for each channel.
+/// The opcodes of a tuple of one real number for each channel.
 pub(in crate::model) fn channels(values: [f64; 3]) -> Vec<u8> {
     let numbers = values.map(|value| [b"G".as_slice(), &value.to_be_bytes()].concat()).concat();
     [b"(".as_slice(), &numbers, b"t"].concat()
 }
 
-/// A dict in the making, as programs save their checkpoints.
+/// Builds a dict like those that programs save as checkpoints.
 #[derive(Default)]
 pub(in crate::model) struct Object {
     pickle: Vec<u8>,
-    /// The storages' bytes, by place.
+    /// The bytes of the storages, in their order.
     storages: Vec<Vec<u8>>,
 }
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// The number that the first pickle holds.
 pub(super) const MAGIC: i128 = 0x1950_a86a_20f9_469c_fc6c;
 
-/// The first bytes where that pickle is of protocol 0 or 1, which have no header.
+/// The first bytes if that pickle has protocol 0 or 1, which have no header.
 pub(super) const MAGIC_IN_DIGITS: &[u8] = b"L119547037146038801333356L\n.";
 
 /// The version of the format.
@@ -57,7 +57,7 @@ impl<'a> Stream<'a> {
         Ok(pickle)
     }
 
-    /// The storages' bytes. How long an element is, only the object's pickle says.
+    /// The bytes of the storages. Only the object's pickle has the size of their elements.
     fn sections(&mut self, object: &Pickle<'a>, keys: &Pickle<'a>) -> Result<Sections<'a>, TorchFileError> {
         let mut element_sizes = BTreeMap::new();
         for value in object.values() {

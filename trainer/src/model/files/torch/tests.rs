@@ -1,5 +1,5 @@
 use super::super::pickle::assembler::Assembler;
-use super::save::{Saved, Storage, archive, archive_of, floats, header, state, stream, whole};
+use super::save::{Saved, Storage, archive, archive_of, contiguous, floats, header, state, stream};
 use super::{Checkpoint, Facts, MAX_SHARED, StateDict, TorchFileError, is_torch};
 use crate::model::weights::Tensor;
 use half::{bf16, f16};
@@ -39,7 +39,7 @@ fn tensor(shape: &[usize], values: &[f32]) -> Tensor {
 fn sample() -> (Vec<Saved>, Vec<Storage>) {
     let counter = ("count", 1, 7_i64.to_le_bytes().to_vec());
     let storages = vec![floats("weight", &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), counter];
-    (vec![whole("weight", "FloatStorage", &[2, 3]), whole("count", "LongStorage", &[])], storages)
+    (vec![contiguous("weight", "FloatStorage", &[2, 3]), contiguous("count", "LongStorage", &[])], storages)
 }
 
 fn sample_state() -> StateDict {
@@ -65,7 +65,7 @@ fn views_are_followed() {
         offset,
         shape: shape.to_vec(),
         strides: strides.to_vec(),
-        ..whole(name, "FloatStorage", &[])
+        ..contiguous(name, "FloatStorage", &[])
     };
     let tensors = [
         view("base", 0, &[3, 4], &[4, 1]),
@@ -101,18 +101,18 @@ fn views_are_followed() {
 #[test]
 fn numbers_of_every_type() {
     let real: [(Saved, Vec<u8>, f32); 4] = [
-        (whole("f32", "FloatStorage", &[]), (-1.5_f32).to_le_bytes().to_vec(), -1.5),
-        (whole("f64", "DoubleStorage", &[]), 0.1_f64.to_le_bytes().to_vec(), 0.1),
-        (whole("f16", "HalfStorage", &[]), f16::from_f32(0.25).to_le_bytes().to_vec(), 0.25),
-        (whole("bf16", "BFloat16Storage", &[]), bf16::from_f32(-3.0).to_le_bytes().to_vec(), -3.0),
+        (contiguous("f32", "FloatStorage", &[]), (-1.5_f32).to_le_bytes().to_vec(), -1.5),
+        (contiguous("f64", "DoubleStorage", &[]), 0.1_f64.to_le_bytes().to_vec(), 0.1),
+        (contiguous("f16", "HalfStorage", &[]), f16::from_f32(0.25).to_le_bytes().to_vec(), 0.25),
+        (contiguous("bf16", "BFloat16Storage", &[]), bf16::from_f32(-3.0).to_le_bytes().to_vec(), -3.0),
     ];
     let integers: [(Saved, Vec<u8>, i64); 6] = [
-        (whole("i64", "LongStorage", &[]), (-1_i64 << 40).to_le_bytes().to_vec(), -1 << 40),
-        (whole("i32", "IntStorage", &[]), (-70_000_i32).to_le_bytes().to_vec(), -70_000),
-        (whole("i16", "ShortStorage", &[]), (-300_i16).to_le_bytes().to_vec(), -300),
-        (whole("i8", "CharStorage", &[]), vec![0xff], -1),
-        (whole("u8", "ByteStorage", &[]), vec![0xff], 255),
-        (whole("bool", "BoolStorage", &[]), vec![1], 1),
+        (contiguous("i64", "LongStorage", &[]), (-1_i64 << 40).to_le_bytes().to_vec(), -1 << 40),
+        (contiguous("i32", "IntStorage", &[]), (-70_000_i32).to_le_bytes().to_vec(), -70_000),
+        (contiguous("i16", "ShortStorage", &[]), (-300_i16).to_le_bytes().to_vec(), -300),
+        (contiguous("i8", "CharStorage", &[]), vec![0xff], -1),
+        (contiguous("u8", "ByteStorage", &[]), vec![0xff], 255),
+        (contiguous("bool", "BoolStorage", &[]), vec![1], 1),
     ];
     let mut tensors: Vec<Saved> = real.iter().map(|(tensor, ..)| tensor.clone()).collect();
     tensors.extend(integers.iter().map(|(tensor, ..)| tensor.clone()));
@@ -217,7 +217,7 @@ fn a_checkpoint_opens_whatever_lies_beside_the_state() {
     object.raw(b"}(").text("args").global("argparse", "Namespace").raw(b")\x81}").text("lr").int(1);
     object.raw(b"sb").text("hook").global("os", "system").raw(b"(").text("rm -rf /").raw(b"tR");
     // The optimiser's storage is not in the file, and nobody asks for it.
-    object.text("optimizer").state(&[whole("gone", "FloatStorage", &[4])]);
+    object.text("optimizer").state(&[contiguous("gone", "FloatStorage", &[4])]);
     object.text("state_dict").state(&tensors).raw(b"u");
     let expected = StateDict { found_in: Some("state_dict".to_owned()), ..sample_state() };
     assert_eq!(open(&archive(&object.finish(), &storages)).unwrap(), expected);
@@ -250,33 +250,33 @@ fn plain_data_in_a_state_is_ignored_and_said_so() {
 #[test]
 fn what_is_no_tensor_among_tensors_is_named() {
     let (tensors, storages) = sample();
-    let beside = |opcodes: &dyn Fn(&mut Assembler)| {
+    let with_entry = |opcodes: &dyn Fn(&mut Assembler)| {
         let mut object = Assembler::new();
         object.raw(b"}(").text("weight").tensor(&tensors[0]).text("odd");
         opcodes(&mut object);
         refused(&archive(&object.raw(b"u").finish(), &storages))
     };
-    let system = beside(&|object| {
+    let system = with_entry(&|object| {
         object.global("os", "system").raw(b"(").text("ls").raw(b"tR");
     });
     assert!(system.contains("entry `odd` is `os.system`, neither"), "{system}");
-    let array = beside(&|object| {
+    let array = with_entry(&|object| {
         object.global("numpy", "array").raw(b")R");
     });
     assert!(array.contains("entry `odd` is `numpy.array`"), "{array}");
-    let complex = beside(&|object| {
-        object.tensor(&whole("odd", "ComplexFloatStorage", &[1]));
+    let complex = with_entry(&|object| {
+        object.tensor(&contiguous("odd", "ComplexFloatStorage", &[1]));
     });
     assert!(complex.contains("tensor `odd` holds complex64 numbers"), "{complex}");
-    let foreign = beside(&|object| {
-        object.tensor(&whole("odd", "UserStorage", &[1]));
+    let foreign = with_entry(&|object| {
+        object.tensor(&contiguous("odd", "UserStorage", &[1]));
     });
     assert!(foreign.contains("tensor `odd` holds torch.UserStorage numbers"), "{foreign}");
-    let negated = beside(&|object| {
+    let negated = with_entry(&|object| {
         object.global("torch._utils", "_rebuild_tensor_v2").raw(b"(NNNNNN}").text("neg").raw(b"\x88stR");
     });
     assert!(negated.contains("entry `odd` is a tensor yet to be conjugated"), "{negated}");
-    let empty = beside(&|object| {
+    let empty = with_entry(&|object| {
         object.global("torch._utils", "_rebuild_tensor_v2").raw(b")R");
     });
     assert!(empty.contains("tensor `odd` is damaged: its description is malformed"), "{empty}");
@@ -316,7 +316,7 @@ fn other_files_are_refused() {
         (Assembler::new().raw(b"]").finish(), "a pickle of a list of 0"),
         (archive(&Assembler::new().raw(b"]").finish(), &[]), "holds a list of 0"),
         (
-            archive(&Assembler::new().tensor(&whole("x", "FloatStorage", &[1])).finish(), &[]),
+            archive(&Assembler::new().tensor(&contiguous("x", "FloatStorage", &[1])).finish(), &[]),
             "without a name",
         ),
     ] {
@@ -403,7 +403,7 @@ fn one_number_shown_often_is_bounded_over_all_tensors() {
             storage: ("weight", 6),
             shape: vec![count],
             strides: vec![0],
-            ..whole(name, "FloatStorage", &[])
+            ..contiguous(name, "FloatStorage", &[])
         };
         archive(&state(&names.map(show)), &sample().1)
     };

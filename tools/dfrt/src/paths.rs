@@ -1,4 +1,4 @@
-//! Where results go: nothing is overwritten unless `--force` says so.
+//! Checks of output paths: nothing is overwritten without `--force`.
 
 use anyhow::{Context, Result, anyhow, bail};
 use dfrt_runtime::results::lock::LOCK;
@@ -6,38 +6,38 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// `path` from the root on, so that it stays right in files that are read elsewhere.
+/// `path` as an absolute one, for files that are read from other folders.
 ///
 /// # Errors
-/// It is empty, or the working folder is gone.
+/// An empty path, or a working folder that does not exist any more.
 pub fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).with_context(|| format!("{}: cannot be found", path.display()))
 }
 
-/// Whether a new file may and can be written at `path`.
+/// Checks that a new file may and can be written to `path`.
 ///
 /// # Errors
-/// A folder is there, or a file and no `force`; nothing can be written there.
-pub fn file(path: &Path, force: bool) -> Result<()> {
+/// `path` is a folder, or exists without `force`; or it cannot be written.
+pub fn check_file(path: &Path, force: bool) -> Result<()> {
     if path.is_dir() {
         bail!("{}: is a folder; name a file with --out", path.display());
     }
     if !force && path.symlink_metadata().is_ok() {
         bail!("{}: exists already; choose another --out, or replace it with --force", path.display());
     }
-    let whole = absolute(path)?;
-    let there = whole.ancestors().skip(1).find(|folder| folder.symlink_metadata().is_ok());
-    // The only sure way to learn it, before an hour's work is lost.
-    let tried = tempfile::Builder::new().prefix(".dfrt-").tempfile_in(there.unwrap_or(&whole));
+    let full = absolute(path)?;
+    let existing = full.ancestors().skip(1).find(|folder| folder.symlink_metadata().is_ok());
+    // Trying it is the only sure check, before an hour of work is lost.
+    let tried = tempfile::Builder::new().prefix(".dfrt-").tempfile_in(existing.unwrap_or(&full));
     tried
         .map(drop)
         .map_err(|error| anyhow!("{}: cannot be written: {error}; choose another --out", path.display()))
 }
 
-/// Whether the folder `path` is absent or empty, but for a lock.
+/// Whether the folder `path` is absent or empty; a lock file does not count.
 ///
 /// # Errors
-/// It is a file or cannot be listed.
+/// `path` is a file or cannot be listed.
 pub fn is_free(path: &Path) -> Result<bool> {
     match fs::read_dir(path) {
         Ok(mut entries) => Ok(entries.all(|entry| entry.is_ok_and(|entry| entry.file_name() == LOCK))),
@@ -52,11 +52,11 @@ pub fn is_free(path: &Path) -> Result<bool> {
     }
 }
 
-/// Removes `names` (files or whole folders) in the folder `dir`; others stay.
+/// Removes the files and folders `names` in the folder `dir`; absent ones are ignored.
 ///
 /// # Errors
-/// One that is there cannot be removed.
-pub fn clear(dir: &Path, names: &[&str]) -> Result<()> {
+/// One of them cannot be removed.
+pub fn remove(dir: &Path, names: &[&str]) -> Result<()> {
     for name in names {
         let path = dir.join(name);
         let removed = match path.symlink_metadata() {
@@ -72,13 +72,16 @@ pub fn clear(dir: &Path, names: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Removes what a killed process had half written in the folder `dir`.
+/// Removes the incomplete files that a killed process left in the folder `dir`.
+///
+/// # Errors
+/// One of them cannot be removed.
 #[cfg(feature = "train")]
-pub fn sweep(dir: &Path) -> Result<()> {
+pub fn remove_partial_files(dir: &Path) -> Result<()> {
     let Ok(entries) = fs::read_dir(dir) else { return Ok(()) };
     let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let halves: Vec<String> = names.filter(|name| name.starts_with(".dfrt-")).collect();
-    clear(dir, &halves.iter().map(String::as_str).collect::<Vec<_>>())
+    let partial: Vec<String> = names.filter(|name| name.starts_with(".dfrt-")).collect();
+    remove(dir, &partial.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 #[cfg(test)]
@@ -87,7 +90,7 @@ mod tests {
     use dfrt_runtime::storage;
 
     #[test]
-    fn only_ones_own_files_go() {
+    fn only_named_files_are_removed() {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("attack");
         storage::write(&folder.join("attack.json"), b"{}").unwrap();
@@ -97,12 +100,14 @@ mod tests {
         assert!(is_free(&folder.join("notes.txt")).is_err());
         storage::write(&root.path().join("locked").join(LOCK), b"").unwrap();
         assert!(is_free(&root.path().join("locked")).unwrap());
-        assert!(file(&folder.join("attack.json"), false).unwrap_err().to_string().contains("--force"));
-        assert!(file(&folder.join("attack.json"), true).is_ok() && file(&folder, true).is_err());
-        let nowhere = file(&folder.join("notes.txt/eval.json"), false).unwrap_err().to_string();
+        assert!(check_file(&folder.join("attack.json"), false).unwrap_err().to_string().contains("--force"));
+        assert!(check_file(&folder.join("attack.json"), true).is_ok() && check_file(&folder, true).is_err());
+        let nowhere = check_file(&folder.join("notes.txt/eval.json"), false).unwrap_err().to_string();
         assert!(nowhere.contains("eval.json: cannot be written") && nowhere.contains("--out"), "{nowhere}");
-        assert!(file(&root.path().join("a/b/eval.json"), false).is_ok() && !root.path().join("a").exists());
-        clear(&folder, &["attack.json", "clean", "absent"]).unwrap();
+        assert!(
+            check_file(&root.path().join("a/b/eval.json"), false).is_ok() && !root.path().join("a").exists()
+        );
+        remove(&folder, &["attack.json", "clean", "absent"]).unwrap();
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
     }
 }

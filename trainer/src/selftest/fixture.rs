@@ -1,5 +1,4 @@
-//! A network, weights that are not fresh, and a batch for it; and how two results
-//! are compared.
+//! A network with weights like after training, and a batch for it; comparisons of results.
 
 use crate::arms::{Method, step};
 use crate::gpu::device::GpuError;
@@ -22,10 +21,10 @@ use std::sync::Arc;
 const TOLERANCE: f64 = 1e-3;
 
 /// Every buffer after a run, by name.
-pub type Found = HashMap<String, Vec<f32>>;
+pub type Buffers = HashMap<String, Vec<f32>>;
 
-/// A network, weights that are not fresh, and a batch for it.
-pub struct Scene {
+/// A network with weights like after training, and a batch for it.
+pub struct Fixture {
     pub network: Resident,
     pub weights: Weights,
     pub pictures: Vec<RgbImage>,
@@ -34,12 +33,12 @@ pub struct Scene {
     pub keys: Vec<u64>,
 }
 
-impl Scene {
+impl Fixture {
     pub fn new(engine: &Arc<Engine>, arch: &str, res: usize, n: usize) -> Result<Self, GpuError> {
         let architecture = Architecture::named(arch).expect("named below");
         let graph = Graph::new(architecture, res).expect("a multiple of 32");
-        let weights = uneven(&graph);
-        let mut random = stream(1, &["scene".into()]);
+        let weights = trained_like(&graph);
+        let mut random = stream(1, &["fixture".into()]);
         let mut picture = || {
             let values = (0..3 * res * res).map(|index| {
                 let wave = 127.0 + 90.0 * (index as f64 * 0.013).sin();
@@ -79,12 +78,12 @@ impl Scene {
     }
 
     /// Runs the gradients of a step; returns every named buffer.
-    pub fn gradients(&self, method: Method, masks: bool, radius: f32) -> Result<Found, GpuError> {
+    pub fn gradients(&self, method: Method, masks: bool, radius: f32) -> Result<Buffers, GpuError> {
         self.gradients_of(&Settings { method, masks, ..Settings::default() }.step(), radius)
     }
 
-    /// The same with all of a plan's settings.
-    pub fn gradients_of(&self, settings: &step::Settings, radius: f32) -> Result<Found, GpuError> {
+    /// Runs the gradients of a step with all settings of a plan; returns every named buffer.
+    pub fn gradients_of(&self, settings: &step::Settings, radius: f32) -> Result<Buffers, GpuError> {
         let engine = &self.network.engine;
         let n = self.pictures.len();
         let masks = settings.masks;
@@ -96,7 +95,7 @@ impl Scene {
         let mut named: HashMap<String, Buffer> = self.network.buffers();
         for external in &recording.externals {
             if !named.contains_key(&external.name) {
-                // What nobody writes is seen.
+                // NaN shows a read of an unwritten value.
                 let poisoned = engine.upload(&external.name, &vec![f32::NAN; external.len])?;
                 named.insert(external.name.clone(), poisoned);
             }
@@ -122,9 +121,9 @@ impl Scene {
 }
 
 /// Weights whose batch-norms, biases and running statistics are not the initial ones.
-fn uneven(graph: &Graph) -> Weights {
+fn trained_like(graph: &Graph) -> Weights {
     let mut weights = Weights::initial(graph, 5);
-    let mut random = stream(5, &["uneven".into()]);
+    let mut random = stream(5, &["trained_like".into()]);
     let mut around = |middle: f32, reach: f32| middle + random.random_range(-reach..reach);
     for (param, tensor) in graph.params.iter().zip(&mut weights.params) {
         match param.role {
@@ -150,8 +149,10 @@ fn uneven(graph: &Graph) -> Weights {
     weights
 }
 
-/// The distance of `found` from `expected`, relative to the larger of its norm and
-/// `floor`, must be small.
+/// The distance of `found` from `expected`, relative to the larger of its norm and `floor`.
+///
+/// # Errors
+/// The distance is above the tolerance.
 pub fn compare(what: &str, found: &[f32], expected: &[f64], floor: f64) -> Result<f64, String> {
     assert_eq!(found.len(), expected.len(), "{what}");
     let distance = found.iter().zip(expected).map(|(&a, b)| (f64::from(a) - b).powi(2)).sum::<f64>().sqrt();
@@ -164,20 +165,20 @@ pub fn compare(what: &str, found: &[f32], expected: &[f64], floor: f64) -> Resul
     }
 }
 
-/// Every parameter's gradient; tensors of a vanishing gradient are measured against
-/// a thousandth of the largest tensor's norm.
-pub fn compare_gradients(scene: &Scene, flat: &[f32], expected: &[Vec<f64>]) -> Result<f64, String> {
+/// Compares the gradient of every parameter. For tensors with a very small gradient the error is
+/// relative to a thousandth of the largest norm.
+pub fn compare_gradients(fixture: &Fixture, flat: &[f32], expected: &[Vec<f64>]) -> Result<f64, String> {
     let norm = |values: &Vec<f64>| values.iter().map(|value| value * value).sum::<f64>().sqrt();
     let largest = expected.iter().map(norm).fold(0.0, f64::max);
-    let found = scene.network.layout.unpack_params(scene.graph(), flat);
+    let found = fixture.network.layout.unpack_params(fixture.graph(), flat);
     let mut worst: f64 = 0.0;
-    for ((param, found), expected) in scene.graph().params.iter().zip(&found).zip(expected) {
+    for ((param, found), expected) in fixture.graph().params.iter().zip(&found).zip(expected) {
         worst = worst.max(compare(&param.name, found, expected, 1e-3 * largest)?);
     }
     Ok(worst)
 }
 
-/// Some condition must hold.
+/// Fails with `what` unless the condition holds.
 pub fn require(holds: bool, what: &str) -> Result<(), String> {
     if holds { Ok(()) } else { Err(what.to_owned()) }
 }

@@ -1,33 +1,33 @@
-//! The conventions of a file's network: asked for, stated, implied by its names, or open.
+//! The conventions of a file's network: asked for, stated, implied by its names, or unknown.
 
 use super::super::arch::{Architecture, IMAGENET};
-use super::super::conventions::{Conventions, Family, HALF, listed};
+use super::super::conventions::{Conventions, Family, HALF, joined};
 use super::super::names::Scheme;
 use super::{ImportError, Source};
 
 impl Source {
-    /// All conventions of the network: what is asked for, what the file states, and what
-    /// its names imply.
+    /// All conventions of the network: those `asked` for, else those that the file states, else those
+    /// that its names imply.
     ///
     /// # Errors
-    /// An architecture or a convention that is asked for and that the file contradicts,
-    /// and one that nothing tells.
-    pub fn settle(
+    /// The file contradicts the architecture or a convention that is asked for, or a convention
+    /// remains unknown.
+    pub fn resolve_conventions(
         &self,
         asked: Conventions,
         architecture: &Architecture,
     ) -> Result<Conventions, ImportError> {
-        let contradicts = |what| ImportError::Contradicts { path: self.path.clone(), what };
+        let contradicts = |what| ImportError::Contradiction { path: self.path.clone(), what };
         let other = self.stated.arch.filter(|own| own.name != architecture.name);
         if let Some(own) = other.filter(|_| self.stated.arch_is_firm) {
             let (by, name) = (&self.stated.by, architecture.name);
             let what = format!("its {by} is {}, but {name} is asked for (--arch)", own.name);
             return Err(contradicts(what));
         }
-        if let Some(what) = self.stated.contradicted(asked) {
+        if let Some(what) = self.stated.contradiction(asked) {
             return Err(contradicts(what));
         }
-        // What is said of another network says nothing of this one.
+        // Statements about another network do not apply to this one.
         let stated = if other.is_some() { Conventions::default() } else { self.stated.conventions };
         let found = asked.or(stated).or(self.conventions).or(self.implied(architecture));
         if found.padding.is_some() && found.bn_eps.is_some() && found.mean.is_some() && found.std.is_some() {
@@ -36,9 +36,9 @@ impl Source {
         Err(ImportError::Conventions { path: self.path.clone(), question: self.question(found) })
     }
 
-    /// What the names tell: the border rule and the epsilon of the library that made the
-    /// network; what becomes of pixels only where no other program stands around it, which
-    /// may do with them what it likes.
+    /// The conventions that the names imply: padding and epsilon of the library that made the
+    /// network; mean and deviation only if no other program wraps it, which may normalise pixels
+    /// in its own way.
     fn implied(&self, architecture: &Architecture) -> Conventions {
         let of = |name: &str| Family::named(name).expect("a family").conventions(architecture);
         let all = match self.scheme {
@@ -55,28 +55,28 @@ impl Source {
         if bare { all } else { all.without_pixels() }
     }
 
-    /// Whether it is laid out as DeepfakeBench's `efficientnetb4`, whose stem is another.
+    /// Whether its names are those of DeepfakeBench's `efficientnetb4`, which has another stem.
     fn is_deepfakebench(&self) -> bool {
         let outer = self.prefix.strip_suffix("efficientnet.");
         outer.is_some_and(|outer| self.state.tensors.contains_key(&format!("{outer}last_layer.weight")))
     }
 
-    /// Asks for what is open.
+    /// The message that asks for the conventions that are unknown.
     fn question(&self, found: Conventions) -> String {
         if self.scheme == Scheme::Timm && found.padding.is_none() {
-            return "timm's names do not tell tf_efficientnet_* from efficientnet_*; pass --family timm \
-                (efficientnet_*), tf (tf_efficientnet_*), timm-ra4 or tf-ap (so, with mean and deviation 0.5), \
+            return "timm has the same tensor names for tf_efficientnet_* and efficientnet_*; pass --family timm \
+                (efficientnet_*), tf (tf_efficientnet_*), timm-ra4 or tf-ap (the same with mean and deviation 0.5), \
                 or --padding, --bn-eps, --mean and --std"
                 .to_owned();
         }
         if self.is_deepfakebench() && found.padding.is_none() {
-            return "it is laid out as DeepfakeBench's efficientnetb4, whose stem has no border: pass --family \
+            return "its names are those of DeepfakeBench's efficientnetb4, whose stem has no padding: pass --family \
                 deepfakebench if it is one, else --family efficientnet-pytorch, or --padding, --mean and --std"
                 .to_owned();
         }
-        let pixels = |(mean, std)| format!("--mean {} --std {}", listed(mean), listed(std));
+        let pixels = |(mean, std)| format!("--mean {} --std {}", joined(mean), joined(std));
         format!(
-            "nothing in it tells what becomes of pixels first: pass {} (ImageNet's), {}, or {} (pixels as they are)",
+            "it does not say how pixels are normalised: pass {} (ImageNet's), {}, or {} (pixels unchanged)",
             pixels(IMAGENET),
             pixels(HALF),
             pixels(([0.0; 3], [1.0; 3])),
