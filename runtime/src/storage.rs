@@ -63,14 +63,14 @@ pub fn write_with(
 
 /// A folder that is filled beside its place and appears there when it is whole.
 #[derive(Debug)]
-pub struct WholeFolder {
+pub struct NewFolder {
     beside: tempfile::TempDir,
     out: PathBuf,
 }
 
 /// Why no such folder can be begun.
 #[derive(Debug, thiserror::Error)]
-pub enum NotWhole {
+pub enum NewFolderError {
     /// The place holds something already.
     #[error("is not empty")]
     Occupied,
@@ -79,14 +79,14 @@ pub enum NotWhole {
     Io(#[from] io::Error),
 }
 
-impl WholeFolder {
+impl NewFolder {
     /// An empty folder on the same file system as `out`; it goes again unless it is kept.
     ///
     /// # Errors
     /// Where `out` holds something, or no folder can be made beside it.
-    pub fn beside(out: &Path) -> Result<Self, NotWhole> {
+    pub fn at(out: &Path) -> Result<Self, NewFolderError> {
         if out.exists() && std::fs::read_dir(out)?.next().is_some() {
-            return Err(NotWhole::Occupied);
+            return Err(NewFolderError::Occupied);
         }
         let parent = match out.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,

@@ -5,10 +5,10 @@ mod detector_fixture;
 
 use detector_fixture::{RES, bytes, model, node, plainly, tensor, tiny, value};
 use dfrt_runtime::data::batch::Batch;
-use dfrt_runtime::detector::asked::Asked;
 use dfrt_runtime::detector::bench::bench;
 use dfrt_runtime::detector::metadata::Metadata;
 use dfrt_runtime::detector::oracle::Oracle;
+use dfrt_runtime::detector::overrides::Overrides;
 use dfrt_runtime::detector::session::{Detector, TractOracle};
 use dfrt_runtime::{random, storage};
 use rand::{Rng, RngExt};
@@ -129,8 +129,8 @@ fn a_size_left_open_is_taken_from_metadata_or_caller() {
     let path = folder.model(&open);
     let text = Detector::load_as(&path, 1, &plainly()).unwrap_err().to_string();
     assert!(text.contains("leaves its input's size open"), "{text}");
-    let asked = Asked { res: Some(48), ..plainly() };
-    assert_eq!(Detector::load_as(&path, 1, &asked).unwrap().res(), 48);
+    let overrides = Overrides { res: Some(48), ..plainly() };
+    assert_eq!(Detector::load_as(&path, 1, &overrides).unwrap().res(), 48);
     let closed = folder.model(&tiny(3, Some(&Metadata::new("x", 64, 0.0))));
     let text = Detector::load(&closed, 1).unwrap_err().to_string();
     assert!(text.contains("takes pictures of 32 px, not 64 px"), "{text}");

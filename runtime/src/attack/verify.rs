@@ -12,8 +12,8 @@ pub use tape::tape;
 use super::judge::REPEATED;
 use super::tape::TapeError;
 use crate::data::batch::Batch;
-use crate::detector::asked::Asked;
 use crate::detector::oracle::{Oracle, OracleError};
+use crate::detector::overrides::Overrides;
 use crate::detector::session::{Detector, SessionError, TractOracle};
 use crate::results::ResultError;
 use crate::results::attack::SampleResult;
@@ -124,7 +124,8 @@ pub fn verify(folder: &Path, model: Option<&Path>) -> Result<VerifyReport, Verif
     let is_run = named.is_dir();
     let path = if is_run { named.join("model.onnx") } else { named };
     let recorded = report.model.reading.as_ref();
-    let asked = recorded.map_or_else(Asked::default, |reading| Asked::recorded(reading, report.model.res));
+    let asked =
+        recorded.map_or_else(Overrides::default, |reading| Overrides::recorded(reading, report.model.res));
     let detector = Detector::load_as(&path, 1, &asked).map_err(|source| VerifyError::Model { source })?;
     let (found, expected) = (&detector.info().sha256, &report.model.sha256);
     // A RUN may be named by the hash of its weights instead.

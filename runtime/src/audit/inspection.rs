@@ -1,5 +1,4 @@
-//! One picture read and decoded once, and all that the checks ask of it. What several
-//! pictures say together is not known here.
+//! Reads and decodes one picture, and measures all that the checks need of it.
 
 use super::fingerprint::Fingerprint;
 use super::header::{self, Header};
@@ -9,10 +8,10 @@ use sha2::{Digest, Sha256};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 
-/// What is kept of a picture: about 1.3 KiB, whatever its size.
+/// The measurements of a picture: about 1.3 KiB, whatever its size.
 #[derive(Clone, Debug)]
 pub struct Inspection {
-    /// What the file says of itself; `None` for formats whose headers are not read.
+    /// The file's header; `None` for formats whose headers are not read.
     pub header: Option<Header>,
     /// Pixels across, as decoded.
     pub width: u32,
@@ -20,18 +19,18 @@ pub struct Inspection {
     pub height: u32,
     /// Bytes of the file.
     pub bytes: usize,
-    /// [`pixels_sha256`], where another picture looks exactly alike.
+    /// [`pixels_sha256`], if another picture has the same [`Inspection::look`].
     pub pixels: Option<[u8; 32]>,
-    /// Its statistics at its own size.
+    /// The statistics at the picture's own size.
     pub statistics: Statistics,
-    /// What it looks like.
+    /// The perceptual fingerprint.
     pub fingerprint: Fingerprint,
 }
 
 /// Reads, decodes and measures the picture `path`.
 ///
 /// # Errors
-/// As [`picture::open`].
+/// Those of [`picture::open`].
 pub fn inspect(path: &Path) -> Result<Inspection, PictureError> {
     let bytes = picture::read(path)?;
     let decoded = picture::decode(&bytes, path)?;
@@ -49,7 +48,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, PictureError> {
 /// SHA-256 over width, height and the decoded 8-bit RGB values of the picture `path`.
 ///
 /// # Errors
-/// As [`picture::open`].
+/// Those of [`picture::open`].
 pub fn pixels_sha256(path: &Path) -> Result<[u8; 32], PictureError> {
     let decoded = picture::open(path)?;
     let mut pixels = Sha256::new();
@@ -60,7 +59,7 @@ pub fn pixels_sha256(path: &Path) -> Result<[u8; 32], PictureError> {
 }
 
 impl Inspection {
-    /// A number that is equal for equal pixels, and hardly ever for others.
+    /// A number that is equal for equal pixels, and rarely for different ones.
     pub fn look(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         (self.width, self.height).hash(&mut hasher);

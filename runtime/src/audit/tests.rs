@@ -18,7 +18,7 @@ fn figure(found: &Audit, check: Check, name: &str) -> u64 {
 fn a_clean_set_is_clean() {
     let found = Planted::new().finds(&[]);
     assert_eq!((found.data.pictures, found.data.looked_at, found.data.readable), (520, 520, 520));
-    assert_eq!(found.grave().count(), 0);
+    assert_eq!(found.severe().count(), 0);
     assert_eq!(found.attributes.len(), attributes::ATTRIBUTES.len());
 }
 
@@ -85,7 +85,7 @@ fn copies_within_a_split() {
 #[test]
 fn a_copy_of_a_test_picture_in_train() {
     let mut planted = Planted::new();
-    let bytes = planted.lonely();
+    let bytes = planted.leave_one_real();
     planted.add("copy.jpg", &bytes, Label::Real, Split::Train);
     let found = planted.finds(&[(Check::CopiesAcrossSplits, Verdict::Leak)]);
     assert_eq!(figure(&found, Check::CopiesAcrossSplits, "in_test"), 1);
@@ -115,7 +115,7 @@ fn a_near_copy_of_a_test_picture_in_train() {
     let ways: [(&str, Way<'_>); 3] = [("scaled", &scaled), ("encoded", &encoded), ("turned", &turned)];
     for (name, way) in ways {
         let mut planted = Planted::new();
-        let picture = decoded(&planted.lonely());
+        let picture = decoded(&planted.leave_one_real());
         planted.add(&format!("{name}.jpg"), &way(&picture), Label::Real, Split::Train);
         let found = planted.finds(&[(Check::NearCopies, Verdict::Leak)]);
         assert_eq!(figure(&found, Check::NearCopies, "train_test"), 1, "{name}");

@@ -1,5 +1,5 @@
-//! What a data set is: one line a picture, with its label, subset, group
-//! (video or person) and split. Reading folders into it is the layouts' work.
+//! The manifest of a data set: one line a picture, with its label, subset, group (video or
+//! person) and split. The layouts read folders into it.
 
 pub use super::summary::{Part, Summary};
 pub use crate::sample::{Label, Sample, Split};
@@ -17,10 +17,10 @@ pub enum ManifestError {
     /// A file could not be read or written.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// There is nothing at the path.
+    /// Nothing exists at the path.
     #[error("{}: no such file or folder; check the path given as --data", path.display())]
     Missing {
-        /// What was asked for.
+        /// The path given.
         path: PathBuf,
     },
     /// A line of a CSV file is wrong.
@@ -43,17 +43,17 @@ pub enum ManifestError {
         /// The columns it must have.
         columns: String,
     },
-    /// A manifest or folder without a single picture.
+    /// A manifest or folder has no picture.
     #[error("{}: holds no picture ({passed_over} entries passed over); expected {expected}", path.display())]
     Empty {
         /// The manifest or folder.
         path: PathBuf,
-        /// How many entries were passed over.
+        /// How many entries were skipped.
         passed_over: usize,
         /// What should be there.
         expected: &'static str,
     },
-    /// Only reals or only fakes where both are needed.
+    /// There are only reals or only fakes where both are needed.
     #[error("{what}: all {count} pictures are {label}; add {} pictures, without both classes nothing can be learnt or measured", label.other())]
     OneClass {
         /// Which pictures.
@@ -63,13 +63,13 @@ pub enum ManifestError {
         /// The only label.
         label: Label,
     },
-    /// No picture where some are needed.
+    /// There is no picture where some are needed.
     #[error("{what}: no pictures; add some or choose another split")]
     NoSamples {
         /// Which pictures.
         what: String,
     },
-    /// The folder is in no layout that is known.
+    /// No layout recognises the folder.
     #[error("{}: in no known layout; expected {expected}, or name one with --layout ({known}); of pictures of one class `dfrt data index` makes a manifest with --label real or --label fake", path.display())]
     Unrecognised {
         /// The folder.
@@ -82,12 +82,12 @@ pub enum ManifestError {
     /// A layout of that name does not exist.
     #[error("layout {name:?} is unknown; choose one of {known}")]
     UnknownLayout {
-        /// The name asked for.
+        /// The name given.
         name: String,
         /// The layouts' names.
         known: String,
     },
-    /// A picture lies in the folder that the list beside it does not know.
+    /// A picture in the folder is not in its list.
     #[error("{}: does not list {file}, so its person or video is unknown; add a line for it, or remove the list", list.display())]
     Unlisted {
         /// The list, `split.csv`.
@@ -103,15 +103,15 @@ pub enum ManifestError {
         /// What is wrong with it, and what to do.
         reason: String,
     },
-    /// What is there can be read in several ways, or not in the one asked for.
+    /// The folder or list can be read in several ways, or not with the options given.
     #[error("{}: {reason}", path.display())]
-    Unclear {
+    Ambiguous {
         /// The folder or list.
         path: PathBuf,
-        /// Why, and what to say.
+        /// Why, and what to do.
         reason: String,
     },
-    /// Pictures are asked for, and there are only videos.
+    /// Pictures are needed, and there are only videos.
     #[error("{}: holds {count} videos and no pictures; extract their faces with `dfrt data extract {} --out faces`, then use faces", path.display(), quoted(path))]
     OnlyVideos {
         /// The folder.
@@ -119,17 +119,17 @@ pub enum ManifestError {
         /// How many videos of the data set it holds.
         count: usize,
     },
-    /// A subset is asked for that is not there.
+    /// No subset has the name given.
     #[error("no subset is called {name:?}; there are {known}")]
     NoSubset {
-        /// The name asked for.
+        /// The name given.
         name: String,
         /// The subsets' names.
         known: String,
     },
-    /// A path that a CSV file cannot hold.
-    #[error("{}: its name is not UTF-8 and cannot stand in a manifest; rename it", path.display())]
-    Name {
+    /// A path is not UTF-8.
+    #[error("{}: its name is not UTF-8, which a manifest cannot hold; rename it", path.display())]
+    NotUtf8 {
         /// The picture.
         path: PathBuf,
     },
@@ -137,15 +137,15 @@ pub enum ManifestError {
 
 /// The columns of manifest.csv.
 const COLUMNS: [&str; 5] = ["path", "label", "subset", "group", "split"];
-/// The column that is there where people are known; between them stands a `;`.
+/// The optional column of people, separated by `;`.
 const PEOPLE: &str = "people";
 
 /// How far the relative paths of a manifest may go. Absolute ones may go anywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// Below the manifest's own folder: safe for manifests of others.
+    /// Below the manifest's own folder: safe for untrusted manifests.
     Folder,
-    /// Anywhere, up through `..` too.
+    /// Anywhere, also through `..`.
     Anywhere,
 }
 
@@ -175,28 +175,27 @@ pub enum Reach {
 pub struct Manifest {
     /// All samples, sorted by path.
     pub samples: Vec<Sample>,
-    /// What was passed over while reading (missing or foreign files), a line each.
+    /// What was skipped while reading (missing or foreign files), a line each.
     pub skipped: Vec<String>,
-    /// What nobody wrote down and was settled by a rule (groups, splits), a line each.
+    /// The rules by which groups and splits were made where none are given, a line each.
     pub rules: Vec<String>,
 }
 
 impl Manifest {
-    /// A data set of `samples`, put in the order of their paths.
+    /// A data set of `samples`, sorted by path.
     pub fn new(mut samples: Vec<Sample>, mut skipped: Vec<String>) -> Self {
         samples.sort_by(|a, b| a.path.cmp(&b.path));
         skipped.sort();
         Self { samples, skipped, rules: Vec::new() }
     }
 
-    /// Reads a manifest.csv. Relative paths are taken from the manifest's folder.
-    /// Whether the pictures exist is not checked here: a missing one is found,
-    /// counted and passed over when it is read.
+    /// Reads a manifest.csv. Relative paths are taken from the manifest's folder. Whether the
+    /// pictures exist is not checked: a missing one is skipped and counted when it is read.
     ///
     /// # Errors
-    /// Unreadable file, missing columns, no line, and with its number any line with
-    /// a bad label or split, an empty field, a path given twice, or a relative path
-    /// that climbs out of the folder.
+    /// The file cannot be read, a column is missing, there is no line, or a line has a bad label
+    /// or split, an empty field, a duplicate path, or a relative path that climbs out of the
+    /// folder; the error names the line.
     pub fn read(path: &Path) -> Result<Self, ManifestError> {
         Self::read_within(path, Reach::Folder)
     }
@@ -204,7 +203,7 @@ impl Manifest {
     /// [`Manifest::read`], where `reach` says how far its relative paths may go.
     ///
     /// # Errors
-    /// As [`Manifest::read`].
+    /// Those of [`Manifest::read`].
     pub fn read_within(path: &Path, reach: Reach) -> Result<Self, ManifestError> {
         Self::parse(path, &storage::read(path)?, reach)
     }
@@ -214,10 +213,10 @@ impl Manifest {
         COLUMNS.iter().all(|column| names.iter().any(|name| name.trim() == *column))
     }
 
-    /// What the manifest.csv at `path` says whose bytes are `bytes`; nothing is opened.
+    /// Parses `bytes`, the manifest.csv at `path`; no picture is opened.
     ///
     /// # Errors
-    /// As [`Manifest::read`].
+    /// Those of [`Manifest::read`].
     pub fn parse(path: &Path, bytes: &[u8], reach: Reach) -> Result<Self, ManifestError> {
         let folder = path.parent().unwrap_or(Path::new(""));
         let mut lines: Vec<(Sample, u64)> = Vec::new();
@@ -237,19 +236,19 @@ impl Manifest {
         let twice = lines.windows(2).filter(|pair| pair[0].0.path == pair[1].0.path);
         if let Some([(sample, earlier), (_, line)]) = twice.min_by_key(|pair| pair[1].1) {
             let picture = sample.path.strip_prefix(folder).unwrap_or(&sample.path);
-            let reason = format!("{picture:?} stands on line {earlier} already");
+            let reason = format!("{picture:?} is on line {earlier} already");
             return Err(ManifestError::Line { path: path.to_owned(), line: *line, reason });
         }
         let samples = lines.into_iter().map(|(sample, _)| sample).collect();
         Ok(Self { samples, ..Self::default() })
     }
 
-    /// Writes a manifest.csv, atomically: paths relative to its folder where they
-    /// lie below it, absolute otherwise; a column `people` where some are known.
-    /// `skipped` and `rules` are not written.
+    /// Writes a manifest.csv, atomically: paths relative to its folder where they are below it,
+    /// absolute otherwise; with a column `people` where some are known. `skipped` and `rules` are
+    /// not written.
     ///
     /// # Errors
-    /// Where the file cannot be written or a path is not UTF-8.
+    /// The file cannot be written, or a path is not UTF-8.
     pub fn write(&self, path: &Path) -> Result<(), ManifestError> {
         let here = working_folder();
         let folder = absolute(&here, path.parent().unwrap_or(Path::new("")));
@@ -261,7 +260,7 @@ impl Manifest {
             let whole = absolute(&here, &sample.path);
             let picture = whole.strip_prefix(&folder).unwrap_or(&whole);
             let picture =
-                slashed(picture).ok_or_else(|| ManifestError::Name { path: sample.path.clone() })?;
+                slashed(picture).ok_or_else(|| ManifestError::NotUtf8 { path: sample.path.clone() })?;
             let (label, split) = (sample.label.name(), sample.split.name());
             let people = sample.people.join(";");
             let fields = [&picture, label, &sample.subset, &sample.group, split, &people];
@@ -277,10 +276,9 @@ impl Manifest {
         self.samples.iter().filter(|sample| sample.split == split).cloned().collect()
     }
 
-    /// SHA-256 over every sample's line, in lower-case hexadecimal. Paths count from
-    /// the deepest folder that holds them all, so that a copy of the data elsewhere,
-    /// or the same data through a manifest that lies elsewhere, has the same hash.
-    /// What is inside the pictures does not enter.
+    /// SHA-256 over every sample's line, in lower-case hexadecimal. Paths count from their
+    /// deepest common folder, so that a copy of the data, or the same data through a manifest
+    /// elsewhere, has the same hash. The content of the pictures is not hashed.
     pub fn sha256(&self) -> String {
         let here = working_folder();
         let common = common_folder(&here, self.samples.iter().map(|sample| sample.path.as_path()));
@@ -297,10 +295,9 @@ impl Manifest {
     }
 }
 
-/// At most `n` of `samples`, half of them real and half fake (where one class has
-/// fewer, the other fills up), in their order. A choice keyed by `seed`: the same
-/// samples give the same choice each time, and a larger `n` keeps what a smaller
-/// one chose of each class while both classes last.
+/// At most `n` of `samples`, half of them real and half fake (where one class has fewer, the
+/// other fills up), in their order. The choice is keyed by `seed`: the same samples give the same
+/// choice, and a larger `n` includes the choice of a smaller one while neither class is used up.
 pub fn limit(samples: &[Sample], n: usize, seed: u64) -> Vec<Sample> {
     let shuffled = |label: Label| {
         let of_label = samples.iter().enumerate().filter(|(_, sample)| sample.label == label);
@@ -321,7 +318,7 @@ pub fn limit(samples: &[Sample], n: usize, seed: u64) -> Vec<Sample> {
 /// ("the train split of faces/").
 ///
 /// # Errors
-/// Where they are empty or of one class.
+/// They are empty or of one class.
 pub fn require_both_classes(samples: &[Sample], what: &str) -> Result<(), ManifestError> {
     let first = samples.first().ok_or_else(|| ManifestError::NoSamples { what: what.to_owned() })?;
     if samples.iter().any(|sample| sample.label != first.label) {
@@ -330,12 +327,12 @@ pub fn require_both_classes(samples: &[Sample], what: &str) -> Result<(), Manife
     Err(ManifestError::OneClass { what: what.to_owned(), count: samples.len(), label: first.label })
 }
 
-/// Says what becomes of a list that is no manifest.
+/// Adds how a list of another form becomes a manifest.
 fn of_another_form(error: ManifestError) -> ManifestError {
     match error {
         ManifestError::Header { path, reason, columns } => {
             let index = format!("`dfrt data index {} --out manifest.csv`", quoted(&path));
-            let columns = format!("{columns} (a list of another form becomes one with {index})");
+            let columns = format!("{columns} (turn a list of another form into one with {index})");
             ManifestError::Header { path, reason, columns }
         }
         other => other,

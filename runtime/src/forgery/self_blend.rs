@@ -1,6 +1,6 @@
-//! Self-blended images (Shiohara and Yamasaki, "Detecting deepfakes with self-blended
-//! images", CVPR 2022): source and target are the same photograph, one of them retouched
-//! a little, so that the traces of blending are all there is to find.
+//! Self-blended images (Shiohara and Yamasaki, "Detecting deepfakes with self-blended images",
+//! CVPR 2022): source and target are the same photograph, one of them slightly retouched, so that
+//! only the traces of blending can be detected.
 
 use super::plane::Between;
 use super::retouch::Retouch;
@@ -11,44 +11,45 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use std::borrow::Cow;
 
-/// How strongly a photograph is changed before it is blended with itself. The defaults
-/// are the numbers of the authors' public code (`mapooon/SelfBlendedImages`,
-/// `src/utils/sbi.py` and `blend.py`); the paper gives none of them but the ratios.
+/// How strongly a photograph is changed before it is blended with itself. The defaults are those
+/// of the authors' public code (`mapooon/SelfBlendedImages`, `src/utils/sbi.py` and `blend.py`);
+/// of these the paper gives only the ratios.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SelfBlendSettings {
     /// The largest shift of a channel, in 8-bit levels: 20.
     pub shift: f32,
-    /// The chance that the channels are shifted at all: 0.3.
+    /// The probability that the channels are shifted: 0.3.
     pub shift_chance: f64,
-    /// The largest shift of hue (in 2°), saturation and value (in 8-bit levels): 0.3 each.
-    /// They are rounded down to whole levels, as the public code's tables of 8-bit values
-    /// do, so that of the published range a shift of one level down is left, or none.
+    /// The largest shift of hue (in 2°), saturation and value (in 8-bit levels): 0.3 each. They
+    /// are rounded down to integers, as in the public code's tables of 8-bit values, so the shift
+    /// is one level down or none.
     pub hue_saturation_value: f32,
     /// The largest change of brightness, as a share of white: 0.1.
     pub brightness: f32,
     /// The largest relative change of contrast, about black: 0.1.
     pub contrast: f32,
-    /// How many times smaller the picture becomes before it is enlarged again, drawn with
-    /// equal chance: 2 or 4. In the other half of the cases it is sharpened.
+    /// The factor by which the picture is shrunk before it is enlarged again, with equal
+    /// probability: 2 or 4. In the other half of the cases it is sharpened.
     pub downscale: [u32; 2],
     /// The share of the sharpened picture: 0.2 to 0.5.
     pub sharpness: [f32; 2],
-    /// How bright the sharpened picture is: 0.5 to 1.
+    /// The brightness of the sharpened picture: 0.5 to 1.
     pub lightness: [f32; 2],
-    /// The chance that the target is retouched instead of the source: 0.5. Everything
-    /// around the face then looks changed, so [`SelfBlend::real`] must be shown beside it.
+    /// The probability that the target is retouched instead of the source: 0.5. Everything around
+    /// the face is then changed, so the network must be trained on [`SelfBlend::real`] as its
+    /// real counterpart.
     pub on_target: f64,
-    /// The largest shift of the source, in widths and heights of the face: 0.06 and 0.036.
-    /// Published are 3 % and 1.5 % of a crop that is 2 faces wide and 2.4 high.
+    /// The largest shift of the source, in widths and heights of the face: 0.06 and 0.036. The
+    /// published values are 3 % and 1.5 % of a crop that is 2 faces wide and 2.4 high.
     pub motion: [f32; 2],
     /// The smallest scale of the source along either axis, and the inverse of the largest:
     /// 0.95.
     pub scale: f32,
-    /// How far the mask is bent: 50 times a noise of deviation 7 cells, 1.2 cells on
-    /// average (of 192 to 256 a crop).
+    /// How far the mask is deformed: 50 times a noise of deviation 7 cells, 1.2 cells on average
+    /// (a crop has 192 to 256).
     pub bend: f32,
-    /// The shares of the source that may be blended in, drawn with equal chance: 0.25,
-    /// 0.5, 0.75 and three times 1.
+    /// The shares of the source that may be blended in, with equal probability: 0.25, 0.5, 0.75
+    /// and three times 1.
     pub ratios: [f32; 6],
 }
 
@@ -73,15 +74,15 @@ impl Default for SelfBlendSettings {
 }
 
 impl SelfBlendSettings {
-    /// The same, but the source alone is retouched: for data sets in which the real
-    /// photographs stay as they are.
+    /// The defaults, but only the source is retouched: for data sets whose real photographs are
+    /// not changed.
     pub fn source_only() -> Self {
         Self { on_target: 0.0, ..Self::default() }
     }
 }
 
-/// Everything that is drawn for one self-blended image, before any pixel is seen: the
-/// same for the fake and for the real that is shown beside it.
+/// All random choices for one self-blended image. They do not depend on pixels and are the same
+/// for the fake and its real counterpart.
 #[derive(Clone, Debug)]
 pub struct SelfBlend {
     retouch: Retouch,
@@ -90,7 +91,7 @@ pub struct SelfBlend {
 }
 
 impl SelfBlend {
-    /// Draws one.
+    /// Draws the random choices.
     pub fn draw(settings: &SelfBlendSettings, random: &mut ChaCha8Rng) -> Self {
         Self {
             on_target: random.random_bool(settings.on_target),
@@ -99,34 +100,33 @@ impl SelfBlend {
         }
     }
 
-    /// The share of the source where the mask is full.
+    /// The share of the source where the mask is 1.
     pub fn ratio(&self) -> f32 {
         self.mask.ratio
     }
 
-    /// The target alone: what is around the face in [`SelfBlend::fake`], and as real as
-    /// the photograph.
+    /// The target: the real counterpart of [`SelfBlend::fake`], equal to it outside the mask.
     pub fn real<'a>(&self, picture: &'a RgbImage) -> Cow<'a, RgbImage> {
         if self.on_target { Cow::Owned(self.retouch.apply(picture)) } else { Cow::Borrowed(picture) }
     }
 
-    /// Source and target blended: the source moves and scales a little together with its
-    /// mask, and the mask is the hull of the landmarks or of a part of them, bent, soft at
-    /// its border, of the drawn strength.
+    /// Source and target blended: the source moves and scales a little together with its mask,
+    /// and the mask is the hull of the landmarks or of a part of them, deformed, soft at its
+    /// border, of the drawn strength.
     ///
     /// # Errors
-    /// Where the landmarks enclose no face inside the picture.
+    /// The landmarks enclose no face inside the picture.
     pub fn fake(&self, face: FaceInPicture<'_>) -> Result<RgbImage, ForgeError> {
         face.check()?;
         let mask = SoftMask::of(face.landmarks, &self.mask);
         let mut out = self.real(face.picture).into_owned();
         let Some(window) = mask.window(face.picture.dimensions()) else { return Ok(out) };
-        // The source is needed under the mask, and as far around as it moves.
+        // The source is needed under the mask, and around it as far as it moves.
         let reach = self.mask.motion.reach(face.landmarks) + 2;
         let source = if self.on_target {
             Patch::of(face.picture, window.grown(reach, face.picture.dimensions()))
         } else {
-            // Whole blocks of the coarsest downscaling.
+            // Aligned to blocks of the coarsest downscaling.
             let place = window.grown(reach + 8, face.picture.dimensions()).aligned(4);
             let cut = Patch::of(face.picture, place);
             Patch { pixels: self.retouch.apply(&cut.pixels), ..cut }
@@ -193,16 +193,16 @@ impl Patch {
         Self { pixels, left: window.left as f32, top: window.top as f32 }
     }
 
-    /// Where the source of the pixels from `left` to `right` lies in a row.
+    /// The source positions of the pixels from `left` to `right` in a row.
     fn columns(&self, motion: &Motion, left: u32, right: u32) -> Vec<Between> {
         let count = self.pixels.width() as usize;
-        let place = |x: u32| motion.undone([x as f32 + 0.5, 0.0])[0] - self.left;
+        let place = |x: u32| motion.inverse([x as f32 + 0.5, 0.0])[0] - self.left;
         (left..right).map(|x| Between::of(place(x), count)).collect()
     }
 
-    /// The two rows between which the source of row `y` lies.
+    /// The two source rows of row `y`.
     fn rows(&self, motion: &Motion, y: u32) -> Rows<'_> {
-        let place = motion.undone([0.0, y as f32 + 0.5])[1] - self.top;
+        let place = motion.inverse([0.0, y as f32 + 0.5])[1] - self.top;
         let between = Between::of(place, self.pixels.height() as usize);
         let (pixels, _) = self.pixels.as_raw().as_chunks::<3>();
         let width = self.pixels.width() as usize;
@@ -219,7 +219,7 @@ struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    /// The colour between them, bilinear.
+    /// The colour between the rows, bilinear.
     fn read(&self, at: Between) -> [f32; 3] {
         let mixed = |row: &[[u8; 3]], c: usize| {
             let (from, to) = (f32::from(row[at.first][c]), f32::from(row[at.second][c]));

@@ -1,5 +1,4 @@
-//! A data set of forgeries made from real photographs, on a disk in the folder layout.
-//! How a face is forged is `forge`'s matter, where faces are `photographs`'.
+//! Makes a data set of forgeries from real photographs, in the folder layout.
 
 mod plan;
 mod subject;
@@ -14,7 +13,7 @@ use crate::faces::landmarks;
 use crate::forgery::{self, Blend, ForgeError, SelfBlend, SelfBlendSettings, SwapSettings};
 use crate::random::stream;
 use crate::sample::{Label, Split};
-use crate::storage::{self, NotWhole, StorageError, WholeFolder};
+use crate::storage::{self, NewFolder, NewFolderError, StorageError};
 use image::RgbImage;
 use plan::Entry;
 use rand::RngExt;
@@ -28,11 +27,11 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use subject::Subject;
 
-/// The sides that can be made, in pixels.
+/// The allowed sides of pictures, in pixels.
 pub const SIZES: RangeInclusive<u32> = 32..=2048;
-/// The most fakes of a photograph.
+/// The most fakes made from one photograph.
 pub const MAX_PER_PHOTO: usize = 100;
-/// What the pictures' folder holds, and so what may be replaced.
+/// The content of a forgery set's folder, which may be replaced.
 pub const PARTS: [&str; 6] = ["train", "val", "test", "split.csv", "manifest.csv", landmarks::LANDMARKS];
 
 /// How fakes are made.
@@ -45,7 +44,7 @@ pub enum Method {
 }
 
 impl Method {
-    /// Its name at the command line and in folders.
+    /// The name at the command line and in folders.
     pub fn name(self) -> &'static str {
         match self {
             Self::Sbi => "sbi",
@@ -63,41 +62,41 @@ impl FromStr for Method {
     }
 }
 
-/// What is to be made.
+/// The options of a forgery set.
 #[derive(Clone, Debug)]
-pub struct Order {
+pub struct ForgerySetOptions {
     /// How fakes are made.
     pub method: Method,
-    /// Fakes of each photograph; fewer swaps where a split has fewer donors.
+    /// Fakes made from each photograph; fewer swaps where a split has fewer donors.
     pub per_photo: usize,
     /// Side of the pictures in pixels.
     pub size: u32,
-    /// The cut: the square of so many times the face's larger side around it; the
-    /// photograph's central square where none.
+    /// Side of the square that is cut out around the face, in multiples of the face's longer
+    /// side; `None` for the photograph's central square.
     pub crop: Option<f32>,
-    /// Of all draws.
+    /// The seed of all random choices.
     pub seed: u64,
-    /// Who is in which split.
+    /// How people are divided into splits.
     pub split: SplitBy,
-    /// How swaps are joined.
+    /// How swapped faces are blended in.
     pub blend: Blend,
-    /// JPEG qualities, drawn alike for reals and fakes.
+    /// The range of JPEG qualities, drawn from the same distribution for reals and fakes.
     pub quality: RangeInclusive<u8>,
 }
 
-/// What was made.
+/// A forgery set that was made.
 #[derive(Clone, Debug)]
-pub struct Forged {
-    /// The pictures, counted.
+pub struct ForgerySet {
+    /// Counts of its pictures.
     pub summary: Summary,
     /// A line for each photograph or fake that was left out.
     pub passed_over: Vec<String>,
 }
 
-/// Why no set can be made.
+/// Why a forgery set cannot be made.
 #[derive(Debug, thiserror::Error)]
-pub enum ForgedError {
-    /// The folder holds something already.
+pub enum ForgerySetError {
+    /// The folder is not empty.
     #[error("{}: is not empty; choose another --out or remove it first", path.display())]
     NotEmpty {
         /// The folder.
@@ -108,68 +107,68 @@ pub enum ForgedError {
     Setting {
         /// The option.
         name: &'static str,
-        /// What was asked for.
+        /// The value given.
         value: String,
         /// What is allowed.
         wanted: String,
     },
-    /// The photographs.
+    /// The photographs cannot be used.
     #[error(transparent)]
     Photographs(#[from] PhotographsError),
-    /// Too few people for the splits.
+    /// There are too few people for the splits.
     #[error("{what}; add photographs of more people, or choose other shares with --split")]
     People {
         /// Which split has too few.
         what: String,
     },
-    /// One person in two splits.
+    /// A person is in two splits.
     #[error("{person} is in {} and {}; give --split shares to put people apart", splits[0], splits[1])]
     TwoSplits {
-        /// Who.
+        /// The person.
         person: String,
-        /// Where.
+        /// The two splits.
         splits: [Split; 2],
     },
-    /// The folder cannot be made.
+    /// The folder cannot be created.
     #[error("{}: cannot be made: {source}; free space or choose another --out", path.display())]
     Folder {
         /// The folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// A file cannot be written.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// A list, or what was made when it is read back.
+    /// A list cannot be used, or the set cannot be read back.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
 }
 
-impl Order {
-    /// Makes the set of the photographs at `photos` in the folder `out`:
-    /// `{train,val,test}/real/*.jpg`, `…/fake/{sbi,swap}/*.jpg`, `split.csv` with target and
-    /// donor of each, and `landmarks.json` with the faces of the reals. People are apart
-    /// between the splits, and donors are of the target's split and, where they are known,
-    /// of its gender and ethnicity. Reals and fakes are decoded, cut, resized and encoded
-    /// alike, with qualities of one distribution.
+impl ForgerySetOptions {
+    /// Makes the set from the photographs at `photos` in the folder `out`:
+    /// `{train,val,test}/real/*.jpg`, `…/fake/{sbi,swap}/*.jpg`, `split.csv` with the target and
+    /// donor of each picture, and `landmarks.json` with the faces of the reals. No person is in
+    /// two splits, and donors are from the target's split and have its gender and ethnicity where
+    /// these are known. Reals and fakes are decoded, cropped, resized and encoded in the same
+    /// way, with qualities from one distribution.
     ///
-    /// The same seed gives the same bytes on any number of threads. `progress` is called
-    /// with (pictures done, all) from many threads. The folder appears when it is whole.
+    /// The same seed gives the same bytes on any number of threads. `progress` is called with
+    /// (pictures done, all) from many threads. The folder appears only when it is complete.
     ///
     /// # Errors
-    /// Settings out of range; no usable photographs; too few people; a folder that is not
-    /// empty or cannot be written. A photograph that cannot be read is passed over.
+    /// An option is out of range, no photograph can be used, there are too few people, or the
+    /// folder is not empty or cannot be written. A photograph that cannot be read is skipped.
     pub fn make(
         &self,
         photos: &Path,
         out: &Path,
         progress: &(dyn Fn(usize, usize) + Sync),
-    ) -> Result<Forged, ForgedError> {
+    ) -> Result<ForgerySet, ForgerySetError> {
         self.check()?;
-        let whole = WholeFolder::beside(out).map_err(|error| match error {
-            NotWhole::Occupied => ForgedError::NotEmpty { path: out.to_owned() },
-            NotWhole::Io(source) => ForgedError::Folder { path: out.to_owned(), source },
+        let whole = NewFolder::at(out).map_err(|error| match error {
+            NewFolderError::Occupied => ForgerySetError::NotEmpty { path: out.to_owned() },
+            NewFolderError::Io(source) => ForgerySetError::Folder { path: out.to_owned(), source },
         })?;
         let Photographs { list, mut passed_over } = Photographs::read(photos)?;
         let before = passed_over.len();
@@ -182,18 +181,18 @@ impl Order {
         let subjects = self.split.apply(subjects, self, &mut passed_over)?;
         let entries = plan::entries(&subjects, self);
         self.fill(whole.path(), &subjects, &entries, progress, &mut passed_over)?;
-        whole.keep().map_err(|source| ForgedError::Folder { path: out.to_owned(), source })?;
+        whole.keep().map_err(|source| ForgerySetError::Folder { path: out.to_owned(), source })?;
         let summary = layouts::read(out, "folder", Media::Pictures)?.summary();
         passed_over.sort();
-        Ok(Forged { summary, passed_over })
+        Ok(ForgerySet { summary, passed_over })
     }
 
-    /// Whether every setting can be used.
+    /// Checks that every option is in range.
     ///
     /// # Errors
-    /// [`ForgedError::Setting`] for the first that cannot.
-    pub fn check(&self) -> Result<(), ForgedError> {
-        let bad = |name, value, wanted| Err(ForgedError::Setting { name, value, wanted });
+    /// [`ForgerySetError::Setting`] for the first that is not.
+    pub fn check(&self) -> Result<(), ForgerySetError> {
+        let bad = |name, value, wanted| Err(ForgerySetError::Setting { name, value, wanted });
         if !SIZES.contains(&self.size) {
             let wanted = format!("choose a size from {} to {} pixels", SIZES.start(), SIZES.end());
             return bad("--size", self.size.to_string(), wanted);
@@ -220,23 +219,24 @@ impl Order {
         entries: &[Entry],
         progress: &(dyn Fn(usize, usize) + Sync),
         passed_over: &mut Vec<String>,
-    ) -> Result<(), ForgedError> {
+    ) -> Result<(), ForgerySetError> {
         let folders: BTreeSet<PathBuf> = entries
             .iter()
             .filter_map(|entry| Some(folder.join(entry.below()).parent()?.to_owned()))
             .collect();
         for path in folders {
-            std::fs::create_dir_all(&path).map_err(|source| ForgedError::Folder { path, source })?;
+            std::fs::create_dir_all(&path).map_err(|source| ForgerySetError::Folder { path, source })?;
         }
         let done = AtomicUsize::new(0);
-        let made: Result<Vec<Option<String>>, ForgedError> = entries
+        let made: Result<Vec<Option<String>>, ForgerySetError> = entries
             .par_iter()
             .map(|entry| {
                 let path = folder.join(entry.below());
                 let reason = match self.picture(subjects, entry) {
                     Ok(drawn) => {
                         let quality = self.stream("quality", entry).random_range(self.quality.clone());
-                        // The whole folder is renamed into place, so a picture needs no such care.
+                        // The complete folder is renamed into place, so pictures are written
+                        // directly.
                         std::fs::write(&path, picture::encode_jpeg(&drawn, quality))
                             .map_err(|source| StorageError::Write { path, source })?;
                         None
@@ -260,8 +260,8 @@ impl Order {
         Ok(storage::write(&folder.join(landmarks::LANDMARKS), faces.as_bytes())?)
     }
 
-    /// What the entry shows. Its photographs were read before, so a failure is one of
-    /// forging, or of a file that has changed since.
+    /// The picture of the entry. Its photographs were read before, so an error means that the
+    /// forgery failed or a file has changed since.
     fn picture(&self, subjects: &[Subject], entry: &Entry) -> Result<RgbImage, String> {
         let target = &subjects[entry.target];
         let picture = target.cut(self.size).map_err(|error| error.to_string())?;
@@ -286,8 +286,8 @@ impl Order {
     }
 }
 
-/// The landmarks.json of the reals. It has one outline; photographs whose landmarks come
-/// from another source are listed.
+/// The landmarks.json of the reals. It has one outline; photographs whose landmarks come from
+/// another source are left out and listed in `passed_over`.
 fn faces(subjects: &[Subject], written: &[&Entry], passed_over: &mut Vec<String>) -> String {
     let outline = &subjects[0].face.outline;
     let mut faces = BTreeMap::new();
@@ -296,7 +296,7 @@ fn faces(subjects: &[Subject], written: &[&Entry], passed_over: &mut Vec<String>
         if subject.face.outline == *outline {
             faces.insert(entry.below_slashed(), subject.face.points.clone());
         } else {
-            let reason = "its landmarks are unlike the first photograph's and left out of landmarks.json";
+            let reason = "its landmarks differ in kind from the first photograph's, so landmarks.json leaves them out";
             passed_over.push(format!("{}: {reason}", subject.photograph.path.display()));
         }
     }

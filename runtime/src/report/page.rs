@@ -1,7 +1,6 @@
-//! What a reader of a report is to see, in sentences and tables, before it is set
-//! as Markdown or HTML: the question, an answer for every comparison (a null as
-//! plainly as a gain), warnings, the tables, what the figures cannot say, and how
-//! to make them again.
+//! The content of a report in sentences and tables, before it is rendered as Markdown or HTML:
+//! the question, an answer for every comparison (also where no effect is shown), warnings,
+//! tables, limitations, and how to reproduce it.
 
 mod answers;
 mod tables;
@@ -15,53 +14,53 @@ use crate::results::study::{Arm, BASELINE, Report, attack_folder, attack_key};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// How a cell or an answer is to be read.
+/// How a cell or an answer is marked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
-    /// As it stands.
+    /// Not marked.
     Plain,
     /// A difference in the arm's favour, or a check that passed.
     Good,
     /// A difference against the arm.
     Bad,
-    /// Not to be trusted: a check failed.
+    /// Unreliable: a check failed.
     Unreliable,
 }
 
 /// A cell of a table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cell {
-    /// The figure or the words.
+    /// The number or text.
     pub text: String,
     /// The 95 % interval or another second line.
     pub detail: Option<String>,
-    /// How to read it.
+    /// How it is marked.
     pub mark: Mark,
 }
 
 /// A column of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Column {
-    /// Its heading.
+    /// The heading.
     pub title: &'static str,
-    /// Whether it holds numbers, set to the right.
+    /// Whether it holds numbers, which are aligned to the right.
     pub numeric: bool,
 }
 
 /// A table with a heading, a line of explanation and its rows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
-    /// Its name in anchors: "clean", "attacks", …
+    /// The name in anchors: "clean", "attacks", …
     pub name: &'static str,
-    /// Its heading.
+    /// The heading.
     pub title: &'static str,
-    /// What the figures are.
+    /// What the numbers are.
     pub note: String,
     /// The columns.
     pub columns: Vec<Column>,
     /// The rows, each as long as there are columns.
     pub rows: Vec<Vec<Cell>>,
-    /// Whether it is folded away at first.
+    /// Whether it is collapsed at first.
     pub folded: bool,
 }
 
@@ -72,32 +71,32 @@ pub struct Answer {
     pub subject: String,
     /// "higher", "lower", "no effect shown".
     pub verdict: String,
-    /// The figures behind it, in words.
+    /// The numbers behind the verdict, in words.
     pub reason: String,
-    /// How to read it.
+    /// How it is marked.
     pub mark: Mark,
 }
 
-/// All of it.
+/// The content of a report.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Page {
     /// The question that the study asks.
     pub question: String,
-    /// What it rests on: arms, seeds, pictures.
+    /// The basis of the report: arms, seeds, pictures.
     pub basis: String,
-    /// What a reader must know before any figure.
+    /// Warnings that come before all numbers.
     pub warnings: Vec<String>,
-    /// All comparisons of an arm in one sentence, one an arm.
+    /// For each arm, one sentence on all its comparisons.
     pub headlines: Vec<String>,
-    /// One a comparison.
+    /// An answer for each comparison.
     pub answers: Vec<Answer>,
     /// The tables in reading order.
     pub tables: Vec<Table>,
-    /// What the figures cannot say.
+    /// The limitations of the numbers.
     pub caveats: Vec<String>,
-    /// Commands that make it again.
+    /// Commands that reproduce it.
     pub reproduce: Vec<String>,
-    /// What is not shown and why.
+    /// What is left out and why.
     pub missing: Vec<String>,
     /// The resolved settings, as indented JSON.
     pub config: String,
@@ -106,7 +105,7 @@ pub struct Page {
 }
 
 impl Page {
-    /// What is to be said of `report`.
+    /// The content of the report `report`.
     pub fn of(report: &Report, extras: &Extras) -> Self {
         Self {
             question: question(report),

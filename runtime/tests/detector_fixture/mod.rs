@@ -1,7 +1,7 @@
 //! Small ONNX models, written by the tests that load them.
 
-use dfrt_runtime::detector::asked::{Asked, Preprocess};
 use dfrt_runtime::detector::metadata::Metadata;
+use dfrt_runtime::detector::overrides::{Overrides, Preprocess};
 use dfrt_runtime::random;
 use dfrt_runtime::reading::Output;
 use prost::Message;
@@ -59,8 +59,8 @@ pub fn tiny(seed: u64, metadata: Option<&Metadata>) -> ModelProto {
 
 /// What must be said about [`tiny`] without metadata: pixels go in as they are.
 #[allow(dead_code, reason = "not every test loads a file of another program")]
-pub fn plainly() -> Asked {
-    Asked { preprocess: Some(Preprocess::None), output: Some(Output::Logit), ..Asked::default() }
+pub fn plainly() -> Overrides {
+    Overrides { preprocess: Some(Preprocess::None), output: Some(Output::Logit), ..Overrides::default() }
 }
 
 /// A model of `graph`, opset 17.

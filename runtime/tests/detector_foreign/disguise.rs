@@ -2,8 +2,8 @@
 
 use crate::detector_fixture::{RES, bytes, integer, integers, node, plainly, tensor, tiny, value};
 use dfrt_runtime::data::batch::Batch;
-use dfrt_runtime::detector::asked::Asked;
 use dfrt_runtime::detector::oracle::Oracle;
+use dfrt_runtime::detector::overrides::Overrides;
 use dfrt_runtime::detector::session::{Detector, TractOracle};
 use dfrt_runtime::random;
 use dfrt_runtime::reading::{Layout, Output, Range, Reading};
@@ -40,8 +40,8 @@ pub fn noise(pictures: usize) -> Batch {
     Batch { res: RES, values }
 }
 
-pub fn logits(path: &Path, asked: &Asked) -> Vec<f32> {
-    let oracle = TractOracle::new(Detector::load_as(path, 2, asked).unwrap());
+pub fn logits(path: &Path, overrides: &Overrides) -> Vec<f32> {
+    let oracle = TractOracle::new(Detector::load_as(path, 2, overrides).unwrap());
     oracle.logits(&noise(5)).unwrap()
 }
 
@@ -208,14 +208,14 @@ pub fn ended(end: Disguise, shape: &[Option<usize>]) -> ModelProto {
 }
 
 /// The error of loading `model`.
-pub fn refusal(model: &ModelProto, asked: &Asked) -> String {
+pub fn refusal(model: &ModelProto, overrides: &Overrides) -> String {
     let folder = Folder::new();
-    refusal_at(&folder.model(model), asked)
+    refusal_at(&folder.model(model), overrides)
 }
 
 /// The error of loading the file at `path`.
-pub fn refusal_at(path: &Path, asked: &Asked) -> String {
-    let text = Detector::load_as(path, 1, asked).unwrap_err().to_string();
+pub fn refusal_at(path: &Path, overrides: &Overrides) -> String {
+    let text = Detector::load_as(path, 1, overrides).unwrap_err().to_string();
     assert!(text.contains("foreign.onnx") && !text.contains('\n'), "{text}");
     text
 }

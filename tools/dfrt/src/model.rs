@@ -2,8 +2,8 @@
 
 use crate::output;
 use anyhow::{Result, bail};
-use dfrt_runtime::detector::asked::Asked;
 use dfrt_runtime::detector::model::Model;
+use dfrt_runtime::detector::overrides::Overrides;
 use dfrt_runtime::detector::session::{Detector, SessionError};
 use dfrt_runtime::detector::settle::{Fact, Source};
 use dfrt_runtime::sample::{Label, Sample};
@@ -13,9 +13,9 @@ use dfrt_runtime::sample::{Label, Sample};
 ///
 /// # Errors
 /// As [`Model::load`], and a reading that the file cannot have or leaves open.
-pub fn load_as(model: &Model, asked: &Asked) -> Result<Detector, SessionError> {
+pub fn load_as(model: &Model, asked: &Overrides) -> Result<Detector, SessionError> {
     let detector = Detector::load_as(&model.onnx, 1, asked)?;
-    let told = [Source::Custom, Source::Beside];
+    let told = [Source::Convention, Source::Sidecar];
     for fact in detector.facts().iter().filter(|fact| told.contains(&fact.source)) {
         let (part, value, why) = (fact.part, &fact.value, &fact.why);
         let option = if part == "pixels" { "preprocess" } else { part };
@@ -33,7 +33,7 @@ pub fn load_as(model: &Model, asked: &Asked) -> Result<Detector, SessionError> {
 /// # Errors
 /// Each of `measured` is of one class, and the file does not name its classes.
 pub fn check_classes(model: &Model, detector: &Detector, measured: &[&[Sample]]) -> Result<()> {
-    let custom = |fact: &Fact| fact.part == "fake-index" && fact.source == Source::Custom;
+    let custom = |fact: &Fact| fact.part == "fake-index" && fact.source == Source::Convention;
     let Some(fact) = detector.facts().iter().find(|fact| custom(fact)) else { return Ok(()) };
     let of = |samples: &[Sample], label| samples.iter().any(|sample| sample.label == label);
     if measured.iter().any(|samples| of(samples, Label::Real) && of(samples, Label::Fake)) {

@@ -104,7 +104,7 @@ fn names_before_numbers_are_asked_about() {
     ];
     for names in unclear {
         let places: Vec<Place> = names.iter().map(|name| place(Real, name)).collect();
-        asks(&places, &["are numbered behind a name", "--group stem"]);
+        asks(&places, &["have a number after a name", "--group stem"]);
     }
     let places = ["alice1.png", "alice2.png", "bob_1.png"].map(|name| place(Real, name));
     assert_eq!(grouped(&places, Grouping::Stem).groups, ["alice", "alice", "bob"]);

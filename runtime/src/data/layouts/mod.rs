@@ -1,6 +1,6 @@
-//! Data sets as they lie on a disk, each layout read into a [`Manifest`], of their
-//! pictures or of their videos. A layout looks at names and lists only; it never opens
-//! a picture or a video. docs/datasets.md shows them all.
+//! The layouts of data sets on a disk; each is read into a [`Manifest`] of pictures or of videos.
+//! A layout looks at names and lists only; it never opens a picture or a video. See
+//! docs/datasets.md.
 
 mod celeb_df;
 mod classes;
@@ -24,64 +24,64 @@ use crate::sample::Split;
 use std::ffi::OsStr;
 use std::path::Path;
 
-/// One way in which a data set lies on a disk.
+/// A layout of a data set on a disk.
 pub trait Layout: Sync {
-    /// What `--layout` calls it.
+    /// Its name for `--layout`.
     fn name(&self) -> &'static str;
 
-    /// Whether the folder `dir` looks like it.
+    /// Whether the folder `dir` has this layout.
     fn recognises(&self, dir: &Path) -> bool;
 
-    /// Reads the folder `dir`: its pictures, or its videos. Groups or splits that nobody
-    /// published are made as `choices` say. Entries that are none of the data set are listed
-    /// in [`Manifest::skipped`].
+    /// Reads the pictures or videos of the folder `dir`. Groups and splits that are not published
+    /// are made as `choices` say. Entries that do not belong to the data set are listed in
+    /// [`Manifest::skipped`].
     ///
     /// # Errors
-    /// Where the folder holds none of them or contradicts its own lists.
+    /// The folder holds none of them or contradicts its own lists.
     fn read(&self, dir: &Path, choices: &Choices) -> Result<Manifest, ManifestError>;
 
-    /// Whether it groups pictures by their names, so that the user may say how.
+    /// Whether it groups pictures by name, so that `--group` can be given.
     fn groups_by_name(&self) -> bool {
         false
     }
 
-    /// Whether its splits are drawn where no folder names one, so that the user may say one.
+    /// Whether splits are drawn where no folder names one, so that `--split` can be given.
     fn draws_splits(&self) -> bool {
         false
     }
 }
 
-/// What is wanted of a data set, and how groups and splits are made that it does not name.
+/// What to read from a data set, and how to make groups and splits that it does not name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Choices {
-    /// Its pictures or its videos.
+    /// Pictures or videos.
     pub media: Media,
     /// The rule by which pictures are grouped.
     pub grouping: Grouping,
-    /// Names the draw of splits.
+    /// The seed of drawn splits.
     pub seed: u64,
-    /// The split of all pictures, where none is named.
+    /// The split of all pictures, for sets that name none.
     pub split: Option<Split>,
 }
 
 impl Choices {
-    /// The `media`, by the rules that hold where nothing is said.
+    /// The defaults for `media`.
     pub fn of(media: Media) -> Self {
         Self { media, grouping: Grouping::Auto, seed: 0, split: None }
     }
 }
 
-/// What a data set consists of, or what of it is wanted.
+/// Pictures or videos.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Media {
-    /// Pictures, frames of videos among them: what a detector sees.
+    /// Pictures, including frames of videos.
     Pictures,
     /// Videos, from which faces are extracted.
     Videos,
 }
 
 impl Media {
-    /// Endings of their files' names, in lower case.
+    /// The file extensions, in lower case.
     pub fn extensions(self) -> &'static [&'static str] {
         match self {
             Self::Pictures => &["jpg", "jpeg", "jpe", "jfif", "png", "bmp", "webp", "gif", "tif", "tiff"],
@@ -92,13 +92,13 @@ impl Media {
         }
     }
 
-    /// Whether the file's name ends as theirs do, in any case.
+    /// Whether the file has one of these extensions, in any letter case.
     pub fn holds(self, path: &Path) -> bool {
         let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
         self.extensions().iter().any(|known| extension.eq_ignore_ascii_case(known))
     }
 
-    /// One of them in words.
+    /// "picture" or "video".
     pub fn noun(self) -> &'static str {
         match self {
             Self::Pictures => "picture",
@@ -107,12 +107,12 @@ impl Media {
     }
 }
 
-/// Why a file is none of the `media`.
+/// Why a file is not of this `media`.
 fn foreign(media: Media) -> String {
     format!("not a {} ({})", media.noun(), media.extensions().join(", "))
 }
 
-/// Every layout there is; the first that recognises a folder reads it.
+/// All layouts; the first that recognises a folder reads it.
 pub const LAYOUTS: [&dyn Layout; 7] = [
     &folder::Folder,
     &dffd::Dffd,
@@ -123,10 +123,10 @@ pub const LAYOUTS: [&dyn Layout; 7] = [
     GUESSED,
 ];
 
-/// The one that is recognised by words alone; a manifest in the folder goes before it.
+/// The layout that is recognised by names alone; a manifest in the folder has priority over it.
 const GUESSED: &dyn Layout = &classes::Classes;
 
-/// What the layouts look like, for messages.
+/// The layouts that are expected, for messages.
 const EXPECTED: &str = "{train,val,test}/{real,fake}/ or real/ and fake/ with pictures below, or DFFD, FaceForensics++, Celeb-DF, \
 DFDC or its preview as they are published";
 
@@ -139,16 +139,16 @@ pub fn names() -> String {
 /// in the first that recognises it.
 ///
 /// # Errors
-/// Where the folder is missing, no layout has that name or recognises the folder, where
-/// pictures are wanted and there are only videos, and as [`Layout::read`].
+/// The folder is missing, no layout has that name or recognises the folder, pictures are wanted
+/// and there are only videos, or those of [`Layout::read`].
 pub fn read(dir: &Path, layout: &str, media: Media) -> Result<Manifest, ManifestError> {
     read_as(dir, layout, &Choices::of(media))
 }
 
-/// The same, where what nobody published is made as `choices` say.
+/// [`read`], with groups and splits that are not published made as `choices` say.
 ///
 /// # Errors
-/// As [`read`], and a grouping for a layout that has its own.
+/// Those of [`read`], and a grouping or split for a layout with its own.
 pub fn read_as(dir: &Path, layout: &str, choices: &Choices) -> Result<Manifest, ManifestError> {
     let media = choices.media;
     let named = LAYOUTS.into_iter().find(|known| known.name() == layout);
@@ -165,13 +165,13 @@ pub fn read_as(dir: &Path, layout: &str, choices: &Choices) -> Result<Manifest, 
         known: names(),
     })?;
     if choices.grouping != Grouping::Auto && !layout.groups_by_name() {
-        return Err(ManifestError::Unclear {
+        return Err(ManifestError::Ambiguous {
             path: dir.to_owned(),
             reason: format!("the layout {} has groups of its own; leave --group out", layout.name()),
         });
     }
     if choices.split.is_some() && !layout.draws_splits() {
-        return Err(ManifestError::Unclear {
+        return Err(ManifestError::Ambiguous {
             path: dir.to_owned(),
             reason: format!("the layout {} has splits of its own; leave --split out", layout.name()),
         });
@@ -189,12 +189,11 @@ fn count_videos(dir: &Path, layout: &dyn Layout) -> usize {
 }
 
 impl Manifest {
-    /// The data set at `path`: a manifest.csv, a folder in a known layout, or one that holds
-    /// a manifest.csv, as extracted crops do; these may lie as their videos did, and are
-    /// read by their manifest in any case.
+    /// The data set at `path`: a manifest.csv, a folder in a known layout, or a folder with a
+    /// manifest.csv, such as extracted crops, which is always read by its manifest.
     ///
     /// # Errors
-    /// As [`Manifest::read`] and [`read`].
+    /// Those of [`Manifest::read`] and [`read`].
     pub fn of(path: &Path) -> Result<Self, ManifestError> {
         if path.is_dir() {
             let manifest = path.join(MANIFEST);

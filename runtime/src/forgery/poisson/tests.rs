@@ -40,7 +40,7 @@ fn dense(domain: &Domain) -> Vec<f64> {
     let mut rows: Vec<Vec<f64>> = Vec::new();
     for &place in &places {
         let mut row = vec![0.0; places.len() + 1];
-        for other in domain.beside(place) {
+        for other in domain.neighbours(place) {
             row[places.binary_search(&place).unwrap()] += 1.0;
             match places.binary_search(&other) {
                 Ok(number) => row[number] -= 1.0,

@@ -29,8 +29,8 @@ fn photos(people: u64) -> tempfile::TempDir {
     folder
 }
 
-fn order(method: Method) -> Order {
-    Order {
+fn order(method: Method) -> ForgerySetOptions {
+    ForgerySetOptions {
         method,
         per_photo: 2,
         size: SIZE,
@@ -60,7 +60,7 @@ fn any_number_of_threads_makes_the_same_bytes() {
             let folder = tempfile::tempdir().unwrap();
             let out = folder.path().join("set");
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            let order = Order { seed, ..order(method) };
+            let order = ForgerySetOptions { seed, ..order(method) };
             pool.install(|| order.make(photos.path(), &out, &|_, _| {})).unwrap();
             assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
             files(&out)
@@ -76,7 +76,7 @@ fn people_are_apart_and_donors_are_of_the_split_and_alike() {
     let photos = photos(20);
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("set");
-    let order = Order { per_photo: 1, ..order(Method::Swap) };
+    let order = ForgerySetOptions { per_photo: 1, ..order(Method::Swap) };
     let forged = order.make(photos.path(), &out, &|done, all| assert!(done <= all)).unwrap();
     assert!(forged.passed_over.is_empty(), "{:?}", forged.passed_over);
     let manifest = Manifest::of(&out).unwrap();
@@ -107,7 +107,8 @@ fn reals_and_fakes_have_one_size_and_the_faces_lie_where_they_are_said_to() {
     let photos = photos(4);
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("set");
-    let order = Order { crop: Some(1.2), split: SplitBy::Shares([1.0, 1.0, 0.0]), ..order(Method::Sbi) };
+    let order =
+        ForgerySetOptions { crop: Some(1.2), split: SplitBy::Shares([1.0, 1.0, 0.0]), ..order(Method::Sbi) };
     order.make(photos.path(), &out, &|_, _| {}).unwrap();
     let mut found = landmarks::LandmarkFiles::default();
     for sample in &Manifest::of(&out).unwrap().samples {
@@ -122,7 +123,9 @@ fn reals_and_fakes_have_one_size_and_the_faces_lie_where_they_are_said_to() {
     }
     // The set is itself a source of photographs, with its splits.
     let again = folder.path().join("again");
-    Order { method: Method::Swap, split: SplitBy::Kept, ..order }.make(&out, &again, &|_, _| {}).unwrap();
+    ForgerySetOptions { method: Method::Swap, split: SplitBy::Kept, ..order }
+        .make(&out, &again, &|_, _| {})
+        .unwrap();
     let reals = |set: &Path| {
         let manifest = Manifest::of(set).unwrap();
         let reals = manifest.samples.into_iter().filter(|sample| sample.label == Label::Real);
@@ -136,14 +139,14 @@ fn what_cannot_be_used_is_passed_over_or_said() {
     let photos = photos(6);
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("set");
-    let make = |order: &Order| order.make(photos.path(), &out, &|_, _| {});
+    let make = |order: &ForgerySetOptions| order.make(photos.path(), &out, &|_, _| {});
     let usual = order(Method::Swap);
     for (order, words) in [
-        (Order { size: 5, ..usual.clone() }, "--size 5"),
-        (Order { per_photo: 0, ..usual.clone() }, "--per-photo 0"),
-        (Order { quality: 90..=101, ..usual.clone() }, "--quality 90-101"),
-        (Order { crop: Some(0.5), ..usual.clone() }, "--crop 0.5"),
-        (Order { split: SplitBy::People(BTreeMap::new()), ..usual.clone() }, "nobody"),
+        (ForgerySetOptions { size: 5, ..usual.clone() }, "--size 5"),
+        (ForgerySetOptions { per_photo: 0, ..usual.clone() }, "--per-photo 0"),
+        (ForgerySetOptions { quality: 90..=101, ..usual.clone() }, "--quality 90-101"),
+        (ForgerySetOptions { crop: Some(0.5), ..usual.clone() }, "--crop 0.5"),
+        (ForgerySetOptions { split: SplitBy::People(BTreeMap::new()), ..usual.clone() }, "nobody"),
     ] {
         let error = make(&order).unwrap_err().to_string();
         assert!(error.contains(words), "{error}");
@@ -157,7 +160,7 @@ fn what_cannot_be_used_is_passed_over_or_said() {
     assert!(lines.contains("000_neutral.png: not a readable picture"), "{lines}");
     assert!(lines.contains("007_new.png: its face is in no"), "{lines}");
     assert!(lines.contains("notes.txt: not a picture"), "{lines}");
-    assert!(matches!(make(&usual).unwrap_err(), ForgedError::NotEmpty { .. }));
+    assert!(matches!(make(&usual).unwrap_err(), ForgerySetError::NotEmpty { .. }));
     std::fs::remove_dir_all(&out).unwrap();
     std::fs::write(photos.path().join("landmarks.json"), "{").unwrap();
     let error = make(&usual).unwrap_err().to_string();
@@ -179,7 +182,7 @@ fn the_london_photographs_are_swapped_within_looks_and_seams_are_smooth() {
     let photos = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/faces/london"));
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("set");
-    let order = Order { size: 128, per_photo: 1, ..order(Method::Swap) };
+    let order = ForgerySetOptions { size: 128, per_photo: 1, ..order(Method::Swap) };
     let forged = order.make(photos, &out, &|_, _| {}).unwrap();
     assert!(forged.passed_over.is_empty(), "{:?}", forged.passed_over);
     let manifest = Manifest::of(&out).unwrap();

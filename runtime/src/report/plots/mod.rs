@@ -1,5 +1,5 @@
-//! The plots of a report as PNG, drawn into memory: one file a plot, and here what
-//! they share. Arms keep their colour from plot to plot.
+//! The plots of a report as PNG, drawn in memory: one file for each plot, and here their common
+//! parts. An arm has the same colour in every plot.
 
 mod accuracy;
 pub mod corrupted;
@@ -23,7 +23,7 @@ use std::io::Cursor;
 use std::ops::Range;
 use std::sync::Once;
 
-/// A plot, ready to be written.
+/// A plot.
 #[derive(Clone, Debug)]
 pub struct Plot {
     /// Its file's name without a folder: "roc.png".
@@ -44,7 +44,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 type Format<'a> = &'a dyn Fn(&f64) -> String;
 type Drawn = Result<(), Failure>;
 
-/// Colours that people with any colour vision tell apart (Okabe and Ito).
+/// A palette that is safe for colour-blind readers (Okabe and Ito).
 const PALETTE: [RGBColor; 6] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
@@ -60,7 +60,7 @@ pub(super) const TEXT: i32 = 23;
 /// Height of the strip with title and legend above a chart.
 const STRIP: i32 = 104;
 
-/// Every plot that the report and its extras allow, in reading order.
+/// Every plot for which the report and its extras have data, in reading order.
 pub fn draw(report: &Report, extras: &Extras) -> Result<Vec<Plot>, ReportError> {
     let mut plots = Vec::new();
     plots.extend(accuracy::plot(report)?);
@@ -96,7 +96,7 @@ pub(super) fn drawn(
     Ok(Plot { file, title, caption, size, png })
 }
 
-/// Puts `picture` at `at`, each of its pixels `factor` x `factor` large.
+/// Draws `picture` at `at`, enlarged by `factor`.
 pub(super) fn put(area: &Area<'_>, picture: &RgbImage, factor: u32, at: (i32, i32)) -> Drawn {
     let enlarged = RgbImage::from_fn(picture.width() * factor, picture.height() * factor, |x, y| {
         *picture.get_pixel(x / factor, y / factor)
@@ -148,7 +148,7 @@ impl Key {
     }
 }
 
-/// Writes title and legend at the top of `area` and returns what is left below.
+/// Draws title and legend at the top of `area` and returns the rest of it.
 fn headed<'a>(area: &Area<'a>, title: &str, keys: &[Key]) -> Result<Area<'a>, Failure> {
     let (strip, below) = area.split_vertically(STRIP);
     strip.draw(&Text::new(title.to_owned(), (24, 18), text(TITLE)))?;
@@ -171,7 +171,7 @@ fn headed<'a>(area: &Area<'a>, title: &str, keys: &[Key]) -> Result<Area<'a>, Fa
     Ok(below)
 }
 
-/// An empty chart with axes, grid and descriptions.
+/// An empty chart with axes, grid and labels.
 fn chart<'a, 'b>(
     area: &'a Area<'b>,
     x: Range<f64>,

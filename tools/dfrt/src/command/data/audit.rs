@@ -71,13 +71,13 @@ impl AuditSet {
     }
 
     fn judge(&self, found: &Audit) -> Result<()> {
-        let grave: Vec<String> =
-            found.grave().map(|finding| format!("{} ({})", finding.check, finding.verdict)).collect();
-        if self.strict && !grave.is_empty() {
+        let severe: Vec<String> =
+            found.severe().map(|finding| format!("{} ({})", finding.check, finding.verdict)).collect();
+        if self.strict && !severe.is_empty() {
             bail!(
                 "{}: not sound: {}; do what the audit says about them, or leave out --strict",
                 self.data.display(),
-                grave.join(", ")
+                severe.join(", ")
             );
         }
         Ok(())

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use dfrt_runtime::data::grouping::Grouping;
 use dfrt_runtime::data::layouts::flat::Flat;
 use dfrt_runtime::data::layouts::{self, Choices, Media};
-use dfrt_runtime::data::listing::{self, Asked};
+use dfrt_runtime::data::listing::{self, ListOptions};
 use dfrt_runtime::data::manifest::{Manifest, Reach};
 use dfrt_runtime::sample::{Label, Split};
 use dfrt_runtime::storage;
@@ -176,8 +176,8 @@ impl Index {
         Ok(Manifest::parse(&self.folder, &bytes, reach)?)
     }
 
-    fn asked(&self, reach: Reach) -> Asked {
-        Asked {
+    fn asked(&self, reach: Reach) -> ListOptions {
+        ListOptions {
             root: self.root.clone(),
             reach,
             path_column: self.path_column.clone(),
