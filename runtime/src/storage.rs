@@ -61,20 +61,20 @@ pub fn write_with(
     Ok(())
 }
 
-/// A folder that is filled beside its place and appears there when it is whole.
+/// A folder that is filled next to its place and moved there when it is complete.
 #[derive(Debug)]
 pub struct NewFolder {
     beside: tempfile::TempDir,
     out: PathBuf,
 }
 
-/// Why no such folder can be begun.
+/// Why a [`NewFolder`] cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum NewFolderError {
-    /// The place holds something already.
+    /// The place is a folder that is not empty.
     #[error("is not empty")]
     Occupied,
-    /// The system said no.
+    /// A folder cannot be created or read.
     #[error(transparent)]
     Io(#[from] io::Error),
 }

@@ -1,4 +1,4 @@
-//! Contact sheets for the eye, written only where asked for by name.
+//! Contact sheets to look at; written only when the test is run by name.
 
 use dfrt_runtime::data::picture::encode_png;
 use dfrt_runtime::forgery::synth::portrait::{Person, Shot, photograph};
@@ -24,7 +24,7 @@ fn portraits() {
     dfrt_runtime::storage::write(&path, &encode_png(&sheet)).unwrap();
 }
 
-/// Reals above the fakes made of them, at the demo's resolution and twice enlarged.
+/// Reals above the fakes made from them, at the demo's resolution and enlarged twice.
 #[test]
 #[ignore = "draws pictures for a person to look at, in the folder DFRT_SHEETS"]
 fn pairs() {

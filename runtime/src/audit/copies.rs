@@ -21,11 +21,11 @@ pub(super) fn check(inspected: &[Inspected<'_>]) -> [Finding; 3] {
 /// Hashes the pixels of all pictures with the same thumbnail and statistics as another one. A set
 /// has few of those, so reading them again costs less than hashing every picture.
 pub(super) fn hash(inspected: &mut [Inspected<'_>], progress: &(dyn Fn(Progress) + Sync)) {
-    let mut by_look: HashMap<u64, Vec<usize>> = HashMap::new();
+    let mut by_key: HashMap<u64, Vec<usize>> = HashMap::new();
     for (place, (_, inspection)) in inspected.iter().enumerate() {
-        by_look.entry(inspection.look()).or_default().push(place);
+        by_key.entry(inspection.pixel_key()).or_default().push(place);
     }
-    let compare: Vec<usize> = by_look.into_values().filter(|places| places.len() > 1).flatten().collect();
+    let compare: Vec<usize> = by_key.into_values().filter(|places| places.len() > 1).flatten().collect();
     let (done, total) = (AtomicUsize::new(0), compare.len());
     let hashed = |&place: &usize| {
         let pixels = pixels_sha256(&inspected[place].0.path).ok();
@@ -76,7 +76,7 @@ fn within(inspected: &[Inspected<'_>], sets: &[Vec<usize>]) -> Finding {
         _ => Verdict::Warning,
     };
     let what = match surplus {
-        0 => "no picture stands twice in a split under one label".to_owned(),
+        0 => "no picture is twice in a split with one label".to_owned(),
         _ => format!(
             "{} ({:.2} %) of others of the same split and label, pixel for pixel",
             counted(surplus, "copy"),
@@ -104,7 +104,7 @@ fn across_splits(inspected: &[Inspected<'_>], sets: &[Vec<usize>]) -> Finding {
         tested += set.iter().filter(|&&place| inspected[place].0.split == Split::Test).count();
     }
     let (verdict, what) = match repeated {
-        0 => (Verdict::Ok, "no picture stands in two splits".to_owned()),
+        0 => (Verdict::Ok, "no picture is in two splits".to_owned()),
         _ => (
             Verdict::Leak,
             format!(

@@ -19,7 +19,7 @@ pub struct Inspection {
     pub height: u32,
     /// Bytes of the file.
     pub bytes: usize,
-    /// [`pixels_sha256`], if another picture has the same [`Inspection::look`].
+    /// [`pixels_sha256`], if another picture has the same [`Inspection::pixel_key`].
     pub pixels: Option<[u8; 32]>,
     /// The statistics at the picture's own size.
     pub statistics: Statistics,
@@ -60,7 +60,7 @@ pub fn pixels_sha256(path: &Path) -> Result<[u8; 32], PictureError> {
 
 impl Inspection {
     /// A number that is equal for equal pixels, and rarely for different ones.
-    pub fn look(&self) -> u64 {
+    pub fn pixel_key(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         (self.width, self.height).hash(&mut hasher);
         self.fingerprint.hash(&mut hasher);
@@ -98,12 +98,12 @@ mod tests {
         let mut bmp = std::io::Cursor::new(Vec::new());
         picture.write_to(&mut bmp, image::ImageFormat::Bmp).unwrap();
         let (bmp, bmp_pixels) = save("a.bmp", bmp.get_ref());
-        assert_eq!((png.look(), png_pixels), (bmp.look(), bmp_pixels));
+        assert_eq!((png.pixel_key(), png_pixels), (bmp.pixel_key(), bmp_pixels));
         assert_ne!(png.header.unwrap().format, bmp.header.unwrap().format);
         let turned = RgbImage::from_raw(10, 20, picture.into_raw()).unwrap();
         let (turned, turned_pixels) = save("b.png", &picture::encode_png(&turned));
         assert_ne!(png_pixels, turned_pixels, "the same values in another shape are another picture");
-        assert_ne!(png.look(), turned.look());
+        assert_ne!(png.pixel_key(), turned.pixel_key());
         assert_eq!((turned.width, turned.height), (10, 20));
         assert!(inspect(&folder.path().join("absent.png")).is_err());
     }

@@ -132,7 +132,7 @@ pub fn audit(
             splits.flat_map(|split| manifest::limit(&manifest.split(split), limit, 0)).collect()
         }
     };
-    let (mut inspected, bad) = look(&chosen, progress);
+    let (mut inspected, bad) = inspect_all(&chosen, progress);
     copies::hash(&mut inspected, progress);
     let search = near::search(&inspected);
     let attributes = shortcuts::measure(&inspected);
@@ -164,7 +164,7 @@ pub fn audit(
 }
 
 /// Inspects `samples`: every picture that can be read, and the error of each other one.
-fn look<'a>(
+fn inspect_all<'a>(
     samples: &'a [Sample],
     progress: &(dyn Fn(Progress) + Sync),
 ) -> (Vec<Inspected<'a>>, Vec<(&'a Sample, PictureError)>) {

@@ -142,12 +142,12 @@ pub(super) fn check(inspected: &[Inspected<'_>], search: &Search) -> Finding {
         .collect();
     let (verdict, what) = match parts.is_empty() {
         true => {
-            (Verdict::Ok, "no photograph of one split stands encoded anew or altered in another".to_owned())
+            (Verdict::Ok, "no photograph of one split is in another, encoded again or altered".to_owned())
         }
         false => (
             Verdict::Leak,
             format!(
-                "photographs of one split stand encoded anew, mirrored or altered in another: {}",
+                "photographs of one split are in another, encoded again, mirrored or altered: {}",
                 parts.join(", ")
             ),
         ),

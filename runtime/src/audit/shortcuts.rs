@@ -226,7 +226,7 @@ pub(super) fn check(shortcuts: &[Shortcut]) -> [Finding; 5] {
         of(
             Check::Size,
             "size",
-            "bring all pictures to one size by the same code; upscaling leaves its trace, so crop alike as well",
+            "resize all pictures to one size with the same code; upscaling leaves traces, so crop all in the same way too",
         ),
         of(
             Check::Encoder,
@@ -278,7 +278,10 @@ fn finding(check: Check, noun: &str, advice: &str, shortcuts: &[Shortcut]) -> Fi
             format!("{}{also}", first.sentence())
         }
         ([], Some(most)) => {
-            format!("{noun}: nothing tells real from fake for sure; most does {}", most.figure())
+            format!(
+                "{noun}: nothing separates real from fake for certain; the strongest is {}",
+                most.figure()
+            )
         }
         ([], None) if of.iter().all(|shortcut| shortcut.constant) => {
             format!("{noun} the same for all pictures")

@@ -59,8 +59,8 @@ impl Folders {
         let parent = |path: &str| path.rsplit_once('/').map_or("", |(parent, _)| parent).to_owned();
         let is_around = |path: &str, label: Label| {
             // `fake` next to `real` is a class, whatever is in it.
-            let beside = named.iter().filter(|(other, _)| parent(other) == parent(path));
-            !beside.into_iter().any(|(_, (other, below))| *other != label && below.len() < 2)
+            let siblings = named.iter().filter(|(other, _)| parent(other) == parent(path));
+            !siblings.into_iter().any(|(_, (other, below))| *other != label && below.len() < 2)
         };
         let around =
             named.iter().filter(|(path, (label, below))| below.len() == 2 && is_around(path, *label));
@@ -137,20 +137,20 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_around_both_classes_says_none() {
+    fn a_folder_that_contains_both_classes_names_none() {
         let wrapped = ["deepfake_dataset/real", "deepfake_dataset/fake/swap", "deepfake_dataset"];
         assert_eq!(meaning(&wrapped, wrapped[0]), Ok((Some(Label::Real), None)));
         assert_eq!(meaning(&wrapped, wrapped[1]), Ok((Some(Label::Fake), None)));
         assert_eq!(meaning(&wrapped, wrapped[2]), Ok((None, None)));
         // Both classes in a class that stands beside the other one contradict it.
-        let beside = ["fake/deepfakes", "fake/original", "real"];
-        assert_eq!(meaning(&beside, beside[0]), Ok((Some(Label::Fake), None)));
-        assert_eq!(meaning(&beside, beside[1]).unwrap_err().at, 1);
+        let siblings = ["fake/deepfakes", "fake/original", "real"];
+        assert_eq!(meaning(&siblings, siblings[0]), Ok((Some(Label::Fake), None)));
+        assert_eq!(meaning(&siblings, siblings[1]).unwrap_err().at, 1);
         assert_eq!(meaning(&["fake_faces/real"], "fake_faces/real").unwrap_err().at, 1);
     }
 
     #[test]
-    fn splits_stand_above_in_or_just_below_the_class() {
+    fn splits_are_named_above_in_or_just_below_the_class() {
         let all = ["training/real", "dev/0_fake", "real/testing/a", "val_fake", "progan_val/real"];
         let expected = [Split::Train, Split::Val, Split::Test, Split::Val, Split::Val];
         for (folders, split) in all.iter().zip(expected) {

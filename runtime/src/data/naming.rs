@@ -97,8 +97,8 @@ fn is_number(word: &str) -> bool {
 pub(crate) fn class(name: &str) -> Option<Label> {
     let mut found = None;
     for word in words(name) {
-        let said = class_word(&word);
-        match (said, found) {
+        let meaning = class_word(&word);
+        match (meaning, found) {
             (Some(label), Some(earlier)) if label != earlier => return None,
             (Some(label), _) => found = Some(label),
             (None, _) if is_number(&word) || IDLE.contains(&word.as_str()) || split_word(&word).is_some() => {
@@ -186,8 +186,8 @@ fn is_eval(name: &str) -> bool {
 /// Whether a folder's `name` only describes its content: `frames`, `face_crops`.
 pub(super) fn is_generic(name: &str) -> bool {
     let words = words(name);
-    let idle = |word: &String| IDLE.contains(&word.as_str()) || FRAME.contains(&word.as_str());
-    !words.is_empty() && words.iter().all(idle)
+    let generic = |word: &String| IDLE.contains(&word.as_str()) || FRAME.contains(&word.as_str());
+    !words.is_empty() && words.iter().all(generic)
 }
 
 /// Whether `name` is only a class or split, so that a number after it is all that distinguishes

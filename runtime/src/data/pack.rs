@@ -122,11 +122,11 @@ impl Pack {
             usize::try_from(u64::from_le_bytes(bytes)).ok()
         };
         let index = number(0).zip(number(8)).and_then(|(start, len)| map.get(start..start.checked_add(len)?));
-        let index = index.ok_or_else(|| foreign("its index lies outside"))?;
+        let index = index.ok_or_else(|| foreign("its index is outside the file"))?;
         let entries: Vec<Entry> = serde_json::from_slice(index)
             .map_err(|error| foreign(&format!("its index is damaged: {error}")))?;
         if entries.iter().any(|entry| entry.pixels(&map).is_none()) {
-            return Err(foreign("a picture lies outside"));
+            return Err(foreign("a picture is outside the file"));
         }
         let entries = entries.into_iter().map(|entry| ((entry.path.clone(), entry.side), entry)).collect();
         Ok(Self { map, entries })

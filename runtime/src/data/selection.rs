@@ -71,8 +71,8 @@ impl Manifest {
         let mut matching_subsets = BTreeSet::new();
         for name in names {
             let name = name.as_ref();
-            let stands = |subset: &&str| *subset == name || subset.split('/').any(|part| part == name);
-            let mut found = known.iter().copied().filter(stands).peekable();
+            let matches_name = |subset: &&str| *subset == name || subset.split('/').any(|part| part == name);
+            let mut found = known.iter().copied().filter(matches_name).peekable();
             if found.peek().is_none() {
                 let known = known.iter().copied().collect::<Vec<_>>().join(", ");
                 return Err(ManifestError::NoSubset { name: name.to_owned(), known });

@@ -12,10 +12,12 @@ use tract_onnx::pb::{GraphProto, ModelProto, TensorProto};
 #[derive(Debug, thiserror::Error)]
 pub enum ExternalError {
     /// The file beside the model cannot be read.
-    #[error("its weights lie in another file: {0}; keep both files together")]
+    #[error("its weights are in another file: {0}; keep both files together")]
     Storage(#[from] StorageError),
     /// The model names no file, or one that is not beside it.
-    #[error("tensor {name:?} lies in the file {location:?}, which is not beside the model; export it again")]
+    #[error(
+        "tensor {name:?} is stored in the file {location:?}, which is not next to the model; export it again"
+    )]
     Location {
         /// The tensor.
         name: String,
@@ -23,7 +25,7 @@ pub enum ExternalError {
         location: String,
     },
     /// The file ends before the tensor does.
-    #[error("tensor {name:?} lies beyond the end of {location}; copy both files again")]
+    #[error("tensor {name:?} is beyond the end of {location}; copy both files again")]
     Truncated {
         /// The tensor.
         name: String,

@@ -66,8 +66,8 @@ impl OnnxFile {
 
     /// The program that wrote it, and the operator set: "pytorch 2.9.0, operator set 17".
     pub fn producer(&self) -> String {
-        let whole = format!("{} {}", self.proto.producer_name, self.proto.producer_version);
-        let named = if whole.trim().is_empty() { "unknown" } else { whole.trim() };
+        let program = format!("{} {}", self.proto.producer_name, self.proto.producer_version);
+        let named = if program.trim().is_empty() { "unknown" } else { program.trim() };
         format!("{named}, operator set {}", self.opset())
     }
 }

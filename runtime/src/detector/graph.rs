@@ -156,7 +156,7 @@ pub(super) fn read(tensor: &TensorProto) -> Option<Constant> {
     let count = dims.iter().try_fold(1usize, |count, &size| count.checked_mul(size))?;
     let raw = &tensor.raw_data;
     let wide = |bytes: usize, number: fn(&[u8]) -> f64| raw.chunks_exact(bytes).map(number).collect();
-    let whole = || tensor.int32_data.iter().map(|&number| f64::from(number)).collect::<Vec<_>>();
+    let int32_data_numbers = || tensor.int32_data.iter().map(|&number| f64::from(number)).collect::<Vec<_>>();
     let kind = DataType::try_from(tensor.data_type).ok()?;
     let numbers: Vec<f64> = match kind {
         DataType::Float if raw.is_empty() => tensor.float_data.iter().map(|&one| f64::from(one)).collect(),
@@ -171,7 +171,9 @@ pub(super) fn read(tensor: &TensorProto) -> Option<Constant> {
         DataType::Float16 => {
             wide(2, |two| f64::from(f16::from_bits(u16::from_le_bytes(two.try_into().unwrap_or_default()))))
         }
-        DataType::Int32 | DataType::Uint8 | DataType::Int8 | DataType::Bool if raw.is_empty() => whole(),
+        DataType::Int32 | DataType::Uint8 | DataType::Int8 | DataType::Bool if raw.is_empty() => {
+            int32_data_numbers()
+        }
         DataType::Int32 => wide(4, |four| f64::from(i32::from_le_bytes(four.try_into().unwrap_or_default()))),
         DataType::Uint8 | DataType::Bool => wide(1, |one| f64::from(one[0])),
         DataType::Int8 => wide(1, |one| f64::from(one[0] as i8)),

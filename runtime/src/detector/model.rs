@@ -49,8 +49,8 @@ impl Model {
 
     /// The file's or RUN's name without its extension: "gr".
     pub fn stem(&self) -> String {
-        let whole = std::path::absolute(&self.given).unwrap_or_else(|_| self.given.clone());
-        let name = if self.run.is_some() { whole.file_name() } else { whole.file_stem() };
+        let absolute = std::path::absolute(&self.given).unwrap_or_else(|_| self.given.clone());
+        let name = if self.run.is_some() { absolute.file_name() } else { absolute.file_stem() };
         name.unwrap_or_default().to_string_lossy().into_owned()
     }
 

@@ -172,7 +172,7 @@ impl Overrides {
         if let (Some(preprocess), Some((name, _))) =
             (self.preprocess, others.into_iter().find(|(_, given)| *given))
         {
-            return Some(format!("--preprocess {preprocess} says all of {name}; give one of the two"));
+            return Some(format!("--preprocess {preprocess} already sets {name}; give one of the two"));
         }
         let numbers = self.mean.into_iter().chain(self.std).flatten();
         if numbers.into_iter().any(|number| !number.is_finite()) {
@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_usual_way_says_all_by_itself() {
+    fn a_preset_sets_everything_by_itself() {
         let both =
             Overrides { preprocess: Some(Preprocess::Half), mean: Some([0.5; 3]), ..Overrides::default() };
         assert!(both.problem().unwrap().contains("--mean"));

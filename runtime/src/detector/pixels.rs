@@ -179,9 +179,9 @@ impl Walk<'_> {
             return None;
         }
         if REDUCE.contains(&operator) {
-            let whole = self.over_the_plane(node, taken);
+            let over_plane = self.over_the_plane(node, taken);
             let [(_, of)] = taken else { return all(other(operator)) };
-            return all(if whole {
+            return all(if over_plane {
                 State::Statistic(statistic::reduced(operator, of))
             } else {
                 other(operator)

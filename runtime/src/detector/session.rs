@@ -329,16 +329,16 @@ impl TractOracle {
     /// One run of the plan on up to `batch` pictures.
     fn run(&self, values: &[f32]) -> Result<Vec<f32>, OracleError> {
         let stride = 3 * self.res() * self.res();
-        let whole = stride * self.detector.batch();
+        let full = stride * self.detector.batch();
         let mut session = match self.sessions().pop() {
             Some(session) => session,
             None => self.detector.session().map_err(|error| OracleError(error.to_string()))?,
         };
-        let logits = if values.len() == whole {
+        let logits = if values.len() == full {
             session.run(values)
         } else {
             let mut padded = values.to_vec();
-            padded.resize(whole, 0.0);
+            padded.resize(full, 0.0);
             session.run(&padded)
         };
         let mut logits = logits.map_err(|error| OracleError(error.to_string()))?;

@@ -83,13 +83,13 @@ fn names(config: &Value) -> Option<Vec<String>> {
 }
 
 fn side(config: &Value) -> Option<usize> {
-    let whole = |value: &Value| value.as_u64().map(|side| side as usize);
+    let integer = |value: &Value| value.as_u64().map(|side| side as usize);
     if let Some(Value::Array(sizes)) = config.get("input_size") {
-        return sizes.last().and_then(whole);
+        return sizes.last().and_then(integer);
     }
     let size = ["crop_size", "size"].into_iter().find_map(|name| config.get(name))?;
-    whole(size).or_else(|| {
-        let (height, width) = (whole(size.get("height")?)?, whole(size.get("width")?)?);
+    integer(size).or_else(|| {
+        let (height, width) = (integer(size.get("height")?)?, integer(size.get("width")?)?);
         (height == width).then_some(height)
     })
 }
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_says_nothing() {
+    fn what_is_not_understood_is_ignored() {
         for text in [
             "not json",
             "{}",

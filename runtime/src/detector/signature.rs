@@ -61,12 +61,12 @@ pub enum SignatureError {
     BatchQuantized(usize),
     /// Neither the input's shape nor the graph shows the axis of the channels.
     #[error(
-        "leaves open where its input's channels stand ({0}); pass --layout nchw (PyTorch) or --layout nhwc (Keras)"
+        "does not show on which axis its input's channels are ({0}); pass --layout nchw (PyTorch) or --layout nhwc (Keras)"
     )]
     UnknownLayout(String),
     /// The file does not fix the size of its input, and no option gives it.
     #[error(
-        "leaves its input's size open; pass --res with the side of its pictures in pixels, such as --res 224"
+        "does not fix the size of its input; pass --res with the side of its pictures in pixels, such as --res 224"
     )]
     UnknownSize,
     /// The requested size is not the file's.

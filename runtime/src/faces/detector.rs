@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn the_place_is_told_in_pixels_of_the_picture_however_large_it_is() {
+    fn boxes_are_in_pixels_of_the_picture_however_large_it_is() {
         let mut detector = FaceDetector::new();
         let face = portrait(3).picture;
         let small = detector.faces(&face)[0];

@@ -26,7 +26,7 @@ pub enum PhotographsError {
     #[error(transparent)]
     Landmarks(#[from] LandmarkError),
     /// No photograph is left.
-    #[error("{}: holds no photograph whose face is known ({passed_over} passed over{}); put landmarks.json, .tem files or boxes.csv beside the photographs", path.display(), example(first))]
+    #[error("{}: holds no photograph whose face is known ({passed_over} passed over{}); put landmarks.json, .tem files or boxes.csv next to the photographs", path.display(), example(first))]
     None {
         /// The folder or manifest.
         path: PathBuf,

@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_picture_is_changed_as_the_whole() {
+    fn half_a_picture_is_changed_like_the_entire_one() {
         let settings = SelfBlendSettings::default();
         let whole = ramp(60, 60);
         let part = image::imageops::crop_imm(&whole, 0, 0, 60, 40).to_image();

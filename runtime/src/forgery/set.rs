@@ -166,7 +166,7 @@ impl ForgerySetOptions {
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<ForgerySet, ForgerySetError> {
         self.check()?;
-        let whole = NewFolder::at(out).map_err(|error| match error {
+        let new_folder = NewFolder::at(out).map_err(|error| match error {
             NewFolderError::Occupied => ForgerySetError::NotEmpty { path: out.to_owned() },
             NewFolderError::Io(source) => ForgerySetError::Folder { path: out.to_owned(), source },
         })?;
@@ -180,8 +180,8 @@ impl ForgerySetOptions {
         }
         let subjects = self.split.apply(subjects, self, &mut passed_over)?;
         let entries = plan::entries(&subjects, self);
-        self.fill(whole.path(), &subjects, &entries, progress, &mut passed_over)?;
-        whole.keep().map_err(|source| ForgerySetError::Folder { path: out.to_owned(), source })?;
+        self.fill(new_folder.path(), &subjects, &entries, progress, &mut passed_over)?;
+        new_folder.keep().map_err(|source| ForgerySetError::Folder { path: out.to_owned(), source })?;
         let summary = layouts::read(out, "folder", Media::Pictures)?.summary();
         passed_over.sort();
         Ok(ForgerySet { summary, passed_over })
@@ -268,16 +268,16 @@ impl ForgerySetOptions {
         if entry.label == Label::Real {
             return Ok(picture);
         }
-        let said = |error: ForgeError| error.to_string();
+        let message = |error: ForgeError| error.to_string();
         let Some(donor) = entry.donor else {
             let mut random = self.stream("sbi", entry);
             let blend = SelfBlend::draw(&SelfBlendSettings::source_only(), &mut random);
-            return blend.fake(target.face_in(&picture)).map_err(said);
+            return blend.fake(target.face_in(&picture)).map_err(message);
         };
         let donor = &subjects[donor];
         let other = donor.cut(self.size).map_err(|error| error.to_string())?;
         let settings = SwapSettings { blend: self.blend, ..SwapSettings::default() };
-        forgery::swap(target.face_in(&picture), donor.face_in(&other), &settings).map_err(said)
+        forgery::swap(target.face_in(&picture), donor.face_in(&other), &settings).map_err(message)
     }
 
     fn stream(&self, what: &str, entry: &Entry) -> ChaCha8Rng {
@@ -296,7 +296,8 @@ fn faces(subjects: &[Subject], written: &[&Entry], passed_over: &mut Vec<String>
         if subject.face.outline == *outline {
             faces.insert(entry.below_slashed(), subject.face.points.clone());
         } else {
-            let reason = "its landmarks differ in kind from the first photograph's, so landmarks.json leaves them out";
+            let reason =
+                "its landmarks differ in kind from the first photograph's, so landmarks.json leaves them out";
             passed_over.push(format!("{}: {reason}", subject.photograph.path.display()));
         }
     }

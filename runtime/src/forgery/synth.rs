@@ -97,9 +97,9 @@ pub fn draw(
     if !SIZES.contains(&size) {
         return Err(SynthError::Size { size });
     }
-    let whole = NewFolder::at(out).map_err(|error| SynthError::of(error, out))?;
-    Plan { count, size, seed }.draw_into(whole.path(), progress)?;
-    whole.keep().map_err(|source| SynthError::Folder { path: out.to_owned(), source })?;
+    let new_folder = NewFolder::at(out).map_err(|error| SynthError::of(error, out))?;
+    Plan { count, size, seed }.draw_into(new_folder.path(), progress)?;
+    new_folder.keep().map_err(|source| SynthError::Folder { path: out.to_owned(), source })?;
     Ok(layouts::read(out, "folder", Media::Pictures)?.summary())
 }
 

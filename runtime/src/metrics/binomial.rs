@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn every_tail_is_that_of_whole_numbers() {
+    fn every_tail_agrees_with_integer_arithmetic() {
         for n in [1, 2, 7, 30, 64, 120] {
             for k in 0..=n {
                 let (fast, slow) = (upper_tail(k, n, 0.5), slow(k, n));

@@ -404,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn a_draw_takes_whole_groups() {
+    fn a_draw_takes_complete_groups() {
         let groups = Groups::new(&["a", "b", "a", "c", "b"]);
         assert_eq!((groups.count(), groups.pictures()), (3, 5));
         let mut seen = std::collections::BTreeSet::new();

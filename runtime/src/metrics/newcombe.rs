@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_that_rise_and_fall_together_are_worth_their_people() {
+    fn correlated_pictures_count_as_their_people() {
         // Ten pictures each of forty people; where they differ, they differ as one.
         let names: Vec<String> = (0..400).map(|picture| (picture / 10).to_string()).collect();
         let groups = Groups::new(&names);

@@ -400,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn people_who_differ_as_wholes_are_called_different_one_time_in_twenty() {
+    fn people_who_differ_as_groups_are_called_different_one_time_in_twenty() {
         let mut random = random::stream(12, &["people".into()]);
         let names: Vec<String> = (0..200).map(|picture| (picture / 10).to_string()).collect();
         let groups = Groups::new(&names);

@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_count_as_wholes() {
+    fn groups_are_not_split() {
         // However many pictures of a person differ, four people show nothing: 2 / 2^4.
         assert!((sign_flip(&[30, 25, 40, 10]) - 0.125).abs() < 1e-12);
         // Of the sixteen flips of 3, 2, 1, -1 (total 5), totals of 5 and 7 occur thrice: 5 as

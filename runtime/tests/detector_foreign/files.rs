@@ -1,4 +1,4 @@
-//! The file itself: types, shapes, weights beside and damaged ones, what is no detector.
+//! The file itself: types, shapes, separate and damaged weights, files that are no detector.
 
 use crate::detector_fixture::{RES, integer, node, plainly, tensor, tiny, value};
 use crate::disguise::{
@@ -19,7 +19,7 @@ use tract_onnx::pb::type_proto::Value as Type;
 use tract_onnx::pb::{NodeProto, StringStringEntryProto, TensorShapeProto, ValueInfoProto};
 
 #[test]
-fn a_file_of_ours_is_read_as_it_says() {
+fn an_exported_file_is_read_by_its_metadata() {
     let folder = Folder::new();
     let own = tiny(SEED, Some(&Metadata::new("efficientnet-tiny", RES, 0.0)));
     let mut own_by_pytorch = own.clone();
@@ -77,7 +77,7 @@ fn what_cannot_be_a_detector_is_refused_in_a_line() {
     for (overrides, word) in [
         (Overrides { std: Some([0.0, 1.0, 1.0]), preprocess: None, ..none.clone() }, "--std"),
         (Overrides { mean: Some([f32::NAN; 3]), preprocess: None, ..none.clone() }, "--mean"),
-        (Overrides { mean: Some([0.5; 3]), ..none.clone() }, "--preprocess none says all of --mean"),
+        (Overrides { mean: Some([0.5; 3]), ..none.clone() }, "--preprocess none already sets --mean"),
         (Overrides { fake_index: Some(2), ..none }, "--fake-index 0 to 1"),
     ] {
         assert!(refusal(&plain(), &overrides).contains(word));
@@ -85,7 +85,7 @@ fn what_cannot_be_a_detector_is_refused_in_a_line() {
 }
 
 #[test]
-fn weights_beside_the_file_are_brought_in() {
+fn weights_in_a_separate_file_are_loaded() {
     let expected = plain_logits();
     let folder = Folder::new();
     let mut split = plain();
@@ -127,7 +127,7 @@ fn weights_beside_the_file_are_brought_in() {
         let tensor = &mut split.graph.as_mut().unwrap().initializer[0];
         tensor.external_data[0].value = location.to_owned();
         let text = refusal(&split, &Overrides::default());
-        assert!(text.contains("not beside the model"), "{text}");
+        assert!(text.contains("not next to the model"), "{text}");
     }
 }
 
@@ -167,7 +167,8 @@ fn a_batch_norm_in_training_mode_is_folded_over_weights_and_refused_over_picture
     let folder = Folder::new();
     let mut model = plain();
     let graph = model.graph.as_mut().unwrap();
-    // A kernel that standardises itself, as networks without batch-norm over features have it.
+    // A kernel that is standardised in the graph, as in networks without batch-norm over
+    // features.
     graph.initializer.push(shape_tensor("rows", &[1, -1, 27]));
     graph.initializer.push(shape_tensor("whole", &[-1, 3, 3, 3]));
     graph.initializer.push(tensor("gain", &[8], vec![0.2; 8]));
@@ -209,7 +210,7 @@ fn a_batch_norm_in_training_mode_is_folded_over_weights_and_refused_over_picture
 }
 
 #[test]
-fn what_quantises_a_batch_as_a_whole_takes_one_picture_at_a_time() {
+fn a_model_that_quantises_its_batch_takes_one_picture_at_a_time() {
     let mut quantised = plain();
     let graph = quantised.graph.as_mut().unwrap();
     let three = NodeProto {
@@ -274,7 +275,7 @@ fn other_types_and_shapes_of_the_input_are_taken() {
     near(&path, &Overrides::default(), 0.02);
     let halves = Overrides { mean: Some([0.5; 3]), ..Overrides::default() };
     assert!(refusal_at(&path, &halves).contains("takes 8-bit numbers"));
-    // Half floats, of the input and of every weight.
+    // 16-bit floats, of the input and of every weight.
     let mut half = plain();
     let graph = half.graph.as_mut().unwrap();
     element(&mut graph.input[0], 10);

@@ -1,6 +1,6 @@
-//! Files of other programs: every layout, range, normalisation and kind of output
-//! gives the logit of the plain file; what is not said is proved by the graph or probed, and
-//! asked for where neither tells.
+//! Files of other programs: every layout, range, normalisation and kind of output gives the logit
+//! of the plain file. What is not given is proved by the graph or probed, and is an error where
+//! neither is possible.
 
 #[path = "../detector_fixture/mod.rs"]
 mod detector_fixture;
@@ -18,7 +18,7 @@ use dfrt_runtime::reading::{Layout, Range, Reading};
 /// A mean and a deviation a channel.
 type Normal = ([f32; 3], [f32; 3]);
 
-/// What the input may want.
+/// The variants of an input.
 const FRONTS: [(Range, Normal); 5] = [
     (Range::Unit, NONE),
     (Range::Unit, IMAGENET),
@@ -39,7 +39,7 @@ fn every_way_of_reading_gives_the_plain_logit() {
                 let path = folder.model(&disguised(&reading, shape, (place + other) % 2 == 0));
                 let overrides = Overrides::recorded(&reading, RES);
                 for (found, expected) in logits(&path, &overrides).iter().zip(&expected) {
-                    // One probability loses what lies beyond its last place.
+                    // A single probability loses precision near 0 and 1.
                     let allowed = 2e-4 + 4e-7 * expected.abs().exp();
                     assert!((found - expected).abs() < allowed, "{reading:?}: {found}, not {expected}");
                 }

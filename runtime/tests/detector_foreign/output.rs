@@ -1,4 +1,4 @@
-//! What the output is: logits, probabilities by any operators, several classes and outputs.
+//! Kinds of output: logits, probabilities by any operators, several classes and outputs.
 
 use crate::detector_fixture::{RES, integer, integers, node, plainly, tensor, value};
 use crate::disguise::{
@@ -30,7 +30,7 @@ fn a_closing_sigmoid_or_softmax_is_read_before_it() {
                 "{shape:?}: {found}, {expected}"
             );
         }
-        // The same once more from what was recorded.
+        // Again, from the recorded reading.
         let again = Detector::load_as(&path, 2, &Overrides::recorded(detector.reading(), RES)).unwrap();
         assert_eq!(again.reading(), detector.reading());
         if output == Output::Probability {
@@ -130,7 +130,7 @@ fn probabilities_are_found_whatever_operators_made_them() {
         }
         let said = Overrides { output: Some(Output::Logit), ..overrides.clone() };
         if name.contains("exp") {
-            // Operators that do not tell leave the user the last word.
+            // Where operators prove nothing, the user decides.
             assert_eq!(Detector::load_as(&path, 1, &said).unwrap().reading().output, Output::Logit, "{name}");
         } else {
             assert!(refusal_at(&path, &said).contains("contradicts"), "{name}");
@@ -138,7 +138,7 @@ fn probabilities_are_found_whatever_operators_made_them() {
     }
 }
 
-/// docs/any_detector.md gives this figure: beyond it a deployed sigmoid says no more.
+/// docs/any_detector.md gives this figure: beyond it a deployed sigmoid is saturated.
 #[test]
 fn tracts_sigmoid_ends_at_a_logit_of_14_6() {
     let folder = Folder::new();
@@ -159,7 +159,7 @@ fn tracts_sigmoid_ends_at_a_logit_of_14_6() {
 }
 
 #[test]
-fn where_graph_and_probe_disagree_it_is_asked() {
+fn where_graph_and_probe_disagree_the_user_must_say() {
     let folder = Folder::new();
     let open = Overrides { preprocess: Some(Preprocess::None), ..Overrides::default() };
     // A logit that stays between 0 and 1, and a probability in percent.
@@ -179,7 +179,7 @@ fn where_graph_and_probe_disagree_it_is_asked() {
 }
 
 #[test]
-fn of_several_classes_the_fake_one_is_asked_for() {
+fn of_several_classes_the_user_must_name_the_fake_one() {
     let folder = Folder::new();
     let open = Overrides { preprocess: Some(Preprocess::None), ..Overrides::default() };
     for closing in [None, Some("Softmax"), Some("LogSoftmax")] {
@@ -234,7 +234,7 @@ fn one_of_several_scores_is_no_decision() {
     let text =
         refusal_at(&picked(Some("LogSoftmax")), &Overrides { output: Some(Output::Logit), ..open.clone() });
     assert!(text.contains("the logarithm of one class's probability (LogSoftmax)"), "{text}");
-    // Of a softmax one probability is all there is to know.
+    // One probability of a softmax is enough.
     let detector = Detector::load_as(&picked(Some("Softmax")), 1, &open).unwrap();
     assert_eq!(detector.reading().output, Output::Probability);
 }
@@ -246,7 +246,7 @@ fn by(end: &mut Disguise, operator: &str, number: f32) {
     end.then(operator, &[&name], vec![]);
 }
 
-/// [N, 1] logits as those of two classes that stand apart by 6.
+/// [N, 1] logits as those of two classes, shifted by 6.
 fn two_classes(end: &mut Disguise) {
     end.tensors.push(tensor("spread", &[1, 2], vec![-3.0, 3.0]));
     end.tensors.push(tensor("shift", &[2], vec![0.5, 3.5]));
@@ -254,7 +254,7 @@ fn two_classes(end: &mut Disguise) {
 }
 
 #[test]
-fn what_stands_for_no_class_is_asked_about_whatever_its_numbers() {
+fn an_output_of_no_class_is_a_question_whatever_its_numbers() {
     let folder = Folder::new();
     let open = Overrides { preprocess: Some(Preprocess::None), ..Overrides::default() };
     // Each stays within [0, 1] on all pictures, as a probability does.
@@ -337,7 +337,7 @@ fn of_several_outputs_one_is_named() {
 }
 
 #[test]
-fn logits_read_as_probabilities_are_refused_when_asked() {
+fn logits_read_as_probabilities_are_refused_on_a_run() {
     let folder = Folder::new();
     let overrides = Overrides { output: Some(Output::Probability), ..plainly() };
     let oracle = TractOracle::new(Detector::load_as(&folder.model(&plain()), 1, &overrides).unwrap());

@@ -1,4 +1,4 @@
-//! How pixels go in: what the first operators prove, what lies beside, what is asked.
+//! How pixels are scaled: by the first operators, by sidecar files, or by the user.
 
 use crate::detector_fixture::{integer, integers, node, plainly, tensor};
 use crate::disguise::{
@@ -10,8 +10,7 @@ use dfrt_runtime::detector::settle::Source;
 use dfrt_runtime::reading::{Channels, Layout, Output, Range, Reading};
 use tract_onnx::pb::NodeProto;
 
-/// What is found of [`plain`] behind a first operator with one constant: the reading, or what
-/// is asked.
+/// The reading of [`plain`] after a first operator with one constant, or the question.
 fn found(operator: &str, numbers: &[f32], layout: Layout, producer: &str) -> Result<Reading, String> {
     let mut front = Disguise::new("input");
     if layout == Layout::Nhwc {
@@ -36,7 +35,7 @@ fn found(operator: &str, numbers: &[f32], layout: Layout, producer: &str) -> Res
 }
 
 #[test]
-fn the_first_operators_prove_range_and_normalisation_or_it_is_asked() {
+fn the_first_operators_prove_range_and_normalisation_or_leave_a_question() {
     use Layout::{Nchw, Nhwc};
     type Row<'a> = (&'a str, &'a [f32], Layout, &'a str, Option<Range>);
     let table: [Row; 15] = [
@@ -75,8 +74,8 @@ fn the_first_operators_prove_range_and_normalisation_or_it_is_asked() {
 fn normalisation_is_found_behind_everything_that_keeps_pixels_affine() {
     let expected = plain_logits();
     let minus = |front: &mut Disguise| {
-        // What the wrapper does inside is undone, so that the plain logit comes out: 2 x - 1,
-        // and back behind an operator that the walk does not look through.
+        // What the wrapper does inside is undone, so that the plain logit comes out: 2 x - 1, and
+        // back after an operator that the walk does not follow.
         front.with("Mul", &[2.0]);
         front.with("Sub", &[1.0]);
     };
@@ -177,7 +176,7 @@ fn a_wrapper_that_brings_each_picture_to_its_own_scale_needs_no_more() {
 }
 
 #[test]
-fn a_picture_s_own_mean_alone_or_width_alone_leaves_the_scale_open() {
+fn a_picture_s_own_mean_alone_or_width_alone_leaves_the_scale_unknown() {
     let all = |operator: &str, to: &str| NodeProto {
         name: to.to_owned(),
         ..node(operator, &["input"], to, vec![integers("axes", &[1, 2, 3]), integer("keepdims", 1)])
@@ -248,7 +247,7 @@ fn a_usual_way_is_what_its_numbers_say() {
 }
 
 #[test]
-fn what_is_said_tells_the_rest() {
+fn overrides_imply_the_rest() {
     let folder = Folder::new();
     let path = folder.model(&plain());
     let load = |overrides: Overrides| {
@@ -265,7 +264,7 @@ fn what_is_said_tells_the_rest() {
 }
 
 #[test]
-fn a_configuration_beside_the_file_says_how_pixels_go_in() {
+fn a_sidecar_configuration_says_how_pixels_are_scaled() {
     let folder = Folder::new();
     let path = folder.model(&plain());
     let open = Overrides { output: Some(Output::Logit), ..Overrides::default() };

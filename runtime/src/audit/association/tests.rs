@@ -35,7 +35,7 @@ fn what_parts_the_classes_is_seen() {
 }
 
 #[test]
-fn fakes_between_two_kinds_of_reals_are_told_apart() {
+fn fakes_between_two_kinds_of_reals_are_separated() {
     let design = design(800, 1);
     let found = all(
         &design,
@@ -50,7 +50,7 @@ fn fakes_between_two_kinds_of_reals_are_told_apart() {
 }
 
 #[test]
-fn what_is_equal_for_all_or_paired_tells_nothing() {
+fn what_is_equal_for_all_or_paired_separates_nothing() {
     let design = design(200, 2);
     for values in [numbers(200, |_| 7.0), numbers(200, |place| (place / 2) as f32)] {
         let found = all(&design, &values);
@@ -71,7 +71,7 @@ fn absent_numbers_are_a_value_of_their_own() {
 }
 
 #[test]
-fn pictures_that_are_not_asked_for_do_not_count() {
+fn pictures_that_are_not_selected_do_not_count() {
     let design = design(400, 2);
     let values = numbers(400, |place| if place < 200 { 5.0 } else { (place % 2) as f32 });
     let late = design.association(&values, &|place| place >= 200).unwrap();

@@ -60,7 +60,7 @@ fn other_people_and_other_shots_are_not() {
 }
 
 #[test]
-fn a_plain_picture_tells_nothing() {
+fn a_plain_picture_is_featureless() {
     let plain = Fingerprint::of(&RgbImage::from_pixel(50, 40, image::Rgb([90, 80, 70])));
     assert!(plain.is_featureless());
     assert_eq!(compare(&plain, &plain, false), Similarity { correlation: 0.0, same_blocks: 0.0 });

@@ -46,7 +46,7 @@ pub(super) fn read(
     let Some(&first) = columns.labels.first() else {
         if let Some(Err(contradiction)) = folded.meanings.iter().find(|meaning| meaning.is_err()) {
             return Err(format!(
-                "a picture lies in {}; name the column of labels with --label-column",
+                "a picture is in {}; name the column of labels with --label-column",
                 contradiction.reason
             ));
         }
@@ -158,7 +158,9 @@ impl Column<'_> {
                     )
                 })?;
                 if meaning.insert(known, label).is_some_and(|earlier| earlier != label) {
-                    return Err(format!("{value} is said to be real and fake; leave one of them out"));
+                    return Err(format!(
+                        "{value} is in both --fake-label and --real-label; leave it out of one"
+                    ));
                 }
             }
         }

@@ -20,7 +20,7 @@ fn read_with(text: &str, pictures: &[&str], options: &ListOptions) -> Result<Man
     read(&list, options)
 }
 
-/// What is said of lists about something else than splits, so that few pictures suffice.
+/// Options for tests that are not about splits, so that few pictures are enough.
 fn asked() -> ListOptions {
     ListOptions { split: Some(Split::Test), ..ListOptions::default() }
 }
@@ -67,7 +67,7 @@ fn usual_columns_and_labels_in_words_are_known() {
 }
 
 #[test]
-fn numbers_are_asked_for_unless_folders_prove_them() {
+fn numbers_are_ambiguous_unless_folders_prove_them() {
     let numbers = "filename,label\na.png,0\nb.png,1\n";
     says(
         numbers,
@@ -101,7 +101,7 @@ fn numbers_are_asked_for_unless_folders_prove_them() {
     );
     let contradicted = format!("path,label\n{real},1\n{fake},1\n");
     says(&contradicted, &[real, fake], &asked(), &["nothing proves"]);
-    // A folder around all of it proves nothing.
+    // A folder that contains everything proves nothing.
     let around = "path,label\nai/set/a.png,0\nai/set/b.png,1\n";
     says(around, &["ai/set/a.png", "ai/set/b.png"], &asked(), &["nothing proves"]);
     let unlabelled = format!("path\n{real}\n{fake}\n");
@@ -290,7 +290,7 @@ fn named_splits_are_used_or_refused() {
 }
 
 #[test]
-fn manifests_are_told_from_other_lists() {
+fn manifests_are_distinguished_from_other_lists() {
     assert!(is_manifest(b"path,label,subset,group,split\n"));
     assert!(is_manifest(b"split;path;label;group;subset;people\n"));
     assert!(!is_manifest(b"path,label\n"));

@@ -229,7 +229,7 @@ proptest! {
     }
 }
 
-/// No bytes may stop the reader; what it takes it takes again after it was written.
+/// No bytes may make the reader panic; what it accepts, it accepts again after writing.
 fn parses(bytes: &[u8]) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("manifest.csv");

@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn slices_keep_what_the_specification_says() {
+    fn slices_follow_the_specification() {
         let all = Channel::unchanged();
         let kept = |start, end, step| order(&sliced(&all, start, end, step));
         assert_eq!(kept(0, i64::MAX, 1), [0, 1, 2]);

@@ -132,12 +132,12 @@ impl Detector {
             Err(question) => questions.push(question),
         };
         let mut reading = Reading { layout: signature.layout, outputs, output_name, ..Reading::plain() };
-        let way = settle::pixels(overrides, &signature, walked.as_ref(), &sidecar, linear);
+        let scaling = settle::pixels(overrides, &signature, walked.as_ref(), &sidecar, linear);
         // Whether the outputs are probabilities shows under any usual scaling.
-        let pixels = way.as_ref().map_or_else(|_| Preprocess::Imagenet.pixels(), |(pixels, _)| *pixels);
+        let pixels = scaling.as_ref().map_or_else(|_| Preprocess::Imagenet.pixels(), |(pixels, _)| *pixels);
         let (channels, order) = settle::channels(overrides, walked.as_ref(), &pixels);
-        let known = way.is_ok();
-        settled(way.map(|(_, fact)| fact));
+        let known = scaling.is_ok();
+        settled(scaling.map(|(_, fact)| fact));
         if known || order.source != Source::Convention {
             settled(Ok(order));
         }
@@ -247,13 +247,13 @@ fn shape_facts(
     let (layout, side) = (signature.layout.to_string(), format!("{} px", signature.res));
     let side = match (overrides.res, &sidecar.res) {
         (None, Some((res, name))) if *res == signature.res && leaves_size_open(file) => {
-            fact("side", side, Source::Sidecar, &format!("{name} beside it says so"))
+            fact("side", side, Source::Sidecar, &format!("{name} next to it says so"))
         }
         (Some(_), _) if leaves_size_open(file) => fact("side", side, Source::User, "--res"),
         _ => fact("side", side, Source::Proved, &format!("the shape {shape}")),
     };
     let mut facts = vec![
-        fact("written by", file.producer(), Source::Proved, "the file's own words, which prove nothing else"),
+        fact("written by", file.producer(), Source::Proved, "as the file states, which proves nothing else"),
         match overrides.layout {
             Some(_) => fact("layout", layout, Source::User, "--layout"),
             None => fact("layout", layout, Source::Proved, &format!("the shape {shape} and what takes it")),

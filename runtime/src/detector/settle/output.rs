@@ -40,37 +40,45 @@ pub(in crate::detector) fn output(
     overrides: &Overrides,
     evidence: &Evidence<'_>,
 ) -> Result<(Output, Fact), Question> {
-    let told =
+    let with_fact =
         |output: Output, source, why: String| Ok((output, fact("output", output.to_string(), source, why)));
     let numbers = evidence.answers.map(span).unwrap_or_default();
     if let Some(closing) = evidence.cut {
         let operator = &closing.operator;
         if operator == "Sigmoid" && evidence.outputs > 1 && overrides.output.is_none() {
             return Err(which_output(format!(
-                "its {} outputs stand behind sigmoids of their own, so they are not the probabilities of one choice",
+                "each of its {} outputs has its own sigmoid, so they are not the probabilities of one choice",
                 evidence.outputs
             )));
         }
         let source = if overrides.output.is_some() { Source::User } else { Source::Proved };
-        return told(Output::Logit, source, format!("read before the closing {operator}, where it is exact"));
+        return with_fact(
+            Output::Logit,
+            source,
+            format!("read before the final {operator}, where it is exact"),
+        );
     }
     if let Some(output) = overrides.output {
         let inside = evidence.answers.is_some_and(|answers| answers.probabilities);
         if let (Output::Logit, true, OutputKind::Probability(operator)) = (output, inside, evidence.kind) {
             return Err(which_output(format!(
-                "--output logit contradicts the file: its numbers stand behind a {operator} and are probabilities ({numbers})"
+                "--output logit contradicts the file: its numbers come from a {operator} and are probabilities ({numbers})"
             )));
         }
-        return told(output, Source::User, format!("--output {output}"));
+        return with_fact(output, Source::User, format!("--output {output}"));
     }
     let inside = evidence.answers.is_some_and(|answers| answers.probabilities);
     match (evidence.kind, inside) {
-        (OutputKind::Probability(operator), true) => {
-            told(Output::Probability, Source::Proved, format!("it stands behind a {operator}, and {numbers}"))
-        }
-        (OutputKind::Logit(operator), false) => {
-            told(Output::Logit, Source::Proved, format!("its last operator is {operator}, and {numbers}"))
-        }
+        (OutputKind::Probability(operator), true) => with_fact(
+            Output::Probability,
+            Source::Proved,
+            format!("it comes from a {operator}, and {numbers}"),
+        ),
+        (OutputKind::Logit(operator), false) => with_fact(
+            Output::Logit,
+            Source::Proved,
+            format!("its last operator is {operator}, and {numbers}"),
+        ),
         // Numbers that are only 0 or 1 may be decisions.
         (OutputKind::Unknown(operator), true)
             if evidence.answers.is_some_and(|answers| answers.only_0_and_1) =>
@@ -79,21 +87,23 @@ pub(in crate::detector) fn output(
                 "whether its output is a probability or a decision is not known: its last operator is {operator}, and drawn pictures give nothing but 0 and 1"
             )))
         }
-        (OutputKind::Unknown(operator), true) if evidence.bounded != Some(false) => told(
+        (OutputKind::Unknown(operator), true) if evidence.bounded != Some(false) => with_fact(
             Output::Probability,
             Source::Probed,
-            format!("its last operator, {operator}, does not tell, but {numbers}"),
+            format!("its last operator, {operator}, does not show it, but {numbers}"),
         ),
-        (OutputKind::Probability(operator), false) => Err(which_output(format!(
-            "its output stands behind a {operator}, but is no probability: {numbers}"
-        ))),
+        (OutputKind::Probability(operator), false) => {
+            Err(which_output(format!("its output comes from a {operator}, but is no probability: {numbers}")))
+        }
         (OutputKind::Logit(operator), true) => Err(which_output(format!(
             "its last operator is {operator}, as of a logit, but its numbers look like probabilities: {numbers}"
         ))),
         // Over all classes these are the logits plus one constant, which cancels.
-        (OutputKind::LogProbability(operator), _) if evidence.outputs > 1 => {
-            told(Output::Logit, Source::Proved, format!("its last operator is {operator}, and {numbers}"))
-        }
+        (OutputKind::LogProbability(operator), _) if evidence.outputs > 1 => with_fact(
+            Output::Logit,
+            Source::Proved,
+            format!("its last operator is {operator}, and {numbers}"),
+        ),
         (OutputKind::NoScore(what), _) => Err(which_output(format!("its output is made by {what}"))),
         // Refused before, see [`no_score`].
         (OutputKind::Label(operator) | OutputKind::LogProbability(operator), _) => {
@@ -144,12 +154,12 @@ pub(in crate::detector) fn fake_index(
             "the number of the class that is fake",
         )],
     };
-    let told =
+    let with_fact =
         |index: usize, source, why: String| Ok((index, fact("fake-index", index.to_string(), source, why)));
     if let Some(index) = overrides.fake_index {
         return match index < classes {
-            true => told(index, Source::User, "--fake-index".to_owned()),
-            false => Err(asking(format!("class {index} is none of its {classes} classes"))),
+            true => with_fact(index, Source::User, "--fake-index".to_owned()),
+            false => Err(asking(format!("there is no class {index}: it has {classes} classes"))),
         };
     }
     // Names of another number belong to another head.
@@ -159,16 +169,18 @@ pub(in crate::detector) fn fake_index(
         let listed = listed.join(", ");
         return match fake_of(names) {
             Some(index) => {
-                told(index, Source::Sidecar, format!("{file} beside it names its classes {listed}"))
+                with_fact(index, Source::Sidecar, format!("{file} next to it names its classes {listed}"))
             }
             None => Err(asking(format!(
-                "which of its classes is fake is not known: {file} beside it names them {listed}"
+                "which of its classes is fake is not known: {file} next to it names them {listed}"
             ))),
         };
     }
     match outputs {
-        1 => told(1, Source::Convention, "a high output is taken to say fake".to_owned()),
-        2 => told(1, Source::Convention, "of its two outputs the second is taken to say fake".to_owned()),
+        1 => with_fact(1, Source::Convention, "a high output is taken to say fake".to_owned()),
+        2 => {
+            with_fact(1, Source::Convention, "of its two outputs the second is taken to say fake".to_owned())
+        }
         _ => {
             Err(asking(format!("it gives {outputs} numbers a picture, and which class is fake is not known")))
         }
@@ -230,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_score_of_one_class_is_always_asked_about() {
+    fn what_is_no_score_of_one_class_is_always_a_question() {
         let ask = |kind: &OutputKind, answers: &ProbeResult| {
             let evidence =
                 Evidence { kind, cut: None, answers: Some(answers), bounded: Some(true), outputs: 1 };
@@ -244,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_classes_tell_which_is_fake_or_are_asked_about() {
+    fn names_of_classes_prove_which_is_fake_or_leave_a_question() {
         let of = |names: &[&str], outputs: usize| {
             let names = names.iter().map(|&name| name.to_owned()).collect();
             let sidecar = Sidecar { names: Some((names, "config.json".to_owned())), ..Sidecar::default() };

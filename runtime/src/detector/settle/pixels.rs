@@ -20,29 +20,32 @@ pub(in crate::detector) fn pixels(
         return Err(bytes_alone());
     }
     let proof = proof(signature, walked);
-    let told = |pixels: Pixels, source, why: String| (pixels, fact("pixels", words(&pixels), source, why));
+    let with_fact =
+        |pixels: Pixels, source, why: String| (pixels, fact("pixels", words(&pixels), source, why));
     if let Some(preprocess) = overrides.preprocess {
         let pixels = preprocess.pixels();
         return match proof {
-            Proof::Inside(proved, why) if proved != pixels => Err(twice(preprocess, &proved, &why)),
-            _ => Ok(told(pixels, Source::User, format!("--preprocess {preprocess}"))),
+            Proof::Inside(proved, why) if proved != pixels => Err(contradiction(preprocess, &proved, &why)),
+            _ => Ok(with_fact(pixels, Source::User, format!("--preprocess {preprocess}"))),
         };
     }
     if overrides.mean.is_some() || overrides.std.is_some() {
         let (pixels, why) = by_numbers(overrides);
-        return Ok(told(pixels, Source::User, why));
+        return Ok(with_fact(pixels, Source::User, why));
     }
     if let Some(range) = overrides.range
         && (range != Range::Unit || matches!(proof, Proof::Inside(..)))
     {
-        return Ok(told(Pixels::plain(range), Source::User, format!("--range {range}")));
+        return Ok(with_fact(Pixels::plain(range), Source::User, format!("--range {range}")));
     }
     match (proof, &sidecar.pixels) {
-        (Proof::Inside(pixels, why), _) => Ok(told(pixels, Source::Proved, why)),
-        (_, Some((pixels, file))) => Ok(told(*pixels, Source::Sidecar, format!("{file} beside it says so"))),
+        (Proof::Inside(pixels, why), _) => Ok(with_fact(pixels, Source::Proved, why)),
+        (_, Some((pixels, file))) => {
+            Ok(with_fact(*pixels, Source::Sidecar, format!("{file} next to it says so")))
+        }
         (Proof::Open(_), None) if linear => {
             let why = "the whole graph is linear, so a normalisation would be part of it".to_owned();
-            Ok(told(Pixels::plain(Range::Unit), Source::Convention, why))
+            Ok(with_fact(Pixels::plain(Range::Unit), Source::Convention, why))
         }
         (Proof::Open(why), None) => Err(which_preprocessing(why)),
     }
@@ -65,7 +68,7 @@ fn which_preprocessing(why: String) -> Question {
     Question { part: "pixels", unknown: why, answers }
 }
 
-fn twice(preprocess: Preprocess, proved: &Pixels, why: &str) -> Question {
+fn contradiction(preprocess: Preprocess, proved: &Pixels, why: &str) -> Question {
     let unknown =
         format!("--preprocess {preprocess} contradicts the file, which takes {} ({why})", words(proved));
     let answers = vec![
@@ -148,7 +151,7 @@ fn proof(signature: &Signature, walked: Option<&Found>) -> Proof {
             "its graph shows no normalisation (its first operator{through} is {first}), so how pixels go in is not known"
         )),
         Begin::Unknown(operator) => Proof::Open(format!(
-            "what its graph does with the pixels first ({operator}) does not tell how they go in"
+            "what its graph does with the pixels first ({operator}) does not show how they go in"
         )),
     }
 }
@@ -261,17 +264,20 @@ pub(in crate::detector) fn channels(
     walked: Option<&Found>,
     pixels: &Pixels,
 ) -> (Channels, Fact) {
-    let told = |order: Channels, source, why: &str| (order, fact("channels", order.to_string(), source, why));
+    let with_fact =
+        |order: Channels, source, why: &str| (order, fact("channels", order.to_string(), source, why));
     let found = order(walked, pixels.range);
     match (overrides.channels, overrides.preprocess, found) {
-        (Some(order), ..) => told(order, Source::User, "--channels"),
-        (None, Some(Preprocess::Caffe), _) => told(pixels.channels, Source::User, "--preprocess caffe"),
+        (Some(order), ..) => with_fact(order, Source::User, "--channels"),
+        (None, Some(Preprocess::Caffe), _) => with_fact(pixels.channels, Source::User, "--preprocess caffe"),
         (None, None, Some(order)) => {
-            told(order, Source::Proved, "the means that the graph subtracts are in that order")
+            with_fact(order, Source::Proved, "the means that the graph subtracts are in that order")
         }
-        _ => {
-            told(Channels::Rgb, Source::Convention, "red goes in first, as pictures are loaded but by OpenCV")
-        }
+        _ => with_fact(
+            Channels::Rgb,
+            Source::Convention,
+            "red goes in first, as pictures are loaded everywhere except in OpenCV",
+        ),
     }
 }
 
@@ -294,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn scale_and_offset_tell_the_range() {
+    fn scale_and_offset_prove_the_range() {
         let (mean, std) = IMAGENET;
         let same = |scale: f64, offset: f64| three([scale; 3], [offset; 3]);
         let signed = |scale: [f64; 3], offset: [f64; 3]| {
@@ -338,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn means_tell_the_order_of_the_channels() {
+    fn means_prove_the_order_of_the_channels() {
         let reversed = |values: [f32; 3]| [values[2], values[1], values[0]];
         let found = |channels: [Channel; 3]| {
             let begin = Begin::Affine(channels);
@@ -364,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_batch_norm_was_trained_on_tells_its_range() {
+    fn the_statistics_of_a_batch_norm_prove_its_range() {
         for (mean, std, range) in [
             (0.45, 0.25, Some(Range::Unit)),
             (120.0, 60.0, Some(Range::Bytes)),

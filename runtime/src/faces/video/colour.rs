@@ -126,11 +126,11 @@ mod tests {
             ("smpte240m", "smpte240m"),
             ("bt2020nc", "bt2020"),
         ] {
-            let film = colours(&format!("width=1280|height=720|pix_fmt=yuv420p|color_space={tag}"));
+            let video = colours(&format!("width=1280|height=720|pix_fmt=yuv420p|color_space={tag}"));
             for untagged in [Untagged::Bt601, Untagged::Bt709, Untagged::Size] {
-                assert_eq!(film.matrix(untagged), Ok(Some(matrix)), "{tag}");
+                assert_eq!(video.matrix(untagged), Ok(Some(matrix)), "{tag}");
             }
-            assert!(!film.is_untagged());
+            assert!(!video.is_untagged());
         }
         for tag in ["ycgco", "bt2020c", "ictcp"] {
             let error = colours(&format!("pix_fmt=yuv420p10le|color_space={tag}")).matrix(Untagged::Bt601);
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_told_is_taken_by_the_rule() {
+    fn untagged_videos_follow_the_rule() {
         let of = |size: [u32; 2], untagged| {
             let [width, height] = size;
             let line = format!("width={width}|height={height}|pix_fmt=yuv420p|color_space=unknown");
@@ -159,8 +159,12 @@ mod tests {
     fn without_ycbcr_there_is_no_matrix() {
         for pixels in ["rgb24", "bgr0", "gbrp10le", "gray", "gray10le", "ya8", "pal8", "monow"] {
             for matrix in ["unknown", "gbr"] {
-                let film = colours(&format!("pix_fmt={pixels}|color_space={matrix}"));
-                assert_eq!((film.matrix(Untagged::Size), film.is_untagged()), (Ok(None), false), "{pixels}");
+                let video = colours(&format!("pix_fmt={pixels}|color_space={matrix}"));
+                assert_eq!(
+                    (video.matrix(Untagged::Size), video.is_untagged()),
+                    (Ok(None), false),
+                    "{pixels}"
+                );
             }
         }
         assert!(colours("pix_fmt=yuva420p|color_space=unknown").is_untagged());

@@ -95,8 +95,8 @@ impl Journal {
         let mut entries = Vec::new();
         if path.exists() {
             let bytes = storage::read(&path)?;
-            let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
-            let text = String::from_utf8_lossy(&bytes[..whole]);
+            let complete = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
+            let text = String::from_utf8_lossy(&bytes[..complete]);
             let mut lines = text.lines();
             let was = lines.next().unwrap_or(settings);
             if was != settings {
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_finished_comes_back_and_a_half_line_does_not() {
+    fn finished_videos_come_back_and_an_incomplete_line_does_not() {
         let folder = tempfile::tempdir().unwrap();
         let (mut journal, before) = Journal::open(folder.path(), "{\"size\":64}").unwrap();
         assert!(before.is_empty());
@@ -238,14 +238,14 @@ mod tests {
             storage::write(&at(name), b"").unwrap();
         }
         let outside = folder.path().parent().unwrap().join("outside.png");
-        let there = outside.exists();
+        let exists = outside.exists();
         remove(folder.path()).unwrap();
         assert!(at("a/mine.txt").exists() && !at("a/b").exists() && !at("a/2.png").exists());
-        assert!(!at(JOURNAL).exists() && outside.exists() == there);
+        assert!(!at(JOURNAL).exists() && outside.exists() == exists);
     }
 
     #[test]
-    fn other_settings_and_damage_are_told() {
+    fn other_settings_and_damage_are_errors() {
         let folder = tempfile::tempdir().unwrap();
         let says = |settings: &str| match Journal::open(folder.path(), settings) {
             Ok(_) => String::new(),

@@ -73,7 +73,7 @@ impl Packets {
     /// The times of the frames that are shown, ascending, without those outside an edit list or
     /// before the first key frame, which cannot be decoded. `None` where a time is missing or two
     /// are equal, so that packets are not frames.
-    fn shown(&self) -> Option<Vec<i64>> {
+    fn display_times(&self) -> Option<Vec<i64>> {
         let first = self.list.iter().position(|&(_, key, _)| key).unwrap_or(0);
         let start = self.list.get(first).and_then(|&(time, ..)| time);
         let kept = self.list[first..].iter().filter(|&&(_, _, shown)| shown);
@@ -84,10 +84,10 @@ impl Packets {
         (distinct && !times.is_empty()).then_some(times)
     }
 
-    /// Of the frames at the times `whole`, which were decoded without damage, those that do not
-    /// depend on a missing one: after a frame that is not `there`, all up to the next key frame
+    /// Of the frames at the times `undamaged`, which were decoded without damage, those that do not
+    /// depend on a missing one: after a frame that is not `present`, all up to the next key frame
     /// are dropped.
-    fn intact(&self, there: &HashSet<i64>, whole: &HashSet<i64>) -> HashSet<i64> {
+    fn intact(&self, present: &HashSet<i64>, undamaged: &HashSet<i64>) -> HashSet<i64> {
         let (mut broken, mut before, mut key_time) = (false, false, i64::MIN);
         let mut intact = HashSet::new();
         for &(time, key, shown) in &self.list {
@@ -95,11 +95,11 @@ impl Packets {
             if key {
                 (before, broken, key_time) = (broken, false, time);
             }
-            broken |= shown && !there.contains(&time);
+            broken |= shown && !present.contains(&time);
             // Frames that come after a key frame in the file and before it in display order also
             // depend on frames before it.
             let decodable = !(broken || before && time < key_time);
-            if decodable && shown && whole.contains(&time) {
+            if decodable && shown && undamaged.contains(&time) {
                 intact.insert(time);
             }
         }
@@ -147,7 +147,7 @@ impl Ffmpeg {
             return Err(VideoError::Unreadable { reason: "it has no frames".to_owned() });
         }
         if !(1.0 / MOST_ASPECT..=MOST_ASPECT).contains(&packets.aspect) {
-            let reason = format!("its pixels are said to be {:.3} times as wide as high", packets.aspect);
+            let reason = format!("its tags say that a pixel is {:.3} times as wide as high", packets.aspect);
             return Err(VideoError::Unreadable { reason });
         }
         let matrix = packets.colours.matrix(untagged).map_err(VideoError::Colours)?;
@@ -163,7 +163,7 @@ impl Ffmpeg {
         packets: &Packets,
         matrix: Option<&str>,
     ) -> Result<(Vec<Frame>, usize), VideoError> {
-        let Some(shown) = packets.shown() else {
+        let Some(shown) = packets.display_times() else {
             return self.by_number(path, n, packets, matrix, self.listed(path)?);
         };
         let numbers = spaced(shown.len(), n);
@@ -179,16 +179,16 @@ impl Ffmpeg {
             return Ok((frames.collect(), 0));
         }
         let (listed, damaged) = self.listed(path)?;
-        let there: HashSet<i64> = listed.iter().filter_map(|frame| frame.time).collect();
-        let known = shown.iter().filter(|time| there.contains(time)).count();
+        let present: HashSet<i64> = listed.iter().filter_map(|frame| frame.time).collect();
+        let known = shown.iter().filter(|time| present.contains(time)).count();
         // Packets are not frames (two fields of a picture, or one that is never shown), or ffmpeg
         // changes the times.
         if !damaged || 2 * known < listed.len() {
             return self.by_number(path, n, packets, matrix, (listed, damaged));
         }
-        let whole = listed.iter().zip(self.whole(path, &listed)?);
-        let whole = whole.filter_map(|(frame, whole)| frame.time.filter(|_| whole)).collect();
-        let intact = packets.intact(&there, &whole);
+        let undamaged = listed.iter().zip(self.undamaged(path, &listed)?);
+        let undamaged = undamaged.filter_map(|(frame, undamaged)| frame.time.filter(|_| undamaged)).collect();
+        let intact = packets.intact(&present, &undamaged);
         let chosen: Vec<usize> =
             numbers.iter().copied().filter(|&number| intact.contains(&shown[number])).collect();
         let times: Vec<i64> = chosen.iter().map(|&number| shown[number]).collect();
@@ -208,8 +208,8 @@ impl Ffmpeg {
         (listed, damaged): (Vec<Decoded>, bool),
     ) -> Result<(Vec<Frame>, usize), VideoError> {
         let numbers = spaced(listed.len(), n);
-        let whole = if damaged { self.whole(path, &listed)? } else { vec![true; listed.len()] };
-        let chosen: Vec<usize> = numbers.iter().copied().filter(|&number| whole[number]).collect();
+        let undamaged = if damaged { self.undamaged(path, &listed)? } else { vec![true; listed.len()] };
+        let chosen: Vec<usize> = numbers.iter().copied().filter(|&number| undamaged[number]).collect();
         let places: Vec<i64> = chosen.iter().map(|&number| number as i64).collect();
         let (pictures, _) = self.pictures(path, matrix, "n", &places)?;
         let time = |&number: &usize| listed[number].time.and_then(|time| packets.seconds(time));
@@ -259,16 +259,16 @@ impl Ffmpeg {
 
     fn list(&self, path: &Path, options: &[&str]) -> Result<(Vec<Decoded>, bool), VideoError> {
         let before = [&["-v", "level+info"], options].concat();
-        let said = self.decode(path, &before, &["-vf", "showinfo", "-f", "null", "-"], |_| Ok(()))?;
-        let damaged = said.iter().any(|line| reports_damage(line));
-        Ok((said.iter().filter_map(|line| Decoded::parse(line)).collect(), damaged))
+        let messages = self.decode(path, &before, &["-vf", "showinfo", "-f", "null", "-"], |_| Ok(()))?;
+        let damaged = messages.iter().any(|line| reports_damage(line));
+        Ok((messages.iter().filter_map(|line| Decoded::parse(line)).collect(), damaged))
     }
 
     /// Which decoded frames are free of damage: the same whether damage is concealed, left as it
     /// is, or makes the decoder drop the frame. Decoders mark neither the frames that they
     /// conceal nor those that depend on them.
-    fn whole(&self, path: &Path, listed: &[Decoded]) -> Result<Vec<bool>, VideoError> {
-        let mut whole = vec![true; listed.len()];
+    fn undamaged(&self, path: &Path, listed: &[Decoded]) -> Result<Vec<bool>, VideoError> {
+        let mut undamaged = vec![true; listed.len()];
         for options in [["-ec", "0"], ["-err_detect:v", "explode"]] {
             let again = match self.list(path, &options) {
                 Ok((again, _)) => again,
@@ -278,11 +278,11 @@ impl Ffmpeg {
             };
             let again: HashSet<(Option<i64>, &str)> =
                 again.iter().map(|frame| (frame.time, frame.checksum.as_str())).collect();
-            for (whole, frame) in whole.iter_mut().zip(listed) {
-                *whole &= again.contains(&(frame.time, frame.checksum.as_str()));
+            for (undamaged, frame) in undamaged.iter_mut().zip(listed) {
+                *undamaged &= again.contains(&(frame.time, frame.checksum.as_str()));
             }
         }
-        Ok(whole)
+        Ok(undamaged)
     }
 }
 
@@ -359,19 +359,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_is_told_by_the_packets() {
+    fn the_packets_show_which_frames_are_displayed() {
         // In the order of decoding: sorted. Outside the edit list: not shown.
-        let shown = packets(&[("0", "KD"), ("2", "_D"), ("8", "__"), ("4", "__"), ("6", "__")]).shown();
+        let shown =
+            packets(&[("0", "KD"), ("2", "_D"), ("8", "__"), ("4", "__"), ("6", "__")]).display_times();
         assert_eq!(shown, Some(vec![4, 6, 8]));
         // Cut in the middle: nothing before the first key frame, nor on the screen before it.
-        let shown = packets(&[("0", "__"), ("2", "__"), ("8", "K_"), ("6", "__"), ("10", "__")]).shown();
+        let shown =
+            packets(&[("0", "__"), ("2", "__"), ("8", "K_"), ("6", "__"), ("10", "__")]).display_times();
         assert_eq!(shown, Some(vec![8, 10]));
         // Without any key frame, whatever there is.
-        assert_eq!(packets(&[("0", "__"), ("2", "__")]).shown(), Some(vec![0, 2]));
+        assert_eq!(packets(&[("0", "__"), ("2", "__")]).display_times(), Some(vec![0, 2]));
         // Two packets at one time, or a time that is missing: not told by the packets.
-        assert_eq!(packets(&[("0", "K_"), ("0", "__")]).shown(), None);
-        assert_eq!(packets(&[("0", "K_"), ("N/A", "__")]).shown(), None);
-        assert_eq!(packets(&[("0", "KD")]).shown(), None);
+        assert_eq!(packets(&[("0", "K_"), ("0", "__")]).display_times(), None);
+        assert_eq!(packets(&[("0", "K_"), ("N/A", "__")]).display_times(), None);
+        assert_eq!(packets(&[("0", "KD")]).display_times(), None);
     }
 
     #[test]
@@ -387,7 +389,7 @@ mod tests {
             ("20", "K_"),
             ("18", "__"),
         ]);
-        let all: HashSet<i64> = of.shown().unwrap().into_iter().collect();
+        let all: HashSet<i64> = of.display_times().unwrap().into_iter().collect();
         let without = |missing: &[i64]| all.iter().copied().filter(|time| !missing.contains(time)).collect();
         let intact = |missing: &[i64], patched: &[i64]| {
             let mut intact: Vec<i64> = of.intact(&without(missing), &without(patched)).into_iter().collect();
@@ -401,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_are_told_by_showinfo() {
+    fn showinfo_lists_the_frames() {
         let line = "[Parsed_showinfo_0 @ 0x5] [info] n:   1 pts:    512 pts_time:0.04 pos:10771 fmt:yuv420p \
             checksum:88914A5D plane_checksum:[65EE3DD2 124AE607]";
         let decoded = |time| Some(Decoded { time, checksum: "88914A5D".to_owned() });

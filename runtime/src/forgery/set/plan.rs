@@ -57,7 +57,7 @@ impl SplitBy {
             }
         }
         if subjects.is_empty() {
-            return Err(ForgerySetError::People { what: "nobody is in a split".to_owned() });
+            return Err(ForgerySetError::People { what: "no person is in a split".to_owned() });
         }
         Ok(subjects)
     }

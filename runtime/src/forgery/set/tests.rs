@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 const SIZE: u32 = 64;
 
-/// Drawn people, two shots each, with landmarks.json and people.csv.
+/// Generated people, two shots each, with landmarks.json and people.csv.
 fn photos(people: u64) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let mut faces = BTreeMap::new();
@@ -72,7 +72,7 @@ fn any_number_of_threads_makes_the_same_bytes() {
 }
 
 #[test]
-fn people_are_apart_and_donors_are_of_the_split_and_alike() {
+fn each_person_is_in_one_split_and_donors_are_similar() {
     let photos = photos(20);
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("set");
@@ -103,7 +103,7 @@ fn people_are_apart_and_donors_are_of_the_split_and_alike() {
 }
 
 #[test]
-fn reals_and_fakes_have_one_size_and_the_faces_lie_where_they_are_said_to() {
+fn reals_and_fakes_have_one_size_and_the_faces_are_where_landmarks_say() {
     let photos = photos(4);
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("set");
@@ -135,7 +135,7 @@ fn reals_and_fakes_have_one_size_and_the_faces_lie_where_they_are_said_to() {
 }
 
 #[test]
-fn what_cannot_be_used_is_passed_over_or_said() {
+fn what_cannot_be_used_is_skipped_or_an_error() {
     let photos = photos(6);
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("set");
@@ -175,7 +175,7 @@ fn what_cannot_be_used_is_passed_over_or_said() {
     make(&order(Method::Sbi)).unwrap();
 }
 
-/// Photographs beside the project, where there are some.
+/// Photographs next to the project, if there are any.
 #[test]
 #[ignore = "needs the photographs in ../shared/faces"]
 fn the_london_photographs_are_swapped_within_looks_and_seams_are_smooth() {
