@@ -40,9 +40,9 @@ const MOST_BINS: usize = 32;
 pub struct Interval {
     /// The figure.
     pub value: f64,
-    /// Its lower end.
+    /// Lower end.
     pub low: f64,
-    /// Its upper end.
+    /// Upper end.
     pub high: f64,
 }
 

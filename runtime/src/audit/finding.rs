@@ -132,11 +132,11 @@ pub struct Case {
 /// The outcome of one check.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
-    /// What was checked.
+    /// The check.
     pub check: Check,
     /// How severe it is.
     pub verdict: Verdict,
-    /// What was found, in a sentence.
+    /// The finding, in a sentence.
     pub what: String,
     /// What to do; absent where there is nothing to do.
     #[serde(skip_serializing_if = "Option::is_none")]

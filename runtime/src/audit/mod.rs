@@ -51,9 +51,9 @@ pub struct Audit {
     pub data: Data,
     /// The worst verdict.
     pub verdict: Verdict,
-    /// One for each check.
+    /// One finding for each check.
     pub findings: Vec<Finding>,
-    /// One for each attribute.
+    /// One entry for each attribute.
     pub attributes: Vec<Shortcut>,
     /// Pictures and groups of every split, subset and label.
     pub parts: Vec<Part>,

@@ -13,7 +13,7 @@ pub(super) struct Folders {
     splits: SplitNames,
 }
 
-/// What the folders of a file mean.
+/// Label, split and remaining folders of a file, from its folders' names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct FolderMeaning {
     pub label: Option<Label>,

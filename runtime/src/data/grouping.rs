@@ -40,13 +40,13 @@ impl std::str::FromStr for Grouping {
 /// The place of a picture in its data set.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
-    /// Its class.
+    /// The picture's class.
     pub label: Label,
     /// The folders above its class's that distinguish it from others, with slashes.
     pub above: String,
     /// The folders below its class's, with slashes.
     pub folders: String,
-    /// Its file's name.
+    /// The picture's file name.
     pub file: String,
 }
 

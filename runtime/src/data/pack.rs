@@ -33,7 +33,7 @@ pub enum PackError {
     Foreign {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// What is wrong with it.
         reason: String,
     },
 }

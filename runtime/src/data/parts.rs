@@ -161,7 +161,7 @@ mod tests {
             &["id0", "id1"],
         ];
         apart.iter().for_each(|groups| assert_eq!(names(groups, Grouping::Auto).len(), 2, "{groups:?}"));
-        // Where every file is said to stand for itself, equal names alone are joined.
+        // Where every file is its own group, only equal names are joined.
         assert_eq!(names(&["real/00012", "fake/00012", "fake/00012_00013"], Grouping::File).len(), 2);
     }
 

@@ -69,7 +69,7 @@ pub enum BenchError {
     Threads {
         /// How many.
         threads: usize,
-        /// What the system said.
+        /// The system's message.
         reason: String,
     },
 }
@@ -87,7 +87,7 @@ pub fn bench(path: &Path, threads: usize, batch: usize, runs: usize) -> Result<B
 /// conversion of pixels to the file's layout and units.
 ///
 /// # Errors
-/// As [`bench()`].
+/// Those of [`bench()`].
 pub fn bench_as(
     path: &Path,
     overrides: &Overrides,

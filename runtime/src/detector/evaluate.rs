@@ -24,7 +24,7 @@ pub struct Subject<'a> {
     pub model: &'a ModelInfo,
     /// The data set as the user named it.
     pub data: &'a str,
-    /// Its part.
+    /// The split.
     pub split: Split,
     /// Logit above which a picture is called fake.
     pub threshold: f64,

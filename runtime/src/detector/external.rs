@@ -21,7 +21,7 @@ pub enum ExternalError {
     Location {
         /// The tensor.
         name: String,
-        /// What the model names.
+        /// The file name in the model.
         location: String,
     },
     /// The file ends before the tensor does.

@@ -12,9 +12,9 @@ pub(super) const MOVERS: [&str; 8] =
 /// A constant of a graph.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Constant {
-    /// Its sizes.
+    /// Sizes, outermost first.
     pub dims: Vec<usize>,
-    /// Its numbers.
+    /// Numbers, in row-major order.
     pub numbers: Vec<f64>,
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// A model as the user named it.
 #[derive(Clone, Debug)]
 pub struct Model {
-    /// What the user gave.
+    /// The path that the user gave.
     pub given: PathBuf,
     /// Its ONNX file.
     pub onnx: PathBuf,

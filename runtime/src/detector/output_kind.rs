@@ -55,7 +55,7 @@ const EXTREME: [&str; 3] = ["ReduceMax", "ReduceMin", "TopK"];
 /// Operators whose output is in \[0, 1\].
 const BOUNDED: [&str; 3] = ["Sigmoid", "Softmax", "HardSigmoid"];
 
-/// What the operators show of an output.
+/// The kind of an output, by its operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum OutputKind {
     /// Unbounded numbers; the operator that makes them.
@@ -72,7 +72,7 @@ pub(super) enum OutputKind {
     NoScore(String),
 }
 
-/// What the operators before `output` show of it.
+/// The kind of `output`, by the operators before it.
 pub(super) fn kind(wires: &Wires<'_>, output: &str) -> OutputKind {
     let mut back = Backward { wires, known: HashMap::new() };
     back.of_value(output, 64).unwrap_or_else(|| OutputKind::Unknown("an input".to_owned()))

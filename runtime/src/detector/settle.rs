@@ -66,7 +66,7 @@ impl Answer {
     }
 }
 
-/// What only the user can say.
+/// A part of the reading that only the user can answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Question {
     /// Which part of the reading it is about.

@@ -7,7 +7,7 @@ use crate::storage;
 use serde_json::Value;
 use std::path::Path;
 
-/// What the files beside a model state.
+/// The contents of the files beside a model.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Sidecar {
     /// How pixels are scaled, and the file that states it.

@@ -90,7 +90,7 @@ pub enum SignatureError {
     },
 }
 
-/// What the input's numbers are.
+/// The type of the input's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Element {
     /// 32-bit floats.

@@ -132,7 +132,7 @@ impl FaceBox {
         if all > 0.0 { wide * high / all } else { 0.0 }
     }
 
-    /// Whether the point lies in the box.
+    /// Whether the point is in the box.
     pub fn holds(&self, [x, y]: Point) -> bool {
         (self.left..=self.right).contains(&x) && (self.top..=self.bottom).contains(&y)
     }

@@ -56,7 +56,7 @@ pub enum LandmarkError {
     Boxes(#[from] ManifestError),
 }
 
-/// What is known of the face in a picture.
+/// The face in a picture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {
     /// The landmarks.

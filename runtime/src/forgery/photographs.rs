@@ -44,7 +44,7 @@ fn example(first: &Option<String>) -> String {
 /// One photograph.
 #[derive(Clone, Debug)]
 pub struct Photograph {
-    /// Its file.
+    /// The file.
     pub path: PathBuf,
     /// Its file name without extension, made unique.
     pub name: String,

@@ -7,7 +7,7 @@ use super::{LEVEL, Z};
 
 /// The required power.
 const POWER: f64 = 0.8;
-/// Its quantile of the normal distribution.
+/// The quantile of the normal distribution at [`POWER`].
 const Z_POWER: f64 = 0.841_621_233_572_914_2;
 /// Up to this expected number of discordant pictures the power is computed exactly; above it, the
 /// normal approximation is within a few hundredths.

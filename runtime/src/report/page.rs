@@ -54,7 +54,7 @@ pub struct Table {
     pub name: &'static str,
     /// The heading.
     pub title: &'static str,
-    /// What the numbers are.
+    /// A description of the numbers.
     pub note: String,
     /// The columns.
     pub columns: Vec<Column>,

@@ -39,7 +39,7 @@ impl Clip {
     }
 }
 
-/// What a folder of a data set is.
+/// The kinds of folders in a data set of videos.
 pub(super) enum Place {
     /// A folder above sets of videos.
     Parent,
@@ -51,7 +51,7 @@ pub(super) enum Place {
     Foreign(String),
 }
 
-/// What a layout knows of its data set.
+/// What a layout of videos has to know about its data set.
 pub(super) trait Catalogue {
     /// What the folder `parts` is, given as its names from the data set's folder down.
     fn place(&self, parts: &[&str]) -> Place;
@@ -63,13 +63,13 @@ pub(super) trait Catalogue {
     /// Whether the file is a list that comes with the data set.
     fn is_list(&self, parts: &[&str]) -> bool;
 
-    /// Whether the videos of a set lie in folders below it.
+    /// Whether the videos of a set are in its subfolders.
     fn nested(&self) -> bool {
         false
     }
 }
 
-/// What was found in a data set of videos.
+/// A data set of videos, as found on the disk.
 pub(super) struct Found {
     media: Media,
     samples: Vec<Sample>,
@@ -78,7 +78,7 @@ pub(super) struct Found {
     pub video_sets: BTreeMap<String, VideoSet>,
 }
 
-/// What was found in a set of videos.
+/// A set of videos, as found on the disk.
 #[derive(Default)]
 pub(super) struct VideoSet {
     /// Videos with a file.

@@ -96,7 +96,7 @@ struct Parts {
     by: Validation,
 }
 
-/// What decides the val split.
+/// The rule for the val split.
 #[derive(PartialEq)]
 enum Validation {
     Folder,

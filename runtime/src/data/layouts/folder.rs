@@ -57,7 +57,7 @@ fn named<T: std::str::FromStr>(name: &OsStr) -> Option<T> {
     name.to_str()?.parse().ok()
 }
 
-/// What the walk has found so far.
+/// What was found so far.
 struct Found<'a> {
     dir: &'a Path,
     choices: &'a Choices,

@@ -18,7 +18,7 @@ const PERHAPS: [&str; 2] = ["set", "subset"];
 
 /// A column of splits.
 pub(super) struct Column {
-    /// Its index.
+    /// The index of the column.
     pub at: usize,
     splits: Vec<Split>,
 }

@@ -55,7 +55,7 @@ struct Channel {
     factors: [u8; 2],
 }
 
-/// What the channels are.
+/// The colour space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Colours {
     Grey,

@@ -9,7 +9,7 @@ pub(in crate::detector) struct Channel {
     pub of: usize,
     /// The factor.
     pub scale: f64,
-    /// What is added after that.
+    /// The offset that is added after scaling.
     pub offset: f64,
 }
 

@@ -101,7 +101,7 @@ fn words(pixels: &Pixels) -> String {
     text
 }
 
-/// What the graph proves about the scaling.
+/// What the graph proves about the scaling of pixels.
 enum Proof {
     /// It normalises the pixels itself and takes them in this range; why.
     Inside(Pixels, String),

@@ -56,7 +56,7 @@ impl Frames {
     }
 }
 
-/// What is extracted and how.
+/// The options of an extraction.
 #[derive(Clone, Copy, Debug)]
 pub struct Extract<'a> {
     /// The data set's folder; crops have the same paths below `out` as their videos below `root`.

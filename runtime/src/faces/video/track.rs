@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn no_face_is_followed_through_a_cut() {
-        // At the same place before and after, as where two people are shown in turn.
+        // At the same place before and after, as where two people are shown alternately.
         let found = || vec![vec![face(10.0, 40.0)]; 5];
         let places = |shown: std::ops::Range<usize>| -> Vec<Option<f32>> {
             (0..5).map(|frame| shown.contains(&frame).then_some(10.0)).collect()

@@ -28,9 +28,9 @@ use std::sync::Once;
 pub struct Plot {
     /// Its file's name without a folder: "roc.png".
     pub file: String,
-    /// Its heading.
+    /// The heading.
     pub title: String,
-    /// What it shows.
+    /// A description of the plot.
     pub caption: String,
     /// Width and height in pixels.
     pub size: (u32, u32),

@@ -109,7 +109,7 @@ mod tests {
         };
         let mut spent = Spent::default();
         spent.add(&[sample(Some(300)), sample(None), sample(Some(20))], 0.0);
-        // A result of an earlier version does not tell: what it cost in all.
+        // Results of earlier versions do not have it: the total is used.
         assert_eq!(spent.queries, [20, 300, 5000]);
         assert_eq!((spent.of, spent.most), (3, 5000));
     }
