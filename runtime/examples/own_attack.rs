@@ -101,7 +101,7 @@ fn attacked() -> Result<Judgement, Box<dyn std::error::Error>> {
         out: None,
         resume: false,
         deadline: None,
-        tape: None,
+        trace: None,
         progress: &|_| {},
     };
     Ok(judge(&Brightness { queries: 2 }, &Bright, &subjects, &trial)?)

@@ -62,7 +62,7 @@ fn attacked(levels: &[u8]) -> Result<Judgement, Box<dyn Error>> {
         out: None,
         resume: false,
         deadline: None,
-        tape: None,
+        trace: None,
         progress: &|_| {},
     };
     let plan = Plan { queries: Some(300), ..Plan::new("square".parse()?, Norm::Linf) };

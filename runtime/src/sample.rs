@@ -163,7 +163,7 @@ impl Sample {
         }
     }
 
-    /// The same with the people in it, each once.
+    /// The picture with `people` in it, each once.
     pub fn showing(mut self, people: impl IntoIterator<Item = impl Into<String>>) -> Self {
         for person in people.into_iter().map(Into::into) {
             if !self.people.contains(&person) {

@@ -247,7 +247,7 @@ fn a_search_that_goes_on_tells_when_it_landed() {
                 |attack: &dyn Attack| proposed(attack, std::slice::from_ref(&target), threat).remove(0);
             let (name, on, first) = (on.name(), found(&**on), found(&**first));
             let expected = matches!(name, "fab" | "cw").then_some(first.queries);
-            assert_eq!(on.landed_after, expected, "{name}");
+            assert_eq!(on.queries_to_success, expected, "{name}");
             assert_eq!(on.values, first.values, "{name}");
             assert_eq!(on.queries > first.queries, expected.is_some(), "{name} goes on");
         }

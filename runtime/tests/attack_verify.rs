@@ -69,7 +69,7 @@ fn run(model: &Path, subjects: &[Subject], out: &Path) -> Judgement {
         out: Some(out),
         resume: false,
         deadline: None,
-        tape: None,
+        trace: None,
         progress: &|_| {},
     };
     judge(&square, &oracle, subjects, &trial).unwrap()

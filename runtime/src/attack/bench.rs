@@ -28,7 +28,7 @@ const THRESHOLD: f32 = -1e4;
 pub struct SearchBench {
     /// Queries a second over all threads; the median of the rounds, as all figures.
     pub queries_per_second: f64,
-    /// The same with one thread.
+    /// Queries a second with one thread.
     pub one_thread_queries_per_second: f64,
     /// The first over the second, round by round.
     pub scaling: f64,

@@ -5,7 +5,7 @@ use super::Attack;
 use super::judge::{self, JudgeError, Judgement};
 use super::resumption::Memory;
 use super::suite::Suite;
-use super::tape::{Header, Tape, TapeError};
+use super::trace::{Header, Trace, TraceError};
 use super::trial::{Progress, Subject, Trial};
 use crate::data::selection::Chosen;
 use crate::detector::session::TractOracle;
@@ -22,7 +22,7 @@ const ROUND: usize = 16;
 
 /// What becomes of an attack's draws, answers and decisions.
 #[derive(Clone, Copy, Debug)]
-pub enum TapeFile<'a> {
+pub enum TraceFile<'a> {
     /// They are written there.
     Record(&'a Path),
     /// They come from there.
@@ -45,7 +45,7 @@ pub struct Case<'a> {
     /// When nothing new is begun.
     pub deadline: Option<Instant>,
     /// What is recorded or played.
-    pub tape: Option<TapeFile<'a>>,
+    pub trace: Option<TraceFile<'a>>,
     /// Told the name of the attack in hand and how far it is.
     pub progress: &'a (dyn Fn(&str, Progress) + Sync),
 }
@@ -56,26 +56,26 @@ pub enum CaseError {
     /// The judge's.
     #[error(transparent)]
     Judge(#[from] JudgeError),
-    /// A tape that cannot be written or is another attack's.
+    /// A trace that cannot be written or is another attack's.
     #[error(transparent)]
-    Tape(#[from] TapeError),
+    Trace(#[from] TraceError),
 }
 
 impl Case<'_> {
     /// Judges one attack.
     ///
     /// # Errors
-    /// As [`judge::judge`], and a tape that cannot be written or is another attack's.
+    /// As [`judge::judge`], and a trace that cannot be written or is another attack's.
     pub fn judge(&self, attack: &dyn Attack, threat: Threat) -> Result<Judgement, CaseError> {
         let subjects = Subject::of(self.data);
         self.on_trial(threat, &|at| (self.progress)(attack.name(), at), |trial| {
             let header = Header::of(attack, trial.threat, trial.threshold, trial.model);
-            let tape = match self.tape {
+            let trace = match self.trace {
                 None => None,
-                Some(TapeFile::Record(path)) => Some(Tape::record(path, &header, self.resume)?),
-                Some(TapeFile::Play(path)) => Some(Tape::play(path, &header)?),
+                Some(TraceFile::Record(path)) => Some(Trace::record(path, &header, self.resume)?),
+                Some(TraceFile::Play(path)) => Some(Trace::play(path, &header)?),
             };
-            let trial = Trial { tape: tape.as_ref(), ..*trial };
+            let trial = Trial { trace: trace.as_ref(), ..*trial };
             Ok(judge::judge(attack, self.oracle, &subjects, &trial)?)
         })
     }
@@ -139,7 +139,7 @@ impl Case<'_> {
             out: Some(self.folder),
             resume: self.resume,
             deadline: self.deadline,
-            tape: None,
+            trace: None,
             progress,
         })
     }

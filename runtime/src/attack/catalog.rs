@@ -22,6 +22,7 @@ use super::square::{Square, SquareSettings};
 use super::{Attack, BOTH_NORMS, Goal};
 use crate::detector::oracle::AttackLoss;
 use crate::threat::{Norm, Threat};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Deref;
 use std::str::FromStr;
@@ -116,13 +117,19 @@ impl Descent<'_> {
 /// assert!(Networks::default().attack(&Plan::new(first, Norm::Linf)).is_err());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Method(pub(super) &'static Row);
 
 impl Method {
     /// All of them: those by logits, by labels, by gradients.
     pub fn all() -> impl Iterator<Item = Self> {
         CATALOG.iter().map(Self)
+    }
+
+    /// Whether it is PGD: gradient steps whose number can be set, made by the device itself.
+    pub fn is_pgd(&self) -> bool {
+        self.has_steps && matches!(self.build, Build::Steps(_))
     }
 
     /// Whether it needs gradients, and so a device that holds the network.
@@ -162,6 +169,20 @@ impl FromStr for Method {
 
     fn from_str(name: &str) -> Result<Self, UnknownMethod> {
         Self::all().find(|method| method.name == name).ok_or_else(|| UnknownMethod(name.to_owned()))
+    }
+}
+
+impl From<Method> for String {
+    fn from(method: Method) -> Self {
+        method.name.to_owned()
+    }
+}
+
+impl TryFrom<String> for Method {
+    type Error = UnknownMethod;
+
+    fn try_from(name: String) -> Result<Self, UnknownMethod> {
+        name.parse()
     }
 }
 
@@ -229,7 +250,7 @@ impl Choice {
         names.iter().map(|name| name.parse().expect("suites name rows of the catalog")).collect()
     }
 
-    /// The same where a surrogate's gradients can be followed, too: a suite then tries the
+    /// The attacks where a surrogate's gradients can be followed, too: a suite then tries the
     /// attack that transfers best before its searches.
     pub fn methods_with_surrogate(self, norm: Norm) -> Vec<Method> {
         let mut methods = self.methods(norm);

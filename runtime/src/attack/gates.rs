@@ -39,7 +39,7 @@ impl AttackReport {
     }
 }
 
-/// The same pictures asked twice gave the same bits. `first` and `second` are
+/// Equal pictures, asked twice, gave the same bits. `first` and `second` are
 /// the logits \[N\]; the value is their largest difference.
 pub fn deterministic(first: &[f32], second: &[f32]) -> Gate {
     let pairs = || first.iter().zip(second);
@@ -242,8 +242,8 @@ pub fn together(found: &[(&str, &Gate)]) -> Gate {
     Gate { name: first.name.clone(), passed: failed.is_none(), value, reason }
 }
 
-/// The same where one of the attacks that passes makes good what another lacked, as
-/// margins do for a cross-entropy that is saturated.
+/// One gate of a check where an attack that passes makes up for another that failed, as a
+/// margin loss does for a saturated cross-entropy: passed where one passed.
 ///
 /// # Panics
 /// There are none.

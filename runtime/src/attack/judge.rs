@@ -8,7 +8,7 @@ use super::gates;
 use super::query::Query;
 use super::resumption::{self, Memory};
 use super::summary::{self, Summary};
-use super::tape;
+use super::trace;
 use super::trial::{Progress, Subject, Trial};
 use super::{Attack, NormError, Proposal, Target, planes};
 use crate::data::batch::Batch;
@@ -179,8 +179,8 @@ impl<'a> Judging<'a> {
         memory: &'a Memory,
     ) -> Result<Self, JudgeError> {
         NormError::check(attack.name(), attack.norms(), trial.threat.norm)?;
-        if trial.tape.is_some() && attack.batch() > 1 {
-            return Err(tape::together().into());
+        if trial.trace.is_some() && attack.batch() > 1 {
+            return Err(trace::together().into());
         }
         let (mut earlier, mut changed) = (Vec::new(), 0);
         let record = match trial.out {
@@ -221,7 +221,7 @@ impl<'a> Judging<'a> {
         }
         let findings = entries.iter().map(|entry| entry.finding).collect();
         let entries: Vec<Entry> = entries.into_iter().cloned().collect();
-        self.advance(subjects.len(), &entries);
+        self.advance_by_earlier(subjects.len(), &entries);
         Some(Judgement { report, samples, findings })
     }
 
@@ -259,10 +259,7 @@ impl<'a> Judging<'a> {
                 None => pending.push(subject),
             }
         }
-        self.advance(subjects.len(), &entries);
-        if let Ok(mut progress) = self.progress.lock() {
-            progress.queries_before = progress.queries;
-        }
+        self.advance_by_earlier(subjects.len(), &entries);
         if self.trial.deadline.is_some() {
             // Whatever is reached in time is then no first people or classes of a list.
             pending.sort_by_key(|subject| random::key(0, &["time budget".into(), subject.id.into()]));
@@ -363,19 +360,19 @@ impl<'a> Judging<'a> {
         let targets: Vec<_> = clean.iter().map(target).collect();
         let query = |target| {
             let query = Query::new(target, self.oracle, self.trial.threshold as f32);
-            match self.trial.tape {
-                Some(tape) => Ok(query.recorded(tape.begin(target.id)?)),
+            match self.trial.trace {
+                Some(trace) => Ok(query.recorded(trace.begin(target.id)?)),
                 None => Ok(query),
             }
         };
         let queries = targets.iter().map(query).collect::<Result<Vec<_>, OracleError>>()?;
         let proposals = self.attack.propose(&queries, self.trial.threat);
         let spent: Vec<_> = queries.iter().map(|query| (query.spent(), query.never_differed())).collect();
-        if let Some(tape) = self.trial.tape {
+        if let Some(trace) = self.trial.trace {
             for query in queries {
                 let id = query.target().id;
                 if let Some(recorder) = query.into_recorder() {
-                    tape.end(id, recorder, proposals.is_ok())?;
+                    trace.end(id, recorder, proposals.is_ok())?;
                 }
             }
         }
@@ -545,6 +542,13 @@ impl<'a> Judging<'a> {
         [proposal.distance, turned].into_iter().flatten().min_by(f64::total_cmp)
     }
 
+    /// Counts what an earlier run judged; its queries are no part of this one's pace.
+    fn advance_by_earlier(&self, total: usize, entries: &[Entry]) {
+        let queries = entries.iter().map(|entry| entry.result.queries).sum();
+        self.progress.lock().expect("no holder panics").queries_before = queries;
+        self.advance(total, entries);
+    }
+
     fn advance(&self, total: usize, entries: &[Entry]) {
         let mut progress = self.progress.lock().expect("no holder panics");
         progress.total = total;
@@ -567,7 +571,7 @@ struct RoundTrip {
 
 /// The queries until the picture that was proposed was found.
 fn until_success(proposal: &Proposal) -> u64 {
-    proposal.landed_after.map_or(proposal.queries, |after| after.min(proposal.queries))
+    proposal.queries_to_success.map_or(proposal.queries, |after| after.min(proposal.queries))
 }
 
 /// The entry of a picture that was classified wrongly before.

@@ -21,30 +21,21 @@ pub mod square;
 pub mod suite;
 mod summary;
 pub mod sweep;
-pub mod tape;
+mod target;
+pub mod trace;
 pub mod trial;
 pub mod verify;
 
+pub use self::target::Target;
+
 use self::query::Query;
+use self::target::{margin, planes};
 use crate::detector::oracle::OracleError;
 use crate::names::named;
 use crate::results::attack::{Gate, GradientCount};
-use crate::sample::Label;
 use crate::threat::{Norm, Threat};
-use image::RgbImage;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-
-/// A picture to attack.
-#[derive(Clone, Debug)]
-pub struct Target {
-    /// Keys the random draws: the picture's place in the manifest's split.
-    pub id: u64,
-    /// Its true label.
-    pub label: Label,
-    /// The clean picture, res x res.
-    pub picture: RgbImage,
-}
 
 /// What an attack returns for one target: pixels that it believes adversarial
 /// (the judge clips, rounds and asks again), and what it spent.
@@ -58,7 +49,7 @@ pub struct Proposal {
     /// How many of them had been spent when the 8-bit picture that is proposed was found to
     /// cross, of a search that goes on after it; none where the search ends with it, or
     /// knows of none.
-    pub landed_after: Option<u64>,
+    pub queries_to_success: Option<u64>,
     /// How healthy the gradients were; all zero for an attack that uses none.
     pub gradients: GradientCount,
     /// The length of the shortest change that crossed, in floats and whatever the radius,
@@ -169,15 +160,4 @@ impl NormError {
 /// Named parameters as an attack puts them on record.
 fn record<const N: usize>(pairs: [(&str, Value); N]) -> Map<String, Value> {
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-}
-
-/// The values of `picture` as an oracle sees them, 3 x res x res.
-fn planes(picture: &RgbImage) -> Vec<f32> {
-    crate::data::batch::Batch::of(picture.width() as usize, [picture]).values
-}
-
-/// How far a logit lies on the right side of the threshold: the loss that
-/// score-based attacks lower. Negative once the picture has crossed.
-fn margin(logit: f32, label: Label, threshold: f32) -> f32 {
-    label.sign() * (logit - threshold)
 }

@@ -92,7 +92,7 @@ impl<'a> Query<'a> {
         Self { target, oracle, threshold, state: RefCell::default() }
     }
 
-    /// The same with everything on record.
+    /// The query, which from now on records every draw, question and decision.
     pub(super) fn recorded(self, recorder: Recorder) -> Self {
         self.state.borrow_mut().recorder = Some(recorder);
         self
@@ -109,7 +109,7 @@ impl<'a> Query<'a> {
         Handle::new(self, threat, budget)
     }
 
-    /// The same for a search by labels.
+    /// A handle through which a search by labels asks.
     pub fn by_labels(&self, threat: Threat, budget: u64) -> Handle<'_, Labels> {
         Handle::new(self, threat, budget)
     }

@@ -97,7 +97,7 @@ impl<'de> Deserialize<'de> for Logit {
     }
 }
 
-/// One picture's events as they come, beside those of the tape that is played.
+/// One picture's events as they come, beside those of the trace that is played.
 pub(super) struct Recorder {
     events: Vec<Event>,
     row: Row,
@@ -117,16 +117,16 @@ struct Row {
 }
 
 impl Recorder {
-    /// Records; with `expected` it compares with the events of a tape that is played.
+    /// Records; with `expected` it compares with the events of a trace that is played.
     pub fn new(expected: Option<Vec<Event>>) -> Self {
         Self { events: Vec::new(), row: Row::default(), expected, fault: None, open: None }
     }
 
-    /// Notes that the pictures of `batch` are asked about; gives the tape's answer where one
+    /// Notes that the pictures of `batch` are asked about; gives the trace's answer where one
     /// is played.
     ///
     /// # Errors
-    /// The tape has something else at this place.
+    /// The trace has something else at this place.
     pub fn ask(&mut self, batch: &Batch) -> Result<Option<Asked>, String> {
         let asked = Asked { pictures: batch.len(), sha256: hash(batch), logits: None, labels: None };
         let known = self.answer(&asked);
@@ -187,15 +187,15 @@ impl Recorder {
     fn add(&mut self, event: Event) {
         if let (Some(expected), None) = (&self.expected, &self.fault) {
             let at = self.events.len();
-            let on_tape = expected.get(at);
-            if on_tape != Some(&event) {
-                self.fault = Some(difference(at, on_tape, &event));
+            let on_trace = expected.get(at);
+            if on_trace != Some(&event) {
+                self.fault = Some(difference(at, on_trace, &event));
             }
         }
         self.events.push(event);
     }
 
-    /// The answer that the tape has for the query `asked`, whose own answer is open.
+    /// The answer that the trace has for the query `asked`, whose own answer is open.
     fn answer(&mut self, asked: &Asked) -> Result<Option<Asked>, String> {
         self.end_row();
         let Some(expected) = &self.expected else { return Ok(None) };
@@ -204,10 +204,10 @@ impl Recorder {
         }
         let at = self.events.len();
         match expected.get(at) {
-            Some(Event::Asked(on_tape))
-                if on_tape.sha256 == asked.sha256 && on_tape.pictures == asked.pictures =>
+            Some(Event::Asked(on_trace))
+                if on_trace.sha256 == asked.sha256 && on_trace.pictures == asked.pictures =>
             {
-                Ok(Some(on_tape.clone()))
+                Ok(Some(on_trace.clone()))
             }
             other => {
                 let fault = difference(at, other, &Event::Asked(asked.clone()));
@@ -217,7 +217,7 @@ impl Recorder {
         }
     }
 
-    /// All events, or the first that differs from the tape's.
+    /// All events, or the first that differs from the trace's.
     ///
     /// # Errors
     /// The difference.
@@ -229,18 +229,18 @@ impl Recorder {
         let (found, expected) = (self.events.len(), self.expected.map(|events| events.len()));
         match expected {
             Some(expected) if expected != found => {
-                Err(format!("ends after {found} events, the tape has {expected}"))
+                Err(format!("ends after {found} events, the trace has {expected}"))
             }
             _ => Ok(self.events),
         }
     }
 }
 
-fn difference(at: usize, on_tape: Option<&Event>, found: &Event) -> String {
+fn difference(at: usize, on_trace: Option<&Event>, found: &Event) -> String {
     let shown = |event: &Event| serde_json::to_string(event).unwrap_or_default();
-    let on_tape = on_tape.map_or_else(|| "nothing more".to_owned(), shown);
+    let on_trace = on_trace.map_or_else(|| "nothing more".to_owned(), shown);
     format!(
-        "event {} is {} and on the tape {on_tape}; its pictures, or this version of the attack, are others",
+        "event {} is {} and on the trace {on_trace}; its pictures, or this version of the attack, are others",
         at + 1,
         shown(found)
     )

@@ -23,7 +23,7 @@ pub enum Pace {
 pub enum Windows {
     /// AutoAttack's, at its query numbers whatever the budget.
     Autoattack,
-    /// The same stretched to the budget, as AutoAttack's code can, too.
+    /// AutoAttack's windows stretched to the budget, which its code offers, too.
     Rescaled,
     /// The paper's.
     Published,

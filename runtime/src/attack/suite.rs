@@ -4,6 +4,7 @@
 //! Each attack is judged by itself, with a folder of its own under `stages/`; the
 //! suite's own folder is made of theirs and verified like any other.
 
+use super::catalog::Method;
 use super::gates;
 use super::gradient::transfer;
 use super::judge::{self, JudgeError, Judgement};
@@ -21,9 +22,6 @@ use crate::storage;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
-
-/// The name of the attack that is the floor.
-const NOISE: &str = "random-noise";
 
 /// A suite in progress.
 pub struct Suite<'a> {
@@ -234,7 +232,8 @@ fn checks(stages: &[Judgement], n: usize) -> Vec<Gate> {
     });
     let mut checks: Vec<Gate> = merged.collect();
     let broken = |stage: &Judgement| stage.report.certified_8bit;
-    let noise = stages.iter().find(|stage| stage.report.method == NOISE);
+    let is_floor = |method: &str| method.parse().is_ok_and(|method: Method| method.floor);
+    let noise = stages.iter().find(|stage| is_floor(&stage.report.method));
     if stages.iter().any(asked_for_gradients) {
         let black = stages.iter().filter(|stage| !asked_for_gradients(stage)).map(broken).sum();
         checks.push(gates::masked(black, n));

@@ -2,7 +2,7 @@
 //! threshold, and where results go. The verdict is the judge's matter.
 
 use super::Attack;
-use super::tape::Tape;
+use super::trace::Trace;
 use crate::data::selection::Chosen;
 use crate::results::attack::settings::Settings;
 use crate::results::evaluation::ModelInfo;
@@ -57,7 +57,7 @@ pub struct Trial<'a> {
     /// When no further picture is begun; those left over are counted, not attacked.
     pub deadline: Option<Instant>,
     /// Where draws, answers and decisions are recorded or come from.
-    pub tape: Option<&'a Tape>,
+    pub trace: Option<&'a Trace>,
     /// Told after every picture.
     pub progress: &'a (dyn Fn(Progress) + Sync),
 }

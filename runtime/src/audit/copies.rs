@@ -2,8 +2,8 @@
 //! bytes, by SHA-256. Copies that were encoded again are near copies, see `near`.
 
 use super::finding::{Case, Check, Finding, Verdict, counted};
+use super::inspected::{Inspected, Progress, path_of};
 use super::inspection::pixels_sha256;
-use super::{Inspected, Progress, path_of};
 use crate::sample::{Label, Split};
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};

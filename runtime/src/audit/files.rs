@@ -3,7 +3,7 @@
 
 use super::finding::{Case, Check, Finding, Verdict, counted};
 use super::header::{Channels, Format};
-use super::{Inspected, path_of};
+use super::inspected::{Inspected, path_of};
 use crate::data::picture::PictureError;
 use crate::sample::Sample;
 

@@ -11,6 +11,7 @@ mod files;
 pub mod finding;
 pub mod fingerprint;
 pub mod header;
+mod inspected;
 pub mod inspection;
 pub mod jpeg;
 pub mod metadata;
@@ -23,15 +24,13 @@ pub mod shortcuts;
 pub mod statistics;
 
 pub use finding::{Case, Check, Finding, Verdict};
+pub use inspected::Progress;
 
-use super::sample::{Sample, Split};
 use crate::data::manifest::{self, Manifest, Part};
-use crate::data::picture::PictureError;
-use inspection::{Inspection, inspect};
-use rayon::prelude::*;
+use crate::sample::{Sample, Split};
+use inspected::inspect_all;
 use serde::Serialize;
 use shortcuts::Shortcut;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// audit.json: what was audited, the worst verdict, and a finding for every check.
 ///
@@ -86,33 +85,6 @@ impl Audit {
     }
 }
 
-/// The progress of an audit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
-    /// Reading and inspecting pictures.
-    Read {
-        /// Pictures done.
-        done: usize,
-        /// All pictures.
-        total: usize,
-    },
-    /// Reading again and hashing pictures that may be copies.
-    Hashed {
-        /// Pictures done.
-        done: usize,
-        /// All pictures.
-        total: usize,
-    },
-}
-
-/// A readable picture and its inspection.
-type Inspected<'a> = (&'a Sample, Inspection);
-
-/// A sample's path as text.
-fn path_of(sample: &Sample) -> String {
-    sample.path.to_string_lossy().into_owned()
-}
-
 /// Audits `manifest`, which `path` names: all pictures, or at most `limit` of each split,
 /// balanced over the classes and the same ones each time. `progress` is called from many threads.
 ///
@@ -161,31 +133,6 @@ pub fn audit(
         attributes,
         parts: manifest.summary().parts,
     }
-}
-
-/// Inspects `samples`: every picture that can be read, and the error of each other one.
-fn inspect_all<'a>(
-    samples: &'a [Sample],
-    progress: &(dyn Fn(Progress) + Sync),
-) -> (Vec<Inspected<'a>>, Vec<(&'a Sample, PictureError)>) {
-    let done = AtomicUsize::new(0);
-    let results: Vec<Result<Inspection, PictureError>> = samples
-        .par_iter()
-        .map(|sample| {
-            let result = inspect(&sample.path);
-            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-            progress(Progress::Read { done, total: samples.len() });
-            result
-        })
-        .collect();
-    let (mut inspected, mut bad) = (Vec::with_capacity(samples.len()), Vec::new());
-    for (sample, result) in samples.iter().zip(results) {
-        match result {
-            Ok(inspection) => inspected.push((sample, inspection)),
-            Err(error) => bad.push((sample, error)),
-        }
-    }
-    (inspected, bad)
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@
 
 use super::finding::{Case, Check, Finding, Verdict};
 use super::fingerprint::{self, RADIUS, Similarity};
+use super::inspected::{Inspected, path_of};
 use super::neighbours::Neighbours;
-use super::{Inspected, path_of};
 use crate::sample::Split;
 use rayon::prelude::*;
 use std::collections::HashMap;

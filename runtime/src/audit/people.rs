@@ -1,7 +1,7 @@
 //! Checks whether a person or video is in two splits, by the manifest. Faces are not recognised.
 
 use super::finding::{Case, Check, Finding, Verdict, counted};
-use super::path_of;
+use super::inspected::path_of;
 use crate::sample::{Sample, Split};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};

@@ -2,10 +2,10 @@
 //! encoder, the size, the metadata, the brightness. For each attribute it measures a rule that
 //! uses nothing else.
 
-use super::Inspected;
 use super::association::{Association, Design, Interval, Values};
 use super::attributes::{ATTRIBUTES, Attribute, Column};
 use super::finding::{Check, Finding, Verdict};
+use super::inspected::Inspected;
 use crate::sample::{Label, Split};
 use rayon::prelude::*;
 use serde::Serialize;

@@ -41,6 +41,7 @@ impl Batch {
     pub fn push(&mut self, picture: &RgbImage) {
         assert_eq!(picture.dimensions(), (self.res as u32, self.res as u32));
         let bytes = picture.as_raw();
+        self.values.reserve(bytes.len());
         for channel in 0..3 {
             let values = bytes[channel..].iter().step_by(3);
             self.values.extend(values.map(|&byte| f32::from(byte) / 255.0));

@@ -2,8 +2,8 @@
 //! beginning of their names. Where names prove neither videos nor single pictures, the user has
 //! to choose the rule. The rules that were used are reported.
 
-use super::layouts::Media;
 use super::manifest::ManifestError;
+use super::media::Media;
 use super::naming::{self, Frame};
 use crate::sample::Label;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};

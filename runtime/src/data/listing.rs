@@ -4,71 +4,21 @@
 
 mod columns;
 mod labels;
+mod options;
 mod places;
 mod splits;
 
+pub use options::ListOptions;
+
 use super::grouping::{self, Grouping};
 use super::layouts::{Media, lists};
-use super::manifest::{Manifest, ManifestError, Reach};
+use super::manifest::{Manifest, ManifestError};
 use super::table::Table;
 use crate::sample::{Label, Sample, Split};
-use columns::Columns;
+use columns::{Columns, Row};
 use places::{FolderMeanings, Paths};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-
-/// Options for reading a list.
-#[derive(Clone, Debug)]
-pub struct ListOptions {
-    /// The folder that relative paths start from; the list's own folder if `None`.
-    pub root: Option<PathBuf>,
-    /// How far relative paths may go.
-    pub reach: Reach,
-    /// The name of the column of paths; found by usual names if `None`.
-    pub path_column: Option<String>,
-    /// The name of the column of labels; found by usual names if `None`.
-    pub label_column: Option<String>,
-    /// Labels that mean fake; all others mean real, unless `real` is given too.
-    pub fake: Vec<String>,
-    /// Labels that mean real; all others mean fake, unless `fake` is given too.
-    pub real: Vec<String>,
-    /// The class of all pictures, instead of a column.
-    pub label: Option<Label>,
-    /// The split of all pictures, instead of a column.
-    pub split: Option<Split>,
-    /// The subset of all pictures, instead of a column.
-    pub subset: Option<String>,
-    /// The rule by which pictures are grouped.
-    pub grouping: Grouping,
-    /// The seed of drawn splits.
-    pub seed: u64,
-}
-
-impl Default for ListOptions {
-    fn default() -> Self {
-        Self {
-            root: None,
-            reach: Reach::Folder,
-            path_column: None,
-            label_column: None,
-            fake: Vec::new(),
-            real: Vec::new(),
-            label: None,
-            split: None,
-            subset: None,
-            grouping: Grouping::Auto,
-            seed: 0,
-        }
-    }
-}
-
-/// A line of the list.
-struct Row {
-    /// The line number, from 1.
-    line: u64,
-    /// Its fields, in the order of the list's columns.
-    fields: csv::StringRecord,
-}
 
 /// Whether `bytes` are a CSV file with the columns of a manifest.
 pub fn is_manifest(bytes: &[u8]) -> bool {

@@ -3,17 +3,18 @@
 
 pub mod batch;
 pub mod corruption;
+pub mod crops;
 mod division;
 mod folders;
 pub mod grouping;
 pub mod layouts;
 pub mod listing;
 pub mod manifest;
+mod media;
 pub(crate) mod naming;
 pub mod pack;
 mod parts;
 pub mod picture;
 mod place;
 pub mod selection;
-mod summary;
 pub(crate) mod table;

@@ -2,7 +2,7 @@
 //! `000_003` shows the faces of the videos `000` and `003`, for every method.
 
 use super::grouping::Grouping;
-use super::layouts::Media;
+use super::media::Media;
 use crate::sample::Sample;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;

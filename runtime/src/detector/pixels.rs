@@ -3,12 +3,13 @@
 //! range and the order of its channels, and whether it normalises them itself.
 
 mod channels;
+mod state;
 mod statistic;
 
 pub(super) use channels::Channel;
 
 use super::graph::{Constant, MOVERS, Wires, attribute, integer, list};
-use statistic::Statistic;
+use state::{State, Statistic};
 use std::collections::HashMap;
 use tract_onnx::pb::NodeProto;
 
@@ -88,19 +89,6 @@ pub(super) struct Found {
     pub channels_second: bool,
 }
 
-#[derive(Clone, Debug)]
-enum State {
-    /// Pixels with their channels on `axis`; `None` for single planes.
-    Pixels { axis: Option<usize>, channels: Vec<Channel>, statistics: Option<([f64; 3], [f64; 3])> },
-    /// A number computed over a whole picture.
-    Statistic(Statistic),
-    /// Pixels minus a level of their picture (`centred`), divided by a width of it (`scaled`).
-    Relative { centred: bool, scaled: bool },
-    /// Anything else made of the pixels, by the operator that made it; `relative` where the
-    /// brightness was subtracted before.
-    Other { operator: String, relative: bool },
-}
-
 /// Follows `input`, whose channels are on `axis`; `None` where no node reads it.
 pub(super) fn walk(wires: &Wires<'_>, input: &str, axis: usize) -> Option<Found> {
     let start = State::Pixels { axis: Some(axis), channels: Channel::unchanged(), statistics: None };
@@ -124,15 +112,6 @@ struct Walk<'a> {
     clipped: Option<(f64, f64)>,
     /// The first operators of the network and what they read.
     ends: Vec<(String, State)>,
-}
-
-impl State {
-    fn statistic(&self) -> Option<Statistic> {
-        match self {
-            Self::Statistic(statistic) => Some(*statistic),
-            _ => None,
-        }
-    }
 }
 
 impl Walk<'_> {

@@ -40,7 +40,7 @@ pub struct Window {
 
 impl Window {
     /// The central square of a picture of `width` x `height`, as
-    /// [`prepare`](super::picture::prepare) cuts it.
+    /// [`prepare`](crate::data::picture::prepare) cuts it.
     pub fn central(width: u32, height: u32) -> Self {
         let side = width.min(height);
         Self { left: (width - side) / 2, top: (height - side) / 2, side }

@@ -9,6 +9,7 @@ mod mask;
 mod mesh;
 mod noise;
 pub mod photographs;
+mod pixel_window;
 mod plane;
 mod poisson;
 mod raster;

@@ -2,8 +2,9 @@
 //! whose cells are fractions of the face, so that seams look the same at every resolution.
 
 use super::mask;
+use super::pixel_window::PixelWindow;
 use super::plane::{Between, Plane};
-use super::self_blend::{PixelWindow, SelfBlendSettings};
+use super::self_blend::SelfBlendSettings;
 use crate::faces::face::{FaceBox, Landmarks, Point};
 use crate::faces::hull::hull;
 use rand::RngExt;

@@ -10,6 +10,7 @@ use super::attack::AttackReport;
 use super::attack::folder::AttackFolder;
 use super::evaluation::Evaluation;
 use super::{ResultError, json};
+use crate::storage;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -106,7 +107,8 @@ pub struct Comparison {
     /// they are too few to show any.
     #[serde(default)]
     pub detectable: Option<f64>,
-    /// The same if every picture were of another person or video; shares of pictures only.
+    /// As `detectable`, if every picture were of another person or video; of shares of
+    /// pictures only.
     #[serde(default)]
     pub detectable_pictures: Option<f64>,
 }
@@ -134,7 +136,9 @@ impl Report {
     /// # Errors
     /// The file is missing, no JSON, or no report; the message names it and the place.
     pub fn read(dir: &Path) -> Result<Self, ResultError> {
-        json::read(&dir.join(FILE))
+        let path = dir.join(FILE);
+        serde_json::from_slice(&storage::read(&path)?)
+            .map_err(|error| ResultError::garbled(&path, format!("not the report of a study ({error})")))
     }
 
     /// The arms' names, each once, in the order of their first seed.

@@ -20,7 +20,7 @@ pub enum Entry {
         /// Mean weighted cross-entropy of the unperturbed pass; NaN where that was no number.
         #[serde(deserialize_with = "or_nan")]
         loss: f32,
-        /// The same of the perturbed pass, with gradient regularization.
+        /// Mean weighted cross-entropy of the perturbed pass, with gradient regularization.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         perturbed_loss: Option<f32>,
         /// Learning rate.

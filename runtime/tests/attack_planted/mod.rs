@@ -111,7 +111,7 @@ pub fn on_trial<T>(threat: Threat, work: impl FnOnce(Trial<'_>) -> T) -> T {
         out: None,
         resume: false,
         deadline: None,
-        tape: None,
+        trace: None,
         progress: &|_: Progress| {},
     })
 }

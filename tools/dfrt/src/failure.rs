@@ -81,6 +81,14 @@ pub fn contained(work: impl FnOnce() -> ExitCode) -> ExitCode {
     })
 }
 
+/// What a command answers that needs the trainer, in a build without it.
+#[cfg(not(feature = "train"))]
+pub fn no_training(command: &str) -> anyhow::Error {
+    anyhow::anyhow!(
+        "{command}: this build of dfrt has no training and no GPU (it was built without the feature `train`); use one built with `cargo build --release -p dfrt`"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,7 @@ use dfrt_runtime::results::training_log::Entry;
 use dfrt_trainer::gpu::engine::Engine;
 use dfrt_trainer::train::fitting::{self, Room};
 use dfrt_trainer::train::run::{Observer, Overview};
-use dfrt_trainer::train::settings::Settings;
+use dfrt_trainer::train::settings::{self, Settings};
 use dfrt_trainer::train::stepper;
 
 /// Finds the batch (`auto`), or the part of the batch that is asked for, that fits the
@@ -34,7 +34,7 @@ pub fn fit(settings: &mut Settings, auto: bool, engine: &Engine) -> Result<()> {
         settings.batch = fitting;
         output::note(format!("batch {fitting}: the largest that fits into {} MB", room.pool >> 20));
     } else {
-        let part = fitting::part(settings.batch, Some(fitting));
+        let part = settings::part(settings.batch, Some(fitting));
         settings.micro_batch = Some(part);
         output::note(format!(
             "a batch of {} does not fit: it is taken {part} pictures at a time, and so batch-norm sees {part}",

@@ -1,6 +1,6 @@
 //! The plain gradient of the loss.
 
-use super::step::{self, Inputs};
+use super::inputs::{self, Inputs};
 use crate::gpu::recording::Recording;
 use crate::ops::batch_norm::MOMENTUM;
 use crate::plan::pass::{Forward, Mode, Network, Trace, Wanted};
@@ -16,7 +16,7 @@ pub fn record(recording: &mut Recording, network: &Network<'_>, inputs: &Inputs)
         logits: Some(inputs.logits),
     };
     network.forward(recording, &mut trace, 0, &how);
-    let dlogits = step::loss(recording, inputs, inputs.logits, step::HISTORY);
+    let dlogits = inputs::loss(recording, inputs, inputs.logits, inputs::HISTORY);
     let wanted = Wanted { weights: Some(inputs.gradients), ..Wanted::default() };
     network.backward(recording, &trace, dlogits, wanted, &[]);
 }

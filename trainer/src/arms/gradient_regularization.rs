@@ -3,7 +3,7 @@
 //! with respect to means and deviations of the taps' channels, by a finite
 //! difference of two passes. The module is absent at inference.
 
-use super::step::{self, Inputs};
+use super::inputs::{self, Inputs};
 use crate::gpu::recording::{Recording, Tensor};
 use crate::model::graph::{Graph, ValueId};
 use crate::ops::batch_norm::MOMENTUM;
@@ -106,7 +106,7 @@ impl GradientRegularization {
             logits: Some(inputs.logits),
         };
         network.forward(recording, &mut trace, 0, &how);
-        let dlogits = step::loss(recording, inputs, inputs.logits, step::HISTORY);
+        let dlogits = inputs::loss(recording, inputs, inputs.logits, inputs::HISTORY);
         let values: Vec<ValueId> = taps.iter().map(|tap| tap.0).collect();
         let plain = (self.alpha != 1.0).then(|| recording.external(PLAIN, inputs.gradients.len));
         let wanted = match plain {
@@ -123,7 +123,7 @@ impl GradientRegularization {
         how.logits = None;
         network.forward(recording, &mut trace, start + 1, &how);
         let logits = trace.value(network.graph.logit);
-        let dlogits = step::loss(recording, inputs, logits, step::PERTURBED_HISTORY);
+        let dlogits = inputs::loss(recording, inputs, logits, inputs::PERTURBED_HISTORY);
         let wanted = Wanted { weights: Some(inputs.gradients), ..Wanted::default() };
         network.backward(recording, &trace, dlogits, wanted, &[]);
         if let Some(plain) = plain {

@@ -3,6 +3,7 @@
 
 pub mod baseline;
 pub mod gradient_regularization;
+pub mod inputs;
 pub mod step;
 
 use gradient_regularization::GradientRegularization;

@@ -1,15 +1,16 @@
-//! What every arm's step has: pictures in, the loss recorded, the weights moved.
+//! A training step of any arm: pictures in, its gradients, the weights moved.
 
+pub use super::inputs::{HISTORY, PERTURBED_HISTORY, SLOTS};
+
+use super::inputs::Inputs;
 use super::{Method, baseline};
 use crate::gpu::recording::{Recording, Tensor};
 use crate::model::graph::Graph;
-use crate::ops::cross_entropy;
 use crate::ops::optimizer::{self, Optimizer, State};
 use crate::ops::{pixels, step};
 use crate::plan::layout::Layout;
 use crate::plan::names;
 use crate::plan::pass::{Activations, Network};
-use dfrt_runtime::detector::oracle::AttackLoss;
 
 /// Velocity or first moment, flat as the learned values.
 pub const FIRST: &str = "first_moment";
@@ -17,31 +18,6 @@ pub const FIRST: &str = "first_moment";
 pub const SECOND: &str = "second_moment";
 /// Gradients summed over the parts of a batch, flat as the learned values.
 pub const TOTAL: &str = "total_gradients";
-/// Mean losses, one slot a step.
-pub const HISTORY: &str = "history";
-/// Mean losses of the perturbed pass, one slot a step.
-pub const PERTURBED_HISTORY: &str = "perturbed_history";
-
-/// Slots of the loss histories: the losses are read back this seldom.
-pub const SLOTS: usize = 64;
-
-/// What the arms work on.
-#[derive(Clone, Copy, Debug)]
-pub struct Inputs {
-    /// Pixels [N, H, W, 4] in \[0, 1\].
-    pub pixels: Tensor,
-    /// Targets and weights [N, 2].
-    pub labels: Tensor,
-    /// Keys of the masks [N, 2]; none for no masks.
-    pub keys: Option<Tensor>,
-    /// The step's scalars.
-    pub step: Tensor,
-    /// Where the gradients go, flat.
-    pub gradients: Tensor,
-    /// Where the logits of the unperturbed pass go \[N\].
-    pub logits: Tensor,
-}
-
 /// Settings of a training plan.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -125,14 +101,4 @@ pub fn gradients(graph: &Graph, layout: &Layout, batch: usize, settings: &Settin
         Method::Gr(settings) => settings.record(&mut recording, &network, &inputs),
     }
     recording
-}
-
-/// Records the mean cross-entropy of `logits` into the step's slot of `history`;
-/// returns the gradient of the logits.
-pub(super) fn loss(recording: &mut Recording, inputs: &Inputs, logits: Tensor, history: &str) -> Tensor {
-    let (losses, dlogits) =
-        cross_entropy::forward(recording, AttackLoss::CrossEntropy, logits, inputs.labels, None);
-    let history = recording.external(history, SLOTS);
-    cross_entropy::record(recording, losses, inputs.step, history);
-    dlogits
 }

@@ -2,7 +2,7 @@
 //! matrix product at large shapes. Kernels are held against these, not against what a
 //! data sheet says.
 
-use super::BenchError;
+use super::{BenchError, MB};
 use crate::gpu::device::{DeviceInfo, GpuError};
 use crate::gpu::engine::{Buffer, Engine, Executable};
 use crate::gpu::recording::Recording;
@@ -117,7 +117,7 @@ fn copy(engine: &Engine) -> Result<CopyCeiling, GpuError> {
     let kernel = plan.kernels().map(|kernel| kernel.name()).next().expect("one dispatch was recorded");
     let (gb_s, by) =
         if by_kernel < by_command { (by_command, "copy command".to_owned()) } else { (by_kernel, kernel) };
-    Ok(CopyCeiling { gb_s, by, kernel_gb_s: by_kernel, mb: 4.0 * len as f64 / super::step::MB })
+    Ok(CopyCeiling { gb_s, by, kernel_gb_s: by_kernel, mb: 4.0 * len as f64 / MB })
 }
 
 fn product(engine: &Engine) -> Result<ProductCeiling, GpuError> {

@@ -1,6 +1,7 @@
 //! How fast training pictures are fed: the object of `dfrt bench loading --json`. No
 //! GPU takes part, so that what is measured is what a GPU could be given at most.
 
+use super::MB;
 use crate::train::dataset::{DatasetError, TrainingPictures};
 use crate::train::fakes::Fakes;
 use crate::train::feed::{self, NothingReadable, Recipe};
@@ -118,9 +119,6 @@ pub struct Stage {
 
 /// Pictures whose stages are timed at most, evenly spread over the split.
 const STAGED: usize = 256;
-
-/// Bytes of a MB.
-const MB: f64 = (1 << 20) as f64;
 
 /// Feeds the training pictures of `settings.data` for `settings.epochs` epochs, as
 /// training does but to nobody. What is kept decoded stays within `allowance`.

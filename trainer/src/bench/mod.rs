@@ -81,6 +81,9 @@ impl std::str::FromStr for Work {
     }
 }
 
+/// Bytes of a MB.
+const MB: f64 = (1 << 20) as f64;
+
 /// What is measured and how.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {

@@ -1,10 +1,9 @@
 //! Where a step's time goes, kernel by kernel, against what the device can do.
 
-use super::BenchError;
 use super::ceilings::Ceilings;
 use super::products;
-use super::step::MB;
 use super::subject::Subject;
+use super::{BenchError, MB};
 use crate::gpu::timestamps::Span;
 use dfrt_runtime::metrics::quantile::quantile;
 use serde::Serialize;

@@ -4,7 +4,7 @@ use super::ceilings::{self, Ceilings};
 use super::products;
 use super::profile::{self, KernelTime};
 use super::subject::{Prepared, Subject};
-use super::{BenchError, Settings};
+use super::{BenchError, MB, Settings};
 use crate::gpu::device::DeviceInfo;
 use crate::gpu::engine::{DISPATCHES_A_SUBMISSION, Engine};
 use crate::gpu::recording::Kind;
@@ -99,9 +99,6 @@ const SECONDS: f64 = 5.0;
 const LEAST: usize = 5;
 /// Steps queued at most: training waits for the losses after as many.
 const QUEUED: usize = 16;
-
-/// Bytes of a MB.
-pub(super) const MB: f64 = (1 << 20) as f64;
 
 /// Times the step that `settings` name on the device of `engine`.
 ///

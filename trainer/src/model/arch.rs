@@ -1,6 +1,5 @@
 //! The architectures, as tables to be read against the papers.
 
-use super::conventions::{BYTES, BadConvention, IMAGENET};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -55,15 +54,6 @@ impl fmt::Display for Padding {
     }
 }
 
-impl FromStr for Padding {
-    type Err = BadConvention;
-
-    fn from_str(name: &str) -> Result<Self, BadConvention> {
-        let found = Self::ALL.into_iter().find(|padding| padding.name() == name);
-        found.ok_or_else(|| BadConvention::Padding(name.to_owned()))
-    }
-}
-
 /// A stage of inverted residual blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
@@ -109,6 +99,11 @@ pub struct Architecture {
     /// Divides them after that.
     pub std: [f32; 3],
 }
+
+/// Mean and deviation of ImageNet's pixels, per channel: torchvision, most of timm.
+pub(super) const IMAGENET: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
+/// Those of Google's Lite code: (byte - 127) / 128.
+pub(super) const BYTES: ([f32; 3], [f32; 3]) = ([127.0 / 255.0; 3], [128.0 / 255.0; 3]);
 
 const fn row(repeats: usize, kernel: usize, stride: usize, expansion: usize, channels: usize) -> Row {
     Row { repeats, kernel, stride, expansion, channels }

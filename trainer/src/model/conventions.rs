@@ -1,8 +1,9 @@
 //! What families of weights of one architecture disagree on: the border rule, the
 //! batch-norms' epsilon, and what becomes of pixels first.
 
-use super::arch::{Architecture, Padding};
+use super::arch::{Architecture, BYTES, IMAGENET, Padding};
 use serde::{Deserialize, Serialize};
+use std::str::FromStr;
 
 /// Settings that take the place of an architecture's own; none where its own hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -41,6 +42,15 @@ pub enum BadConvention {
     },
 }
 
+impl FromStr for Padding {
+    type Err = BadConvention;
+
+    fn from_str(name: &str) -> Result<Self, BadConvention> {
+        let found = Self::ALL.into_iter().find(|padding| padding.name() == name);
+        found.ok_or_else(|| BadConvention::Padding(name.to_owned()))
+    }
+}
+
 /// Weights that agree in all of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Family {
@@ -55,13 +65,8 @@ pub struct Family {
     std: [f32; 3],
 }
 
-/// Mean and deviation of ImageNet's pixels, per channel: torchvision, most of timm.
-pub(super) const IMAGENET: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
-/// Those that take pixels to [-1, 1].
+/// Mean and deviation that take pixels to [-1, 1].
 pub(super) const HALF: ([f32; 3], [f32; 3]) = ([0.5; 3], [0.5; 3]);
-/// Those of Google's Lite code: (byte - 127) / 128.
-pub(super) const BYTES: ([f32; 3], [f32; 3]) = ([127.0 / 255.0; 3], [128.0 / 255.0; 3]);
-
 const fn family(
     name: &'static str,
     members: &'static str,

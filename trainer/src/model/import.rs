@@ -5,6 +5,7 @@ mod accounting;
 mod choosing;
 mod error;
 mod head;
+mod settling;
 mod stated;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ use super::files::torch::{Checkpoint, Facts, is_torch};
 use super::files::{Listed, StateDict, onnx_import, weights_file};
 use super::names::Scheme;
 use super::weights::Weights;
+pub use choosing::Choices;
 use choosing::Network;
 use dfrt_runtime::detector::metadata::Metadata;
 use dfrt_runtime::storage;
@@ -34,25 +36,6 @@ pub enum Format {
     Torch,
     /// ONNX that dfrt exported.
     Onnx,
-}
-
-/// What is asked for where a file leaves it open.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Choices {
-    /// The key of a checkpoint under which the network's state lies: "state_dict_ema".
-    pub key: Option<String>,
-    /// What stands before the network's names: "model.backbone.".
-    pub prefix: Option<String>,
-    /// The last layer's name, where it is not the scheme's: "fc".
-    pub head: Option<String>,
-    /// Which of two logits is the fake's (1), or 0 where one logit is high for real.
-    pub fake_index: Option<usize>,
-    /// Whether a fresh last layer takes the place of the file's.
-    pub new_head: bool,
-    /// What the names of tensors begin with that may be left out, though their program
-    /// may have used them.
-    pub leave_out: Vec<String>,
 }
 
 /// A file of weights, read and recognised, for no network yet.

@@ -11,6 +11,7 @@ pub mod depthwise;
 pub mod drop_path;
 pub mod dropout;
 pub mod feature_statistics;
+mod kernels;
 pub mod linear;
 pub mod mask;
 pub mod moments;
@@ -24,34 +25,9 @@ pub mod residual;
 pub mod squeeze_excite;
 pub mod step;
 
-use crate::gpu::kernel::{Kernel, Slot, read, write};
+pub use kernels::kernels;
 
-/// Every kernel, for the checks and for compiling ahead.
-pub fn kernels() -> Vec<&'static Kernel> {
-    [
-        activation::KERNELS,
-        batch_norm::KERNELS,
-        convolution::KERNELS,
-        copy::KERNELS,
-        cross_entropy::KERNELS,
-        depthwise::KERNELS,
-        drop_path::KERNELS,
-        dropout::KERNELS,
-        feature_statistics::KERNELS,
-        linear::KERNELS,
-        mask::KERNELS,
-        moments::KERNELS,
-        optimizer::KERNELS,
-        perturbation::KERNELS,
-        pixels::KERNELS,
-        pointwise::KERNELS,
-        pool::KERNELS,
-        reduce::KERNELS,
-        residual::KERNELS,
-        squeeze_excite::KERNELS,
-    ]
-    .concat()
-}
+use crate::gpu::kernel::{Slot, read, write};
 
 /// How rows are shared out among invocations that each sum a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

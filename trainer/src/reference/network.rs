@@ -3,73 +3,15 @@
 
 use super::batch_norm;
 use super::cross_entropy;
-use super::feature_statistics::{self, Flow, Sharing, Statistics, Tap};
+use super::feature_statistics::{self, Tap};
 use super::moments::Moments;
 use crate::model::graph::{Graph, ValueId};
-use crate::model::weights::{Running, Weights, from_device_layout};
+use crate::model::weights::from_device_layout;
+pub use parts::{Mode, Network, Perturbation, State, Trace};
 use step::Step;
 
 /// torch's default: the weight of a new batch in the running statistics.
 pub const MOMENTUM: f64 = 0.1;
-
-/// Weights in f64.
-#[derive(Clone, Debug, PartialEq)]
-pub struct State {
-    /// The learned tensors in torch's order, by `ParamId`.
-    pub params: Vec<Vec<f64>>,
-    /// The running statistics of each batch-norm.
-    pub running: Vec<Moments>,
-}
-
-impl From<&Weights> for State {
-    fn from(weights: &Weights) -> Self {
-        let wide = |values: &Vec<f32>| values.iter().map(|&value| f64::from(value)).collect();
-        let moments = |running: &Running| Moments { mean: wide(&running.mean), var: wide(&running.var) };
-        Self {
-            params: weights.params.iter().map(wide).collect(),
-            running: weights.running.iter().map(moments).collect(),
-        }
-    }
-}
-
-/// How batch-norms, dropout and drop-path behave.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Mode<'a> {
-    /// Batch-norms use the batch's own moments.
-    Train {
-        /// One key an image for the masks of dropout and drop-path ([`super::mask`]),
-        /// the op's number being the node's place in `graph.nodes`; none without masks.
-        masks: Option<&'a [u64]>,
-    },
-    /// Batch-norms use the running statistics; no masks.
-    Eval,
-}
-
-/// Statistics moved at some taps in the forward pass.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Perturbation {
-    /// Indices into [`Graph::features`].
-    pub taps: Vec<usize>,
-    /// dmu and dsigma for each of the taps.
-    pub deltas: Vec<Statistics>,
-    /// Whether they are shared over the batch.
-    pub sharing: Sharing,
-    /// Whether the backward pass goes through mu and sigma.
-    pub flow: Flow,
-}
-
-/// A forward pass, with what the backward pass needs of it.
-#[derive(Clone, Debug)]
-pub struct Trace {
-    /// N: images.
-    pub n: usize,
-    /// Every value [N, H, W, C] as its readers see it, by `ValueId`: at a tap, perturbed.
-    pub values: Vec<Vec<f64>>,
-    /// The features at each tap of the perturbation before it.
-    pub unperturbed: Vec<Vec<f64>>,
-    /// The moments that each batch-norm normalised by: the batch's or the running ones.
-    pub moments: Vec<Moments>,
-}
 
 /// The gradient of a loss.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,26 +40,6 @@ impl Labels<'_> {
     /// The gradient of [`Labels::loss`] with respect to the logits, \[N\].
     pub fn loss_gradient(&self, logits: &[f64]) -> Vec<f64> {
         cross_entropy::backward(logits, self.targets, self.weights)
-    }
-}
-
-/// A network at work: the graph, its weights, a mode, and statistics perturbed or not.
-#[derive(Clone, Copy, Debug)]
-pub struct Network<'a> {
-    /// The steps.
-    pub graph: &'a Graph,
-    /// The weights.
-    pub state: &'a State,
-    /// Training or not.
-    pub mode: Mode<'a>,
-    /// What is moved at the taps.
-    pub perturbation: Option<&'a Perturbation>,
-}
-
-impl Trace {
-    /// The logits, \[N\].
-    pub fn logits(&self, graph: &Graph) -> &[f64] {
-        &self.values[graph.logit.0]
     }
 }
 
@@ -215,6 +137,7 @@ fn add(to: &mut [f64], from: &[f64]) {
 
 #[cfg(test)]
 mod exported;
+mod parts;
 mod step;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -74,7 +74,7 @@ pub enum StudyError {
     Evaluate(#[from] EvaluateError),
     /// A network that cannot be brought to the device.
     #[error(transparent)]
-    Network(#[from] NetworkError),
+    Network(#[from] Box<NetworkError>),
     /// The device.
     #[error(transparent)]
     Gpu(#[from] GpuError),
@@ -180,14 +180,14 @@ impl<'a> Study<'a> {
         let model = Model::find(&at)?;
         let oracle = TractOracle::new(model.load()?);
         let eval = self.evaluate(&model, &oracle, &at, observer)?;
-        let network = deployed::resident(&model, Arc::clone(&self.engine))?;
+        let network = deployed::resident(&model, Arc::clone(&self.engine)).map_err(Box::new)?;
         // One device for all attacks.
         let batch = catalog::BATCH.min(self.attacked.chosen.len()).max(1);
         let threshold = oracle.detector().threshold();
         let own = WhiteBox::new(GpuDevice::new(&network, batch)?, threshold, None);
         let networks = Networks { own: Some(own), surrogate: None };
         let mut attacks = Vec::new();
-        let plans = self.settings.attacks()?;
+        let plans = self.settings.plans();
         // Each made once for all radii.
         let made: Result<Vec<_>, _> = plans.iter().map(|plan| networks.attack(plan)).collect();
         let made = made?;
@@ -268,7 +268,7 @@ impl<'a> Study<'a> {
             folder: &path,
             resume: true,
             deadline: None,
-            tape: None,
+            trace: None,
             progress: &|name, at| observer.attacked(name, at),
         };
         Ok(case.judge(attack, threat).map_err(Box::new)?.report)

@@ -22,7 +22,7 @@ pub struct StudySettings {
     /// Training seeds; each arm is trained with each.
     pub seeds: Vec<u64>,
     /// The attacks.
-    pub attacks: Vec<String>,
+    pub attacks: Vec<catalog::Method>,
     /// Their radii: in 1/255 in Linf, lengths of pixels in [0, 1] in L2. None for the one
     /// that is usual for norm and resolution.
     pub eps: Vec<f64>,
@@ -47,7 +47,9 @@ impl Default for StudySettings {
         Self {
             arms: vec!["baseline".to_owned(), "gr".to_owned()],
             seeds: vec![0, 1, 2],
-            attacks: ["fgsm", "pgd", "square", "random-noise"].map(str::to_owned).to_vec(),
+            attacks: ["fgsm", "pgd", "square", "random-noise"]
+                .map(|name| name.parse().expect("the catalog has them"))
+                .to_vec(),
             eps: Vec::new(),
             norm: Norm::Linf,
             steps: 10,
@@ -98,7 +100,7 @@ impl StudySettings {
         let text = |numbers: &[f64]| numbers.iter().map(f64::to_string).collect();
         unique("arms", self.arms.clone())?;
         unique("seeds", self.seeds.iter().map(u64::to_string).collect())?;
-        unique("attacks", self.attacks.clone())?;
+        unique("attacks", self.attacks.iter().map(ToString::to_string).collect())?;
         if !self.eps.is_empty() {
             unique("eps", text(&self.eps))?;
         }
@@ -115,7 +117,6 @@ impl StudySettings {
                 self.attack_limit
             )));
         }
-        self.attacks()?;
         self.threats()?;
         for name in &self.arms {
             self.training(name, 0)?.check().map_err(bad)?;
@@ -161,17 +162,12 @@ impl StudySettings {
     }
 
     /// Every attack.
-    ///
-    /// # Errors
-    /// An attack that is unknown.
-    pub fn attacks(&self) -> Result<Vec<Plan>, BadStudy> {
-        let plan = |name: &String| {
-            let method: catalog::Method = name.parse().map_err(bad)?;
+    pub fn plans(&self) -> Vec<Plan> {
+        let plan = |&method: &catalog::Method| {
             let queries = (!method.needs_gradients() && !method.floor).then_some(self.queries);
-            // Of PGD as ever; the others have their own.
-            let pgd = method.name == "pgd";
-            let (steps, restarts) = (pgd.then_some(self.steps), pgd.then_some(self.restarts));
-            Ok(Plan { queries, steps, restarts, ..Plan::new(method, self.norm) })
+            let (steps, restarts) =
+                (method.is_pgd().then_some(self.steps), method.is_pgd().then_some(self.restarts));
+            Plan { queries, steps, restarts, ..Plan::new(method, self.norm) }
         };
         self.attacks.iter().map(plan).collect()
     }
@@ -201,6 +197,9 @@ mod tests {
         std::fs::write(&path, "seeds = [7]\n[train]\nepochs = 3\n").unwrap();
         let settings = StudySettings::read(&path).unwrap();
         assert_eq!((settings.seeds, settings.train.epochs, settings.queries), (vec![7], 3, 300));
+        std::fs::write(&path, "attacks = [\"pgd\", \"magic\"]\n").unwrap();
+        let unknown = StudySettings::read(&path).unwrap_err().to_string();
+        assert!(unknown.contains("study.toml") && unknown.contains("\"magic\" is unknown"), "{unknown}");
     }
 
     #[test]
@@ -226,7 +225,6 @@ mod tests {
         };
         assert!(bad(|settings| settings.seeds = vec![]).contains("seeds"));
         assert!(bad(|settings| settings.arms.push("gr".to_owned())).contains("arms"));
-        assert!(bad(|settings| settings.attacks = vec!["magic".to_owned()]).contains("magic"));
         assert!(bad(|settings| settings.eps = vec![0.5]).contains("0.5"));
         assert!(bad(|settings| settings.eps = vec![8.0, 8.0]).contains("eps"));
         assert!(bad(|settings| (settings.norm, settings.eps) = (Norm::L2, vec![0.001])).contains("0.001"));

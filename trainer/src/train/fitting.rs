@@ -58,13 +58,6 @@ pub fn largest_batch(settings: &Settings, room: Room) -> Result<Option<usize>, B
     Ok((fitting > 0).then(|| if fitting >= 8 { fitting / 8 * 8 } else { fitting }))
 }
 
-/// The pictures taken at once of a batch: the largest divisor of `batch` that is at most
-/// `micro_batch`, or all of it.
-pub fn part(batch: usize, micro_batch: Option<usize>) -> usize {
-    let at_most = micro_batch.unwrap_or(batch).clamp(1, batch);
-    (1..=at_most).rev().find(|&part| batch.is_multiple_of(part)).expect("1 divides every batch")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,20 +74,6 @@ mod tests {
             let batch = largest_batch(&settings, room).unwrap().unwrap();
             let inside = |batch| demand(&settings, batch).unwrap().fits(room);
             assert!(batch.is_multiple_of(8) && inside(batch) && !inside(batch + 8), "{batch} in {room:?}");
-        }
-    }
-
-    #[test]
-    fn parts_have_one_size() {
-        let cases = [
-            ((32, None), 32),
-            ((32, Some(12)), 8),
-            ((28, Some(8)), 7),
-            ((13, Some(8)), 1),
-            ((4, Some(9)), 4),
-        ];
-        for ((batch, micro), expected) in cases {
-            assert_eq!(part(batch, micro), expected);
         }
     }
 

@@ -9,7 +9,7 @@ use super::outcome;
 use super::pool::Pool;
 use super::pool::allowance::Allowance;
 use super::schedule::Schedule;
-use super::settings::{BadSettings, Settings};
+use super::settings::{self, BadSettings, Settings};
 use super::stepper::{Losses, Stepper};
 use super::validation::{self, Validation};
 use crate::evaluator::Evaluator;
@@ -223,7 +223,7 @@ impl<'a> Run<'a> {
             TrainError::Gpu(GpuError::OutOfMemory { needed_mb, .. }) => (needed_mb << 20) / 3,
             _ => return error,
         };
-        let (part, micro) = (fitting::part, self.settings.micro_batch);
+        let (part, micro) = (settings::part, self.settings.micro_batch);
         match (error, fitting::largest_batch(self.settings, Room { pool, tensor })) {
             (TrainError::Gpu(source), Ok(Some(batch))) if batch < part(self.batch, micro) => {
                 TrainError::DoesNotFit { source, asked: self.batch, batch }
@@ -250,7 +250,7 @@ struct Session<'a> {
 
 impl<'a> Session<'a> {
     fn plan(run: &'a Run<'a>, network: &'a Resident) -> Result<Self, TrainError> {
-        let part = fitting::part(run.batch, run.settings.micro_batch);
+        let part = settings::part(run.batch, run.settings.micro_batch);
         let stepper = Stepper::plan(run.settings, network, part, run.batch / part)?;
         let evaluator = Evaluator::beside(network, part, stepper.executable())?;
         let gpu_mb = (stepper.bytes() + evaluator.own_bytes()) as f64 / f64::from(1 << 20);

@@ -4,7 +4,6 @@
 use super::augment::Augmentation;
 use super::balance::Balance;
 use super::fakes::Fakes;
-use super::fitting::part;
 use crate::arms::Method;
 use crate::arms::gradient_regularization::BadRegularization;
 use crate::arms::step;
@@ -163,6 +162,13 @@ pub enum BadSettings {
     },
 }
 
+/// The pictures taken at once of a batch: the largest divisor of `batch` that is at most
+/// `micro_batch`, or all of it.
+pub fn part(batch: usize, micro_batch: Option<usize>) -> usize {
+    let at_most = micro_batch.unwrap_or(batch).clamp(1, batch);
+    (1..=at_most).rev().find(|&part| batch.is_multiple_of(part)).expect("1 divides every batch")
+}
+
 impl Settings {
     /// Reads a config.toml; settings that it does not name keep their defaults.
     pub fn read(path: &std::path::Path) -> Result<Self, BadSettings> {
@@ -258,6 +264,20 @@ mod tests {
         let path = folder.path().join("config.toml");
         std::fs::write(&path, settings.to_toml()).unwrap();
         assert_eq!(Settings::read(&path).unwrap(), settings);
+    }
+
+    #[test]
+    fn parts_have_one_size() {
+        let cases = [
+            ((32, None), 32),
+            ((32, Some(12)), 8),
+            ((28, Some(8)), 7),
+            ((13, Some(8)), 1),
+            ((4, Some(9)), 4),
+        ];
+        for ((batch, micro), expected) in cases {
+            assert_eq!(part(batch, micro), expected);
+        }
     }
 
     #[test]

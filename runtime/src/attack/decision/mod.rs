@@ -27,7 +27,8 @@ fn propose(
     search: impl Fn(&mut Search<'_>) -> Result<(), Stop>,
 ) -> Result<Vec<Proposal>, OracleError> {
     let propose = |query: &Query<'_>| {
-        let mut state = Search { query: query.by_labels(threat, budget), goal, nearest: None, landed: None };
+        let mut state =
+            Search { query: query.by_labels(threat, budget), goal, nearest: None, survivor: None };
         if !state.query.idle()
             && let Err(Stop::Failed(error)) = search(&mut state)
         {
@@ -35,8 +36,8 @@ fn propose(
         }
         let distance = state.nearest.as_ref().map(|nearest| nearest.distance);
         let distance = distance.filter(|_| goal == Goal::Nearest);
-        let landed_after = state.landed.as_ref().map(|landed| landed.after);
-        Ok(Proposal { values: state.proposal(), landed_after, distance, ..Proposal::default() })
+        let queries_to_success = state.survivor.as_ref().map(|survivor| survivor.after);
+        Ok(Proposal { values: state.proposal(), queries_to_success, distance, ..Proposal::default() })
     };
     queries.iter().map(propose).collect()
 }
@@ -48,7 +49,7 @@ struct Crossing {
 }
 
 /// An 8-bit picture within the ball that crosses.
-struct Landed {
+struct Survivor {
     values: Vec<f32>,
     /// Queries spent when it was found.
     after: u64,
@@ -60,7 +61,7 @@ struct Search<'a> {
     query: Handle<'a, Labels>,
     goal: Goal,
     nearest: Option<Crossing>,
-    landed: Option<Landed>,
+    survivor: Option<Survivor>,
 }
 
 impl Search<'_> {
@@ -72,11 +73,11 @@ impl Search<'_> {
         &self.query.clean
     }
 
-    /// What landed, or else the nearest crossing moved into the ball, or else the clean
+    /// The 8-bit picture that crosses, or else the nearest crossing moved into the ball, or else the clean
     /// picture.
     fn proposal(self) -> Vec<f32> {
-        match (self.landed, self.nearest) {
-            (Some(landed), _) => landed.values,
+        match (self.survivor, self.nearest) {
+            (Some(survivor), _) => survivor.values,
             (None, Some(nearest)) => self.query.rounded(&nearest.values),
             (None, None) => self.query.clean,
         }
@@ -119,7 +120,7 @@ impl Search<'_> {
     /// behind the boundary where that is flat.
     fn land(&mut self, values: &[f32], distance: f64) -> Result<(), Stop> {
         let eps = f64::from(self.query.threat.eps());
-        if distance > eps || self.landed.is_some() {
+        if distance > eps || self.survivor.is_some() {
             return Ok(());
         }
         let (threat, clean) = (self.query.threat, &self.query.target().picture);
@@ -144,7 +145,7 @@ impl Search<'_> {
     }
 
     fn keep(&mut self, values: Vec<f32>) -> Result<(), Stop> {
-        self.landed = Some(Landed { values, after: self.query.spent() });
+        self.survivor = Some(Survivor { values, after: self.query.spent() });
         match self.goal {
             Goal::Inside => Err(Stop::Over),
             Goal::Nearest => Ok(()),

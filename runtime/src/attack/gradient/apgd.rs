@@ -4,8 +4,8 @@
 //!
 //! The published second loss, DLR, needs three classes; the margin stands for it.
 
+use super::channel::{Channel, Evaluated};
 use super::geometry::{between, moved, random_step, steepest};
-use super::line::{Line, Look};
 use super::lockstep::{Lockstep, Walk};
 use crate::attack::query::Query;
 use crate::attack::{Attack, Proposal};
@@ -57,7 +57,7 @@ enum Climb {
     Done(Vec<f32>),
     /// The highest loss. For one logit that is the point that has crossed farthest,
     /// so that none that crosses needs to be kept beside it.
-    Peak(Look),
+    Peak(Evaluated),
 }
 
 impl<'a> Apgd<'a> {
@@ -67,35 +67,35 @@ impl<'a> Apgd<'a> {
     }
 
     /// A point on the edge of the ball.
-    fn first_point(&self, line: &Line<'_>, restart: usize) -> Vec<f32> {
-        let key = [self.name().into(), line.target.id.into(), (restart as u64).into()];
+    fn first_point(&self, channel: &Channel<'_>, restart: usize) -> Vec<f32> {
+        let key = [self.name().into(), channel.target.id.into(), (restart as u64).into()];
         let mut random = random::stream(self.settings.seed, &key);
-        let step = random_step(line.threat.norm, line.clean.len(), &mut random);
-        line.clipped(moved(&line.clean, f64::from(line.threat.eps()), &step))
+        let step = random_step(channel.threat.norm, channel.clean.len(), &mut random);
+        channel.clipped(moved(&channel.clean, f64::from(channel.threat.eps()), &step))
     }
 
-    /// The 8-bit picture of `look` that ends the attack.
-    async fn done(&self, line: &Line<'_>, look: &Look) -> Option<Vec<f32>> {
-        match self.settings.stop_early && line.crossed_by(look, self.settings.loss) {
-            true => line.survivor(&look.values).await,
+    /// The 8-bit picture of `evaluated` that ends the attack.
+    async fn done(&self, channel: &Channel<'_>, evaluated: &Evaluated) -> Option<Vec<f32>> {
+        match self.settings.stop_early && channel.crossed_by(evaluated, self.settings.loss) {
+            true => channel.survivor(&evaluated.values).await,
             false => None,
         }
     }
 
-    async fn climb(&self, line: &Line<'_>, restart: usize) -> Climb {
+    async fn climb(&self, channel: &Channel<'_>, restart: usize) -> Climb {
         let ApgdSettings { loss, steps, rho, .. } = self.settings;
-        let mut here = line.look(self.first_point(line, restart), loss).await;
-        if let Some(survivor) = self.done(line, &here).await {
+        let mut here = channel.evaluate(self.first_point(channel, restart), loss).await;
+        if let Some(survivor) = self.done(channel, &here).await {
             return Climb::Done(survivor);
         }
         let mut before = here.values.clone();
         let mut peak = here.clone();
         let mut checkpoints = Checkpoints::new(steps, here.loss);
-        let mut step = 2.0 * f64::from(line.threat.eps());
+        let mut step = 2.0 * f64::from(channel.threat.eps());
         for index in 0..steps {
-            let next = self.next_point(line, &here, &before, step, index == 0);
-            let next = line.look(next, loss).await;
-            if let Some(survivor) = self.done(line, &next).await {
+            let next = self.next_point(channel, &here, &before, step, index == 0);
+            let next = channel.evaluate(next, loss).await;
+            if let Some(survivor) = self.done(channel, &next).await {
                 return Climb::Done(survivor);
             }
             let rose = next.loss > here.loss;
@@ -112,9 +112,16 @@ impl<'a> Apgd<'a> {
     }
 
     /// One step with momentum, projected before and after the mixing.
-    fn next_point(&self, line: &Line<'_>, here: &Look, before: &[f32], step: f64, first: bool) -> Vec<f32> {
-        let direction = steepest(line.threat.norm, &here.gradient);
-        let plain = line.clipped(moved(&here.values, step, &direction));
+    fn next_point(
+        &self,
+        channel: &Channel<'_>,
+        here: &Evaluated,
+        before: &[f32],
+        step: f64,
+        first: bool,
+    ) -> Vec<f32> {
+        let direction = steepest(channel.threat.norm, &here.gradient);
+        let plain = channel.clipped(moved(&here.values, step, &direction));
         if first {
             return plain;
         }
@@ -123,7 +130,7 @@ impl<'a> Apgd<'a> {
         for ((mixed, &here), &before) in mixed.iter_mut().zip(&here.values).zip(before) {
             *mixed += (1.0 - share) as f32 * (here - before);
         }
-        line.clipped(mixed)
+        channel.clipped(mixed)
     }
 }
 
@@ -143,7 +150,7 @@ impl Checkpoints {
     /// `steps` in all, from a point with the loss `start`.
     fn new(steps: usize, start: f32) -> Self {
         let share = |percent: usize| (percent * steps / 100).max(1);
-        // As though halved before: the first checkpoint looks at the rises alone.
+        // As though halved before: the first checkpoint compares the rises alone.
         let (halved, since, rises) = (true, 0, 0);
         Self { window: share(22), shrink: share(3), least: share(6), since, rises, halved, best: start }
     }
@@ -167,13 +174,13 @@ impl Checkpoints {
 }
 
 impl Walk for Apgd<'_> {
-    async fn walk(&self, line: &Line<'_>) -> Vec<f32> {
-        if line.threat.eps_255 <= 0.0 {
-            return line.clean.clone();
+    async fn walk(&self, channel: &Channel<'_>) -> Vec<f32> {
+        if channel.threat.eps_255 <= 0.0 {
+            return channel.clean.clone();
         }
-        let mut best: Option<Look> = None;
+        let mut best: Option<Evaluated> = None;
         for restart in 0..self.settings.restarts.max(1) {
-            match self.climb(line, restart).await {
+            match self.climb(channel, restart).await {
                 Climb::Done(values) => return values,
                 Climb::Peak(peak) if best.as_ref().is_none_or(|best| peak.loss > best.loss) => {
                     best = Some(peak)
@@ -181,7 +188,7 @@ impl Walk for Apgd<'_> {
                 Climb::Peak(_) => {}
             }
         }
-        best.map_or_else(|| line.clean.clone(), |best| best.values)
+        best.map_or_else(|| channel.clean.clone(), |best| best.values)
     }
 }
 
@@ -225,7 +232,7 @@ impl Attack for Apgd<'_> {
 mod tests {
     use super::*;
 
-    /// The steps after which the step is looked at, of 1000 that always rise.
+    /// The steps after which the step is checked, of 1000 that always rise.
     fn checkpoints(steps: usize) -> Vec<usize> {
         let mut checkpoints = Checkpoints::new(steps, 0.0);
         let at_one = |&step: &usize| {

@@ -1,8 +1,8 @@
 //! CW-L2 (Carlini and Wagner, "Towards evaluating the robustness of neural
 //! networks", IEEE S&P 2017, section VI.A) for one logit.
 
+use super::channel::{Channel, Evaluated};
 use super::geometry::distance;
-use super::line::{Line, Look};
 use super::lockstep::{Lockstep, Walk};
 use super::survivor::Nearest;
 use crate::attack::query::Query;
@@ -57,34 +57,41 @@ impl<'a> CarliniWagner<'a> {
 
     /// A descent with the weight `weight`: whether any point crossed, or the 8-bit
     /// picture that ends the attack.
-    async fn descend(&self, line: &Line<'_>, weight: f64, nearest: &mut Nearest) -> Result<bool, Vec<f32>> {
+    async fn descend(
+        &self,
+        channel: &Channel<'_>,
+        weight: f64,
+        nearest: &mut Nearest,
+    ) -> Result<bool, Vec<f32>> {
         let settings = self.settings;
-        let mut descent = Descent::new(&line.clean, settings.rate);
+        let mut descent = Descent::new(&channel.clean, settings.rate);
         let mut crossed = false;
         let mut lowest_before = f64::INFINITY;
         for step in 0..settings.steps {
-            let look = line.look(descent.values(), AttackLoss::Margin).await;
-            if !line.margin(&look).is_finite() {
+            let evaluated = channel.evaluate(descent.values(), AttackLoss::Margin).await;
+            if !channel.margin(&evaluated).is_finite() {
                 break;
             }
-            let far = distance(Norm::L2, &line.clean, &look.values);
-            if line.crossed(&look) && line.margin(&look) <= -settings.confidence {
+            let far = distance(Norm::L2, &channel.clean, &evaluated.values);
+            if channel.crossed(&evaluated) && channel.margin(&evaluated) <= -settings.confidence {
                 crossed = true;
                 let nearer = far < nearest.distance();
-                nearest.offer(far, &look.values);
-                if nearer && let Some(done) = nearest.land(line, &look.values, settings.goal).await {
+                nearest.offer(far, &evaluated.values);
+                if nearer
+                    && let Some(done) = nearest.try_rounding(channel, &evaluated.values, settings.goal).await
+                {
                     return Err(done);
                 }
             }
-            let sum = far * far + weight * line.margin(&look).max(-settings.confidence);
+            let sum = far * far + weight * channel.margin(&evaluated).max(-settings.confidence);
             if step % (settings.steps / 10).max(1) == 0 {
                 if sum > 0.9999 * lowest_before {
                     break;
                 }
                 lowest_before = sum;
             }
-            let weight = if line.margin(&look) > -settings.confidence { weight } else { 0.0 };
-            descent.step(&line.clean, &look, weight);
+            let weight = if channel.margin(&evaluated) > -settings.confidence { weight } else { 0.0 };
+            descent.step(&channel.clean, &evaluated, weight);
         }
         Ok(crossed)
     }
@@ -113,14 +120,14 @@ impl Descent {
         self.w.iter().map(|w| (0.5 * (w.tanh() + 1.0)) as f32).collect()
     }
 
-    /// One step of Adam on the squared distance less `weight` times the look's loss.
-    fn step(&mut self, clean: &[f32], look: &Look, weight: f64) {
+    /// One step of Adam on the squared distance less `weight` times the loss there.
+    fn step(&mut self, clean: &[f32], evaluated: &Evaluated, weight: f64) {
         let (keep_first, keep_second) = Self::DECAYS;
         self.decayed = (self.decayed.0 * keep_first, self.decayed.1 * keep_second);
         for (index, w) in self.w.iter_mut().enumerate() {
             let tanh = w.tanh();
             let change = 0.5 * (tanh + 1.0) - f64::from(clean[index]);
-            let slope = 2.0 * change - weight * f64::from(look.gradient[index]);
+            let slope = 2.0 * change - weight * f64::from(evaluated.gradient[index]);
             let slope = slope * 0.5 * (1.0 - tanh * tanh);
             let (first, second) = (&mut self.first[index], &mut self.second[index]);
             *first = keep_first * *first + (1.0 - keep_first) * slope;
@@ -132,21 +139,21 @@ impl Descent {
 }
 
 impl Walk for CarliniWagner<'_> {
-    async fn walk(&self, line: &Line<'_>) -> Vec<f32> {
-        if line.threat.eps_255 <= 0.0 {
-            return line.clean.clone();
+    async fn walk(&self, channel: &Channel<'_>) -> Vec<f32> {
+        if channel.threat.eps_255 <= 0.0 {
+            return channel.clean.clone();
         }
         let mut nearest = Nearest::default();
         let (mut low, mut high, mut weight) = (0.0, f64::INFINITY, self.settings.first_weight);
         for _ in 0..self.settings.searches {
-            match self.descend(line, weight, &mut nearest).await {
+            match self.descend(channel, weight, &mut nearest).await {
                 Err(done) => return done,
                 Ok(true) => high = weight,
                 Ok(false) => low = weight,
             }
             weight = if high.is_finite() { 0.5 * (low + high) } else { 10.0 * weight };
         }
-        nearest.proposal(line, self.settings.goal).await.unwrap_or_else(|| line.clean.clone())
+        nearest.proposal(channel, self.settings.goal).await.unwrap_or_else(|| channel.clean.clone())
     }
 }
 

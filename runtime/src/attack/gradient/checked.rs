@@ -61,7 +61,7 @@ impl Attack for Checked<'_> {
     }
 }
 
-/// The slope of the margin along the signs of its gradient, by the gradient and by the
+/// The rise of the margin along the signs of its gradient, by the gradient and by the
 /// logits on both sides. None where no gradient says anything: that is another gate's.
 fn finite_differences(oracle: &dyn GradientOracle, targets: &[Target]) -> Result<Option<Gate>, OracleError> {
     let mut worst: Option<f64> = None;

@@ -1,10 +1,10 @@
 //! DeepFool (Moosavi-Dezfooli, Fawzi and Frossard, "DeepFool: a simple and accurate
 //! method to fool deep neural networks", CVPR 2016) for one logit.
 
+use super::channel::{Channel, Evaluated};
 use super::geometry::{between, boxed, distance, length, moved, steepest, sum_of_sizes};
-use super::line::{Line, Look};
 use super::lockstep::{Lockstep, Walk};
-use super::survivor::landed;
+use super::survivor::survive_rounding;
 use crate::attack::query::Query;
 use crate::attack::{Attack, Goal, Proposal};
 use crate::detector::oracle::{AttackLoss, OracleError};
@@ -47,52 +47,52 @@ impl<'a> DeepFool<'a> {
     }
 }
 
-/// The shortest step from `reached` to the boundary as linearised at `look`; none
+/// The shortest step from `reached` to the boundary as linearised at `evaluated`; none
 /// where there is none.
-fn step(line: &Line<'_>, reached: &[f32], look: &Look) -> Option<Vec<f32>> {
-    let norm = line.threat.norm;
+fn step(channel: &Channel<'_>, reached: &[f32], evaluated: &Evaluated) -> Option<Vec<f32>> {
+    let norm = channel.threat.norm;
     // The length of the gradient in the dual norm: the margin lost by a step of 1.
     let slope = match norm {
-        Norm::Linf => sum_of_sizes(&look.gradient),
-        Norm::L2 => length(norm, &look.gradient),
+        Norm::Linf => sum_of_sizes(&evaluated.gradient),
+        Norm::L2 => length(norm, &evaluated.gradient),
     };
-    // Measured at the look, the overshoot would pass for progress: where a bound
+    // Measured at the point evaluated, the overshoot would pass for progress: where a bound
     // shortens every step, the points would come to rest before the boundary.
-    let reach = (line.margin(look) + climbed(reached, look)) / slope;
-    // The look's gradient is that of the loss, so it leads over the threshold.
-    let direction = steepest(norm, &look.gradient);
+    let reach = (channel.margin(evaluated) + climbed(reached, evaluated)) / slope;
+    // The gradient is that of the loss, so it leads over the threshold.
+    let direction = steepest(norm, &evaluated.gradient);
     reach.is_finite().then(|| direction.iter().map(|&value| (reach * f64::from(value)) as f32).collect())
 }
 
-/// How much higher the linearised loss is at the look than at `reached`.
-fn climbed(reached: &[f32], look: &Look) -> f64 {
-    let places = look.values.iter().zip(reached).zip(&look.gradient);
-    places.map(|((look, reached), slope)| f64::from(look - reached) * f64::from(*slope)).sum()
+/// How much higher the linearised loss is at the point evaluated than at `reached`.
+fn climbed(reached: &[f32], evaluated: &Evaluated) -> f64 {
+    let places = evaluated.values.iter().zip(reached).zip(&evaluated.gradient);
+    places.map(|((evaluated, reached), slope)| f64::from(evaluated - reached) * f64::from(*slope)).sum()
 }
 
 impl Walk for DeepFool<'_> {
-    async fn walk(&self, line: &Line<'_>) -> Vec<f32> {
-        if line.threat.eps_255 <= 0.0 {
-            return line.clean.clone();
+    async fn walk(&self, channel: &Channel<'_>) -> Vec<f32> {
+        if channel.threat.eps_255 <= 0.0 {
+            return channel.clean.clone();
         }
-        let mut reached = line.clean.clone();
-        let mut here = line.look(reached.clone(), AttackLoss::Margin).await;
+        let mut reached = channel.clean.clone();
+        let mut here = channel.evaluate(reached.clone(), AttackLoss::Margin).await;
         for _ in 0..self.settings.steps {
-            if line.crossed(&here) {
+            if channel.crossed(&here) {
                 break;
             }
-            let Some(step) = step(line, &reached, &here) else { break };
+            let Some(step) = step(channel, &reached, &here) else { break };
             reached = boxed(moved(&reached, 1.0, &step));
-            let beyond = between(&line.clean, &reached, 1.0 + self.settings.overshoot);
-            here = line.look(beyond, AttackLoss::Margin).await;
+            let beyond = between(&channel.clean, &reached, 1.0 + self.settings.overshoot);
+            here = channel.evaluate(beyond, AttackLoss::Margin).await;
         }
-        if !line.crossed(&here) {
-            return line.clipped(here.values);
+        if !channel.crossed(&here) {
+            return channel.clipped(here.values);
         }
         if self.settings.goal == Goal::Nearest {
-            line.crossed_at(distance(line.threat.norm, &line.clean, &here.values));
+            channel.record_distance(distance(channel.threat.norm, &channel.clean, &here.values));
         }
-        landed(line, here.values).await
+        survive_rounding(channel, here.values).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! The model that an attack works against, asked for many pictures at once.
 
-use super::line::{Answer, Line, Question};
+use super::channel::{Answer, Channel, Question};
 use crate::attack::Proposal;
 use crate::attack::query::Query;
 use crate::data::batch::Batch;
@@ -19,9 +19,9 @@ pub struct Lockstep<'a> {
 
 /// An attack on one picture.
 pub(super) trait Walk: Sync {
-    /// What to propose for the picture at the other end of `line`: 3 x res x res
+    /// What to propose for the picture at the other end of `channel`: 3 x res x res
     /// finite values within the ball.
-    fn walk(&self, line: &Line<'_>) -> impl Future<Output = Vec<f32>> + Send;
+    fn walk(&self, channel: &Channel<'_>) -> impl Future<Output = Vec<f32>> + Send;
 }
 
 /// A walk that goes on, or what it ended with.
@@ -66,12 +66,14 @@ impl<'a> Lockstep<'a> {
         threat: Threat,
         walk: &impl Walk,
     ) -> Result<Vec<Proposal>, OracleError> {
-        let lines: Vec<_> =
-            queries.iter().map(|query| Line::new(query.target(), threat, self.threshold)).collect();
-        let mut stages: Vec<_> = lines.iter().map(|line| Stage::Walking(Box::pin(walk.walk(line)))).collect();
+        let channels: Vec<_> =
+            queries.iter().map(|query| Channel::new(query.target(), threat, self.threshold)).collect();
+        let mut stages: Vec<_> =
+            channels.iter().map(|channel| Stage::Walking(Box::pin(walk.walk(channel)))).collect();
         loop {
             stages.par_iter_mut().for_each(Stage::advance);
-            let asked: Vec<_> = lines.iter().filter_map(|line| Some((line, line.question()?))).collect();
+            let asked: Vec<_> =
+                channels.iter().filter_map(|channel| Some((channel, channel.question()?))).collect();
             if asked.is_empty() {
                 break;
             }
@@ -81,42 +83,47 @@ impl<'a> Lockstep<'a> {
             Stage::Ended(values) => values,
             Stage::Walking(_) => unreachable!("a walk waits for nothing but its answers"),
         });
-        Ok(ended.zip(&lines).map(|(values, line)| line.proposal(values)).collect())
+        Ok(ended.zip(&channels).map(|(values, channel)| channel.proposal(values)).collect())
     }
 
     /// Answers every question, those of one kind together.
-    fn answer(&self, asked: Vec<(&Line<'_>, Question)>) -> Result<(), OracleError> {
+    fn answer(&self, asked: Vec<(&Channel<'_>, Question)>) -> Result<(), OracleError> {
         let kinds = [None, Some(AttackLoss::CrossEntropy), Some(AttackLoss::Margin)];
         for kind in kinds {
-            let alike = asked.iter().filter(|(_, question)| question.loss == kind);
-            let lines: Vec<_> = alike.clone().map(|(line, _)| *line).collect();
-            if lines.is_empty() {
+            let of_kind = asked.iter().filter(|(_, question)| question.loss == kind);
+            let channels: Vec<_> = of_kind.clone().map(|(channel, _)| *channel).collect();
+            if channels.is_empty() {
                 continue;
             }
-            let values = alike.flat_map(|(_, question)| question.values.iter().copied()).collect();
+            let values = of_kind.flat_map(|(_, question)| question.values.iter().copied()).collect();
             let batch = Batch { res: self.oracle.res(), values };
             match kind {
-                None => self.logits(&lines, &batch)?,
-                Some(loss) => self.slopes(&lines, &batch, loss)?,
+                None => self.logits(&channels, &batch)?,
+                Some(loss) => self.gradients(&channels, &batch, loss)?,
             }
         }
         Ok(())
     }
 
-    fn logits(&self, lines: &[&Line<'_>], batch: &Batch) -> Result<(), OracleError> {
+    fn logits(&self, channels: &[&Channel<'_>], batch: &Batch) -> Result<(), OracleError> {
         let logits = self.oracle.logits(batch)?;
-        expect("logits", logits.len(), lines.len())?;
-        lines.iter().zip(logits).for_each(|(line, logit)| line.reply(Answer::Logit(logit)));
+        expect("logits", logits.len(), channels.len())?;
+        channels.iter().zip(logits).for_each(|(channel, logit)| channel.reply(Answer::Logit(logit)));
         Ok(())
     }
 
-    fn slopes(&self, lines: &[&Line<'_>], batch: &Batch, loss: AttackLoss) -> Result<(), OracleError> {
-        let labels: Vec<_> = lines.iter().map(|line| line.label()).collect();
+    fn gradients(
+        &self,
+        channels: &[&Channel<'_>],
+        batch: &Batch,
+        loss: AttackLoss,
+    ) -> Result<(), OracleError> {
+        let labels: Vec<_> = channels.iter().map(|channel| channel.label()).collect();
         let (losses, gradients) = self.oracle.loss_gradient(batch, &labels, loss)?;
-        expect("losses", losses.len(), lines.len())?;
+        expect("losses", losses.len(), channels.len())?;
         expect("values of a gradient", gradients.values.len(), batch.values.len())?;
-        for (index, (line, loss)) in lines.iter().zip(losses).enumerate() {
-            line.reply(Answer::Slope { loss, gradient: gradients.picture(index).to_vec() });
+        for (index, (channel, loss)) in channels.iter().zip(losses).enumerate() {
+            channel.reply(Answer::Gradient { loss, gradient: gradients.picture(index).to_vec() });
         }
         Ok(())
     }

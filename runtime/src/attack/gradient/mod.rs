@@ -8,12 +8,12 @@
 
 pub mod apgd;
 pub mod carlini_wagner;
+mod channel;
 pub mod checked;
 pub mod deep_fool;
 pub mod fab;
 mod geometry;
 mod hyperplane;
-mod line;
 pub mod lockstep;
 pub mod momentum;
 pub mod steps;

@@ -1,8 +1,8 @@
 //! MI-FGSM (Dong, Liao, Pang, Su, Zhu, Hu and Li, "Boosting adversarial attacks
 //! with momentum", CVPR 2018).
 
+use super::channel::Channel;
 use super::geometry::{moved, steepest, sum_of_sizes};
-use super::line::Line;
 use super::lockstep::{Lockstep, Walk};
 use crate::attack::query::Query;
 use crate::attack::{Attack, Proposal};
@@ -46,20 +46,21 @@ impl<'a> Momentum<'a> {
 }
 
 impl Walk for Momentum<'_> {
-    async fn walk(&self, line: &Line<'_>) -> Vec<f32> {
-        let mut values = line.clean.clone();
-        if line.threat.eps_255 <= 0.0 {
+    async fn walk(&self, channel: &Channel<'_>) -> Vec<f32> {
+        let mut values = channel.clean.clone();
+        if channel.threat.eps_255 <= 0.0 {
             return values;
         }
-        let step = line.threat.eps_255 / 255.0 / self.settings.steps as f64;
+        let step = channel.threat.eps_255 / 255.0 / self.settings.steps as f64;
         let mut gathered = vec![0.0; values.len()];
         for _ in 0..self.settings.steps {
-            let look = line.look(values, AttackLoss::Margin).await;
-            let size = sum_of_sizes(&look.gradient).max(f64::MIN_POSITIVE);
-            for (gathered, &value) in gathered.iter_mut().zip(&look.gradient) {
+            let evaluated = channel.evaluate(values, AttackLoss::Margin).await;
+            let size = sum_of_sizes(&evaluated.gradient).max(f64::MIN_POSITIVE);
+            for (gathered, &value) in gathered.iter_mut().zip(&evaluated.gradient) {
                 *gathered = (self.settings.decay * f64::from(*gathered) + f64::from(value) / size) as f32;
             }
-            values = line.clipped(moved(&look.values, step, &steepest(line.threat.norm, &gathered)));
+            values =
+                channel.clipped(moved(&evaluated.values, step, &steepest(channel.threat.norm, &gathered)));
         }
         values
     }

@@ -1,7 +1,7 @@
 //! From a point that crosses in floats to one whose 8-bit picture does.
 
+use super::channel::Channel;
 use super::geometry::between;
-use super::line::Line;
 use crate::attack::Goal;
 
 /// How often the overshoot is doubled at most. A fragile detector's boundary may lie a
@@ -13,15 +13,15 @@ const TRIES: i32 = 16;
 /// change is made longer by 2 %, 4 %, 8 % … until an 8-bit picture crosses or the way
 /// ends at the ball. Published attacks stop at the float; a float that no file can hold
 /// is no success here.
-pub(super) async fn landed(line: &Line<'_>, nearest: Vec<f32>) -> Vec<f32> {
-    if !line.inside(&nearest) {
-        return line.clipped(nearest);
+pub(super) async fn survive_rounding(channel: &Channel<'_>, nearest: Vec<f32>) -> Vec<f32> {
+    if !channel.inside(&nearest) {
+        return channel.clipped(nearest);
     }
     let mut overshoot = 0.0;
     for attempt in 0..=TRIES {
-        let longer = between(&line.clean, &nearest, 1.0 + overshoot);
-        let at_the_end = !line.inside(&longer);
-        if let Some(survivor) = line.survivor(&line.clipped(longer)).await {
+        let longer = between(&channel.clean, &nearest, 1.0 + overshoot);
+        let at_the_end = !channel.inside(&longer);
+        if let Some(survivor) = channel.survivor(&channel.clipped(longer)).await {
             return survivor;
         }
         if at_the_end {
@@ -29,7 +29,7 @@ pub(super) async fn landed(line: &Line<'_>, nearest: Vec<f32>) -> Vec<f32> {
         }
         overshoot = 0.02 * f64::from(1 << attempt);
     }
-    line.clipped(nearest)
+    channel.clipped(nearest)
 }
 
 /// The nearest point so far that crosses, and the 8-bit picture to be proposed.
@@ -42,11 +42,16 @@ pub(super) struct Nearest {
 impl Nearest {
     /// Looks for an 8-bit picture of `values`, a point that crosses, where they lie within
     /// the ball and none is known. With [`Goal::Inside`] gives it: the search is over.
-    pub async fn land(&mut self, line: &Line<'_>, values: &[f32], goal: Goal) -> Option<Vec<f32>> {
-        if self.survivor.is_none() && line.inside(values) {
-            self.survivor = line.survivor(values).await;
+    pub async fn try_rounding(
+        &mut self,
+        channel: &Channel<'_>,
+        values: &[f32],
+        goal: Goal,
+    ) -> Option<Vec<f32>> {
+        if self.survivor.is_none() && channel.inside(values) {
+            self.survivor = channel.survivor(values).await;
             if self.survivor.is_some() {
-                line.landed();
+                channel.record_success();
             }
         }
         self.survivor.clone().filter(|_| goal == Goal::Inside)
@@ -54,14 +59,14 @@ impl Nearest {
 
     /// What to propose at the end of the search, whose shortest distance goes on record
     /// with [`Goal::Nearest`]; none where nothing crossed.
-    pub async fn proposal(self, line: &Line<'_>, goal: Goal) -> Option<Vec<f32>> {
+    pub async fn proposal(self, channel: &Channel<'_>, goal: Goal) -> Option<Vec<f32>> {
         let (distance, values) = self.found?;
         if goal == Goal::Nearest {
-            line.crossed_at(distance);
+            channel.record_distance(distance);
         }
         match self.survivor {
             Some(survivor) => Some(survivor),
-            None => Some(landed(line, values).await),
+            None => Some(survive_rounding(channel, values).await),
         }
     }
 

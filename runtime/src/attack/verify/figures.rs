@@ -1,14 +1,17 @@
 //! Every figure of attack.json, recomputed: from samples.csv, from the journal that was
-//! written as the attack went on, and, of a suite, from its stages.
+//! written as the attack went on, and, of a suite, from its stages, which are attack folders
+//! and verified as such: why the whole of a folder is verified here.
 
-use super::{VerifyError, VerifyReport, verify_with};
+use super::found::{VerifyError, VerifyReport};
+use super::pictures::{self, Check};
 use crate::attack::gates;
-use crate::attack::judge::Judgement;
+use crate::attack::judge::{Judgement, REPEATED};
 use crate::attack::suite::Worst;
 use crate::attack::summary::{Summary, outcome_gates, own_gates};
 use crate::attack::trial::Trial;
 use crate::data::batch::Batch;
 use crate::detector::oracle::{Oracle, OracleError};
+use crate::results::attack::contents::Contents;
 use crate::results::attack::distances::MinimalDistance;
 use crate::results::attack::folder::STAGES;
 use crate::results::attack::folder::{AttackFolder, AttackFolderError};
@@ -19,19 +22,60 @@ use crate::results::json;
 use crate::sample::Split;
 use crate::threat::Threat;
 use image::RgbImage;
+use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 
 /// Numbers may differ by this share: a reader of JSON may lose a last digit.
 const TOLERANCE: f64 = 1e-9;
 /// The checks that every attack makes, whatever its method.
 const ALWAYS: [&str; 4] = ["deterministic", "finite", "within-ball", "queries-counted"];
 
+/// Verifies the attack in `folder`, asking `oracle`.
+///
+/// # Errors
+/// Results that cannot be read, a folder that holds two, a model that fails.
+pub fn verify_with(folder: &Path, oracle: &dyn Oracle) -> Result<VerifyReport, VerifyError> {
+    let files = AttackFolder::new(folder);
+    Contents::alone(folder)?;
+    let (report, samples) = (files.report()?, files.samples()?);
+    let pictures = Check {
+        threat: Threat::new(report.norm, report.eps_255)?,
+        threshold: report.threshold as f32,
+        files: &files,
+        oracle,
+    };
+    let attacked = samples.iter().filter(|sample| pictures.was_right(sample));
+    let repeated: HashSet<u64> = attacked.take(REPEATED).map(|sample| sample.id).collect();
+    let found: Result<Vec<pictures::Finding>, OracleError> = samples
+        .par_iter()
+        .map(|sample| {
+            let mut finding = pictures.sample(sample)?;
+            // Not all of a folder's pictures may fit into memory.
+            finding.clean = finding.clean.filter(|_| repeated.contains(&sample.id));
+            Ok(finding)
+        })
+        .collect();
+    let mut found = found?;
+    let repeated: Vec<RgbImage> = found.iter_mut().filter_map(|it| it.clean.take()).collect();
+    let mut checked = VerifyReport {
+        samples: samples.len(),
+        pictures: found.iter().filter(|it| it.attacked).count(),
+        successes: found.iter().filter(|it| it.turned_over).count(),
+        mismatches: found.iter().flat_map(|it| it.wrong.clone()).collect(),
+        close: found.into_iter().filter_map(|it| it.close).collect(),
+        unchecked: Vec::new(),
+    };
+    check(&files, &report, &samples, &repeated, oracle, &mut checked)?;
+    Ok(checked)
+}
+
 /// Compares attack.json (`report`) and samples.csv (`samples`) with what they follow from,
 /// and adds to `found` what differs and what could not be compared. `repeated` are the clean
 /// pictures that are asked twice.
-pub(super) fn check(
+fn check(
     files: &AttackFolder,
     report: &AttackReport,
     samples: &[SampleResult],
@@ -53,7 +97,7 @@ pub(super) fn check(
         out: None,
         resume: false,
         deadline: None,
-        tape: None,
+        trace: None,
         progress: &|_| {},
     };
     let suite = files.path().join(STAGES).is_dir() || !report.stages.is_empty();

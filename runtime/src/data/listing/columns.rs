@@ -1,6 +1,6 @@
 //! Finds the columns of a list by their usual names.
 
-use super::ListOptions;
+use super::options::ListOptions;
 
 /// Names of columns with paths, those with complete paths first.
 const PATH: [&str; 16] = [
@@ -81,6 +81,14 @@ const SUBSET: [&str; 9] = [
     "model",
     "manipulation_type",
 ];
+
+/// A line of the list.
+pub(super) struct Row {
+    /// Its number, from 1.
+    pub line: u64,
+    /// Its fields, in the order of the list's columns.
+    pub fields: csv::StringRecord,
+}
 
 /// The indices of the columns.
 #[derive(Debug)]

@@ -1,9 +1,9 @@
 //! What the labels of a list mean: by their words, by the column's name for 0 and 1, by the
 //! pictures' folders where these agree, or as the user says.
 
-use super::columns::{self, Columns};
+use super::columns::{self, Columns, Row};
+use super::options::ListOptions;
 use super::places::FolderMeanings;
-use super::{ListOptions, Row};
 use crate::data::naming;
 use crate::sample::Label;
 use std::collections::{BTreeMap, BTreeSet};

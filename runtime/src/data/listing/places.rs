@@ -1,11 +1,12 @@
 //! Finds the pictures of a list: the separator of its paths, the folder that they start from, and
 //! what the folders mean.
 
-use super::{ListOptions, Row};
+use super::columns::Row;
+use super::options::ListOptions;
 use crate::data::folders::{Contradiction, FolderMeaning, Folders};
 use crate::data::grouping::Place;
-use crate::data::layouts::Media;
 use crate::data::manifest::{ManifestError, Reach};
+use crate::data::media::Media;
 use crate::data::place;
 use crate::sample::{Sample, Split};
 use std::path::{Path, PathBuf};

@@ -2,9 +2,9 @@
 //! own name; else they are drawn. A column or folders that name splits for only some pictures are
 //! an error.
 
-use super::columns::{self, Columns};
+use super::columns::{self, Columns, Row};
+use super::options::ListOptions;
 use super::places::FolderMeanings;
-use super::{ListOptions, Row};
 use crate::data::division;
 use crate::data::manifest::ManifestError;
 use crate::data::naming::{self, SplitNames};

@@ -1,5 +1,6 @@
 use super::*;
 use proptest::prelude::*;
+use std::path::PathBuf;
 
 fn sample(path: impl Into<PathBuf>, label: Label, split: Split) -> Sample {
     let path = path.into();

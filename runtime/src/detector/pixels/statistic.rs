@@ -2,23 +2,10 @@
 //! level (its mean, minimum or maximum) and divided by its own width (a deviation, or maximum
 //! minus minimum) is the same at every scale and offset.
 
-use super::State;
+use super::state::{State, Statistic};
 
 /// Reductions that shift with a picture's brightness.
 const LEVELS: [&str; 5] = ["ReduceMean", "ReduceMax", "ReduceMin", "GlobalAveragePool", "GlobalMaxPool"];
-
-/// How a number of a whole picture changes when the picture is scaled and shifted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Statistic {
-    /// It is scaled and shifted in the same way.
-    Level,
-    /// It is scaled in the same way; the shift does not change it.
-    Width,
-    /// One divided by a width.
-    Inverse,
-    /// Anything else.
-    Other,
-}
 
 /// What a reduction over the plane makes of `state`.
 pub(super) fn reduced(operator: &str, state: &State) -> Statistic {

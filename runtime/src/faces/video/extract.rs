@@ -8,6 +8,7 @@ use super::ffmpeg::{Ffmpeg, VideoError};
 use super::journal::{self, Entry, Journal, JournalError};
 use super::sampling::{Frame, Sampled};
 use super::track::{self, FrameFaces, HOLD};
+use crate::data::crops::MANIFEST;
 use crate::data::manifest::{Manifest, ManifestError};
 use crate::data::picture;
 use crate::faces::detector::FaceDetector;
@@ -20,8 +21,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The manifest's name in the folder of the crops.
-pub const MANIFEST: &str = "manifest.csv";
 /// The name of the file with [`extract`]'s result, as JSON.
 pub const SUMMARY: &str = "extract.json";
 

@@ -1,5 +1,6 @@
 //! The journal of an extraction: a line for each finished video, from which a later call resumes.
 
+use crate::data::crops::JOURNAL;
 use crate::differing::differing;
 use crate::sample::{Label, Sample, Split};
 use crate::storage::{self, StorageError};
@@ -7,9 +8,6 @@ use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Component, Path, PathBuf};
-
-/// The journal's name in the folder of the crops.
-pub const JOURNAL: &str = "extract.jsonl";
 
 /// A video whose crops are all on the disk.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

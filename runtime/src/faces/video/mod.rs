@@ -10,12 +10,11 @@ mod journal;
 mod sampling;
 mod track;
 
+pub use crate::data::crops::{JOURNAL, MANIFEST};
 pub use colour::Untagged;
 pub use crop::square;
-pub use extract::{
-    Extract, ExtractError, Extracted, FileFormat, Frames, MANIFEST, Progress, SUMMARY, extract,
-};
+pub use extract::{Extract, ExtractError, Extracted, FileFormat, Frames, Progress, SUMMARY, extract};
 pub use ffmpeg::{Ffmpeg, VideoError};
-pub use journal::{JOURNAL, remove as remove_crops_and_journal};
+pub use journal::remove as remove_crops_and_journal;
 pub use sampling::{Frame, Sampled};
 pub use track::HOLD;

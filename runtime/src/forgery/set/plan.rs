@@ -1,23 +1,12 @@
 //! Plans a forgery set: the split of each person, and the donor of each swap.
 
+use super::options::{ForgerySetError, ForgerySetOptions, Method, SplitBy};
 use super::subject::Subject;
-use super::{ForgerySetError, ForgerySetOptions, Method};
 use crate::random::stream;
 use crate::sample::{Label, Split};
 use rand::seq::SliceRandom;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-
-/// How people are divided into splits.
-#[derive(Clone, Debug, PartialEq)]
-pub enum SplitBy {
-    /// By the data set's own splits; where it has none, by the usual shares.
-    Kept,
-    /// Shares of the people in train, val and test.
-    Shares([f64; 3]),
-    /// By a list of people.
-    People(BTreeMap<String, Split>),
-}
 
 impl SplitBy {
     /// The usual shares.

@@ -1,6 +1,6 @@
 //! A usable photograph, with its crop and face.
 
-use super::{ForgerySetOptions, Method};
+use super::options::{ForgerySetOptions, Method};
 use crate::data::picture::{self, PictureError};
 use crate::faces::face::{Landmarks, Window};
 use crate::forgery::FaceInPicture;

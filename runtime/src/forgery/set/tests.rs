@@ -1,7 +1,9 @@
 use super::*;
 use crate::data::manifest::Manifest;
+use crate::forgery::Blend;
 use crate::forgery::photographs::splits_of_people;
 use crate::forgery::synth::portrait::{Person, Shot, photograph};
+use crate::sample::Split;
 use std::collections::BTreeMap;
 
 const SIZE: u32 = 64;

@@ -1,7 +1,7 @@
 //! The answer of every comparison, in words: its verdict, its size, and whether it is reliable.
 
 use super::super::numbers::{counted, difference, p_value};
-use super::{Answer, Mark};
+use super::parts::{Answer, Mark};
 use crate::metrics::paired::{FEWEST_GROUPS, Verdict};
 use crate::results::study::{BASELINE, Comparison, Report, attack_key};
 

@@ -3,7 +3,7 @@
 
 use super::super::numbers::{count, difference, p_value, percent, percent_interval, three, three_interval};
 use super::answers::{comparison_mark, is_share, subject, verdict};
-use super::{Cell, Column, Mark, Table, who};
+use super::parts::{Cell, Column, Mark, Table};
 use crate::metrics::intervals::Figure;
 use crate::metrics::{Estimate, Metrics};
 use crate::results::attack::distances::MinimalDistance;
@@ -23,6 +23,11 @@ pub(super) fn all(report: &Report) -> Vec<Table> {
         by_subset(report),
     ];
     tables.into_iter().filter(|table| !table.rows.is_empty()).collect()
+}
+
+/// A trained model, in words.
+pub(super) fn who(arm: &Arm) -> String {
+    format!("{}, seed {}", arm.name, arm.seed)
 }
 
 fn plain(text: impl Into<String>) -> Cell {

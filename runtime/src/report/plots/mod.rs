@@ -7,11 +7,13 @@ pub mod distances;
 mod queries;
 mod roc;
 mod scores;
+mod study;
 pub mod sweep;
 mod training;
 
+pub use study::draw;
+
 use super::{Extras, ReportError};
-use crate::results::study::Report;
 use crate::sample::Label;
 use image::{ImageFormat, RgbImage};
 use plotters::coord::Shift;
@@ -59,19 +61,6 @@ const TITLE: i32 = 30;
 pub(super) const TEXT: i32 = 23;
 /// Height of the strip with title and legend above a chart.
 const STRIP: i32 = 104;
-
-/// Every plot for which the report and its extras have data, in reading order.
-pub fn draw(report: &Report, extras: &Extras) -> Result<Vec<Plot>, ReportError> {
-    let mut plots = Vec::new();
-    plots.extend(accuracy::plot(report)?);
-    plots.extend(roc::plot(report, extras)?);
-    plots.extend(scores::plot(report, extras)?);
-    for key in report.attack_keys() {
-        plots.extend(queries::plot(report, extras, &key)?);
-    }
-    plots.extend(training::plot(report, extras)?);
-    Ok(plots)
-}
 
 /// Draws a picture of `size` and encodes it.
 pub(super) fn drawn(

@@ -1,11 +1,11 @@
 //! What a search for the shortest change over the threshold says of all radii at once: the
 //! distribution of the distances it found, and the success rate as the radius grows.
 
-use super::{SampleResult, attacked};
+use super::sample::{SampleResult, attacked};
 use crate::threat::{Norm, Threat};
 use serde::{Deserialize, Serialize};
 
-/// Steps of the curve at most; of more pictures every so many'th is kept.
+/// Steps of the curve at most; with more pictures every n-th is kept.
 const STEPS: usize = 200;
 /// The radii of the curve beside its steps, as shares of the one attacked.
 const SHARES: [f64; 5] = [0.25, 0.5, 1.0, 2.0, 4.0];
@@ -24,11 +24,11 @@ pub struct MinimalDistance {
     pub n_found: usize,
     /// The distance within which a quarter of the n are turned over; none where fewer are.
     pub p25: Option<f64>,
-    /// The same for half of them.
+    /// The distance within which half are; none where fewer are.
     pub median: Option<f64>,
-    /// The same for three quarters.
+    /// The distance within which three quarters are; none where fewer are.
     pub p75: Option<f64>,
-    /// The same for nine tenths.
+    /// The distance within which nine tenths are; none where fewer are.
     pub p90: Option<f64>,
     /// The success rate within growing radii.
     pub curve: Vec<CurvePoint>,
@@ -39,7 +39,7 @@ pub struct MinimalDistance {
 pub struct CurvePoint {
     /// The radius, pixels in \[0, 1\].
     pub eps: f64,
-    /// The same in 1/255.
+    /// The radius in 1/255.
     pub eps_255: f64,
     /// Turned over within it, over the pictures classified rightly before.
     pub attack_success_rate: f64,

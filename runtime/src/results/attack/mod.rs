@@ -1,18 +1,19 @@
-//! The object of attack.json and the lines of samples.csv.
+//! The object of attack.json, and what lies beside it.
 
 pub mod contents;
 pub mod distances;
 pub mod folder;
 pub mod journal;
+mod sample;
 pub mod settings;
 pub mod sweep;
+
+pub use sample::{SampleResult, attacked};
 
 use crate::metrics::Estimate;
 use crate::results::attack::distances::MinimalDistance;
 use crate::results::evaluation::ThresholdSource;
 use crate::results::evaluation::{DataInfo, ModelInfo};
-use crate::sample::Label;
-use crate::sample::is_right;
 use crate::threat::{Norm, Threat};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -41,9 +42,9 @@ pub struct AttackReport {
     pub robust_accuracy: f64,
     /// Turned over, over the n_clean_correct; none when that is 0.
     pub attack_success_rate: Option<f64>,
-    /// The same for fakes made to pass as real.
+    /// The fakes alone, which an attack makes pass as real.
     pub fake_to_real: Direction,
-    /// The same for reals made to look fake.
+    /// The reals alone, which an attack makes look fake.
     pub real_to_fake: Direction,
     /// 95 % Wilson intervals of the three rates above.
     pub intervals: RateIntervals,
@@ -170,64 +171,11 @@ pub struct Gate {
     pub reason: String,
 }
 
-/// A line of samples.csv.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SampleResult {
-    /// The picture's place in the manifest's split.
-    pub id: u64,
-    /// Its true label.
-    pub label: Label,
-    /// Logit before.
-    pub clean_logit: f32,
-    /// Logit after, of the 8-bit picture.
-    pub adv_logit: f32,
-    /// Rightly classified before and wrongly after.
-    pub success: bool,
-    /// Queries spent.
-    pub queries: u64,
-    /// Largest change of a value in 1/255.
-    pub linf_255: u32,
-    /// Euclidean length of the change, values in \[0, 1\].
-    pub l2: f64,
-    /// Seconds spent.
-    pub seconds: f64,
-    /// The picture's file.
-    pub path: String,
-    /// SHA-256 of the saved clean PNG; empty where nothing was saved.
-    pub clean_sha256: String,
-    /// SHA-256 of the saved adversarial PNG; empty where nothing was saved.
-    pub adv_sha256: String,
-    /// The attack that the picture after is of; empty where none was made.
-    #[serde(default)]
-    pub attack: String,
-    /// The length of the shortest change that an attack which looks for it found to cross,
-    /// values in \[0, 1\], whatever the radius; none where there was none, or no such attack.
-    #[serde(default)]
-    pub distance: Option<f64>,
-    /// Queries spent when the picture that turned it over was found; none where nothing did,
-    /// and in results of earlier versions.
-    #[serde(default)]
-    pub queries_to_success: Option<u64>,
-}
-
-impl SampleResult {
-    /// Queries until the picture was turned over: in a result of an earlier version, which
-    /// does not tell, all that were spent.
-    pub fn queries_until_turned(&self) -> u64 {
-        self.queries_to_success.unwrap_or(self.queries)
-    }
-}
-
 impl AttackReport {
     /// The threat model.
     pub fn threat(&self) -> Threat {
         Threat { norm: self.norm, eps_255: self.eps_255 }
     }
-}
-
-/// Whether `sample`, decided at `threshold`, was classified rightly before, and so attacked.
-pub fn attacked(sample: &SampleResult, threshold: f32) -> bool {
-    is_right(sample.clean_logit, sample.label, threshold)
 }
 
 /// The input gradients that an attack saw of one picture.

@@ -160,7 +160,7 @@ impl Bench {
             #[cfg(feature = "train")]
             Command::Loading(command) => command.run(),
             #[cfg(not(feature = "train"))]
-            _ => Err(super::no_training("bench train, device and loading")),
+            _ => Err(crate::failure::no_training("bench train, device and loading")),
         }
     }
 }

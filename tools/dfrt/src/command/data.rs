@@ -7,15 +7,11 @@ mod forge;
 mod index;
 mod join;
 mod replace;
+mod shared;
 mod synth;
 
 use anyhow::Result;
 use argh::FromArgs;
-use dfrt_runtime::data::layouts::{self, LAYOUTS};
-use dfrt_runtime::data::manifest::Manifest;
-use serde_json::json;
-use std::path::Path;
-use std::str::FromStr;
 
 /// make, list and audit data sets
 #[derive(FromArgs)]
@@ -40,43 +36,6 @@ pub enum Command {
     Extract(extract::Options),
     Faces(faces::Faces),
     Audit(audit::AuditSet),
-}
-
-/// The name of a layout, or `auto` for the one that is recognised.
-#[derive(Debug, PartialEq, Eq)]
-struct LayoutName(String);
-
-impl LayoutName {
-    const AUTO: &str = "auto";
-}
-
-impl Default for LayoutName {
-    fn default() -> Self {
-        Self(Self::AUTO.to_owned())
-    }
-}
-
-impl FromStr for LayoutName {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        let known = name == Self::AUTO || LAYOUTS.iter().any(|layout| layout.name() == name);
-        let wrong = || format!("choose {} or one of {}", Self::AUTO, layouts::names());
-        if known { Ok(Self(name.to_owned())) } else { Err(wrong()) }
-    }
-}
-
-/// What is said of a manifest that has been written to `out`.
-fn written(out: &Path, manifest: &Manifest) -> serde_json::Value {
-    json!({
-        "manifest": out,
-        "pictures": manifest.samples.len(),
-        "parts": manifest.summary().parts,
-        "skipped": manifest.skipped.len(),
-        "skipped_files": manifest.skipped,
-        "rules": manifest.rules,
-        "sha256": manifest.sha256(),
-    })
 }
 
 impl Data {

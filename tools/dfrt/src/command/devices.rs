@@ -40,7 +40,7 @@ impl Devices {
     /// Says that it cannot be done.
     #[cfg(not(feature = "train"))]
     pub fn run(self) -> Result<()> {
-        Err(super::no_training("devices"))
+        Err(crate::failure::no_training("devices"))
     }
 }
 

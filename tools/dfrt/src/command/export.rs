@@ -37,6 +37,6 @@ impl Export {
     /// Says that it cannot be done.
     #[cfg(not(feature = "train"))]
     pub fn run(self) -> anyhow::Result<()> {
-        Err(super::no_training("export"))
+        Err(crate::failure::no_training("export"))
     }
 }

@@ -51,6 +51,6 @@ impl Import {
     /// Says that it cannot be done.
     #[cfg(not(feature = "train"))]
     pub fn run(self) -> anyhow::Result<()> {
-        Err(super::no_training("import"))
+        Err(crate::failure::no_training("import"))
     }
 }

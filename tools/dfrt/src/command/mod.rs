@@ -170,11 +170,3 @@ fn named(arguments: &[&str]) -> String {
         named.map_while(|(word, known)| known.iter().any(|known| known.name == *word).then_some(*word));
     std::iter::once(NAME).chain(named).collect::<Vec<_>>().join(" ")
 }
-
-/// What a command answers that needs the trainer, in a build without it.
-#[cfg(not(feature = "train"))]
-pub fn no_training(command: &str) -> anyhow::Error {
-    anyhow::anyhow!(
-        "{command}: this build of dfrt has no training and no GPU (it was built without the feature `train`); use one built with `cargo build --release -p dfrt`"
-    )
-}

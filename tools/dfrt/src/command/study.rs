@@ -73,7 +73,7 @@ impl Study {
     /// Says that it cannot be done.
     #[cfg(not(feature = "train"))]
     pub fn run(self) -> anyhow::Result<()> {
-        Err(super::no_training("study"))
+        Err(crate::failure::no_training("study"))
     }
 }
 
@@ -180,7 +180,7 @@ mod running {
                 settings.seeds.clone_from(seeds);
             }
             if let Some(List(attacks)) = &self.attacks {
-                settings.attacks = attacks.iter().map(|attack| attack.name.to_owned()).collect();
+                settings.attacks.clone_from(attacks);
             }
             put(&mut settings.norm, &self.norm);
             if let Some(List(radii)) = &self.eps {

@@ -208,6 +208,6 @@ impl Train {
     /// Says that it cannot be done.
     #[cfg(not(feature = "train"))]
     pub fn run(self) -> anyhow::Result<()> {
-        Err(super::no_training("train"))
+        Err(crate::failure::no_training("train"))
     }
 }

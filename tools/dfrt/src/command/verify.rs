@@ -33,7 +33,7 @@ pub struct Verify {
     /// the model that was attacked (default: the one that attack.json names)
     #[argh(option)]
     model: Option<PathBuf>,
-    /// tape of the attack, against which its queries are counted
+    /// trace of the attack, against which its queries are counted
     #[argh(option)]
     tape: Option<PathBuf>,
     json,
@@ -47,15 +47,15 @@ impl Verify {
         let radii = sweep::radii_in(&self.folder);
         if radii.is_empty() {
             let mut found = self.verified_in(&self.folder)?;
-            if let Some(tape) = &self.tape {
-                found.mismatches.extend(verify::tape(&self.folder, tape)?);
+            if let Some(trace) = &self.tape {
+                found.mismatches.extend(verify::trace(&self.folder, trace)?);
             }
             return Ok(found);
         }
-        if let Some(tape) = &self.tape {
+        if let Some(trace) = &self.tape {
             return Err(failure::usage(format!(
                 "--tape {}: is of one attack, and {} holds several; name the folder of one",
-                tape.display(),
+                trace.display(),
                 self.folder.display()
             )));
         }

@@ -313,18 +313,18 @@ fn a_false_figure_of_suites_and_sweeps_is_found() {
 }
 
 fn queries_are_those_on_the_tape() {
-    let (out, tape) = (folder().join("attack"), folder().join("square.tape"));
-    let options = ["--eps", "4", "--queries", "20", "--tape", tape.to_str().unwrap()];
+    let (out, trace) = (folder().join("attack"), folder().join("square.trace"));
+    let options = ["--eps", "4", "--queries", "20", "--tape", trace.to_str().unwrap()];
     attack(faces(), &out, &options).done();
-    dfrt!["verify", &out, "--tape", &tape].done();
-    let text = String::from_utf8(bytes(&tape)).unwrap();
+    dfrt!["verify", &out, "--tape", &trace].done();
+    let text = String::from_utf8(bytes(&trace)).unwrap();
     // One query less of the last picture.
     let last = text.rfind("{\"asked\":").unwrap();
     let end = last + text[last..].find("}}").unwrap() + 3;
-    std::fs::write(&tape, format!("{}{}", &text[..last], &text[end..])).unwrap();
-    let ran = dfrt!["verify", &out, "--tape", &tape];
-    assert!(ran.code == Some(1) && ran.err.contains(", the tape has "), "{ran:?}");
+    std::fs::write(&trace, format!("{}{}", &text[..last], &text[end..])).unwrap();
+    let ran = dfrt!["verify", &out, "--tape", &trace];
+    assert!(ran.code == Some(1) && ran.err.contains(", the trace has "), "{ran:?}");
     let other = folder().join("other");
     attack(faces(), &other, &["--eps", "4", "--queries", "21"]).done();
-    dfrt!["verify", &other, "--tape", &tape].failed(1, &["another attack", "queries"]);
+    dfrt!["verify", &other, "--tape", &trace].failed(1, &["another attack", "queries"]);
 }

@@ -1,4 +1,4 @@
-//! `dfrt attack` beyond one attack at one radius: suites, sweeps, tapes, surrogates,
+//! `dfrt attack` beyond one attack at one radius: suites, sweeps, traces, surrogates,
 //! attacks that run out of time.
 
 use crate::dfrt;
@@ -103,12 +103,12 @@ fn several_radii_are_one_sweep() {
 
 fn a_tape_plays_the_same_search() {
     let (first, again) = (folder().join("first"), folder().join("again"));
-    let tape = first.with_file_name("square.tape");
-    let tape = tape.to_str().unwrap();
+    let trace = first.with_file_name("square.trace");
+    let trace = trace.to_str().unwrap();
     let options = ["--eps", "4", "--queries", "25"];
     let run = |out: &Path, more: &[&str]| attack(model(), "square", out, &[&options[..], more].concat());
-    run(&first, &["--tape", tape]).done();
-    run(&again, &["--replay", tape]).done();
+    run(&first, &["--tape", trace]).done();
+    run(&again, &["--replay", trace]).done();
     let timeless = |out: &Path| {
         let text = String::from_utf8(bytes(out.join("samples.csv"))).unwrap();
         let line = |line: &str| {
@@ -121,23 +121,23 @@ fn a_tape_plays_the_same_search() {
         text.lines().map(line).collect::<Vec<Vec<String>>>()
     };
     assert_eq!(timeless(&first), timeless(&again));
-    run(&folder().join("x"), &["--tape", tape]).failed(1, &["is there already", "--force"]);
-    run(&folder().join("x"), &["--replay", tape, "--seed", "1"]).failed(1, &["another attack", "seed"]);
-    run(&first, &["--tape", tape, "--force"]).done();
-    let changed = String::from_utf8(bytes(tape)).unwrap().replacen("\"kept\":true", "\"kept\":false", 1);
-    std::fs::write(tape, changed).unwrap();
-    run(&folder().join("x"), &["--replay", tape]).failed(1, &["square.tape", "event"]);
-    run(&folder().join("x"), &["--replay", "nowhere.tape"]).failed(1, &["nowhere.tape"]);
+    run(&folder().join("x"), &["--tape", trace]).failed(1, &["is there already", "--force"]);
+    run(&folder().join("x"), &["--replay", trace, "--seed", "1"]).failed(1, &["another attack", "seed"]);
+    run(&first, &["--tape", trace, "--force"]).done();
+    let changed = String::from_utf8(bytes(trace)).unwrap().replacen("\"kept\":true", "\"kept\":false", 1);
+    std::fs::write(trace, changed).unwrap();
+    run(&folder().join("x"), &["--replay", trace]).failed(1, &["square.trace", "event"]);
+    run(&folder().join("x"), &["--replay", "nowhere.trace"]).failed(1, &["nowhere.trace"]);
 }
 
 fn what_has_no_tape() {
     let out = folder().join("attack");
-    let tape = folder().join("t");
-    let option = ["--tape", tape.to_str().unwrap()];
+    let trace = folder().join("t");
+    let option = ["--tape", trace.to_str().unwrap()];
     for (method, more) in [("suite-black", &[][..]), ("pgd", &[]), ("square", &["--eps", "1,2"])] {
-        attack(model(), method, &out, &[&option[..], more].concat()).failed(2, &["a tape is of one attack"]);
+        attack(model(), method, &out, &[&option[..], more].concat()).failed(2, &["a trace is of one attack"]);
     }
-    assert!(!tape.exists() && !out.exists());
+    assert!(!trace.exists() && !out.exists());
 }
 
 fn out_of_time_and_on_again() {

@@ -12,6 +12,8 @@ mod source;
 #[cfg(test)]
 mod tests;
 
+pub use machine::read;
+
 /// The most opcodes that a pickle may have. It bounds the memory that a file can ask
 /// for; a checkpoint of a thousand tensors has some ten thousand.
 pub const MAX_STEPS: usize = 1 << 21;
@@ -105,11 +107,6 @@ pub enum PickleError {
     /// The pickle is too long a program.
     #[error("it has more than {MAX_STEPS} opcodes")]
     TooLong,
-}
-
-/// Reads the pickle that `bytes` begin with, of any protocol up to 5.
-pub fn read(bytes: &[u8]) -> Result<Pickle<'_>, PickleError> {
-    machine::Machine::new(bytes).run()
 }
 
 impl<'a> Pickle<'a> {

@@ -5,7 +5,8 @@ use super::super::arch::{ARCHITECTURES, Architecture};
 use super::super::files::Listed;
 use super::super::graph::Graph;
 use super::super::names::{self, BATCHES_TRACKED, Content, Scheme};
-use super::{Choices, ImportError};
+use super::error::ImportError;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -14,6 +15,25 @@ pub(super) type Shapes = BTreeMap<String, Vec<usize>>;
 
 /// What the names of a network's blocks begin with, under any scheme.
 pub(super) const BLOCKS: [&str; 3] = ["features.", "blocks.", "_blocks."];
+
+/// What is asked for where a file leaves it open.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Choices {
+    /// The key of a checkpoint under which the network's state lies: "state_dict_ema".
+    pub key: Option<String>,
+    /// What stands before the network's names: "model.backbone.".
+    pub prefix: Option<String>,
+    /// The last layer's name, where it is not the scheme's: "fc".
+    pub head: Option<String>,
+    /// Which of two logits is the fake's (1), or 0 where one logit is high for real.
+    pub fake_index: Option<usize>,
+    /// Whether a fresh last layer takes the place of the file's.
+    pub new_head: bool,
+    /// What the names of tensors begin with that may be left out, though their program
+    /// may have used them.
+    pub leave_out: Vec<String>,
+}
 
 /// A network in a file.
 #[derive(Clone, Debug)]

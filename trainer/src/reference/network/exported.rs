@@ -4,6 +4,7 @@ use super::tests::{lived_in, pictures};
 use super::*;
 use crate::model::arch::{Architecture, EFFICIENTNET_TINY, LIGHT, Padding};
 use crate::model::files::onnx;
+use crate::model::weights::Weights;
 use std::collections::BTreeMap;
 use std::io::Cursor;
 use tract_onnx::prelude::{Framework, InferenceModelExt, IntoRunnable, Tensor, tract_ndarray::Array4, tvec};

@@ -1,6 +1,6 @@
 //! One node at work: its op forward and backward, with shapes taken from the graph.
 
-use super::{Mode, Network, Trace};
+use super::parts::{Mode, Network, Trace};
 use crate::model::arch;
 use crate::model::graph::{self, Node, Op};
 use crate::model::weights::to_device_layout;

@@ -4,6 +4,8 @@ use super::super::differences::{assert_close, dot, values};
 use super::*;
 use crate::model::arch::{EFFICIENTNET_LITE0, EFFICIENTNET_TINY};
 use crate::model::graph::Role;
+use crate::model::weights::Weights;
+use crate::reference::feature_statistics::{Flow, Sharing, Statistics};
 use dfrt_runtime::random::{key, stream};
 use rand::RngExt;
 

@@ -18,7 +18,7 @@ impl Attack {
         for radius in &self.eps.0 {
             radius.threat(self.norm)?;
         }
-        self.check_tape()?;
+        self.check_trace()?;
         self.check_norm()?;
         let any = |is: fn(&Method) -> bool| self.methods().iter().any(is);
         let gradients = any(Method::needs_gradients);
@@ -44,12 +44,12 @@ impl Attack {
         NormError::check(method.name, method.norms, self.norm).map_err(failure::usage)
     }
 
-    fn check_tape(&self) -> Result<()> {
+    fn check_trace(&self) -> Result<()> {
         let Some(path) = self.tape.as_ref().or(self.replay.as_ref()) else { return Ok(()) };
         let one = matches!(self.method, Choice::One(method) if !method.needs_gradients());
         if !one || self.eps.0.len() > 1 {
             return Err(failure::usage(format!(
-                "{}: a tape is of one attack without gradients at one radius; leave it out, or name such a --method and one --eps",
+                "{}: a trace is of one attack without gradients at one radius; leave it out, or name such a --method and one --eps",
                 path.display()
             )));
         }

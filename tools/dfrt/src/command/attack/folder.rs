@@ -71,10 +71,9 @@ impl Attack {
     pub(super) fn clear(&self, out: &Path) -> Result<()> {
         let taken = self.taken(out);
         place::clear(out, &taken.iter().map(String::as_str).collect::<Vec<_>>())?;
-        match self.tape.as_deref().filter(|tape| tape.is_file()) {
-            Some(tape) => {
-                std::fs::remove_file(tape).with_context(|| format!("{}: cannot be replaced", tape.display()))
-            }
+        match self.tape.as_deref().filter(|trace| trace.is_file()) {
+            Some(trace) => std::fs::remove_file(trace)
+                .with_context(|| format!("{}: cannot be replaced", trace.display())),
             None => Ok(()),
         }
     }

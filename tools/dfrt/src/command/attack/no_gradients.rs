@@ -17,6 +17,6 @@ pub fn bring(
 ) -> Result<Networks<'static>> {
     match (own, surrogate) {
         (None, None) => Ok(Networks::default()),
-        _ => Err(crate::command::no_training("attack by gradients")),
+        _ => Err(crate::failure::no_training("attack by gradients")),
     }
 }

@@ -11,7 +11,7 @@ use crate::output;
 use crate::threshold;
 use anyhow::Result;
 use dfrt_runtime::attack::Attack as Runs;
-use dfrt_runtime::attack::case::{Case, TapeFile};
+use dfrt_runtime::attack::case::{Case, TraceFile};
 use dfrt_runtime::attack::catalog::{self, Choice, Method};
 use dfrt_runtime::attack::gates;
 use dfrt_runtime::attack::judge::Judgement;
@@ -120,7 +120,7 @@ impl Attack {
         out: &Path,
         deadline: Option<Instant>,
     ) -> Result<Judgement> {
-        let tape = self.tape.as_deref().map(TapeFile::Record);
+        let trace = self.tape.as_deref().map(TraceFile::Record);
         let teller = Teller::default();
         let case = Case {
             model: &bench.model.info(bench.oracle.detector()),
@@ -129,7 +129,7 @@ impl Attack {
             folder: out,
             resume: self.resume,
             deadline,
-            tape: tape.or(self.replay.as_deref().map(TapeFile::Play)),
+            trace: trace.or(self.replay.as_deref().map(TraceFile::Play)),
             progress: &|name, at| teller.say(name, at),
         };
         let judgement = match self.method {

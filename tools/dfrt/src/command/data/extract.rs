@@ -1,6 +1,6 @@
 //! `dfrt data extract`: videos become face crops.
 
-use super::LayoutName;
+use super::shared::LayoutName;
 use crate::command::options::{check_resume, options, use_threads};
 use crate::command::values::count;
 use crate::failure;
@@ -97,7 +97,7 @@ impl Options {
         self.check()?;
         use_threads(self.threads)?;
         let _lock = lock::of(&self.out)?;
-        let found = layouts::read(&self.folder, &self.layout.0, Media::Videos)?;
+        let found = layouts::read(&self.folder, self.layout.as_str(), Media::Videos)?;
         output::passed_over(&format!("entries of {}", self.folder.display()), &found.skipped, None);
         output::ruled(&self.folder.display().to_string(), &found.rules);
         let videos = match self.limit {

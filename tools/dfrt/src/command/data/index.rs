@@ -1,6 +1,6 @@
 //! `dfrt data index`: a folder or a list becomes a manifest, or a manifest another one.
 
-use super::LayoutName;
+use super::shared::LayoutName;
 use crate::command::options::options;
 use crate::command::values::Names;
 use crate::failure::usage;
@@ -123,7 +123,7 @@ impl Index {
                 "--subset is for lists and for a folder of one class; pass --label real or --label fake",
             ));
         }
-        Ok(layouts::read_as(&self.folder, &self.layout.0, &self.choices())?)
+        Ok(layouts::read_as(&self.folder, self.layout.as_str(), &self.choices())?)
     }
 
     fn choices(&self) -> Choices {
@@ -210,7 +210,7 @@ impl Index {
         output::ruled(&self.folder.display().to_string(), &manifest.rules);
         let summary = manifest.summary();
         if self.json {
-            return output::json(&super::written(&self.out, manifest));
+            return output::json(&super::shared::summary(&self.out, manifest));
         }
         output::say(format!("{summary}{} pictures in {}", manifest.samples.len(), self.out.display()))
     }

@@ -52,7 +52,7 @@ impl Join {
         output::passed_over("entries", &manifest.skipped, None);
         let summary = manifest.summary();
         if self.json {
-            return output::json(&super::written(&self.out, &manifest));
+            return output::json(&super::shared::summary(&self.out, &manifest));
         }
         output::say(format!("{summary}{} pictures in {}", manifest.samples.len(), self.out.display()))
     }

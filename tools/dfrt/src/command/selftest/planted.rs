@@ -224,7 +224,7 @@ impl Pictures {
             out: None,
             resume: false,
             deadline: None,
-            tape: None,
+            trace: None,
             progress: &silent,
         })
     }

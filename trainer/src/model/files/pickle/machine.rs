@@ -14,8 +14,13 @@ const FALSE: Id = Id(1);
 const TRUE: Id = Id(2);
 const EMPTY_TUPLE: Id = Id(3);
 
+/// Reads the pickle that `bytes` begin with, of any protocol up to 5.
+pub fn read(bytes: &[u8]) -> Result<Pickle<'_>, PickleError> {
+    Machine::new(bytes).run()
+}
+
 /// The machine between two opcodes.
-pub(super) struct Machine<'a> {
+struct Machine<'a> {
     source: Source<'a>,
     steps: usize,
     values: Vec<Value<'a>>,
@@ -26,7 +31,7 @@ pub(super) struct Machine<'a> {
 }
 
 impl<'a> Machine<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    fn new(bytes: &'a [u8]) -> Self {
         Self {
             source: Source::new(bytes),
             steps: 0,
@@ -38,7 +43,7 @@ impl<'a> Machine<'a> {
     }
 
     /// Runs until the opcode that ends a pickle.
-    pub(super) fn run(mut self) -> Step<Pickle<'a>> {
+    fn run(mut self) -> Step<Pickle<'a>> {
         loop {
             self.spend(1)?;
             let opcode = self.source.opcode()?;

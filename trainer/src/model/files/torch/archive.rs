@@ -3,7 +3,7 @@
 //! older files, which are all little-endian). Records are stored, not compressed.
 
 use super::super::pickle::{Pickle, printable};
-use super::{TorchFileError, read_pickle};
+use super::error::{TorchFileError, read_pickle};
 use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 use zip::read::ZipReadOptions;

@@ -2,14 +2,21 @@
 //! a stride for each dimension, all in elements), or something else.
 
 use super::super::pickle::{Id, Pickle, Value, printable};
+use super::archive::Archive;
+use super::error::TorchFileError;
 use super::number::{self, Number, Read};
-use super::{Storages, TorchFileError};
 use crate::model::weights::Tensor;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// torch allows no more dimensions either.
 const MAX_RANK: usize = 64;
+
+/// Where the storages' bytes are.
+pub(super) enum Storages<'a> {
+    Archive(Archive<'a>),
+    Stream(BTreeMap<&'a str, &'a [u8]>),
+}
 
 /// What an entry turns out to be.
 pub(super) enum Content {

@@ -4,7 +4,7 @@
 
 use super::super::pickle::{Pickle, Value, printable};
 use super::entry::StorageRef;
-use super::{TorchFileError, read_pickle};
+use super::error::{TorchFileError, read_pickle};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

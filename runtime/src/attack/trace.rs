@@ -1,9 +1,9 @@
-//! The tape of an attack: every random draw, every answer of the model, and every
+//! The trace of an attack: every random draw, every answer of the model, and every
 //! decision to keep or drop a candidate, so that the same search can be made again on
 //! another machine, whose model may answer with other last digits, and be read by
 //! people and programs that know nothing of this one.
 //!
-//! A tape is text, one JSON object a line: first the attack ([`Header`]), then for each
+//! A trace is text, one JSON object a line: first the attack ([`Header`]), then for each
 //! picture its id and its events in their order.
 //!
 //! - `{"drawn": "9ae1…"}`: words of random bits, 8 hexadecimal digits for 32 bits, 16 for
@@ -14,9 +14,9 @@
 //! - `{"step": …}`: what the attack says it tries (Square: its windows and signs).
 //! - `{"kept": true}`: whether the candidate just asked takes the place of the best.
 //!
-//! Played again, the attack draws from its keyed streams as ever and asks the tape in
+//! Played again, the attack draws from its keyed streams as ever and asks the trace in
 //! the place of the model; a draw, a candidate or a decision that differs from the
-//! tape's ends it with the first difference. What it proposes is judged by the model.
+//! trace's ends it with the first difference. What it proposes is judged by the model.
 
 use super::Attack;
 use super::recorder::{Event, Recorder};
@@ -33,10 +33,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-/// The first line of a tape.
+/// The first line of a trace.
 const FORMAT: &str = "dfrt tape 1";
 
-/// Whose tape it is: what must be the same when it is played.
+/// Whose trace it is: what must be the same when it is played.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Header {
     /// [`FORMAT`].
@@ -100,17 +100,17 @@ impl Header {
     }
 }
 
-/// Why a tape cannot be written or played.
+/// Why a trace cannot be written or played.
 #[derive(Debug, thiserror::Error)]
-pub enum TapeError {
+pub enum TraceError {
     /// The file cannot be read or written.
     #[error(transparent)]
     Storage(#[from] StorageError),
     /// There is a file already.
     #[error("{}: is there already; pass --resume to go on with it, --force to replace it, or choose another --tape", .0.display())]
     Occupied(PathBuf),
-    /// Not a tape, or one with a broken line.
-    #[error("{}: line {line} is not of a tape of this version: {reason}; record it again", path.display())]
+    /// Not a trace, or one with a broken line.
+    #[error("{}: line {line} is not of a trace of this version: {reason}; record it again", path.display())]
     Garbled {
         /// The file.
         path: PathBuf,
@@ -119,8 +119,8 @@ pub enum TapeError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The tape of another attack.
-    #[error("{}: is the tape of another attack: it has {difference}; give the options it was recorded with", path.display())]
+    /// The trace of another attack.
+    #[error("{}: is the trace of another attack: it has {difference}; give the options it was recorded with", path.display())]
     Other {
         /// The file.
         path: PathBuf,
@@ -136,9 +136,9 @@ struct Picture {
     events: Vec<Event>,
 }
 
-/// A tape being recorded or played.
+/// A trace being recorded or played.
 #[derive(Debug)]
-pub struct Tape {
+pub struct Trace {
     path: PathBuf,
     mode: Mode,
 }
@@ -149,17 +149,17 @@ enum Mode {
     Playing(HashMap<u64, Vec<Event>>),
 }
 
-impl Tape {
+impl Trace {
     /// Records to a new file at `path`; with `resume` goes on behind what an
     /// interrupted attack left there.
     ///
     /// # Errors
     /// The file is there already, is another attack's, or cannot be written.
-    pub fn record(path: &Path, header: &Header, resume: bool) -> Result<Self, TapeError> {
+    pub fn record(path: &Path, header: &Header, resume: bool) -> Result<Self, TraceError> {
         let mut text = line(header);
         if path.exists() {
             if !resume {
-                return Err(TapeError::Occupied(path.to_owned()));
+                return Err(TraceError::Occupied(path.to_owned()));
             }
             for picture in read(path, header)? {
                 text.extend(line(&picture));
@@ -172,16 +172,16 @@ impl Tape {
         Ok(Self { path: path.to_owned(), mode: Mode::Recording(Mutex::new(file)) })
     }
 
-    /// Plays the tape at `path`.
+    /// Plays the trace at `path`.
     ///
     /// # Errors
     /// It cannot be read, or is another attack's.
-    pub fn play(path: &Path, header: &Header) -> Result<Self, TapeError> {
+    pub fn play(path: &Path, header: &Header) -> Result<Self, TraceError> {
         let pictures = read(path, header)?.into_iter().map(|picture| (picture.id, picture.events));
         Ok(Self { path: path.to_owned(), mode: Mode::Playing(pictures.collect()) })
     }
 
-    /// The events of picture `id`, of a tape that is played.
+    /// The events of picture `id`, of a trace that is played.
     pub fn events(&self, id: u64) -> Option<&[Event]> {
         match &self.mode {
             Mode::Playing(pictures) => pictures.get(&id).map(Vec::as_slice),
@@ -189,16 +189,16 @@ impl Tape {
         }
     }
 
-    /// Begins the record of picture `id`, which is compared with the tape's where it is played.
+    /// Begins the record of picture `id`, which is compared with the trace's where it is played.
     ///
     /// # Errors
-    /// A tape that is played does not have the picture.
+    /// A trace that is played does not have the picture.
     pub(super) fn begin(&self, id: u64) -> Result<Recorder, OracleError> {
         match &self.mode {
             Mode::Recording(_) => Ok(Recorder::new(None)),
             Mode::Playing(pictures) => match pictures.get(&id) {
                 Some(events) => Ok(Recorder::new(Some(events.clone()))),
-                None => Err(self.failed(id, "the picture is not on the tape")),
+                None => Err(self.failed(id, "the picture is not on the trace")),
             },
         }
     }
@@ -206,7 +206,7 @@ impl Tape {
     /// Writes the record of picture `id` down, of a search that was `whole` (no model failed).
     ///
     /// # Errors
-    /// A disk that is full, or a tape that says otherwise.
+    /// A disk that is full, or a trace that says otherwise.
     pub(super) fn end(&self, id: u64, recorder: Recorder, whole: bool) -> Result<(), OracleError> {
         let events = recorder.ended().map_err(|fault| self.failed(id, &fault))?;
         if let (Mode::Recording(file), true) = (&self.mode, whole) {
@@ -224,7 +224,7 @@ impl Tape {
 
 /// What is said about attacks that look at several pictures at once.
 pub(super) fn together() -> OracleError {
-    OracleError("a tape holds attacks by logits or labels, a picture at a time; leave out --tape".to_owned())
+    OracleError("a trace holds attacks by logits or labels, a picture at a time; leave out --tape".to_owned())
 }
 
 fn line(object: &impl Serialize) -> Vec<u8> {
@@ -233,18 +233,18 @@ fn line(object: &impl Serialize) -> Vec<u8> {
     bytes
 }
 
-/// The pictures of a tape; a torn last line is dropped.
-fn read(path: &Path, header: &Header) -> Result<Vec<Picture>, TapeError> {
+/// The pictures of a trace; a torn last line is dropped.
+fn read(path: &Path, header: &Header) -> Result<Vec<Picture>, TraceError> {
     let bytes = storage::read(path)?;
     let mut lines: Vec<&[u8]> = bytes.split(|&byte| byte == b'\n').collect();
     // What follows the last newline: nothing, or a line that was cut off.
     lines.pop();
-    let garbled = |line: usize, reason: String| TapeError::Garbled { path: path.to_owned(), line, reason };
+    let garbled = |line: usize, reason: String| TraceError::Garbled { path: path.to_owned(), line, reason };
     let mut lines = lines.into_iter().enumerate();
     let (_, first) = lines.next().ok_or_else(|| garbled(1, "it is empty".to_owned()))?;
     let found: Header = serde_json::from_slice(first).map_err(|error| garbled(1, error.to_string()))?;
     if let Some(difference) = found.difference(header) {
-        return Err(TapeError::Other { path: path.to_owned(), difference });
+        return Err(TraceError::Other { path: path.to_owned(), difference });
     }
     let picture = |(at, line): (usize, &[u8])| {
         serde_json::from_slice(line).map_err(|error| garbled(at + 1, error.to_string()))

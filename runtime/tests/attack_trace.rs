@@ -1,4 +1,4 @@
-//! The tape of an attack: what is recorded is played again without the model, what
+//! The trace of an attack: what is recorded is played again without the model, what
 //! differs is found out, and Square's windows are kept and dropped as the paper's rule,
 //! stated again here in f64, says.
 
@@ -18,7 +18,7 @@ use dfrt_runtime::attack::score::sign_hunter::{SignHunter, SignHunterSettings};
 use dfrt_runtime::attack::score::simba::{Basis, Simba, SimbaSettings};
 use dfrt_runtime::attack::score::spsa::{Spsa, SpsaSettings};
 use dfrt_runtime::attack::square::{Square, SquareSettings};
-use dfrt_runtime::attack::tape::{Header, Tape, TapeError};
+use dfrt_runtime::attack::trace::{Header, Trace, TraceError};
 use dfrt_runtime::attack::trial::{Subject, Trial};
 use dfrt_runtime::attack::{Attack, Proposal};
 use dfrt_runtime::detector::oracle::{Oracle, OracleError};
@@ -115,15 +115,15 @@ fn taped(
     oracle: &dyn Oracle,
     subjects: &[Subject],
     threat: Threat,
-    tape: &Use<'_>,
+    trace: &Use<'_>,
 ) -> Result<Judgement, Box<dyn std::error::Error>> {
     on_trial(threat, |trial| {
         let header = Header::of(attack, trial.threat, trial.threshold, trial.model);
-        let tape = match tape {
-            Use::Record(path, resume) => Tape::record(path, &header, *resume)?,
-            Use::Play(path) => Tape::play(path, &header)?,
+        let trace = match trace {
+            Use::Record(path, resume) => Trace::record(path, &header, *resume)?,
+            Use::Play(path) => Trace::play(path, &header)?,
         };
-        Ok(judge(attack, oracle, subjects, &Trial { tape: Some(&tape), ..trial })?)
+        Ok(judge(attack, oracle, subjects, &Trial { trace: Some(&trace), ..trial })?)
     })
 }
 
@@ -141,7 +141,7 @@ fn every_attack_is_played_again_to_the_bit_without_the_model() {
         curved(values) as f32
     });
     for (name, norm) in ALL {
-        let path = folder.path().join(format!("{name}-{norm:?}.tape"));
+        let path = folder.path().join(format!("{name}-{norm:?}.trace"));
         let recorded = attack(name);
         let first =
             taped(recorded.as_ref(), &model, &subjects, threat(norm), &Use::Record(&path, false)).unwrap();
@@ -155,7 +155,7 @@ fn every_attack_is_played_again_to_the_bit_without_the_model() {
         assert_eq!(untimed(&first), untimed(&again), "{name}");
         let text = std::fs::read_to_string(&path).unwrap();
         for kind in ["asked", "kept"] {
-            assert!(text.contains(&format!("{{\"{kind}\":")), "{name}: nothing {kind} on its tape");
+            assert!(text.contains(&format!("{{\"{kind}\":")), "{name}: nothing {kind} on its trace");
         }
         assert_eq!(text.contains("{\"drawn\":"), !matches!(name, "sign-hunter" | "rays"), "{name}");
     }
@@ -166,12 +166,12 @@ fn a_tape_that_says_otherwise_ends_with_the_first_difference() {
     let folder = tempfile::tempdir().unwrap();
     let subjects = pictures(folder.path());
     let model = Planted(|values: &[f32]| curved(values) as f32);
-    let path = folder.path().join("square.tape");
+    let path = folder.path().join("square.trace");
     let square = attack("square");
     taped(square.as_ref(), &model, &subjects, threat(Norm::Linf), &Use::Record(&path, false)).unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
     let play = |text: &str| {
-        let path = folder.path().join("changed.tape");
+        let path = folder.path().join("changed.trace");
         std::fs::write(&path, text).unwrap();
         let played = taped(square.as_ref(), &model, &subjects, threat(Norm::Linf), &Use::Play(&path));
         played.map(|judgement| judgement.report.n).map_err(|error| error.to_string())
@@ -182,12 +182,12 @@ fn a_tape_that_says_otherwise_ends_with_the_first_difference() {
     assert!(text.contains(kept) && text.contains(dropped));
     for (from, to) in [(kept, dropped), ("\"row\":", "\"row\":1"), ("\"sha256\":\"", "\"sha256\":\"0")] {
         let error = play(&text.replacen(from, to, 1)).unwrap_err();
-        assert!(error.contains("event") && error.contains("changed.tape"), "{from}: {error}");
+        assert!(error.contains("event") && error.contains("changed.trace"), "{from}: {error}");
     }
     let error = play(&text.replacen("\"queries\":300", "\"queries\":301", 1)).unwrap_err();
     assert!(error.contains("another attack") && error.contains("301"), "{error}");
     let error = play(&format!("{}\n", text.lines().next().unwrap())).unwrap_err();
-    assert!(error.contains("not on the tape"), "{error}");
+    assert!(error.contains("not on the trace"), "{error}");
     let error = play("\n").unwrap_err();
     assert!(error.contains("line 1"), "{error}");
 }
@@ -197,13 +197,13 @@ fn a_tape_goes_on_behind_a_torn_line_and_is_not_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     let subjects = pictures(folder.path());
     let model = Planted(linear);
-    let path = folder.path().join("square.tape");
+    let path = folder.path().join("square.trace");
     let square = attack("square");
     let record =
         |resume| taped(square.as_ref(), &model, &subjects, threat(Norm::Linf), &Use::Record(&path, resume));
     let first = record(false).unwrap();
     let error = record(false).unwrap_err();
-    assert!(error.downcast_ref::<TapeError>().is_some_and(|error| matches!(error, TapeError::Occupied(_))));
+    assert!(error.downcast_ref::<TraceError>().is_some_and(|error| matches!(error, TraceError::Occupied(_))));
     let whole = std::fs::read(&path).unwrap();
     std::fs::write(&path, &whole[..whole.len() - 9]).unwrap();
     record(true).unwrap();
@@ -237,7 +237,7 @@ fn attacks_on_several_pictures_at_once_have_no_tape() {
     let folder = tempfile::tempdir().unwrap();
     let subjects = pictures(folder.path());
     let model = Planted(|values: &[f32]| curved(values) as f32);
-    let path = folder.path().join("together.tape");
+    let path = folder.path().join("together.trace");
     let error = taped(&Together, &model, &subjects, linf(6), &Use::Record(&path, false)).unwrap_err();
     assert!(matches!(error.downcast_ref::<JudgeError>(), Some(JudgeError::Oracle(_))), "{error}");
 }
@@ -260,7 +260,7 @@ fn square_keeps_and_drops_the_windows_that_the_paper_does() {
     let threat = linf(2);
     let settings = SquareSettings { queries, p, pace: Pace::Scaled, seed: 3 };
     let square = Square::new(settings);
-    let path = folder.path().join("square.tape");
+    let path = folder.path().join("square.trace");
     let judgement = taped(&square, &model, &subjects, threat, &Use::Record(&path, false)).unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
     let (mut windows, mut kept) = (0, 0);

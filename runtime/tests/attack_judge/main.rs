@@ -1,83 +1,22 @@
 //! The judge against planted models: what counts as a success, what is counted,
 //! and which results it calls unreliable.
 
+#[path = "../attack_planted/mod.rs"]
 mod attack_planted;
+mod queries;
+mod resumption;
+mod scripted;
 
-use attack_planted::{Planted, RES, judged, ladder, levelled, linear, linf, on_trial, subjects, weight};
-use dfrt_runtime::attack::decision::rays::{Rays, RaysSettings};
-use dfrt_runtime::attack::gradient::transfer::Transfer;
+use attack_planted::{Planted, RES, judged, ladder, levelled, linear, linf, subjects};
 use dfrt_runtime::attack::judge::Judgement;
-use dfrt_runtime::attack::query::Query;
 use dfrt_runtime::attack::random_noise::RandomNoise;
 use dfrt_runtime::attack::square::{Square, SquareSettings};
-use dfrt_runtime::attack::suite::Suite;
-use dfrt_runtime::attack::{Attack, Proposal, Target};
-use dfrt_runtime::data::batch::Batch;
-use dfrt_runtime::detector::oracle::{Oracle, OracleError};
-use dfrt_runtime::results::attack::GradientCount;
-use dfrt_runtime::results::attack::folder::AttackFolder;
-use dfrt_runtime::results::attack::{AttackReport, SampleResult};
+use dfrt_runtime::attack::{Attack, Target};
+use dfrt_runtime::detector::oracle::Oracle;
 use dfrt_runtime::sample::Label;
 use dfrt_runtime::threat::{Norm, Threat};
-use serde_json::{Map, Value};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-
-/// An attack given as what it does to a clean picture's values.
-struct Scripted<F> {
-    batch: usize,
-    act: F,
-}
-
-impl<F: Fn(&Target, &mut [f32]) -> u64 + Sync> Attack for Scripted<F> {
-    fn name(&self) -> &str {
-        "scripted"
-    }
-    fn parameters(&self, _: Threat) -> Map<String, Value> {
-        Map::new()
-    }
-    fn batch(&self) -> usize {
-        self.batch
-    }
-    fn propose(&self, queries: &[Query<'_>], _: Threat) -> Result<Vec<Proposal>, OracleError> {
-        let propose = |query: &Query<'_>| {
-            let mut values = planes(query.target());
-            let queries = (self.act)(query.target(), &mut values);
-            Proposal { values, queries, ..Proposal::default() }
-        };
-        Ok(queries.iter().map(propose).collect())
-    }
-}
-
-fn planes(target: &Target) -> Vec<f32> {
-    Batch::of(RES, [&target.picture]).values
-}
-
-/// The best Linf attack on the linear model, by `levels` levels.
-fn best(levels: f32, batch: usize) -> impl Attack {
-    let act = move |target: &Target, values: &mut [f32]| {
-        for (place, value) in values.iter_mut().enumerate() {
-            *value -= target.label.sign() * weight(place) * levels / 255.0;
-        }
-        0
-    };
-    Scripted { batch, act }
-}
-
-fn gate<'a>(report: &'a AttackReport, name: &str) -> &'a dfrt_runtime::results::attack::Gate {
-    report.gates.iter().find(|gate| gate.name == name).unwrap()
-}
-
-fn settings(queries: u64, seed: u64) -> SquareSettings {
-    SquareSettings { queries, seed, ..SquareSettings::default() }
-}
-
-/// The samples without what may differ between two runs.
-fn untimed(judgement: &Judgement) -> (AttackReport, Vec<dfrt_runtime::results::attack::SampleResult>) {
-    let mut copy = judgement.clone();
-    copy.report.seconds = 0.0;
-    copy.samples.iter_mut().for_each(|sample| sample.seconds = 0.0);
-    (copy.report, copy.samples)
-}
+use scripted::{Scripted, best, gate, settings, untimed};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 #[test]
 fn the_best_attack_on_a_linear_model_turns_over_what_it_must_and_no_more() {
@@ -208,54 +147,6 @@ fn square_l2_stays_in_its_ball_and_succeeds_where_a_few_pixels_decide() {
     assert!(!report.unreliable, "{:?}", report.gates);
 }
 
-/// An attack that changes nothing: it asks for logits until its budget is spent, and says
-/// what it spent on a device of its own.
-struct Asking {
-    budget: u64,
-    declared: u64,
-    gradients: u64,
-}
-
-impl Attack for Asking {
-    fn name(&self) -> &str {
-        "asking"
-    }
-    fn parameters(&self, _: Threat) -> Map<String, Value> {
-        Map::new()
-    }
-    fn propose(&self, queries: &[Query<'_>], threat: Threat) -> Result<Vec<Proposal>, OracleError> {
-        let propose = |query: &Query<'_>| {
-            let mut handle = query.by_logits(threat, self.budget);
-            let values = handle.clean.clone();
-            while handle.logits(values.clone()).is_ok() {}
-            let gradients = GradientCount { evaluated: self.gradients, ..GradientCount::default() };
-            Proposal { values, queries: self.declared, gradients, ..Proposal::default() }
-        };
-        Ok(queries.iter().map(propose).collect())
-    }
-}
-
-#[test]
-fn what_is_asked_is_counted_by_the_judge_and_what_a_device_did_is_declared() {
-    let folder = tempfile::tempdir().unwrap();
-    let subjects = ladder(folder.path(), 2);
-    let of = |budget, declared, gradients| {
-        let attack = Asking { budget, declared, gradients };
-        judged(&attack, &Planted(linear), &subjects, linf(1), None).unwrap()
-    };
-    // The budget ends it, whatever it would like.
-    let Judgement { report, samples, .. } = of(5, 0, 0);
-    assert!(samples.iter().all(|sample| sample.queries == 5));
-    assert_eq!(report.queries.total, 20);
-    assert!(gate(&report, "queries-counted").passed);
-    let both = of(5, 7, 7);
-    assert!(both.samples.iter().all(|sample| sample.queries == 12));
-    assert!(gate(&both.report, "queries-counted").passed);
-    // More gradients than evaluations cannot be.
-    let liar = of(0, 6, 7).report;
-    assert!(!gate(&liar, "queries-counted").passed && liar.unreliable);
-}
-
 #[test]
 fn a_proposal_outside_of_the_ball_is_clipped_and_gives_the_attack_away() {
     let folder = tempfile::tempdir().unwrap();
@@ -316,67 +207,6 @@ fn a_saturated_probability_is_no_robustness() {
     // Of one answer nobody knows.
     let once = report(&steep, 1);
     assert!(once.gates.iter().all(|gate| gate.name != "answers-differ"), "{:?}", once.gates);
-}
-
-/// An attack whose own model gave it answers that differ.
-struct Informed;
-
-impl Attack for Informed {
-    fn name(&self) -> &str {
-        "informed"
-    }
-    fn parameters(&self, _: Threat) -> Map<String, Value> {
-        Map::new()
-    }
-    fn propose(&self, queries: &[Query<'_>], _: Threat) -> Result<Vec<Proposal>, OracleError> {
-        let gradients = GradientCount { evaluated: 1, ..GradientCount::default() };
-        let proposal = |query: &Query<'_>| Proposal {
-            values: planes(query.target()),
-            queries: 2,
-            gradients,
-            never_differed: Some(false),
-            ..Proposal::default()
-        };
-        Ok(queries.iter().map(proposal).collect())
-    }
-}
-
-#[test]
-fn a_transfer_asks_its_surrogate_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    let subjects = ladder(folder.path(), 1);
-    let transfer = Transfer::new(Box::new(Square::new(settings(9, 0))), "surrogate.onnx");
-    let error = judged(&transfer, &Planted(linear), &subjects, linf(2), None).unwrap_err().to_string();
-    assert!(error.contains("asks its surrogate alone"), "{error}");
-}
-
-#[test]
-fn a_suite_is_informed_where_any_of_its_attacks_is() {
-    let folder = tempfile::tempdir().unwrap();
-    let subjects = subjects(folder.path(), &[(Label::Fake, levelled(6)), (Label::Fake, levelled(7))]);
-    let hard = Planted(|values: &[f32]| if linear(values) > 0.0 { 1.0 } else { -1.0 });
-    let rays = Rays::new(RaysSettings { queries: 60, ..RaysSettings::default() });
-    let square = Square::new(settings(60, 0));
-    let noise = RandomNoise::new(60, 0);
-    let suite = |attacks: &[&dyn Attack]| {
-        on_trial(linf(2), |trial| {
-            let mut suite = Suite::new(&hard, &subjects, trial);
-            attacks.iter().for_each(|attack| suite.stage(*attack).unwrap());
-            suite.finish("suite", 0).unwrap().report
-        })
-    };
-    let blind = suite(&[&square, &noise]);
-    assert_eq!((blind.robust_accuracy, gate(&blind, "answers-differ").value), (1.0, 1.0));
-    assert!(blind.unreliable);
-    let seeing = suite(&[&square, &rays, &noise]);
-    assert_eq!((seeing.robust_accuracy, gate(&seeing, "answers-differ").value), (1.0, 0.0));
-    assert!(!seeing.unreliable, "{:?}", seeing.gates);
-    // What a surrogate answers shows nothing of the model under attack.
-    let transfer = Transfer::new(Box::new(Informed), "surrogate.onnx");
-    let alone = judged(&transfer, &hard, &subjects, linf(2), None).unwrap().report;
-    assert_eq!(gate(&alone, "answers-differ").value, 0.0, "its own search had many");
-    let beside = suite(&[&transfer, &square, &noise]);
-    assert_eq!((beside.robust_accuracy, gate(&beside, "answers-differ").value), (1.0, 1.0));
 }
 
 #[test]
@@ -551,107 +381,4 @@ fn draws_depend_on_seed_and_id_alone() {
         samples.iter().map(|sample| sample.adv_logit).collect()
     };
     assert_ne!(logits(&whole), logits(&run(8, &all)));
-}
-
-#[test]
-fn an_interrupted_run_goes_on_as_if_it_never_was() {
-    let folder = tempfile::tempdir().unwrap();
-    let subjects = ladder(folder.path(), 6);
-    let attack = Square::new(settings(30, 3));
-    let oracle = Planted(linear);
-    let whole = folder.path().join("whole");
-    let expected = judged(&attack, &oracle, &subjects, linf(4), Some((&whole, false)));
-    let expected = expected.unwrap();
-
-    // A model that dies in the middle stands for a killed run.
-    let asked = AtomicU64::new(0);
-    let mortal = Planted(|values: &[f32]| {
-        assert!(asked.fetch_add(1, Ordering::Relaxed) < 200, "the run is killed");
-        linear(values)
-    });
-    let out = folder.path().join("interrupted");
-    let killed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        judged(&attack, &mortal, &subjects, linf(4), Some((&out, false)))
-    }));
-    assert!(killed.is_err());
-    assert!(!out.join("attack.json").exists());
-    let refused = judged(&attack, &oracle, &subjects, linf(4), Some((&out, false)));
-    assert!(refused.unwrap_err().to_string().contains("--resume"));
-    let refused = judged(&attack, &oracle, &subjects, linf(5), Some((&out, true)));
-    assert!(refused.unwrap_err().to_string().contains("eps_255 was 4.0 and is 5.0"));
-
-    let asked = AtomicU64::new(0);
-    let counting = Planted(|values: &[f32]| {
-        asked.fetch_add(1, Ordering::Relaxed);
-        linear(values)
-    });
-    let resumed = judged(&attack, &counting, &subjects, linf(4), Some((&out, true))).unwrap();
-    assert_eq!(untimed(&resumed), untimed(&expected));
-    // Two rounds for the gate on repeated forwards, clean, float and 8-bit logits.
-    let afresh = expected.report.queries.total + 5 * 12;
-    assert!(asked.load(Ordering::Relaxed) < afresh, "what was done was not done again");
-    for id in 0..12 {
-        let picture = format!("adversarial/{id}.png");
-        let read = |folder: &std::path::Path| std::fs::read(folder.join(&picture)).unwrap();
-        assert_eq!(read(&out), read(&whole));
-    }
-}
-
-#[test]
-fn a_damaged_picture_is_attacked_again_on_resume() {
-    let folder = tempfile::tempdir().unwrap();
-    let subjects = ladder(folder.path(), 2);
-    let out = folder.path().join("out");
-    let run =
-        |resume| judged(&best(2.0, 1), &Planted(linear), &subjects, linf(2), Some((&out, resume))).unwrap();
-    let first = run(false);
-    std::fs::write(out.join("adversarial/1.png"), b"torn").unwrap();
-    assert_eq!(untimed(&run(true)), untimed(&first));
-    assert!(image::open(out.join("adversarial/1.png")).is_ok());
-}
-
-#[test]
-fn an_unreadable_picture_is_listed_and_passed_over() {
-    let folder = tempfile::tempdir().unwrap();
-    let subjects = ladder(folder.path(), 2);
-    std::fs::write(&subjects[1].sample.path, b"not a picture").unwrap();
-    let report = judged(&best(1.0, 1), &Planted(linear), &subjects, linf(1), None).unwrap().report;
-    assert_eq!((report.n, report.skipped.len()), (3, 1));
-    assert!(report.skipped[0].contains("picture-001.png"), "{:?}", report.skipped);
-    let none = judged(&best(1.0, 1), &Planted(linear), &subjects[1..2], linf(1), None);
-    assert!(none.unwrap_err().to_string().contains("nothing to attack"));
-}
-
-#[test]
-fn samples_csv_begins_with_the_promised_columns() {
-    let folder = tempfile::tempdir().unwrap();
-    let subjects = ladder(folder.path(), 1);
-    let out = folder.path().join("out");
-    judged(&best(1.0, 1), &Planted(linear), &subjects, linf(1), Some((&out, false))).unwrap();
-    let text = std::fs::read_to_string(out.join("samples.csv")).unwrap();
-    let columns = "id,label,clean_logit,adv_logit,success,queries,linf_255,l2,seconds,";
-    assert!(text.starts_with(columns), "{text}");
-    assert!(text.lines().next().unwrap().ends_with(",queries_to_success"), "{text}");
-    assert_eq!(text.lines().count(), 3);
-}
-
-#[test]
-fn a_samples_csv_without_the_queries_to_success_is_read() {
-    let folder = tempfile::tempdir().unwrap();
-    let subjects = ladder(folder.path(), 1);
-    let out = folder.path().join("out");
-    judged(&best(1.0, 1), &Planted(linear), &subjects, linf(1), Some((&out, false))).unwrap();
-    let files = AttackFolder::new(&out);
-    let now = files.samples().unwrap();
-    assert!(now.iter().any(|sample| sample.success && sample.queries_to_success == Some(sample.queries)));
-    let text = std::fs::read_to_string(files.samples_path()).unwrap();
-    let without: String =
-        text.lines().map(|line| format!("{}\n", line.rsplit_once(',').unwrap().0)).collect();
-    std::fs::write(files.samples_path(), without).unwrap();
-    let earlier = files.samples().unwrap();
-    assert!(earlier.iter().all(|sample| sample.queries_to_success.is_none()));
-    let until = |samples: &[SampleResult]| -> Vec<u64> {
-        samples.iter().map(SampleResult::queries_until_turned).collect()
-    };
-    assert_eq!(until(&earlier), until(&now), "what it cost in all stands for it");
 }

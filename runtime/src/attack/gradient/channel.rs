@@ -1,4 +1,4 @@
-//! One picture's line to the model: its questions, its answers and its account.
+//! The channel between one picture's search and the model: questions, answers and counts.
 
 use crate::attack::query::{Answers, together};
 use crate::attack::{Proposal, Target, planes};
@@ -11,7 +11,7 @@ use std::future::poll_fn;
 use std::sync::Mutex;
 use std::task::Poll;
 
-/// What a walk wants to know of a point.
+/// What a search wants to know of a point.
 pub(super) struct Question {
     /// The point, 3 x res x res.
     pub values: Vec<f32>,
@@ -22,12 +22,12 @@ pub(super) struct Question {
 /// What the model says.
 pub(super) enum Answer {
     Logit(f32),
-    Slope { loss: f32, gradient: Vec<f32> },
+    Gradient { loss: f32, gradient: Vec<f32> },
 }
 
 /// A point and the loss there.
 #[derive(Clone)]
-pub(super) struct Look {
+pub(super) struct Evaluated {
     /// The point, 3 x res x res.
     pub values: Vec<f32>,
     /// The loss; minus infinity where the model gave no finite number, which is
@@ -37,18 +37,18 @@ pub(super) struct Look {
     pub gradient: Vec<f32>,
 }
 
-/// A picture under attack, and the model at the other end.
-pub(super) struct Line<'a> {
+/// The channel of one picture under attack to the model.
+pub(super) struct Channel<'a> {
     pub target: &'a Target,
     pub threat: Threat,
     threshold: f32,
     /// The clean values, 3 x res x res.
     pub clean: Vec<f32>,
-    desk: Mutex<Desk>,
+    exchange: Mutex<Exchange>,
 }
 
 #[derive(Default)]
-struct Desk {
+struct Exchange {
     question: Option<Question>,
     answer: Option<Answer>,
     queries: u64,
@@ -59,78 +59,78 @@ struct Desk {
     /// The length of the shortest change that crossed.
     shortest: Option<f64>,
     /// Queries when the 8-bit picture that is to be proposed was found.
-    landed_after: Option<u64>,
+    queries_to_success: Option<u64>,
 }
 
-impl<'a> Line<'a> {
+impl<'a> Channel<'a> {
     pub fn new(target: &'a Target, threat: Threat, threshold: f32) -> Self {
-        Self { target, threat, threshold, clean: planes(&target.picture), desk: Mutex::default() }
+        Self { target, threat, threshold, clean: planes(&target.picture), exchange: Mutex::default() }
     }
 
     pub fn label(&self) -> Label {
         self.target.label
     }
 
-    /// The question that waits, taken off the desk.
+    /// The question that waits for an answer; it waits no longer.
     pub fn question(&self) -> Option<Question> {
-        self.desk().question.take()
+        self.exchange().question.take()
     }
 
     /// Answers the question that was taken, at the price of a query.
     pub fn reply(&self, answer: Answer) {
-        let mut desk = self.desk();
-        desk.queries += 1;
+        let mut exchange = self.exchange();
+        exchange.queries += 1;
         match &answer {
-            Answer::Slope { loss, gradient } => {
-                desk.losses.take(u64::from(loss.to_bits()));
-                desk.gradients.evaluated += 1;
-                desk.gradients.zero += u64::from(gradient.iter().all(|&value| value == 0.0));
-                desk.gradients.non_finite += u64::from(gradient.iter().any(|value| !value.is_finite()));
+            Answer::Gradient { loss, gradient } => {
+                exchange.losses.take(u64::from(loss.to_bits()));
+                exchange.gradients.evaluated += 1;
+                exchange.gradients.zero += u64::from(gradient.iter().all(|&value| value == 0.0));
+                exchange.gradients.non_finite += u64::from(gradient.iter().any(|value| !value.is_finite()));
             }
-            Answer::Logit(logit) => desk.logits.take(u64::from(logit.to_bits())),
+            Answer::Logit(logit) => exchange.logits.take(u64::from(logit.to_bits())),
         }
-        desk.answer = Some(answer);
+        exchange.answer = Some(answer);
     }
 
     /// The proposal of `values`, with what this picture cost.
     pub fn proposal(&self, values: Vec<f32>) -> Proposal {
-        let desk = self.desk();
-        let never_differed = together(desk.losses.never_differed(), desk.logits.never_differed());
-        let (queries, landed_after) = (desk.queries, desk.landed_after);
-        let (gradients, distance) = (desk.gradients, desk.shortest);
-        Proposal { values, queries, landed_after, gradients, distance, never_differed }
+        let exchange = self.exchange();
+        let never_differed = together(exchange.losses.never_differed(), exchange.logits.never_differed());
+        let (queries, queries_to_success) = (exchange.queries, exchange.queries_to_success);
+        let (gradients, distance) = (exchange.gradients, exchange.shortest);
+        Proposal { values, queries, queries_to_success, gradients, distance, never_differed }
     }
 
     /// Puts on record that the 8-bit picture to be proposed is found.
-    pub fn landed(&self) {
-        let mut desk = self.desk();
-        desk.landed_after = Some(desk.queries);
+    pub fn record_success(&self) {
+        let mut exchange = self.exchange();
+        exchange.queries_to_success = Some(exchange.queries);
     }
 
     /// Puts on record that a change of length `distance` crossed.
-    pub fn crossed_at(&self, distance: f64) {
-        let mut desk = self.desk();
-        desk.shortest = Some(desk.shortest.map_or(distance, |shortest| shortest.min(distance)));
+    pub fn record_distance(&self, distance: f64) {
+        let mut exchange = self.exchange();
+        exchange.shortest = Some(exchange.shortest.map_or(distance, |shortest| shortest.min(distance)));
     }
 
-    fn desk(&self) -> std::sync::MutexGuard<'_, Desk> {
-        self.desk.lock().expect("no holder panics")
+    fn exchange(&self) -> std::sync::MutexGuard<'_, Exchange> {
+        self.exchange.lock().expect("no holder panics")
     }
 
     async fn ask(&self, question: Question) -> Answer {
-        self.desk().question = Some(question);
-        poll_fn(|_| self.desk().answer.take().map_or(Poll::Pending, Poll::Ready)).await
+        self.exchange().question = Some(question);
+        poll_fn(|_| self.exchange().answer.take().map_or(Poll::Pending, Poll::Ready)).await
     }
 
     /// The loss and its gradient at `values`.
-    pub async fn look(&self, values: Vec<f32>, loss: AttackLoss) -> Look {
+    pub async fn evaluate(&self, values: Vec<f32>, loss: AttackLoss) -> Evaluated {
         let question = Question { values: values.clone(), loss: Some(loss) };
-        let Answer::Slope { loss, mut gradient } = self.ask(question).await else {
-            unreachable!("a question for a slope is answered by one");
+        let Answer::Gradient { loss, mut gradient } = self.ask(question).await else {
+            unreachable!("a question for a gradient is answered by one");
         };
         gradient.iter_mut().filter(|value| !value.is_finite()).for_each(|value| *value = 0.0);
         let loss = if loss.is_finite() { loss } else { f32::NEG_INFINITY };
-        Look { values, loss, gradient }
+        Evaluated { values, loss, gradient }
     }
 
     /// The first 8-bit picture within the ball that stands for `values` and crosses, as
@@ -162,27 +162,29 @@ impl<'a> Line<'a> {
         logit.is_finite() && !is_right(logit, self.label(), self.threshold)
     }
 
-    /// How far the logit of a look at the margin lies on the right side of the
-    /// threshold; its gradient is the look's, negated.
-    pub fn margin(&self, look: &Look) -> f64 {
+    /// How far the logit lies on the right side of the threshold, of a point that was evaluated
+    /// by [`AttackLoss::Margin`]; its gradient is that of the loss, negated.
+    pub fn margin(&self, evaluated: &Evaluated) -> f64 {
         let sign = f64::from(self.label().sign());
-        -f64::from(look.loss) - sign * f64::from(self.threshold)
+        -f64::from(evaluated.loss) - sign * f64::from(self.threshold)
     }
 
-    /// Whether a look at the margin lies on the wrong side of the threshold.
-    pub fn crossed(&self, look: &Look) -> bool {
-        self.turned(-self.label().sign() * look.loss)
+    /// Whether a point that was evaluated by [`AttackLoss::Margin`] lies on the wrong side of
+    /// the threshold.
+    pub fn crossed(&self, evaluated: &Evaluated) -> bool {
+        self.turned(-self.label().sign() * evaluated.loss)
     }
 
-    /// The same by `loss`. A cross-entropy tells it up to rounding, and not at all
-    /// where it has underflown: whoever goes by it asks for the logit too.
-    pub fn crossed_by(&self, look: &Look, loss: AttackLoss) -> bool {
+    /// Whether a point that was evaluated by `loss` lies on the wrong side of the threshold. A
+    /// cross-entropy shows it up to rounding, and not at all where it has underflown: ask for
+    /// the logit, too, where it matters.
+    pub fn crossed_by(&self, evaluated: &Evaluated, loss: AttackLoss) -> bool {
         match loss {
-            AttackLoss::Margin => self.crossed(look),
+            AttackLoss::Margin => self.crossed(evaluated),
             AttackLoss::CrossEntropy => {
                 let at = -f64::from(self.label().sign() * self.threshold);
                 let on_the_threshold = at.max(0.0) + (-at.abs()).exp().ln_1p();
-                f64::from(look.loss) >= on_the_threshold * (1.0 - 1e-6)
+                f64::from(evaluated.loss) >= on_the_threshold * (1.0 - 1e-6)
             }
         }
     }

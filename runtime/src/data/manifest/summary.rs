@@ -1,6 +1,6 @@
 //! Counts of a manifest.
 
-use super::manifest::Manifest;
+use super::Manifest;
 use crate::sample::{Label, Split};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};

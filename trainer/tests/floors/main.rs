@@ -1,0 +1,153 @@
+//! The floors of the house. Each file and folder at the root of a crate is a floor, and imports
+//! only those before it in the crate's list below; no files of a crate import each other in a
+//! circle. The runtime names no GPU, and the trainer's folder `gpu` alone names wgpu.
+
+mod graph;
+mod imports;
+
+use imports::Crate;
+use std::fmt::Display;
+use std::path::Path;
+
+/// A crate of ours: its name, its root, and its floors from the lowest up.
+struct House {
+    name: &'static str,
+    root: &'static str,
+    floors: &'static [&'static str],
+}
+
+const RUNTIME: House = House {
+    name: "dfrt_runtime",
+    root: "runtime/src/lib.rs",
+    floors: &[
+        "names",
+        "random",
+        "storage",
+        "differing",
+        "sample",
+        "threat",
+        "reading",
+        "metrics",
+        "data",
+        "results",
+        "faces",
+        "forgery",
+        "audit",
+        "detector",
+        "attack",
+        "report",
+    ],
+};
+
+const TRAINER: House = House {
+    name: "dfrt_trainer",
+    root: "trainer/src/lib.rs",
+    floors: &[
+        "gpu",
+        "model",
+        "ops",
+        "plan",
+        "reference",
+        "evaluator",
+        "attack",
+        "arms",
+        "train",
+        "study",
+        "bench",
+        "selftest",
+    ],
+};
+
+const COMMAND: House = House {
+    name: "dfrt",
+    root: "tools/dfrt/src/main.rs",
+    floors: &[
+        "quiet",
+        "failure",
+        "output",
+        "progress",
+        "place",
+        "lock",
+        "network",
+        "model",
+        "threshold",
+        "conventions",
+        "dataset",
+        "training",
+        "command",
+    ],
+};
+
+impl House {
+    fn read(&self) -> Crate {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(self.root);
+        Crate::of(self.name, &root, &|path| std::fs::read_to_string(path).ok())
+    }
+}
+
+/// Fails with every fault that `of` finds in a crate.
+fn assert_none<Fault: Display>(of: impl Fn(&House, &Crate) -> Vec<Fault>) {
+    let mut faults = Vec::new();
+    for house in [RUNTIME, TRAINER, COMMAND] {
+        let found = of(&house, &house.read());
+        faults.extend(found.into_iter().map(|fault| format!("{}: {fault}", house.name)));
+    }
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+#[test]
+fn the_sources_are_where_they_should_be() {
+    for (house, least) in [(RUNTIME, 400), (TRAINER, 300), (COMMAND, 100)] {
+        let count = house.read().imports().len();
+        assert!(count > least, "{}: {count} imports", house.name);
+    }
+}
+
+#[test]
+fn the_runtime_names_no_gpu() {
+    for (file, name) in RUNTIME.read().first_names() {
+        let foreign = ["wgpu", "naga", "dfrt_trainer"].iter().any(|other| name.starts_with(other));
+        assert!(!foreign, "{file} names {name}");
+    }
+}
+
+#[test]
+fn only_the_gpu_folder_names_wgpu() {
+    for house in [TRAINER, COMMAND] {
+        for (file, name) in house.read().first_names() {
+            let named = name.starts_with("wgpu") && !(house.name == TRAINER.name && file.starts_with("gpu"));
+            assert!(!named, "{}: {file} names {name}", house.name);
+        }
+    }
+}
+
+#[test]
+fn every_file_and_folder_is_on_a_floor() {
+    assert_none(|house, read| {
+        let tops = read.tops();
+        let lost = tops.iter().filter(|top| !house.floors.contains(top));
+        let lost = lost.map(|top| format!("{top} is in no list; put it where it stands"));
+        let gone = house.floors.iter().filter(|floor| !tops.contains(*floor));
+        lost.chain(gone.map(|floor| format!("{floor} is in the list and no more there"))).collect()
+    });
+}
+
+#[test]
+fn no_import_runs_up() {
+    assert_none(|house, read| {
+        let imports = read.imports();
+        graph::upward(&imports, house.floors).into_iter().map(ToString::to_string).collect()
+    });
+}
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    assert_none(|_, read| {
+        let imports = read.imports();
+        let told = |circle: Vec<&imports::Import>| {
+            let lines: Vec<String> = circle.iter().map(|import| format!("\n    {import}")).collect();
+            format!("a circle{}", lines.concat())
+        };
+        graph::circles(&imports).into_iter().map(told).collect()
+    });
+}
