@@ -4,11 +4,11 @@
 //!
 //! The folder holds `test/real` and `test/fake`, or is in another layout of docs/datasets.md.
 //! The file is one that `dfrt export` wrote, or any program's whose pixels and output are
-//! proved by its graph; where they are not, the error says what to put into [`Asked`].
+//! proved by its graph; where they are not, the error says what to put into [`Overrides`].
 
 use dfrt_runtime::data::manifest::Manifest;
-use dfrt_runtime::detector::asked::Asked;
 use dfrt_runtime::detector::evaluate::{Subject, evaluate};
+use dfrt_runtime::detector::overrides::Overrides;
 use dfrt_runtime::detector::session::{Detector, TractOracle};
 use dfrt_runtime::results::evaluation::Evaluation;
 use dfrt_runtime::sample::Split;
@@ -17,7 +17,7 @@ use std::path::Path;
 
 /// The clean metrics of `model` on the test split of `data`.
 fn scored(model: &Path, data: &Path) -> Result<Evaluation, Box<dyn Error>> {
-    let oracle = TractOracle::new(Detector::load_as(model, 1, &Asked::default())?);
+    let oracle = TractOracle::new(Detector::load_as(model, 1, &Overrides::default())?);
     let pictures = Manifest::of(data)?.split(Split::Test);
     let detector = oracle.detector();
     let subject = Subject {

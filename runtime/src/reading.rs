@@ -82,7 +82,7 @@ pub struct Reading {
     pub output: Output,
     /// Numbers a picture: one, or one a class.
     pub outputs: usize,
-    /// Which class is fake; see [`crate::detector::asked::Asked::fake_index`].
+    /// Which class is fake; see [`crate::detector::overrides::Overrides::fake_index`].
     pub fake_index: usize,
     /// The output that is read, where the file has several.
     #[serde(default, skip_serializing_if = "Option::is_none")]

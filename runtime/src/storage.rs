@@ -61,32 +61,32 @@ pub fn write_with(
     Ok(())
 }
 
-/// A folder that is filled beside its place and appears there when it is whole.
+/// A folder that is filled next to its place and moved there when it is complete.
 #[derive(Debug)]
-pub struct WholeFolder {
+pub struct NewFolder {
     beside: tempfile::TempDir,
     out: PathBuf,
 }
 
-/// Why no such folder can be begun.
+/// Why a [`NewFolder`] cannot be made.
 #[derive(Debug, thiserror::Error)]
-pub enum NotWhole {
-    /// The place holds something already.
+pub enum NewFolderError {
+    /// The place is a folder that is not empty.
     #[error("is not empty")]
     Occupied,
-    /// The system said no.
+    /// A folder cannot be created or read.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
-impl WholeFolder {
+impl NewFolder {
     /// An empty folder on the same file system as `out`; it goes again unless it is kept.
     ///
     /// # Errors
     /// Where `out` holds something, or no folder can be made beside it.
-    pub fn beside(out: &Path) -> Result<Self, NotWhole> {
+    pub fn at(out: &Path) -> Result<Self, NewFolderError> {
         if out.exists() && std::fs::read_dir(out)?.next().is_some() {
-            return Err(NotWhole::Occupied);
+            return Err(NewFolderError::Occupied);
         }
         let parent = match out.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,

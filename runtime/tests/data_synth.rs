@@ -1,4 +1,4 @@
-//! The demo set is no trivial task: what a linear model sees of it says little.
+//! The demo set is no trivial task: a linear model separates it poorly.
 
 use dfrt_runtime::data::manifest::Manifest;
 use dfrt_runtime::data::picture;
@@ -78,13 +78,13 @@ fn linear_models_see_little_of_the_demo_set() {
     let aucs = [statistics, roughness, pixels].map(|features| linear_auc(&manifest, features));
     println!("linear test AUC on statistics, roughness, pixels: {aucs:.3?}");
     assert!(aucs[0] < 0.7 && aucs[2] < 0.7, "{aucs:.3?}");
-    // Blending smooths the face, and warping more so: a trace, but not the whole answer.
+    // Blending smooths the face, and warping more so: a trace, but not enough.
     assert!(aucs[1] < 0.8, "{aucs:.3?}");
 }
 
 #[test]
 fn a_linear_model_does_see_what_is_there() {
-    // The probe itself: fakes made darker must be found out at once.
+    // A check of the probe: fakes that are made darker must be detected.
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("set");
     synth::draw(&out, 120, 32, 0, &|_, _| {}).unwrap();

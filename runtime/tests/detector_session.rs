@@ -1,14 +1,13 @@
-//! Loading and running ONNX files: what a detector is, and one clear line for
-//! everything that is none.
+//! Loading and running ONNX files: valid detectors, and a one-line error for everything else.
 
 mod detector_fixture;
 
 use detector_fixture::{RES, bytes, model, node, plainly, tensor, tiny, value};
 use dfrt_runtime::data::batch::Batch;
-use dfrt_runtime::detector::asked::Asked;
 use dfrt_runtime::detector::bench::bench;
 use dfrt_runtime::detector::metadata::Metadata;
 use dfrt_runtime::detector::oracle::Oracle;
+use dfrt_runtime::detector::overrides::Overrides;
 use dfrt_runtime::detector::session::{Detector, TractOracle};
 use dfrt_runtime::{random, storage};
 use rand::{Rng, RngExt};
@@ -128,9 +127,9 @@ fn a_size_left_open_is_taken_from_metadata_or_caller() {
     let folder = Folder::new();
     let path = folder.model(&open);
     let text = Detector::load_as(&path, 1, &plainly()).unwrap_err().to_string();
-    assert!(text.contains("leaves its input's size open"), "{text}");
-    let asked = Asked { res: Some(48), ..plainly() };
-    assert_eq!(Detector::load_as(&path, 1, &asked).unwrap().res(), 48);
+    assert!(text.contains("does not fix the size of its input"), "{text}");
+    let overrides = Overrides { res: Some(48), ..plainly() };
+    assert_eq!(Detector::load_as(&path, 1, &overrides).unwrap().res(), 48);
     let closed = folder.model(&tiny(3, Some(&Metadata::new("x", 64, 0.0))));
     let text = Detector::load(&closed, 1).unwrap_err().to_string();
     assert!(text.contains("takes pictures of 32 px, not 64 px"), "{text}");
@@ -152,7 +151,7 @@ fn a_fixed_batch_is_kept_and_padded() {
 }
 
 #[test]
-fn one_logit_may_stand_in_one_dimension() {
+fn one_logit_may_have_one_dimension() {
     let mut flat = tiny(6, None);
     let graph = flat.graph.as_mut().unwrap();
     graph.node.pop();
@@ -233,7 +232,7 @@ fn other_inputs_and_outputs_are_refused() {
     assert!(shaped(&[None, Some(1), Some(32), Some(32)]).contains("[?, 1, 32, 32]"));
     assert!(shaped(&[None, Some(3), Some(32), Some(48)]).contains("[?, 3, 32, 48]"));
     assert!(shaped(&[None, Some(3), Some(1024)]).contains("[?, 3, 1024]"));
-    assert!(shaped(&[None, Some(3), Some(0), Some(0)]).contains("leaves its input's size open"));
+    assert!(shaped(&[None, Some(3), Some(0), Some(0)]).contains("does not fix the size of its input"));
     let metadata = Metadata::new("efficientnet-tiny", RES, 0.0);
     let mut two_logits = tiny(13, Some(&metadata));
     let graph = two_logits.graph.as_mut().unwrap();

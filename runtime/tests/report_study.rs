@@ -1,6 +1,5 @@
-//! A made-up study with known effects, laid out on disk as a real one, goes
-//! through comparisons and every rendering. Set DFRT_REPORT_DIR to keep the
-//! folders and look at them.
+//! A synthetic study with known effects, stored like a real one, goes through comparisons and
+//! every rendering. Set DFRT_REPORT_DIR to keep the folders.
 
 use dfrt_runtime::metrics::intervals::{metrics, wilson};
 use dfrt_runtime::random::stream;
@@ -28,12 +27,12 @@ const PICTURES: usize = 4;
 const SIDE: u32 = 96;
 const THRESHOLD: f32 = 0.25;
 
-/// What an attack does to the two ways of training.
+/// The effect of an attack on the two arms.
 struct Plan {
     method: &'static str,
-    /// Share of the rightly classified that it turns: baseline, gr.
+    /// Attack success rate: baseline, gr.
     turns: [f64; 2],
-    /// Queries of an attack of fixed cost; none where it searches.
+    /// Queries of an attack of fixed cost; `None` where it searches.
     cost: Option<u64>,
     /// Whether a gate fails on gr.
     doubtful: bool,
@@ -231,7 +230,7 @@ fn attack(samples: &[SampleResult], plan: &Plan, doubtful: bool) -> AttackReport
     }
 }
 
-/// A drawn face, so that the pictures can be told apart by eye.
+/// A generated face, so that pictures can be distinguished by eye.
 fn face(id: u64) -> RgbImage {
     let skin = 120 + (id * 37 % 90) as i32;
     RgbImage::from_fn(SIDE, SIDE, |x, y| {
@@ -306,7 +305,7 @@ fn save_pictures(folder: &Path, samples: &[SampleResult]) {
     }
 }
 
-/// Lays the study out in `dir`; comparisons are left to the code under test.
+/// Writes the study into `dir`; comparisons are left to the code under test.
 fn lay_out(dir: &Path, seeds: u64) -> Report {
     let mut arms = Vec::new();
     for (place, name) in ["baseline", "gr"].into_iter().enumerate() {
@@ -428,7 +427,7 @@ fn every_rendering_is_written_and_the_page_needs_no_network() {
 }
 
 #[test]
-fn nulls_and_doubts_are_said_as_plainly_as_gains() {
+fn null_results_and_doubts_are_as_visible_as_gains() {
     let study = study("words", 1);
     write(&study.dir, &study.report, &study.extras).unwrap();
     for file in ["report.html", "report.md"] {
@@ -451,7 +450,7 @@ fn nulls_and_doubts_are_said_as_plainly_as_gains() {
 }
 
 #[test]
-fn the_page_tells_the_distances_that_were_found() {
+fn the_page_shows_the_distances_that_were_found() {
     let study = study("distances", 1);
     let page = Page::of(&study.report, &study.extras);
     let table = page.tables.iter().find(|table| table.name == "distances").unwrap();
@@ -537,7 +536,7 @@ fn a_report_comes_back_from_its_file() {
 }
 
 #[test]
-fn without_the_extras_the_report_says_what_is_not_shown() {
+fn without_the_extras_the_report_lists_what_is_missing() {
     let study = study("without-extras", 1);
     let empty = tempfile::tempdir().unwrap();
     let extras = Extras::load(empty.path(), &study.report);
@@ -584,7 +583,7 @@ fn pictures_of_other_data_are_not_compared() {
 }
 
 #[test]
-fn one_way_of_training_or_none_is_a_report_too() {
+fn a_report_may_have_one_arm_or_none() {
     let mut study = study("one-arm", 1);
     study.report.arms.truncate(1);
     study.extras.arms.truncate(1);

@@ -15,5 +15,5 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = lists::labels(path, bytes);
     let _ = lists::preview(path, bytes);
     let _ = lists::targets(path, bytes);
-    let _ = listing::parse(path, bytes, &listing::Asked::default());
+    let _ = listing::parse(path, bytes, &listing::ListOptions::default());
 });

@@ -13,7 +13,7 @@ pub use found::{VerifyError, VerifyReport};
 pub use sweep::sweep;
 pub use trace::trace;
 
-use crate::detector::asked::Asked;
+use crate::detector::overrides::Overrides;
 use crate::detector::session::{Detector, TractOracle};
 use crate::results::attack::folder::AttackFolder;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,8 @@ pub fn verify(folder: &Path, model: Option<&Path>) -> Result<VerifyReport, Verif
     let is_run = named.is_dir();
     let path = if is_run { named.join("model.onnx") } else { named };
     let recorded = report.model.reading.as_ref();
-    let asked = recorded.map_or_else(Asked::default, |reading| Asked::recorded(reading, report.model.res));
+    let asked =
+        recorded.map_or_else(Overrides::default, |reading| Overrides::recorded(reading, report.model.res));
     let detector = Detector::load_as(&path, 1, &asked).map_err(|source| VerifyError::Model { source })?;
     let (found, expected) = (&detector.info().sha256, &report.model.sha256);
     // A RUN may be named by the hash of its weights instead.

@@ -1,20 +1,19 @@
-//! How well one number or name of each picture alone tells real from fake, and how sure
-//! that is. What the number is does not matter here.
+//! How well one number or name of each picture separates real from fake, with confidence
+//! intervals.
 //!
-//! Two figures. The *balanced accuracy* of a rule: values are put into bins, and a bin
-//! says the class that is the more frequent in it, each class counted as half of all; the
-//! rule that judges a picture is made from the other half of the groups (persons or
-//! videos), so that chance gives one half and not more. A rule need not be a threshold: fakes
-//! between two kinds of reals are told apart as well. The *AUC* of the number itself
-//! (0.5 chance; under 0.5 where it is smaller for fakes).
+//! Two figures. The *balanced accuracy* of a rule: values are put into bins, and a bin predicts
+//! the class that is more frequent in it, with both classes weighted equally. The rule for a
+//! picture is made from the other half of the groups (persons or videos), so that chance gives
+//! one half. A rule need not be a threshold: it also separates fakes that lie between two kinds
+//! of reals. The *AUC* of the number itself (0.5 chance; under 0.5 where it is smaller for
+//! fakes).
 //!
-//! The intervals take pictures of a person or video as one: the variance is that of the
-//! sum over groups (for the AUC Obuchowski 1997, Biometrics 53), and Wilson's interval is
-//! taken for as many independent pictures as have that variance. Where the variance rests
-//! on a few groups only (nearly all pictures right, or few people), it is not trusted, and
-//! no more pictures are taken than there are groups of the smaller class. The intervals are
-//! wider than 95 %, because two hundred figures are looked at: all of two hundred hold with
-//! 95 %.
+//! The intervals treat the pictures of a person or video as dependent: the variance is that of
+//! the sum over groups (for the AUC Obuchowski 1997, Biometrics 53), and Wilson's interval is
+//! computed for the number of independent pictures with that variance. Where the variance comes
+//! from a few groups only (nearly all pictures right, or few people), that number is at most the
+//! number of groups of the smaller class. The intervals are wider than 95 % because an audit has
+//! about two hundred: all of two hundred hold with 95 %.
 
 use crate::metrics::intervals::wilson_at;
 use crate::random;
@@ -23,35 +22,34 @@ use serde::Serialize;
 
 /// Two-sided quantile of the normal distribution at 0.05 / 400.
 const Z: f64 = 3.836;
-/// Halves of the groups, each of which judges the other. More folds would make better rules,
-/// but by chance the figure would then lie a little above one half most of the time, and
-/// far below it now and then.
+/// The groups are split in two halves, and each gives the rule for the other. More folds would
+/// give better rules, but without an association the figure would then mostly be a little above
+/// one half, and sometimes far below.
 const FOLDS: usize = 2;
-/// How much more a figure of two rules varies by chance than one of as many independent
-/// pictures: where a bin of one half leans by x and of the other by y, the pictures judged
-/// rightly are sign(x y) (|x| + |y|) more than half, whose variance is 1 + 2 / pi times
-/// that of x + y.
+/// How much more a figure of two rules varies by chance than one of as many independent pictures:
+/// where a bin deviates by x in one half and by y in the other, the pictures judged rightly are
+/// sign(x y) (|x| + |y|) more than half, whose variance is 1 + 2 / pi times that of x + y.
 const CROSSED: f64 = 1.0 + std::f64::consts::FRAC_2_PI;
-/// The variance is trusted where it rests on at least this many groups.
+/// The variance is used where it comes from at least this many groups.
 const ENOUGH_GROUPS: f64 = 20.0;
 /// The most bins of a number.
 const MOST_BINS: usize = 32;
 
-/// A figure with the interval of this module's text.
+/// A figure with its interval, see the module's text.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Interval {
     /// The figure.
     pub value: f64,
-    /// Its lower end.
+    /// Lower end.
     pub low: f64,
-    /// Its upper end.
+    /// Upper end.
     pub high: f64,
 }
 
 /// One value a picture.
 #[derive(Clone, Debug)]
 pub enum Values {
-    /// Numbers; NaN where there is none.
+    /// Numbers; NaN where a picture has none.
     Numbers(Vec<f32>),
     /// Names, numbered from 0.
     Names(Vec<u32>),
@@ -61,35 +59,35 @@ pub enum Values {
 #[derive(Clone, Debug)]
 pub struct Design {
     labels: Vec<Label>,
-    /// From 0.
+    /// The group of each picture, from 0.
     groups: Vec<u32>,
     /// The fold of each group.
     folds: Vec<u8>,
 }
 
-/// How well a value tells the classes apart among some of the pictures.
+/// How well a value separates the classes among some of the pictures.
 #[derive(Clone, Debug)]
 pub struct Association {
-    /// Of the rule, from other groups.
+    /// The balanced accuracy of the rule made from other groups.
     pub balanced_accuracy: Interval,
-    /// Of the number; `None` for names and where some pictures have no number.
+    /// The AUC of the number; `None` for names and where some pictures have no number.
     pub auc: Option<Interval>,
-    /// For each picture whether the rule is right (1), undecided (0.5), wrong (0), or the
-    /// picture is not among those asked for (NaN).
+    /// For each picture whether the rule is right (1), undecided (0.5), wrong (0), or the picture
+    /// is not among those selected (NaN).
     pub right: Vec<f32>,
 }
 
 impl Association {
-    /// How far from chance it is for sure: the larger of the balanced accuracy's lower
-    /// end and the AUC's, counted from 0.5 whichever way the number points.
-    pub fn surely(&self) -> f64 {
+    /// The lower bound of its distance from chance: the larger of the lower ends of the balanced
+    /// accuracy's and the AUC's interval, minus 0.5; an AUC below 0.5 is turned round.
+    pub fn excess(&self) -> f64 {
         let auc = self.auc.map_or(0.0, |auc| auc.low.max(1.0 - auc.high));
         self.balanced_accuracy.low.max(auc)
     }
 }
 
 impl Design {
-    /// Of pictures with `labels` in `groups`, aligned.
+    /// For pictures with `labels` in `groups`, aligned.
     pub fn new<'a>(labels: Vec<Label>, groups: impl Iterator<Item = &'a str>) -> Self {
         let mut numbers = std::collections::HashMap::new();
         let numbered = groups.map(|group| {
@@ -105,8 +103,8 @@ impl Design {
         Self { labels, groups, folds }
     }
 
-    /// The association of `values` with the labels among the pictures `of`; `None` where
-    /// they are of one class or in one fold.
+    /// The association of `values` with the labels among the pictures `of`; `None` where these
+    /// are of one class or in one fold.
     pub fn association(&self, values: &Values, of: &dyn Fn(usize) -> bool) -> Option<Association> {
         let chosen: Vec<usize> = (0..self.labels.len()).filter(|&place| of(place)).collect();
         let tally = Tally::of(self, &chosen);
@@ -123,7 +121,7 @@ impl Design {
         Some(Association { balanced_accuracy: self.balanced(&right, &chosen, &tally), auc, right })
     }
 
-    /// Of each picture whether the rule made from other folds is right.
+    /// For each picture whether the rule made from other folds is right.
     fn rule(&self, values: &Values, chosen: &[usize]) -> Option<Vec<f32>> {
         let (bins, count) = bins(values, chosen);
         let fold = |place: usize| usize::from(self.folds[self.groups[place] as usize]);
@@ -142,7 +140,8 @@ impl Design {
         if folds.len() < 2 || !folds.iter().all(learnable) {
             return None;
         }
-        // What each bin says in each fold: its share of the fakes against that of the reals.
+        // The prediction of each bin in each fold: its share of the fakes minus that of the
+        // reals.
         let says = |bin: &[[u32; 2]; FOLDS], fold: usize| {
             let share = |class: usize| elsewhere(bin, fold, class) * elsewhere(&sizes, fold, 1 - class);
             share(1).cmp(&share(0))
@@ -178,7 +177,7 @@ impl Design {
         // `+ 0.0` makes -0 and +0 one value.
         let number = |place: usize| numbers[place] + 0.0;
         order.sort_unstable_by(|&a, &b| number(a).total_cmp(&number(b)).then(a.cmp(&b)));
-        // Of each picture the share of the other class that it lies on the right side of.
+        // For each picture the share of the other class that is ranked correctly against it.
         let mut placed = vec![0.0; numbers.len()];
         let mut before = [0.0; 2];
         for tied in order.chunk_by(|&a, &b| number(a) == number(b)) {
@@ -212,13 +211,12 @@ impl Design {
         }
         let variance: f64 = by_group.iter().map(|sum| sum.powi(2)).sum();
         let fourth: f64 = by_group.iter().map(|sum| sum.powi(4)).sum();
-        // What rounding leaves of nothing is nothing; as many groups of equal weight would
-        // give this ratio.
+        // A rest from rounding counts as zero. The ratio is the effective number of groups.
         let varies = variance > 1e-20;
         let enough = varies && variance * variance / fourth >= ENOUGH_GROUPS;
         let most = if enough { f64::INFINITY } else { tally.independent() as f64 };
         let n = if varies { (value * (1.0 - value) / variance).min(most) } else { most };
-        // Rounding may carry a share of many terms a crumb beyond its ends.
+        // Rounding may put a sum of many terms slightly outside [0, 1].
         let around = wilson_at(value.clamp(0.0, 1.0), n.max(1.0), Z);
         Interval { value: around.value, low: around.low, high: around.high }
     }
@@ -253,9 +251,9 @@ impl Tally {
     }
 }
 
-/// The bin of each chosen picture, and how many bins there are. Numbers are cut into bins
-/// of about equally many pictures, equal numbers together, whatever the labels are; those
-/// that are absent have a bin of their own.
+/// The bin of each chosen picture, and how many bins there are. Numbers are cut into bins of
+/// about equally many pictures, equal numbers together, independent of the labels; missing
+/// numbers have a bin of their own.
 fn bins(values: &Values, chosen: &[usize]) -> (Vec<u32>, usize) {
     let numbers = match values {
         Values::Names(names) => {
@@ -270,7 +268,7 @@ fn bins(values: &Values, chosen: &[usize]) -> (Vec<u32>, usize) {
     sorted.sort_unstable_by(f32::total_cmp);
     let wanted = ((sorted.len() as f64).sqrt() / 2.0) as usize;
     let wanted = wanted.clamp(2, MOST_BINS);
-    // The first number of every bin but the lowest.
+    // The lowest number of every bin except the first.
     let mut cuts: Vec<f32> =
         (1..wanted).filter_map(|bin| sorted.get(bin * sorted.len() / wanted).copied()).collect();
     cuts.dedup();

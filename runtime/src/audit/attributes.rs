@@ -1,6 +1,5 @@
-//! What can be told of every picture without looking at what it shows: how it was encoded,
-//! its size, its metadata, its statistics. How well that tells real from fake is measured
-//! elsewhere.
+//! Attributes of a picture that are independent of its content: encoding, size, metadata,
+//! statistics.
 
 use super::association::Values;
 use super::finding::Check;
@@ -11,7 +10,7 @@ use super::statistics::Texture;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// One value of a picture.
+/// The value of an attribute.
 #[derive(Clone, Debug, PartialEq)]
 enum Value {
     /// NaN where the picture has none.
@@ -33,7 +32,7 @@ const fn attribute(check: Check, name: &'static str, value: fn(&Inspection) -> V
     Attribute { name, check, value }
 }
 
-/// All of them.
+/// All attributes.
 pub(super) const ATTRIBUTES: [Attribute; 28] = [
     attribute(Check::Size, "size", |of| Value::Name(format!("{}x{}", of.width, of.height).into())),
     attribute(Check::Size, "area", |of| Value::Number(area(of))),
@@ -96,7 +95,7 @@ fn framed(of: &Inspection, what: fn(&Texture) -> f32) -> Value {
 pub(super) struct Column {
     /// One value a picture.
     pub values: Values,
-    /// What the names' numbers stand for; empty for numbers.
+    /// The names by their numbers; empty for an attribute of numbers.
     pub names: Vec<String>,
 }
 
@@ -111,7 +110,7 @@ impl Column {
 }
 
 impl Attribute {
-    /// Its value for each picture.
+    /// The attribute's value for each picture.
     pub fn of<'a>(&self, inspections: impl Iterator<Item = &'a Inspection>) -> Column {
         let mut numbers: HashMap<Cow<'static, str>, u32> = HashMap::new();
         let (mut plain, mut named) = (Vec::new(), Vec::new());

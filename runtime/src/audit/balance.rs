@@ -1,5 +1,5 @@
-//! Whether classes, subsets and groups are spread over the splits so that figures can be
-//! had and understood.
+//! Checks whether classes, subsets and groups are spread over the splits so that metrics are
+//! meaningful.
 
 use super::finding::{Case, Check, Finding, Verdict};
 use crate::data::manifest::Manifest;
@@ -7,9 +7,10 @@ use crate::sample::{Label, Sample, Split};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// From this share of one class on, "always that class" looks like a good detector.
+/// From this share of one class on, always predicting it gives a high accuracy.
 const LOPSIDED: f64 = 2.0 / 3.0;
-/// And from this on there is hardly anything of the other to learn from or measure with.
+/// From this share on, there are too few pictures of the other class to learn from or to measure
+/// with.
 const RARE: f64 = 0.95;
 /// Fewer persons or videos than this in test leave wide intervals: with 30, one of 90 %
 /// reaches from 74 to 97 %.

@@ -1,48 +1,47 @@
-//! Exact copies: pictures whose decoded pixels are equal, bit for bit, whatever their
-//! files' bytes, by SHA-256. Copies that were encoded anew are near copies and not found
-//! here.
+//! Exact copies: pictures whose decoded pixels are equal, bit for bit, whatever their files'
+//! bytes, by SHA-256. Copies that were encoded again are near copies, see `near`.
 
 use super::finding::{Case, Check, Finding, Verdict, counted};
+use super::inspected::{Inspected, Progress, path_of};
 use super::inspection::pixels_sha256;
-use super::looked::{Looked, Progress, path_of};
 use crate::sample::{Label, Split};
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The share of copies within a split from which on they weigh too much.
+/// The share of copies within a split that gives a warning.
 const MANY: f64 = 0.01;
 
 /// The three checks.
-pub(super) fn check(looked: &[Looked<'_>]) -> [Finding; 3] {
-    let sets = sets(looked);
-    [within(looked, &sets), across_splits(looked, &sets), across_labels(looked, &sets)]
+pub(super) fn check(inspected: &[Inspected<'_>]) -> [Finding; 3] {
+    let sets = sets(inspected);
+    [within(inspected, &sets), across_splits(inspected, &sets), across_labels(inspected, &sets)]
 }
 
-/// Hashes the pixels of all pictures that look exactly like another one. A set has few of
-/// those, so reading them once more costs less than hashing all pixels of all pictures.
-pub(super) fn hash(looked: &mut [Looked<'_>], progress: &(dyn Fn(Progress) + Sync)) {
-    let mut by_look: HashMap<u64, Vec<usize>> = HashMap::new();
-    for (place, (_, inspection)) in looked.iter().enumerate() {
-        by_look.entry(inspection.look()).or_default().push(place);
+/// Hashes the pixels of all pictures with the same thumbnail and statistics as another one. A set
+/// has few of those, so reading them again costs less than hashing every picture.
+pub(super) fn hash(inspected: &mut [Inspected<'_>], progress: &(dyn Fn(Progress) + Sync)) {
+    let mut by_key: HashMap<u64, Vec<usize>> = HashMap::new();
+    for (place, (_, inspection)) in inspected.iter().enumerate() {
+        by_key.entry(inspection.pixel_key()).or_default().push(place);
     }
-    let alike: Vec<usize> = by_look.into_values().filter(|places| places.len() > 1).flatten().collect();
-    let (done, total) = (AtomicUsize::new(0), alike.len());
+    let compare: Vec<usize> = by_key.into_values().filter(|places| places.len() > 1).flatten().collect();
+    let (done, total) = (AtomicUsize::new(0), compare.len());
     let hashed = |&place: &usize| {
-        let pixels = pixels_sha256(&looked[place].0.path).ok();
+        let pixels = pixels_sha256(&inspected[place].0.path).ok();
         progress(Progress::Hashed { done: done.fetch_add(1, Ordering::Relaxed) + 1, total });
         pixels
     };
-    let hashes: Vec<Option<[u8; 32]>> = alike.par_iter().map(hashed).collect();
-    for (place, pixels) in alike.into_iter().zip(hashes) {
-        looked[place].1.pixels = pixels;
+    let hashes: Vec<Option<[u8; 32]>> = compare.par_iter().map(hashed).collect();
+    for (place, pixels) in compare.into_iter().zip(hashes) {
+        inspected[place].1.pixels = pixels;
     }
 }
 
-/// Places of pictures with equal pixels, two or more each, in the order of the first.
-fn sets(looked: &[Looked<'_>]) -> Vec<Vec<usize>> {
+/// Indices of pictures with equal pixels, in sets of two or more, in the order of the first.
+fn sets(inspected: &[Inspected<'_>]) -> Vec<Vec<usize>> {
     let mut by_pixels: HashMap<&[u8; 32], Vec<usize>> = HashMap::new();
-    for (place, (_, inspection)) in looked.iter().enumerate() {
+    for (place, (_, inspection)) in inspected.iter().enumerate() {
         if let Some(pixels) = &inspection.pixels {
             by_pixels.entry(pixels).or_default().push(place);
         }
@@ -52,32 +51,32 @@ fn sets(looked: &[Looked<'_>]) -> Vec<Vec<usize>> {
     sets
 }
 
-fn case(looked: &[Looked<'_>], set: &[usize]) -> Case {
-    let samples = || set.iter().map(|&place| looked[place].0);
+fn case(inspected: &[Inspected<'_>], set: &[usize]) -> Case {
+    let samples = || set.iter().map(|&place| inspected[place].0);
     let places: Vec<String> =
         samples().map(|sample| format!("{}/{}/{}", sample.split, sample.subset, sample.label)).collect();
     Case { paths: samples().map(path_of).collect(), note: format!("equal pixels: {}", places.join(", ")) }
 }
 
-fn within(looked: &[Looked<'_>], sets: &[Vec<usize>]) -> Finding {
+fn within(inspected: &[Inspected<'_>], sets: &[Vec<usize>]) -> Finding {
     let mut surplus = 0;
     let mut cases = Vec::new();
     for set in sets {
         let kinds: BTreeSet<(Split, Label)> =
-            set.iter().map(|&place| (looked[place].0.split, looked[place].0.label)).collect();
+            set.iter().map(|&place| (inspected[place].0.split, inspected[place].0.label)).collect();
         if set.len() > kinds.len() {
             surplus += set.len() - kinds.len();
-            cases.push(case(looked, set));
+            cases.push(case(inspected, set));
         }
     }
-    let share = surplus as f64 / looked.len().max(1) as f64;
+    let share = surplus as f64 / inspected.len().max(1) as f64;
     let verdict = match surplus {
         0 => Verdict::Ok,
         _ if share < MANY => Verdict::Note,
         _ => Verdict::Warning,
     };
     let what = match surplus {
-        0 => "no picture stands twice in a split under one label".to_owned(),
+        0 => "no picture is twice in a split with one label".to_owned(),
         _ => format!(
             "{} ({:.2} %) of others of the same split and label, pixel for pixel",
             counted(surplus, "copy"),
@@ -92,20 +91,20 @@ fn within(looked: &[Looked<'_>], sets: &[Vec<usize>]) -> Finding {
         .cases(cases)
 }
 
-fn across_splits(looked: &[Looked<'_>], sets: &[Vec<usize>]) -> Finding {
+fn across_splits(inspected: &[Inspected<'_>], sets: &[Vec<usize>]) -> Finding {
     let splits =
-        |set: &[usize]| -> BTreeSet<Split> { set.iter().map(|&place| looked[place].0.split).collect() };
+        |set: &[usize]| -> BTreeSet<Split> { set.iter().map(|&place| inspected[place].0.split).collect() };
     let across: Vec<&Vec<usize>> = sets.iter().filter(|set| splits(set).len() > 1).collect();
-    // A picture counts in the later split: there it is tested on.
+    // A picture counts in the later split, where it is tested.
     let mut repeated = 0;
     let mut tested = 0;
     for set in &across {
         let first = splits(set).first().copied();
-        repeated += set.iter().filter(|&&place| Some(looked[place].0.split) != first).count();
-        tested += set.iter().filter(|&&place| looked[place].0.split == Split::Test).count();
+        repeated += set.iter().filter(|&&place| Some(inspected[place].0.split) != first).count();
+        tested += set.iter().filter(|&&place| inspected[place].0.split == Split::Test).count();
     }
     let (verdict, what) = match repeated {
-        0 => (Verdict::Ok, "no picture stands in two splits".to_owned()),
+        0 => (Verdict::Ok, "no picture is in two splits".to_owned()),
         _ => (
             Verdict::Leak,
             format!(
@@ -125,16 +124,16 @@ fn across_splits(looked: &[Looked<'_>], sets: &[Vec<usize>]) -> Finding {
         .figure("sets", across.len())
         .figure("repeated", repeated)
         .figure("in_test", tested)
-        .cases(across.into_iter().map(|set| case(looked, set)).collect())
+        .cases(across.into_iter().map(|set| case(inspected, set)).collect())
 }
 
-fn across_labels(looked: &[Looked<'_>], sets: &[Vec<usize>]) -> Finding {
+fn across_labels(inspected: &[Inspected<'_>], sets: &[Vec<usize>]) -> Finding {
     let both = |set: &&Vec<usize>| {
         [Label::Real, Label::Fake]
             .iter()
-            .all(|label| set.iter().any(|&place| looked[place].0.label == *label))
+            .all(|label| set.iter().any(|&place| inspected[place].0.label == *label))
     };
-    let cases: Vec<Case> = sets.iter().filter(both).map(|set| case(looked, set)).collect();
+    let cases: Vec<Case> = sets.iter().filter(both).map(|set| case(inspected, set)).collect();
     let (verdict, what) = match cases.len() {
         0 => (Verdict::Ok, "no picture is labelled both real and fake".to_owned()),
         count => (

@@ -1,11 +1,10 @@
-//! Whether an EXIF block names a camera. Everything else in it is left unread.
+//! Reads whether an EXIF block names a camera. Everything else in it is ignored.
 
 /// The tags `Make` and `Model` of the first directory (EXIF 2.3, table 4).
 const CAMERA: [u16; 2] = [0x010f, 0x0110];
 
-/// Whether the TIFF structure `bytes` (with or without JPEG's `Exif\0\0` before it) names
-/// a camera's maker or model. Whatever the bytes are, the answer is given and nothing
-/// beyond them is read.
+/// Whether the TIFF structure `bytes` (with or without JPEG's `Exif\0\0` before it) names a
+/// camera's maker or model. Never panics, whatever the bytes.
 pub fn names_camera(bytes: &[u8]) -> bool {
     let tiff = bytes.strip_prefix(b"Exif\0\0").unwrap_or(bytes);
     directory(tiff).is_some_and(|mut tags| tags.any(|tag| CAMERA.contains(&tag)))

@@ -1,13 +1,13 @@
-//! Checks of single files: can they be read, are they what their names say, are their
-//! pixels of the usual kind.
+//! Checks of single files: whether they can be read, have the format of their extension, and have
+//! usual pixels.
 
 use super::finding::{Case, Check, Finding, Verdict, counted};
 use super::header::{Channels, Format};
-use super::looked::{Looked, path_of};
+use super::inspected::{Inspected, path_of};
 use crate::data::picture::PictureError;
 use crate::sample::Sample;
 
-/// Pictures that cannot be read, each with its reason.
+/// Pictures that cannot be read, with the reason.
 pub(super) fn unreadable(bad: &[(&Sample, PictureError)], of: usize) -> Finding {
     let missing = bad.iter().filter(|(_, error)| matches!(error, PictureError::Inaccessible { .. })).count();
     let (verdict, what) = match bad.len() {
@@ -32,12 +32,12 @@ pub(super) fn unreadable(bad: &[(&Sample, PictureError)], of: usize) -> Finding 
         .cases(cases.collect())
 }
 
-/// An error's text without the path, which stands beside it.
+/// An error's text without the path, which is shown next to it.
 fn reason(error: &str, path: &str) -> String {
     error.strip_prefix(path).unwrap_or(error).trim_start_matches([':', ' ']).to_owned()
 }
 
-/// Entries that were passed over when the folder was listed.
+/// Entries that were skipped when the folder was read.
 pub(super) fn passed_over(skipped: &[String]) -> Finding {
     let (verdict, what) = match skipped.len() {
         0 => (Verdict::Ok, "no entry of the folder was passed over".to_owned()),
@@ -50,9 +50,9 @@ pub(super) fn passed_over(skipped: &[String]) -> Finding {
         .cases(cases.collect())
 }
 
-/// Files whose content is not of the format that their name promises.
-pub(super) fn extensions(looked: &[Looked<'_>]) -> Finding {
-    let wrong: Vec<Case> = looked
+/// Files whose content is not of the format of their extension.
+pub(super) fn extensions(inspected: &[Inspected<'_>]) -> Finding {
+    let wrong: Vec<Case> = inspected
         .iter()
         .filter_map(|(sample, inspection)| {
             let found = inspection.header?.format;
@@ -78,12 +78,11 @@ pub(super) fn extensions(looked: &[Looked<'_>]) -> Finding {
         .cases(wrong)
 }
 
-/// Pictures with transparency, four inks or more than 8 bits a channel, which decoding
-/// changes.
-pub(super) fn colours(looked: &[Looked<'_>]) -> Finding {
+/// Pictures with transparency, CMYK or more than 8 bits a channel, which decoding changes.
+pub(super) fn colours(inspected: &[Inspected<'_>]) -> Finding {
     let (mut alpha, mut inks, mut deep) = (0, 0, 0);
     let mut cases = Vec::new();
-    for (sample, inspection) in looked {
+    for (sample, inspection) in inspected {
         let Some(header) = inspection.header else { continue };
         let unusual = [header.alpha, header.channels == Channels::Cmyk, header.bits > 8];
         alpha += usize::from(unusual[0]);

@@ -1,33 +1,32 @@
-//! What a check says: a verdict, a sentence, figures, the pictures concerned and what to
-//! do. How something is found is not told here.
+//! The result of a check: a verdict, a sentence, figures, the pictures concerned and what to do.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::fmt;
 
-/// How bad it is; in rising order.
+/// How severe a finding is, in rising order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Nothing was found.
     Ok,
-    /// Worth knowing beside the figures.
+    /// Worth knowing when reading the metrics.
     Note,
-    /// Figures of a detector may be wrong because of it, or could not be checked.
+    /// Metrics of a detector may be wrong because of it, or could not be checked.
     Warning,
-    /// What is tested on was trained on: figures are too good.
+    /// Test pictures or people are in train: metrics are too good.
     Leak,
     /// Labels or files are wrong.
     Error,
 }
 
 impl Verdict {
-    /// Whether a strict audit fails over it.
-    pub fn is_grave(self) -> bool {
+    /// Whether a strict audit fails because of it.
+    pub fn is_severe(self) -> bool {
         self >= Self::Leak
     }
 
-    /// As in audit.json.
+    /// The name in audit.json.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -45,29 +44,30 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// What is checked, in the order of the audit.
+/// The checks, in the order of the audit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Check {
     /// Every picture can be read.
     Files,
-    /// No entry was passed over when the folder was listed.
+    /// No entry was skipped when the folder was read.
     PassedOver,
-    /// Files are what their names say.
+    /// Files have the format of their extension.
     Extensions,
     /// Pictures are 8-bit grey or RGB without transparency.
     Colours,
-    /// No picture stands twice in one split under one label.
+    /// No picture is twice in one split with one label.
     Copies,
-    /// No picture stands in two splits.
+    /// No picture is in two splits.
     CopiesAcrossSplits,
-    /// No picture stands under both labels.
+    /// No picture has both labels.
     CopiesAcrossLabels,
-    /// No photograph stands, altered or encoded anew, in two splits.
+    /// No photograph is in two splits, altered or encoded again.
     NearCopies,
     /// No person or video is in two splits.
     People,
-    /// DFFD's FaceApp pictures beside the photographs they were made from.
+    /// DFFD's FaceApp pictures are not in another split than the photographs that they were made
+    /// from.
     Faceapp,
     /// Both classes are there and neither is rare.
     Classes,
@@ -75,22 +75,21 @@ pub enum Check {
     Subsets,
     /// There are enough persons or videos to test on.
     Groups,
-    /// Sizes do not tell the classes apart.
+    /// Sizes do not separate the classes.
     Size,
-    /// Formats, JPEG qualities and the like do not tell the classes apart.
+    /// Formats, JPEG qualities and the like do not separate the classes.
     Encoder,
-    /// EXIF, colour profiles and the like do not tell the classes apart.
+    /// EXIF, colour profiles and the like do not separate the classes.
     Metadata,
-    /// Brightness, sharpness and the like of the outer eighth of the picture do not tell the
-    /// classes apart.
+    /// Brightness, sharpness and the like of the outer eighth of the picture do not separate the
+    /// classes.
     Frame,
-    /// Brightness, sharpness and the like of the whole picture do not tell the classes
-    /// apart.
+    /// Brightness, sharpness and the like of the whole picture do not separate the classes.
     Pixels,
 }
 
 impl Check {
-    /// As in audit.json.
+    /// The name in audit.json.
     pub fn name(self) -> &'static str {
         match self {
             Self::Files => "files",
@@ -124,25 +123,25 @@ impl fmt::Display for Check {
 /// Pictures that a finding is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Case {
-    /// Their paths as the manifest has them; none where it is about a name.
+    /// Their paths as in the manifest; empty where the finding is about a name.
     pub paths: Vec<String>,
-    /// What is the matter with them.
+    /// What was found about them.
     pub note: String,
 }
 
 /// The outcome of one check.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
-    /// What was checked.
+    /// The check.
     pub check: Check,
-    /// How bad it is.
+    /// How severe it is.
     pub verdict: Verdict,
-    /// What was found, in a sentence.
+    /// The finding, in a sentence.
     pub what: String,
-    /// What to do; absent where nothing is.
+    /// What to do; absent where there is nothing to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advice: Option<String>,
-    /// The numbers behind the sentence, each under its name.
+    /// The numbers behind the sentence, by name.
     pub figures: Map<String, Value>,
     /// Every case.
     pub cases: Vec<Case>,
@@ -154,19 +153,19 @@ impl Finding {
         Self { check, verdict, what: what.into(), advice: None, figures: Map::new(), cases: Vec::new() }
     }
 
-    /// With what is to be done, unless all is well.
+    /// Adds what to do, unless the verdict is ok.
     pub(super) fn advice(mut self, advice: impl Into<String>) -> Self {
         self.advice = (self.verdict > Verdict::Ok).then(|| advice.into());
         self
     }
 
-    /// With one more number.
+    /// Adds a number.
     pub(super) fn figure(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.figures.insert(name.to_owned(), value.into());
         self
     }
 
-    /// With its cases.
+    /// Sets the cases.
     pub(super) fn cases(mut self, cases: Vec<Case>) -> Self {
         self.cases = cases;
         self

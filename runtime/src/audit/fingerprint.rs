@@ -1,19 +1,18 @@
-//! What a picture looks like in 64 bits and a thumbnail, such that the same photograph
-//! encoded anew, scaled, mirrored or with another face in it still has nearly the same.
-//! Searching among many fingerprints is not done here.
+//! A perceptual fingerprint of a picture: a 64-bit hash and a thumbnail that stay nearly the same
+//! when the photograph is encoded again, scaled, mirrored or has its face swapped.
 //!
-//! The bits are the usual perceptual hash (Zauner 2010): the 8 x 8 lowest frequencies but
-//! the constant ones of the cosine transform of a 32 x 32 thumbnail, each above or below
-//! their median. Hashes of different faces that are cropped alike come close now and then,
-//! so a pair is looked at again: [`alike`] compares the thumbnails.
+//! The bits are the usual perceptual hash (Zauner 2010): the 8 x 8 lowest frequencies, without
+//! the constant ones, of the cosine transform of a 32 x 32 thumbnail, each above or below their
+//! median. Hashes of different faces with similar crops are sometimes close, so [`compare`] also
+//! compares the thumbnails.
 //!
-//! Measured on 102 people of the Face Research Lab London Set, each neutral and smiling,
-//! and 654 face swaps made from them (384 x 384): a photograph encoded anew (JPEG quality
-//! 10 to 75), scaled (32 to 500 px) or 2 px cut off each side is at most 8 bits away and
-//! correlates by 0.975 or more; a swap is at most 10 bits from its photograph, and 59 % or
-//! more of its blocks are the same; the same person smiling correlates by at most 0.951 and
-//! has at most 48 % of the blocks the same; of 15,453 pairs of different people none
-//! correlates above 0.81 or has more than 14 % of the blocks the same.
+//! Measured on 102 people of the Face Research Lab London Set, each neutral and smiling, and 654
+//! face swaps made from them (384 x 384): a photograph encoded again (JPEG quality 10 to 75),
+//! scaled (32 to 500 px) or 2 px cut off each side is at most 8 bits away and correlates by 0.975
+//! or more; a swap is at most 10 bits from its photograph, and 59 % or more of its blocks are the
+//! same; the same person smiling correlates by at most 0.951 and has at most 48 % of the blocks
+//! the same; of 15,453 pairs of different people none correlates above 0.81 or has more than 14 %
+//! of the blocks the same.
 
 use super::statistics::luma;
 use crate::data::picture;
@@ -27,21 +26,21 @@ const SIDE: usize = 32;
 const FREQUENCIES: usize = 8;
 /// Side of the blocks of a thumbnail that are compared, in pixels.
 const BLOCK: usize = 4;
-/// Half the side of the window whose mean is taken off before thumbnails are correlated,
-/// so that soft light and dark, alike in all portraits, do not count.
+/// Radius of the window whose mean is subtracted before thumbnails are correlated, so that soft
+/// shading, which is similar in all portraits, does not count.
 const REACH: usize = 2;
 
 /// The most bits in which the hashes of one photograph differ.
 pub const RADIUS: u32 = 10;
 /// Thumbnails that correlate by this much or more show one photograph.
 const CORRELATION: f32 = 0.96;
-/// Or those of whose textured blocks this share or more are the same.
+/// So do thumbnails with this share or more of equal textured blocks.
 const SAME_BLOCKS: f32 = 0.55;
 /// Two blocks are the same if they correlate by this much or more.
 const SAME: f32 = 0.98;
 /// A block is textured if its standard deviation is this or more, in 1/255.
 const TEXTURE: f32 = 4.0;
-/// Fewer textured blocks than this tell nothing.
+/// Fewer textured blocks than this are not compared.
 const FEWEST: usize = 8;
 
 /// A picture's hash, that of its mirror image, and its thumbnail.
@@ -49,36 +48,36 @@ const FEWEST: usize = 8;
 pub struct Fingerprint {
     /// 64 frequencies, each above (1) or below their median.
     pub hash: u64,
-    /// The same of the picture mirrored left to right.
+    /// The hash of the picture mirrored left to right.
     pub mirrored: u64,
     /// The brightness of 32 x 32 pixels of the central square.
     thumbnail: Box<[u8; SIDE * SIDE]>,
 }
 
-/// How much alike two thumbnails are.
+/// How similar two thumbnails are.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Likeness {
+pub struct Similarity {
     /// Correlation of the details, in \[-1, 1\].
     pub correlation: f32,
     /// Share of the textured blocks that are the same.
     pub same_blocks: f32,
 }
 
-impl Likeness {
-    /// Whether they show one photograph, altered or encoded anew.
+impl Similarity {
+    /// Whether they show one photograph, altered or encoded again.
     pub fn is_one_photograph(&self) -> bool {
         self.correlation >= CORRELATION || self.same_blocks >= SAME_BLOCKS
     }
 }
 
 impl Fingerprint {
-    /// Of a picture with at least one pixel.
+    /// The fingerprint of a picture with at least one pixel.
     pub fn of(picture: &RgbImage) -> Self {
         let thumbnail = luma(&picture::prepare(picture, SIDE));
         let thumbnail: Box<[u8; SIDE * SIDE]> =
             thumbnail.into_boxed_slice().try_into().expect("a thumbnail has 32 x 32 pixels");
         let frequencies = frequencies(&thumbnail);
-        // Mirroring turns the sign of the odd frequencies across.
+        // Mirroring changes the sign of the odd horizontal frequencies.
         let mut turned = frequencies;
         for (place, value) in turned.iter_mut().enumerate() {
             if (place % FREQUENCIES).is_multiple_of(2) {
@@ -88,14 +87,14 @@ impl Fingerprint {
         Self { hash: above_median(&frequencies), mirrored: above_median(&turned), thumbnail }
     }
 
-    /// Whether there is so little in the picture that its hash tells nothing.
+    /// Whether the picture has too little detail for its hash to be meaningful.
     pub fn is_featureless(&self) -> bool {
         let textured = (0..BLOCKS).filter(|&block| deviation(&pixels(&self.thumbnail[..], block)) >= TEXTURE);
         textured.count() < FEWEST
     }
 }
 
-/// Frequencies 1 to 8 down and across, the latter fastest, without their common factor.
+/// Frequencies 1 to 8, vertical and horizontal, the latter fastest, without their common factor.
 fn frequencies(thumbnail: &[u8; SIDE * SIDE]) -> [f64; FREQUENCIES * FREQUENCIES] {
     static COSINES: LazyLock<[[f64; SIDE]; FREQUENCIES]> = LazyLock::new(|| {
         let cosine = |frequency: usize, at: usize| {
@@ -144,7 +143,7 @@ fn deviation(values: &[f32]) -> f32 {
     (values.iter().map(|value| (value - mean).powi(2)).sum::<f32>() / values.len() as f32).sqrt()
 }
 
-/// Pearson's; 0 where one does not vary.
+/// Pearson's correlation; 0 where one side does not vary.
 fn correlation(a: &[f32], b: &[f32]) -> f32 {
     let (mean_a, mean_b) = (mean(a), mean(b));
     let (mut both, mut squares_a, mut squares_b) = (0.0, 0.0, 0.0);
@@ -158,9 +157,9 @@ fn correlation(a: &[f32], b: &[f32]) -> f32 {
     if scale > 0.0 { both / scale } else { 0.0 }
 }
 
-/// Compares `a`, mirrored left to right if so asked, with `b`. Another brightness or
-/// contrast of the whole makes no difference.
-pub fn alike(a: &Fingerprint, b: &Fingerprint, mirrored: bool) -> Likeness {
+/// Compares `a`, mirrored left to right if `mirrored`, with `b`. Overall brightness and contrast
+/// have no influence.
+pub fn compare(a: &Fingerprint, b: &Fingerprint, mirrored: bool) -> Similarity {
     let mut first = *a.thumbnail;
     if mirrored {
         first.chunks_exact_mut(SIDE).for_each(<[u8]>::reverse);
@@ -173,13 +172,13 @@ pub fn alike(a: &Fingerprint, b: &Fingerprint, mirrored: bool) -> Likeness {
             same += usize::from(correlation(&one, &other) >= SAME);
         }
     }
-    Likeness {
+    Similarity {
         correlation: correlation(&details(&first), &details(&b.thumbnail)),
         same_blocks: if textured < FEWEST { 0.0 } else { same as f32 / textured as f32 },
     }
 }
 
-/// The thumbnail less the mean of the 5 x 5 pixels around each (fewer at the edges).
+/// The thumbnail minus the mean of the 5 x 5 pixels around each (fewer at the edges).
 fn details(thumbnail: &[u8; SIDE * SIDE]) -> Vec<f32> {
     let window = |at: usize| at.saturating_sub(REACH)..(at + REACH + 1).min(SIDE);
     let mut rows = [0_u32; SIDE * SIDE];

@@ -1,12 +1,12 @@
-//! What a picture's file is, from its own first bytes: format, coding, channels, metadata.
-//! Only what the file says of itself; pixels are the decoder's.
+//! Reads the header of a picture's file: format, coding, channels, metadata. Pixels are not
+//! decoded.
 
 use super::exif;
 use super::jpeg::{self, JpegHeader};
 use super::metadata::Metadata;
 use std::path::Path;
 
-/// Chunks of a PNG or WebP that are looked at; metadata behind that many are not seen.
+/// The most chunks of a PNG or WebP that are read; metadata after them are missed.
 const MAX_CHUNKS: usize = 1 << 16;
 
 /// The formats that are read.
@@ -27,7 +27,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// Its usual name.
+    /// The usual name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Jpeg => "jpeg",
@@ -39,7 +39,7 @@ impl Format {
         }
     }
 
-    /// What the ending of the file's name promises; `None` for a foreign one.
+    /// The format of the file's extension; `None` for an unknown one.
     pub fn promised(path: &Path) -> Option<Self> {
         match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
             "jpg" | "jpeg" | "jpe" | "jfif" => Some(Self::Jpeg),
@@ -53,7 +53,7 @@ impl Format {
     }
 }
 
-/// How a pixel is made up.
+/// The colour model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Channels {
     /// One brightness.
@@ -61,14 +61,14 @@ pub enum Channels {
     /// Red, green and blue.
     #[default]
     Rgb,
-    /// A place in a list of colours.
+    /// An index into a list of colours.
     Palette,
     /// Four inks.
     Cmyk,
 }
 
 impl Channels {
-    /// Its usual name.
+    /// The usual name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Grey => "grey",
@@ -80,7 +80,7 @@ impl Channels {
 }
 
 impl Channels {
-    /// How many numbers a pixel has without its transparency.
+    /// How many numbers a pixel has, without alpha.
     fn count(self) -> usize {
         match self {
             Self::Grey | Self::Palette => 1,
@@ -90,14 +90,14 @@ impl Channels {
     }
 }
 
-/// What a file says of itself.
+/// The header of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// By its content, whatever its name.
+    /// The format by content, not by name.
     pub format: Format,
     /// "baseline", "progressive", "lossless", "lossy", …
     pub coding: &'static str,
-    /// How a pixel is made up.
+    /// The colour model.
     pub channels: Channels,
     /// Bits a channel.
     pub bits: u8,
@@ -105,7 +105,7 @@ pub struct Header {
     pub alpha: bool,
     /// Which metadata it carries.
     pub metadata: Metadata,
-    /// More of a JPEG.
+    /// More about a JPEG.
     pub jpeg: Option<JpegHeader>,
 }
 
@@ -122,8 +122,8 @@ impl Header {
     }
 }
 
-/// Reads the header of the file `bytes`; `None` where they are none of the
-/// formats that are read. Never panics, whatever the bytes.
+/// Reads the header of the file `bytes`; `None` for any other format. Never panics, whatever the
+/// bytes.
 pub fn read(bytes: &[u8]) -> Option<Header> {
     if let Some(jpeg) = jpeg::read(bytes) {
         return Some(of_jpeg(jpeg));
@@ -195,7 +195,7 @@ fn of_png_start(header: &mut Header, data: &[u8]) {
         _ => (Channels::Rgb, false),
     };
     if header.channels == Channels::Palette {
-        // The bits are those of the place in the list; its colours have 8.
+        // The bits are those of the index; the colours have 8.
         header.bits = 8;
     }
     if interlaced != 0 {
@@ -209,7 +209,7 @@ fn of_webp(mut rest: &[u8]) -> Header {
         let Some((kind, length)) = rest.get(..4).zip(rest.get(4..8)) else { break };
         let length = u32::from_le_bytes([length[0], length[1], length[2], length[3]]) as usize;
         let whole = length.checked_add(8).and_then(|end| rest.get(8..end));
-        // The first bytes of a chunk that is cut short still say what it is.
+        // A truncated chunk is still recognised by its first bytes.
         let data = whole.unwrap_or_else(|| rest.get(8..).unwrap_or_default());
         match kind {
             b"VP8 " => header.coding = "lossy",
@@ -237,7 +237,7 @@ fn of_webp(mut rest: &[u8]) -> Header {
 
 fn of_bmp(bytes: &[u8]) -> Header {
     let mut header = Header::new(Format::Bmp, "lossless");
-    // Bits a pixel stand behind 14 bytes of the file's and 14 of the picture's header.
+    // Bits a pixel are after 14 bytes of the file's and 14 of the picture's header.
     if let Some(&[low, _]) = bytes.get(28..30) {
         header.alpha = low == 32;
         if low <= 8 {
@@ -247,7 +247,8 @@ fn of_bmp(bytes: &[u8]) -> Header {
     header
 }
 
-/// What stands before the first picture: a comment, whether that picture may be transparent.
+/// Reads what comes before the first picture: a comment, and whether that picture may be
+/// transparent.
 fn of_gif(bytes: &[u8]) -> Header {
     let mut header = Header { channels: Channels::Palette, ..Header::new(Format::Gif, "lossless") };
     // Six bytes of signature, seven of the screen's, perhaps a palette of 2^(n+1) colours.
@@ -255,7 +256,7 @@ fn of_gif(bytes: &[u8]) -> Header {
     let palette = if screen & 0x80 != 0 { 3 << ((screen & 7) + 1) } else { 0 };
     let mut rest = bytes.get(13 + palette..).unwrap_or_default();
     for _ in 0..MAX_CHUNKS {
-        // Extensions: their kind, then blocks behind their lengths up to an empty one.
+        // Extensions: their kind, then blocks with their lengths, up to an empty one.
         let Some((&[0x21, kind], mut blocks)) = rest.split_first_chunk() else { break };
         match (kind, blocks.get(1)) {
             (0xf9, Some(flags)) => header.alpha = flags & 1 != 0,
@@ -295,7 +296,7 @@ fn of_tiff(bytes: &[u8]) -> Header {
         let metadata = &mut header.metadata;
         match tag {
             258 => {
-                // Several values stand elsewhere; the first is enough.
+                // Several values are stored elsewhere; the first is enough.
                 let first = if number > 2 { long(entry + 8).and_then(short) } else { Some(value) };
                 header.bits = first.and_then(|bits| u8::try_from(bits).ok()).unwrap_or(header.bits);
             }

@@ -1,5 +1,4 @@
-//! One picture read and decoded once, and all that the checks ask of it. What several
-//! pictures say together is not known here.
+//! Reads and decodes one picture, and measures all that the checks need of it.
 
 use super::fingerprint::Fingerprint;
 use super::header::{self, Header};
@@ -9,10 +8,10 @@ use sha2::{Digest, Sha256};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 
-/// What is kept of a picture: about 1.3 KiB, whatever its size.
+/// The measurements of a picture: about 1.3 KiB, whatever its size.
 #[derive(Clone, Debug)]
 pub struct Inspection {
-    /// What the file says of itself; `None` for formats whose headers are not read.
+    /// The file's header; `None` for formats whose headers are not read.
     pub header: Option<Header>,
     /// Pixels across, as decoded.
     pub width: u32,
@@ -20,18 +19,18 @@ pub struct Inspection {
     pub height: u32,
     /// Bytes of the file.
     pub bytes: usize,
-    /// [`pixels_sha256`], where another picture looks exactly alike.
+    /// [`pixels_sha256`], if another picture has the same [`Inspection::pixel_key`].
     pub pixels: Option<[u8; 32]>,
-    /// Its statistics at its own size.
+    /// The statistics at the picture's own size.
     pub statistics: Statistics,
-    /// What it looks like.
+    /// The perceptual fingerprint.
     pub fingerprint: Fingerprint,
 }
 
 /// Reads, decodes and measures the picture `path`.
 ///
 /// # Errors
-/// As [`picture::open`].
+/// Those of [`picture::open`].
 pub fn inspect(path: &Path) -> Result<Inspection, PictureError> {
     let bytes = picture::read(path)?;
     let decoded = picture::decode(&bytes, path)?;
@@ -49,7 +48,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, PictureError> {
 /// SHA-256 over width, height and the decoded 8-bit RGB values of the picture `path`.
 ///
 /// # Errors
-/// As [`picture::open`].
+/// Those of [`picture::open`].
 pub fn pixels_sha256(path: &Path) -> Result<[u8; 32], PictureError> {
     let decoded = picture::open(path)?;
     let mut pixels = Sha256::new();
@@ -60,8 +59,8 @@ pub fn pixels_sha256(path: &Path) -> Result<[u8; 32], PictureError> {
 }
 
 impl Inspection {
-    /// A number that is equal for equal pixels, and hardly ever for others.
-    pub fn look(&self) -> u64 {
+    /// A number that is equal for equal pixels, and rarely for different ones.
+    pub fn pixel_key(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         (self.width, self.height).hash(&mut hasher);
         self.fingerprint.hash(&mut hasher);
@@ -99,12 +98,12 @@ mod tests {
         let mut bmp = std::io::Cursor::new(Vec::new());
         picture.write_to(&mut bmp, image::ImageFormat::Bmp).unwrap();
         let (bmp, bmp_pixels) = save("a.bmp", bmp.get_ref());
-        assert_eq!((png.look(), png_pixels), (bmp.look(), bmp_pixels));
+        assert_eq!((png.pixel_key(), png_pixels), (bmp.pixel_key(), bmp_pixels));
         assert_ne!(png.header.unwrap().format, bmp.header.unwrap().format);
         let turned = RgbImage::from_raw(10, 20, picture.into_raw()).unwrap();
         let (turned, turned_pixels) = save("b.png", &picture::encode_png(&turned));
         assert_ne!(png_pixels, turned_pixels, "the same values in another shape are another picture");
-        assert_ne!(png.look(), turned.look());
+        assert_ne!(png.pixel_key(), turned.pixel_key());
         assert_eq!((turned.width, turned.height), (10, 20));
         assert!(inspect(&folder.path().join("absent.png")).is_err());
     }

@@ -1,34 +1,32 @@
-//! What a JPEG's header says about the encoder that made it: quantisation tables, chroma
-//! subsampling, segments of metadata. Markers only; no pixel is decoded here.
+//! Reads what a JPEG's header shows about its encoder: quantisation tables, chroma subsampling,
+//! segments of metadata. No pixel is decoded.
 
 use super::exif;
 use super::metadata::Metadata;
 use std::sync::LazyLock;
 
-/// Segments that are looked at before the first scan; a file that has more is none that
-/// an encoder writes.
+/// The most segments that are read before the first scan; no encoder writes more.
 const MAX_SEGMENTS: usize = 4096;
 
-/// The luminance table of the standard (ITU-T T.81, table K.1) in zigzag order, as a
-/// file holds it.
+/// The luminance table of the standard (ITU-T T.81, table K.1) in zigzag order, as in a file.
 const LUMINANCE: [u16; 64] = [
     16, 11, 12, 14, 12, 10, 16, 14, 13, 14, 18, 17, 16, 19, 24, 40, 26, 24, 22, 22, 24, 49, 35, 37, 29, 40,
     58, 51, 61, 60, 57, 51, 56, 55, 64, 72, 92, 78, 64, 68, 87, 69, 55, 56, 80, 109, 81, 87, 95, 98, 103,
     104, 103, 62, 77, 113, 121, 112, 100, 120, 92, 101, 103, 99,
 ];
 
-/// What is read of a JPEG's header.
+/// The header of a JPEG.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct JpegHeader {
-    /// 1 to 100 on libjpeg's scale: the quality whose luminance table is nearest to the
-    /// file's. An estimate where the encoder has tables of its own; `None` without any.
+    /// 1 to 100 on libjpeg's scale: the quality whose luminance table is nearest to the file's.
+    /// An estimate where the encoder has its own tables; `None` without tables.
     pub quality: Option<u8>,
-    /// A number that is equal where all quantisation tables are equal.
+    /// A hash of all quantisation tables.
     pub tables: u64,
     /// The sampling factors of luminance and of chrominance, horizontally and vertically,
     /// in lowest terms: `[(2, 1), (2, 1)]` is 4:2:0. `None` where there is no chrominance.
     pub subsampling: Option<[(u8, u8); 2]>,
-    /// Progressive, else baseline or extended.
+    /// Whether it is progressive, else baseline or extended.
     pub progressive: bool,
     /// Channels: 1 grey, 3 colour, 4 inks.
     pub channels: u8,
@@ -49,14 +47,14 @@ impl JpegHeader {
             Some([(1, 1), (2, 1)]) => "4:4:0".to_owned(),
             Some([(4, 1), (1, 1)]) => "4:1:1".to_owned(),
             Some([(across, 1), (down, 1)]) => format!("{across}x{down}"),
-            // Chrominance is finer, or no whole number of times coarser.
+            // Chrominance is finer, or coarser by a ratio that is no integer.
             Some([across, down]) => format!("{}:{} x {}:{}", across.0, across.1, down.0, down.1),
         }
     }
 }
 
-/// The header of the JPEG `bytes`; `None` where they do not begin as one. A file that is
-/// cut short or damaged gives what stands before that. Never panics, whatever the bytes.
+/// The header of the JPEG `bytes`; `None` where they do not begin as one. A truncated or damaged
+/// file gives what comes before the damage. Never panics, whatever the bytes.
 pub fn read(bytes: &[u8]) -> Option<JpegHeader> {
     let mut rest = bytes.strip_prefix(&[0xff, 0xd8])?;
     let mut header = JpegHeader::default();
@@ -92,7 +90,7 @@ fn next(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
 }
 
 impl JpegHeader {
-    /// Takes in a frame header; gives the table of the first channel.
+    /// Reads a frame header; returns the index of the first channel's table.
     fn frame(&mut self, marker: u8, segment: &[u8]) -> Option<usize> {
         let channels = *segment.get(5)?;
         // Three bytes a channel: its name, its sampling factors, its table.
@@ -107,7 +105,7 @@ impl JpegHeader {
         (first[2] < 4).then_some(usize::from(first[2]))
     }
 
-    /// Takes in an application's segment or a comment.
+    /// Reads an application segment or a comment.
     fn note(&mut self, marker: u8, segment: &[u8]) {
         let metadata = &mut self.metadata;
         match marker {
@@ -126,7 +124,7 @@ impl JpegHeader {
     }
 }
 
-/// A ratio in lowest terms; none where a factor is 0.
+/// A ratio in lowest terms; `None` where a factor is 0.
 fn lowest(over: u8, under: u8) -> Option<(u8, u8)> {
     let divisor = (1..=over.min(under))
         .rev()
@@ -141,7 +139,7 @@ struct Tables {
 }
 
 impl Tables {
-    /// Takes in a segment, which may hold several.
+    /// Reads a segment, which may hold several tables.
     fn add(&mut self, mut segment: &[u8]) {
         while let Some((&kind, rest)) = segment.split_first() {
             let wide = kind >> 4 != 0;
@@ -159,7 +157,7 @@ impl Tables {
         }
     }
 
-    /// FNV-1a over all tables: equal tables, equal number.
+    /// FNV-1a over all tables.
     fn number(&self) -> u64 {
         let values = self.of.iter().enumerate().filter_map(|(place, table)| Some((place, (*table)?)));
         let words = values.flat_map(|(place, table)| [place as u16].into_iter().chain(table));

@@ -1,6 +1,6 @@
-//! Which kinds of metadata a picture's file carries. What stands in them is not kept.
+//! Which kinds of metadata a picture's file has; their content is not kept.
 
-/// Which metadata a file carries.
+/// The kinds of metadata in a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Metadata {
     /// JFIF's segment.

@@ -1,6 +1,6 @@
-//! What about a data set would make a detector's figures wrong: files that cannot be read,
-//! copies and people in two splits, classes that an encoder tells apart. It reads every
-//! picture once and judges the set; it changes nothing, and it trains no detector.
+//! Audits a data set for what would make a detector's metrics wrong: files that cannot be read,
+//! copies and people in two splits, classes that an encoder separates. It reads every picture,
+//! changes nothing, and trains no detector.
 
 pub mod association;
 mod attributes;
@@ -11,9 +11,9 @@ mod files;
 pub mod finding;
 pub mod fingerprint;
 pub mod header;
+mod inspected;
 pub mod inspection;
 pub mod jpeg;
-mod looked;
 pub mod metadata;
 mod near;
 pub mod neighbours;
@@ -24,26 +24,25 @@ pub mod shortcuts;
 pub mod statistics;
 
 pub use finding::{Case, Check, Finding, Verdict};
-pub use looked::Progress;
+pub use inspected::Progress;
 
 use crate::data::manifest::{self, Manifest, Part};
 use crate::sample::{Sample, Split};
-use looked::look;
+use inspected::inspect_all;
 use serde::Serialize;
 use shortcuts::Shortcut;
 
 /// audit.json: what was audited, the worst verdict, and a finding for every check.
 ///
-/// - `data`: the set's path and hash (as in other results), its pictures, how many of them
-///   were looked at, and how many of those could be read.
+/// - `data`: the set's path and hash (as in other results), its number of pictures, how many of
+///   them were inspected, and how many of those could be read.
 /// - `verdict`: the worst of all findings; `ok` < `note` < `warning` < `leak` < `error`.
-/// - `findings`: one for each [`Check`], in its order (`faceapp` only where it applies):
-///   `check`, `verdict`, `what` (a sentence), `advice` (absent where all is well),
-///   `figures` (numbers by name) and `cases` (all of them: `paths` and a `note`).
-///   People, classes, subsets and groups are those of the whole manifest, all others of the
-///   pictures looked at.
-/// - `attributes`: how well each attribute of the files and pixels alone tells real from
-///   fake, see [`Shortcut`].
+/// - `findings`: one for each [`Check`], in its order (`faceapp` only where it applies): `check`,
+///   `verdict`, `what` (a sentence), `advice` (absent where there is nothing to do), `figures`
+///   (numbers by name) and `cases` (all of them: `paths` and a `note`). People, classes, subsets
+///   and groups are those of the whole manifest, all others of the inspected pictures.
+/// - `attributes`: how well each attribute of files and pixels alone separates real from fake,
+///   see [`Shortcut`].
 /// - `parts`: pictures and groups of every split, subset and label.
 #[derive(Clone, Debug, Serialize)]
 pub struct Audit {
@@ -51,47 +50,47 @@ pub struct Audit {
     pub data: Data,
     /// The worst verdict.
     pub verdict: Verdict,
-    /// One for each check.
+    /// One finding for each check.
     pub findings: Vec<Finding>,
-    /// One for each attribute.
+    /// One entry for each attribute.
     pub attributes: Vec<Shortcut>,
-    /// What the set consists of.
+    /// Pictures and groups of every split, subset and label.
     pub parts: Vec<Part>,
 }
 
 /// What was audited.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Data {
-    /// The manifest or folder, as it was named.
+    /// The manifest or folder, as the user named it.
     pub path: String,
     /// [`Manifest::sha256`].
     pub sha256: String,
-    /// Pictures in it.
+    /// Number of pictures.
     pub pictures: usize,
-    /// Pictures looked at.
+    /// Number of pictures inspected.
     pub looked_at: usize,
-    /// Those of them that could be read.
+    /// Number of inspected pictures that could be read.
     pub readable: usize,
 }
 
 impl Audit {
-    /// The finding of `check`; none where it does not apply.
+    /// The finding of `check`; `None` where it does not apply.
     pub fn finding(&self, check: Check) -> Option<&Finding> {
         self.findings.iter().find(|finding| finding.check == check)
     }
 
     /// Findings that are leaks or errors.
-    pub fn grave(&self) -> impl Iterator<Item = &Finding> {
-        self.findings.iter().filter(|finding| finding.verdict.is_grave())
+    pub fn severe(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.verdict.is_severe())
     }
 }
 
-/// Audits `manifest`, which `path` names: at most `limit` pictures of each split, balanced
-/// over the classes and the same ones each time, else all. `progress` is called
-/// from many threads.
+/// Audits `manifest`, which `path` names: all pictures, or at most `limit` of each split,
+/// balanced over the classes and the same ones each time. `progress` is called from many threads.
 ///
-/// Each picture is read and decoded once, in parallel (those that look exactly like another
-/// one twice); about 1.3 KiB of it is kept. What cannot be read is a finding. The result does not depend on the number of threads.
+/// Each picture is read and decoded once, in parallel (possible copies twice); about 1.3 KiB of
+/// it is kept. A picture that cannot be read is a finding. The result does not depend on the
+/// number of threads.
 pub fn audit(
     path: &str,
     manifest: &Manifest,
@@ -105,20 +104,20 @@ pub fn audit(
             splits.flat_map(|split| manifest::limit(&manifest.split(split), limit, 0)).collect()
         }
     };
-    let (mut looked, bad) = look(&chosen, progress);
-    copies::hash(&mut looked, progress);
-    let search = near::search(&looked);
-    let attributes = shortcuts::measure(&looked);
+    let (mut inspected, bad) = inspect_all(&chosen, progress);
+    copies::hash(&mut inspected, progress);
+    let search = near::search(&inspected);
+    let attributes = shortcuts::measure(&inspected);
     let mut findings = vec![
         files::unreadable(&bad, chosen.len()),
         files::passed_over(&manifest.skipped),
-        files::extensions(&looked),
-        files::colours(&looked),
+        files::extensions(&inspected),
+        files::colours(&inspected),
     ];
-    findings.extend(copies::check(&looked));
-    findings.push(near::check(&looked, &search));
+    findings.extend(copies::check(&inspected));
+    findings.push(near::check(&inspected, &search));
     findings.push(people::check(&manifest.samples));
-    findings.extend(near::faceapp(&looked, &search));
+    findings.extend(near::faceapp(&inspected, &search));
     findings.extend(balance::check(manifest));
     findings.extend(shortcuts::check(&attributes));
     Audit {
@@ -127,7 +126,7 @@ pub fn audit(
             sha256: manifest.sha256(),
             pictures: manifest.samples.len(),
             looked_at: chosen.len(),
-            readable: looked.len(),
+            readable: inspected.len(),
         },
         verdict: findings.iter().map(|finding| finding.verdict).max().unwrap_or(Verdict::Ok),
         findings,

@@ -1,67 +1,68 @@
-//! Near copies across splits: the same photograph encoded anew, scaled, mirrored, or with
-//! a forgery in it, in two splits. Within a split that is natural (a fake is near the
-//! photograph it was made of) and not looked for; exact copies are another check's.
+//! Near copies across splits: the same photograph encoded again, scaled, mirrored, or forged, in
+//! two splits. Within a split this is normal (a fake is near the photograph that it was made
+//! from) and not searched. For exact copies see `copies`.
 //!
-//! Crops by more than about one per cent of the side, rotations and forgeries that change
-//! most of the picture are not found by this.
+//! Not found: crops by more than about one per cent of the side, rotations, and forgeries that
+//! change most of the picture.
 
 use super::finding::{Case, Check, Finding, Verdict};
-use super::fingerprint::{self, Likeness, RADIUS};
-use super::looked::{Looked, path_of};
+use super::fingerprint::{self, RADIUS, Similarity};
+use super::inspected::{Inspected, path_of};
 use super::neighbours::Neighbours;
 use crate::sample::Split;
 use rayon::prelude::*;
 use std::collections::HashMap;
 
-/// Pictures that are compared by their thumbnails at most for each picture, nearest
-/// hashes first: in sets of countless like pictures one that is found suffices.
+/// The most pictures whose thumbnails are compared with one picture's, nearest hashes first: one
+/// match is enough.
 const COMPARED: usize = 128;
 
-/// A picture of a later split and its nearest one of an earlier split.
+/// A picture of a later split and the nearest one of an earlier split.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Pair {
-    /// Place of the picture of the later split.
+    /// Index of the picture of the later split.
     pub later: usize,
-    /// Place of that of the earlier one.
+    /// Index of the picture of the earlier split.
     pub earlier: usize,
     /// Bits in which their hashes differ.
     pub bits: u32,
     /// Whether one is mirrored.
     pub mirrored: bool,
-    /// How much alike they are.
-    pub likeness: Likeness,
+    /// How similar they are.
+    pub similarity: Similarity,
 }
 
-/// What the search found.
+/// The result of the search.
 pub(super) struct Search {
     /// At most one pair for each later picture and earlier split, in the order of splits
     /// and pictures.
     pub pairs: Vec<Pair>,
-    /// Pictures with too little in them to be compared.
+    /// Pictures with too little detail to be compared.
     pub featureless: usize,
-    /// Pictures that had more candidates than were compared, none of which was the same.
+    /// Pictures without a match that had more candidates than were compared.
     pub cut_short: usize,
 }
 
-/// Searches every picture of val and test among those of the splits before.
-pub(super) fn search(looked: &[Looked<'_>]) -> Search {
+/// Searches for every picture of val and test among those of earlier splits.
+pub(super) fn search(inspected: &[Inspected<'_>]) -> Search {
     let of = |split: Split| -> Vec<usize> {
-        let places = 0..looked.len();
-        let usable =
-            |&place: &usize| looked[place].0.split == split && !looked[place].1.fingerprint.is_featureless();
+        let places = 0..inspected.len();
+        let usable = |&place: &usize| {
+            inspected[place].0.split == split && !inspected[place].1.fingerprint.is_featureless()
+        };
         places.into_par_iter().filter(usable).collect()
     };
     let splits = Split::ALL.map(of);
     let mut found = Search {
         pairs: Vec::new(),
-        featureless: looked.len() - splits.iter().map(Vec::len).sum::<usize>(),
+        featureless: inspected.len() - splits.iter().map(Vec::len).sum::<usize>(),
         cut_short: 0,
     };
     for (number, earlier) in splits.iter().enumerate() {
-        let index = Index::new(looked, earlier);
+        let index = Index::new(inspected, earlier);
         for later in &splits[number + 1..] {
             let searched: Vec<(Option<Pair>, bool)> =
-                later.par_iter().map(|&place| index.nearest(looked, place)).collect();
+                later.par_iter().map(|&place| index.nearest(inspected, place)).collect();
             found.cut_short += searched.iter().filter(|(_, cut)| *cut).count();
             found.pairs.extend(searched.into_iter().filter_map(|(pair, _)| pair));
         }
@@ -77,11 +78,11 @@ struct Index {
 }
 
 impl Index {
-    fn new(looked: &[Looked<'_>], of: &[usize]) -> Self {
+    fn new(inspected: &[Inspected<'_>], of: &[usize]) -> Self {
         let mut known: HashMap<u64, usize> = HashMap::new();
         let (mut hashes, mut places) = (Vec::new(), Vec::<Vec<usize>>::new());
         for &place in of {
-            let hash = looked[place].1.fingerprint.hash;
+            let hash = inspected[place].1.fingerprint.hash;
             let number = *known.entry(hash).or_insert_with(|| {
                 hashes.push(hash);
                 places.push(Vec::new());
@@ -94,8 +95,8 @@ impl Index {
 
     /// The nearest picture that shows the same photograph as the one at `place`, and
     /// whether the search ended before all candidates were compared.
-    fn nearest(&self, looked: &[Looked<'_>], place: usize) -> (Option<Pair>, bool) {
-        let own = &looked[place].1;
+    fn nearest(&self, inspected: &[Inspected<'_>], place: usize) -> (Option<Pair>, bool) {
+        let own = &inspected[place].1;
         let mut candidates: Vec<(u32, bool, u32)> = Vec::new();
         for (hash, mirrored) in [(own.fingerprint.hash, false), (own.fingerprint.mirrored, true)] {
             self.hashes.search(hash, |number, bits| candidates.push((bits, mirrored, number)));
@@ -104,7 +105,7 @@ impl Index {
         let mut compared = 0;
         for (bits, mirrored, number) in candidates {
             for &earlier in &self.places[number as usize] {
-                let other = &looked[earlier].1;
+                let other = &inspected[earlier].1;
                 if own.pixels.is_some() && other.pixels == own.pixels {
                     continue;
                 }
@@ -112,9 +113,9 @@ impl Index {
                     return (None, true);
                 }
                 compared += 1;
-                let likeness = fingerprint::alike(&own.fingerprint, &other.fingerprint, mirrored);
-                if likeness.is_one_photograph() {
-                    return (Some(Pair { later: place, earlier, bits, mirrored, likeness }), false);
+                let similarity = fingerprint::compare(&own.fingerprint, &other.fingerprint, mirrored);
+                if similarity.is_one_photograph() {
+                    return (Some(Pair { later: place, earlier, bits, mirrored, similarity }), false);
                 }
             }
         }
@@ -122,9 +123,9 @@ impl Index {
     }
 }
 
-/// The check.
-pub(super) fn check(looked: &[Looked<'_>], search: &Search) -> Finding {
-    let split = |place: usize| looked[place].0.split;
+/// The finding of the check.
+pub(super) fn check(inspected: &[Inspected<'_>], search: &Search) -> Finding {
+    let split = |place: usize| inspected[place].0.split;
     let count = |earlier: Split, later: Split| {
         search
             .pairs
@@ -141,12 +142,12 @@ pub(super) fn check(looked: &[Looked<'_>], search: &Search) -> Finding {
         .collect();
     let (verdict, what) = match parts.is_empty() {
         true => {
-            (Verdict::Ok, "no photograph of one split stands encoded anew or altered in another".to_owned())
+            (Verdict::Ok, "no photograph of one split is in another, encoded again or altered".to_owned())
         }
         false => (
             Verdict::Leak,
             format!(
-                "photographs of one split stand encoded anew, mirrored or altered in another: {}",
+                "photographs of one split are in another, encoded again, mirrored or altered: {}",
                 parts.join(", ")
             ),
         ),
@@ -164,16 +165,16 @@ pub(super) fn check(looked: &[Looked<'_>], search: &Search) -> Finding {
     for (earlier, later, count) in counts {
         finding = finding.figure(&format!("{earlier}_{later}"), count);
     }
-    let cases = search.pairs.iter().map(|pair| case(looked, pair));
+    let cases = search.pairs.iter().map(|pair| case(inspected, pair));
     finding
         .figure("featureless", search.featureless)
         .figure("cut_short", search.cut_short)
         .cases(cases.collect())
 }
 
-fn case(looked: &[Looked<'_>], pair: &Pair) -> Case {
-    let (later, earlier) = (looked[pair.later].0, looked[pair.earlier].0);
-    let Likeness { correlation, same_blocks } = pair.likeness;
+fn case(inspected: &[Inspected<'_>], pair: &Pair) -> Case {
+    let (later, earlier) = (inspected[pair.later].0, inspected[pair.earlier].0);
+    let Similarity { correlation, same_blocks } = pair.similarity;
     Case {
         paths: vec![path_of(later), path_of(earlier)],
         note: format!(
@@ -189,14 +190,14 @@ fn case(looked: &[Looked<'_>], pair: &Pair) -> Case {
     }
 }
 
-/// DFFD's FaceApp pictures of val and test are made from FFHQ's photographs of train (its
-/// lists were drawn for each subset apart), so people are in two splits though no file
-/// is. `None` where not both subsets are there in that way.
-pub(super) fn faceapp(looked: &[Looked<'_>], search: &Search) -> Option<Finding> {
-    let is = |place: usize, subset: &str| looked[place].0.subset.eq_ignore_ascii_case(subset);
-    let later = |place: usize| looked[place].0.split != Split::Train;
-    let faceapp = (0..looked.len()).filter(|&place| is(place, "faceapp") && later(place)).count();
-    let ffhq = (0..looked.len()).filter(|&place| is(place, "ffhq") && !later(place)).count();
+/// DFFD's FaceApp pictures of val and test are made from FFHQ's photographs of train (its lists
+/// were drawn for each subset apart), so people are in two splits though no file is. `None` where
+/// the set does not have both subsets in such splits.
+pub(super) fn faceapp(inspected: &[Inspected<'_>], search: &Search) -> Option<Finding> {
+    let is = |place: usize, subset: &str| inspected[place].0.subset.eq_ignore_ascii_case(subset);
+    let later = |place: usize| inspected[place].0.split != Split::Train;
+    let faceapp = (0..inspected.len()).filter(|&place| is(place, "faceapp") && later(place)).count();
+    let ffhq = (0..inspected.len()).filter(|&place| is(place, "ffhq") && !later(place)).count();
     if faceapp == 0 || ffhq == 0 {
         return None;
     }
@@ -218,5 +219,5 @@ pub(super) fn faceapp(looked: &[Looked<'_>], search: &Search) -> Option<Finding>
         .figure("faceapp_val_test", faceapp)
         .figure("ffhq_train", ffhq)
         .figure("near_copies", found.len());
-    Some(finding.cases(found.into_iter().map(|pair| case(looked, pair)).collect()))
+    Some(finding.cases(found.into_iter().map(|pair| case(inspected, pair)).collect()))
 }

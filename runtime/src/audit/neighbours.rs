@@ -1,17 +1,16 @@
-//! Finding, among many 64-bit hashes, all those that differ from a given one in few bits.
-//! What the hashes are made from is not known here.
+//! Finds, among many 64-bit hashes, all those that differ from a given one in few bits.
 //!
-//! Multi-index hashing (Norouzi, Punjani & Fleet 2012): the 64 bits are four bands of 16,
-//! each with a table from its 16 bits to the hashes that have them. Where the bands' own
-//! radii and one more for each sum up to r + 1, two hashes within r bits of each other are
-//! within its radius in at least one band; only those are looked at, and nothing is missed.
+//! Multi-index hashing (Norouzi, Punjani & Fleet 2012): the 64 bits are four bands of 16, each
+//! with a table from its 16 bits to the hashes that have them. If the sum of (radius + 1) over
+//! the bands is r + 1, two hashes within r bits are within the radius of at least one band. Only
+//! hashes that are near in a band are compared, and none is missed.
 
 /// Bands of a hash.
 const BANDS: usize = 4;
 /// Bits of a band.
 const BITS: usize = 16;
 
-/// Hashes that can be searched: 16 bytes and 1 MiB altogether for each of four bands.
+/// An index of hashes: 16 bytes for each hash and 1 MiB, for each of four bands.
 #[derive(Clone, Debug)]
 pub struct Neighbours {
     bands: [Band; BANDS],
@@ -21,20 +20,20 @@ pub struct Neighbours {
 /// The hashes in the order of the keys of one band.
 #[derive(Clone, Debug)]
 struct Band {
-    /// The differences of keys that are tried, none first: all of `near` bits or fewer.
+    /// The differences of keys that are tried: all of `near` bits or fewer, none first.
     flips: Vec<u16>,
-    /// The band's own radius; none where it need not be looked into.
+    /// The band's radius; `None` where it need not be searched.
     near: Option<u32>,
     /// Where the entries of each key begin, and the end of the last.
     starts: Vec<u32>,
-    /// A hash and its place among those given.
+    /// A hash and its index among those given.
     entries: Vec<(u64, u32)>,
 }
 
-/// Every fourth bit of `hash` from the bit `band` on, so that each band has low and high
+/// Every fourth bit of `hash`, starting at `band`, so that each band has low and high
 /// frequencies.
 fn key(hash: u64, band: usize) -> u16 {
-    // The usual way to gather every fourth bit: halve the gaps again and again.
+    // The usual way to gather every fourth bit: the gaps are halved repeatedly.
     let mut bits = (hash >> band) & 0x1111_1111_1111_1111;
     bits = (bits | bits >> 3) & 0x0303_0303_0303_0303;
     bits = (bits | bits >> 6) & 0x000f_000f_000f_000f;
@@ -43,19 +42,19 @@ fn key(hash: u64, band: usize) -> u16 {
 }
 
 impl Neighbours {
-    /// `hashes` ready to be searched within `radius` bits.
+    /// Indexes `hashes` for searches within `radius` bits.
     ///
     /// # Panics
-    /// Where there are 2^32 hashes or more.
+    /// There are 2^32 hashes or more.
     pub fn new(hashes: &[u64], radius: u32) -> Self {
-        // r + 1 dealt out to the bands, the first ones getting one more.
+        // r + 1 is distributed over the bands; the first ones may get one more.
         let share = |band: usize| (radius + BANDS as u32 - band as u32) / BANDS as u32;
         let bands = std::array::from_fn(|band| Band::new(hashes, band, share(band).checked_sub(1)));
         Self { bands, radius }
     }
 
-    /// Calls `found` with the place and the distance in bits of every hash within the
-    /// radius of `hash`, once each, in an order that depends on the hashes alone.
+    /// Calls `found` with the index and the distance in bits of every hash within the radius of
+    /// `hash`, once each, in an order that depends on the hashes alone.
     pub fn search(&self, hash: u64, mut found: impl FnMut(u32, u32)) {
         for (number, band) in self.bands.iter().enumerate() {
             let key = key(hash, number);
@@ -63,7 +62,7 @@ impl Neighbours {
                 for &(other, place) in band.of(key ^ flip) {
                     let differing = hash ^ other;
                     let distance = differing.count_ones();
-                    // One that is near in an earlier band was found there.
+                    // A hash that is near in an earlier band was found there.
                     if distance <= self.radius && !self.is_near(differing, number) {
                         found(place, distance);
                     }

@@ -1,17 +1,16 @@
-//! Whether a person or video is in two splits, as far as the manifest names them. Faces
-//! are not recognised here.
+//! Checks whether a person or video is in two splits, by the manifest. Faces are not recognised.
 
 use super::finding::{Case, Check, Finding, Verdict, counted};
-use super::looked::path_of;
+use super::inspected::path_of;
 use crate::sample::{Sample, Split};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The people and videos that are known to have gone into a picture: its people, and its
-/// group unless that is only the file's name again.
+/// The people and videos that a picture is known to show: its people, and its group unless that
+/// is only the file's name.
 fn known(sample: &Sample) -> BTreeSet<&str> {
     let group = &sample.group;
-    // The name, with its ending where two differ in that alone, and folders before it.
+    // The name, with its extension where two differ in that alone, and with folders before it.
     let again = sample.path.ends_with(group) || sample.path.with_extension("").ends_with(group);
     let group = (!again).then_some(group.as_str());
     sample.people.iter().map(String::as_str).chain(group).collect()
@@ -20,7 +19,7 @@ fn known(sample: &Sample) -> BTreeSet<&str> {
 /// Pictures of one person or video, by split.
 type Places<'a> = BTreeMap<Split, Vec<&'a Sample>>;
 
-/// The check.
+/// The finding of the check.
 pub(super) fn check(samples: &[Sample]) -> Finding {
     let mut by_name: BTreeMap<&str, Places<'_>> = BTreeMap::new();
     let mut unknown = 0;
@@ -84,8 +83,8 @@ fn sentence(shared: &[(&str, &Places<'_>)], known: usize, unknown: usize, of: us
     }
 }
 
-/// File names that are in two splits where they are all that is known: perhaps the same
-/// person, perhaps only numbered alike.
+/// How many file names are in two splits where only file names are known: perhaps the same
+/// person, perhaps only equal numbers.
 fn same_names(samples: &[Sample]) -> usize {
     let mut splits: BTreeMap<&str, BTreeSet<Split>> = BTreeMap::new();
     for sample in samples.iter().filter(|sample| known(sample).is_empty()) {
@@ -113,7 +112,7 @@ fn by_subsets(shared: &[(&str, &Places<'_>)]) -> serde_json::Value {
     lines.collect()
 }
 
-/// A picture of each split stands for all.
+/// Shows one picture of each split.
 fn case(name: &str, places: &Places<'_>) -> Case {
     let parts: Vec<String> = places
         .iter()

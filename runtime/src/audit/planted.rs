@@ -1,4 +1,4 @@
-//! A drawn set with a defect planted in it, for the tests of the whole audit.
+//! A generated set with a planted defect, for tests of the complete audit.
 
 use super::{Audit, Check, Verdict, audit};
 use crate::data::layouts::{self, Media};
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use tempfile::TempDir;
 
-/// 520 drawn pictures of 128 px, of 78 people in train, 20 in val and 32 in test.
+/// 520 generated pictures of 128 px, of 78 people in train, 20 in val and 32 in test.
 pub static DRAWN: LazyLock<(TempDir, Manifest)> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("faces");
@@ -19,7 +19,7 @@ pub static DRAWN: LazyLock<(TempDir, Manifest)> = LazyLock::new(|| {
     (folder, manifest)
 });
 
-/// The drawn set with something done to it, and a folder for new files.
+/// The generated set, with changes, and a folder for new files.
 pub struct Planted {
     pub folder: TempDir,
     pub manifest: Manifest,
@@ -30,7 +30,7 @@ impl Planted {
         Self { folder: tempfile::tempdir().unwrap(), manifest: DRAWN.1.clone() }
     }
 
-    /// A new file in the folder.
+    /// Writes a new file into the folder.
     pub fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
         let path = self.folder.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -44,7 +44,7 @@ impl Planted {
         self.manifest.samples.push(sample.showing(["somebody"]));
     }
 
-    /// The pictures of `label` as files with what `make` makes of them.
+    /// Replaces the pictures of `label` with new files from `make`.
     pub fn remake(&mut self, label: Label, name: &str, make: impl Fn(&Path) -> Vec<u8>) {
         for place in 0..self.manifest.samples.len() {
             let sample = &self.manifest.samples[place];
@@ -55,9 +55,8 @@ impl Planted {
         }
     }
 
-    /// Takes out all pictures of test that a person went into, but for one real; gives its
-    /// bytes.
-    pub fn lonely(&mut self) -> Vec<u8> {
+    /// Removes all pictures of one person from test except one real; returns its bytes.
+    pub fn leave_one_real(&mut self) -> Vec<u8> {
         let real = |sample: &Sample| sample.split == Split::Test && sample.label == Label::Real;
         let kept = self.manifest.samples.iter().find(|sample| real(sample)).unwrap().clone();
         let other = |sample: &Sample| sample.path == kept.path || sample.group != kept.group;
@@ -69,7 +68,7 @@ impl Planted {
         audit("planted", &self.manifest, None, &|_| {})
     }
 
-    /// Audits, and expects the verdicts `expected` and ok for all other checks.
+    /// Audits, and asserts the verdicts `expected` and ok for all other checks.
     #[track_caller]
     pub fn finds(&self, expected: &[(Check, Verdict)]) -> Audit {
         let found = self.audit();

@@ -1,29 +1,29 @@
-//! Whether a detector could tell the classes apart by something that is no forgery: the
-//! encoder, the size, the metadata, the brightness. For each such attribute, a rule that
-//! sees nothing else.
+//! Checks whether a detector could separate the classes by something other than the forgery: the
+//! encoder, the size, the metadata, the brightness. For each attribute it measures a rule that
+//! uses nothing else.
 
 use super::association::{Association, Design, Interval, Values};
 use super::attributes::{ATTRIBUTES, Attribute, Column};
 use super::finding::{Check, Finding, Verdict};
-use super::looked::Looked;
+use super::inspected::Inspected;
 use crate::sample::{Label, Split};
 use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// An attribute of the file, or of the picture's frame, that is for sure this far above
-/// chance (0.5, see [`Association::surely`]) is a warning: a forged face is in neither.
+/// An attribute of the file, or of the picture's frame, whose [`Association::excess`] over chance
+/// is at least this is a warning: a forged face affects neither.
 pub const WARNING: f64 = 0.55;
-/// A statistic of the whole picture that is for sure this far above chance is worth a
-/// note: the forgery itself may have changed it, as blending softens a face.
+/// A statistic of the whole picture with at least this excess is a note: the forgery itself may
+/// have changed it, as blending softens a face.
 pub const PIXELS_NOTE: f64 = 0.55;
-/// And a warning from here on: so plain a trace makes any detector look good.
+/// From this excess on it is a warning: any detector can use so clear a trace.
 pub const PIXELS_WARNING: f64 = 0.8;
-/// Names of an attribute that are listed; the others are counted.
+/// The most names of an attribute that are listed; the others are counted.
 const LISTED: usize = 8;
 
-/// How well one attribute alone tells real from fake.
+/// How well one attribute alone separates real from fake.
 #[derive(Clone, Debug, Serialize)]
 pub struct Shortcut {
     /// The attribute: `size`, `area`, `aspect`; `format`, `coding`, `jpeg_quality`,
@@ -49,22 +49,22 @@ pub struct Shortcut {
     /// Balanced accuracy of the same rule in each split.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub by_split: BTreeMap<Split, f64>,
-    /// The same figures for the fakes of each subset beside all reals, where there are
-    /// several subsets of fakes.
+    /// The same figures for the fakes of each subset against all reals, where there are several
+    /// subsets of fakes.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub by_subset: BTreeMap<String, BySubset>,
-    /// What values reals have.
+    /// The values of reals.
     pub real: Spread,
-    /// What values fakes have.
+    /// The values of fakes.
     pub fake: Spread,
 }
 
-/// A subset's fakes beside all reals.
+/// A subset's fakes against all reals.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct BySubset {
-    /// As [`Shortcut::balanced_accuracy`].
+    /// See [`Shortcut::balanced_accuracy`].
     pub balanced_accuracy: Interval,
-    /// As [`Shortcut::auc`].
+    /// See [`Shortcut::auc`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auc: Option<Interval>,
 }
@@ -73,7 +73,7 @@ pub struct BySubset {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Spread {
-    /// Of a number.
+    /// Numbers.
     Numbers {
         /// 5 % of the pictures have less.
         p5: Option<f64>,
@@ -81,14 +81,14 @@ pub enum Spread {
         median: Option<f64>,
         /// 95 % have less.
         p95: Option<f64>,
-        /// Pictures that have none.
+        /// Pictures without a number.
         without: usize,
     },
-    /// Of a name: the most frequent ones.
+    /// Names: the most frequent ones.
     Names {
         /// Pictures by name, the most frequent first.
         pictures: serde_json::Map<String, serde_json::Value>,
-        /// Pictures of all other names.
+        /// Pictures with other names.
         others: usize,
     },
 }
@@ -106,7 +106,7 @@ impl Spread {
     }
 }
 
-/// Three significant digits, whole numbers whole.
+/// Three significant digits; integers without decimals.
 fn short(value: f64) -> String {
     let digits = (2.0 - value.abs().max(1e-9).log10().floor()).clamp(0.0, 6.0) as usize;
     let text = format!("{value:.digits$}");
@@ -114,21 +114,26 @@ fn short(value: f64) -> String {
 }
 
 /// Measures every attribute.
-pub(super) fn measure(looked: &[Looked<'_>]) -> Vec<Shortcut> {
-    let labels = looked.iter().map(|(sample, _)| sample.label).collect();
-    let design = Design::new(labels, looked.iter().map(|(sample, _)| sample.group.as_str()));
-    let subsets: BTreeSet<&str> = looked
+pub(super) fn measure(inspected: &[Inspected<'_>]) -> Vec<Shortcut> {
+    let labels = inspected.iter().map(|(sample, _)| sample.label).collect();
+    let design = Design::new(labels, inspected.iter().map(|(sample, _)| sample.group.as_str()));
+    let subsets: BTreeSet<&str> = inspected
         .iter()
         .filter(|(sample, _)| sample.label == Label::Fake)
         .map(|(sample, _)| sample.subset.as_str())
         .collect();
     let subsets: Vec<&str> = if subsets.len() > 1 { subsets.into_iter().collect() } else { Vec::new() };
-    ATTRIBUTES.par_iter().map(|attribute| shortcut(attribute, looked, &design, &subsets)).collect()
+    ATTRIBUTES.par_iter().map(|attribute| shortcut(attribute, inspected, &design, &subsets)).collect()
 }
 
-fn shortcut(attribute: &Attribute, looked: &[Looked<'_>], design: &Design, subsets: &[&str]) -> Shortcut {
-    let column = attribute.of(looked.iter().map(|(_, inspection)| inspection));
-    let spread = |label: Label| spread(&column, looked, label);
+fn shortcut(
+    attribute: &Attribute,
+    inspected: &[Inspected<'_>],
+    design: &Design,
+    subsets: &[&str],
+) -> Shortcut {
+    let column = attribute.of(inspected.iter().map(|(_, inspection)| inspection));
+    let spread = |label: Label| spread(&column, inspected, label);
     let mut found = Shortcut {
         attribute: attribute.name,
         check: attribute.check,
@@ -144,41 +149,41 @@ fn shortcut(attribute: &Attribute, looked: &[Looked<'_>], design: &Design, subse
     if found.constant {
         return found;
     }
-    let mut surely: f64 = 0.0;
+    let mut excess: f64 = 0.0;
     if let Some(all) = design.association(&column.values, &|_| true) {
-        surely = all.surely();
-        found.by_split = by_split(&all, looked);
+        excess = all.excess();
+        found.by_split = by_split(&all, inspected);
         (found.balanced_accuracy, found.auc) = (Some(all.balanced_accuracy), all.auc);
     }
     for subset in subsets {
         let of = |place: usize| {
-            let sample = looked[place].0;
+            let sample = inspected[place].0;
             sample.label == Label::Real || sample.subset == *subset
         };
         if let Some(one) = design.association(&column.values, &of) {
-            surely = surely.max(one.surely());
+            excess = excess.max(one.excess());
             let by = BySubset { balanced_accuracy: one.balanced_accuracy, auc: one.auc };
             found.by_subset.insert((*subset).to_owned(), by);
         }
     }
-    found.verdict = verdict(attribute.check, surely);
+    found.verdict = verdict(attribute.check, excess);
     found
 }
 
-fn verdict(check: Check, surely: f64) -> Verdict {
+fn verdict(check: Check, excess: f64) -> Verdict {
     match check {
-        Check::Pixels if surely >= PIXELS_WARNING => Verdict::Warning,
-        Check::Pixels if surely >= PIXELS_NOTE => Verdict::Note,
+        Check::Pixels if excess >= PIXELS_WARNING => Verdict::Warning,
+        Check::Pixels if excess >= PIXELS_NOTE => Verdict::Note,
         Check::Pixels => Verdict::Ok,
-        _ if surely >= WARNING => Verdict::Warning,
+        _ if excess >= WARNING => Verdict::Warning,
         _ => Verdict::Ok,
     }
 }
 
 /// Balanced accuracy in the splits that have both classes.
-fn by_split(association: &Association, looked: &[Looked<'_>]) -> BTreeMap<Split, f64> {
+fn by_split(association: &Association, inspected: &[Inspected<'_>]) -> BTreeMap<Split, f64> {
     let mean = |split: Split, label: Label| {
-        let of = looked.iter().zip(&association.right);
+        let of = inspected.iter().zip(&association.right);
         let of = of.filter(|((sample, _), _)| sample.split == split && sample.label == label);
         let (sum, count) =
             of.fold((0.0, 0_u32), |(sum, count), (_, &right)| (sum + f64::from(right), count + 1));
@@ -188,8 +193,8 @@ fn by_split(association: &Association, looked: &[Looked<'_>]) -> BTreeMap<Split,
     Split::ALL.into_iter().filter_map(both).collect()
 }
 
-fn spread(column: &Column, looked: &[Looked<'_>], label: Label) -> Spread {
-    let of_label = (0..looked.len()).filter(|&place| looked[place].0.label == label);
+fn spread(column: &Column, inspected: &[Inspected<'_>], label: Label) -> Spread {
+    let of_label = (0..inspected.len()).filter(|&place| inspected[place].0.label == label);
     match &column.values {
         Values::Numbers(numbers) => {
             let all: Vec<f32> = of_label.map(|place| numbers[place]).collect();
@@ -221,7 +226,7 @@ pub(super) fn check(shortcuts: &[Shortcut]) -> [Finding; 5] {
         of(
             Check::Size,
             "size",
-            "bring all pictures to one size by the same code; upscaling leaves its trace, so crop alike as well",
+            "resize all pictures to one size with the same code; upscaling leaves traces, so crop all in the same way too",
         ),
         of(
             Check::Encoder,
@@ -262,7 +267,7 @@ fn finding(check: Check, noun: &str, advice: &str, shortcuts: &[Shortcut]) -> Fi
     }
     let mut strongest: Vec<Strongest<'_>> =
         of.iter().filter_map(|shortcut| Strongest::of(shortcut)).collect();
-    strongest.sort_by(|a, b| b.surely().total_cmp(&a.surely()));
+    strongest.sort_by(|a, b| b.excess().total_cmp(&a.excess()));
     let flagged: Vec<&Strongest<'_>> =
         strongest.iter().filter(|strong| strong.shortcut.verdict > Verdict::Ok).collect();
     let what = match (flagged.as_slice(), strongest.first()) {
@@ -273,7 +278,10 @@ fn finding(check: Check, noun: &str, advice: &str, shortcuts: &[Shortcut]) -> Fi
             format!("{}{also}", first.sentence())
         }
         ([], Some(most)) => {
-            format!("{noun}: nothing tells real from fake for sure; most does {}", most.figure())
+            format!(
+                "{noun}: nothing separates real from fake for certain; the strongest is {}",
+                most.figure()
+            )
         }
         ([], None) if of.iter().all(|shortcut| shortcut.constant) => {
             format!("{noun} the same for all pictures")
@@ -285,8 +293,8 @@ fn finding(check: Check, noun: &str, advice: &str, shortcuts: &[Shortcut]) -> Fi
     finding
 }
 
-/// The figure by which an attribute tells most: over all pictures or for one subset, by
-/// the rule or by the AUC.
+/// The figure with the largest excess of an attribute: over all pictures or for one subset, of
+/// the rule or of the AUC.
 struct Strongest<'a> {
     shortcut: &'a Shortcut,
     subset: Option<&'a str>,
@@ -303,11 +311,11 @@ impl<'a> Strongest<'a> {
             let strong = move |interval, is_auc| Self { shortcut, subset, interval, is_auc };
             [balanced.map(|interval| strong(interval, false)), auc.map(|interval| strong(interval, true))]
         });
-        // Among equally sure ones the first: all pictures before a subset, the rule before the AUC.
-        figures.flatten().reduce(|best, other| if other.surely() > best.surely() { other } else { best })
+        // Of equals the first: all pictures before a subset, the rule before the AUC.
+        figures.flatten().reduce(|best, other| if other.excess() > best.excess() { other } else { best })
     }
 
-    fn surely(&self) -> f64 {
+    fn excess(&self) -> f64 {
         let Interval { low, high, .. } = self.interval;
         if self.is_auc { low.max(1.0 - high) } else { low }
     }

@@ -1,5 +1,5 @@
-//! What the pixels of a picture are like as a whole: a few numbers that tell nothing of
-//! what is shown, and so should not tell real from fake.
+//! Statistics of a picture's pixels: numbers that do not depend on what is shown, and so should
+//! not separate real from fake.
 
 use image::RgbImage;
 use std::ops::Range;
@@ -8,10 +8,9 @@ use std::ops::Range;
 const BLOCK: usize = 8;
 /// The frame is the outer eighth of the shorter side, all around, in whole blocks.
 const FRAME: usize = 8;
-/// Of pictures higher than this, in pixels, every second row of blocks is measured: that is
-/// enough of them.
+/// Of pictures higher than this, in pixels, only every second row of blocks is measured.
 const HIGH: usize = 256;
-/// How many lines from each edge are looked at for a plain border.
+/// How many lines from each edge are checked for a plain border.
 const DEEPEST: usize = 32;
 /// The most by which the pixels of a plain line differ, of 255.
 const PLAIN: u8 = 6;
@@ -20,45 +19,45 @@ const PLAIN: u8 = 6;
 /// row of 8 x 8 blocks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Statistics {
-    /// Of all pixels.
+    /// All pixels.
     pub whole: Texture,
-    /// Of the outer eighth, where there is seldom a face; `None` where the shorter side has
-    /// fewer than 64 pixels.
+    /// The outer eighth, where there is rarely a face; `None` where the shorter side has fewer
+    /// than 64 pixels.
     pub frame: Option<Texture>,
-    /// Lines of one plain colour at the four edges, counted inwards, in pixels.
+    /// Number of lines of one colour at the four edges.
     pub plain_border: f32,
-    /// Mean difference between the outermost lines and the next ones, over that of all
-    /// neighbours in the frame (in the whole picture where there is none).
+    /// Mean difference between the outermost lines and the next ones, divided by that of all
+    /// neighbours in the frame (in the whole picture where there is no frame).
     pub edge_step: f32,
 }
 
-/// Statistics of a part of a picture. Brightness is Rec. 601's luma.
+/// Statistics of a region of a picture. Brightness is Rec. 601's luma.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Texture {
     /// Mean brightness in \[0, 1\].
     pub brightness: f32,
     /// Standard deviation of the brightness in \[0, 1\].
     pub contrast: f32,
-    /// Mean of largest less smallest channel in \[0, 1\].
+    /// Mean of the largest minus the smallest channel in \[0, 1\].
     pub saturation: f32,
-    /// Mean of red less blue in \[-1, 1\].
+    /// Mean of red minus blue in \[-1, 1\].
     pub warmth: f32,
     /// Natural logarithm of 1 + the mean square of the Laplacian (four neighbours) in
     /// 1/255.
     pub sharpness: f32,
-    /// Mean difference of neighbours across the borders of 8 x 8 blocks, over that inside
-    /// of them: about 1 without a trace of JPEG, more after strong compression, also where
-    /// the file is a PNG today.
+    /// Mean difference of neighbours across the borders of 8 x 8 blocks, divided by that inside
+    /// them: about 1 without a trace of JPEG, more after strong compression, also where the file
+    /// is a PNG today.
     pub blockiness: f32,
 }
 
 impl Statistics {
-    /// Of a picture with at least one pixel.
+    /// The statistics of a picture with at least one pixel.
     pub fn of(picture: &RgbImage) -> Self {
         let plane = Plane::of(picture);
         let (width, height) = (plane.width, plane.height);
         let margin = width.min(height) / FRAME / BLOCK * BLOCK;
-        // Whole blocks, so that each part keeps the grid.
+        // Complete blocks, so that each part keeps the grid.
         let (right, bottom) = ((width - margin) / BLOCK * BLOCK, (height - margin) / BLOCK * BLOCK);
         let mut frame = Sums::default();
         if margin > 0 {
@@ -85,7 +84,7 @@ impl Statistics {
     }
 }
 
-/// Rec. 601's luma of every pixel in 1/255, in whole numbers.
+/// Rec. 601's luma of every pixel in 1/255, in integers.
 pub(super) fn luma(picture: &RgbImage) -> Vec<u8> {
     let (pixels, _) = picture.as_raw().as_chunks::<3>();
     // The weights sum up to 256, so 16 bits suffice.
@@ -115,8 +114,8 @@ impl<'a> Plane<'a> {
         &self.luma[y * self.width..(y + 1) * self.width]
     }
 
-    /// Sums over the pixels of a part that begins with whole blocks; each pixel with its
-    /// neighbours, in the part or not.
+    /// Sums over the pixels of a region that begins with complete blocks; neighbours of a pixel
+    /// may be outside the region.
     fn sums(&self, x: Range<usize>, y: Range<usize>) -> Sums {
         let mut sums = Sums::default();
         let every = if self.height > HIGH { 2 } else { 1 };
@@ -143,7 +142,7 @@ impl<'a> Plane<'a> {
         sums
     }
 
-    /// Plain lines from each edge on.
+    /// Number of plain lines from each edge.
     fn plain_border(&self) -> usize {
         let row = |y: usize| is_plain(self.row(y).iter().copied());
         let column = |x: usize| is_plain(self.luma[x..].iter().step_by(self.width).copied());
@@ -177,8 +176,8 @@ fn is_plain(mut values: impl Iterator<Item = u8>) -> bool {
     })
 }
 
-/// Pixels summed at a time: their sums and squares fit 32 bits, so that additions need no
-/// check and go many at a time.
+/// Pixels summed at a time: their sums and squares fit 32 bits, so that additions need no check
+/// and are vectorised.
 const RUN: usize = 4096;
 
 /// The sum of at most [`RUN`] numbers, each at most 1020 squared.
@@ -191,7 +190,7 @@ fn differences(a: &[u8], b: &[u8]) -> u64 {
     runs.map(|(a, b)| total(a.iter().zip(b).map(|(&a, &b)| u32::from(a.abs_diff(b))))).sum()
 }
 
-/// What is summed over a part of a picture, in whole numbers, so that parts add up.
+/// Sums over a region of a picture, in integers, so that regions can be added exactly.
 #[derive(Default)]
 struct Sums {
     pixels: u64,
@@ -271,7 +270,7 @@ impl Sums {
     }
 }
 
-/// Sums and counts of neighbours' differences; place 7 is the border of a block.
+/// Sums and counts of neighbours' differences; index 7 is the border of a block.
 #[derive(Default)]
 struct Steps {
     sums: [u64; BLOCK],
@@ -284,7 +283,7 @@ impl Steps {
         self.counts[place] += count;
     }
 
-    /// Takes in pixels, the first of which begins a block, and their right neighbours.
+    /// Adds pixels, the first of which begins a block, and their right neighbours.
     fn across(&mut self, left: &[u8], right: &[u8]) {
         let mut sums = [0_u32; BLOCK];
         let (whole_left, _) = left.as_chunks::<BLOCK>();

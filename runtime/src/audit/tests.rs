@@ -18,7 +18,7 @@ fn figure(found: &Audit, check: Check, name: &str) -> u64 {
 fn a_clean_set_is_clean() {
     let found = Planted::new().finds(&[]);
     assert_eq!((found.data.pictures, found.data.looked_at, found.data.readable), (520, 520, 520));
-    assert_eq!(found.grave().count(), 0);
+    assert_eq!(found.severe().count(), 0);
     assert_eq!(found.attributes.len(), attributes::ATTRIBUTES.len());
 }
 
@@ -85,7 +85,7 @@ fn copies_within_a_split() {
 #[test]
 fn a_copy_of_a_test_picture_in_train() {
     let mut planted = Planted::new();
-    let bytes = planted.lonely();
+    let bytes = planted.leave_one_real();
     planted.add("copy.jpg", &bytes, Label::Real, Split::Train);
     let found = planted.finds(&[(Check::CopiesAcrossSplits, Verdict::Leak)]);
     assert_eq!(figure(&found, Check::CopiesAcrossSplits, "in_test"), 1);
@@ -115,7 +115,7 @@ fn a_near_copy_of_a_test_picture_in_train() {
     let ways: [(&str, Way<'_>); 3] = [("scaled", &scaled), ("encoded", &encoded), ("turned", &turned)];
     for (name, way) in ways {
         let mut planted = Planted::new();
-        let picture = decoded(&planted.lonely());
+        let picture = decoded(&planted.leave_one_real());
         planted.add(&format!("{name}.jpg"), &way(&picture), Label::Real, Split::Train);
         let found = planted.finds(&[(Check::NearCopies, Verdict::Leak)]);
         assert_eq!(figure(&found, Check::NearCopies, "train_test"), 1, "{name}");
@@ -167,7 +167,7 @@ fn people_that_are_not_named() {
 }
 
 #[test]
-fn the_encoder_tells_the_classes_apart() {
+fn the_encoder_separates_the_classes() {
     let mut planted = Planted::new();
     let quality =
         |quality: u8| move |path: &Path| picture::encode_jpeg(&picture::open(path).unwrap(), quality);
@@ -185,7 +185,7 @@ fn the_encoder_tells_the_classes_apart() {
 }
 
 #[test]
-fn metadata_tell_the_classes_apart() {
+fn metadata_separate_the_classes() {
     let mut planted = Planted::new();
     planted.remake(Label::Real, "a.jpg", |path| {
         let file = std::fs::read(path).unwrap();
@@ -201,7 +201,7 @@ fn metadata_tell_the_classes_apart() {
 }
 
 #[test]
-fn size_and_brightness_tell_the_classes_apart() {
+fn size_and_brightness_separate_the_classes() {
     let mut planted = Planted::new();
     planted.remake(Label::Fake, "a.jpg", |path| {
         picture::encode_jpeg(&picture::prepare(&picture::open(path).unwrap(), 112), 85)
@@ -221,7 +221,7 @@ fn size_and_brightness_tell_the_classes_apart() {
 }
 
 #[test]
-fn one_subset_that_is_told_apart() {
+fn one_subset_that_is_separated() {
     let mut planted = Planted::new();
     for place in 0..planted.manifest.samples.len() {
         let sample = &planted.manifest.samples[place];
@@ -260,7 +260,7 @@ fn classes_subsets_and_groups() {
 }
 
 #[test]
-fn faceapp_beside_ffhq() {
+fn faceapp_in_another_split_than_ffhq() {
     let mut planted = Planted::new();
     for sample in &mut planted.manifest.samples {
         sample.subset = if sample.label == Label::Real { "ffhq" } else { "faceapp" }.to_owned();

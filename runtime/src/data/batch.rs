@@ -1,4 +1,4 @@
-//! A stack of equally sized pictures as the network's border sees them.
+//! A batch of square pictures of one size, as networks take them.
 
 use image::RgbImage;
 

@@ -1,9 +1,9 @@
-//! Pictures made worse without an adversary, in five levels, after ImageNet-C (Hendrycks
-//! and Dietterich, "Benchmarking neural network robustness to common corruptions and
-//! perturbations", ICLR 2019), with its parameters where it has them.
+//! Corruptions of pictures without an adversary, in five levels, after ImageNet-C (Hendrycks and
+//! Dietterich, "Benchmarking neural network robustness to common corruptions and perturbations",
+//! ICLR 2019), with its parameters where it has them.
 //!
-//! A corruption works on what a detector sees: the res x res picture, so that a level
-//! says the same of every photograph, and a blur of 2 pixels is one of the input's.
+//! A corruption is applied to the detector's input, the res x res picture, so that a level means
+//! the same for every photograph: a blur of 2 pixels is one of 2 input pixels.
 
 use super::picture;
 use crate::random::{self, normal};
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::str::FromStr;
 
-/// A way to make a picture worse.
+/// A kind of corruption.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Corruption {
@@ -23,24 +23,24 @@ pub enum Corruption {
     GaussianNoise,
     /// A Gaussian blur; the parameter is its deviation in pixels.
     GaussianBlur,
-    /// Averaged down to that share of the side and blown up again in blocks.
+    /// Averaged down to the parameter's share of the side and enlarged again in blocks.
     Pixelate,
-    /// Drawn towards the mean colour; the parameter is the share of contrast that is left.
+    /// Moved towards the mean colour; the parameter is the share of contrast that is left.
     Contrast,
-    /// Shrunk to that share of the side and enlarged again, both bicubic, as a picture that
-    /// passed through a small copy. ImageNet-C has no such one; the shares are our own.
+    /// Shrunk to the parameter's share of the side and enlarged again, both bicubic. Not in
+    /// ImageNet-C; the shares are dfrt's.
     Resize,
 }
 
 impl Corruption {
-    /// All of them.
+    /// All corruptions.
     pub const ALL: [Self; 6] =
         [Self::Jpeg, Self::GaussianNoise, Self::GaussianBlur, Self::Pixelate, Self::Contrast, Self::Resize];
 
-    /// Levels of each.
+    /// Levels of each corruption.
     pub const LEVELS: usize = 5;
 
-    /// Its name at the command line.
+    /// The name at the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Jpeg => "jpeg",
@@ -52,7 +52,7 @@ impl Corruption {
         }
     }
 
-    /// The parameters of its levels, the mildest first.
+    /// The parameter of each level, the mildest first.
     pub fn parameters(self) -> [f64; Self::LEVELS] {
         match self {
             Self::Jpeg => [25.0, 18.0, 15.0, 10.0, 7.0],
@@ -64,11 +64,11 @@ impl Corruption {
         }
     }
 
-    /// `picture` at `level` (1 to 5). The draws of noise are named by `seed`, `id` and the
-    /// level, so that they depend on nothing else.
+    /// `picture` at `level` (1 to 5). Noise is drawn from a stream keyed by `seed`, `id` and the
+    /// level alone.
     ///
     /// # Panics
-    /// Another level, or a picture without pixels.
+    /// The level is not 1 to 5, or the picture has no pixels.
     pub fn apply(self, picture: &RgbImage, level: usize, (seed, id): (u64, u64)) -> RgbImage {
         let parameter = self.parameters()[level - 1];
         match self {
@@ -102,7 +102,7 @@ impl FromStr for Corruption {
     fn from_str(name: &str) -> Result<Self, String> {
         Self::ALL.into_iter().find(|corruption| corruption.name() == name).ok_or_else(|| {
             let known = Self::ALL.map(Self::name).join(", ");
-            format!("corruption {name:?} is unknown; choose of {known}")
+            format!("corruption {name:?} is unknown; choose one of {known}")
         })
     }
 }
@@ -112,7 +112,7 @@ fn jpeg(picture: &RgbImage, quality: u8) -> RgbImage {
     picture::decode(&bytes, Path::new("JPEG of ours")).expect("what was just encoded can be decoded")
 }
 
-/// Every value through `change`, which is told its channel, rounded to a byte.
+/// Applies `change` to every value and its channel, and rounds to a byte.
 fn changed(picture: &RgbImage, mut change: impl FnMut(f64, usize) -> f64) -> RgbImage {
     let mut picture = picture.clone();
     for pixel in picture.pixels_mut() {
@@ -128,7 +128,7 @@ fn mean_colour(picture: &RgbImage) -> [f64; 3] {
     [0, 1, 2].map(|channel| picture.pixels().map(|pixel| f64::from(pixel[channel])).sum::<f64>() / count)
 }
 
-/// The size that is `share` of the picture's, at least a pixel.
+/// The picture's size times `share`, at least one pixel a side.
 fn share(picture: &RgbImage, share: f64) -> (u32, u32) {
     let part = |side: u32| ((f64::from(side) * share).round() as u32).max(1);
     (part(picture.width()), part(picture.height()))
@@ -148,7 +148,7 @@ fn resized(picture: &RgbImage, (width, height): (u32, u32), filter: resize::Filt
     RgbImage::from_raw(width, height, target.into_vec()).expect("three bytes a pixel")
 }
 
-/// `small` blown up again: a pixel takes the one that lies over its middle.
+/// `small` enlarged to `width` x `height` by nearest neighbour.
 fn blocks(small: &RgbImage, (width, height): (u32, u32)) -> RgbImage {
     let over = |at: u32, small: u32, large: u32| (2 * at + 1) * small / (2 * large);
     RgbImage::from_fn(width, height, |x, y| {

@@ -1,4 +1,4 @@
-//! The files by which a folder of extracted crops is known.
+//! The names of files in a folder of extracted crops.
 
 /// The manifest of the crops.
 pub const MANIFEST: &str = "manifest.csv";

@@ -1,5 +1,5 @@
-//! Splits for data sets that come without any: by what may show the same face, so that nobody
-//! is trained on and tested, and by the groups' names, so that every disk has the same.
+//! Draws splits for data sets without any. Pictures that may show the same face stay in one
+//! split, and the draw depends on the groups' names, so that it is the same on every disk.
 
 use super::grouping::Grouping;
 use super::manifest::ManifestError;
@@ -10,15 +10,15 @@ use crate::sample::{Label, Sample, Split};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// Of a hundred parts so many validate, and as many test.
+/// The percentage of parts in val, and in test.
 const HELD_OUT: usize = 15;
 
 /// Divides `samples` of the data set `set` into train, val and test, about 70, 15 and 15 of a
-/// hundred [`parts`] of those with the same classes. The draw is keyed by `seed` and the name
-/// of the part's first group. Gives the rule in words.
+/// hundred [`parts`] of those with the same classes. The draw is keyed by `seed` and the name of
+/// the part's first group. Returns the rule in words.
 ///
 /// # Errors
-/// Fewer parts than it takes for pictures of every class in every split.
+/// There are too few parts to have every class in every split.
 pub(super) fn divide(
     set: &Path,
     samples: &mut [Sample],
@@ -33,7 +33,7 @@ pub(super) fn divide(
         let drawn = random::key(seed, &["split".into(), name.as_str().into()]);
         strata.entry(classes).or_default().push((drawn, places));
     }
-    // Where there are too few of a kind for every split, they are drawn together.
+    // Kinds with too few parts for every split are drawn together.
     let (mut strata, few): (Vec<_>, Vec<_>) = strata.into_values().partition(|stratum| stratum.len() > 2);
     strata.push(few.concat());
     let mut counts = [0; 3];
@@ -88,12 +88,12 @@ fn every_class_in_every_split(
             --out manifest.csv`, and use that manifest",
             quoted(set)
         );
-        return Err(ManifestError::Unclear { path: set.to_owned(), reason });
+        return Err(ManifestError::Ambiguous { path: set.to_owned(), reason });
     }
     Ok(())
 }
 
-/// How many of `parts` test, and how many validate.
+/// How many of `parts` are in test and in val.
 fn held_out(parts: usize) -> [usize; 2] {
     let share = (parts * HELD_OUT + 50) / 100;
     match parts {

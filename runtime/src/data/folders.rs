@@ -1,6 +1,6 @@
-//! What the names of folders say of the files below them: class, split, and what is left to
-//! tell them apart. It is decided over a whole set: a folder around both classes
-//! (`deepfake_dataset/real`, `deepfake_dataset/fake`) says no class whatever it is called.
+//! What folder names say about the files below them: class, split, and what else distinguishes
+//! them. It is decided over the complete set: a folder that contains both classes
+//! (`deepfake_dataset/real`, `deepfake_dataset/fake`) names no class, whatever it is called.
 
 use super::naming::{self, SplitNames};
 use crate::sample::{Label, Split};
@@ -8,25 +8,25 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// The folders of a set.
 pub(super) struct Folders {
-    /// Those around both classes, from the set's folder down.
+    /// The folders that contain both classes, from the set's folder down.
     around: HashSet<String>,
     splits: SplitNames,
 }
 
-/// What the folders of a file say.
+/// Label, split and remaining folders of a file, from its folders' names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Said {
+pub(super) struct FolderMeaning {
     pub label: Option<Label>,
     pub split: Option<Split>,
-    /// Whether it is the class's own folder that names the split.
+    /// Whether the split is named by the class's own folder.
     pub split_of_class: bool,
-    /// What the folders above the class's say beside, with slashes.
+    /// The folders above the class's, without what names the split; with slashes.
     pub above: String,
-    /// The folders below the class's, or all where none says a class.
+    /// The folders below the class's, or all folders where none names a class.
     pub below: String,
 }
 
-/// Folders that contradict each other: the innermost of them, counted from 0, and why.
+/// Folders that contradict each other: the index of the innermost one, from 0, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Contradiction {
     pub at: usize,
@@ -38,14 +38,14 @@ fn parts(folders: &str) -> Vec<&str> {
 }
 
 impl Folders {
-    /// The `all` folders of a set, those of a file with slashes.
+    /// From `all` folders of a set; each is the path to a file, with slashes.
     ///
     /// # Errors
-    /// A name that may mean two splits.
+    /// A name can mean two splits.
     pub fn of<'a>(all: impl Iterator<Item = &'a str>) -> Result<Self, String> {
         let distinct: BTreeSet<&str> = all.collect();
         let splits = SplitNames::of(distinct.iter().flat_map(|folders| folders.split('/')))?;
-        // By the path of a folder called after a class: what it is called, what is below it.
+        // For the path of each folder named after a class: its class, and the classes below it.
         let mut named: BTreeMap<String, (Label, BTreeSet<Label>)> = BTreeMap::new();
         for folders in distinct {
             let parts = parts(folders);
@@ -58,20 +58,20 @@ impl Folders {
         }
         let parent = |path: &str| path.rsplit_once('/').map_or("", |(parent, _)| parent).to_owned();
         let is_around = |path: &str, label: Label| {
-            // `fake` beside `real` is a class, whatever lies in it.
-            let beside = named.iter().filter(|(other, _)| parent(other) == parent(path));
-            !beside.into_iter().any(|(_, (other, below))| *other != label && below.len() < 2)
+            // `fake` next to `real` is a class, whatever is in it.
+            let siblings = named.iter().filter(|(other, _)| parent(other) == parent(path));
+            !siblings.into_iter().any(|(_, (other, below))| *other != label && below.len() < 2)
         };
         let around =
             named.iter().filter(|(path, (label, below))| below.len() == 2 && is_around(path, *label));
         Ok(Self { around: around.map(|(path, _)| path.clone()).collect(), splits })
     }
 
-    /// What the `folders` of a file, with slashes, say.
+    /// What the `folders` of a file, with slashes, mean.
     ///
     /// # Errors
-    /// Two classes or two splits.
-    pub fn said(&self, folders: &str) -> Result<Said, Contradiction> {
+    /// They name two classes or two splits.
+    pub fn meaning(&self, folders: &str) -> Result<FolderMeaning, Contradiction> {
         let parts = parts(folders);
         let class = |at: &usize| {
             naming::class(parts[*at]).filter(|_| !self.around.contains(&parts[..=*at].join("/")))
@@ -102,7 +102,7 @@ impl Folders {
         let named_above = !splits.is_empty();
         let own = first.and_then(|(at, _)| Some((at, naming::split(parts[at])?.0)));
         splits.extend(own);
-        // A split stands just below the class, or anywhere where there is no class.
+        // A split is named directly below the class, or anywhere where there is no class.
         let looked_at = if first.is_some() { 1 } else { below.len() };
         let offset = parts.len() - below.len();
         let plain = |(at, part): (usize, &&str)| Some((at + offset, self.splits.plain(part)?));
@@ -115,7 +115,7 @@ impl Folders {
         let is_plain = |at: usize| plain.iter().any(|(place, _)| *place == at + offset);
         let below: Vec<&str> =
             below.iter().enumerate().filter(|(at, _)| !is_plain(*at)).map(|(_, part)| *part).collect();
-        Ok(Said {
+        Ok(FolderMeaning {
             label: first.map(|(_, label)| label),
             split: splits.first().map(|(_, split)| *split),
             split_of_class: !named_above && plain.is_empty() && own.is_some(),
@@ -129,36 +129,39 @@ impl Folders {
 mod tests {
     use super::*;
 
-    fn said(all: &[&str], folders: &str) -> Result<(Option<Label>, Option<Split>), Contradiction> {
-        Folders::of(all.iter().copied()).unwrap().said(folders).map(|said| (said.label, said.split))
+    fn meaning(all: &[&str], folders: &str) -> Result<(Option<Label>, Option<Split>), Contradiction> {
+        Folders::of(all.iter().copied())
+            .unwrap()
+            .meaning(folders)
+            .map(|meaning| (meaning.label, meaning.split))
     }
 
     #[test]
-    fn a_folder_around_both_classes_says_none() {
+    fn a_folder_that_contains_both_classes_names_none() {
         let wrapped = ["deepfake_dataset/real", "deepfake_dataset/fake/swap", "deepfake_dataset"];
-        assert_eq!(said(&wrapped, wrapped[0]), Ok((Some(Label::Real), None)));
-        assert_eq!(said(&wrapped, wrapped[1]), Ok((Some(Label::Fake), None)));
-        assert_eq!(said(&wrapped, wrapped[2]), Ok((None, None)));
+        assert_eq!(meaning(&wrapped, wrapped[0]), Ok((Some(Label::Real), None)));
+        assert_eq!(meaning(&wrapped, wrapped[1]), Ok((Some(Label::Fake), None)));
+        assert_eq!(meaning(&wrapped, wrapped[2]), Ok((None, None)));
         // Both classes in a class that stands beside the other one contradict it.
-        let beside = ["fake/deepfakes", "fake/original", "real"];
-        assert_eq!(said(&beside, beside[0]), Ok((Some(Label::Fake), None)));
-        assert_eq!(said(&beside, beside[1]).unwrap_err().at, 1);
-        assert_eq!(said(&["fake_faces/real"], "fake_faces/real").unwrap_err().at, 1);
+        let siblings = ["fake/deepfakes", "fake/original", "real"];
+        assert_eq!(meaning(&siblings, siblings[0]), Ok((Some(Label::Fake), None)));
+        assert_eq!(meaning(&siblings, siblings[1]).unwrap_err().at, 1);
+        assert_eq!(meaning(&["fake_faces/real"], "fake_faces/real").unwrap_err().at, 1);
     }
 
     #[test]
-    fn splits_stand_above_in_or_just_below_the_class() {
+    fn splits_are_named_above_in_or_just_below_the_class() {
         let all = ["training/real", "dev/0_fake", "real/testing/a", "val_fake", "progan_val/real"];
         let expected = [Split::Train, Split::Val, Split::Test, Split::Val, Split::Val];
         for (folders, split) in all.iter().zip(expected) {
-            assert_eq!(said(&all, folders).unwrap().1, Some(split), "{folders}");
+            assert_eq!(meaning(&all, folders).unwrap().1, Some(split), "{folders}");
         }
-        assert_eq!(said(&["dev/real", "eval/real"], "eval/real").unwrap().1, Some(Split::Test));
-        assert_eq!(said(&["x"], "train/real/test").unwrap_err().reason, "in folders of two splits");
-        assert_eq!(said(&["x"], "clips/test/7"), Ok((None, Some(Split::Test))));
+        assert_eq!(meaning(&["dev/real", "eval/real"], "eval/real").unwrap().1, Some(Split::Test));
+        assert_eq!(meaning(&["x"], "train/real/test").unwrap_err().reason, "in folders of two splits");
+        assert_eq!(meaning(&["x"], "clips/test/7"), Ok((None, Some(Split::Test))));
         assert!(
             Folders::of(["eval/real", "train/real"].into_iter()).is_err_and(|reason| reason.contains("eval"))
         );
-        assert_eq!(said(&["eval/real", "test/real"], "eval/real").unwrap().1, Some(Split::Val));
+        assert_eq!(meaning(&["eval/real", "test/real"], "eval/real").unwrap().1, Some(Split::Val));
     }
 }

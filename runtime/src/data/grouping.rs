@@ -1,6 +1,6 @@
-//! Which pictures are of one video or person, where no list says it: by the folder that
-//! they lie in, or by how their names begin. Where names prove neither a video nor single
-//! pictures, the rule is asked for; whatever was decided is said.
+//! Groups pictures of one video or person where no list names it: by their folder, or by the
+//! beginning of their names. Where names prove neither videos nor single pictures, the user has
+//! to choose the rule. The rules that were used are reported.
 
 use super::manifest::ManifestError;
 use super::media::Media;
@@ -12,12 +12,12 @@ use std::path::Path;
 /// The rule by which pictures are grouped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Grouping {
-    /// The one that the names speak for.
+    /// The rule that the names prove.
     #[default]
     Auto,
-    /// The folder is the video or person.
+    /// Pictures in one folder are a group.
     Folder,
-    /// What stands before the number at the name's end is.
+    /// Pictures with the same name before the final number are a group.
     Stem,
     /// Every file is a group of its own.
     File,
@@ -32,21 +32,21 @@ impl std::str::FromStr for Grouping {
             "folder" => Ok(Self::Folder),
             "stem" => Ok(Self::Stem),
             "file" => Ok(Self::File),
-            _ => Err(format!("group {text:?} is none of auto, folder, stem, file")),
+            _ => Err(format!("group {text:?} is unknown; choose one of auto, folder, stem, file")),
         }
     }
 }
 
-/// Where a picture lies in its data set.
+/// The place of a picture in its data set.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
-    /// Its class.
+    /// The picture's class.
     pub label: Label,
-    /// The folders above its class's that tell it from others, with slashes.
+    /// The folders above its class's that distinguish it from others, with slashes.
     pub above: String,
     /// The folders below its class's, with slashes.
     pub folders: String,
-    /// Its file's name.
+    /// The picture's file name.
     pub file: String,
 }
 
@@ -55,28 +55,31 @@ impl Place {
         self.file.rsplit_once('.').map_or(&*self.file, |(stem, _)| stem)
     }
 
-    /// The folders below its class's that tell it from others: not `frames` in `clip3/frames`.
-    pub fn telling_folders(&self) -> String {
-        let telling = self.folders.split('/').filter(|name| !name.is_empty() && !naming::is_idle(name));
-        telling.collect::<Vec<_>>().join("/")
+    /// The folders below its class's that distinguish it from others: not `frames` in
+    /// `clip3/frames`.
+    pub fn distinguishing_folders(&self) -> String {
+        let distinguishing =
+            self.folders.split('/').filter(|name| !name.is_empty() && !naming::is_generic(name));
+        distinguishing.collect::<Vec<_>>().join("/")
     }
 
     fn folder(&self) -> [&str; 2] {
         [&self.above, &self.folders]
     }
 
-    /// The folder's own name.
+    /// The name of the innermost folder.
     fn innermost(&self) -> &str {
         self.folders.rsplit('/').next().unwrap_or_default()
     }
 
-    /// `frame10`: it says that it is a frame, and not of which video.
-    fn is_bare_frame(&self) -> bool {
+    /// Whether its name says that it is a frame but not of which video: `frame10`.
+    fn is_frame_without_video(&self) -> bool {
         let stem = self.stem().to_ascii_lowercase();
         self.frame() == Frame::Number && (stem.contains("frame") || stem.contains("frm"))
     }
 
-    /// The frame that its name says it is; in `video_019` so is `video_019_0001`.
+    /// What its name says about the frame that it is; in the folder `video_019`, `video_019_0001`
+    /// is a bare number.
     fn frame(&self) -> Frame<'_> {
         match Frame::of(self.stem()) {
             Frame::Of(name) | Frame::Behind(name) if name == self.innermost() => Frame::Number,
@@ -85,7 +88,7 @@ impl Place {
     }
 }
 
-/// What was decided.
+/// The result of grouping.
 #[derive(Debug, Default)]
 pub(super) struct Grouped {
     /// The group of each picture.
@@ -97,10 +100,10 @@ pub(super) struct Grouped {
 }
 
 impl Grouped {
-    /// The subset of picture `at`: the folders above and the first below its class's that is
-    /// no video, else its class.
+    /// The subset of picture `at`: the folders above its class's and the first below it that is
+    /// no video, or its class where there are none.
     pub fn subset(&self, at: usize, place: &Place) -> String {
-        let folders = place.telling_folders();
+        let folders = place.distinguishing_folders();
         let first = match folders.split_once('/') {
             Some((first, _)) => first,
             None if self.in_video[at] => "",
@@ -111,52 +114,56 @@ impl Grouped {
     }
 }
 
-/// Groups the pictures or videos of the data set `set` that lie at `places`; a video is one
-/// thing, whatever its number.
+/// Groups the pictures or videos of the data set `set` by their `places`. Every video is a group
+/// of its own, whatever its number.
 ///
 /// # Errors
-/// Names that allow for several rules, of which one must be chosen.
+/// The names allow several rules, and the user has to choose one.
 pub(super) fn group(
     set: &Path,
     places: &[Place],
     grouping: Grouping,
     media: Media,
 ) -> Result<Grouped, ManifestError> {
-    let telling: Vec<Place> =
-        places.iter().map(|place| Place { folders: place.telling_folders(), ..place.clone() }).collect();
-    let names = Names::of(&telling);
+    let distinguishing: Vec<Place> = places
+        .iter()
+        .map(|place| Place { folders: place.distinguishing_folders(), ..place.clone() })
+        .collect();
+    let names = Names::of(&distinguishing);
     let mut groups: Vec<String> = Vec::with_capacity(places.len());
     let mut counts = Counts::default();
     let probed = (grouping, media) == (Grouping::Auto, Media::Pictures);
-    let films = if probed { films(&telling) } else { HashSet::new() };
+    let video_folders = if probed { video_folders(&distinguishing) } else { HashSet::new() };
     if probed {
-        ask(set, &telling, &films)?;
+        check_ambiguity(set, &distinguishing, &video_folders)?;
     }
     let mut in_video = Vec::with_capacity(places.len());
-    for (whole, place) in places.iter().zip(&telling) {
-        let film = films.contains(&(place.label, place.folder()));
+    for (whole, place) in places.iter().zip(&distinguishing) {
+        let video = video_folders.contains(&(place.label, place.folder()));
         let by = match (grouping, place.frame()) {
-            (Grouping::File, _) => By::Itself,
-            (Grouping::Folder, _) if !place.folders.is_empty() => By::Folder,
-            (Grouping::Folder, _) => By::Name,
+            (Grouping::File, _) => GroupedBy::Itself,
+            (Grouping::Folder, _) if !place.folders.is_empty() => GroupedBy::Folder,
+            (Grouping::Folder, _) => GroupedBy::Name,
             (Grouping::Stem, frame) => match (frame, naming::behind(place.stem())) {
-                (Frame::Of(name), _) | (_, Some(name)) => By::Beginning(name),
-                (Frame::Number, None) if !place.folders.is_empty() => By::Folder,
-                _ => naming::beginning(place.stem()).map_or(By::Name, By::Beginning),
+                (Frame::Of(name), _) | (_, Some(name)) => GroupedBy::Beginning(name),
+                (Frame::Number, None) if !place.folders.is_empty() => GroupedBy::Folder,
+                _ => naming::beginning(place.stem()).map_or(GroupedBy::Name, GroupedBy::Beginning),
             },
-            (Grouping::Auto, Frame::Of(name)) if probed => By::Frame(name),
-            (Grouping::Auto, _) if film => By::Folder,
+            (Grouping::Auto, Frame::Of(name)) if probed => GroupedBy::Frame(name),
+            (Grouping::Auto, _) if video => GroupedBy::Folder,
             (Grouping::Auto, Frame::Behind(_)) if probed => {
-                naming::numbered(place.stem()).map_or(By::Name, By::Beginning)
+                naming::numbered(place.stem()).map_or(GroupedBy::Name, GroupedBy::Beginning)
             }
-            (Grouping::Auto, _) => By::Name,
+            (Grouping::Auto, _) => GroupedBy::Name,
         };
-        in_video.push(matches!(by, By::Folder));
+        in_video.push(matches!(by, GroupedBy::Folder));
         let group = match by {
-            By::Folder => joined(&[&place.above, &place.folders]),
-            By::Frame(name) | By::Beginning(name) => joined(&[&place.above, name]),
-            By::Name => joined(&[&place.above, names.of_place(place)]),
-            By::Itself => joined(&[&place.above, place.label.name(), &whole.folders, names.of_place(place)]),
+            GroupedBy::Folder => joined(&[&place.above, &place.folders]),
+            GroupedBy::Frame(name) | GroupedBy::Beginning(name) => joined(&[&place.above, name]),
+            GroupedBy::Name => joined(&[&place.above, names.of_place(place)]),
+            GroupedBy::Itself => {
+                joined(&[&place.above, place.label.name(), &whole.folders, names.of_place(place)])
+            }
         };
         counts.add(&by, &group);
         groups.push(group);
@@ -168,8 +175,8 @@ fn joined(parts: &[&str]) -> String {
     parts.iter().copied().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/")
 }
 
-/// What decides a picture's group.
-enum By<'a> {
+/// The rule that decides a picture's group.
+enum GroupedBy<'a> {
     Folder,
     Frame(&'a str),
     Beginning(&'a str),
@@ -177,57 +184,61 @@ enum By<'a> {
     Itself,
 }
 
-/// Names without their endings, where these tell nothing apart.
+/// Names without extensions, where these are not needed to distinguish files.
 struct Names<'a> {
-    twice: HashSet<&'a str>,
+    repeated: HashSet<&'a str>,
 }
 
 impl<'a> Names<'a> {
     fn of(places: &'a [Place]) -> Self {
         let mut files: HashMap<(Label, [&str; 2], &str), &str> = HashMap::new();
-        let mut twice = HashSet::new();
+        let mut repeated = HashSet::new();
         for place in places {
             let known = files.insert((place.label, place.folder(), place.stem()), &place.file);
             if known.is_some_and(|file| file != place.file) {
-                twice.insert(place.stem());
+                repeated.insert(place.stem());
             }
         }
-        Self { twice }
+        Self { repeated }
     }
 
-    /// A name under two endings is two things.
+    /// The name with its extension where two files differ in that alone.
     fn of_place<'b>(&self, place: &'b Place) -> &'b str {
-        if self.twice.contains(place.stem()) { &place.file } else { place.stem() }
+        if self.repeated.contains(place.stem()) { &place.file } else { place.stem() }
     }
 }
 
 type Folder<'a> = (Label, [&'a str; 2]);
 
-/// The folders below a class's that are proved to be a video's: called like one, or like a
-/// part of one (`000` beside `000_003`), or with frames of no other video.
-fn films(places: &[Place]) -> HashSet<Folder<'_>> {
+/// The folders below a class's that are proved to be videos: named like one, or like a part of
+/// one (`000` next to `000_003`), or with frames of no other video.
+fn video_folders(places: &[Place]) -> HashSet<Folder<'_>> {
     let innermost = || places.iter().map(Place::innermost).filter(|name| !name.is_empty());
     let pairs: HashSet<&str> = innermost().filter(|name| naming::is_video(name)).collect();
     let parts: HashSet<&str> = pairs.iter().flat_map(|name| name.split(['_', '-'])).collect();
     let is_film = |place: &&Place| {
         let name = place.innermost();
-        !name.is_empty() && (pairs.contains(name) || parts.contains(name) || place.is_bare_frame())
+        !name.is_empty() && (pairs.contains(name) || parts.contains(name) || place.is_frame_without_video())
     };
     places.iter().filter(is_film).map(|place| (place.label, place.folder())).collect()
 }
 
-/// Asks for the rule where several pictures are numbered and nothing proves what the numbers
-/// count: pictures in a folder that is not one of `films`, behind a name, or by a frame's
-/// word alone.
-fn ask(set: &Path, places: &[Place], films: &HashSet<Folder<'_>>) -> Result<(), ManifestError> {
+/// Fails where several pictures are numbered and nothing proves what the numbers count, so that
+/// the user has to choose the rule: pictures in a folder that is not one of `video_folders`, with
+/// a number after a name, or with a word for frames alone.
+fn check_ambiguity(
+    set: &Path,
+    places: &[Place],
+    video_folders: &HashSet<Folder<'_>>,
+) -> Result<(), ManifestError> {
     let mut folders: Numbered<'_, Folder<'_>> = Numbered::default();
     let mut names: Numbered<'_, (&str, &str)> = Numbered::default();
     let mut bare: Numbered<'_, Label> = Numbered::default();
-    for place in places.iter().filter(|place| !films.contains(&(place.label, place.folder()))) {
+    for place in places.iter().filter(|place| !video_folders.contains(&(place.label, place.folder()))) {
         match place.frame() {
             Frame::Of(_) => {}
             Frame::Number if !place.folders.is_empty() => folders.add((place.label, place.folder()), place),
-            Frame::Number if place.is_bare_frame() => bare.add(place.label, place),
+            Frame::Number if place.is_frame_without_video() => bare.add(place.label, place),
             Frame::Behind(_) if naming::numbered(place.stem()).is_some() => {}
             Frame::Number => {}
             Frame::Behind(_) | Frame::Other => {
@@ -237,15 +248,15 @@ fn ask(set: &Path, places: &[Place], films: &HashSet<Folder<'_>>) -> Result<(), 
             }
         }
     }
-    let ways = |rule: &str, unit: &str| {
+    let choices = |rule: &str, unit: &str| {
         format!(
             "Is each {unit} one video or person (--group {rule}), or is each picture on its own (--group file)?"
         )
     };
     let question = if let Some((what, example)) = folders.several("folder") {
-        format!("{what} have only numbers for names ({example}). {}", ways("folder", "folder"))
+        format!("{what} have only numbers for names ({example}). {}", choices("folder", "folder"))
     } else if let Some((what, example)) = names.several("name") {
-        format!("{what} are numbered behind a name ({example}). {}", ways("stem", "name"))
+        format!("{what} have a number after a name ({example}). {}", choices("stem", "name"))
     } else if let Some((what, example)) = bare.several("class") {
         format!(
             "{what} are frames by their names, and no video is named ({example}). Put each video's into a folder of \
@@ -255,11 +266,11 @@ fn ask(set: &Path, places: &[Place], films: &HashSet<Folder<'_>>) -> Result<(), 
         return Ok(());
     };
     let command = format!("`dfrt data index {} --out manifest.csv`", super::place::quoted(set));
-    let reason = format!("{question} Say it to {command}, and use that manifest");
-    Err(ManifestError::Unclear { path: set.to_owned(), reason })
+    let reason = format!("{question} Pass the option to {command} and use that manifest");
+    Err(ManifestError::Ambiguous { path: set.to_owned(), reason })
 }
 
-/// Numbered pictures by what they may be frames of.
+/// Numbered pictures, by what they may be frames of.
 struct Numbered<'a, Of> {
     by: BTreeMap<Of, (&'a Place, BTreeSet<&'a str>)>,
 }
@@ -275,8 +286,8 @@ impl<'a, Of: Ord> Numbered<'a, Of> {
         self.by.entry(of).or_insert_with(|| (place, BTreeSet::new())).1.insert(place.stem());
     }
 
-    /// How many there are where there are several of one, and the first as an example; one
-    /// picture each is its own group either way.
+    /// The number of pictures and the first one as an example, where several may be of one video;
+    /// `None` where every picture is its own group under every rule.
     fn several(&self, unit: &str) -> Option<(String, String)> {
         let several = || self.by.values().filter(|(_, names)| names.len() > 1);
         let (first, _) = several().next()?;
@@ -301,12 +312,12 @@ struct Counts {
 }
 
 impl Counts {
-    fn add(&mut self, by: &By<'_>, group: &str) {
+    fn add(&mut self, by: &GroupedBy<'_>, group: &str) {
         let (pictures, groups) = match by {
-            By::Folder => &mut self.folder,
-            By::Frame(_) => &mut self.frame,
-            By::Beginning(_) => &mut self.beginning,
-            By::Name | By::Itself => &mut self.single,
+            GroupedBy::Folder => &mut self.folder,
+            GroupedBy::Frame(_) => &mut self.frame,
+            GroupedBy::Beginning(_) => &mut self.beginning,
+            GroupedBy::Name | GroupedBy::Itself => &mut self.single,
         };
         *pictures += 1;
         if !groups.contains(group) {

@@ -1,14 +1,14 @@
-//! Lists of pictures that other programs wrote: a CSV with a column of paths and one of
-//! labels under the names that are usual for them. What such a list proves is used; which of
-//! 0 and 1 is fake it rarely does, and then it is asked for.
+//! Lists of pictures from other programs: a CSV with a column of paths and one of labels, under
+//! usual names. What such a list proves is used. Which of 0 and 1 is fake is rarely proved; then
+//! the user has to say it.
 
-mod asked;
 mod columns;
 mod labels;
+mod options;
 mod places;
 mod splits;
 
-pub use asked::Asked;
+pub use options::ListOptions;
 
 use super::grouping::{self, Grouping};
 use super::layouts::{Media, lists};
@@ -16,11 +16,11 @@ use super::manifest::{Manifest, ManifestError};
 use super::table::Table;
 use crate::sample::{Label, Sample, Split};
 use columns::{Columns, Row};
-use places::{Folded, Paths};
+use places::{FolderMeanings, Paths};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-/// Whether the CSV file of `bytes` has the columns of a manifest.
+/// Whether `bytes` are a CSV file with the columns of a manifest.
 pub fn is_manifest(bytes: &[u8]) -> bool {
     let whole = |names: &csv::StringRecord| Manifest::names_columns(names);
     Table::open(bytes, whole).is_ok_and(|table| whole(&table.names))
@@ -29,22 +29,21 @@ pub fn is_manifest(bytes: &[u8]) -> bool {
 /// Reads the list at `path`.
 ///
 /// # Errors
-/// No column of paths, labels that nothing explains, a line without a path or label, a path
-/// that leaves the folder, a picture listed as both classes, or no picture that is there.
-pub fn read(path: &Path, asked: &Asked) -> Result<Manifest, ManifestError> {
+/// There is no column of paths, the meaning of labels is not known, a line has no path or label,
+/// a path leaves the folder, a picture is listed as both classes, or no picture exists.
+pub fn read(path: &Path, options: &ListOptions) -> Result<Manifest, ManifestError> {
     let bytes = lists::read(path)?.ok_or_else(|| ManifestError::Missing { path: path.to_owned() })?;
-    parse(path, &bytes, asked)
+    parse(path, &bytes, options)
 }
 
-/// What the list at `path` says whose bytes are `bytes`. Its pictures are looked for, none
-/// is opened.
+/// Parses `bytes`, the list at `path`. Checks which pictures exist, opens none.
 ///
 /// # Errors
-/// As [`read`].
-pub fn parse(path: &Path, bytes: &[u8], asked: &Asked) -> Result<Manifest, ManifestError> {
-    let unclear = |reason: String| ManifestError::Unclear { path: path.to_owned(), reason };
-    let table = Table::open(bytes, |names| columns::path(names, asked).is_some()).map_err(&unclear)?;
-    let columns = Columns::of(&table.names, asked).map_err(&unclear)?;
+/// Those of [`read`].
+pub fn parse(path: &Path, bytes: &[u8], options: &ListOptions) -> Result<Manifest, ManifestError> {
+    let unclear = |reason: String| ManifestError::Ambiguous { path: path.to_owned(), reason };
+    let table = Table::open(bytes, |names| columns::path(names, options).is_some()).map_err(&unclear)?;
+    let columns = Columns::of(&table.names, options).map_err(&unclear)?;
     let mut rows: Vec<Row> = Vec::new();
     table.rows(path, |line, fields| {
         if fields[columns.path].trim().is_empty() {
@@ -62,11 +61,11 @@ pub fn parse(path: &Path, bytes: &[u8], asked: &Asked) -> Result<Manifest, Manif
     }
     let mut rules = vec![format!("paths are from the column {:?}", &table.names[columns.path])];
     let texts: Vec<&str> = rows.iter().map(|row| row.fields[columns.path].trim()).collect();
-    let folded = Folded::of(&texts).map_err(&unclear)?;
-    let labelled = labels::read(&table.names, &columns, &rows, &folded, asked).map_err(&unclear)?;
+    let folded = FolderMeanings::of(&texts).map_err(&unclear)?;
+    let labelled = labels::read(&table.names, &columns, &rows, &folded, options).map_err(&unclear)?;
     rules.push(labelled.rule);
 
-    let paths = Paths::of(path, &rows, &texts, asked)?;
+    let paths = Paths::of(path, &rows, &texts, options)?;
     let (mut skipped, mut samples) = (paths.skipped, Vec::new());
     let (mut texts_kept, mut places_kept) = (Vec::new(), Vec::new());
     let mut seen: HashMap<PathBuf, (u64, Label)> = HashMap::new();
@@ -77,7 +76,7 @@ pub fn parse(path: &Path, bytes: &[u8], asked: &Asked) -> Result<Manifest, Manif
                 let reason = format!("the picture is {label} here and {earlier} on line {line}");
                 return Err(ManifestError::Line { path: path.to_owned(), line: row.line, reason });
             }
-            Some((line, _)) => skipped.push(format!("line {}: stands on line {line} already", row.line)),
+            Some((line, _)) => skipped.push(format!("line {}: is on line {line} already", row.line)),
             None => {
                 samples.push(Sample::new(picture, label, "", "", Split::Train));
                 texts_kept.push(row);
@@ -90,22 +89,22 @@ pub fn parse(path: &Path, bytes: &[u8], asked: &Asked) -> Result<Manifest, Manif
         return Err(ManifestError::Empty { path: path.to_owned(), passed_over: skipped.len(), expected });
     }
     let field = |row: &Row, column: Option<usize>| column.map(|at| row.fields[at].trim().to_owned());
-    let split_column = match asked.split {
+    let split_column = match options.split {
         None => splits::column(path, &texts_kept, &table.names, &columns)?,
         Some(_) => None,
     };
-    // A column `subset` that names splits names no subsets.
+    // A column `subset` that holds splits is not used for subsets.
     let subset_column = columns.subset.filter(|at| split_column.as_ref().is_none_or(|split| split.at != *at));
     let places = places::places(&samples).map_err(&unclear)?;
-    let asked_for_groups = asked.grouping != Grouping::Auto;
+    let asked_for_groups = options.grouping != Grouping::Auto;
     let grouped = match columns.group {
         Some(_) if !asked_for_groups => None,
-        _ => Some(grouping::group(path, &places, asked.grouping, Media::Pictures)?),
+        _ => Some(grouping::group(path, &places, options.grouping, Media::Pictures)?),
     };
     for (at, (sample, row)) in samples.iter_mut().zip(&texts_kept).enumerate() {
         let named = field(row, subset_column).filter(|subset| !subset.is_empty());
         let below = || grouped.as_ref().map(|grouped| grouped.subset(at, &places[at]));
-        let subset = asked.subset.clone().or(named).or_else(below);
+        let subset = options.subset.clone().or(named).or_else(below);
         sample.subset = subset.unwrap_or_else(|| sample.label.name().to_owned());
         for &at in &columns.people {
             let people = row.fields[at].split(';').map(str::trim).filter(|person| !person.is_empty());
@@ -114,7 +113,7 @@ pub fn parse(path: &Path, bytes: &[u8], asked: &Asked) -> Result<Manifest, Manif
         sample.group = match &grouped {
             Some(grouped) => grouped.groups[at].clone(),
             None => field(row, columns.group).filter(|group| !group.is_empty()).unwrap_or_else(|| {
-                // Nothing is known of it: it stands for itself.
+                // Without a group, a picture is its own group.
                 sample.path.display().to_string()
             }),
         };
@@ -129,7 +128,7 @@ pub fn parse(path: &Path, bytes: &[u8], asked: &Asked) -> Result<Manifest, Manif
         let name = &table.names[column.at];
         (column, name)
     });
-    rules.push(splits::settle(path, &mut samples, split_column, &folded.only(&places_kept), asked)?);
+    rules.push(splits::settle(path, &mut samples, split_column, &folded.only(&places_kept), options)?);
     Ok(Manifest { rules, ..Manifest::new(samples, skipped) })
 }
 

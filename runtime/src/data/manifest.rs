@@ -1,5 +1,5 @@
-//! What a data set is: one line a picture, with its label, subset, group
-//! (video or person) and split. Reading folders into it is the layouts' work.
+//! The manifest of a data set: one line a picture, with its label, subset, group (video or
+//! person) and split. The layouts read folders into it.
 
 mod error;
 mod summary;
@@ -17,15 +17,15 @@ use std::path::Path;
 
 /// The columns of manifest.csv.
 const COLUMNS: [&str; 5] = ["path", "label", "subset", "group", "split"];
-/// The column that is there where people are known; between them stands a `;`.
+/// The optional column of people, separated by `;`.
 const PEOPLE: &str = "people";
 
 /// How far the relative paths of a manifest may go. Absolute ones may go anywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// Below the manifest's own folder: safe for manifests of others.
+    /// Below the manifest's own folder: safe for untrusted manifests.
     Folder,
-    /// Anywhere, up through `..` too.
+    /// Anywhere, also through `..`.
     Anywhere,
 }
 
@@ -55,28 +55,27 @@ pub enum Reach {
 pub struct Manifest {
     /// All samples, sorted by path.
     pub samples: Vec<Sample>,
-    /// What was passed over while reading (missing or foreign files), a line each.
+    /// What was skipped while reading (missing or foreign files), a line each.
     pub skipped: Vec<String>,
-    /// What nobody wrote down and was settled by a rule (groups, splits), a line each.
+    /// The rules by which groups and splits were made where none are given, a line each.
     pub rules: Vec<String>,
 }
 
 impl Manifest {
-    /// A data set of `samples`, put in the order of their paths.
+    /// A data set of `samples`, sorted by path.
     pub fn new(mut samples: Vec<Sample>, mut skipped: Vec<String>) -> Self {
         samples.sort_by(|a, b| a.path.cmp(&b.path));
         skipped.sort();
         Self { samples, skipped, rules: Vec::new() }
     }
 
-    /// Reads a manifest.csv. Relative paths are taken from the manifest's folder.
-    /// Whether the pictures exist is not checked here: a missing one is found,
-    /// counted and passed over when it is read.
+    /// Reads a manifest.csv. Relative paths are taken from the manifest's folder. Whether the
+    /// pictures exist is not checked: a missing one is skipped and counted when it is read.
     ///
     /// # Errors
-    /// Unreadable file, missing columns, no line, and with its number any line with
-    /// a bad label or split, an empty field, a path given twice, or a relative path
-    /// that climbs out of the folder.
+    /// The file cannot be read, a column is missing, there is no line, or a line has a bad label
+    /// or split, an empty field, a duplicate path, or a relative path that climbs out of the
+    /// folder; the error names the line.
     pub fn read(path: &Path) -> Result<Self, ManifestError> {
         Self::read_within(path, Reach::Folder)
     }
@@ -84,7 +83,7 @@ impl Manifest {
     /// [`Manifest::read`], where `reach` says how far its relative paths may go.
     ///
     /// # Errors
-    /// As [`Manifest::read`].
+    /// Those of [`Manifest::read`].
     pub fn read_within(path: &Path, reach: Reach) -> Result<Self, ManifestError> {
         Self::parse(path, &storage::read(path)?, reach)
     }
@@ -94,10 +93,10 @@ impl Manifest {
         COLUMNS.iter().all(|column| names.iter().any(|name| name.trim() == *column))
     }
 
-    /// What the manifest.csv at `path` says whose bytes are `bytes`; nothing is opened.
+    /// Parses `bytes`, the manifest.csv at `path`; no picture is opened.
     ///
     /// # Errors
-    /// As [`Manifest::read`].
+    /// Those of [`Manifest::read`].
     pub fn parse(path: &Path, bytes: &[u8], reach: Reach) -> Result<Self, ManifestError> {
         let folder = path.parent().unwrap_or(Path::new(""));
         let mut lines: Vec<(Sample, u64)> = Vec::new();
@@ -117,19 +116,19 @@ impl Manifest {
         let twice = lines.windows(2).filter(|pair| pair[0].0.path == pair[1].0.path);
         if let Some([(sample, earlier), (_, line)]) = twice.min_by_key(|pair| pair[1].1) {
             let picture = sample.path.strip_prefix(folder).unwrap_or(&sample.path);
-            let reason = format!("{picture:?} stands on line {earlier} already");
+            let reason = format!("{picture:?} is on line {earlier} already");
             return Err(ManifestError::Line { path: path.to_owned(), line: *line, reason });
         }
         let samples = lines.into_iter().map(|(sample, _)| sample).collect();
         Ok(Self { samples, ..Self::default() })
     }
 
-    /// Writes a manifest.csv, atomically: paths relative to its folder where they
-    /// lie below it, absolute otherwise; a column `people` where some are known.
-    /// `skipped` and `rules` are not written.
+    /// Writes a manifest.csv, atomically: paths relative to its folder where they are below it,
+    /// absolute otherwise; with a column `people` where some are known. `skipped` and `rules` are
+    /// not written.
     ///
     /// # Errors
-    /// Where the file cannot be written or a path is not UTF-8.
+    /// The file cannot be written, or a path is not UTF-8.
     pub fn write(&self, path: &Path) -> Result<(), ManifestError> {
         let here = working_folder();
         let folder = absolute(&here, path.parent().unwrap_or(Path::new("")));
@@ -141,7 +140,7 @@ impl Manifest {
             let whole = absolute(&here, &sample.path);
             let picture = whole.strip_prefix(&folder).unwrap_or(&whole);
             let picture =
-                slashed(picture).ok_or_else(|| ManifestError::Name { path: sample.path.clone() })?;
+                slashed(picture).ok_or_else(|| ManifestError::NotUtf8 { path: sample.path.clone() })?;
             let (label, split) = (sample.label.name(), sample.split.name());
             let people = sample.people.join(";");
             let fields = [&picture, label, &sample.subset, &sample.group, split, &people];
@@ -157,10 +156,9 @@ impl Manifest {
         self.samples.iter().filter(|sample| sample.split == split).cloned().collect()
     }
 
-    /// SHA-256 over every sample's line, in lower-case hexadecimal. Paths count from
-    /// the deepest folder that holds them all, so that a copy of the data elsewhere,
-    /// or the same data through a manifest that lies elsewhere, has the same hash.
-    /// What is inside the pictures does not enter.
+    /// SHA-256 over every sample's line, in lower-case hexadecimal. Paths count from their
+    /// deepest common folder, so that a copy of the data, or the same data through a manifest
+    /// elsewhere, has the same hash. The content of the pictures is not hashed.
     pub fn sha256(&self) -> String {
         let here = working_folder();
         let common = common_folder(&here, self.samples.iter().map(|sample| sample.path.as_path()));
@@ -177,10 +175,9 @@ impl Manifest {
     }
 }
 
-/// At most `n` of `samples`, half of them real and half fake (where one class has
-/// fewer, the other fills up), in their order. A choice keyed by `seed`: the same
-/// samples give the same choice each time, and a larger `n` keeps what a smaller
-/// one chose of each class while both classes last.
+/// At most `n` of `samples`, half of them real and half fake (where one class has fewer, the
+/// other fills up), in their order. The choice is keyed by `seed`: the same samples give the same
+/// choice, and a larger `n` includes the choice of a smaller one while neither class is used up.
 pub fn limit(samples: &[Sample], n: usize, seed: u64) -> Vec<Sample> {
     let shuffled = |label: Label| {
         let of_label = samples.iter().enumerate().filter(|(_, sample)| sample.label == label);
@@ -201,7 +198,7 @@ pub fn limit(samples: &[Sample], n: usize, seed: u64) -> Vec<Sample> {
 /// ("the train split of faces/").
 ///
 /// # Errors
-/// Where they are empty or of one class.
+/// They are empty or of one class.
 pub fn require_both_classes(samples: &[Sample], what: &str) -> Result<(), ManifestError> {
     let first = samples.first().ok_or_else(|| ManifestError::NoSamples { what: what.to_owned() })?;
     if samples.iter().any(|sample| sample.label != first.label) {
@@ -210,12 +207,12 @@ pub fn require_both_classes(samples: &[Sample], what: &str) -> Result<(), Manife
     Err(ManifestError::OneClass { what: what.to_owned(), count: samples.len(), label: first.label })
 }
 
-/// Says what becomes of a list that is no manifest.
+/// Adds how a list of another form becomes a manifest.
 fn of_another_form(error: ManifestError) -> ManifestError {
     match error {
         ManifestError::Header { path, reason, columns } => {
             let index = format!("`dfrt data index {} --out manifest.csv`", quoted(&path));
-            let columns = format!("{columns} (a list of another form becomes one with {index})");
+            let columns = format!("{columns} (turn a list of another form into one with {index})");
             ManifestError::Header { path, reason, columns }
         }
         other => other,

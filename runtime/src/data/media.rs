@@ -1,19 +1,19 @@
-//! Pictures and videos, by their files' names.
+//! Pictures and videos, by file extension.
 
 use std::ffi::OsStr;
 use std::path::Path;
 
-/// What a data set consists of, or what of it is wanted.
+/// Pictures or videos.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Media {
-    /// Pictures, frames of videos among them: what a detector sees.
+    /// Pictures, including frames of videos.
     Pictures,
     /// Videos, from which faces are extracted.
     Videos,
 }
 
 impl Media {
-    /// Endings of their files' names, in lower case.
+    /// The file extensions, in lower case.
     pub fn extensions(self) -> &'static [&'static str] {
         match self {
             Self::Pictures => &["jpg", "jpeg", "jpe", "jfif", "png", "bmp", "webp", "gif", "tif", "tiff"],
@@ -24,13 +24,13 @@ impl Media {
         }
     }
 
-    /// Whether the file's name ends as theirs do, in any case.
+    /// Whether the file has one of these extensions, in any letter case.
     pub fn holds(self, path: &Path) -> bool {
         let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
         self.extensions().iter().any(|known| extension.eq_ignore_ascii_case(known))
     }
 
-    /// One of them in words.
+    /// "picture" or "video".
     pub fn noun(self) -> &'static str {
         match self {
             Self::Pictures => "picture",

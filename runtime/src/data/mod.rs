@@ -1,5 +1,5 @@
-//! From files on a disk to batches: manifests and the layouts they are read
-//! from, decoded and resized pictures, corruptions.
+//! From files to batches: manifests and the layouts that they are read from, decoding and
+//! resizing of pictures, corruptions.
 
 pub mod batch;
 pub mod corruption;

@@ -1,9 +1,9 @@
-//! What the names that others give to classes, splits and frames say. A name is cut into
-//! words; one that says anything else beside is not guessed at.
+//! What names of classes, splits and frames in other data sets mean. A name is split into words;
+//! one with any other word means nothing.
 
 use crate::sample::{Label, Split};
 
-/// Words for untouched pictures.
+/// Words for real pictures.
 const REAL: [&str; 10] = [
     "real",
     "reals",
@@ -16,7 +16,7 @@ const REAL: [&str; 10] = [
     "pristine",
     "human",
 ];
-/// Words for forged or generated ones.
+/// Words for forged or generated pictures.
 const FAKE: [&str; 15] = [
     "fake",
     "fakes",
@@ -65,8 +65,8 @@ const IDLE: [&str; 25] = [
 /// Words before the number of a frame.
 const FRAME: [&str; 10] = ["frame", "frames", "frm", "f", "img", "image", "face", "crop", "thumb", "pic"];
 
-/// The words of `name` in lower case: runs of letters or of digits, cut where a capital
-/// follows a small letter.
+/// The words of `name` in lower case: runs of letters or of digits, also split where an
+/// upper-case letter follows a lower-case one.
 pub(super) fn words(name: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let mut before: Option<char> = None;
@@ -92,13 +92,13 @@ fn is_number(word: &str) -> bool {
     word.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The class that `name` means (`0_real`, `fake_images`, `training_real`, `nature`, `AI`),
-/// or none where it says both, or anything else.
+/// The class that `name` means (`0_real`, `fake_images`, `training_real`, `nature`, `AI`), or
+/// `None` where it means both, or anything else.
 pub(crate) fn class(name: &str) -> Option<Label> {
     let mut found = None;
     for word in words(name) {
-        let said = class_word(&word);
-        match (said, found) {
+        let meaning = class_word(&word);
+        match (meaning, found) {
             (Some(label), Some(earlier)) if label != earlier => return None,
             (Some(label), _) => found = Some(label),
             (None, _) if is_number(&word) || IDLE.contains(&word.as_str()) || split_word(&word).is_some() => {
@@ -109,7 +109,7 @@ pub(crate) fn class(name: &str) -> Option<Label> {
     found
 }
 
-/// The class that one word says, `fakeimages` among them.
+/// The class that one word means, also `fakeimages`.
 fn class_word(word: &str) -> Option<Label> {
     let is = |words: &[&str]| {
         words
@@ -127,8 +127,8 @@ fn split_word(word: &str) -> Option<Split> {
     word.parse().ok()
 }
 
-/// The split that `name` speaks of (`train`, `progan_val`, `testing_real`), and what it
-/// says beside. None where it speaks of none or of two.
+/// The split in `name` (`train`, `progan_val`, `testing_real`), and the rest of the name. `None`
+/// where there is none or two.
 pub(super) fn split(name: &str) -> Option<(Split, String)> {
     let cut = |letter: char| matches!(letter, '_' | '-' | ' ' | '.');
     let parts: Vec<&str> = name.split(cut).collect();
@@ -142,18 +142,18 @@ pub(super) fn split(name: &str) -> Option<(Split, String)> {
     Some((split, rest.join("_")))
 }
 
-/// What the plain names of splits mean in one set. `eval` tests beside a split that validates,
-/// and validates beside one that tests.
+/// What names of splits mean in one set. `eval` is test where there is a val split, and val where
+/// there is a test split.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct SplitNames {
     eval: Option<Split>,
 }
 
 impl SplitNames {
-    /// By all the `names` of the set.
+    /// From all `names` of the set.
     ///
     /// # Errors
-    /// Where `eval` may be both.
+    /// `eval` can be both.
     pub fn of<'a>(names: impl Iterator<Item = &'a str>) -> Result<Self, String> {
         let (mut eval, mut named) = (None, Vec::new());
         for name in names {
@@ -173,7 +173,7 @@ impl SplitNames {
         Ok(Self { eval: Some(eval) })
     }
 
-    /// The split that `name` is the name of.
+    /// The split named `name`.
     pub fn plain(self, name: &str) -> Option<Split> {
         name.parse().ok().or(self.eval.filter(|_| is_eval(name)))
     }
@@ -183,15 +183,16 @@ fn is_eval(name: &str) -> bool {
     ["eval", "evaluation"].iter().any(|eval| name.trim().eq_ignore_ascii_case(eval))
 }
 
-/// Whether a folder's `name` says nothing but what lies in it: `frames`, `face_crops`.
-pub(super) fn is_idle(name: &str) -> bool {
+/// Whether a folder's `name` only describes its content: `frames`, `face_crops`.
+pub(super) fn is_generic(name: &str) -> bool {
     let words = words(name);
-    let idle = |word: &String| IDLE.contains(&word.as_str()) || FRAME.contains(&word.as_str());
-    !words.is_empty() && words.iter().all(idle)
+    let generic = |word: &String| IDLE.contains(&word.as_str()) || FRAME.contains(&word.as_str());
+    !words.is_empty() && words.iter().all(generic)
 }
 
-/// Whether a number behind `name` is all that a picture says: `real_12`, `training_fake_3`.
-fn is_empty_word(name: &str) -> bool {
+/// Whether `name` is only a class or split, so that a number after it is all that distinguishes
+/// pictures: `real_12`, `training_fake_3`.
+fn is_class_alone(name: &str) -> bool {
     let words = words(name);
     let empty = |word: &String| {
         let word = word.as_str();
@@ -204,14 +205,14 @@ fn is_empty_word(name: &str) -> bool {
     !words.is_empty() && words.iter().all(empty)
 }
 
-/// What a picture's name, without its ending, says of the film that it may be a frame of.
+/// What a picture's name, without extension, says about the video that it may be a frame of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Frame<'a> {
-    /// `x_frame10`: a frame, by its own word, of the film `x`.
+    /// `x_frame10`: a frame, by its word, of the video `x`.
     Of(&'a str),
-    /// `0010`, `frame10`, `img_0010`, `0010_1`: a number and nothing of its own.
+    /// `0010`, `frame10`, `img_0010`, `0010_1`: a number and no name.
     Number,
-    /// `x_10`: a number behind a name.
+    /// `x_10`: a number after a name.
     Behind(&'a str),
     /// Anything else.
     Other,
@@ -220,24 +221,24 @@ pub(super) enum Frame<'a> {
 impl<'a> Frame<'a> {
     /// Reads `stem`.
     pub fn of(stem: &'a str) -> Self {
-        if let Some(film) = film(stem) {
-            return if film.is_empty() { Self::Number } else { Self::Of(film) };
+        if let Some(video) = video(stem) {
+            return if video.is_empty() { Self::Number } else { Self::Of(video) };
         }
-        if let Some(film) = numbered_film(stem) {
-            return Self::Of(film);
+        if let Some(video) = numbered_video(stem) {
+            return Self::Of(video);
         }
         let words = words(stem);
         let leading = usize::from(words.first().is_some_and(|word| FRAME.contains(&word.as_str())));
         let numbers = &words[leading..];
         if (1..=2).contains(&numbers.len()) && numbers.iter().all(|word| is_number(word)) {
             return match (leading, behind(stem)) {
-                // `0010_1` may be a face of a frame, or a frame of the film `0010`.
+                // `0010_1` may be a face of a frame, or a frame of the video `0010`.
                 (_, Some(name)) if numbers.len() == 2 => Self::Behind(name),
                 _ => Self::Number,
             };
         }
         match behind(stem) {
-            Some(name) if is_empty_word(name) => Self::Number,
+            Some(name) if is_class_alone(name) => Self::Number,
             name => name.map_or(Self::Other, Self::Behind),
         }
     }
@@ -245,9 +246,9 @@ impl<'a> Frame<'a> {
 
 const SEPARATORS: [char; 5] = ['_', '-', '.', ' ', '#'];
 
-/// `x` of `x_frame10`, and nothing of `frame10`.
-fn film(stem: &str) -> Option<&str> {
-    // Letters of other scripts may change their length in lower case; the word is ASCII.
+/// `x` of `x_frame10`; `None` of `frame10`.
+fn video(stem: &str) -> Option<&str> {
+    // Other letters may change their length in lower case; the word is ASCII.
     let lower = stem.to_ascii_lowercase();
     ["frame", "frm"].into_iter().find_map(|word| {
         let at = lower.rfind(word)?;
@@ -264,9 +265,9 @@ fn film(stem: &str) -> Option<&str> {
     })
 }
 
-/// `clip1` of `clip1_f10` and `clip1img10`: what stands before a word for frames is called
+/// `clip1` of `clip1_f10` and `clip1img10`: the name before a word for frames, if it is named
 /// like a video.
-fn numbered_film(stem: &str) -> Option<&str> {
+fn numbered_video(stem: &str) -> Option<&str> {
     let before = stem.trim_end_matches(|letter: char| letter.is_ascii_digit());
     if before.len() == stem.len() {
         return None;
@@ -276,9 +277,9 @@ fn numbered_film(stem: &str) -> Option<&str> {
     names.map(|rest| before[..rest.len()].trim_end_matches(SEPARATORS)).find(|name| is_video(name))
 }
 
-/// The video or other numbered thing that the picture called `stem`, a number behind a name,
-/// proves to be of: `clip3` of `clip3_12_0`, `000_003` of `000_003_12`, `p0002` of `p0002_1`.
-/// Of `name_12_0` nobody knows whether 12 counts videos or frames.
+/// The video or other numbered object that the picture `stem`, a name and a number, belongs to:
+/// `clip3` of `clip3_12_0`, `000_003` of `000_003_12`, `p0002` of `p0002_1`. `None` of
+/// `name_12_0`, where 12 may count videos or frames.
 pub(super) fn numbered(stem: &str) -> Option<&str> {
     let near = behind(stem)?;
     if let Some(far) = behind(near).filter(|far| counts_videos(&words(far))) {
@@ -287,23 +288,23 @@ pub(super) fn numbered(stem: &str) -> Option<&str> {
     (is_video(near) || is_numbered_thing(near)).then_some(near)
 }
 
-/// Whether `name` ends in a word and its number in one: `p0002`, but no synset of ImageNet
+/// Whether `name` ends in a letter and a number: `p0002`, but not a synset of ImageNet
 /// (`n01440764`), which has many pictures.
 fn is_numbered_thing(name: &str) -> bool {
     let before = name.trim_end_matches(|letter: char| letter.is_ascii_digit());
     let letters = before.trim_end_matches(char::is_alphabetic);
     let (word, number) = (&before[letters.len()..], &name[before.len()..]);
     let synset = word == "n" && number.len() == 8;
-    !word.is_empty() && !number.is_empty() && !synset && !is_empty_word(word)
+    !word.is_empty() && !number.is_empty() && !synset && !is_class_alone(word)
 }
 
-/// All that stands before the numbers at the end of `stem`: `name` of `name_12_0`, `x` of
-/// `x10`; none where the rest is no name of its own.
+/// All of `stem` before the final numbers: `name` of `name_12_0`, `x` of `x10`; `None` where the
+/// rest is no name.
 pub(super) fn beginning(stem: &str) -> Option<&str> {
     let Some(mut name) = behind(stem) else {
         let word = stem.trim_end_matches(|letter: char| letter.is_ascii_digit());
         let letters = !word.is_empty() && word.chars().all(char::is_alphabetic);
-        return (letters && word.len() < stem.len() && !is_empty_word(word) && !is_video(stem))
+        return (letters && word.len() < stem.len() && !is_class_alone(word) && !is_video(stem))
             .then_some(word);
     };
     while let Some(shorter) = behind(name) {
@@ -319,7 +320,7 @@ pub(super) fn behind(stem: &str) -> Option<&str> {
     (before.len() < stem.len() && name.len() < before.len() && !name.is_empty()).then_some(name)
 }
 
-/// Whether the folder called `name` is called like a video: `video_019`, `clip3`, `000_003`,
+/// Whether the folder `name` is named like a video: `video_019`, `clip3`, `000_003`,
 /// `id0_id1_0002`.
 pub(super) fn is_video(name: &str) -> bool {
     let words = words(name);
@@ -333,12 +334,12 @@ fn is_video_word(word: &str) -> bool {
     ends || ["vid", "seq", "shot", "scene"].contains(&word)
 }
 
-/// Numbers and nothing else, the first two of them of one length: target and source.
+/// Numbers only, the first two of equal length: target and source.
 fn is_pair(words: &[String]) -> bool {
     words.len() > 1 && words.iter().all(|word| is_number(word)) && words[0].len() == words[1].len()
 }
 
-/// Whether a number of `words` counts videos: `clip3`, `000_003`.
+/// Whether a number in `words` counts videos: `clip3`, `000_003`.
 fn counts_videos(words: &[String]) -> bool {
     is_pair(words) || words.windows(2).any(|pair| is_video_word(&pair[0]) && is_number(&pair[1]))
 }
@@ -420,8 +421,12 @@ mod tests {
         let beginnings =
             [("name_12_0", Some("name")), ("alice12", Some("alice")), ("seed12", None), ("3f2a91", None)];
         beginnings.iter().for_each(|(stem, expected)| assert_eq!(beginning(stem), *expected, "{stem}"));
-        ["frames", "faces", "face_crops", "Images"].iter().for_each(|name| assert!(is_idle(name), "{name}"));
-        ["video_1", "FaceSwap", "images_001", ""].iter().for_each(|name| assert!(!is_idle(name), "{name}"));
+        ["frames", "faces", "face_crops", "Images"]
+            .iter()
+            .for_each(|name| assert!(is_generic(name), "{name}"));
+        ["video_1", "FaceSwap", "images_001", ""]
+            .iter()
+            .for_each(|name| assert!(!is_generic(name), "{name}"));
         ["video_019", "Clip3", "000_003", "id0_id1_0002", "vid12_real", "realclip7"].iter().for_each(
             |name| {
                 assert!(is_video(name), "{name}");

@@ -1,6 +1,6 @@
-//! Decoded pictures in one file that is mapped into memory: a large data set is decoded
-//! once and for all runs, and the system keeps of it what fits. What is done to pictures
-//! after [`Prepared::load`] is not stored.
+//! A file of decoded pictures that is mapped into memory: a large data set is decoded once for
+//! all runs, and the system caches as much as fits. It stores the result of [`Prepared::load`],
+//! nothing later.
 
 use super::picture::Prepared;
 use crate::sample::Sample;
@@ -15,9 +15,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-/// The first and the last bytes of such a file; the digit is the version.
+/// The first and the last bytes of the file; the digit is the version.
 const MAGIC: &[u8; 8] = b"dfrtpak1";
-/// Behind the index: its place, its length, [`MAGIC`].
+/// The end of the file: the index's offset, its length, [`MAGIC`].
 const TRAILER: usize = 24;
 /// Pictures decoded at a time: 38 MB at 224 px.
 const CHUNK: usize = 256;
@@ -28,20 +28,20 @@ pub enum PackError {
     /// The file cannot be read or written.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// It is something else, and is not touched.
-    #[error("{}: is no file of decoded pictures ({reason}); remove it or name another --cache", path.display())]
+    /// The file is no pack; it is left unchanged.
+    #[error("{}: not a file of decoded pictures ({reason}); remove it or choose another --cache", path.display())]
     Foreign {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// What is wrong with it.
         reason: String,
     },
 }
 
-/// Pictures of one side in pixels.
+/// The pictures that a pack has to contain, at one side.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
-    /// Which.
+    /// The pictures.
     pub samples: &'a [Sample],
     /// Side in pixels, as [`Prepared::load`] takes it.
     pub side: usize,
@@ -52,15 +52,15 @@ pub struct Wanted<'a> {
 struct Entry {
     path: String,
     side: u32,
-    /// What the picture's file was when it was decoded.
+    /// The state of the picture's file when it was decoded.
     state: State,
     /// The picture's own width and height in pixels.
     size: [u32; 2],
-    /// Where its pixels begin, red, green and blue by row; none where it cannot be read.
+    /// The offset of its pixels (RGB, row by row); `None` where it cannot be read.
     offset: Option<u64>,
 }
 
-/// What changes when a file does.
+/// Size and time of a file, to detect changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct State {
     bytes: u64,
@@ -68,7 +68,7 @@ struct State {
 }
 
 impl State {
-    /// Zeros where there is no file.
+    /// Zeros where the file does not exist.
     fn of(path: &Path) -> Self {
         let known = |metadata: Metadata| {
             let modified = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
@@ -86,13 +86,13 @@ pub struct Pack {
 }
 
 impl Pack {
-    /// The pack at `path` if it holds all that is `wanted` as the files are now, else a new
-    /// one that takes its place. `progress` is told how many pictures of how many are
-    /// decoded; it is not called where nothing has to be done.
+    /// Opens the pack at `path` if it has all pictures in `wanted` in their current state, else
+    /// writes a new one in its place. `progress` is called with (pictures decoded, all), and not
+    /// at all where nothing has to be decoded.
     ///
     /// # Errors
-    /// A file that is no pack, a disk that is full. A picture that cannot be read is none:
-    /// it has no pixels in the pack.
+    /// The file is no pack, or cannot be written. A picture that cannot be read is no error: it
+    /// has no pixels in the pack.
     pub fn of(
         path: &Path,
         wanted: &[Wanted<'_>],
@@ -122,11 +122,11 @@ impl Pack {
             usize::try_from(u64::from_le_bytes(bytes)).ok()
         };
         let index = number(0).zip(number(8)).and_then(|(start, len)| map.get(start..start.checked_add(len)?));
-        let index = index.ok_or_else(|| foreign("its index lies outside"))?;
+        let index = index.ok_or_else(|| foreign("its index is outside the file"))?;
         let entries: Vec<Entry> = serde_json::from_slice(index)
             .map_err(|error| foreign(&format!("its index is damaged: {error}")))?;
         if entries.iter().any(|entry| entry.pixels(&map).is_none()) {
-            return Err(foreign("a picture lies outside"));
+            return Err(foreign("a picture is outside the file"));
         }
         let entries = entries.into_iter().map(|entry| ((entry.path.clone(), entry.side), entry)).collect();
         Ok(Self { map, entries })
@@ -143,8 +143,7 @@ impl Pack {
         self.entries.get(&(name(path), u32::try_from(side).ok()?))
     }
 
-    /// The picture of that file at that side; none where it cannot be read or is not in
-    /// the pack.
+    /// The picture `path` at `side`; `None` where it cannot be read or is not in the pack.
     pub fn picture(&self, path: &Path, side: usize) -> Option<Prepared> {
         let entry = self.entry(path, side)?;
         let pixels = entry.pixels(&self.map)??;
@@ -153,7 +152,7 @@ impl Pack {
         Some(Prepared { picture, width, height })
     }
 
-    /// How many pictures it holds, and the bytes of their pixels.
+    /// The number of pictures, and the bytes of their pixels.
     pub fn holding(&self) -> (usize, usize) {
         let held = self.entries.values().filter(|entry| entry.offset.is_some());
         held.fold((0, 0), |(count, bytes), entry| (count + 1, bytes + entry.bytes()))
@@ -165,7 +164,8 @@ impl Entry {
         3 * self.side as usize * self.side as usize
     }
 
-    /// Its pixels in `map`, none where it has none; none at all where they lie outside.
+    /// Its pixels in `map`: `Some(None)` where it has none, `None` where they are outside the
+    /// file.
     fn pixels<'a>(&self, map: &'a [u8]) -> Option<Option<&'a [u8]>> {
         let Some(offset) = self.offset else { return Some(None) };
         let start = usize::try_from(offset).ok()?;
@@ -175,8 +175,8 @@ impl Entry {
     }
 }
 
-/// Maps a file that is never written in place: it is made beside and renamed, so that a
-/// pack that is replaced stays whole for those who have it open.
+/// Maps a file that is never written in place: a new pack is written next to it and renamed, so
+/// that processes that have the old one open keep it.
 #[allow(unsafe_code, reason = "mapping a file is unsafe, as another program might change it")]
 fn map(file: &File) -> io::Result<Mmap> {
     // SAFETY: dfrt changes no pack in place. If another program cuts the file short, the
@@ -202,7 +202,8 @@ fn write(path: &Path, wanted: &[Wanted<'_>], progress: &dyn Fn(usize, usize)) ->
         for chunk in todo.chunks(CHUNK) {
             let decoded: Vec<_> = chunk
                 .par_iter()
-                // The state is taken first: a file that changes meanwhile is decoded again.
+                // The state is read first: a file that changes meanwhile is decoded again next
+                // time.
                 .map(|(path, side)| (State::of(path), Prepared::load(path, *side).ok()))
                 .collect();
             for ((path, side), (state, picture)) in chunk.iter().zip(decoded) {

@@ -1,5 +1,5 @@
-//! Which groups may show the same face: those that must stay together where splits are drawn.
-//! A swap `000_003` shows the faces of the videos `000` and `003`, under every method.
+//! Finds groups that may show the same face and must stay together where splits are drawn. A swap
+//! `000_003` shows the faces of the videos `000` and `003`, for every method.
 
 use super::grouping::Grouping;
 use super::media::Media;
@@ -12,19 +12,19 @@ use std::path::Path;
 enum Identity<'a> {
     Group(&'a str),
     Person(&'a str),
-    /// The name of a video, whatever folder it lies in.
+    /// The name of a video, in any folder.
     Video(&'a str),
     /// `01` of DeepFakeDetection's `01_02__walking_outside__YVGY8LOK`.
     Actor(&'a str),
 }
 
-/// The places in `samples` of each part, by the first of its groups' names. Two samples are
-/// of one part where their groups, people, videos' names (`swap/007` and `007`) or parts of
-/// these (`007_012`, `id3_id7_0001`) are the same; where every file stands for itself by
-/// `grouping`, parts of names say nothing.
+/// The indices into `samples` of each part, by the first of its groups' names. Two samples are in
+/// one part where their groups, people, videos' names (`swap/007` and `007`) or parts of these
+/// (`007_012`, `id3_id7_0001`) are the same; where every file is its own group by `grouping`,
+/// parts of names are not compared.
 pub(super) fn parts(samples: &[Sample], grouping: Grouping) -> BTreeMap<&str, Vec<usize>> {
     let videos: HashSet<&str> = samples.iter().map(|sample| video(&sample.group)).collect();
-    let mut joined = Joined::default();
+    let mut joined = UnionFind::default();
     let mut of_group: HashMap<&str, usize> = HashMap::new();
     for sample in samples {
         let group = &*sample.group;
@@ -52,14 +52,14 @@ pub(super) fn parts(samples: &[Sample], grouping: Grouping) -> BTreeMap<&str, Ve
     parts
 }
 
-/// The innermost name of a group, without the ending of a file.
+/// The last component of a group's name, without a file extension.
 fn video(group: &str) -> &str {
     let name = group.rsplit(['/', '\\']).next().unwrap_or(group);
     let is_file = [Media::Pictures, Media::Videos].iter().any(|media| media.holds(Path::new(name)));
     name.rsplit_once('.').filter(|_| is_file).map_or(name, |(stem, _)| stem)
 }
 
-/// What the video called `name` shares with others, of which there are `videos`.
+/// The identities that the video `name` may share with others of `videos`.
 fn shared<'a>(name: &'a str, videos: &HashSet<&str>) -> Vec<Identity<'a>> {
     let tokens: Vec<&str> = name.split(['_', '-']).collect();
     let digits = |text: &str| text.len() > 1 && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -84,14 +84,14 @@ fn shared<'a>(name: &'a str, videos: &HashSet<&str>) -> Vec<Identity<'a>> {
     shared
 }
 
-/// Identities that were found to belong together: a forest, each tree of which is a part.
+/// Identities that belong together: a union-find forest, each tree of which is a part.
 #[derive(Default)]
-struct Joined<'a> {
+struct UnionFind<'a> {
     places: HashMap<Identity<'a>, usize>,
     above: Vec<usize>,
 }
 
-impl<'a> Joined<'a> {
+impl<'a> UnionFind<'a> {
     fn at(&mut self, identity: Identity<'a>) -> usize {
         let next = self.above.len();
         let at = *self.places.entry(identity).or_insert(next);
@@ -109,7 +109,7 @@ impl<'a> Joined<'a> {
 
     fn root(&mut self, mut at: usize) -> usize {
         while self.above[at] != at {
-            // Every step halves the way for the next who asks.
+            // Path halving.
             self.above[at] = self.above[self.above[at]];
             at = self.above[at];
         }
@@ -161,7 +161,7 @@ mod tests {
             &["id0", "id1"],
         ];
         apart.iter().for_each(|groups| assert_eq!(names(groups, Grouping::Auto).len(), 2, "{groups:?}"));
-        // Where every file is said to stand for itself, equal names alone are joined.
+        // Where every file is its own group, only equal names are joined.
         assert_eq!(names(&["real/00012", "fake/00012", "fake/00012_00013"], Grouping::File).len(), 2);
     }
 

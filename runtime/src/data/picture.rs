@@ -1,5 +1,5 @@
-//! The one way from a picture's file to what a detector sees, and back to a file.
-//! What is in the picture (faces, frames of a video) is not this module's matter.
+//! Decodes a picture's file into a detector's input, and encodes pictures. Faces and frames of
+//! videos are handled elsewhere.
 
 mod jpeg;
 
@@ -16,7 +16,7 @@ pub const MAX_SIDE: u32 = 32_768;
 /// The most memory that one decoded picture may take, in bytes: 89 megapixels of
 /// 8-bit RGB. What a header declares is checked before anything is allocated.
 pub const MAX_DECODED_BYTES: u64 = 256 << 20;
-/// The largest file that is read at all, in bytes.
+/// The largest file that is read, in bytes.
 pub const MAX_FILE_BYTES: u64 = 256 << 20;
 
 /// The formats that are read, in words.
@@ -30,15 +30,15 @@ pub enum PictureError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the decoder said.
+        /// The decoder's message.
         reason: String,
     },
-    /// The file is not there, is a folder, or may not be read.
+    /// The file does not exist, is a folder, or may not be read.
     #[error("{}: cannot be opened: {reason}; check the path and its permissions", path.display())]
     Inaccessible {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's message.
         reason: String,
     },
     /// The file or the picture declared in its header is too large to decode safely.
@@ -51,7 +51,7 @@ pub enum PictureError {
         /// The limit in words.
         limit: String,
     },
-    /// A resolution of 0 was asked for.
+    /// The requested resolution is 0.
     #[error("{}: cannot be resized to resolution 0; choose a resolution of 32 or more", path.display())]
     NoResolution {
         /// The file.
@@ -64,27 +64,27 @@ pub enum PictureError {
 /// and the bench.
 ///
 /// # Errors
-/// As [`decode`], and where the file cannot be opened or `res` is 0.
+/// Those of [`decode`]; the file cannot be opened, or `res` is 0.
 pub fn load(path: &Path, res: usize) -> Result<RgbImage, PictureError> {
     Ok(Prepared::load(path, res)?.picture)
 }
 
-/// A picture as a detector sees it, and how large the file's was.
+/// A picture as a detector's input, and its original size.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prepared {
     /// `res` x `res` 8-bit RGB.
     pub picture: RgbImage,
     /// Width of the file's picture in pixels.
     pub width: u32,
-    /// Its height.
+    /// Height of the file's picture in pixels.
     pub height: u32,
 }
 
 impl Prepared {
-    /// As [`load`].
+    /// Those of [`load`].
     ///
     /// # Errors
-    /// As [`load`].
+    /// Those of [`load`].
     pub fn load(path: &Path, res: usize) -> Result<Self, PictureError> {
         if res == 0 {
             return Err(PictureError::NoResolution { path: path.to_owned() });
@@ -98,15 +98,15 @@ impl Prepared {
 /// Decodes the file `path` at its own size.
 ///
 /// # Errors
-/// As [`decode`], and where the file cannot be opened.
+/// Those of [`decode`], or the file cannot be opened.
 pub fn open(path: &Path) -> Result<RgbImage, PictureError> {
     decode(&read(path)?, path)
 }
 
-/// The bytes of the file `path`, which may or may not be a picture.
+/// The bytes of the file `path`, picture or not.
 ///
 /// # Errors
-/// Where it cannot be opened, is no regular file or larger than [`MAX_FILE_BYTES`].
+/// It cannot be opened, is no regular file, or is larger than [`MAX_FILE_BYTES`].
 pub fn read(path: &Path) -> Result<Vec<u8>, PictureError> {
     let inaccessible = |reason: String| PictureError::Inaccessible { path: path.to_owned(), reason };
     let metadata = std::fs::metadata(path).map_err(|error| inaccessible(error.to_string()))?;
@@ -135,14 +135,13 @@ pub fn read(path: &Path) -> Result<Vec<u8>, PictureError> {
 /// JPEG's pixels are those of libjpeg within rounding, whatever its sampling and scans.
 ///
 /// # Errors
-/// Where the bytes are empty, truncated, damaged or of another kind; a JPEG with
-/// arithmetic coding, other than 8 bits, a sampling ratio that is no whole number or
-/// colours that its markers leave open; a TIFF of floating-point numbers; where the
-/// header declares more than [`MAX_SIDE`] or [`MAX_DECODED_BYTES`]. `what` is the
-/// name the error gives. Never panics, whatever the bytes.
+/// The bytes are empty, truncated, damaged or of another format; a JPEG has arithmetic coding,
+/// other than 8 bits, a sampling ratio that is no integer or colours that its markers do not
+/// define; a TIFF has floating-point numbers; the header declares more than [`MAX_SIDE`] or
+/// [`MAX_DECODED_BYTES`]. `what` is the name in the error. Never panics, whatever the bytes.
 pub fn decode(bytes: &[u8], what: &Path) -> Result<RgbImage, PictureError> {
-    // The decoders are not ours: should one panic on a damaged file, that file is
-    // unreadable and a long run goes on.
+    // A decoder of another crate may panic on a damaged file: the file is then unreadable, and a
+    // long run continues.
     catch_unwind(AssertUnwindSafe(|| decode_unguarded(bytes, what)))
         .unwrap_or_else(|_| Err(unreadable(what, "its decoder failed on damaged data")))
 }
@@ -175,7 +174,7 @@ fn decode_unguarded(bytes: &[u8], what: &Path) -> Result<RgbImage, PictureError>
     let mut decoder = reader.into_decoder().map_err(failed)?;
     let (width, height) = decoder.dimensions();
     check_size(what, width, height, decoder.total_bytes())?;
-    // Nothing says what range they have.
+    // Their range is not defined.
     if matches!(decoder.color_type(), ColorType::Rgb32F | ColorType::Rgba32F) {
         return Err(unreadable(what, "its pixels are floating-point numbers"));
     }
@@ -218,12 +217,12 @@ fn without_alpha(picture: DynamicImage) -> RgbImage {
     })
 }
 
-/// The central square of `picture`, resized to `res` x `res` by Catmull-Rom
-/// (bicubic, a = -1/2), widened when shrinking so that nothing aliases. A picture
-/// that is `res` x `res` already passes through bit-identical.
+/// The central square of `picture`, resized to `res` x `res` by Catmull-Rom (bicubic, a = -1/2),
+/// widened when shrinking to avoid aliasing. A picture that is already `res` x `res` is returned
+/// bit-identical.
 ///
 /// # Panics
-/// Where `res` is 0 or the picture has no pixels.
+/// `res` is 0 or the picture has no pixels.
 pub fn prepare(picture: &RgbImage, res: usize) -> RgbImage {
     let (width, height) = picture.dimensions();
     let res = u32::try_from(res).expect("a resolution fits 32 bits");
@@ -245,10 +244,10 @@ pub fn prepare(picture: &RgbImage, res: usize) -> RgbImage {
     RgbImage::from_raw(res, res, square.into_vec()).expect("three bytes a pixel")
 }
 
-/// `picture` as a PNG, 8-bit RGB: what is read back is what was written.
+/// Encodes `picture` as a PNG, 8-bit RGB, without loss.
 ///
 /// # Panics
-/// Where the picture has no pixels.
+/// The picture has no pixels.
 pub fn encode_png(picture: &RgbImage) -> Vec<u8> {
     let mut bytes = Vec::new();
     picture
@@ -257,11 +256,11 @@ pub fn encode_png(picture: &RgbImage) -> Vec<u8> {
     bytes
 }
 
-/// `picture` as a baseline JPEG without chroma subsampling; `quality` 1 to 100 on
+/// Encodes `picture` as a baseline JPEG without chroma subsampling; `quality` 1 to 100 on
 /// libjpeg's scale.
 ///
 /// # Panics
-/// Where the picture has no pixels or a side over 65,535.
+/// The picture has no pixels or a side over 65,535.
 pub fn encode_jpeg(picture: &RgbImage, quality: u8) -> Vec<u8> {
     let mut bytes = Vec::new();
     image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, quality)

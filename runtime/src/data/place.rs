@@ -1,15 +1,15 @@
-//! Where a picture lies, by words alone: absolute paths, paths that leave a folder,
-//! the folder that holds all of them. Nothing here asks the disk about a picture.
+//! Arithmetic on paths without the disk: absolute paths, paths that leave a folder, the common
+//! folder of paths.
 
 use std::borrow::Cow;
 use std::path::{Component, Path, PathBuf};
 
-/// The working folder, asked once for many paths; empty where there is none.
+/// The working folder, read once for many paths; empty where there is none.
 pub(super) fn working_folder() -> PathBuf {
     std::env::current_dir().unwrap_or_default()
 }
 
-/// `path` from the root, `.` and `..` resolved by their words; relative ones from `here`.
+/// `path` as an absolute path, relative to `here`; `.` and `..` are resolved without the disk.
 pub(super) fn absolute<'a>(here: &Path, path: &'a Path) -> Cow<'a, Path> {
     if path.is_absolute() && is_plain(path) {
         return Cow::Borrowed(path);
@@ -27,8 +27,8 @@ pub(super) fn absolute<'a>(here: &Path, path: &'a Path) -> Cow<'a, Path> {
     Cow::Owned(plain)
 }
 
-/// Whether no part of `path` is empty, `.` or `..`, or may be: a name that begins with a
-/// dot is enough for a no.
+/// Whether no part of `path` is empty, `.` or `..`. Also false where a name begins with a dot,
+/// which is quicker to check.
 fn is_plain(path: &Path) -> bool {
     let separator = |byte: u8| std::path::is_separator(byte.into());
     let bytes = path.as_os_str().as_encoded_bytes();
@@ -36,7 +36,7 @@ fn is_plain(path: &Path) -> bool {
     !bytes.windows(2).any(odd) && !bytes.last().is_some_and(|&byte| separator(byte))
 }
 
-/// Whether the relative `path` leaves the folder that it is taken from.
+/// Whether the relative `path` leaves the folder that it starts from.
 pub(super) fn climbs_out(path: &Path) -> bool {
     let mut depth = 0_usize;
     for part in path.components() {
@@ -50,7 +50,7 @@ pub(super) fn climbs_out(path: &Path) -> bool {
     false
 }
 
-/// With forward slashes on every system; `None` where it is not UTF-8.
+/// `path` with forward slashes on every system; `None` where it is not UTF-8.
 pub(super) fn slashed(path: &Path) -> Option<Cow<'_, str>> {
     let text = path.to_str()?;
     if path.is_absolute() || std::path::MAIN_SEPARATOR == '/' && (text.is_empty() || is_plain(path)) {
@@ -60,7 +60,7 @@ pub(super) fn slashed(path: &Path) -> Option<Cow<'_, str>> {
     Some(Cow::Owned(parts.collect::<Option<Vec<_>>>()?.join("/")))
 }
 
-/// As a shell takes it for one word.
+/// `path` quoted as one word of a shell.
 pub(super) fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     if text.chars().all(|letter| letter.is_alphanumeric() || "/._-+:@%,=".contains(letter)) {
@@ -69,7 +69,7 @@ pub(super) fn quoted(path: &Path) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
-/// The deepest folder that holds all of `paths`; relative ones are taken from `here`.
+/// The deepest folder that contains all of `paths`; relative ones start from `here`.
 pub(super) fn common_folder<'a>(here: &Path, paths: impl Iterator<Item = &'a Path>) -> PathBuf {
     let mut common: Option<PathBuf> = None;
     for path in paths {

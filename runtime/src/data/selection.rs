@@ -1,5 +1,5 @@
-//! Which pictures of a data set take part: those of some subsets, or a few frames of each
-//! video. How they are weighted is the trainer's matter.
+//! Selects pictures of a data set: some subsets, or a few frames of each video. The trainer
+//! weights them.
 
 use super::manifest::{Manifest, ManifestError};
 use crate::random;
@@ -8,25 +8,25 @@ use rand::seq::SliceRandom;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// The pictures of one part of a data set that are used.
+/// The pictures of one split of a data set, and those of them that are used.
 #[derive(Clone, Debug)]
 pub struct Chosen {
-    /// The data set as the user, or the model, named it.
+    /// The path of the data set as given by the user or the model.
     pub name: String,
-    /// Its part.
+    /// The split.
     pub split: Split,
-    /// All pictures of the part, in the manifest's order.
+    /// All pictures of the split, in the manifest's order.
     pub all: Vec<Sample>,
-    /// Those to be used.
+    /// The pictures that are used.
     pub chosen: Vec<Sample>,
 }
 
 impl Chosen {
-    /// The place in the whole part of each picture that is used: its id in results, and the
-    /// key of its random draws, so that a limit changes no picture's draws.
+    /// For each picture that is used its index in the split: its id in results and the key of its
+    /// random draws, so that a limit changes no picture's draws.
     ///
     /// # Panics
-    /// A picture that is used is none of the part's.
+    /// A picture that is used is not in the split.
     pub fn places(&self) -> Vec<u64> {
         let places: HashMap<_, _> =
             self.all.iter().enumerate().map(|(place, sample)| (&sample.path, place as u64)).collect();
@@ -35,29 +35,29 @@ impl Chosen {
 }
 
 impl Manifest {
-    /// Keeps the subsets called one of `names`. A name that is a part of a subset's, between
-    /// slashes, stands for all of those: of `Deepfakes/c23` both `Deepfakes` and `c23` do.
+    /// Keeps the subsets called one of `names`. A name that is one component of a subset's name
+    /// selects all such subsets: `Deepfakes` and `c23` both select `Deepfakes/c23`.
     ///
     /// # Errors
-    /// Where a name stands for no subset.
+    /// A name matches no subset.
     pub fn only(mut self, names: &[impl AsRef<str>]) -> Result<Self, ManifestError> {
-        let meant = self.meant(names)?;
-        self.samples.retain(|sample| meant.contains(&sample.subset));
+        let matching_subsets = self.matching_subsets(names)?;
+        self.samples.retain(|sample| matching_subsets.contains(&sample.subset));
         Ok(self)
     }
 
-    /// As [`Manifest::only`], but whole where none is named, and a class of which no subset
-    /// is named stays, so that naming some generators keeps the real pictures beside them:
-    /// naming all but one is leave-one-generator-out.
+    /// [`Manifest::only`], except that no names select everything, and a class without a named
+    /// subset is kept: naming some generators keeps the real pictures, and naming all but one is
+    /// leave-one-generator-out.
     ///
     /// # Errors
-    /// As [`Manifest::only`].
+    /// Those of [`Manifest::only`].
     pub fn of_subsets(&self, names: &[impl AsRef<str>]) -> Result<Cow<'_, Self>, ManifestError> {
         if names.is_empty() {
             return Ok(Cow::Borrowed(self));
         }
-        let meant = self.meant(names)?;
-        let named = |sample: &&Sample| meant.contains(&sample.subset);
+        let matching_subsets = self.matching_subsets(names)?;
+        let named = |sample: &&Sample| matching_subsets.contains(&sample.subset);
         let classes: BTreeSet<Label> = self.samples.iter().filter(named).map(|sample| sample.label).collect();
         let kept = |sample: &&Sample| named(sample) || !classes.contains(&sample.label);
         let samples = self.samples.iter().filter(kept).cloned().collect();
@@ -65,27 +65,27 @@ impl Manifest {
         Ok(Cow::Owned(Self { samples, skipped, rules }))
     }
 
-    /// The subsets that `names` stand for.
-    fn meant(&self, names: &[impl AsRef<str>]) -> Result<BTreeSet<String>, ManifestError> {
+    /// The subsets that `names` match.
+    fn matching_subsets(&self, names: &[impl AsRef<str>]) -> Result<BTreeSet<String>, ManifestError> {
         let known: BTreeSet<&str> = self.samples.iter().map(|sample| sample.subset.as_str()).collect();
-        let mut meant = BTreeSet::new();
+        let mut matching_subsets = BTreeSet::new();
         for name in names {
             let name = name.as_ref();
-            let stands = |subset: &&str| *subset == name || subset.split('/').any(|part| part == name);
-            let mut found = known.iter().copied().filter(stands).peekable();
+            let matches_name = |subset: &&str| *subset == name || subset.split('/').any(|part| part == name);
+            let mut found = known.iter().copied().filter(matches_name).peekable();
             if found.peek().is_none() {
                 let known = known.iter().copied().collect::<Vec<_>>().join(", ");
                 return Err(ManifestError::NoSubset { name: name.to_owned(), known });
             }
-            meant.extend(found.map(str::to_owned));
+            matching_subsets.extend(found.map(str::to_owned));
         }
-        Ok(meant)
+        Ok(matching_subsets)
     }
 }
 
-/// The places in `samples` of at most `n` pictures of each video (group, subset and class),
-/// in ascending order, drawn anew for each `epoch`; what is drawn of one video does not
-/// depend on the others.
+/// The indices into `samples` of at most `n` pictures of each video (group, subset and class),
+/// ascending. The draw differs for each `epoch`; the draw of one video does not depend on other
+/// videos.
 pub fn frames_of_each_video(samples: &[Sample], n: usize, seed: u64, epoch: usize) -> Vec<usize> {
     let mut videos: BTreeMap<(&str, &str, Label), Vec<usize>> = BTreeMap::new();
     for (place, sample) in samples.iter().enumerate() {

@@ -1,5 +1,5 @@
-//! CSV files whose columns are found by their names. Commas, semicolons or tabs part the
-//! fields, and the text is UTF-8 or UTF-16: what spreadsheets and other programs write.
+//! CSV files whose columns are found by name. Fields are separated by commas, semicolons or tabs,
+//! and the text is UTF-8 or UTF-16, as spreadsheets and other programs write them.
 
 use super::manifest::ManifestError;
 use std::borrow::Cow;
@@ -8,17 +8,17 @@ use std::path::Path;
 /// A byte order mark, which some editors put before a text.
 pub(crate) const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// What may part the fields of a line, the usual one first.
+/// Possible separators, the usual one first.
 const SEPARATORS: [u8; 3] = [b',', b';', b'\t'];
 
-/// Hands the lines of `bytes`, a CSV file, to `row`: the number of the line, from 1, and
-/// the fields of the columns `required` and then of those `optional` (in any order,
-/// others ignored); an optional one that is not there is empty. What `row` says is wrong
-/// becomes an error that names `path` and the line.
+/// Calls `row` for each line of `bytes`, a CSV file: with the line number, from 1, and the fields
+/// of the columns `required` and then `optional`, which may be in any order in the file. A
+/// missing optional column gives empty fields. An error of `row` is reported with `path` and the
+/// line.
 ///
 /// # Errors
-/// No header, a required column missing, a line of another length or not UTF-8, and
-/// what `row` refuses.
+/// There is no header, a required column is missing, a line has another number of fields or is
+/// not UTF-8, or `row` fails.
 pub(crate) fn each_row(
     path: &Path,
     bytes: &[u8],
@@ -56,11 +56,11 @@ pub(crate) struct Table<'a> {
 }
 
 impl<'a> Table<'a> {
-    /// The file of `bytes`. Its separator is the first whose header is `wanted`; where
-    /// none is, the one that makes the most columns.
+    /// Opens the file `bytes`. The separator is the first whose header is `wanted`; if none is,
+    /// the one that gives the most columns.
     ///
     /// # Errors
-    /// No header, or a text that is no UTF-16 though it begins as one: why.
+    /// There is no header, or the text begins as UTF-16 and is not.
     pub fn open(bytes: &'a [u8], wanted: impl Fn(&csv::StringRecord) -> bool) -> Result<Self, String> {
         let text = decoded(bytes)?;
         let names = |separator| {
@@ -69,7 +69,7 @@ impl<'a> Table<'a> {
         };
         let headers = SEPARATORS.map(|separator| (separator, names(separator)));
         let fits = |(_, names): &&(u8, Result<csv::StringRecord, String>)| names.as_ref().is_ok_and(&wanted);
-        // The last of equals is taken, so the usual separator stands last.
+        // The last of equals is taken, so the usual separator comes last.
         let widest = || {
             let columns =
                 |names: &Result<csv::StringRecord, String>| names.as_ref().map_or(0, |names| names.len());
@@ -83,17 +83,17 @@ impl<'a> Table<'a> {
         Ok(Self { text, separator, names })
     }
 
-    /// Hands every line's number, from 1, and its fields to `row`.
+    /// Calls `row` with every line's number, from 1, and its fields.
     ///
     /// # Errors
-    /// A line of another length or not UTF-8, and what `row` refuses.
+    /// A line has another number of fields or is not UTF-8, or `row` fails.
     pub fn rows(
         &self,
         path: &Path,
         mut row: impl FnMut(u64, &csv::StringRecord) -> Result<(), String>,
     ) -> Result<(), ManifestError> {
         let mut reader = csv::ReaderBuilder::new().delimiter(self.separator).from_reader(&self.text[..]);
-        // A fault's line is that where the reader stands: behind the header.
+        // An error's line is the reader's position: after the header.
         reader.headers().map_err(|error| bad_record(path, &error))?;
         let mut record = csv::StringRecord::new();
         while reader.read_record(&mut record).map_err(|error| bad_record(path, &error))? {
@@ -111,11 +111,11 @@ impl<'a> Table<'a> {
 /// How two bytes make a unit of UTF-16.
 type FromBytes = fn([u8; 2]) -> u16;
 
-/// `bytes` in UTF-8 without a byte order mark. UTF-16 is known by its mark, or by the zero
-/// beside the first letter.
+/// `bytes` in UTF-8 without a byte order mark. UTF-16 is recognised by its mark, or by the zero
+/// next to the first letter.
 ///
 /// # Errors
-/// Bytes that begin as UTF-16 and are none.
+/// The bytes begin as UTF-16 and are not.
 fn decoded(bytes: &[u8]) -> Result<Cow<'_, [u8]>, String> {
     let (units, from): (&[u8], FromBytes) = match bytes {
         [0xff, 0xfe, rest @ ..] => (rest, u16::from_le_bytes),
@@ -124,7 +124,7 @@ fn decoded(bytes: &[u8]) -> Result<Cow<'_, [u8]>, String> {
         [0, second, ..] if *second != 0 => (bytes, u16::from_be_bytes),
         _ => return Ok(Cow::Borrowed(bytes.strip_prefix(BOM).unwrap_or(bytes))),
     };
-    let broken = || "it begins as UTF-16 and is none; save it as UTF-8".to_owned();
+    let broken = || "it begins as UTF-16 and is not; save it as UTF-8".to_owned();
     let pairs = units.chunks_exact(2);
     if !pairs.remainder().is_empty() {
         return Err(broken());

@@ -1,11 +1,11 @@
-//! How fast a model runs on this CPU: the object of bench.json.
+//! How fast a model runs on this CPU: the content of bench.json.
 //!
-//! tract runs a picture on one core. `threads` sessions run side by side, each
-//! on its own thread, so that the latencies are those under that load and the
-//! throughput is that of the whole machine.
+//! tract runs a picture on one core. `threads` sessions run at the same time, each on its own
+//! thread, so the latencies are measured under that load, and the throughput is the sum over all
+//! threads.
 
-use super::asked::Asked;
 use super::oracle::OracleError;
+use super::overrides::Overrides;
 use super::session::{Detector, Session, SessionError};
 use crate::metrics::quantile::quantile;
 use crate::random;
@@ -16,27 +16,27 @@ use std::path::Path;
 use std::sync::Barrier;
 use std::time::Instant;
 
-/// The object of bench.json.
+/// The content of bench.json.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bench {
     /// Median time of a run of one batch, in milliseconds.
     pub p50_ms: f64,
-    /// 90th percentile.
+    /// 90th percentile in milliseconds.
     pub p90_ms: f64,
-    /// 99th percentile.
+    /// 99th percentile in milliseconds.
     pub p99_ms: f64,
-    /// Mean.
+    /// Mean in milliseconds.
     pub mean_ms: f64,
-    /// The very first run, which sets up what later ones reuse.
+    /// The first run in milliseconds; it sets up what later runs reuse.
     pub first_ms: f64,
-    /// Reading and optimising the file.
+    /// Time to read and optimise the file, in milliseconds.
     pub load_ms: f64,
-    /// Largest resident memory of the process in MB of 10^6 bytes; none where
-    /// the system does not say.
+    /// Largest resident memory of the process in MB of 10^6 bytes; `None` where the system does
+    /// not report it.
     pub peak_rss_mb: Option<f64>,
     /// Pictures a second over all threads.
     pub throughput_img_s: f64,
-    /// Sessions side by side.
+    /// Sessions that run at the same time.
     pub threads: usize,
     /// Pictures a run.
     pub batch: usize,
@@ -46,13 +46,13 @@ pub struct Bench {
     pub model_mb: f64,
     /// The processor.
     pub cpu: String,
-    /// How a foreign file is read; none for a file that dfrt exported, and where what its
-    /// numbers mean is open, which does not matter for its speed.
+    /// How a file of another program is read; `None` for a file that dfrt exported, and where
+    /// this is not known, which does not matter for its speed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reading: Option<Reading>,
 }
 
-/// Why nothing could be measured.
+/// Why the bench failed.
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
     /// A count of 0.
@@ -61,35 +61,36 @@ pub enum BenchError {
     /// The model cannot be loaded or run, or failed while it was timed.
     #[error(transparent)]
     Session(#[from] SessionError),
-    /// The same while it was searched.
+    /// An oracle failed.
     #[error(transparent)]
     Oracle(#[from] OracleError),
-    /// More threads than there can be.
+    /// The system cannot start that many threads.
     #[error("--threads {threads}: {reason}; ask for fewer")]
     Threads {
         /// How many.
         threads: usize,
-        /// What the system said.
+        /// The system's message.
         reason: String,
     },
 }
 
-/// Times `runs` runs of `batch` pictures in each of `threads` threads. A tenth
-/// as many runs, at least 3, warm each thread up first and are not counted.
+/// Times `runs` runs of `batch` pictures in each of `threads` threads. Each thread first makes a
+/// tenth as many runs, at least 3, which are not counted.
 ///
 /// # Errors
-/// A count of 0, a model that cannot be loaded or fails.
+/// A count is 0, or the model cannot be loaded or fails.
 pub fn bench(path: &Path, threads: usize, batch: usize, runs: usize) -> Result<Bench, BenchError> {
-    bench_as(path, &Asked::default(), threads, batch, runs)
+    bench_as(path, &Overrides::default(), threads, batch, runs)
 }
 
-/// The same with what the user says about a foreign file. Bringing pixels into the file's layout and units counts.
+/// [`bench()`] for a file of another program, read as `overrides` say. The time includes the
+/// conversion of pixels to the file's layout and units.
 ///
 /// # Errors
-/// As [`bench()`].
+/// Those of [`bench()`].
 pub fn bench_as(
     path: &Path,
-    asked: &Asked,
+    overrides: &Overrides,
     threads: usize,
     batch: usize,
     runs: usize,
@@ -100,8 +101,8 @@ pub fn bench_as(
         }
     }
     let start = Instant::now();
-    // What its numbers mean does not matter here, so nothing is asked.
-    let detector = Detector::load_unsettled(path, batch, asked)?;
+    // Timing does not need to know what the output means.
+    let detector = Detector::load_unsettled(path, batch, overrides)?;
     let load_ms = milliseconds(start);
     let values = noise(detector.batch() * 3 * detector.res() * detector.res());
     let start = Instant::now();
@@ -128,8 +129,8 @@ pub fn bench_as(
     })
 }
 
-/// Every run's milliseconds, and the seconds from the first thread's first
-/// measured run to the last thread's last.
+/// The milliseconds of every run, and the seconds from the start of the first measured run to the
+/// end of the last, over all threads.
 fn side_by_side(
     detector: &Detector,
     threads: usize,
@@ -139,7 +140,7 @@ fn side_by_side(
     let warm = Barrier::new(threads);
     let worker = || {
         let session = warm_session(detector, (runs / 10).max(3), values);
-        // Also after a failure, so that no other thread waits for ever.
+        // Also after a failure; the other threads would wait for ever otherwise.
         warm.wait();
         let (mut session, start) = (session?, Instant::now());
         let times: Result<Vec<_>, _> = (0..runs).map(|_| timed(&mut session, values)).collect();

@@ -1,4 +1,4 @@
-//! A detector on pictures made worse without an adversary: the object of corrupt.json.
+//! A detector on corrupted pictures: the content of corrupt.json.
 
 use super::evaluate::{self, EvaluateError, Subject};
 use super::oracle::Oracle;
@@ -9,11 +9,11 @@ use crate::results::evaluation::{DataInfo, Score};
 use crate::sample::{Label, Sample};
 use image::RgbImage;
 
-/// Scores `samples` at every level of the corruptions `kinds`. `progress` is told after
-/// each chunk of pictures how many of how many are done, all levels together.
+/// Scores `samples` at every level of the corruptions `kinds`. `progress` is called after each
+/// chunk with (pictures done, all), counted over all levels.
 ///
 /// # Errors
-/// No picture, none that can be read, a model that fails.
+/// There is no picture, none can be read, or the model fails.
 pub fn measure(
     oracle: &dyn Oracle,
     samples: &[Sample],
@@ -64,7 +64,7 @@ pub fn measure(
     })
 }
 
-/// One corruption, of the scores of its levels.
+/// The figures of one corruption from the scores at its levels.
 fn kind(name: Corruption, scores: &[Vec<Score>], subject: &Subject<'_>) -> Kind {
     let levels: Vec<Level> = (1..)
         .zip(name.parameters())

@@ -1,4 +1,4 @@
-//! Clean evaluation: every picture's logit, and the figures that follow from them.
+//! Evaluation on clean pictures: their logits, and the metrics computed from them.
 
 use super::oracle::{Oracle, OracleError};
 use super::session::TractOracle;
@@ -14,27 +14,27 @@ use image::RgbImage;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
-/// Pictures decoded and asked at a time: 40 MB of floats at 224 px.
+/// Pictures decoded and scored at a time: 40 MB of floats at 224 px.
 const CHUNK: usize = 64;
 
-/// What is evaluated, as eval.json names it.
+/// The model and data set of an evaluation, as eval.json names them.
 #[derive(Clone, Debug)]
 pub struct Subject<'a> {
     /// The model.
     pub model: &'a ModelInfo,
     /// The data set as the user named it.
     pub data: &'a str,
-    /// Its part.
+    /// The split.
     pub split: Split,
     /// Logit above which a picture is called fake.
     pub threshold: f64,
-    /// Where that came from.
+    /// Where the threshold came from.
     pub threshold_from: Option<&'a ThresholdSource>,
-    /// Names the draws of the bootstrap.
+    /// The seed of the bootstrap.
     pub seed: u64,
 }
 
-/// Why nothing could be evaluated.
+/// Why an evaluation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum EvaluateError {
     /// No picture at all.
@@ -57,7 +57,7 @@ pub enum EvaluateError {
         /// What was wrong with the first.
         first: String,
     },
-    /// Answers that are no numbers.
+    /// Logits that are not finite.
     #[error(
         "{model}: gives no finite number on {count} of {n} pictures, the first: {first}; its weights or its reading are wrong (`dfrt inspect {model}`)"
     )]
@@ -66,7 +66,7 @@ pub enum EvaluateError {
         model: String,
         /// Pictures without a finite logit.
         count: usize,
-        /// Pictures asked about.
+        /// Pictures scored.
         n: usize,
         /// The first of them.
         first: String,
@@ -76,12 +76,11 @@ pub enum EvaluateError {
     Oracle(#[from] OracleError),
 }
 
-/// Scores `samples` with `oracle` and computes every clean metric. A picture that
-/// cannot be read is listed and passed over. `progress` is told after each
-/// chunk how many of how many pictures are done.
+/// Scores `samples` with `oracle` and computes every clean metric. A picture that cannot be read
+/// is skipped and listed. `progress` is called after each chunk with (pictures done, all).
 ///
 /// # Errors
-/// No picture, none that can be read, a model that fails.
+/// There is no picture, none can be read, or the model fails.
 pub fn evaluate(
     oracle: &dyn Oracle,
     samples: &[Sample],
@@ -119,11 +118,11 @@ pub fn evaluate(
     Ok((evaluation, scores))
 }
 
-/// Evaluates `oracle`, which results call `model`, at its own threshold on the pictures of
-/// `data`. A score's id is the picture's place in the split, as an attack's is.
+/// Evaluates `oracle` at its own threshold on the pictures of `data`. `model` names it in the
+/// results. A score's id is the picture's index in the split, as in attacks.
 ///
 /// # Errors
-/// As [`evaluate`].
+/// Those of [`evaluate`].
 pub fn evaluate_chosen(
     oracle: &TractOracle,
     model: &ModelInfo,
@@ -147,10 +146,10 @@ pub fn evaluate_chosen(
     Ok((evaluation, scores))
 }
 
-/// Every score must be a finite number: metrics of others would look like any figures.
+/// Checks that every score is finite: metrics of NaN would look like valid ones.
 ///
 /// # Errors
-/// How many are not, and the first picture of which that is so.
+/// Some are not: how many, and the first such picture.
 pub(super) fn check_finite(model: &str, scores: &[Score]) -> Result<(), EvaluateError> {
     let mut wrong = scores.iter().filter(|score| !score.logit.is_finite());
     let Some(first) = wrong.next() else { return Ok(()) };
@@ -162,10 +161,10 @@ pub(super) fn check_finite(model: &str, scores: &[Score]) -> Result<(), Evaluate
     })
 }
 
-/// The logits alone, and a line for each picture that could not be read.
+/// The logits of `samples`, and a line for each picture that cannot be read.
 ///
 /// # Errors
-/// A model that fails.
+/// The model fails.
 pub fn score(
     oracle: &dyn Oracle,
     samples: &[Sample],
@@ -176,12 +175,12 @@ pub fn score(
     Ok((scores.remove(0), skipped))
 }
 
-/// The logits of `versions` versions of every picture, each list aligned with the readable
-/// samples. `change` makes a version (0, 1, …) of a picture, which is read once; it is told
-/// the picture's id, too. `progress` counts pictures of all versions.
+/// The logits of `versions` versions of every picture: a list for each version, aligned with the
+/// readable samples. `change` makes a version (0, 1, …) of a picture and gets the picture's id;
+/// each picture is read once. `progress` counts pictures of all versions.
 ///
 /// # Errors
-/// A model that fails.
+/// The model fails.
 pub fn score_versions(
     oracle: &dyn Oracle,
     samples: &[Sample],
@@ -217,7 +216,7 @@ pub fn score_versions(
     Ok((scores, skipped))
 }
 
-/// Logits, labels and groups side by side.
+/// Logits, labels and groups, aligned.
 #[derive(Default)]
 struct Part<'a> {
     logits: Vec<f32>,
@@ -256,7 +255,7 @@ impl<'a> Part<'a> {
         part
     }
 
-    /// The class of all pictures, where they are of one.
+    /// The class of all pictures; `None` where there are two.
     fn only_class(&self) -> Option<Label> {
         let first = *self.labels.first()?;
         self.labels.iter().all(|label| *label == first).then_some(first)
@@ -284,7 +283,7 @@ impl<'a> Part<'a> {
     }
 }
 
-/// Why figures are null where all pictures are of class `label`.
+/// The message on metrics that are undefined because all pictures are of class `label`.
 pub fn undefined(label: Label) -> String {
     format!(
         "all pictures are {label}: balanced accuracy, AUC, average precision, equal error rate and TPR at 1 % FPR \

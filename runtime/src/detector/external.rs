@@ -1,5 +1,5 @@
-//! Weights that an exporter put into a file beside the model, as PyTorch's newer one
-//! does with `model.onnx.data`: they are brought into the model as it is read.
+//! Weights in a separate file beside the model, such as the `model.onnx.data` of PyTorch's newer
+//! exporter. They are loaded into the model.
 
 use crate::storage::{self, StorageError};
 use std::collections::BTreeMap;
@@ -8,23 +8,25 @@ use std::path::{Component, Path, PathBuf};
 use tract_onnx::pb::tensor_proto::DataLocation;
 use tract_onnx::pb::{GraphProto, ModelProto, TensorProto};
 
-/// Why weights cannot be brought in.
+/// Why separate weights cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum ExternalError {
     /// The file beside the model cannot be read.
-    #[error("its weights lie in another file: {0}; keep both files together")]
+    #[error("its weights are in another file: {0}; keep both files together")]
     Storage(#[from] StorageError),
     /// The model names no file, or one that is not beside it.
-    #[error("tensor {name:?} lies in the file {location:?}, which is not beside the model; export it again")]
-    Place {
+    #[error(
+        "tensor {name:?} is stored in the file {location:?}, which is not next to the model; export it again"
+    )]
+    Location {
         /// The tensor.
         name: String,
-        /// What the model names.
+        /// The file name in the model.
         location: String,
     },
     /// The file ends before the tensor does.
-    #[error("tensor {name:?} lies beyond the end of {location}; copy both files again")]
-    Short {
+    #[error("tensor {name:?} is beyond the end of {location}; copy both files again")]
+    Truncated {
         /// The tensor.
         name: String,
         /// The file beside the model.
@@ -32,12 +34,12 @@ pub enum ExternalError {
     },
 }
 
-/// Files beside a model by the name that the model gives them.
+/// Contents of files beside a model, by the name that the model uses.
 pub(super) type Files = BTreeMap<String, Vec<u8>>;
 
-/// Puts every tensor of `proto`, the model at `path`, that lies in another file into
-/// it; gives those files.
-pub(super) fn bring_in(path: &Path, proto: &mut ModelProto) -> Result<Files, ExternalError> {
+/// Loads every tensor of `proto`, the model at `path`, that is stored in another file. Returns
+/// those files.
+pub(super) fn load_external(path: &Path, proto: &mut ModelProto) -> Result<Files, ExternalError> {
     let mut files = Files::new();
     if let Some(graph) = proto.graph.as_mut() {
         of_graph(path.parent().unwrap_or(Path::new("")), graph, &mut files)?;
@@ -67,14 +69,14 @@ fn of_tensor(folder: &Path, tensor: &mut TensorProto, files: &mut Files) -> Resu
     let entry = |key: &str| tensor.external_data.iter().find(|entry| entry.key == key).map(|it| &it.value);
     let name = tensor.name.clone();
     let location = entry("location").cloned().unwrap_or_default();
-    // A model must not make us read any other file of this machine.
+    // A model must not be able to name any other file of this machine.
     let here = |component: &Component<'_>| !matches!(component, Component::CurDir);
     let relative: PathBuf = Path::new(&location).components().filter(here).collect();
     let mut components = relative.components();
     let inside =
         components.clone().next().is_some() && components.all(|it| matches!(it, Component::Normal(_)));
     if !inside {
-        return Err(ExternalError::Place { name, location });
+        return Err(ExternalError::Location { name, location });
     }
     let file: &[u8] = match files.entry(location.clone()) {
         Entry::Occupied(known) => known.into_mut(),
@@ -87,7 +89,7 @@ fn of_tensor(folder: &Path, tensor: &mut TensorProto, files: &mut Files) -> Resu
         (Ok(offset), Ok(Some(length))) => file.get(offset..).and_then(|rest| rest.get(..length)),
         _ => None,
     };
-    let part: &[u8] = part.ok_or(ExternalError::Short { name, location })?;
+    let part: &[u8] = part.ok_or(ExternalError::Truncated { name, location })?;
     tensor.raw_data = part.to_vec();
     tensor.data_location = None;
     tensor.external_data.clear();

@@ -1,5 +1,4 @@
-//! An ONNX file as it lies on the disk: read with the weights beside it, checked, and brought
-//! to what tract runs.
+//! An ONNX file: read with separate weights, checked, and rewritten so that tract can run it.
 
 use super::external;
 use super::metadata::Metadata;
@@ -14,13 +13,13 @@ use tract_onnx::pb::{GraphProto, ModelProto};
 
 /// A checked file.
 pub(super) struct OnnxFile {
-    /// Its graph, in 32-bit floats and with its weights inside.
+    /// The model in 32-bit floats, weights included.
     pub proto: ModelProto,
-    /// What it says about itself; none for a foreign file.
+    /// The metadata of a file that dfrt exported; `None` for others.
     pub metadata: Option<Metadata>,
-    /// The hash of the file and of those beside it.
+    /// SHA-256 of the file followed by those with its weights.
     pub sha256: String,
-    /// Whether it held half floats.
+    /// Whether it held 16-bit floats.
     pub widened: bool,
 }
 
@@ -28,32 +27,32 @@ impl OnnxFile {
     /// Reads the file at `path`.
     ///
     /// # Errors
-    /// What is wrong with it, on one line.
+    /// The file cannot be read, is damaged, or is no ONNX model.
     pub fn read(path: &Path) -> Result<Self, SessionError> {
         let mut bytes = storage::read(path)?;
         let mut proto = parse(path, &bytes)?;
         let metadata = read_metadata(path, &proto)?;
-        let beside = external::bring_in(path, &mut proto)
+        let external_files = external::load_external(path, &mut proto)
             .map_err(|source| SessionError::External { path: path.to_owned(), source })?;
-        beside.into_values().for_each(|file| bytes.extend(file));
+        external_files.into_values().for_each(|file| bytes.extend(file));
         let wrong = |source| SessionError::Signature { path: path.to_owned(), source };
         if let Some(graph) = &proto.graph {
-            signature::check_whole(graph).map_err(wrong)?;
+            signature::check_complete(graph).map_err(wrong)?;
         }
         let widened = rewrite::widen(&mut proto);
         if let Some(graph) = proto.graph.as_mut() {
             weights::check(graph).map_err(wrong)?;
-            rewrite::settle_batch_norms(graph).map_err(|node| wrong(SignatureError::Training(node)))?;
+            rewrite::settle_batch_norms(graph).map_err(|node| wrong(SignatureError::TrainingMode(node)))?;
         }
         Ok(Self { proto, metadata, sha256: storage::sha256(&bytes), widened })
     }
 
-    /// Its graph; [`parse`] has seen to it that there is one.
+    /// The graph; [`parse`] checked that there is one.
     pub fn graph(&self) -> &GraphProto {
         self.proto.graph.as_ref().expect("a file without a graph is refused")
     }
 
-    /// The same, to be changed.
+    /// The graph, mutable.
     pub fn graph_mut(&mut self) -> &mut GraphProto {
         self.proto.graph.as_mut().expect("a file without a graph is refused")
     }
@@ -67,8 +66,8 @@ impl OnnxFile {
 
     /// The program that wrote it, and the operator set: "pytorch 2.9.0, operator set 17".
     pub fn producer(&self) -> String {
-        let whole = format!("{} {}", self.proto.producer_name, self.proto.producer_version);
-        let named = if whole.trim().is_empty() { "unknown" } else { whole.trim() };
+        let program = format!("{} {}", self.proto.producer_name, self.proto.producer_version);
+        let named = if program.trim().is_empty() { "unknown" } else { program.trim() };
         format!("{named}, operator set {}", self.opset())
     }
 }

@@ -1,25 +1,24 @@
-//! An ONNX graph to be asked: which node makes a value, which ones take it, and which
-//! numbers it holds as a constant.
+//! Look-ups in an ONNX graph: which node makes a value, and the numbers of constants.
 
 use half::f16;
 use std::collections::HashMap;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, TensorProto};
 
-/// Operators that move or relabel numbers and leave their order as it is.
+/// Operators that reshape or convert numbers and keep their order.
 pub(super) const MOVERS: [&str; 8] =
     ["Identity", "Cast", "CastLike", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Dropout"];
 
 /// A constant of a graph.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Constant {
-    /// Its sizes.
+    /// Sizes, outermost first.
     pub dims: Vec<usize>,
-    /// Its numbers.
+    /// Numbers, in row-major order.
     pub numbers: Vec<f64>,
 }
 
-/// A graph with its wires looked up by name.
+/// A graph with its values indexed by name.
 pub(super) struct Wires<'a> {
     /// The graph.
     pub graph: &'a GraphProto,
@@ -28,7 +27,7 @@ pub(super) struct Wires<'a> {
 }
 
 impl<'a> Wires<'a> {
-    /// Looks up `graph`.
+    /// Indexes `graph`.
     pub fn of(graph: &'a GraphProto) -> Self {
         let outputs = |node: &'a NodeProto| node.output.iter().map(move |name| (name.as_str(), node));
         let tensors = graph.initializer.iter().map(|tensor| (tensor.name.as_str(), tensor));
@@ -40,13 +39,12 @@ impl<'a> Wires<'a> {
         self.makers.get(value).copied()
     }
 
-    /// Whether a node of `operator` is there.
+    /// Whether a node has this operator.
     pub fn has(&self, operator: &str) -> bool {
         self.graph.node.iter().any(|node| node.op_type == operator)
     }
 
-    /// The nodes in an order in which each comes after those that make what it takes. Some
-    /// converters append theirs at the end of the file.
+    /// The nodes in topological order; some converters append theirs at the end of the file.
     pub fn ordered(&self) -> Vec<&'a NodeProto> {
         let mut places = HashMap::new();
         for (place, node) in self.graph.node.iter().enumerate() {
@@ -54,8 +52,8 @@ impl<'a> Wires<'a> {
         }
         let (mut done, mut order) = (vec![false; self.graph.node.len()], Vec::new());
         for start in 0..self.graph.node.len() {
-            // A node waits on the stack until what it takes is done; a loop, which only a
-            // damaged file has, ends where a node is met again.
+            // A node stays on the stack until its inputs are done. A loop, which only a damaged
+            // file has, ends where a node is met again.
             let mut waiting = vec![(start, false)];
             while let Some((place, made)) = waiting.pop() {
                 if made {
@@ -79,7 +77,7 @@ impl<'a> Wires<'a> {
         })
     }
 
-    /// The numbers of the constant `value`, also where it is moved or was quantised; none
+    /// The numbers of the constant `value`, also through reshapes and dequantisation; `None`
     /// where it is computed.
     pub fn constant(&self, value: &str) -> Option<Constant> {
         self.constant_within(value, 16)
@@ -99,7 +97,7 @@ impl<'a> Wires<'a> {
         }
     }
 
-    /// The whole numbers of the constant `value`.
+    /// The integers of the constant `value`.
     pub fn integers(&self, value: &str) -> Option<Vec<i64>> {
         // As floats they are exact far beyond any axis; the largest ones mean "to the end".
         self.constant(value).map(|found| found.numbers.iter().map(|&number| number as i64).collect())
@@ -137,7 +135,8 @@ fn of_attributes(node: &NodeProto) -> Option<Constant> {
     })
 }
 
-/// `(q - zero) * scale`, a scale and a zero for all or for each of the first axis.
+/// `(q - zero) * scale`, with one scale and zero for all, or one for each index of the first
+/// axis.
 fn dequantised(quantised: Constant, scale: &Constant, zero: Option<Constant>) -> Option<Constant> {
     let zeros = zero.map_or_else(|| vec![0.0; scale.numbers.len()], |zero| zero.numbers);
     if scale.numbers.is_empty() || scale.numbers.len() != zeros.len() {
@@ -150,13 +149,14 @@ fn dequantised(quantised: Constant, scale: &Constant, zero: Option<Constant>) ->
     Some(Constant { dims: quantised.dims, numbers: numbers.collect() })
 }
 
-/// The numbers of `tensor`; none of a kind that holds none, or where bytes are missing.
+/// The numbers of `tensor`; `None` for an element type without numbers, or where bytes are
+/// missing.
 pub(super) fn read(tensor: &TensorProto) -> Option<Constant> {
     let dims = tensor.dims.iter().map(|&size| usize::try_from(size).ok()).collect::<Option<Vec<_>>>()?;
     let count = dims.iter().try_fold(1usize, |count, &size| count.checked_mul(size))?;
     let raw = &tensor.raw_data;
     let wide = |bytes: usize, number: fn(&[u8]) -> f64| raw.chunks_exact(bytes).map(number).collect();
-    let whole = || tensor.int32_data.iter().map(|&number| f64::from(number)).collect::<Vec<_>>();
+    let int32_data_numbers = || tensor.int32_data.iter().map(|&number| f64::from(number)).collect::<Vec<_>>();
     let kind = DataType::try_from(tensor.data_type).ok()?;
     let numbers: Vec<f64> = match kind {
         DataType::Float if raw.is_empty() => tensor.float_data.iter().map(|&one| f64::from(one)).collect(),
@@ -171,7 +171,9 @@ pub(super) fn read(tensor: &TensorProto) -> Option<Constant> {
         DataType::Float16 => {
             wide(2, |two| f64::from(f16::from_bits(u16::from_le_bytes(two.try_into().unwrap_or_default()))))
         }
-        DataType::Int32 | DataType::Uint8 | DataType::Int8 | DataType::Bool if raw.is_empty() => whole(),
+        DataType::Int32 | DataType::Uint8 | DataType::Int8 | DataType::Bool if raw.is_empty() => {
+            int32_data_numbers()
+        }
         DataType::Int32 => wide(4, |four| f64::from(i32::from_le_bytes(four.try_into().unwrap_or_default()))),
         DataType::Uint8 | DataType::Bool => wide(1, |one| f64::from(one[0])),
         DataType::Int8 => wide(1, |one| f64::from(one[0] as i8)),

@@ -1,47 +1,47 @@
-//! What is known of a model's file: what it proves, what a probe showed, what only the user
-//! can say, and the options that settle it.
+//! What is known of a model's file: what it proves, what a probe showed, what only the user can
+//! say, and the options that say it.
 
-use super::asked::Asked;
 use super::metadata::Metadata;
+use super::overrides::Overrides;
 use super::session::{Detector, SessionError};
 use super::settle::{Fact, Question, Source};
 use serde::Serialize;
 use std::path::Path;
 
-/// The object of `dfrt inspect --json`.
+/// The output of `dfrt inspect --json`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Inspection {
     /// The file as the user named it.
     pub path: String,
-    /// SHA-256 of the file, followed by those beside it that hold weights.
+    /// SHA-256 of the file followed by those with its weights.
     pub sha256: String,
-    /// The file in MB of 10^6 bytes.
+    /// Size of the file in MB of 10^6 bytes.
     pub megabytes: f64,
-    /// `efficientnet-b0`, …; "unknown" for a foreign file.
+    /// `efficientnet-b0`, …; "unknown" for a file of another program.
     pub arch: String,
-    /// Whether dfrt exported it, so that it says itself how it is read.
+    /// Whether dfrt exported it, so that its metadata say how it is read.
     pub own: bool,
     /// Where each part of the reading comes from.
     pub facts: Vec<Fact>,
-    /// What is open.
+    /// What is not known.
     pub questions: Vec<Question>,
-    /// The options that were given and those that settle what is open, with the likeliest
-    /// answers; empty where an answer's value has to come from the user.
+    /// The options that were given, and those that answer the questions with the likeliest
+    /// values; empty where only the user knows a value.
     pub options: Vec<String>,
 }
 
-/// Inspects the file at `path` under what the user says about it.
+/// Inspects the file at `path`, read as `overrides` say.
 ///
 /// # Errors
-/// A file that cannot be run however it is read, as [`Detector::load_unsettled`].
-pub fn inspect(path: &Path, asked: &Asked) -> Result<Inspection, SessionError> {
-    let detector = Detector::load_unsettled(path, 1, asked)?;
+/// Those of [`Detector::load_unsettled`]: a file that cannot be run, however it is read.
+pub fn inspect(path: &Path, overrides: &Overrides) -> Result<Inspection, SessionError> {
+    let detector = Detector::load_unsettled(path, 1, overrides)?;
     let (facts, questions) = match detector.metadata() {
         Some(metadata) => (own_facts(metadata), Vec::new()),
         None => (detector.facts().to_vec(), detector.questions().to_vec()),
     };
     let answers: Option<Vec<String>> = questions.iter().map(likeliest).collect();
-    let given = asked.words();
+    let given = overrides.to_options();
     Ok(Inspection {
         path: path.display().to_string(),
         sha256: detector.info().sha256.clone(),
@@ -54,12 +54,12 @@ pub fn inspect(path: &Path, asked: &Asked) -> Result<Inspection, SessionError> {
     })
 }
 
-/// The words of the likeliest answer, where they are complete.
+/// The option of the likeliest answer; `None` where its value is missing.
 fn likeliest(question: &Question) -> Option<String> {
     question.answers.first().filter(|answer| answer.complete).map(|answer| answer.pass.clone())
 }
 
-/// What a file of ours says about itself.
+/// The facts in the metadata of a file that dfrt exported.
 fn own_facts(metadata: &Metadata) -> Vec<Fact> {
     let why = "its metadata, written by `dfrt export`";
     let fact = |part, value: String| Fact { part, value, source: Source::Proved, why: why.to_owned() };

@@ -1,11 +1,10 @@
-//! What an exported model says about itself: the ONNX file's `metadata_props`,
-//! keys prefixed `dfrt.`. The trainer writes it, every command reads it; the
-//! names of the keys stand in this file alone.
+//! The metadata of an exported model: the ONNX file's `metadata_props`, keys prefixed `dfrt.`.
+//! The trainer writes them, every command reads them; the keys are defined in this file alone.
 
 use crate::sample::Split;
 use std::collections::BTreeMap;
 
-/// What every key of ours starts with.
+/// The prefix of every key.
 pub const PREFIX: &str = "dfrt.";
 /// The architecture: `efficientnet-b0`, …
 pub const ARCH: &str = "dfrt.arch";
@@ -19,15 +18,15 @@ pub const CLASSES: &str = "dfrt.classes";
 pub const MEAN: &str = "dfrt.mean";
 /// The channel deviations that the graph divides by, for the record.
 pub const STD: &str = "dfrt.std";
-/// How convolutions meet the border: `symmetric` or `same`, for the record.
+/// The padding of convolutions: `symmetric` or `same`, for the record.
 pub const PADDING: &str = "dfrt.padding";
-/// What stands under the root of every batch-norm, for the record.
+/// The epsilon of every batch-norm, for the record.
 pub const BN_EPS: &str = "dfrt.bn_eps";
 /// The data set, as a path.
 pub const DATA: &str = "dfrt.data";
 /// The hash of the data set's manifest.
 pub const DATA_SHA256: &str = "dfrt.data_sha256";
-/// The split that the model never saw.
+/// The split that was not used in training.
 pub const SPLIT: &str = "dfrt.split";
 /// How it was trained: `baseline`, `gr`, …
 pub const METHOD: &str = "dfrt.method";
@@ -36,14 +35,14 @@ pub const SEED: &str = "dfrt.seed";
 /// The hash of the weights' file.
 pub const WEIGHTS_SHA256: &str = "dfrt.weights_sha256";
 
-/// The contents of `metadata_props`.
+/// The content of `metadata_props`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Metadata {
     /// The architecture: `efficientnet-b0`, …
     pub arch: String,
     /// The side of the input in pixels.
     pub res: usize,
-    /// The logit above which a picture is called fake, fixed on validation.
+    /// The logit above which a picture is called fake, chosen on the validation split.
     pub threshold: f64,
     /// The classes, label 0 first: `real`, `fake`.
     pub classes: Vec<String>,
@@ -51,43 +50,42 @@ pub struct Metadata {
     pub mean: [f32; 3],
     /// Channel deviations divided by inside the graph.
     pub std: [f32; 3],
-    /// The data set it was trained on; what commands use when no `--data` is given.
+    /// The data set it was trained on; the default of `--data`.
     pub data_path: Option<String>,
     /// SHA-256 of that data set's manifest.
     pub data_sha256: Option<String>,
-    /// The split that training and threshold never saw.
+    /// The split that was used neither for training nor for the threshold.
     pub split: Option<Split>,
-    /// How it was trained; none for imported weights.
+    /// How it was trained; `None` for imported weights.
     pub method: Option<String>,
-    /// The training seed; none for imported weights.
+    /// The training seed; `None` for imported weights.
     pub seed: Option<u64>,
     /// SHA-256 of the weights' file that was exported.
     pub weights_sha256: Option<String>,
-    /// Every other `dfrt.` key, as it stands (`dfrt.gr.r`, …).
+    /// Every other `dfrt.` key and its value (`dfrt.gr.r`, …).
     pub notes: BTreeMap<String, String>,
 }
 
-/// A model's metadata cannot be used.
+/// Why a model's metadata cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum MetadataError {
-    /// A key that every model of ours has is absent.
+    /// A required key is missing.
     #[error("metadata lacks {0}; export the model again")]
     Missing(&'static str),
-    /// A value is not what its key calls for.
+    /// A value is not of the kind that its key needs.
     #[error("metadata {key} = {value:?} is no {wanted}; export the model again")]
     Invalid {
         /// The key.
         key: &'static str,
-        /// What stands there.
+        /// The value found.
         value: String,
-        /// What should.
+        /// What is needed.
         wanted: &'static str,
     },
 }
 
 impl Metadata {
-    /// A model of ours with nothing known but what every one has; the rest is
-    /// for the writer to fill in.
+    /// Metadata with the required keys; the others are empty.
     pub fn new(arch: &str, res: usize, threshold: f64) -> Self {
         Self {
             arch: arch.to_owned(),
@@ -106,8 +104,7 @@ impl Metadata {
         }
     }
 
-    /// The keys and values to write, in a fixed order. Numbers are written so
-    /// that reading gives the same bits.
+    /// The keys and values to write, in a fixed order. Numbers read back are bit-identical.
     pub fn to_pairs(&self) -> Vec<(String, String)> {
         let required = [
             (ARCH, self.arch.clone()),
@@ -131,10 +128,10 @@ impl Metadata {
         pairs
     }
 
-    /// Reads a file's pairs. `None` when none of them is ours: a foreign model.
+    /// Reads a file's pairs. `None` where no key has the prefix: a file of another program.
     ///
     /// # Errors
-    /// A model of ours that lacks a required key or has a value of another kind.
+    /// A required key is missing, or a value is of the wrong kind.
     pub fn from_pairs<'a>(
         pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Option<Self>, MetadataError> {

@@ -1,10 +1,7 @@
-//! A detector as a deployed file: the tract session, the oracle that attacks may
-//! ask, clean evaluation and the CPU bench.
+//! A detector as a deployed file: the tract session, the oracle that attacks query, evaluation on
+//! clean pictures, and the CPU bench.
 
-mod answer;
-pub mod asked;
 pub mod bench;
-mod beside;
 pub mod corrupted;
 pub mod evaluate;
 pub mod external;
@@ -14,11 +11,14 @@ pub mod inspect;
 pub mod metadata;
 pub mod model;
 pub mod oracle;
+mod output_kind;
+pub mod overrides;
 mod pixels;
 mod probe;
 mod rewrite;
 pub mod session;
 pub mod settle;
+mod sidecar;
 pub mod signature;
 pub mod threshold;
 mod tract;

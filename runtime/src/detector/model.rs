@@ -1,4 +1,4 @@
-//! A model as it is named: an .onnx file, or a RUN, which stands for its model.onnx.
+//! A model by its path: an .onnx file, or a RUN, whose model.onnx is used.
 
 use super::session::{Detector, SessionError};
 use crate::results::evaluation::ModelInfo;
@@ -8,30 +8,30 @@ use std::path::{Path, PathBuf};
 /// A model as the user named it.
 #[derive(Clone, Debug)]
 pub struct Model {
-    /// What the user gave.
+    /// The path that the user gave.
     pub given: PathBuf,
     /// Its ONNX file.
     pub onnx: PathBuf,
-    /// The folder, for a RUN.
+    /// The folder of a RUN; `None` for a file.
     pub run: Option<PathBuf>,
 }
 
-/// There is no model.
+/// Why there is no model at a path.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
-    /// A folder that is no finished RUN.
+    /// The folder is no finished RUN.
     #[error("{run}: holds no {name}, so it is no finished RUN; finish it with `dfrt train --out {run} --resume`, or give an .onnx file", run = .0.display(), name = files::MODEL)]
     Unfinished(PathBuf),
-    /// Nothing is there.
+    /// No file or folder exists there.
     #[error("{}: no such file or folder; give an .onnx file or a RUN as --model", .0.display())]
     Absent(PathBuf),
 }
 
 impl Model {
-    /// Looks what lies at `given`; opens nothing yet.
+    /// Finds the model at `given` without opening it.
     ///
     /// # Errors
-    /// Nothing is there, or a folder that is no finished RUN.
+    /// Nothing exists there, or the folder is no finished RUN.
     pub fn find(given: &Path) -> Result<Self, ModelError> {
         let given = given.to_owned();
         if given.is_dir() {
@@ -49,20 +49,20 @@ impl Model {
 
     /// The file's or RUN's name without its extension: "gr".
     pub fn stem(&self) -> String {
-        let whole = std::path::absolute(&self.given).unwrap_or_else(|_| self.given.clone());
-        let name = if self.run.is_some() { whole.file_name() } else { whole.file_stem() };
+        let absolute = std::path::absolute(&self.given).unwrap_or_else(|_| self.given.clone());
+        let name = if self.run.is_some() { absolute.file_name() } else { absolute.file_stem() };
         name.unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    /// Loads it into tract, one picture a run.
+    /// Loads it into tract for batches of one picture.
     ///
     /// # Errors
-    /// A file that is no detector: one line that names it.
+    /// The file is no detector: one line that names it.
     pub fn load(&self) -> Result<Detector, SessionError> {
         Detector::load(&self.onnx, 1)
     }
 
-    /// The model as results name it: under the name the user gave.
+    /// The model as results name it: by the path that the user gave.
     pub fn info(&self, detector: &Detector) -> ModelInfo {
         ModelInfo { path: self.given.display().to_string(), ..detector.info().clone() }
     }

@@ -1,17 +1,16 @@
-//! What an attack may ask of a detector. A score-based attack gets an [`Oracle`],
-//! a gradient-based one needs a [`GradientOracle`], which tract cannot give: that
-//! PGD cannot run on an ONNX session is a type error here. A decision-based one
-//! gets a [`DecisionOracle`], so that it cannot peek at a logit.
+//! The access that an attack has to a detector. A score-based attack gets an [`Oracle`]. A
+//! gradient-based one needs a [`GradientOracle`], which tract is not: running PGD on an ONNX
+//! session is a type error. A decision-based one gets a [`DecisionOracle`], which shows no logit.
 
 use crate::data::batch::Batch;
 use crate::sample::Label;
 
-/// A query failed; the text says what and what to do.
+/// A query failed; the text says why and what to do.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct OracleError(pub String);
 
-/// The loss whose input gradient is asked for.
+/// The loss whose input gradient is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AttackLoss {
     /// Binary cross-entropy of the logit; its f32 gradient vanishes on a confident logit.
@@ -41,18 +40,17 @@ pub trait GradientOracle: Oracle {
     ) -> Result<(Vec<f32>, Batch), OracleError>;
 }
 
-/// Something that labels pictures and says no more. A decision-based attack gets
-/// one: how sure the model is lies out of its reach by type.
+/// Something that gives one label a picture and no score, for decision-based attacks.
 pub trait DecisionOracle: Sync {
-    /// One label a picture; none where the model's answer was no finite number.
-    /// `batch.res` must equal [`DecisionOracle::res`].
+    /// One label a picture; `None` where the logit is not finite. `batch.res` must equal
+    /// [`DecisionOracle::res`].
     fn decisions(&self, batch: &Batch) -> Result<Vec<Option<Label>>, OracleError>;
 
     /// The side in pixels of the pictures it takes.
     fn res(&self) -> usize;
 }
 
-/// A detector of which only the labels are shown: its logits against a threshold.
+/// The labels of an [`Oracle`]: its logits compared with a threshold.
 #[derive(Debug)]
 pub struct Decisions<'a, O: ?Sized> {
     oracle: &'a O,
@@ -60,7 +58,7 @@ pub struct Decisions<'a, O: ?Sized> {
 }
 
 impl<'a, O: Oracle + ?Sized> Decisions<'a, O> {
-    /// Shows the labels of `oracle`, whose logit above `threshold` says fake.
+    /// The labels of `oracle`; a logit above `threshold` is fake.
     pub fn new(oracle: &'a O, threshold: f32) -> Self {
         Self { oracle, threshold }
     }

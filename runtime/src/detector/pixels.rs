@@ -1,7 +1,6 @@
-//! What a graph does to the pixels before it computes with them: the walk from its input
-//! to the first convolution. As long as every channel stays `scale * pixel + offset`, the
-//! file itself tells what range it takes, in which order the channels come, and whether
-//! normalisation is inside.
+//! What a graph does to the pixels before the network begins: follows them from the input to the
+//! first convolution. As long as every channel is `scale * pixel + offset`, the file proves the
+//! range and the order of its channels, and whether it normalises them itself.
 
 mod channels;
 mod state;
@@ -14,14 +13,14 @@ use state::{State, Statistic};
 use std::collections::HashMap;
 use tract_onnx::pb::NodeProto;
 
-/// Operators that move pixels in the plane or average them, which keeps them what they are.
+/// Operators that move pixels in the plane or average them, which keeps scale and offset.
 const IN_THE_PLANE: [&str; 7] =
     ["Resize", "Pad", "AveragePool", "MaxPool", "QuantizeLinear", "DequantizeLinear", "Identity"];
-/// Operators that relabel numbers.
+/// Operators that convert numbers and keep their values.
 const RELABEL: [&str; 3] = ["Cast", "CastLike", "Dropout"];
-/// Operators that bring each picture to its own mean and deviation, channel by channel.
+/// Operators that normalise each picture by its own mean and deviation, channel by channel.
 const STANDARDISE: [&str; 2] = ["InstanceNormalization", "MeanVarianceNormalization"];
-/// Operators that make a few numbers of a whole picture.
+/// Operators that reduce a picture to a few numbers.
 const REDUCE: [&str; 9] = [
     "ReduceMean",
     "ReduceMax",
@@ -33,7 +32,7 @@ const REDUCE: [&str; 9] = [
     "GlobalMaxPool",
     "ReduceL1",
 ];
-/// Operators after which pixels are no longer a scale and an offset of what they were.
+/// Operators whose output is no scale and offset of the pixels any more.
 const BEND: [&str; 14] = [
     "Pow",
     "Sqrt",
@@ -50,49 +49,49 @@ const BEND: [&str; 14] = [
     "ScatterND",
     "DFT",
 ];
-/// Operators that the network begins with; what they take must have its channels second.
+/// Operators with which a network begins; their input must have its channels on the second axis.
 const CONVOLVE: [&str; 3] = ["Conv", "ConvInteger", "QLinearConv"];
 
-/// What the pixels are where the network begins.
+/// How the pixels reach the first operator of the network.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Begin {
-    /// They come as they are.
-    Bare,
+    /// Unchanged.
+    Unchanged,
     /// Each of the input's channels, in its order, as `scale * pixel + offset`.
     Affine([Channel; 3]),
-    /// A batch-norm comes first: means and deviations of what it was trained on.
+    /// The first operator is a batch-norm; its statistics are those of the training pixels.
     Statistics {
         /// Running means, in the order of the input's channels.
         mean: [f64; 3],
         /// Running deviations.
         std: [f64; 3],
     },
-    /// Every picture is brought to its own mean and deviation.
+    /// Every picture is normalised by its own mean and deviation.
     Standardised,
-    /// Something that this walk does not follow, by the operator's name.
+    /// Changed by an operator that is not followed; its name.
     Unknown(String),
 }
 
-/// What the walk found.
+/// What was found between the input and the network.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Found {
-    /// What the network begins with.
+    /// How the pixels reach the network.
     pub begin: Begin,
-    /// The operators between the pixels and that place, in order.
+    /// The operators between the input and the network, in order.
     pub operators: Vec<String>,
-    /// The operator that the network begins with.
+    /// The first operator of the network.
     pub first: String,
     /// Bounds that the pixels are clipped to, in the input's units.
     pub clipped: Option<(f64, f64)>,
-    /// Whether a convolution takes the pixels.
+    /// Whether a convolution reads the pixels.
     pub convolves: bool,
-    /// Whether the channels are second where convolutions take them.
+    /// Whether the channels are on the second axis where convolutions read them.
     pub channels_second: bool,
 }
 
-/// Walks from `input`, whose channels are on `axis`; none where nothing takes it.
+/// Follows `input`, whose channels are on `axis`; `None` where no node reads it.
 pub(super) fn walk(wires: &Wires<'_>, input: &str, axis: usize) -> Option<Found> {
-    let start = State::Pixels { axis: Some(axis), channels: Channel::as_they_come(), statistics: None };
+    let start = State::Pixels { axis: Some(axis), channels: Channel::unchanged(), statistics: None };
     let mut walk = Walk {
         wires,
         values: HashMap::from([(input.to_owned(), start)]),
@@ -111,7 +110,7 @@ struct Walk<'a> {
     values: HashMap<String, State>,
     operators: Vec<String>,
     clipped: Option<(f64, f64)>,
-    /// Where the network begins: the operator and what it takes.
+    /// The first operators of the network and what they read.
     ends: Vec<(String, State)>,
 }
 
@@ -148,7 +147,8 @@ impl Walk<'_> {
         }
     }
 
-    /// What `node` makes of `taken`, an entry an output; none where the network begins.
+    /// What `node` makes of its inputs `taken`, an entry for each output; `None` where the
+    /// network begins.
     fn made(&mut self, node: &NodeProto, taken: &[(usize, State)]) -> Option<Vec<State>> {
         let operator = node.op_type.as_str();
         let outputs = node.output.len();
@@ -158,9 +158,9 @@ impl Walk<'_> {
             return None;
         }
         if REDUCE.contains(&operator) {
-            let whole = self.over_the_plane(node, taken);
+            let over_plane = self.over_the_plane(node, taken);
             let [(_, of)] = taken else { return all(other(operator)) };
-            return all(if whole {
+            return all(if over_plane {
                 State::Statistic(statistic::reduced(operator, of))
             } else {
                 other(operator)
@@ -206,7 +206,7 @@ impl Walk<'_> {
                 one(channels::calculated(operator, channels, axis, &by, true)
                     .map_or_else(|| other(operator), |channels| pixels(axis, channels)))
             }
-            // Beside the pixels it gives the scale that it found for them.
+            // It also gives the scale that it found.
             "DynamicQuantizeLinear" => {
                 let mut made = vec![State::Statistic(Statistic::Other); outputs];
                 made.first_mut().into_iter().for_each(|first| *first = same.clone());
@@ -244,7 +244,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Whether a reduction runs over the picture's plane, and not over its channels alone.
+    /// Whether a reduction runs over the picture's plane, not only over its channels.
     fn over_the_plane(&self, node: &NodeProto, taken: &[(usize, State)]) -> bool {
         let axes = list(self.wires, node, 1, "axes").unwrap_or_default();
         match taken {
@@ -301,8 +301,7 @@ impl Walk<'_> {
             "Max" => (constant(1), None),
             _ => (None, constant(1)),
         };
-        // In the units of the input, by the first channel; where there are several clips the
-        // narrowest counts.
+        // In the units of the input, by the first channel; of several clips the narrowest counts.
         let Some(Channel { scale, offset, .. }) = channels.first().filter(|channel| channel.scale > 0.0)
         else {
             return;
@@ -325,8 +324,8 @@ impl Walk<'_> {
         let std = variance.map(|variance| (variance + epsilon).sqrt());
         let places = channels.iter().enumerate();
         let normal = places.map(|(at, channel)| channel.normalised(mean[at], scale[at] / std[at], shift[at]));
-        // What it was trained on is known where the pixels come as they are, in any order.
-        let statistics = channels.iter().all(Channel::is_bare).then(|| {
+        // Its statistics are those of the pixels where these arrive unchanged, in any order.
+        let statistics = channels.iter().all(Channel::is_unchanged).then(|| {
             let mut by_input = ([0.0; 3], [1.0; 3]);
             for (at, channel) in channels.iter().enumerate() {
                 (by_input.0[channel.of], by_input.1[channel.of]) = (mean[at], std[at]);
@@ -345,7 +344,7 @@ impl Walk<'_> {
         }
         let picked: Option<Vec<Channel>> =
             indices.numbers.iter().map(|&at| channels::picked(channels, at)).collect();
-        // One index alone takes the axis away.
+        // A single index removes the axis.
         let axis = (!indices.dims.is_empty()).then_some(axis);
         picked.map_or_else(|| other("Gather"), |channels| pixels(axis, channels))
     }
@@ -377,14 +376,14 @@ impl Walk<'_> {
         let (mut all, mut at) = (Vec::new(), None);
         for (_, state) in taken {
             let State::Pixels { axis, channels, .. } = state else { return other("Concat") };
-            // Planes without their axis got it back by an Unsqueeze, which says so.
+            // Single planes got their axis back from an Unsqueeze, which names it.
             at = axis.or(usize::try_from(along).ok());
             if at.is_none_or(|axis| !is_axis(along, axis)) {
                 return other("Concat");
             }
             all.extend_from_slice(channels);
         }
-        // More than the pixels' channels: something beside them goes in.
+        // More than the pixels' channels: something else is joined to them.
         if all.len() == 3 && taken.len() == node.input.len() { pixels(at, all) } else { other("Concat") }
     }
 
@@ -414,13 +413,14 @@ fn begin(operator: &str, state: &State) -> Begin {
                 by_input[channel.of] = Some(*channel);
             }
             match by_input {
-                _ if channels.iter().all(Channel::is_bare) => Begin::Bare,
+                _ if channels.iter().all(Channel::is_unchanged) => Begin::Unchanged,
                 [Some(red), Some(green), Some(blue)] => Begin::Affine([red, green, blue]),
                 _ => Begin::Unknown(operator.to_owned()),
             }
         }
         State::Relative { centred: true, scaled: true } => Begin::Standardised,
-        // Its own mean alone leaves the scale open, its own width alone the middle.
+        // Subtracting its own mean leaves the scale unknown, dividing by its own width the
+        // middle.
         State::Relative { .. } | State::Statistic(_) => Begin::Unknown(operator.to_owned()),
         State::Other { operator, .. } => Begin::Unknown(operator.clone()),
     }
@@ -430,7 +430,7 @@ fn pixels(axis: Option<usize>, channels: Vec<Channel>) -> State {
     State::Pixels { axis, channels, statistics: None }
 }
 
-/// What bends pixels whose brightness was taken off: squares of it, say.
+/// Pixels without their brightness, changed by a non-linear operator such as a square.
 fn bent(operator: &str) -> State {
     State::Other { operator: operator.to_owned(), relative: true }
 }
@@ -439,7 +439,7 @@ fn other(operator: &str) -> State {
     State::Other { operator: operator.to_owned(), relative: false }
 }
 
-/// Pixels are at most of rank 5 here; an axis from the end is of rank 4.
+/// Pixels have at most rank 5 here; an axis counted from the end is one of rank 4.
 fn is_axis(named: i64, axis: usize) -> bool {
     named == axis as i64 || named + 4 == axis as i64
 }

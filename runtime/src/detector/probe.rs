@@ -1,51 +1,50 @@
-//! What a model answers to drawn pictures: numbers that never leave \[0, 1\] are
+//! A probe of a model: it runs on generated pictures, and numbers that never leave \[0, 1\] are
 //! probabilities, whatever operators made them.
 
 use super::signature::Element;
 use crate::random;
 use rand::RngExt;
 
-/// A probability may miss \[0, 1\], and a sum of them 1, by this much: half floats and 8-bit
-/// arithmetic round so.
+/// How far a probability may be outside \[0, 1\], and a sum of them from 1: rounding of 16-bit
+/// floats and 8-bit arithmetic.
 const ROUNDING: f32 = 1e-2;
-/// Pixels of the pictures that are asked about at most: eight of 224 px.
+/// The most pixels that are probed: eight pictures of 224 px.
 const PIXELS: usize = 8 * 224 * 224;
-/// How far beyond white and black the pixels of the second round go.
+/// How far beyond white and black the pixels of the second round are.
 const BEYOND: f32 = 50.0;
 
-/// What the answers were.
+/// The outputs of a probe.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Answers {
-    /// Pictures asked about.
+pub(super) struct ProbeResult {
+    /// Pictures probed.
     pub pictures: usize,
     /// The smallest number.
     pub low: f32,
     /// The largest number.
     pub high: f32,
-    /// Whether they can be probabilities: all in \[0, 1\], and those of several classes
-    /// with a sum of 1.
+    /// Whether they can be probabilities: all in \[0, 1\], with a sum of 1 over several classes.
     pub probabilities: bool,
-    /// Whether nothing but 0 and 1 was answered.
-    pub whole: bool,
+    /// Whether every number was 0 or 1.
+    pub only_0_and_1: bool,
 }
 
-/// Runs a model on one batch and gives its raw numbers.
+/// Runs a model on one batch and returns its raw output.
 pub(super) type Run<'a, E> = dyn FnMut(&[f32]) -> Result<Vec<f32>, E> + 'a;
 
-/// Asks about drawn pictures of `res` x `res`, `batch` at a time, until the answers leave what
-/// probabilities may be, or until there are no more. `outputs` numbers a picture.
+/// Runs generated pictures of `res` x `res`, `batch` at a time, until an output cannot be a
+/// probability, or to the end. The model gives `outputs` numbers a picture.
 pub(super) fn pictures<E>(
     run: &mut Run<'_, E>,
     batch: usize,
     res: usize,
     outputs: usize,
-) -> Result<Answers, E> {
+) -> Result<ProbeResult, E> {
     let wanted = (PIXELS / (res * res).max(1)).clamp(3, 8);
-    ask(run, batch, outputs, wanted, |place| drawn(place, res))
+    query(run, batch, outputs, wanted, |place| drawn(place, res))
 }
 
-/// The same about pixels far beyond white and black, where only a bounded operator keeps the
-/// numbers in \[0, 1\]; true as well where no number comes out.
+/// Whether outputs stay probabilities for pixels far beyond white and black, where only a bounded
+/// operator keeps them in \[0, 1\]; also true where no output is a number.
 pub(super) fn beyond<E>(
     run: &mut Run<'_, E>,
     element: Element,
@@ -57,23 +56,23 @@ pub(super) fn beyond<E>(
         return Ok(true);
     }
     let far = |place: usize| drawn(place, res).into_iter().map(|pixel| BEYOND * (pixel - 0.5)).collect();
-    Ok(ask(run, batch, outputs, 3, far)?.probabilities)
+    Ok(query(run, batch, outputs, 3, far)?.probabilities)
 }
 
-fn ask<E>(
+fn query<E>(
     run: &mut Run<'_, E>,
     batch: usize,
     outputs: usize,
     wanted: usize,
     draw: impl Fn(usize) -> Vec<f32>,
-) -> Result<Answers, E> {
+) -> Result<ProbeResult, E> {
     let (low, high) = (f32::INFINITY, f32::NEG_INFINITY);
-    let mut found = Answers { pictures: 0, low, high, probabilities: true, whole: true };
+    let mut found = ProbeResult { pictures: 0, low, high, probabilities: true, only_0_and_1: true };
     while found.pictures < wanted && found.probabilities {
         let values: Vec<f32> = (0..batch).flat_map(|place| draw(found.pictures + place)).collect();
         let numbers = run(&values)?;
         for of_one in numbers.chunks_exact(outputs.max(1)) {
-            // No number says nothing here; the judge sees it later.
+            // NaN shows nothing here; it is refused later.
             if of_one.iter().any(|number| !number.is_finite()) {
                 continue;
             }
@@ -81,7 +80,7 @@ fn ask<E>(
             found.low = of_one.iter().copied().fold(found.low, f32::min);
             found.high = of_one.iter().copied().fold(found.high, f32::max);
             let inside = of_one.iter().all(|number| (-ROUNDING..=1.0 + ROUNDING).contains(number));
-            found.whole &= of_one.iter().all(|&number| number == 0.0 || number == 1.0);
+            found.only_0_and_1 &= of_one.iter().all(|&number| number == 0.0 || number == 1.0);
             found.probabilities &= inside && (outputs == 1 || (sum - 1.0).abs() <= ROUNDING);
         }
         found.pictures += batch;
@@ -89,7 +88,7 @@ fn ask<E>(
     Ok(found)
 }
 
-/// The picture of that number, 3 x res x res in \[0, 1\]: surfaces, waves, blocks and noise of
+/// Picture number `place`, 3 x res x res in \[0, 1\]: surfaces, waves, blocks and noise of
 /// different brightness, colour and contrast.
 fn drawn(place: usize, res: usize) -> Vec<f32> {
     let mut random = random::stream(0, &["probe".into(), place.to_string().as_str().into()]);
@@ -121,7 +120,7 @@ fn drawn(place: usize, res: usize) -> Vec<f32> {
 mod tests {
     use super::*;
 
-    fn answers(outputs: usize, answer: impl Fn(&[f32]) -> Vec<f32>) -> Answers {
+    fn answers(outputs: usize, answer: impl Fn(&[f32]) -> Vec<f32>) -> ProbeResult {
         let mut run = |values: &[f32]| Ok::<_, ()>(answer(values));
         pictures(&mut run, 1, 16, outputs).unwrap()
     }
@@ -147,7 +146,7 @@ mod tests {
         assert!(!logit.probabilities && logit.pictures == 2, "black stops it: {logit:?}");
         assert!(answers(2, |values| vec![mean(values), 1.0 - mean(values)]).probabilities);
         assert!(!answers(2, |values| vec![mean(values), mean(values)]).probabilities);
-        assert!(!one.whole && answers(1, |values| vec![(mean(values) + 0.5).floor()]).whole);
+        assert!(!one.only_0_and_1 && answers(1, |values| vec![(mean(values) + 0.5).floor()]).only_0_and_1);
         assert!(answers(1, |_| vec![f32::NAN]).probabilities, "no number says nothing");
     }
 

@@ -1,6 +1,5 @@
-//! What is done to a file's graph before tract sees it: half floats become floats, one
-//! output is chosen, a closing sigmoid or softmax is cut off, and batch-norms that compute
-//! their own statistics are written out.
+//! Changes to a graph before tract gets it: 16-bit floats become 32-bit, one output is chosen, a
+//! final sigmoid or softmax is removed, and batch-norms over constants are computed.
 
 use super::graph::{Wires, attribute, integer, read};
 use half::{bf16, f16};
@@ -11,7 +10,7 @@ use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoPr
 const FLOAT: i32 = DataType::Float as i32;
 const HALVES: [i32; 2] = [DataType::Float16 as i32, DataType::Bfloat16 as i32];
 
-/// Makes every half float of `proto` a 32-bit one, weights and arithmetic; tells whether
+/// Makes every 16-bit float of `proto` a 32-bit one, in weights and arithmetic. Returns whether
 /// there were any.
 pub(super) fn widen(proto: &mut ModelProto) -> bool {
     proto.graph.as_mut().is_some_and(widen_graph)
@@ -72,7 +71,7 @@ fn widen_tensor(tensor: &mut TensorProto) -> bool {
     true
 }
 
-/// Leaves the output `name` alone; false where the graph has none of that name.
+/// Removes all outputs except `name`; `false` where there is no such output.
 pub(super) fn choose_output(graph: &mut GraphProto, name: &str) -> bool {
     let there = graph.output.iter().any(|output| output.name == name);
     if there {
@@ -87,13 +86,12 @@ pub(super) fn end_at(graph: &mut GraphProto, value: &str) {
     graph.output = vec![output];
 }
 
-/// Writes batch-norms out that compute the mean and deviation of what they are given, as
-/// networks with standardised weights (NFNet) have them for their kernels. Only those are
-/// whose input is a constant; any other is a network left in training mode, which is an
-/// error of the file.
+/// Computes batch-norms in training mode whose input is a constant, as networks with standardised
+/// weights (NFNet) have for their kernels. Any other means that the network was exported in
+/// training mode.
 ///
 /// # Errors
-/// The name of a batch-norm in training mode on the pictures.
+/// The name of a batch-norm in training mode whose input depends on the pictures.
 pub(super) fn settle_batch_norms(graph: &mut GraphProto) -> Result<(), String> {
     let mut settled: Vec<(usize, TensorProto)> = Vec::new();
     let wires = Wires::of(graph);
@@ -156,7 +154,7 @@ fn standardised(wires: &Wires<'_>, node: &NodeProto) -> Option<TensorProto> {
     })
 }
 
-/// A constant with its sizes as they are after the reshapes that lead to it.
+/// A constant and its shape after the reshapes that lead to it.
 fn shaped(wires: &Wires<'_>, name: &str) -> Option<(Vec<usize>, Vec<f64>)> {
     if let Some(tensor) = wires.tensor(name) {
         let found = read(tensor)?;
@@ -172,9 +170,9 @@ fn shaped(wires: &Wires<'_>, name: &str) -> Option<(Vec<usize>, Vec<f64>)> {
             Some((dims, numbers.into_iter().map(|number| number * one).collect()))
         }
         "Reshape" => {
-            let asked = wires.integers(node.input.get(1)?)?;
+            let requested = wires.integers(node.input.get(1)?)?;
             let mut sizes = Vec::new();
-            for (place, &size) in asked.iter().enumerate() {
+            for (place, &size) in requested.iter().enumerate() {
                 sizes.push(match size {
                     0 => *dims.get(place)?,
                     -1 => 0,

@@ -1,10 +1,9 @@
-//! An ONNX file run by tract: loading with one clear line for every way a file
-//! can be wrong, and the oracle that evaluation and black-box attacks ask.
+//! An ONNX file run by tract: loading, with a one-line error for everything that can be wrong
+//! with a file, and the oracle that evaluation and black-box attacks query.
 //!
-//! A [`Detector`] has one plan of one batch size. Larger requests are cut, a
-//! smaller one is padded, so that the bits of a picture's logit depend on the
-//! plan alone and never on how many pictures were asked with it. What a file wants
-//! its pixels to be, and what its numbers mean, its [`Reading`] knows.
+//! A [`Detector`] has one plan of one batch size. Larger requests are split, smaller ones padded,
+//! so that a picture's logit is bit-identical whatever pictures it is scored with. Its
+//! [`Reading`] says how pixels are scaled and what the output means.
 
 mod loading;
 
@@ -31,7 +30,7 @@ pub enum SessionError {
     /// The file cannot be read.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// The file is no whole ONNX model.
+    /// The file is no complete ONNX model.
     #[error("{}: no ONNX model: {reason}; give the .onnx that `dfrt export` wrote, or export it again", path.display())]
     NotOnnx {
         /// The file.
@@ -39,7 +38,7 @@ pub enum SessionError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A pointer to a large file that was not fetched.
+    /// The file is a Git LFS pointer.
     #[error(
         "{}: is a pointer of Git LFS and not the model itself; fetch it with `git lfs pull`, or download the file by itself",
         path.display()
@@ -48,7 +47,7 @@ pub enum SessionError {
         /// The file.
         path: PathBuf,
     },
-    /// The model's inputs, outputs or operators are not what a detector here may have.
+    /// The model's inputs, outputs or operators do not fit a detector.
     #[error("{}: {source}", path.display())]
     Signature {
         /// The file.
@@ -56,15 +55,15 @@ pub enum SessionError {
         /// What is wrong with it.
         source: SignatureError,
     },
-    /// Our keys are there, but wrong.
+    /// The file has dfrt's metadata, but they are wrong.
     #[error("{}: {source}", path.display())]
     Metadata {
         /// The file.
         path: PathBuf,
-        /// The key.
+        /// What is wrong with them.
         source: MetadataError,
     },
-    /// Its weights lie in another file that cannot be used.
+    /// Its weights are in another file that cannot be used.
     #[error("{}: {source}", path.display())]
     External {
         /// The file.
@@ -72,30 +71,31 @@ pub enum SessionError {
         /// What is wrong with the other one.
         source: ExternalError,
     },
-    /// What the user says about it cannot be.
+    /// The user's options cannot be used with this file.
     #[error("{}: {reason}", path.display())]
-    Asked {
+    Override {
         /// The file.
         path: PathBuf,
         /// Why, and what to do.
         reason: String,
     },
-    /// What the file does not prove, no probe shows and the user did not say.
+    /// How the model is read is not known: the file does not prove it, a probe does not show it,
+    /// and the user did not say it.
     #[error(
         "{}: {}; `dfrt inspect {}` shows all that is known",
         path.display(),
         questions.iter().map(Question::line).collect::<Vec<_>>().join("; and "),
         path.display()
     )]
-    Open {
+    UnknownReading {
         /// The file.
         path: PathBuf,
-        /// What is open.
+        /// What is not known.
         questions: Vec<Question>,
     },
-    /// Its numbers are not what they are read as.
+    /// The output contradicts how it is read.
     #[error("{}: {reason}", path.display())]
-    Answer {
+    UnexpectedOutput {
         /// The file.
         path: PathBuf,
         /// Why, and what to do.
@@ -106,7 +106,7 @@ pub enum SessionError {
     Graph {
         /// The file.
         path: PathBuf,
-        /// What tract said, on one line.
+        /// tract's message, on one line.
         reason: String,
     },
 }
@@ -194,22 +194,22 @@ pub struct Detector {
 }
 
 impl Detector {
-    /// How its input and output are read.
+    /// How the input and output are read.
     pub fn reading(&self) -> &Reading {
         &self.reading
     }
 
-    /// Where each part of the reading comes from. None for a file that dfrt exported.
+    /// Where each part of the reading comes from; empty for a file that dfrt exported.
     pub fn facts(&self) -> &[Fact] {
         &self.facts
     }
 
-    /// What of the reading is open; none but after [`Detector::load_unsettled`].
+    /// What of the reading is not known; empty except after [`Detector::load_unsettled`].
     pub fn questions(&self) -> &[Question] {
         &self.questions
     }
 
-    /// The pictures that one run takes.
+    /// Pictures in one run.
     pub fn batch(&self) -> usize {
         self.signature.batch
     }
@@ -224,26 +224,26 @@ impl Detector {
         &self.info
     }
 
-    /// What the file says about itself; none for a foreign file.
+    /// The metadata of a file that dfrt exported; `None` for others.
     pub fn metadata(&self) -> Option<&Metadata> {
         self.metadata.as_ref()
     }
 
-    /// The logit above which a picture is called fake: the file's, 0 for a foreign one, or
-    /// what [`TractOracle::judge_by`] was told.
+    /// The logit above which a picture is called fake: the file's, 0 for a file of another
+    /// program, or the one set by [`TractOracle::judge_by`].
     pub fn threshold(&self) -> f64 {
         self.threshold.logit
     }
 
-    /// Where that came from.
+    /// Where the threshold came from.
     pub fn threshold_source(&self) -> &ThresholdSource {
         &self.threshold.source
     }
 
-    /// A state for one thread.
+    /// A session for one thread.
     ///
     /// # Errors
-    /// tract cannot set up an operator.
+    /// tract cannot prepare an operator.
     pub fn session(&self) -> Result<Session, SessionError> {
         let state = contained(|| self.plan.spawn());
         let path = self.path.clone();
@@ -269,22 +269,21 @@ pub struct Session {
 }
 
 impl Session {
-    /// The logits \[N\] of `values`, N x 3 x res x res in \[0, 1\], N the detector's
+    /// The logits \[N\] of `values`, N x 3 x res x res in \[0, 1\], where N is the detector's
     /// batch.
     ///
     /// # Errors
-    /// What tract says, on one line, and numbers that are not what they are read as.
-    /// The session must not be used again.
+    /// tract fails, or the output contradicts how it is read. The session must not be used again.
     pub fn run(&mut self, values: &[f32]) -> Result<Vec<f32>, SessionError> {
         let numbers = self.numbers(values)?;
-        let wrong = |reason| SessionError::Answer { path: self.path.clone(), reason };
+        let wrong = |reason| SessionError::UnexpectedOutput { path: self.path.clone(), reason };
         self.reading.logits(&numbers).map_err(wrong)
     }
 
-    /// The model's own numbers for `values`, N times [`Reading::outputs`].
+    /// The model's raw output for `values`, N times [`Reading::outputs`] numbers.
     ///
     /// # Errors
-    /// What tract says, on one line. The session must not be used again.
+    /// tract fails. The session must not be used again.
     pub(super) fn numbers(&mut self, values: &[f32]) -> Result<Vec<f32>, SessionError> {
         let (state, shape, reading, res) = (&mut self.state, &self.shape, &self.reading, self.res);
         let element = self.element;
@@ -304,7 +303,7 @@ impl Session {
     }
 }
 
-/// A [`Detector`] as an [`Oracle`]: any number of pictures, from any thread.
+/// A [`Detector`] as an [`Oracle`], for any number of pictures from any thread.
 #[derive(Debug)]
 pub struct TractOracle {
     detector: Detector,
@@ -317,7 +316,7 @@ impl TractOracle {
         Self { detector, idle: Mutex::new(Vec::new()) }
     }
 
-    /// From now on the detector judges by `threshold`.
+    /// Replaces the detector's threshold.
     pub fn judge_by(&mut self, threshold: Threshold) {
         self.detector.threshold = threshold;
     }
@@ -330,16 +329,16 @@ impl TractOracle {
     /// One run of the plan on up to `batch` pictures.
     fn run(&self, values: &[f32]) -> Result<Vec<f32>, OracleError> {
         let stride = 3 * self.res() * self.res();
-        let whole = stride * self.detector.batch();
+        let full = stride * self.detector.batch();
         let mut session = match self.sessions().pop() {
             Some(session) => session,
             None => self.detector.session().map_err(|error| OracleError(error.to_string()))?,
         };
-        let logits = if values.len() == whole {
+        let logits = if values.len() == full {
             session.run(values)
         } else {
             let mut padded = values.to_vec();
-            padded.resize(whole, 0.0);
+            padded.resize(full, 0.0);
             session.run(&padded)
         };
         let mut logits = logits.map_err(|error| OracleError(error.to_string()))?;

@@ -1,8 +1,8 @@
-//! From what a file proves, what a probe shows and what the user says to one reading; and
-//! what is left to ask. Nothing here is guessed: where evidence is missing or disagrees there
-//! is a [`Question`] that names the option which settles it. What only custom speaks for is
-//! told as such: the order of the channels where no means tell it, which of two classes is
-//! fake, and the pixels of a graph that is linear throughout.
+//! Combines what a file proves, what a probe shows and what the user says into one reading, and
+//! lists what is not known. Nothing is guessed: where evidence is missing or contradictory there
+//! is a [`Question`] that names the options which answer it. Three things are taken by convention
+//! where nothing shows them, and are marked so: the order of the channels, which of two classes
+//! is fake, and the pixels of a graph that is linear throughout.
 
 mod output;
 mod pixels;
@@ -16,39 +16,42 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
-    /// The user said it.
-    Said,
-    /// The file's graph has no other meaning.
+    /// The user passed the option.
+    #[serde(rename = "said")]
+    User,
+    /// The file's graph allows nothing else.
     Proved,
-    /// A file beside the model says it.
-    Beside,
-    /// The model was run on drawn pictures.
+    /// A file beside the model states it.
+    #[serde(rename = "beside")]
+    Sidecar,
+    /// The model was run on generated pictures.
     Probed,
-    /// Nothing but custom speaks for it.
-    Custom,
+    /// By convention alone.
+    #[serde(rename = "custom")]
+    Convention,
 }
 
 /// A part of a reading.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Fact {
-    /// Which: `layout`, `pixels`, `output`, …
+    /// Its name: `layout`, `pixels`, `output`, …
     pub part: &'static str,
-    /// How it is read.
+    /// Its value.
     pub value: String,
-    /// Where that comes from.
+    /// Where the value comes from.
     pub source: Source,
-    /// Why.
+    /// The evidence, in words.
     pub why: String,
 }
 
-/// A way to settle a question.
+/// A possible answer to a question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Answer {
-    /// What to pass: `--output logit`; or what to do.
+    /// The option to pass (`--output logit`), or what to do.
     pub pass: String,
-    /// What that means.
+    /// What it means.
     pub means: String,
-    /// Whether it can be put behind a command as it stands.
+    /// Whether `pass` can be added to a command as it is.
     pub complete: bool,
 }
 
@@ -57,20 +60,20 @@ impl Answer {
         Self { pass: pass.into(), means: means.into(), complete: true }
     }
 
-    /// Words that name an option and leave its value, or the deed, to the user.
+    /// An answer that names an option without a value, or says what to do.
     fn advice(pass: impl Into<String>, means: impl Into<String>) -> Self {
         Self { complete: false, ..Self::new(pass, means) }
     }
 }
 
-/// What only the user can say.
+/// A part of the reading that only the user can answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Question {
     /// Which part of the reading it is about.
     pub part: &'static str,
     /// What is not known, and why.
     pub unknown: String,
-    /// What settles it, the likeliest first.
+    /// Possible answers, the likeliest first.
     pub answers: Vec<Answer>,
 }
 

@@ -1,5 +1,5 @@
-//! What a model takes and gives, read from its ONNX before tract sees it: pictures
-//! in, one number or one a class out for each, operators that tract knows.
+//! The inputs, outputs and operators of an ONNX model, checked before tract gets it: pictures in,
+//! and for each one number, or one number a class, out.
 
 use super::graph::Wires;
 use super::pixels;
@@ -12,7 +12,7 @@ use tract_onnx::pb::type_proto::Value as Type;
 use tract_onnx::pb::{GraphProto, ModelProto, ValueInfoProto};
 use tract_onnx::prelude::*;
 
-/// Why a model is no detector that can be run here.
+/// Why a model cannot be run as a detector.
 #[derive(Debug, thiserror::Error)]
 pub enum SignatureError {
     /// Not one input of pictures.
@@ -25,16 +25,16 @@ pub enum SignatureError {
         "gives {0}; a detector here gives one number a picture or one a class, [N], [N, 1] or [N, K]: logits or probabilities"
     )]
     Output(String),
-    /// Several outputs, of which the user must name one.
+    /// Several outputs; the user must name one.
     #[error("has {} outputs: {}; name the one to read with --output-name", .0.len(), .0.join(", "))]
     Outputs(Vec<String>),
-    /// The user named an output that is not there.
-    #[error("has no output {asked:?}; --output-name may be one of {}", .there.join(", "))]
+    /// The user named an output that does not exist.
+    #[error("has no output {name:?}; --output-name may be one of {}", .outputs.join(", "))]
     NoOutput {
-        /// What was asked for.
-        asked: String,
-        /// What there is.
-        there: Vec<String>,
+        /// The name given.
+        name: String,
+        /// The outputs that exist.
+        outputs: Vec<String>,
     },
     /// Weights that no trained network has.
     #[error("tensor {name:?} {reason}: the file is damaged, or the training failed; take another checkpoint")]
@@ -44,38 +44,38 @@ pub enum SignatureError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A batch-norm that normalises each batch by itself.
+    /// A batch-norm in training mode.
     #[error(
         "is in training mode: its batch-norm {0:?} normalises each batch by itself, so that a picture's score would depend on the others; export it in evaluation mode (PyTorch: model.eval())"
     )]
-    Training(String),
-    /// Numbers are quantised over a whole batch.
+    TrainingMode(String),
+    /// The file fixes a batch of several pictures and quantises it as a whole.
     #[error(
         "quantises each batch of {0} as a whole, so that a picture's score would depend on the others; export it with an open batch, or one of 1"
     )]
-    Together(usize),
-    /// The same where the caller asked for several pictures a run.
+    FixedBatchQuantized(usize),
+    /// The file quantises each batch as a whole, and the caller asked for several pictures a run.
     #[error(
         "quantises each batch as a whole, so that a picture's score would depend on the others; run it with one picture at a time instead of {0}"
     )]
-    OneByOne(usize),
-    /// The file does not say where the channels stand, and its graph does not tell.
+    BatchQuantized(usize),
+    /// Neither the input's shape nor the graph shows the axis of the channels.
     #[error(
-        "leaves open where its input's channels stand ({0}); pass --layout nchw (PyTorch) or --layout nhwc (Keras)"
+        "does not show on which axis its input's channels are ({0}); pass --layout nchw (PyTorch) or --layout nhwc (Keras)"
     )]
-    OpenLayout(String),
-    /// The file leaves the size open and nobody said it.
+    UnknownLayout(String),
+    /// The file does not fix the size of its input, and no option gives it.
     #[error(
-        "leaves its input's size open; pass --res with the side of its pictures in pixels, such as --res 224"
+        "does not fix the size of its input; pass --res with the side of its pictures in pixels, such as --res 224"
     )]
-    OpenSize,
-    /// The size asked for is not the file's.
-    #[error("takes pictures of {file} px, not {asked} px; its metadata or --res is wrong")]
+    UnknownSize,
+    /// The requested size is not the file's.
+    #[error("takes pictures of {file} px, not {requested} px; its metadata or --res is wrong")]
     OtherSize {
         /// The graph's.
         file: usize,
         /// The metadata's or the caller's.
-        asked: usize,
+        requested: usize,
     },
     /// tract lacks operators.
     #[error("needs operators that tract does not have: {0}; export it without them")]
@@ -90,46 +90,47 @@ pub enum SignatureError {
     },
 }
 
-/// What the input's numbers are.
+/// The type of the input's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Element {
     /// 32-bit floats.
     Float,
-    /// Whole numbers from 0 to 255.
+    /// Integers from 0 to 255.
     Byte,
 }
 
-/// The shape a plan is made for.
+/// The input that a plan is made for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Signature {
     /// The input's name.
     pub input: String,
-    /// What its numbers are.
+    /// The type of its numbers.
     pub element: Element,
-    /// Its shape as the file has it: "\[?, 3, 224, 224\]".
+    /// Its shape in the file: "\[?, 3, 224, 224\]".
     pub declared: String,
     /// Pictures a run.
     pub batch: usize,
-    /// Whether the file fixes that number.
+    /// Whether the file fixes the batch.
     pub fixed: bool,
     /// Side of a picture in pixels.
     pub res: usize,
-    /// Where the channels stand.
+    /// The axis of the channels.
     pub layout: Layout,
 }
 
-/// Checks that tensors are as long as they say, and that outputs are made by some node.
+/// Checks that tensors are as long as their shapes say, and that every output is computed by a
+/// node.
 ///
 /// # Errors
-/// The tensor or output that is not so.
-pub(super) fn check_whole(graph: &GraphProto) -> Result<(), SignatureError> {
+/// A tensor or output is not.
+pub(super) fn check_complete(graph: &GraphProto) -> Result<(), SignatureError> {
     check_tensors(graph)?;
     check_wires(graph)
 }
 
 impl Signature {
-    /// Checks what `proto` takes and fixes what it leaves open: the batch to `batch`, the
-    /// size to `res`, the channels' place to `layout`.
+    /// Checks the input of `proto` and fixes what the file does not: the batch to `batch`, the
+    /// side to `res`, the axis of the channels to `layout`.
     pub fn of(
         proto: &ModelProto,
         batch: usize,
@@ -139,21 +140,21 @@ impl Signature {
         let empty = GraphProto::default();
         let graph = proto.graph.as_ref().unwrap_or(&empty);
         check_operators(graph)?;
-        let input = the_input(graph)?;
+        let input = picture_input(graph)?;
         let (element, dimensions) = input_type(input)?;
         let declared = shape_text(&dimensions);
         let described = || SignatureError::Input(format!("an input of shape {declared}"));
         let as_layout = |layout| SignatureError::Input(format!("an input of shape {declared}, not {layout}"));
-        // A file without any shape: four open sizes.
+        // A file without a shape: four unknown sizes.
         let sizes = dimensions.as_deref().map_or(Some([None; 4]), |sizes| sizes.try_into().ok());
         let [images, one, two, three] = sizes.ok_or_else(described)?;
-        if !channels_may_stand(one, three) {
+        if !channels_possible_at(one, three) {
             return Err(described());
         }
         let layout = layout
-            .or_else(|| channels_stand(one, three))
-            .or_else(|| by_walking(&Wires::of(graph), &input.name))
-            .ok_or_else(|| SignatureError::OpenLayout(declared.clone()))?;
+            .or_else(|| layout_by_shape(one, three))
+            .or_else(|| layout_by_graph(&Wires::of(graph), &input.name))
+            .ok_or_else(|| SignatureError::UnknownLayout(declared.clone()))?;
         let (channels, sides) = match layout {
             Layout::Nchw => (one, [two, three]),
             Layout::Nhwc => (three, [one, two]),
@@ -169,11 +170,11 @@ impl Signature {
             return Err(described());
         }
         let res = match (side, res) {
-            (Some(file), Some(asked)) if file != asked => {
-                return Err(SignatureError::OtherSize { file, asked });
+            (Some(file), Some(requested)) if file != requested => {
+                return Err(SignatureError::OtherSize { file, requested });
             }
             (Some(size), _) | (None, Some(size)) => size,
-            (None, None) => return Err(SignatureError::OpenSize),
+            (None, None) => return Err(SignatureError::UnknownSize),
         };
         let (fixed, batch) = (images.is_some(), images.unwrap_or(batch));
         Ok(Self { input: input.name.clone(), element, declared, batch, fixed, res, layout })
@@ -187,8 +188,8 @@ impl Signature {
         }
     }
 
-    /// Checks the output's type and shape, which only the optimised graph knows, and
-    /// gives how many numbers it has a picture: one, or one a class.
+    /// Checks the output's type and shape, which only the optimised graph knows. Returns how many
+    /// numbers it has for a picture: one, or one for each class.
     pub fn outputs(&self, plan: &TypedSimplePlan) -> Result<usize, SignatureError> {
         let model = plan.model();
         if model.outputs.len() != 1 {
@@ -206,7 +207,7 @@ impl Signature {
         if fact.datum_type != f32::datum_type() {
             return Err(described());
         }
-        // A batch of one picture may have lost its own dimension.
+        // The dimension of a batch of one picture may be missing.
         let of_one = match shape {
             [first, rest @ ..] if *first == self.batch => rest,
             whole if self.batch == 1 => whole,
@@ -221,14 +222,14 @@ impl Signature {
     }
 }
 
-/// Whether the three channels can be at the second or the last place.
-fn channels_may_stand(second: Option<usize>, last: Option<usize>) -> bool {
+/// Whether the three channels can be on the second or the last axis.
+fn channels_possible_at(second: Option<usize>, last: Option<usize>) -> bool {
     [second, last].iter().any(|size| size.is_none_or(|size| size == 3))
 }
 
-/// The layout that the shape proves: channels are where it has its 3, and not where it has
-/// another number.
-fn channels_stand(second: Option<usize>, last: Option<usize>) -> Option<Layout> {
+/// The layout that the shape proves: the channels are on the axis of size 3, and not on one of
+/// another size.
+fn layout_by_shape(second: Option<usize>, last: Option<usize>) -> Option<Layout> {
     match (second, last) {
         (Some(3), Some(3)) | (None, None) => None,
         (Some(3), _) => Some(Layout::Nchw),
@@ -239,8 +240,9 @@ fn channels_stand(second: Option<usize>, last: Option<usize>) -> Option<Layout> 
     }
 }
 
-/// The layout under which a convolution finds the channels second, where only one does so.
-fn by_walking(wires: &Wires<'_>, input: &str) -> Option<Layout> {
+/// The layout with which convolutions find the channels on the second axis; `None` where both or
+/// neither do.
+fn layout_by_graph(wires: &Wires<'_>, input: &str) -> Option<Layout> {
     let second =
         |axis| pixels::walk(wires, input, axis).is_some_and(|found| found.convolves && found.channels_second);
     match (second(1), second(3)) {
@@ -250,8 +252,8 @@ fn by_walking(wires: &Wires<'_>, input: &str) -> Option<Layout> {
     }
 }
 
-/// The one input that is no initializer.
-fn the_input(graph: &GraphProto) -> Result<&ValueInfoProto, SignatureError> {
+/// The only input that is no initializer.
+fn picture_input(graph: &GraphProto) -> Result<&ValueInfoProto, SignatureError> {
     let constants: HashSet<&str> = graph.initializer.iter().map(|it| it.name.as_str()).collect();
     let inputs: Vec<_> =
         graph.input.iter().filter(|input| !constants.contains(input.name.as_str())).collect();
@@ -262,11 +264,10 @@ fn the_input(graph: &GraphProto) -> Result<&ValueInfoProto, SignatureError> {
     }
 }
 
-/// Sizes, each open or not; none where there is no shape.
+/// Sizes, `None` for an unknown one; `None` as a whole where there is no shape.
 type Sizes = Option<Vec<Option<usize>>>;
 
-/// The element type and the sizes of an input, `None` for a size that the file leaves open,
-/// and for all of them where it has no shape. Some exporters write open sizes as 0 or below.
+/// The element type and the sizes of an input. Some exporters write unknown sizes as 0 or below.
 fn input_type(input: &ValueInfoProto) -> Result<(Element, Sizes), SignatureError> {
     let wrong = |what: &str| SignatureError::Input(format!("{:?}, {what}", input.name));
     let Some(Type::TensorType(tensor)) = input.r#type.as_ref().and_then(|it| it.value.as_ref()) else {
@@ -284,7 +285,7 @@ fn input_type(input: &ValueInfoProto) -> Result<(Element, Sizes), SignatureError
     };
     let sizes =
         tensor.shape.as_ref().map(|shape| shape.dim.iter().map(|dim| dimension(&dim.value)).collect());
-    // Tools that drop shapes leave an empty one.
+    // Tools that remove shapes leave an empty one.
     Ok((element, sizes.filter(|sizes: &Vec<_>| !sizes.is_empty())))
 }
 
@@ -295,7 +296,7 @@ fn shape_text(dimensions: &Sizes) -> String {
     format!("[{}]", sizes.join(", "))
 }
 
-/// Every operator of the graph and its branches must be one that tract reads.
+/// Checks that tract has every operator of the graph and its branches.
 fn check_operators(graph: &GraphProto) -> Result<(), SignatureError> {
     let known = tract_onnx::onnx().op_register;
     let mut missing = BTreeMap::new();
@@ -316,7 +317,7 @@ fn check_operators(graph: &GraphProto) -> Result<(), SignatureError> {
     Err(SignatureError::Operators(named.join(", ")))
 }
 
-/// Every tensor must be as long as its shape says.
+/// Checks that every tensor is as long as its shape says.
 fn check_tensors(graph: &GraphProto) -> Result<(), SignatureError> {
     for tensor in &graph.initializer {
         let wrong = |reason: &str| {
@@ -337,7 +338,7 @@ fn check_tensors(graph: &GraphProto) -> Result<(), SignatureError> {
     Ok(())
 }
 
-/// The outputs must be values that the graph makes.
+/// Checks that the outputs are values that the graph computes.
 fn check_wires(graph: &GraphProto) -> Result<(), SignatureError> {
     let inputs = graph.input.iter().map(|input| &input.name);
     let constants = graph.initializer.iter().map(|tensor| &tensor.name);

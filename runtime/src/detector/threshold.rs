@@ -1,5 +1,5 @@
-//! The logit above which a picture is called fake, and where it came from: the model's file,
-//! the user, or pictures that were set aside for choosing it.
+//! The logit above which a picture is called fake, and where it came from: the model's file, the
+//! user, or pictures reserved for choosing it.
 
 use crate::metrics::{decisions, ranking};
 use crate::results::evaluation::{Score, ThresholdSource};
@@ -15,8 +15,8 @@ pub struct Threshold {
 }
 
 impl Threshold {
-    /// The threshold of highest balanced accuracy ([`ranking::best_threshold`]) on `scores`,
-    /// which are of the part `split` of `data`; none where a class is missing or a logit is NaN.
+    /// The threshold of highest balanced accuracy ([`ranking::best_threshold`]) on `scores`, of
+    /// the split `split` of `data`; `None` where a class is missing or a logit is NaN.
     pub fn chosen(scores: &[Score], data: &str, split: &str) -> Option<Self> {
         let logits: Vec<f32> = scores.iter().map(|score| score.logit).collect();
         let labels: Vec<Label> = scores.iter().map(|score| score.sample.label).collect();

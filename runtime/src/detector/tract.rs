@@ -1,5 +1,5 @@
-//! The calls into tract: reading a file, making a plan, running it. Whatever goes wrong inside
-//! becomes one line.
+//! All calls into tract: reading a file, making a plan, running it. Every failure becomes a
+//! one-line message.
 
 use super::signature::{Element, Signature};
 use std::cell::Cell;
@@ -24,16 +24,16 @@ fn optimise(proto: &ModelProto, signature: &Signature) -> TractResult<Arc<TypedS
         Element::Float => f32::fact(shape),
         Element::Byte => u8::fact(shape),
     };
-    // Declared shapes of inner values name the file's own symbolic batch, which
-    // is fixed here: tract infers them again.
+    // Declared shapes of inner values use the file's symbolic batch, which is fixed here; tract
+    // infers them again.
     let onnx = tract_onnx::onnx().with_ignore_value_info(true);
     onnx.model_for_proto_model(proto)?.with_input_fact(0, fact.into())?.into_optimized()?.into_runnable()
 }
 
-/// What tract said with the operator of the node that it names.
+/// tract's message, with the operator of the node that it names.
 fn with_operator(proto: &ModelProto, reason: String) -> String {
-    // tract calls a node without a name after its first output, and what it makes of
-    // a node by longer names.
+    // tract names a node without a name after its first output, and the nodes derived from it by
+    // longer names.
     let called = |node: &NodeProto| match node.name.as_str() {
         "" => node.output.first().cloned().unwrap_or_default(),
         name => name.to_owned(),
@@ -53,11 +53,10 @@ thread_local! {
     static CONTAINED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs `work` inside tract; an error's chain, or a panic, becomes one line.
+/// Runs `work`; an error's chain, or a panic, becomes a one-line message.
 ///
-/// tract indexes and asserts while it reads a graph, so a damaged or unusual
-/// file can make it panic. This is the one place where that is caught: nothing
-/// of ours is borrowed mutably across it but a session that is then dropped.
+/// tract can panic on a damaged or unusual file. Panics are caught here only: the only state that
+/// is borrowed mutably across it is a session, which is then dropped.
 pub(super) fn contained<T>(work: impl FnOnce() -> TractResult<T>) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -82,7 +81,7 @@ pub(super) fn contained<T>(work: impl FnOnce() -> TractResult<T>) -> Result<T, S
     }
 }
 
-/// The first 300 characters of `text` with every white space a blank.
+/// The first 300 characters of `text` with every run of white space as one space.
 fn one_line(text: &str) -> String {
     let words: Vec<_> = text.split_whitespace().collect();
     words.join(" ").chars().take(300).collect()

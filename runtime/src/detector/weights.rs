@@ -1,16 +1,16 @@
-//! Weights that no detector can have. tract's ReLU turns NaN into 0, so that a damaged file
-//! gives numbers that look like any others: it is refused before it runs.
+//! Weights that no trained detector has. tract's ReLU turns NaN into 0, so the output of a
+//! damaged file looks valid: such a file is refused before it runs.
 
 use super::graph::{self, Wires};
 use super::signature::SignatureError;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{GraphProto, TensorProto};
 
-/// Operators whose constants are weights; elsewhere an infinity may be meant, as a bound or
-/// in a mask.
+/// Operators whose constants are weights; elsewhere an infinity may be intended, as a bound or in
+/// a mask.
 const WEIGHTED: [&str; 6] = ["Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization", "Mul"];
 
-/// Checks every weight of `graph`, whose half floats have been widened.
+/// Checks every weight of `graph`, in 32-bit floats.
 ///
 /// # Errors
 /// NaN anywhere, an infinity among weights, a batch-norm's variance below 0.
@@ -42,7 +42,7 @@ pub(super) fn check(graph: &GraphProto) -> Result<(), SignatureError> {
 
 fn refuse(tensor: &TensorProto, is: fn(f32) -> bool, what: &str) -> Result<(), SignatureError> {
     let count = if tensor.data_type == DataType::Float as i32 {
-        // By hand, as a whole network passes here.
+        // A plain loop: every weight of the network is read here.
         let raw = tensor.raw_data.chunks_exact(4).map(|four| [four[0], four[1], four[2], four[3]]);
         raw.map(f32::from_le_bytes)
             .chain(tensor.float_data.iter().copied())

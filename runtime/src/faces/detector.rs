@@ -1,6 +1,6 @@
-//! Finding faces: the frontal detector of SeetaFace (Wu et al., "Funnel-structured cascade
-//! for multi-view face detection with alignment-awareness", Neurocomputing 2017) as the
-//! crate rustface has it, model included. It gives boxes; landmarks are not its matter.
+//! Finding faces: the frontal detector of SeetaFace (Wu et al., "Funnel-structured cascade for
+//! multi-view face detection with alignment-awareness", Neurocomputing 2017) from the crate
+//! rustface, which includes the model. It finds boxes, no landmarks.
 
 use super::face::FaceBox;
 use fast_image_resize as resize;
@@ -13,17 +13,17 @@ static MODEL: LazyLock<Model> = LazyLock::new(|| {
     rustface::read_model(bytes.as_slice()).expect("the model's file is whole")
 });
 
-/// The longer side to which a picture is shrunk before the search, in pixels: faces are
-/// large in what detectors are trained on, and the search takes time by the pixel.
+/// The longer side to which a picture is shrunk before the search, in pixels: faces are large in
+/// training data, and the time of a search grows with the pixels.
 const SEARCH_SIDE: u32 = 480;
 /// The smallest face looked for, as a share of the searched picture's longer side.
 const SMALLEST: f32 = 1.0 / 12.0;
 /// The detector's own lower limit, in pixels.
 const WINDOW: u32 = 20;
-/// What a face must score: the value of rustface's own examples.
+/// The lowest score of a face: the value in rustface's examples.
 const SCORE: f64 = 2.0;
 
-/// The detector; one for each thread, as it keeps its working memory.
+/// The detector. Use one for each thread: it holds its working memory.
 pub struct FaceDetector(Box<dyn Detector>);
 
 impl Default for FaceDetector {
@@ -33,7 +33,7 @@ impl Default for FaceDetector {
 }
 
 impl FaceDetector {
-    /// A detector with the model that rustface comes with.
+    /// A detector with rustface's own model.
     pub fn new() -> Self {
         let mut detector = rustface::create_detector_with_model(MODEL.clone());
         detector.set_score_thresh(SCORE);
@@ -42,12 +42,12 @@ impl FaceDetector {
         Self(detector)
     }
 
-    /// The faces in `picture`, the largest first; each at least a twelfth of its longer
-    /// side.
+    /// The faces in `picture`, the largest first. Each is at least a twelfth of the picture's
+    /// longer side.
     pub fn faces(&mut self, picture: &RgbImage) -> Vec<FaceBox> {
         let (grey, scale) = searched(picture);
         let longer = grey.width.max(grey.height);
-        // A picture smaller than the detector's window holds nothing that it could find.
+        // The detector finds nothing in a picture smaller than its window.
         if grey.width.min(grey.height) < WINDOW {
             return Vec::new();
         }
@@ -75,7 +75,8 @@ struct Grey {
     pixels: Vec<u8>,
 }
 
-/// The picture in grey, shrunk where it is large, and how many of its pixels are one.
+/// The picture in grey, shrunk if it is large, and how many of its pixels one new pixel covers a
+/// side.
 fn searched(picture: &RgbImage) -> (Grey, f32) {
     let grey = image::imageops::grayscale(picture);
     let (width, height) = grey.dimensions();
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn the_place_is_told_in_pixels_of_the_picture_however_large_it_is() {
+    fn boxes_are_in_pixels_of_the_picture_however_large_it_is() {
         let mut detector = FaceDetector::new();
         let face = portrait(3).picture;
         let small = detector.faces(&face)[0];

@@ -1,11 +1,11 @@
-//! Where a face is in a picture: landmarks, from whatever found or drew them.
+//! The place of a face in a picture: landmarks, boxes and windows.
 
 /// A point in pixels, x to the right and y down; (0, 0) is the corner of the
 /// picture, so the centre of its first pixel is (0.5, 0.5).
 pub type Point = [f32; 2];
 
-/// The landmarks of one face. Faces whose landmarks come from the same source have
-/// the same number of points with the same meaning.
+/// The landmarks of one face. Landmarks from the same source have the same number of points with
+/// the same meaning.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Landmarks {
     /// Every point, in pixels.
@@ -14,7 +14,7 @@ pub struct Landmarks {
     pub outline: Vec<usize>,
 }
 
-/// The rectangle that a face detector finds, in pixels.
+/// The bounding box of a face, in pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FaceBox {
     /// x of the left edge.
@@ -27,14 +27,14 @@ pub struct FaceBox {
     pub bottom: f32,
 }
 
-/// A square cut out of a picture and resized.
+/// A square region of a picture, which is cut out and resized.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Window {
     /// x of the left edge in the picture.
     pub left: u32,
     /// y of the upper edge in the picture.
     pub top: u32,
-    /// Its side in the picture.
+    /// Its side in pixels of the picture.
     pub side: u32,
 }
 
@@ -47,7 +47,7 @@ impl Window {
     }
 }
 
-/// Points around an ellipse that stands for a face's outline.
+/// Points of an ellipse that is used as a face's outline.
 const AROUND: usize = 36;
 
 impl Landmarks {
@@ -56,8 +56,9 @@ impl Landmarks {
         self.outline.iter().map(|&index| self.points[index]).collect()
     }
 
-    /// An outline where only a box is known: the largest ellipse in it. A detector's box
-    /// reaches from the brows or the hairline to the chin, and so does the ellipse.
+    /// An outline for a face of which only a box is known: the largest ellipse in it. A
+    /// detector's box reaches from the brows or the hairline to the chin, and so does the
+    /// ellipse.
     pub fn of_box(face: FaceBox) -> Self {
         let middle = [0.5 * (face.left + face.right), 0.5 * (face.top + face.bottom)];
         let half = [0.5 * (face.right - face.left), 0.5 * (face.bottom - face.top)];
@@ -82,7 +83,7 @@ impl Landmarks {
         }
     }
 
-    /// The same face in `window` of the picture, resized to `res` x `res`.
+    /// The landmarks in `window` of the picture after it is resized to `res` x `res`.
     pub fn framed(&self, window: Window, res: usize) -> Self {
         let scale = res as f32 / window.side as f32;
         let start = [window.left as f32, window.top as f32];
@@ -92,27 +93,27 @@ impl Landmarks {
 }
 
 impl FaceBox {
-    /// The width.
+    /// Width in pixels.
     pub fn width(&self) -> f32 {
         self.right - self.left
     }
 
-    /// The height.
+    /// Height in pixels.
     pub fn height(&self) -> f32 {
         self.bottom - self.top
     }
 
-    /// Its middle.
+    /// Centre of the box.
     pub fn middle(&self) -> Point {
         [0.5 * (self.left + self.right), 0.5 * (self.top + self.bottom)]
     }
 
-    /// Its longer side.
+    /// Longer side in pixels.
     pub fn side(&self) -> f32 {
         self.width().max(self.height())
     }
 
-    /// The box a `share` of the way from `self` to `other`.
+    /// Linear interpolation from `self` (`share` 0) to `other` (1).
     pub fn towards(&self, other: &Self, share: f32) -> Self {
         let between = |from: f32, to: f32| from + share * (to - from);
         Self {
@@ -123,7 +124,7 @@ impl FaceBox {
         }
     }
 
-    /// The shared part of both boxes' areas (intersection over union), 0 to 1.
+    /// Intersection over union of the two boxes, 0 to 1.
     pub fn overlap(&self, other: &Self) -> f32 {
         let wide = (self.right.min(other.right) - self.left.max(other.left)).max(0.0);
         let high = (self.bottom.min(other.bottom) - self.top.max(other.top)).max(0.0);
@@ -131,13 +132,13 @@ impl FaceBox {
         if all > 0.0 { wide * high / all } else { 0.0 }
     }
 
-    /// Whether the point lies in the box.
+    /// Whether the point is in the box.
     pub fn holds(&self, [x, y]: Point) -> bool {
         (self.left..=self.right).contains(&x) && (self.top..=self.bottom).contains(&y)
     }
 
-    /// The square around the box's middle whose side is `factor` times the box's larger
-    /// one, moved (and where it must, shrunk) into a picture of `width` x `height`.
+    /// The square around the box's centre with `factor` times the box's longer side, moved (and
+    /// if necessary shrunk) to fit into a picture of `width` x `height`.
     pub fn window(&self, factor: f32, width: u32, height: u32) -> Window {
         let wanted = (factor * self.side()).round().max(1.0) as u32;
         let side = wanted.min(width).min(height).max(1);

@@ -1,4 +1,4 @@
-//! The convex hull of points, which serves as a face's outline where none is known.
+//! The convex hull of points, used as a face's outline where none is known.
 
 use crate::faces::face::Point;
 

@@ -1,5 +1,5 @@
-//! Landmarks as they lie beside pictures: `landmarks.json`, webmorph's `.tem` files and
-//! `boxes.csv`. Finding faces in pictures is not done here.
+//! Reads the landmarks of pictures from files: `landmarks.json`, webmorph's `.tem` files and
+//! `boxes.csv`. It does not detect faces.
 
 use super::face::{FaceBox, Landmarks};
 use crate::data::manifest::ManifestError;
@@ -11,18 +11,18 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The name of the file that holds the landmarks of many pictures: `{"outline": [index,
-/// …], "points": {"file": [[x, y], …], …}}`. Files are named from its folder on, with
-/// forward slashes; points are in pixels, the indices go around the face.
+/// The name of the file that holds the landmarks of many pictures: `{"outline": [index, …],
+/// "points": {"file": [[x, y], …], …}}`. File names are relative to its folder, with forward
+/// slashes; points are in pixels; `outline` holds the indices of points in order around the face.
 pub const LANDMARKS: &str = "landmarks.json";
 /// The name of the file that holds boxes: `file,left,top,right,bottom`, in pixels.
 pub const BOXES: &str = "boxes.csv";
 
-/// The largest file that is read, in bytes: 468 points of 40,000 pictures.
+/// The largest file that is read, in bytes: enough for 468 points of 40,000 pictures.
 pub const MAX_FILE_BYTES: u64 = 256 << 20;
 /// The most points that a face may have.
 pub const MAX_POINTS: usize = 10_000;
-/// Folders above a picture's own in which its landmarks are looked for: enough for
+/// How many folders above a picture's own are searched for its landmarks: enough for
 /// `{split}/{label}/{method}/`.
 const FOLDERS_UP: usize = 4;
 
@@ -34,16 +34,16 @@ pub enum LandmarkError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's message.
         reason: String,
     },
-    /// The file is too large to be one of landmarks.
+    /// The file is too large for a file of landmarks.
     #[error("{}: is over {} MiB, which no file of landmarks is; split the pictures into folders", path.display(), MAX_FILE_BYTES >> 20)]
     TooLarge {
         /// The file.
         path: PathBuf,
     },
-    /// The content is not as it must be.
+    /// The content is not valid.
     #[error("{}: {reason}; correct it or remove the file", path.display())]
     Malformed {
         /// The file.
@@ -56,16 +56,16 @@ pub enum LandmarkError {
     Boxes(#[from] ManifestError),
 }
 
-/// What is known of the face in a picture.
+/// The face in a picture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {
-    /// Where it is.
+    /// The landmarks.
     pub landmarks: Landmarks,
-    /// Whether only a box is known, for which the landmarks are an ellipse.
+    /// Whether only a box is known; the landmarks are then an ellipse.
     pub box_only: bool,
 }
 
-/// Finds the landmarks of pictures; every `landmarks.json` and `boxes.csv` is read once.
+/// Finds the landmarks of pictures; every `landmarks.json` and `boxes.csv` is read only once.
 #[derive(Debug, Default)]
 pub struct LandmarkFiles {
     folders: HashMap<PathBuf, Arc<Folder>>,
@@ -86,12 +86,12 @@ struct Listing {
 }
 
 impl LandmarkFiles {
-    /// What is known of the face in `picture`: its `.tem` beside it, else its entry in the
-    /// `landmarks.json`, else in the `boxes.csv`, of its folder or of one above it (as far
-    /// as a data set's splits reach). `None` where nothing is.
+    /// The face in `picture`: from the `.tem` file next to it, else from `landmarks.json`, else
+    /// from `boxes.csv`, in its folder or in one of the folders above it (see [`FOLDERS_UP`]). `None`
+    /// where there is none.
     ///
     /// # Errors
-    /// A file that is there and cannot be used.
+    /// A file exists and cannot be used.
     pub fn find(&mut self, picture: &Path) -> Result<Option<Found>, LandmarkError> {
         let tem = picture.with_extension("tem");
         if tem.is_file() {
@@ -129,8 +129,8 @@ impl LandmarkFiles {
     }
 }
 
-/// The text of a landmarks.json: `faces` by the names of their files, all with the same
-/// outline; points to a tenth of a pixel.
+/// The content of a landmarks.json with `faces` by file name, all with the same outline; points
+/// are rounded to a tenth of a pixel.
 pub fn listing(outline: &[usize], faces: BTreeMap<String, Vec<[f32; 2]>>) -> String {
     let tenths = |points: Vec<[f32; 2]>| -> Vec<[f64; 2]> {
         points.into_iter().map(|point| point.map(|value| (f64::from(value) * 10.0).round() / 10.0)).collect()
@@ -140,12 +140,12 @@ pub fn listing(outline: &[usize], faces: BTreeMap<String, Vec<[f32; 2]>>) -> Str
     serde_json::json!({ "outline": outline, "points": points }).to_string()
 }
 
-/// The whole text of a file of landmarks.
+/// The complete text of a file of landmarks.
 fn text(path: &Path) -> Result<String, LandmarkError> {
     let unreadable = |reason: String| LandmarkError::Unreadable { path: path.to_owned(), reason };
     let file = std::fs::File::open(path).map_err(|error| unreadable(error.to_string()))?;
     let mut bytes = Vec::new();
-    // One byte more than allowed tells a file that grows while it is read.
+    // One byte more than allowed shows a file that grows while it is read.
     file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(|error| unreadable(error.to_string()))?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(LandmarkError::TooLarge { path: path.to_owned() });
@@ -176,7 +176,7 @@ fn read_listing(path: &Path) -> Result<Listing, LandmarkError> {
                 ),
             ));
         }
-        // A number like 1e99 is JSON, but no 32-bit one.
+        // 1e99 is valid JSON, but no finite 32-bit float.
         if points.iter().flatten().any(|value| !value.is_finite()) {
             return Err(malformed(path, format!("{file} has a point that is not a number")));
         }
@@ -216,10 +216,9 @@ fn frl_outline() -> Vec<usize> {
 /// Points of the Face Research Lab template.
 const FRL_POINTS: usize = 189;
 
-/// Reads a webmorph (Psychomorph) template: a line with the number of points, a line
-/// `x y` for each, then the lines that connect them, which are not needed here. The
-/// outline is known for the 189 points of the Face Research Lab; of any other template
-/// it is the convex hull of all points.
+/// Reads a webmorph (Psychomorph) template: a line with the number of points, a line `x y` for
+/// each, then the lines that connect them, which are ignored. The outline is known for the 189
+/// points of the Face Research Lab; of any other template it is the convex hull of all points.
 fn read_tem(path: &Path) -> Result<Landmarks, LandmarkError> {
     let text = text(path)?;
     let mut lines = text.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty());

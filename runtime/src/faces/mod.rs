@@ -1,4 +1,4 @@
-//! Faces: where they are in a picture, what finds them, and their way out of films.
+//! Faces: their place in a picture, their detection, and their extraction from videos.
 
 pub mod detector;
 pub mod face;

@@ -1,6 +1,6 @@
-//! Careless self-blending, for the demo set alone: colours off, seams narrow, the
-//! surroundings mostly untouched, so that a small network learns to see it within
-//! minutes. The published settings are `self_blend`'s.
+//! Crude self-blending, for the demo set alone: wrong colours, narrow seams, mostly unchanged
+//! surroundings, so that a small network learns to detect it within minutes. For the published
+//! settings see `self_blend`.
 
 use super::raster::{self, Raster};
 use super::{FaceInPicture, ForgeError, blend, mask};
@@ -17,22 +17,22 @@ use std::path::Path;
 const SHIFT: f32 = 34.0;
 /// The largest change of brightness, in 8-bit levels.
 const BRIGHTNESS: f32 = 30.0;
-/// The largest relative change of saturation.
+/// The largest relative change of saturation and contrast.
 const SATURATION: f32 = 0.5;
-/// The narrowest and the widest soft border, as shares of the mask's smaller side.
+/// The narrowest and the widest soft border, as shares of the mask's shorter side.
 const FEATHER: [f32; 2] = [0.02, 0.08];
 /// The chance that the target is changed instead of the source.
 const ON_TARGET: f64 = 0.15;
 /// The shares of the source that may be blended in, drawn with equal chance.
 const RATIOS: [f32; 4] = [0.5, 0.75, 1.0, 1.0];
 
-/// Blends the face with itself: colour, sharpness and JPEG change on one of source
-/// and target, the source moves and scales a little together with its mask, and the
-/// mask is the hull of the landmarks or of a part of them, elastically bent, soft
-/// at its border, of a random strength.
+/// Blends the face with itself: colour, sharpness and JPEG change on one of source and target,
+/// the source moves and scales a little together with its mask, and the mask is the hull of the
+/// landmarks or of a part of them, elastically deformed, soft at its border, of a random
+/// strength.
 ///
 /// # Errors
-/// Where the landmarks enclose no face inside the picture.
+/// The landmarks enclose no face inside the picture.
 pub fn careless_self_blend(face: FaceInPicture<'_>, random: &mut ChaCha8Rng) -> Result<RgbImage, ForgeError> {
     face.check()?;
     let original = Raster::of(face.picture);
@@ -40,13 +40,13 @@ pub fn careless_self_blend(face: FaceInPicture<'_>, random: &mut ChaCha8Rng) -> 
     let changed = if random.random_bool(ON_TARGET) { &mut target } else { &mut source };
     *changed = retouched(changed, random);
     let motion = Motion::draw(&face, random);
-    let source = source.warped(|place| motion.undone(place));
+    let source = source.warped(|place| motion.inverse(place));
     let mask = soft_mask(&face, &motion, random);
     Ok(blend::feather(&target, &source, &mask).rounded())
 }
 
-/// Colour shifted, saturation and contrast changed; then softer, sharper, or
-/// through a JPEG.
+/// Shifts the colours and changes saturation and contrast; then softens, sharpens or compresses
+/// as JPEG.
 fn retouched(raster: &Raster, random: &mut ChaCha8Rng) -> Raster {
     let shift: [f32; 3] = std::array::from_fn(|_| random.random_range(-SHIFT..=SHIFT));
     let saturation = 1.0 + random.random_range(-SATURATION..=SATURATION);
@@ -74,7 +74,7 @@ fn retouched(raster: &Raster, random: &mut ChaCha8Rng) -> Raster {
     out
 }
 
-/// A small shift and scaling around the face's middle.
+/// A small shift and scaling around the face's centre.
 struct Motion {
     middle: Point,
     shift: Point,
@@ -93,7 +93,7 @@ impl Motion {
         }
     }
 
-    fn undone(&self, place: Point) -> Point {
+    fn inverse(&self, place: Point) -> Point {
         [0, 1]
             .map(|axis| (place[axis] - self.middle[axis] - self.shift[axis]) / self.scale + self.middle[axis])
     }
@@ -108,7 +108,7 @@ fn soft_mask(face: &FaceInPicture<'_>, motion: &Motion, random: &mut ChaCha8Rng)
     let fields: [Field; 2] = std::array::from_fn(|_| Field::new(random.random()));
     let ratio = RATIOS[random.random_range(0..RATIOS.len())];
     let share = |centre: Point| {
-        let place = motion.undone(centre);
+        let place = motion.inverse(centre);
         let bent =
             [0, 1].map(|axis| place[axis] + bend * fields[axis].cloud(waves * place[0], waves * place[1], 2));
         ratio * mask::feathered(&hull, bent, feather)
@@ -116,8 +116,7 @@ fn soft_mask(face: &FaceInPicture<'_>, motion: &Motion, random: &mut ChaCha8Rng)
     raster::centres(face.picture.width() as usize, face.picture.height() as usize).map(share).collect()
 }
 
-/// The points whose hull is the mask: mostly the whole face, else its lower or its
-/// upper part.
+/// The points whose hull is the mask: mostly the entire face, else its lower or its upper part.
 fn chosen_part(face: &FaceInPicture<'_>, random: &mut ChaCha8Rng) -> Vec<Point> {
     let outline = face.landmarks.outline_points();
     let mut heights: Vec<f32> = outline.iter().map(|point| point[1]).collect();

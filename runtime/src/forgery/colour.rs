@@ -1,8 +1,8 @@
-//! Fitting a patch's colours to the place it goes to.
+//! Fits a patch's colours to its surroundings.
 
 use super::raster::{Pixel, Raster};
 
-/// Mean and standard deviation of each channel, weighted.
+/// Weighted mean and standard deviation of each channel.
 #[derive(Debug)]
 struct Statistics {
     mean: Pixel,
@@ -23,9 +23,8 @@ impl Statistics {
     }
 }
 
-/// Moves the mean and deviation of `patch` where `weights` count towards those of
-/// `target`: wholly at `strength` 1, not at all at 0. The deviation changes by at
-/// most the factor `gain`.
+/// Moves the mean and deviation of `patch`, weighted by `weights`, towards those of `target`:
+/// fully at `strength` 1, not at all at 0. The deviation changes by at most the factor `gain`.
 pub(super) fn fit(patch: &mut Raster, target: &Raster, weights: &[f32], strength: f32, gain: f32) {
     let (from, to) = (Statistics::of(patch, weights), Statistics::of(target, weights));
     for pixel in &mut patch.pixels {

@@ -1,9 +1,9 @@
-//! Which pixels a forgery replaces, and how softly.
+//! Masks: which pixels a forgery replaces, and with what weight.
 
 use crate::faces::face::Point;
 use crate::forgery::noise::step;
 
-/// The smaller side of the bounding box, in pixels.
+/// The shorter side of the bounding box, in pixels.
 pub(super) fn size(points: &[Point]) -> f32 {
     let span = |axis: usize| {
         let values = points.iter().map(|point| point[axis]);

@@ -6,10 +6,10 @@ use crate::faces::face::Point;
 /// Three indices into the points.
 pub(super) type Triangle = [usize; 3];
 
-/// The Delaunay triangulation of `points` (Bowyer 1981, Watson 1981): points are
-/// added one by one, the triangles whose circumcircle holds the new one are
-/// replaced by a fan around it. Quadratic in the number of points, which is small.
-/// Points that coincide with an earlier one are left out.
+/// The Delaunay triangulation of `points` (Bowyer 1981, Watson 1981): points are added one by
+/// one, and the triangles whose circumcircle contains the new point are replaced by a fan around
+/// it. Quadratic in the number of points, which is small. Points that coincide with an earlier
+/// one are left out.
 pub(super) fn triangulate(points: &[Point]) -> Vec<Triangle> {
     let exact: Vec<[f64; 2]> = points.iter().map(|point| point.map(f64::from)).collect();
     let count = exact.len();
@@ -63,8 +63,8 @@ fn rim(triangles: &[Triangle]) -> Vec<[usize; 2]> {
     edges.iter().filter(|edge| !shared(edge)).copied().collect()
 }
 
-/// Draws `donor` over `target` so that each of the donor's points comes to lie on
-/// the target's; pixels outside every triangle stay the target's.
+/// Warps `donor` onto `target` so that each of the donor's points is on the target's; pixels
+/// outside every triangle remain the target's.
 pub(super) fn warp(
     target: &Raster,
     target_points: &[Point],
@@ -83,7 +83,7 @@ pub(super) fn warp(
     out
 }
 
-/// Colours every pixel whose centre is in the triangle by its barycentric weights.
+/// Sets every pixel whose centre is in the triangle to `colour` of its barycentric weights.
 fn fill(out: &mut Raster, triangle: [Point; 3], colour: impl Fn([f32; 3]) -> [f32; 3]) {
     let [a, b, c] = triangle;
     let area = (b[0] - a[0]) * (c[1] - a[1]) - (c[0] - a[0]) * (b[1] - a[1]);

@@ -1,6 +1,6 @@
-//! Forgeries made from photographs and landmarks: [`swap()`] puts a donor's face into
-//! a target's place, a [`SelfBlend`] blends a photograph with itself; [`set`] makes a data
-//! set of them, and [`synth`] one of drawn people. Finding the landmarks is not done here.
+//! Forgeries made from photographs and landmarks: [`swap()`] puts a donor's face into a target's
+//! place, a [`SelfBlend`] blends a photograph with itself; [`set`] makes a data set of them, and
+//! [`synth`] one of generated people. It does not find landmarks.
 
 mod blend;
 mod careless;
@@ -32,16 +32,17 @@ use image::RgbImage;
 pub struct FaceInPicture<'a> {
     /// The picture.
     pub picture: &'a RgbImage,
-    /// Where its face is.
+    /// The landmarks of its face.
     pub landmarks: &'a Landmarks,
 }
 
-/// Why no forgery can be made.
+/// Why a forgery cannot be made.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ForgeError {
-    /// Target's and donor's landmarks come from different sources.
+    /// Target and donor have different numbers of landmarks, so these come from different
+    /// sources.
     #[error("the target has {target} landmarks and the donor {donor}; find both with the same detector")]
-    Unlike {
+    LandmarkCounts {
         /// Number of the target's points.
         target: usize,
         /// Number of the donor's points.
@@ -58,10 +59,10 @@ pub enum ForgeError {
 }
 
 impl FaceInPicture<'_> {
-    /// Whether a forgery can be made of it.
+    /// Checks whether a forgery can be made of it.
     ///
     /// # Errors
-    /// Where the outline's bounding box has no area inside the picture.
+    /// The outline's bounding box has no area inside the picture.
     pub fn check(&self) -> Result<(), ForgeError> {
         let (width, height) = self.picture.dimensions();
         self.landmarks.check(width, height)
@@ -69,10 +70,10 @@ impl FaceInPicture<'_> {
 }
 
 impl Landmarks {
-    /// Whether a forgery can be made of the face in a picture of `width` x `height`.
+    /// Checks whether a forgery can be made of the face in a picture of `width` x `height`.
     ///
     /// # Errors
-    /// Where the outline's bounding box has no area inside the picture.
+    /// The outline's bounding box has no area inside the picture.
     pub fn check(&self, width: u32, height: u32) -> Result<(), ForgeError> {
         let Self { points, outline } = self;
         if outline.len() < 3 || outline.iter().any(|&index| index >= points.len()) {

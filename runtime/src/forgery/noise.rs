@@ -1,7 +1,7 @@
-//! Value noise: smooth random fields that are a pure function of place and seed,
-//! so that any pixel can be drawn on any thread.
+//! Value noise: smooth random fields that are a pure function of position and seed, so that any
+//! pixel can be computed on any thread.
 
-/// A random field of the plane.
+/// A random field over the plane.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Field {
     seed: u32,
@@ -48,8 +48,8 @@ impl Field {
         sum / total
     }
 
-    /// Round spots scattered one a unit cell: 1 at a spot's middle, 0 away from it.
-    /// `share` of the cells hold one.
+    /// Round spots, at most one in each unit cell: 1 at a spot's centre, 0 outside. A `share` of
+    /// the cells has one.
     pub fn spots(self, x: f32, y: f32, radius: f32, share: f32) -> f32 {
         let (column, row) = (floor(x), floor(y));
         let chance = Self { seed: self.seed ^ 0x51ed_270b }.corner(column, row);
@@ -65,7 +65,7 @@ impl Field {
     }
 }
 
-/// Rounds down without the call that `f32::floor` is on older instruction sets.
+/// Rounds down; `f32::floor` is a function call on older instruction sets.
 fn floor(value: f32) -> i32 {
     let towards_zero = value as i32;
     towards_zero - i32::from((towards_zero as f32) > value)
@@ -75,7 +75,7 @@ fn fade(t: f32) -> f32 {
     t * t * (3.0 - 2.0 * t)
 }
 
-/// `from` at 0, `to` at 1.
+/// Linear interpolation: `from` at 0, `to` at 1.
 pub(crate) fn mix(from: f32, to: f32, share: f32) -> f32 {
     from + (to - from) * share
 }
@@ -88,7 +88,7 @@ pub(crate) fn step(low: f32, high: f32, value: f32) -> f32 {
 /// A bump of height 1 around 0 whose standard deviation is 1.
 pub(crate) fn bump(x: f32, y: f32) -> f32 {
     let square = x * x + y * y;
-    // Below 1e-5 nothing shows; most bumps of a face are far from most of its places.
+    // Below 1e-5 nothing is visible, and most bumps of a face are far from most of its points.
     if square > 23.0 { 0.0 } else { (-0.5 * square).exp() }
 }
 

@@ -1,5 +1,4 @@
-//! Real photographs to make forgeries of: whom each shows, where the face is, and in which
-//! split it belongs. What is made of them is `forged`'s matter.
+//! Real photographs from which forgeries are made: the person, the face and the split of each.
 
 use crate::data::layouts::Media;
 use crate::data::manifest::{Manifest, ManifestError};
@@ -11,27 +10,27 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
-/// The list of people beside the photographs: `person`, and any of `gender` and
+/// The list of people next to the photographs: columns `person` and optionally `gender` and
 /// `ethnicity`.
 const PEOPLE: &str = "people.csv";
-/// Files that may lie beside photographs and are none.
+/// Files that may be next to photographs and are not listed as skipped.
 const COMPANIONS: [&str; 5] = [PEOPLE, "landmarks.json", "boxes.csv", "split.csv", "manifest.csv"];
 
 /// Why photographs cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PhotographsError {
-    /// The folder, the manifest or a list.
+    /// The folder, the manifest or a list cannot be read.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
-    /// A file of landmarks.
+    /// A file of landmarks cannot be used.
     #[error(transparent)]
     Landmarks(#[from] LandmarkError),
-    /// None is left.
-    #[error("{}: holds no photograph whose face is known ({passed_over} passed over{}); put landmarks.json, .tem files or boxes.csv beside the photographs", path.display(), example(first))]
+    /// No photograph is left.
+    #[error("{}: holds no photograph whose face is known ({passed_over} passed over{}); put landmarks.json, .tem files or boxes.csv next to the photographs", path.display(), example(first))]
     None {
         /// The folder or manifest.
         path: PathBuf,
-        /// How many were passed over.
+        /// How many were skipped.
         passed_over: usize,
         /// The first of them.
         first: Option<String>,
@@ -45,18 +44,18 @@ fn example(first: &Option<String>) -> String {
 /// One photograph.
 #[derive(Clone, Debug)]
 pub struct Photograph {
-    /// Its file.
+    /// The file.
     pub path: PathBuf,
-    /// Its name without an ending, unlike every other's.
+    /// Its file name without extension, made unique.
     pub name: String,
-    /// Whom it shows.
+    /// The person in it.
     pub person: String,
-    /// Which of the person's photographs it is: what stands in its name behind the person
-    /// (`neutral`, `smiling`).
+    /// Which of the person's photographs it is: the rest of its name after the person (`neutral`,
+    /// `smiling`).
     pub shot: String,
-    /// Its split, where the data set has some.
+    /// Its split; `None` where the data set has none.
     pub split: Option<Split>,
-    /// Where the face is.
+    /// The face in it.
     pub face: Found,
     /// Gender and ethnicity, empty where they are not known.
     pub look: [String; 2],
@@ -65,20 +64,20 @@ pub struct Photograph {
 /// The photographs of a folder or a manifest.
 #[derive(Clone, Debug)]
 pub struct Photographs {
-    /// Those whose face is known, in the order of their paths.
+    /// The photographs whose face is known, in the order of their paths.
     pub list: Vec<Photograph>,
-    /// A line for each that was passed over.
+    /// A line for each skipped photograph.
     pub passed_over: Vec<String>,
 }
 
 impl Photographs {
-    /// Reads the photographs at `path`: the real pictures of a manifest or of a data set in
-    /// a known layout, which keep their splits, else every picture in the folder. There a
-    /// photograph of `001_smiling.jpg` shows the person `001`. A photograph whose face
-    /// nobody has found is passed over.
+    /// Reads the photographs at `path`: the real pictures of a manifest or of a data set in a
+    /// known layout, which keep their splits, else every picture in the folder, where
+    /// `001_smiling.jpg` shows the person `001`. A photograph without landmarks or a box is
+    /// skipped.
     ///
     /// # Errors
-    /// Where a list or a file of landmarks is wrong, or no photograph is left.
+    /// A list or a file of landmarks is wrong, or no photograph is left.
     pub fn read(path: &Path) -> Result<Self, PhotographsError> {
         let (candidates, mut passed_over) = candidates(path)?;
         let looks = looks(path)?;
@@ -91,7 +90,7 @@ impl Photographs {
                     .push(format!("{}: its face is in no landmarks.json, .tem or boxes.csv", path.display()));
                 continue;
             };
-            let name = unlike(&mut names, name);
+            let name = unique_name(&mut names, name);
             let look = looks.get(&person).cloned().unwrap_or_default();
             list.push(Photograph { path, name, person, shot, split, face, look });
         }
@@ -107,9 +106,9 @@ impl Photographs {
     }
 }
 
-/// `name`, with a number behind it where another photograph is called so. `names` holds
-/// those given, and how often each was asked for.
-fn unlike(names: &mut BTreeMap<String, usize>, name: String) -> String {
+/// `name`, with a number appended where another photograph has this name. `names` counts how
+/// often each was used.
+fn unique_name(names: &mut BTreeMap<String, usize>, name: String) -> String {
     let mut count = names.get(&name).copied().unwrap_or(0);
     let free = loop {
         count += 1;
@@ -123,7 +122,7 @@ fn unlike(names: &mut BTreeMap<String, usize>, name: String) -> String {
     free
 }
 
-/// A picture before its face is looked for.
+/// A picture whose face has not been looked up yet.
 struct Candidate {
     path: PathBuf,
     name: String,
@@ -161,7 +160,7 @@ fn listed(manifest: Manifest) -> (Vec<Candidate>, Vec<String>) {
     (reals.map(candidate).collect(), manifest.skipped)
 }
 
-/// Every picture in a folder and below.
+/// Every picture in a folder and its subfolders.
 fn walked(folder: &Path) -> (Vec<Candidate>, Vec<String>) {
     let (mut found, mut passed_over) = (Vec::new(), Vec::new());
     let walk = WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter();
@@ -199,7 +198,7 @@ fn stem(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// What people.csv beside the photographs says of each person.
+/// The gender and ethnicity of each person in the people.csv next to the photographs.
 fn looks(path: &Path) -> Result<BTreeMap<String, [String; 2]>, ManifestError> {
     let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
     let list = folder.join(PEOPLE);
@@ -218,11 +217,11 @@ fn looks(path: &Path) -> Result<BTreeMap<String, [String; 2]>, ManifestError> {
     Ok(looks)
 }
 
-/// Reads which person is in which split out of a list like a data set's `split.csv`:
-/// columns `split` and `target`.
+/// Reads the split of each person from a list like a data set's `split.csv`: columns `split` and
+/// `target`.
 ///
 /// # Errors
-/// Where it cannot be read, or puts a person in two splits.
+/// It cannot be read, or puts a person in two splits.
 pub fn splits_of_people(path: &Path) -> Result<BTreeMap<String, Split>, ManifestError> {
     let mut splits: BTreeMap<String, Split> = BTreeMap::new();
     table::each_row(path, &storage::read(path)?, &["split", "target"], &[], |_, fields| {
@@ -245,7 +244,7 @@ mod tests {
     #[test]
     fn names_are_unlike_each_other() {
         let mut names = BTreeMap::new();
-        let given = ["a", "a", "a-2", "a", "a-2", "b"].map(|name| unlike(&mut names, name.to_owned()));
+        let given = ["a", "a", "a-2", "a", "a-2", "b"].map(|name| unique_name(&mut names, name.to_owned()));
         assert_eq!(given, ["a", "a-2", "a-2-2", "a-3", "a-2-3", "b"]);
     }
 }

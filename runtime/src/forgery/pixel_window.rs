@@ -1,6 +1,6 @@
-//! A rectangle of whole pixels in a picture.
+//! A rectangle of pixels in a picture.
 
-/// A rectangle of whole pixels.
+/// A rectangle of pixels; `right` and `bottom` are exclusive.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PixelWindow {
     pub left: u32,

@@ -1,4 +1,4 @@
-//! One value a cell: what masks are drawn and softened on.
+//! A grid of values on which masks are drawn and smoothed.
 
 use crate::faces::face::Point;
 
@@ -15,7 +15,7 @@ impl Plane {
         Self { width, height, values: vec![0.0; width * height] }
     }
 
-    /// Sets to 1 the cells whose centres lie in the polygon, whose points are in cells.
+    /// Sets the cells whose centres are in the polygon to 1; the polygon's points are in cells.
     pub fn fill(&mut self, polygon: &[Point]) {
         let mut crossings: Vec<f32> = Vec::new();
         for (y, row) in self.values.chunks_exact_mut(self.width).enumerate() {
@@ -36,7 +36,7 @@ impl Plane {
         }
     }
 
-    /// The value at a place in cells, bilinear between their centres, 0 outside.
+    /// The value at a position in cells, bilinear between their centres, 0 outside.
     pub fn sample(&self, [x, y]: Point) -> f32 {
         let (x, y) = (x - 0.5, y - 0.5);
         if !(x > -1.0 && y > -1.0 && x < self.width as f32 && y < self.height as f32) {
@@ -60,7 +60,7 @@ impl Plane {
             let mut out = Self::new(plane.height, plane.width);
             let scale = 1.0 / (2 * radius + 1) as f32;
             for (y, row) in plane.values.chunks_exact(plane.width).enumerate() {
-                // Whole sums of 64 bits: what is added is taken away again exactly enough.
+                // Running sums in 64 bits: errors of rounding do not matter.
                 let mut sum: f64 = row.iter().take(radius).map(|&value| f64::from(value)).sum();
                 for x in 0..plane.width {
                     sum += row.get(x + radius).map_or(0.0, |&value| f64::from(value));
@@ -73,7 +73,7 @@ impl Plane {
         rows(&rows(self))
     }
 
-    /// 1 where all cells in the square of `radius` around are 1, else 0.
+    /// 1 where all cells in the square of `radius` around a cell are 1, else 0.
     pub fn eroded(&self, radius: usize) -> Self {
         let mut out = self.boxed(radius);
         for value in &mut out.values {
@@ -82,7 +82,7 @@ impl Plane {
         out
     }
 
-    /// Smoothed by a Gaussian of deviation `sigma` cut off at `radius` cells.
+    /// Smoothed by a Gaussian of deviation `sigma`, truncated at `radius` cells.
     pub fn smoothed(&self, radius: usize, sigma: f32) -> Self {
         let tap = |offset: usize| (-0.5 * (offset as f32 / sigma).powi(2)).exp();
         let total = 1.0 + 2.0 * (1..=radius).map(tap).sum::<f32>();
@@ -114,7 +114,7 @@ impl Plane {
         down
     }
 
-    /// Two rows mixed: that at `place` in cells, between their centres; zeros outside.
+    /// The row at `place` in cells, interpolated between two rows' centres; zeros outside.
     pub fn row_at(&self, place: f32, out: &mut [f32]) {
         out.fill(0.0);
         let place = place - 0.5;
@@ -127,14 +127,14 @@ impl Plane {
     }
 }
 
-/// Adds `share` times the start of `values`.
+/// Adds `share` times the first of `values`.
 fn add_scaled(out: &mut [f32], share: f32, values: &[f32]) {
     for (out, value) in out.iter_mut().zip(values) {
         *out += share * value;
     }
 }
 
-/// Where to read between two neighbours of a row.
+/// A position between two neighbours of a row.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Between {
     /// Index of the first.
@@ -146,15 +146,15 @@ pub(super) struct Between {
 }
 
 impl Between {
-    /// At `place`, in cells whose centres are at halves, of `count` of them, the last ones
-    /// repeated.
+    /// The position `place` among `count` cells, whose centres are at 0.5, 1.5, …; the outermost
+    /// ones are repeated.
     pub fn of(place: f32, count: usize) -> Self {
         let place = (place - 0.5).clamp(0.0, count.saturating_sub(1) as f32);
         let first = place as usize;
         Self { first, second: (first + 1).min(count.saturating_sub(1)), share: place - first as f32 }
     }
 
-    /// The value there.
+    /// The interpolated value of `row`.
     pub fn read(self, row: &[f32]) -> f32 {
         row[self.first] + self.share * (row[self.second] - row[self.first])
     }

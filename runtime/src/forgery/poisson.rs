@@ -3,18 +3,18 @@
 
 use super::raster::{Pixel, Raster};
 
-/// Where the residual, in 8-bit levels, is small enough.
+/// The residual, in 8-bit levels, at which the solver stops.
 const TOLERANCE: f32 = 0.02;
-/// Regions with fewer pixels are solved without a coarser one first.
+/// Regions with fewer pixels are solved without a coarser grid first.
 const COARSEST: usize = 64;
 
 /// The target with `patch` blended into `region` so that the result has the patch's
 /// gradients inside and equals the target outside: `patch` plus the membrane (a harmonic
 /// function, Δh = 0) that takes the value target - patch around the region.
 ///
-/// `limit` bounds the membrane's border values, in 8-bit levels: where hair or a wall
-/// meets the border, the difference is no light to be spread over the face. Pixels at the
-/// picture's edge have no neighbour beyond it.
+/// `limit` bounds the membrane's border values, in 8-bit levels: where hair or a wall is at the
+/// border, the difference is not one of light and must not be spread over the face. Pixels at the
+/// picture's edge have no neighbour outside.
 pub(super) fn blend(target: &Raster, patch: &Raster, region: &[bool], limit: f32) -> Raster {
     let difference = target.pixels.iter().zip(&patch.pixels);
     let border = difference.map(|(to, from)| std::array::from_fn(|c| (to[c] - from[c]).clamp(-limit, limit)));
@@ -32,19 +32,19 @@ pub(super) fn blend(target: &Raster, patch: &Raster, region: &[bool], limit: f32
     out
 }
 
-/// Laplace's equation on the `free` pixels, the values of the others given.
+/// Laplace's equation on the `free` pixels; the values of the others are fixed.
 struct Domain {
     width: usize,
     height: usize,
     free: Vec<bool>,
-    /// Given where not free; where free, anything.
+    /// The fixed values; for free pixels, the start.
     values: Vec<Pixel>,
 }
 
 impl Domain {
-    /// The values everywhere. A coarser grid of half the side is solved first and gives
-    /// the start: conjugate gradients then have only the short waves left to mend
-    /// (cascadic multigrid, Bornemann and Deuflhard 1996).
+    /// The solution. A grid of half the side is solved first and gives the start, so that
+    /// conjugate gradients only have to correct high frequencies (cascadic multigrid, Bornemann
+    /// and Deuflhard 1996).
     fn solved(self) -> Vec<Pixel> {
         let count = self.free.iter().filter(|free| **free).count();
         let given = self.values.iter().zip(&self.free);
@@ -62,8 +62,8 @@ impl Domain {
         self.relaxed(start)
     }
 
-    /// Half as many pixels a side: free where all four are; else the mean of those that
-    /// are given.
+    /// The domain with half as many pixels a side: free where all four pixels are, else the mean
+    /// of the fixed ones.
     fn coarser(&self) -> Self {
         let (width, height) = (self.width.div_ceil(2), self.height.div_ceil(2));
         let mut coarse = Self {
@@ -88,8 +88,8 @@ impl Domain {
         coarse
     }
 
-    /// The pixels beside `index`, inside the picture.
-    fn beside(&self, index: usize) -> impl Iterator<Item = usize> {
+    /// The neighbours of pixel `index` inside the picture.
+    fn neighbours(&self, index: usize) -> impl Iterator<Item = usize> {
         let (x, y) = (index % self.width, index / self.width);
         let left = (x > 0).then(|| index - 1);
         let right = (x + 1 < self.width).then_some(index + 1);
@@ -98,7 +98,7 @@ impl Domain {
         [left, right, above, below].into_iter().flatten()
     }
 
-    /// Conjugate gradients from `start` until no residual is over [`TOLERANCE`], all three
+    /// Conjugate gradients from `start` until no residual is over [`TOLERANCE`], for all three
     /// channels together.
     fn relaxed(&self, start: Vec<Pixel>) -> Vec<Pixel> {
         const NONE: u32 = u32::MAX;
@@ -113,7 +113,7 @@ impl Domain {
         let mut residual: Vec<Pixel> = Vec::with_capacity(places.len());
         for &place in &places {
             let (mut free, mut degree, mut sum) = ([NONE; 4], 0, [0.0; 3]);
-            for other in self.beside(place) {
+            for other in self.neighbours(place) {
                 free[degree] = slot[other];
                 degree += 1;
                 let value = if self.free[other] { start[other] } else { self.values[other] };
@@ -133,7 +133,7 @@ impl Domain {
         };
         let mut direction = residual.clone();
         let mut energy = dot(&residual, &residual);
-        // Exact after so many steps, were it not for rounding; some dozens do.
+        // Without rounding this many steps give the exact solution; a few dozen are enough.
         for _ in 0..places.len() {
             if residual.iter().flatten().all(|value| value.abs() < TOLERANCE) {
                 break;
@@ -162,14 +162,14 @@ impl Domain {
     }
 }
 
-/// The sum of products, channel by channel.
+/// The dot product, channel by channel.
 fn dot(a: &[Pixel], b: &[Pixel]) -> [f64; 3] {
     a.iter()
         .zip(b)
         .fold([0.0; 3], |sum, (a, b)| std::array::from_fn(|c| sum[c] + f64::from(a[c]) * f64::from(b[c])))
 }
 
-/// A channel that is solved already has no energy left and takes no further step.
+/// 0 for a channel that is already solved.
 fn ratio(over: f64, under: f64) -> f32 {
     if under > 1e-12 { (over / under) as f32 } else { 0.0 }
 }

@@ -1,4 +1,4 @@
-//! A picture between two roundings: 32-bit floats on the 8-bit scale.
+//! A picture in 32-bit floats on the 8-bit scale, for computations without rounding.
 
 use crate::faces::face::Point;
 use image::RgbImage;
@@ -29,7 +29,7 @@ impl Raster {
             .expect("three bytes a pixel")
     }
 
-    /// The colour at a place, bilinear between pixel centres, the border repeated.
+    /// The colour at a position, bilinear between pixel centres; the border is repeated.
     pub fn sample(&self, [x, y]: Point) -> Pixel {
         let x = (x - 0.5).clamp(0.0, self.width as f32 - 1.0);
         let y = (y - 0.5).clamp(0.0, self.height as f32 - 1.0);
@@ -46,13 +46,13 @@ impl Raster {
         })
     }
 
-    /// The picture whose pixel at a place is this one's at `source` of that place.
+    /// The picture whose colour at each position is this one's at `source` of the position.
     pub fn warped(&self, source: impl Fn(Point) -> Point) -> Self {
         let pixels = centres(self.width, self.height).map(|centre| self.sample(source(centre))).collect();
         Self { pixels, ..*self }
     }
 
-    /// Each pixel's mean over its 3 x 3 neighbourhood, the border repeated.
+    /// Each pixel's mean over its 3 x 3 neighbourhood; the border is repeated.
     pub fn softened(&self) -> Self {
         let near = |place: usize, offset: usize, size: usize| (place + offset).clamp(1, size) - 1;
         let mean = |index: usize| {

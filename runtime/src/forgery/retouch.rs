@@ -1,5 +1,5 @@
-//! The mild changes by which a self-blended image's source and target differ: colour, and
-//! either a downscaling or a sharpening.
+//! The mild changes that make source and target of a self-blended image differ: colour, and
+//! either downscaling or sharpening.
 
 use super::self_blend::SelfBlendSettings;
 use image::RgbImage;
@@ -13,16 +13,16 @@ pub(super) struct Retouch {
     shift: [f32; 3],
     /// Added to hue (in 2°), saturation and value, in whole levels.
     hue_saturation_value: [f32; 3],
-    /// Times the value, plus the second.
+    /// Factor and offset of each value.
     contrast: [f32; 2],
     sharpness: Sharpness,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Sharpness {
-    /// So many times smaller and large again.
+    /// Shrunk by this factor and enlarged again.
     Downscaled(u32),
-    /// The share of the sharpened picture, and its brightness.
+    /// The share and the brightness of the sharpened picture.
     Sharpened(f32, f32),
 }
 
@@ -78,7 +78,7 @@ impl Retouch {
     }
 }
 
-/// The colour whose hue (in 2°), saturation and value (in 8-bit levels) are shifted.
+/// `pixel` with shifted hue (in 2°), saturation and value (in 8-bit levels).
 fn turned(pixel: [u8; 3], [hue, saturation, value]: [f32; 3]) -> [u8; 3] {
     let [red, green, blue] = pixel.map(f32::from);
     let most = red.max(green).max(blue);
@@ -86,7 +86,7 @@ fn turned(pixel: [u8; 3], [hue, saturation, value]: [f32; 3]) -> [u8; 3] {
     let share = if most == 0.0 { 0.0 } else { (span / most + saturation / 255.0).clamp(0.0, 1.0) };
     let bright = (most + value).clamp(0.0, 255.0);
     if hue == 0.0 {
-        // Each channel keeps its place between the largest and the smallest.
+        // Each channel keeps its relative position between the largest and the smallest.
         let stretch = if span == 0.0 { 0.0 } else { bright * share / span };
         return [red, green, blue].map(|channel| (bright - stretch * (most - channel) + 0.5) as u8);
     }
@@ -99,7 +99,7 @@ fn turned(pixel: [u8; 3], [hue, saturation, value]: [f32; 3]) -> [u8; 3] {
     } else {
         4.0 + (red - green) / span
     };
-    // 60° of hue are one sector, and 30 of OpenCV's levels.
+    // 60° of hue are one sector, and 30 levels in OpenCV.
     let sector = sector + hue / 30.0;
     let sector = if sector < 0.0 {
         sector + 6.0
@@ -117,7 +117,7 @@ fn turned(pixel: [u8; 3], [hue, saturation, value]: [f32; 3]) -> [u8; 3] {
     [channel(5.0), channel(3.0), channel(1.0)]
 }
 
-/// Every `factor`-th pixel alone, enlarged again bilinearly.
+/// Keeps every `factor`-th pixel and enlarges the result bilinearly.
 fn downscaled(picture: &RgbImage, factor: u32) -> RgbImage {
     let (width, height) = picture.dimensions();
     let (few, rows) = ((width / factor).max(1), (height / factor).max(1));
@@ -128,7 +128,7 @@ fn downscaled(picture: &RgbImage, factor: u32) -> RgbImage {
         let row = &source[nearest(y, rows, height) * width as usize..];
         kept.extend((0..few).map(|x| row[nearest(x, few, width)].map(f32::from)));
     }
-    // Where each pixel lies between two of the kept ones, and how far.
+    // The position of each pixel between two of the kept ones.
     let between = |large: u32, small: u32| -> Vec<(usize, usize, f32)> {
         let place = |at: u32| {
             let at = (at as f32 + 0.5) * small as f32 / large as f32 - 0.5;
@@ -155,14 +155,14 @@ fn downscaled(picture: &RgbImage, factor: u32) -> RgbImage {
     RgbImage::from_raw(width, height, bytes).expect("three bytes a pixel")
 }
 
-/// Mixed with the picture under the kernel whose eight neighbours count -1 and whose
-/// middle counts 8 + `lightness`; the border is repeated.
+/// Mixes the picture with its convolution by the 3 x 3 kernel of -1 around 8 + `lightness`; the
+/// border is repeated.
 fn sharpened(picture: &RgbImage, share: f32, lightness: f32) -> RgbImage {
     let (width, height) = (picture.width() as usize, picture.height() as usize);
     let stride = 3 * width;
     let raw = picture.as_raw();
     let mut bytes = vec![0; raw.len()];
-    // Of the middle itself; the sum over the 3 x 3 neighbourhood takes one away again.
+    // The weight of the centre; the sum over the 3 x 3 neighbourhood subtracts one of it.
     let own = 1.0 - share + share * (9.0 + lightness);
     let mut sums = vec![0_u16; stride];
     for (y, row) in bytes.chunks_exact_mut(stride).enumerate() {
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_picture_is_changed_as_the_whole() {
+    fn half_a_picture_is_changed_like_the_entire_one() {
         let settings = SelfBlendSettings::default();
         let whole = ramp(60, 60);
         let part = image::imageops::crop_imm(&whole, 0, 0, 60, 40).to_image();

@@ -1,6 +1,6 @@
-//! Self-blended images (Shiohara and Yamasaki, "Detecting deepfakes with self-blended
-//! images", CVPR 2022): source and target are the same photograph, one of them retouched
-//! a little, so that the traces of blending are all there is to find.
+//! Self-blended images (Shiohara and Yamasaki, "Detecting deepfakes with self-blended images",
+//! CVPR 2022): source and target are the same photograph, one of them slightly retouched, so that
+//! only the traces of blending can be detected.
 
 mod settings;
 
@@ -16,8 +16,8 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use std::borrow::Cow;
 
-/// Everything that is drawn for one self-blended image, before any pixel is seen: the
-/// same for the fake and for the real that is shown beside it.
+/// All random choices for one self-blended image. They do not depend on pixels and are the same
+/// for the fake and its real counterpart.
 #[derive(Clone, Debug)]
 pub struct SelfBlend {
     retouch: Retouch,
@@ -26,7 +26,7 @@ pub struct SelfBlend {
 }
 
 impl SelfBlend {
-    /// Draws one.
+    /// Draws the random choices.
     pub fn draw(settings: &SelfBlendSettings, random: &mut ChaCha8Rng) -> Self {
         Self {
             on_target: random.random_bool(settings.on_target),
@@ -35,34 +35,33 @@ impl SelfBlend {
         }
     }
 
-    /// The share of the source where the mask is full.
+    /// The share of the source where the mask is 1.
     pub fn ratio(&self) -> f32 {
         self.mask.ratio
     }
 
-    /// The target alone: what is around the face in [`SelfBlend::fake`], and as real as
-    /// the photograph.
+    /// The target: the real counterpart of [`SelfBlend::fake`], equal to it outside the mask.
     pub fn real<'a>(&self, picture: &'a RgbImage) -> Cow<'a, RgbImage> {
         if self.on_target { Cow::Owned(self.retouch.apply(picture)) } else { Cow::Borrowed(picture) }
     }
 
-    /// Source and target blended: the source moves and scales a little together with its
-    /// mask, and the mask is the hull of the landmarks or of a part of them, bent, soft at
-    /// its border, of the drawn strength.
+    /// Source and target blended: the source moves and scales a little together with its mask,
+    /// and the mask is the hull of the landmarks or of a part of them, deformed, soft at its
+    /// border, of the drawn strength.
     ///
     /// # Errors
-    /// Where the landmarks enclose no face inside the picture.
+    /// The landmarks enclose no face inside the picture.
     pub fn fake(&self, face: FaceInPicture<'_>) -> Result<RgbImage, ForgeError> {
         face.check()?;
         let mask = SoftMask::of(face.landmarks, &self.mask);
         let mut out = self.real(face.picture).into_owned();
         let Some(window) = mask.window(face.picture.dimensions()) else { return Ok(out) };
-        // The source is needed under the mask, and as far around as it moves.
+        // The source is needed under the mask, and around it as far as it moves.
         let reach = self.mask.motion.reach(face.landmarks) + 2;
         let source = if self.on_target {
             Patch::of(face.picture, window.grown(reach, face.picture.dimensions()))
         } else {
-            // Whole blocks of the coarsest downscaling.
+            // Aligned to blocks of the coarsest downscaling.
             let place = window.grown(reach + 8, face.picture.dimensions()).aligned(4);
             let cut = Patch::of(face.picture, place);
             Patch { pixels: self.retouch.apply(&cut.pixels), ..cut }
@@ -105,16 +104,16 @@ impl Patch {
         Self { pixels, left: window.left as f32, top: window.top as f32 }
     }
 
-    /// Where the source of the pixels from `left` to `right` lies in a row.
+    /// The source positions of the pixels from `left` to `right` in a row.
     fn columns(&self, motion: &Motion, left: u32, right: u32) -> Vec<Between> {
         let count = self.pixels.width() as usize;
-        let place = |x: u32| motion.undone([x as f32 + 0.5, 0.0])[0] - self.left;
+        let place = |x: u32| motion.inverse([x as f32 + 0.5, 0.0])[0] - self.left;
         (left..right).map(|x| Between::of(place(x), count)).collect()
     }
 
-    /// The two rows between which the source of row `y` lies.
+    /// The two source rows of row `y`.
     fn rows(&self, motion: &Motion, y: u32) -> Rows<'_> {
-        let place = motion.undone([0.0, y as f32 + 0.5])[1] - self.top;
+        let place = motion.inverse([0.0, y as f32 + 0.5])[1] - self.top;
         let between = Between::of(place, self.pixels.height() as usize);
         let (pixels, _) = self.pixels.as_raw().as_chunks::<3>();
         let width = self.pixels.width() as usize;
@@ -131,7 +130,7 @@ struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    /// The colour between them, bilinear.
+    /// The colour between the rows, bilinear.
     fn read(&self, at: Between) -> [f32; 3] {
         let mixed = |row: &[[u8; 3]], c: usize| {
             let (from, to) = (f32::from(row[at.first][c]), f32::from(row[at.second][c]));

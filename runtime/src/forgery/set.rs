@@ -1,11 +1,10 @@
-//! A data set of forgeries made from real photographs, on a disk in the folder layout.
-//! How a face is forged is `forge`'s matter, where faces are `photographs`'.
+//! Makes a data set of forgeries from real photographs, in the folder layout.
 
-mod order;
+mod options;
 mod plan;
 mod subject;
 
-pub use order::{ForgedError, Method, Order, SplitBy};
+pub use options::{ForgerySetError, ForgerySetOptions, Method, SplitBy};
 
 use super::photographs::{Photographs, PhotographsError};
 use crate::data::layouts::{self, Media};
@@ -15,7 +14,7 @@ use crate::faces::landmarks;
 use crate::forgery::{self, ForgeError, SelfBlend, SelfBlendSettings, SwapSettings};
 use crate::random::stream;
 use crate::sample::Label;
-use crate::storage::{self, NotWhole, StorageError, WholeFolder};
+use crate::storage::{self, NewFolder, NewFolderError, StorageError};
 use image::RgbImage;
 use plan::Entry;
 use rand::RngExt;
@@ -27,46 +26,46 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use subject::Subject;
 
-/// The sides that can be made, in pixels.
+/// The allowed sides of pictures, in pixels.
 pub const SIZES: RangeInclusive<u32> = 32..=2048;
-/// The most fakes of a photograph.
+/// The most fakes made from one photograph.
 pub const MAX_PER_PHOTO: usize = 100;
-/// What the pictures' folder holds, and so what may be replaced.
+/// The content of a forgery set's folder, which may be replaced.
 pub const PARTS: [&str; 6] = ["train", "val", "test", "split.csv", "manifest.csv", landmarks::LANDMARKS];
 
-/// What was made.
+/// A forgery set that was made.
 #[derive(Clone, Debug)]
-pub struct Forged {
-    /// The pictures, counted.
+pub struct ForgerySet {
+    /// Counts of its pictures.
     pub summary: Summary,
     /// A line for each photograph or fake that was left out.
     pub passed_over: Vec<String>,
 }
 
-impl Order {
-    /// Makes the set of the photographs at `photos` in the folder `out`:
-    /// `{train,val,test}/real/*.jpg`, `…/fake/{sbi,swap}/*.jpg`, `split.csv` with target and
-    /// donor of each, and `landmarks.json` with the faces of the reals. People are apart
-    /// between the splits, and donors are of the target's split and, where they are known,
-    /// of its gender and ethnicity. Reals and fakes are decoded, cut, resized and encoded
-    /// alike, with qualities of one distribution.
+impl ForgerySetOptions {
+    /// Makes the set from the photographs at `photos` in the folder `out`:
+    /// `{train,val,test}/real/*.jpg`, `…/fake/{sbi,swap}/*.jpg`, `split.csv` with the target and
+    /// donor of each picture, and `landmarks.json` with the faces of the reals. No person is in
+    /// two splits, and donors are from the target's split and have its gender and ethnicity where
+    /// these are known. Reals and fakes are decoded, cropped, resized and encoded in the same
+    /// way, with qualities from one distribution.
     ///
-    /// The same seed gives the same bytes on any number of threads. `progress` is called
-    /// with (pictures done, all) from many threads. The folder appears when it is whole.
+    /// The same seed gives the same bytes on any number of threads. `progress` is called with
+    /// (pictures done, all) from many threads. The folder appears only when it is complete.
     ///
     /// # Errors
-    /// Settings out of range; no usable photographs; too few people; a folder that is not
-    /// empty or cannot be written. A photograph that cannot be read is passed over.
+    /// An option is out of range, no photograph can be used, there are too few people, or the
+    /// folder is not empty or cannot be written. A photograph that cannot be read is skipped.
     pub fn make(
         &self,
         photos: &Path,
         out: &Path,
         progress: &(dyn Fn(usize, usize) + Sync),
-    ) -> Result<Forged, ForgedError> {
+    ) -> Result<ForgerySet, ForgerySetError> {
         self.check()?;
-        let whole = WholeFolder::beside(out).map_err(|error| match error {
-            NotWhole::Occupied => ForgedError::NotEmpty { path: out.to_owned() },
-            NotWhole::Io(source) => ForgedError::Folder { path: out.to_owned(), source },
+        let new_folder = NewFolder::at(out).map_err(|error| match error {
+            NewFolderError::Occupied => ForgerySetError::NotEmpty { path: out.to_owned() },
+            NewFolderError::Io(source) => ForgerySetError::Folder { path: out.to_owned(), source },
         })?;
         let Photographs { list, mut passed_over } = Photographs::read(photos)?;
         let before = passed_over.len();
@@ -78,19 +77,19 @@ impl Order {
         }
         let subjects = self.split.apply(subjects, self, &mut passed_over)?;
         let entries = plan::entries(&subjects, self);
-        self.fill(whole.path(), &subjects, &entries, progress, &mut passed_over)?;
-        whole.keep().map_err(|source| ForgedError::Folder { path: out.to_owned(), source })?;
+        self.fill(new_folder.path(), &subjects, &entries, progress, &mut passed_over)?;
+        new_folder.keep().map_err(|source| ForgerySetError::Folder { path: out.to_owned(), source })?;
         let summary = layouts::read(out, "folder", Media::Pictures)?.summary();
         passed_over.sort();
-        Ok(Forged { summary, passed_over })
+        Ok(ForgerySet { summary, passed_over })
     }
 
-    /// Whether every setting can be used.
+    /// Checks that every option is in range.
     ///
     /// # Errors
-    /// [`ForgedError::Setting`] for the first that cannot.
-    pub fn check(&self) -> Result<(), ForgedError> {
-        let bad = |name, value, wanted| Err(ForgedError::Setting { name, value, wanted });
+    /// [`ForgerySetError::Setting`] for the first that is not.
+    pub fn check(&self) -> Result<(), ForgerySetError> {
+        let bad = |name, value, wanted| Err(ForgerySetError::Setting { name, value, wanted });
         if !SIZES.contains(&self.size) {
             let wanted = format!("choose a size from {} to {} pixels", SIZES.start(), SIZES.end());
             return bad("--size", self.size.to_string(), wanted);
@@ -117,23 +116,24 @@ impl Order {
         entries: &[Entry],
         progress: &(dyn Fn(usize, usize) + Sync),
         passed_over: &mut Vec<String>,
-    ) -> Result<(), ForgedError> {
+    ) -> Result<(), ForgerySetError> {
         let folders: BTreeSet<PathBuf> = entries
             .iter()
             .filter_map(|entry| Some(folder.join(entry.below()).parent()?.to_owned()))
             .collect();
         for path in folders {
-            std::fs::create_dir_all(&path).map_err(|source| ForgedError::Folder { path, source })?;
+            std::fs::create_dir_all(&path).map_err(|source| ForgerySetError::Folder { path, source })?;
         }
         let done = AtomicUsize::new(0);
-        let made: Result<Vec<Option<String>>, ForgedError> = entries
+        let made: Result<Vec<Option<String>>, ForgerySetError> = entries
             .par_iter()
             .map(|entry| {
                 let path = folder.join(entry.below());
                 let reason = match self.picture(subjects, entry) {
                     Ok(drawn) => {
                         let quality = self.stream("quality", entry).random_range(self.quality.clone());
-                        // The whole folder is renamed into place, so a picture needs no such care.
+                        // The complete folder is renamed into place, so pictures are written
+                        // directly.
                         std::fs::write(&path, picture::encode_jpeg(&drawn, quality))
                             .map_err(|source| StorageError::Write { path, source })?;
                         None
@@ -157,24 +157,24 @@ impl Order {
         Ok(storage::write(&folder.join(landmarks::LANDMARKS), faces.as_bytes())?)
     }
 
-    /// What the entry shows. Its photographs were read before, so a failure is one of
-    /// forging, or of a file that has changed since.
+    /// The picture of the entry. Its photographs were read before, so an error means that the
+    /// forgery failed or a file has changed since.
     fn picture(&self, subjects: &[Subject], entry: &Entry) -> Result<RgbImage, String> {
         let target = &subjects[entry.target];
         let picture = target.cut(self.size).map_err(|error| error.to_string())?;
         if entry.label == Label::Real {
             return Ok(picture);
         }
-        let said = |error: ForgeError| error.to_string();
+        let message = |error: ForgeError| error.to_string();
         let Some(donor) = entry.donor else {
             let mut random = self.stream("sbi", entry);
             let blend = SelfBlend::draw(&SelfBlendSettings::source_only(), &mut random);
-            return blend.fake(target.face_in(&picture)).map_err(said);
+            return blend.fake(target.face_in(&picture)).map_err(message);
         };
         let donor = &subjects[donor];
         let other = donor.cut(self.size).map_err(|error| error.to_string())?;
         let settings = SwapSettings { blend: self.blend, ..SwapSettings::default() };
-        forgery::swap(target.face_in(&picture), donor.face_in(&other), &settings).map_err(said)
+        forgery::swap(target.face_in(&picture), donor.face_in(&other), &settings).map_err(message)
     }
 
     fn stream(&self, what: &str, entry: &Entry) -> ChaCha8Rng {
@@ -183,8 +183,8 @@ impl Order {
     }
 }
 
-/// The landmarks.json of the reals. It has one outline; photographs whose landmarks come
-/// from another source are listed.
+/// The landmarks.json of the reals. It has one outline; photographs whose landmarks come from
+/// another source are left out and listed in `passed_over`.
 fn faces(subjects: &[Subject], written: &[&Entry], passed_over: &mut Vec<String>) -> String {
     let outline = &subjects[0].face.outline;
     let mut faces = BTreeMap::new();
@@ -193,7 +193,8 @@ fn faces(subjects: &[Subject], written: &[&Entry], passed_over: &mut Vec<String>
         if subject.face.outline == *outline {
             faces.insert(entry.below_slashed(), subject.face.points.clone());
         } else {
-            let reason = "its landmarks are unlike the first photograph's and left out of landmarks.json";
+            let reason =
+                "its landmarks differ in kind from the first photograph's, so landmarks.json leaves them out";
             passed_over.push(format!("{}: {reason}", subject.photograph.path.display()));
         }
     }

@@ -1,5 +1,5 @@
-//! The mask of a self-blended image: a hull of landmarks, bent, eroded and smoothed on a
-//! grid whose cells are shares of the face, so that seams look alike at every resolution.
+//! The mask of a self-blended image: a hull of landmarks, deformed, eroded and smoothed on a grid
+//! whose cells are fractions of the face, so that seams look the same at every resolution.
 
 use super::mask;
 use super::pixel_window::PixelWindow;
@@ -10,19 +10,19 @@ use crate::faces::hull::hull;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-/// Cells beside the face's box: the widest smoothing, and what bending moves.
+/// Cells around the face's box: the widest smoothing, and the largest deformation.
 const MARGIN: usize = 20;
-/// Faces in a crop as published, across and down: landmarks' box with half a width to
-/// each side, a whole height above and 0.4 below.
+/// The published crop, in widths and heights of the face: the landmarks' box with half a width to
+/// each side, one height above and 0.4 below.
 const FACES_A_CROP: [f32; 2] = [2.0, 2.4];
 
-/// What is drawn for a mask.
+/// The random choices for a mask.
 #[derive(Clone, Debug)]
 pub(super) struct MaskDraw {
     /// Which part of the face, and whether its forehead is left out.
     part: Part,
     no_forehead: bool,
-    /// Cells that the published crop has across and down: 192 to 256 each.
+    /// Number of cells of the published crop, horizontally and vertically: 192 to 256 each.
     cells: [u32; 2],
     pub motion: MotionDraw,
     bend: f32,
@@ -34,9 +34,9 @@ pub(super) struct MaskDraw {
     pub ratio: f32,
 }
 
-/// Which landmarks' hull. The published code draws one of four shapes over 68 named
-/// points (all; brows raised; parts; eyes and jaw); here the same shapes are cut out of
-/// any set of points by their places in the face's box.
+/// The landmarks whose hull is the mask. The published code draws one of four shapes over 68
+/// named points (all; raised brows; parts; eyes and jaw); here the same shapes are made from any
+/// set of points by their positions in the face's box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
     Whole,
@@ -45,14 +45,14 @@ enum Part {
     EyesAndJaw,
 }
 
-/// A small shift and scaling, in shares of the face.
+/// A small shift and scaling, in fractions of the face.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MotionDraw {
     shift: [f32; 2],
     scale: [f32; 2],
 }
 
-/// The same for one face, in pixels.
+/// A [`MotionDraw`] for one face, in pixels.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Motion {
     middle: Point,
@@ -76,7 +76,7 @@ impl MotionDraw {
         }
     }
 
-    /// How far a place of the face's surroundings moves at most, in pixels.
+    /// How far any point around the face moves at most, in pixels.
     pub fn reach(&self, face: &Landmarks) -> u32 {
         let bounds = face.bounds();
         let axis = |shift: f32, scale: f32, size: f32| (shift.abs() + (scale - 1.0).abs()) * size;
@@ -86,13 +86,13 @@ impl MotionDraw {
 }
 
 impl Motion {
-    pub fn done(&self, place: Point) -> Point {
+    pub fn apply(&self, place: Point) -> Point {
         [0, 1].map(|axis| {
             (place[axis] - self.middle[axis]) * self.scale[axis] + self.middle[axis] + self.shift[axis]
         })
     }
 
-    pub fn undone(&self, place: Point) -> Point {
+    pub fn inverse(&self, place: Point) -> Point {
         [0, 1].map(|axis| {
             (place[axis] - self.middle[axis] - self.shift[axis]) / self.scale[axis] + self.middle[axis]
         })
@@ -116,12 +116,12 @@ impl MaskDraw {
     }
 }
 
-/// The mask over a picture: shares of the source.
+/// The mask over a picture: the share of the source at each cell.
 pub(super) struct SoftMask {
     plane: Plane,
-    /// The picture's place of the grid's corner.
+    /// The position of the grid's corner in the picture.
     start: Point,
-    /// Cells a pixel.
+    /// Cells per pixel.
     cells: [f32; 2],
 }
 
@@ -129,8 +129,8 @@ impl SoftMask {
     pub fn of(face: &Landmarks, draw: &MaskDraw) -> Self {
         let motion = draw.motion.about(face);
         let bounds = face.bounds();
-        let [left, top] = motion.done([bounds.left, bounds.top]);
-        let [right, bottom] = motion.done([bounds.right, bounds.bottom]);
+        let [left, top] = motion.apply([bounds.left, bounds.top]);
+        let [right, bottom] = motion.apply([bounds.right, bounds.bottom]);
         let moved = FaceBox { left, top, right, bottom };
         let a_face: [f32; 2] = std::array::from_fn(|axis| draw.cells[axis] as f32 / FACES_A_CROP[axis]);
         let cells = [a_face[0] / moved.width().max(1.0), a_face[1] / moved.height().max(1.0)];
@@ -139,7 +139,7 @@ impl SoftMask {
         let mut plane = Plane::new(size[0], size[1]);
         for polygon in polygons(face, draw) {
             let cell = |place: Point| {
-                let place = motion.done(place);
+                let place = motion.apply(place);
                 [0, 1].map(|axis| (place[axis] - start[axis]) * cells[axis])
             };
             plane.fill(&polygon.into_iter().map(cell).collect::<Vec<_>>());
@@ -155,7 +155,7 @@ impl SoftMask {
         Self { plane, start, cells }
     }
 
-    /// The pixels of a picture that the mask can reach; none where it lies outside.
+    /// The pixels of a picture that the mask can reach; `None` where it is outside.
     pub fn window(&self, (width, height): (u32, u32)) -> Option<PixelWindow> {
         let size = [self.plane.width as f32, self.plane.height as f32];
         let end = |axis: usize| self.start[axis] + size[axis] / self.cells[axis];
@@ -169,13 +169,13 @@ impl SoftMask {
         (window.left < window.right && window.top < window.bottom).then_some(window)
     }
 
-    /// Where the centres of the pixels from `left` to `right` lie in a row of the grid.
+    /// The positions of the centres of pixels `left` to `right` in a row of the grid.
     pub fn columns(&self, left: u32, right: u32) -> Vec<Between> {
         let place = |x: u32| (x as f32 + 0.5 - self.start[0]) * self.cells[0];
         (left..right).map(|x| Between::of(place(x), self.plane.width)).collect()
     }
 
-    /// Writes the row of the grid that lies under the centres of the pixels of row `y`.
+    /// Writes the row of the grid at the centres of the pixels of row `y`.
     pub fn row(&self, y: u32, out: &mut Vec<f32>) {
         out.resize(self.plane.width, 0.0);
         self.plane.row_at((y as f32 + 0.5 - self.start[1]) * self.cells[1], out);
@@ -216,12 +216,12 @@ fn polygons(face: &Landmarks, draw: &MaskDraw) -> Vec<Vec<Point>> {
     if wide.is_empty() { vec![hull(&outline)] } else { wide }
 }
 
-/// Cells between the points at which the noise that bends the mask is drawn.
+/// Cells between the points at which the noise of the deformation is drawn.
 const COARSE: usize = 4;
 
-/// The mask seen through smooth noise: uniform numbers of [-1, 1) a cell under a Gaussian
-/// of deviation 7. So smooth a noise is drawn on every fourth cell alone, and a fourth as
-/// strong, which keeps its deviation.
+/// The mask deformed by smooth noise: uniform numbers in [-1, 1) for each cell, smoothed by a
+/// Gaussian of deviation 7. Such smooth noise is drawn only on every fourth cell and scaled by a
+/// fourth, which keeps its deviation.
 fn bent(plane: &Plane, draw: &MaskDraw) -> Plane {
     let mut random = crate::random::stream(draw.bend_seed, &["bend".into()]);
     let (width, height) = (plane.width.div_ceil(COARSE) + 1, plane.height.div_ceil(COARSE) + 1);

@@ -7,12 +7,12 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use std::str::FromStr;
 
-/// How the donor's face is joined to the target's.
+/// How the donor's face is blended into the target's picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blend {
-    /// The donor's gradients inside, the target's colours at the border.
+    /// Poisson blending: the donor's gradients inside, the target's colours at the border.
     Poisson,
-    /// A soft border.
+    /// Feathering: a soft border.
     Feather,
 }
 
@@ -28,19 +28,18 @@ impl FromStr for Blend {
     }
 }
 
-/// How carefully a swap is made.
+/// The settings of a swap.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SwapSettings {
-    /// How far the donor's colours are fitted to the target's: 0 not at all, 1 to
-    /// equal mean and deviation inside the outline.
+    /// How far the donor's colours are fitted to the target's: 0 not at all, 1 until mean and
+    /// deviation inside the outline are equal.
     pub colour_match: f32,
-    /// The largest factor by which the donor's contrast is changed on that way: a donor's
-    /// beard or a lamp's reflection must not be blown up.
+    /// The largest factor by which this changes the donor's contrast, so that a beard or a
+    /// reflection is not exaggerated.
     pub gain: f32,
-    /// The width of the soft border inside the outline, as a share of the face's
-    /// smaller side.
+    /// The width of the soft border inside the outline, as a fraction of the face's shorter side.
     pub feather: f32,
-    /// How the border is hidden.
+    /// How the face is blended in.
     pub blend: Blend,
 }
 
@@ -50,14 +49,14 @@ impl Default for SwapSettings {
     }
 }
 
-/// Where the soft mask is over this, the gradients are the donor's.
+/// Where the soft mask is above this, the gradients are the donor's.
 const REGION: f32 = 0.02;
-/// The largest difference at the border that is taken for light, in 8-bit levels.
+/// The largest difference at the border that is treated as one of light, in 8-bit levels.
 const LIMIT: f32 = 60.0;
 
 impl SwapSettings {
-    /// Settings as careless hands would choose them: colours half fitted, seams
-    /// narrow. A small network learns to see it within minutes.
+    /// Settings of a crude swap: colours partly fitted, narrow seams. A small network learns to
+    /// detect it within minutes.
     pub fn crude(random: &mut ChaCha8Rng) -> Self {
         Self {
             colour_match: random.random_range(0.0..0.5),
@@ -68,13 +67,13 @@ impl SwapSettings {
     }
 }
 
-/// The target's picture with the donor's face in it: the donor is warped, triangle
-/// by triangle, so that its landmarks lie on the target's, its colours are fitted,
-/// and it is blended in over the target's outline.
+/// The target's picture with the donor's face in it: the donor is warped, triangle by triangle,
+/// so that its landmarks are on the target's; its colours are fitted, and it is blended in inside
+/// the target's outline.
 ///
 /// # Errors
-/// Where the two have different numbers of landmarks, or the target's enclose no
-/// face inside its picture.
+/// The two have different numbers of landmarks, or the target's enclose no face inside its
+/// picture.
 pub fn swap(
     target: FaceInPicture<'_>,
     donor: FaceInPicture<'_>,
@@ -82,7 +81,7 @@ pub fn swap(
 ) -> Result<RgbImage, ForgeError> {
     let counts = [&target, &donor].map(|face| face.landmarks.points.len());
     if counts[0] != counts[1] {
-        return Err(ForgeError::Unlike { target: counts[0], donor: counts[1] });
+        return Err(ForgeError::LandmarkCounts { target: counts[0], donor: counts[1] });
     }
     target.check()?;
     donor.check()?;

@@ -1,5 +1,5 @@
-//! The demo set: drawn people, and fakes made of their portraits, on a disk in the
-//! folder layout. It shows the tool and tests it; it measures no real detector.
+//! The demo set: portraits of generated people, and fakes made from them, in the folder layout.
+//! It is for demos and tests; it does not measure detectors of real faces.
 
 pub mod portrait;
 
@@ -10,7 +10,7 @@ use crate::forgery::synth::portrait::{Person, Portrait, Shot, photograph};
 use crate::forgery::{self, FaceInPicture, ForgeError, SwapSettings};
 use crate::random::stream;
 use crate::sample::{Label, Split};
-use crate::storage::{self, NotWhole, StorageError, WholeFolder};
+use crate::storage::{self, NewFolder, NewFolderError, StorageError};
 use image::RgbImage;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -21,43 +21,43 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The fewest pictures that fill three splits with both classes.
 pub const MIN_COUNT: usize = 12;
-/// The sides that can be drawn, in pixels.
+/// The allowed sides of pictures, in pixels.
 pub const SIZES: std::ops::RangeInclusive<u32> = 32..=2048;
 
-/// Photographs of each person; one fake is made of each.
+/// Photographs of each person; one fake is made from each.
 const SHOTS: usize = 2;
-/// The shares of the persons in train and val; the rest is test.
+/// The shares of people in train and val; the rest is test.
 const SHARES: [f64; 2] = [0.6, 0.15];
 /// JPEG qualities, the same for reals and fakes.
 const QUALITIES: std::ops::RangeInclusive<u8> = 75..=96;
 
-/// Why the demo set cannot be drawn.
+/// Why the demo set cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum SynthError {
-    /// The folder holds something already.
+    /// The folder is not empty.
     #[error("{}: is not empty; choose another --out or remove it first", path.display())]
     NotEmpty {
         /// The folder.
         path: PathBuf,
     },
-    /// Too few pictures for three splits.
+    /// There are too few pictures for three splits.
     #[error("--count {count}: too few; at least {MIN_COUNT} pictures fill train, val and test")]
     Count {
-        /// What was asked for.
+        /// The value given.
         count: usize,
     },
-    /// A picture size that cannot be drawn.
+    /// The side of pictures is out of range.
     #[error("--size {size}: choose a size from {} to {} pixels", SIZES.start(), SIZES.end())]
     Size {
-        /// What was asked for.
+        /// The value given.
         size: u32,
     },
-    /// The folder cannot be made.
+    /// The folder cannot be created.
     #[error("{}: cannot be made: {source}; free space or choose another --out", path.display())]
     Folder {
         /// The folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// A picture cannot be written.
@@ -66,25 +66,24 @@ pub enum SynthError {
     /// A forgery failed.
     #[error(transparent)]
     Forge(#[from] ForgeError),
-    /// What was drawn cannot be read back.
+    /// The set cannot be read back.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
 }
 
-/// Draws `count` pictures of `size` x `size` pixels into the folder `out`, half of
-/// them real: `{train,val,test}/real/*.jpg`, `…/fake/{swap,self-blend}/*.jpg` and
-/// `split.csv`, persons apart between the splits (60, 15 and 25 %). Every fake is
-/// made of a real picture beside it, its donor is of the same split (where a split
-/// has one person only, all its fakes are self-blended). Reals and fakes pass
-/// through the same encoder with qualities of the same distribution.
+/// Draws `count` pictures of `size` x `size` pixels into the folder `out`, half of them real:
+/// `{train,val,test}/real/*.jpg`, `…/fake/{swap,self-blend}/*.jpg` and `split.csv`, with each
+/// person in one split (60, 15 and 25 %). Every fake is made from a real picture of the set, with
+/// a donor of the same split (where a split has only one person, all its fakes are self-blended).
+/// Reals and fakes use the same encoder with qualities from the same distribution.
 ///
-/// The same `seed` gives the same bytes on any number of threads. `progress` is
-/// called with (pictures done, `count`) from many threads. The folder appears when
-/// it is whole: pictures are drawn beside it first.
+/// The same `seed` gives the same bytes on any number of threads. `progress` is called with
+/// (pictures done, `count`) from many threads. The folder appears only when it is complete:
+/// pictures are written next to it first.
 ///
 /// # Errors
-/// Where `out` is not empty or cannot be written, `count` is under [`MIN_COUNT`] or
-/// `size` outside [`SIZES`].
+/// `out` is not empty or cannot be written, `count` is under [`MIN_COUNT`], or `size` is outside
+/// [`SIZES`].
 pub fn draw(
     out: &Path,
     count: usize,
@@ -98,22 +97,22 @@ pub fn draw(
     if !SIZES.contains(&size) {
         return Err(SynthError::Size { size });
     }
-    let whole = WholeFolder::beside(out).map_err(|error| SynthError::of(error, out))?;
-    Plan { count, size, seed }.draw_into(whole.path(), progress)?;
-    whole.keep().map_err(|source| SynthError::Folder { path: out.to_owned(), source })?;
+    let new_folder = NewFolder::at(out).map_err(|error| SynthError::of(error, out))?;
+    Plan { count, size, seed }.draw_into(new_folder.path(), progress)?;
+    new_folder.keep().map_err(|source| SynthError::Folder { path: out.to_owned(), source })?;
     Ok(layouts::read(out, "folder", Media::Pictures)?.summary())
 }
 
 impl SynthError {
-    fn of(error: NotWhole, path: &Path) -> Self {
+    fn of(error: NewFolderError, path: &Path) -> Self {
         match error {
-            NotWhole::Occupied => Self::NotEmpty { path: path.to_owned() },
-            NotWhole::Io(source) => Self::Folder { path: path.to_owned(), source },
+            NewFolderError::Occupied => Self::NotEmpty { path: path.to_owned() },
+            NewFolderError::Io(source) => Self::Folder { path: path.to_owned(), source },
         }
     }
 }
 
-/// What is to be drawn.
+/// The options of the demo set.
 #[derive(Clone, Copy)]
 struct Plan {
     count: usize,
@@ -125,11 +124,11 @@ struct Plan {
 struct Entry {
     split: Split,
     label: Label,
-    /// Below the split's and label's folder.
+    /// The file, relative to the split's and label's folder.
     file: String,
     person: usize,
     shot: usize,
-    /// Whose face a swap takes.
+    /// The person whose face a swap uses.
     donor: Option<usize>,
 }
 
@@ -147,7 +146,7 @@ impl Plan {
             let drawn = self.picture(entry)?;
             let quality = self.stream("quality", entry).random_range(QUALITIES);
             let path = folder.join(entry.below());
-            // The whole folder is renamed into place, so a picture needs no such care.
+            // The complete folder is renamed into place, so pictures are written directly.
             std::fs::write(&path, picture::encode_jpeg(&drawn, quality))
                 .map_err(|source| StorageError::Write { path, source })?;
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, self.count);
@@ -166,7 +165,7 @@ impl Plan {
         self.count / (2 * SHOTS)
     }
 
-    /// The persons of a split; at least one each.
+    /// The people of a split; at least one.
     fn persons_of(&self, split: Split) -> std::ops::Range<usize> {
         let all = self.persons();
         let share = |share: f64| ((share * all as f64).round() as usize).max(1);
@@ -179,8 +178,8 @@ impl Plan {
         }
     }
 
-    /// The picture number `index`: person by person, shot by shot, real before fake.
-    /// What is over after whole persons is further shots of the first one.
+    /// The picture number `index`: person by person, shot by shot, real before fake. The
+    /// remaining pictures are further shots of the first person.
     fn entry(&self, index: usize) -> Entry {
         let over = index.checked_sub(2 * SHOTS * self.persons());
         let regular = (index / (2 * SHOTS), index / 2 % SHOTS);

@@ -86,7 +86,7 @@ fn what_is_no_face_is_refused() {
     let mut few = good.clone();
     few.landmarks.points.pop();
     let unlike = swap(face(&good), face(&few), &SwapSettings::default());
-    assert_eq!(unlike, Err(ForgeError::Unlike { target: 67, donor: 66 }));
+    assert_eq!(unlike, Err(ForgeError::LandmarkCounts { target: 67, donor: 66 }));
     let random = &mut stream(0, &["blend".into()]);
     let spoilers: [fn(&mut Portrait); 5] = [
         |portrait| portrait.landmarks.points.iter_mut().for_each(|p| *p = [9.0, 9.0]),

@@ -1,5 +1,5 @@
-//! The binomial distribution, summed term by term from logarithms, so that no number of
-//! trials over- or underflows.
+//! The binomial distribution, summed term by term from logarithms, so that it neither overflows
+//! nor underflows for any number of trials.
 
 /// ln C(n, k).
 pub(super) fn ln_choose(n: u64, k: u64) -> f64 {
@@ -7,7 +7,7 @@ pub(super) fn ln_choose(n: u64, k: u64) -> f64 {
     (1..=fewer).map(|i| ((n - fewer + i) as f64 / i as f64).ln()).sum()
 }
 
-/// The chance of at least `k` successes in `n` trials that succeed with probability `p`.
+/// The probability of at least `k` successes in `n` trials with success probability `p`.
 pub(super) fn upper_tail(k: u64, n: u64, p: f64) -> f64 {
     match () {
         () if k == 0 => return 1.0,
@@ -16,7 +16,7 @@ pub(super) fn upper_tail(k: u64, n: u64, p: f64) -> f64 {
         () => {}
     }
     if (k as f64) < n as f64 * p {
-        // The smaller tail loses no digits.
+        // The smaller tail is summed, which loses no digits.
         return 1.0 - upper_tail(n - k + 1, n, 1.0 - p);
     }
     let first = ln_choose(n, k) + k as f64 * p.ln() + (n - k) as f64 * (-p).ln_1p();
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn every_tail_is_that_of_whole_numbers() {
+    fn every_tail_agrees_with_integer_arithmetic() {
         for n in [1, 2, 7, 30, 64, 120] {
             for k in 0..=n {
                 let (fast, slow) = (upper_tail(k, n, 0.5), slow(k, n));

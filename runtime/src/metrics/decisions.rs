@@ -1,16 +1,16 @@
-//! How many decisions at a threshold are right. A decision on a NaN logit counts
-//! as wrong, whatever its label.
+//! Correct decisions at a threshold. A NaN logit is a wrong decision for either label.
 
 use crate::sample::Label;
 
-/// Whether the decision on each picture at `threshold` is right; a NaN never is.
+/// For each picture, whether the decision at `threshold` is right; false for NaN.
 pub fn right(logits: &[f32], labels: &[Label], threshold: f32) -> Vec<bool> {
     assert_eq!(logits.len(), labels.len(), "one label a logit");
     let pairs = logits.iter().zip(labels);
     pairs.map(|(&logit, &label)| !logit.is_nan() && Label::decided(logit, threshold) == label).collect()
 }
 
-/// Share of right decisions at `threshold`; `None` without pictures.
+/// Share of right decisions at `threshold`; `None` without pictures. `logits` and `labels` are
+/// aligned, \[N\].
 pub fn accuracy(logits: &[f32], labels: &[Label], threshold: f32) -> Option<f64> {
     accuracy_of(&right(logits, labels, threshold), &vec![1; labels.len()])
 }

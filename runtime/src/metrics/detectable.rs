@@ -1,30 +1,30 @@
-//! The smallest true difference that so many pictures, or groups, had four chances in five
-//! (power 80 %) to show at the two-sided 5 % level: what 'no effect shown' rules out, and
-//! what it does not. Exact for the counts that studies have; a normal approximation beyond.
+//! Minimum detectable differences: the smallest true difference that the given pictures or groups
+//! show with a power of 80 % at the two-sided 5 % level. It says what 'no effect shown' rules
+//! out. Exact for usual numbers of pictures; a normal approximation for larger ones.
 
 use super::binomial::{ln_choose, upper_tail};
 use super::{LEVEL, Z};
 
-/// The power asked for.
+/// The required power.
 const POWER: f64 = 0.8;
-/// Its quantile of the normal distribution.
+/// The quantile of the normal distribution at [`POWER`].
 const Z_POWER: f64 = 0.841_621_233_572_914_2;
-/// Up to so many discordant pictures expected the power is computed exactly; beyond, the
-/// normal approximation is within a few hundredths of it.
+/// Up to this expected number of discordant pictures the power is computed exactly; above it, the
+/// normal approximation is within a few hundredths.
 const EXACT: f64 = 400.0;
 
-/// Of a share on the same pictures, by McNemar's exact test: the difference d at which it
-/// calls so large a difference one, the right way round, with [`POWER`]. psi is the share of
-/// `discordant` pictures, or d where that is larger: every difference makes as many pictures
-/// discordant. `n` are the independent pictures, rounded down. `None` where not even a
-/// difference of 1 could be shown.
+/// For a share of the same pictures, by McNemar's exact test: the difference d that the test
+/// detects, with the right sign, with [`POWER`]. The share psi of discordant pictures is
+/// `discordant`, or d where that is larger, as a difference of d needs that many. `n` is the
+/// number of independent pictures, rounded down. `None` where not even a difference of 1 could be
+/// shown.
 pub(super) fn detectable_share(discordant: f64, n: f64) -> Option<f64> {
     let asked = connor(discordant, n);
     let expected = n * discordant.max(asked.unwrap_or(1.0));
     if expected > EXACT { asked } else { McNemar::new(discordant, n as u64).detectable() }
 }
 
-/// The same in the normal approximation: the d that solves
+/// [`detectable_share`] in the normal approximation: the d that solves
 ///
 /// n = (z_0.975 sqrt(psi) + z_0.8 sqrt(psi - d^2))^2 / d^2
 ///
@@ -35,7 +35,7 @@ fn connor(discordant: f64, n: f64) -> Option<f64> {
         let psi = discordant.max(d);
         (Z * psi.sqrt() + Z_POWER * (psi - d * d).max(0.0).sqrt()).powi(2) / (d * d)
     };
-    // The number of pictures falls as the difference grows.
+    // The required number of pictures falls as the difference grows.
     (needed(1.0) <= n).then(|| least(1.0, |d| needed(d) <= n))
 }
 
@@ -53,8 +53,8 @@ fn least(mut high: f64, mut enough: impl FnMut(f64) -> bool) -> f64 {
 struct McNemar {
     discordant: f64,
     n: u64,
-    /// Of 0, 1, 2, … discordant pictures: how many must be one arm's for p below [`LEVEL`];
-    /// more than there are where none suffice.
+    /// For 0, 1, 2, … discordant pictures: how many of them must favour one arm for p below
+    /// [`LEVEL`]; larger than their number where p cannot be that low.
     critical: Vec<u64>,
 }
 
@@ -64,8 +64,8 @@ impl McNemar {
     }
 
     fn detectable(mut self) -> Option<f64> {
-        // Doubled up to where it suffices, for a large difference has many discordant
-        // pictures to go through.
+        // Doubled until it suffices: the power of a large difference is a sum over many
+        // discordant pictures.
         let mut high = self.discordant.max(1.0 / self.n.max(1) as f64).min(1.0);
         while self.power(high) < POWER {
             if high == 1.0 {
@@ -76,10 +76,10 @@ impl McNemar {
         Some(least(high, |d| self.power(d) >= POWER))
     }
 
-    /// The chance that a true difference of `d` is called one.
+    /// The power at a true difference of `d`.
     fn power(&mut self, d: f64) -> f64 {
         let psi = self.discordant.max(d);
-        let gained = 0.5 * (psi + d) / psi;
+        let seeds_gained = 0.5 * (psi + d) / psi;
         let mut sum = 0.0;
         for count in 0..=self.n {
             let chance = match psi < 1.0 {
@@ -94,7 +94,7 @@ impl McNemar {
                 break;
             }
             if !rare {
-                sum += chance * upper_tail(self.critical(count), count, gained);
+                sum += chance * upper_tail(self.critical(count), count, seeds_gained);
             }
         }
         sum
@@ -112,8 +112,8 @@ impl McNemar {
     }
 }
 
-/// Of any figure whose difference has the standard `error`: (z_0.975 + z_0.8) of it (Bloom
-/// 1995, Minimum detectable effects, Evaluation Review 19, 547-556).
+/// For any metric whose difference has the standard error `error`: (z_0.975 + z_0.8) times it
+/// (Bloom 1995, Minimum detectable effects, Evaluation Review 19, 547-556).
 pub(super) fn detectable_mean(error: f64) -> f64 {
     (Z + Z_POWER) * error
 }
@@ -147,14 +147,15 @@ mod tests {
             |n: u64, k: u64| (0..k).fold(1_u128, |all, i| all * u128::from(n - i) / u128::from(i + 1));
         let psi = discordant.max(d);
         let mut power = 0.0;
-        for gained in 0..=n {
-            for lost in 0..=n - gained {
-                let all = gained + lost;
-                let tail: u128 = (gained..=all).map(|k| choose(all, k)).sum();
+        for seeds_gained in 0..=n {
+            for lost in 0..=n - seeds_gained {
+                let all = seeds_gained + lost;
+                let tail: u128 = (seeds_gained..=all).map(|k| choose(all, k)).sum();
                 // p = 2 tail / 2^all below 1 / 20.
                 if 40 * tail < 1 << all {
-                    let ways = (choose(n, all) * choose(all, gained)) as f64;
-                    let alone = (0.5 * (psi + d)).powi(gained as i32) * (0.5 * (psi - d)).powi(lost as i32);
+                    let ways = (choose(n, all) * choose(all, seeds_gained)) as f64;
+                    let alone =
+                        (0.5 * (psi + d)).powi(seeds_gained as i32) * (0.5 * (psi - d)).powi(lost as i32);
                     power += ways * alone * (1.0 - psi).powi((n - all) as i32);
                 }
             }

@@ -1,21 +1,20 @@
-//! How sure a figure is: Wilson's interval for shares of independent pictures,
-//! and the bootstrap over groups for everything else.
+//! Confidence intervals of metrics: Wilson's for shares of independent pictures, and the
+//! bootstrap over groups for everything else.
 //!
-//! What is resampled are groups (people, videos), never single pictures of one:
-//! pictures of a person rise and fall together, and the question is how the
-//! detector does on other people. A draw takes as many groups as there are,
-//! with replacement; a drawn group brings all its pictures, real and fake. It is
-//! not stratified by class, for a person may have both; a draw in which a figure
-//! is undefined (one class missing) is left out for that figure.
+//! Groups (people, videos) are resampled, never single pictures: pictures of a person are
+//! correlated, and the question is how the detector performs on other people. A draw takes as
+//! many groups as there are, with replacement, each with all its pictures, real and fake. It is
+//! not stratified by class, as a person may have both; a draw in which a metric is undefined (one
+//! class missing) is left out for that metric.
 //!
-//! Three places where the plain percentile bootstrap would mislead:
-//! - Where every group is one picture, accuracy's interval is Wilson's, which
-//!   for independent pictures holds its 95 % also near 0 and 1.
-//! - Where the draws do not vary (every picture right), a rate gets Wilson's
-//!   interval with the number of groups as n: m disjoint pairs of groups, all
-//!   in order, tell as much about an AUC of 1 as m tosses about a coin.
-//! - Where there is one group, its pictures are resampled, which says nothing
-//!   about other people; reports name the number of groups for that reason.
+//! Three cases in which the plain percentile bootstrap would mislead:
+//! - Where every group is one picture, accuracy's interval is Wilson's, whose coverage for
+//!   independent pictures is 95 % also near 0 and 1.
+//! - Where the draws do not vary (every picture right), a rate gets Wilson's interval with the
+//!   number of groups as n: m disjoint pairs of groups, all ranked correctly, are as informative
+//!   about an AUC of 1 as m tosses about a coin.
+//! - With a single group its pictures are resampled, which shows nothing about other people;
+//!   therefore reports give the number of groups.
 
 use super::decisions::{accuracy_of, balanced_accuracy_of, right};
 use super::probabilities::{ece_of, negative_log_likelihood, probability};
@@ -31,9 +30,8 @@ use std::collections::HashMap;
 /// Draws of a bootstrap.
 pub const RESAMPLES: usize = 1000;
 
-/// Wilson's 95 % score interval of a share (Wilson 1927), `successes` of `n`.
-/// With n = 0 nothing is known: NaN would not survive JSON, so the share is
-/// given as 0 in \[0, 1\].
+/// Wilson's 95 % score interval of a share (Wilson 1927), `successes` of `n`. With n = 0 the
+/// share is given as 0 with the interval \[0, 1\], because JSON has no NaN.
 pub fn wilson(successes: u64, n: u64) -> Estimate {
     assert!(successes <= n, "{successes} successes of {n}");
     match n {
@@ -52,7 +50,7 @@ pub(crate) fn wilson_at(share: f64, n: f64, z: f64) -> Estimate {
     let scale = 1.0 + z * z / n;
     let centre = (share + z * z / (2.0 * n)) / scale;
     let half = z / scale * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
-    // At 0 and 1 the interval ends there exactly; rounding must not leave a crumb.
+    // At 0 and 1 the interval ends exactly there, without a rounding error.
     Estimate {
         value: share,
         low: if share == 0.0 { 0.0 } else { (centre - half).clamp(0.0, share) },
@@ -60,7 +58,7 @@ pub(crate) fn wilson_at(share: f64, n: f64, z: f64) -> Estimate {
     }
 }
 
-/// Which pictures belong together.
+/// The grouping of pictures into people or videos.
 #[derive(Clone, Debug)]
 pub struct Groups {
     of_picture: Vec<u32>,
@@ -68,8 +66,8 @@ pub struct Groups {
 }
 
 impl Groups {
-    /// Pictures of equal name form a group; numbered by first appearance, so
-    /// that the names themselves change no draw.
+    /// Pictures with equal names form a group. Groups are numbered by first appearance, so that
+    /// draws do not depend on the names.
     pub fn new<S: AsRef<str>>(names: &[S]) -> Self {
         let mut numbers: HashMap<&str, u32> = HashMap::new();
         let mut of_picture = Vec::with_capacity(names.len());
@@ -80,17 +78,17 @@ impl Groups {
         Self { of_picture, count: numbers.len() }
     }
 
-    /// Each of `pictures` a group of its own.
+    /// Each of `pictures` pictures is its own group.
     pub(super) fn singles(pictures: usize) -> Self {
         Self { of_picture: (0..pictures as u32).collect(), count: pictures }
     }
 
-    /// How many groups.
+    /// The number of groups.
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// How many pictures.
+    /// The number of pictures.
     pub fn pictures(&self) -> usize {
         self.of_picture.len()
     }
@@ -100,7 +98,7 @@ impl Groups {
         self.count == self.of_picture.len()
     }
 
-    /// How many units are drawn: the groups, or the pictures of a single one.
+    /// The number of units that are drawn: the groups, or the pictures of a single group.
     pub(super) fn units(&self) -> usize {
         if self.count == 1 { self.of_picture.len() } else { self.count }
     }
@@ -110,7 +108,7 @@ impl Groups {
         if self.count == 1 { picture } else { self.of_picture[picture] as usize }
     }
 
-    /// `value` of the pictures, added up over each unit.
+    /// The sum of `value` over the pictures of each unit.
     pub(super) fn sums(&self, value: impl Fn(usize) -> i64) -> Vec<i64> {
         let mut sums = vec![0; self.units()];
         (0..self.pictures()).for_each(|picture| sums[self.unit(picture)] += value(picture));
@@ -133,7 +131,7 @@ impl Groups {
         }
     }
 
-    /// How many groups hold a picture of which `of` is true.
+    /// How many groups contain a picture for which `of` is true.
     fn count_where(&self, of: impl Fn(usize) -> bool) -> usize {
         let mut seen = vec![false; self.count];
         for (picture, &group) in self.of_picture.iter().enumerate() {
@@ -143,7 +141,7 @@ impl Groups {
     }
 }
 
-/// The figures of [`Metrics`].
+/// The metrics of [`Metrics`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Figure {
     /// [`Metrics::accuracy`]
@@ -165,7 +163,7 @@ pub enum Figure {
 }
 
 impl Figure {
-    /// All of them, in the order of [`Metrics`].
+    /// All metrics, in the order of [`Metrics`].
     pub const ALL: [Self; 8] = [
         Self::Accuracy,
         Self::BalancedAccuracy,
@@ -177,7 +175,7 @@ impl Figure {
         Self::Ece,
     ];
 
-    /// Its name in eval.json.
+    /// The name in eval.json.
     pub fn name(self) -> &'static str {
         match self {
             Self::Accuracy => "accuracy",
@@ -191,7 +189,7 @@ impl Figure {
         }
     }
 
-    /// Its value in `metrics`.
+    /// The value in `metrics`.
     pub fn of(self, metrics: &Metrics) -> Option<Estimate> {
         match self {
             Self::Accuracy => metrics.accuracy,
@@ -210,8 +208,8 @@ impl Figure {
     }
 }
 
-/// A model's logits, prepared so that every figure of a reweighting of the
-/// pictures costs a pass or two.
+/// A model's logits, prepared so that each metric of a reweighting of the pictures takes one or
+/// two passes.
 #[derive(Clone, Debug)]
 pub struct Scored {
     labels: Vec<Label>,
@@ -234,8 +232,7 @@ impl Scored {
         }
     }
 
-    /// Every figure where picture i counts `weights[i]` times, in the order of
-    /// [`Figure::ALL`].
+    /// Every metric where picture i counts `weights[i]` times, in the order of [`Figure::ALL`].
     pub fn figures(&self, weights: &[u32]) -> [Option<f64>; 8] {
         let curve = self.ranked.as_ref().map(|ranked| ranked.weighted(weights));
         let curve = curve.as_ref();
@@ -251,7 +248,7 @@ impl Scored {
         ]
     }
 
-    /// The AUC alone where picture i counts `weights[i]` times.
+    /// The AUC where picture i counts `weights[i]` times.
     pub fn auc(&self, weights: &[u32]) -> Option<f64> {
         self.ranked.as_ref()?.weighted(weights).auc()
     }
@@ -262,7 +259,7 @@ impl Scored {
         independent_groups(groups, &self.labels)
     }
 
-    /// Whether the decision on each picture is right.
+    /// For each picture, whether the decision is right.
     pub fn right(&self) -> &[bool] {
         &self.right
     }
@@ -278,11 +275,11 @@ impl Scored {
     }
 }
 
-/// Every figure with its 95 % interval: percentiles of [`RESAMPLES`] bootstrap
-/// draws over the groups (see the module's text for the rules), widened where
-/// needed to hold the figure itself (the calibration error of a draw is biased
-/// upwards). `logits`, `labels` and `groups` are aligned, `[N]`; the draws are
-/// those of the stream `bootstrap` under `seed`, whatever the number of threads.
+/// Every metric with its 95 % interval: percentiles of [`RESAMPLES`] bootstrap draws over the
+/// groups (see the module's text for the rules), widened where needed to contain the metric
+/// itself (the calibration error of a draw is biased upwards). `logits`, `labels` and `groups`
+/// are aligned, `[N]`; the draws are those of the stream `bootstrap` under `seed`, whatever the
+/// number of threads.
 ///
 /// ```
 /// use dfrt_runtime::sample::Label::{Fake, Real};
@@ -407,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn a_draw_takes_whole_groups() {
+    fn a_draw_takes_complete_groups() {
         let groups = Groups::new(&["a", "b", "a", "c", "b"]);
         assert_eq!((groups.count(), groups.pictures()), (3, 5));
         let mut seen = std::collections::BTreeSet::new();

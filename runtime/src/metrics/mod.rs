@@ -1,4 +1,4 @@
-//! Figures of merit of a binary detector and how sure they are.
+//! Metrics of a binary detector and their confidence intervals.
 
 mod binomial;
 pub mod decisions;
@@ -19,13 +19,13 @@ use serde::{Deserialize, Serialize};
 /// The 97.5 % quantile of the normal distribution.
 const Z: f64 = 1.959_963_984_540_054;
 
-/// What p must lie below for a difference to be called one.
+/// The significance level: a difference is shown if p is below it.
 pub const LEVEL: f64 = 0.05;
 
-/// A figure with its 95 % interval.
+/// A metric with its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
-    /// The figure.
+    /// The metric.
     pub value: f64,
     /// Lower end of the 95 % interval.
     pub low: f64,
@@ -33,7 +33,7 @@ pub struct Estimate {
     pub high: f64,
 }
 
-/// Clean metrics. A figure that the data do not define (AUC of one class) is `None`.
+/// Metrics on clean pictures. One that the data do not define (AUC of one class) is `None`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
     /// Share of right decisions at the threshold.

@@ -1,19 +1,19 @@
-//! The interval of a difference of two shares on the same pictures, never of zero width:
-//! method 10 of Newcombe (1998, Improved confidence intervals for the difference between
-//! binomial proportions based on paired data, Statistics in Medicine 17, 2635-2650), which
-//! puts the two shares' Wilson intervals together and allows for their correlation.
+//! The interval of a difference of two shares on the same pictures, never of zero width: method
+//! 10 of Newcombe (1998, Improved confidence intervals for the difference between binomial
+//! proportions based on paired data, Statistics in Medicine 17, 2635-2650), which combines the
+//! two shares' Wilson intervals and takes their correlation into account.
 //!
-//! Pictures of a person rise and fall together; then n is not the number of pictures but what
-//! they are worth: n over the design effect (Rao and Scott 1992, A simple method for the
-//! analysis of clustered binary data, Biometrics 48, 577-585), as Yang, Sun and Hardin (2012,
+//! Pictures of a person are correlated; then n is not the number of pictures but their effective
+//! number: n divided by the design effect (Rao and Scott 1992, A simple method for the analysis
+//! of clustered binary data, Biometrics 48, 577-585), as Yang, Sun and Hardin (2012,
 //! Pharmaceutical Statistics 11, 386-393) do with the same interval.
 
 use super::intervals::{Groups, wilson_at};
-use super::pair::{Pair, gained};
+use super::pair::{Pair, seeds_gained};
 use super::{Estimate, Z};
 
-/// The shares of pictures that both arms have right, one alone, and none; the mean over the
-/// training seeds.
+/// The shares of pictures that both arms, one arm alone, or neither classify correctly; means
+/// over the training seeds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Table {
     both: f64,
@@ -23,7 +23,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// Of pairs of at least one picture.
+    /// The table of `pairs`, with at least one picture.
     pub(super) fn of(pairs: &[Pair<&[bool]>]) -> Self {
         let all = pairs.iter().map(|pair| pair.arm.len()).sum::<usize>() as f64;
         let share = |wanted: (bool, bool)| {
@@ -41,7 +41,7 @@ impl Table {
         }
     }
 
-    /// The share of pictures that one arm alone has right.
+    /// The share of pictures that exactly one arm classifies correctly.
     pub fn discordant(&self) -> f64 {
         self.arm_alone + self.against_alone
     }
@@ -60,23 +60,27 @@ impl Table {
         // Newcombe's correction for continuity, n / 2 in counts.
         let excess = if excess > 0.0 { (excess - 0.5 / n).max(0.0) } else { excess };
         let correlation = if margins > 0.0 { (excess / margins.sqrt()).clamp(-1.0, 1.0) } else { 0.0 };
-        let found = apart(wilson_at(arm.min(1.0), n, Z), wilson_at(against.min(1.0), n, Z), correlation);
+        let found = combined_difference(
+            wilson_at(arm.min(1.0), n, Z),
+            wilson_at(against.min(1.0), n, Z),
+            correlation,
+        );
         Estimate { value: self.difference(), ..found }
     }
 
-    /// How many independent pictures the pictures of `groups` are worth for the difference:
-    /// by its variance over groups against that of independent pictures. At least the groups
-    /// themselves (Kish's effective number where they are unequal), at most every picture of
-    /// every seed. Where no picture differs, the arms' own decisions tell how alike the
-    /// pictures of a group are; where these do not vary either, a group is worth one picture.
-    pub(super) fn worth(&self, pairs: &[Pair<&[bool]>], groups: &Groups) -> f64 {
+    /// The effective number of independent pictures for the difference, from its variance over
+    /// groups and over independent pictures. At least the groups themselves (Kish's effective
+    /// number where they are unequal), at most every picture of every seed. Where no picture
+    /// differs, the arms' own decisions show the correlation within groups; where these do not
+    /// vary either, a group counts as one picture.
+    pub(super) fn effective_pictures(&self, pairs: &[Pair<&[bool]>], groups: &Groups) -> f64 {
         let n = groups.pictures() as f64;
         let sizes = groups.sums(|_| 1);
         let least = n * n / sizes.iter().map(|&size| (size * size) as f64).sum::<f64>();
         let seeds = pairs.len() as f64;
         let independent = self.discordant() - self.difference().powi(2);
-        let differ = variance(groups, &sizes, |picture| gained(pairs, picture) as f64 / seeds);
-        let worth = if differ > 0.0 {
+        let differ = variance(groups, &sizes, |picture| seeds_gained(pairs, picture) as f64 / seeds);
+        let effective_pictures = if differ > 0.0 {
             independent / differ
         } else {
             let right = |picture: usize| f64::from(u8::from(pairs[0].arm[picture]));
@@ -84,11 +88,11 @@ impl Table {
             let varies = variance(groups, &sizes, right);
             if varies > 0.0 { (arm * (1.0 - arm) / varies).min(n) } else { least }
         };
-        worth.clamp(least, n * seeds)
+        effective_pictures.clamp(least, n * seeds)
     }
 }
 
-/// The variance of the mean of `value` over pictures where groups are what is drawn.
+/// The variance of the mean of `value` over pictures when groups are sampled.
 fn variance(groups: &Groups, sizes: &[i64], value: impl Fn(usize) -> f64) -> f64 {
     let n = groups.pictures() as f64;
     let mean = (0..groups.pictures()).map(&value).sum::<f64>() / n;
@@ -99,10 +103,10 @@ fn variance(groups: &Groups, sizes: &[i64], value: impl Fn(usize) -> f64) -> f64
     count / (count - 1.0).max(1.0) * squares / (n * n)
 }
 
-/// The difference of two figures with the interval that follows from their own, which
-/// `correlation` ties: squares of the distances to the ends are added (Newcombe 1998; Zou and
-/// Donner 2008, Statistics in Medicine 27, 1693-1702, for any two figures).
-pub(super) fn apart(one: Estimate, other: Estimate, correlation: f64) -> Estimate {
+/// The difference of two metrics with an interval from their own and their `correlation`: squares
+/// of the distances to the ends are added (Newcombe 1998; Zou and Donner 2008, Statistics in
+/// Medicine 27, 1693-1702, for any two metrics).
+pub(super) fn combined_difference(one: Estimate, other: Estimate, correlation: f64) -> Estimate {
     let value = one.value - other.value;
     let joined = |a: f64, b: f64| (a * a - 2.0 * correlation * a * b + b * b).max(0.0).sqrt();
     Estimate {
@@ -199,23 +203,23 @@ mod tests {
     }
 
     #[test]
-    fn pictures_that_rise_and_fall_together_are_worth_their_people() {
+    fn correlated_pictures_count_as_their_people() {
         // Ten pictures each of forty people; where they differ, they differ as one.
         let names: Vec<String> = (0..400).map(|picture| (picture / 10).to_string()).collect();
         let groups = Groups::new(&names);
         let one: Vec<bool> = (0..400).map(|picture| picture / 10 % 2 == 0).collect();
         let other: Vec<bool> = (0..400).map(|picture| picture / 10 % 3 == 0).collect();
-        let worth = |arm: &[bool], against: &[bool]| {
+        let effective_pictures = |arm: &[bool], against: &[bool]| {
             let pairs = [Pair { arm, against }];
-            Table::of(&pairs).worth(&pairs, &groups)
+            Table::of(&pairs).effective_pictures(&pairs, &groups)
         };
-        assert!((worth(&one, &other) - 40.0).abs() < 2.0);
+        assert!((effective_pictures(&one, &other) - 40.0).abs() < 2.0);
         // Pictures that differ by themselves are worth nearly all.
         let alone: Vec<bool> = (0..400).map(|picture| picture * 7 % 11 < 5).collect();
-        assert!(worth(&alone, &[true; 400]) > 300.0);
+        assert!(effective_pictures(&alone, &[true; 400]) > 300.0);
         // No difference: as alike as the decisions; no decision either way: as the people.
-        assert!((worth(&one, &one) - 40.0).abs() < 2.0);
-        assert!(worth(&alone, &alone) > 300.0);
-        assert_eq!(worth(&[true; 400], &[true; 400]), 40.0);
+        assert!((effective_pictures(&one, &one) - 40.0).abs() < 2.0);
+        assert!(effective_pictures(&alone, &alone) > 300.0);
+        assert_eq!(effective_pictures(&[true; 400], &[true; 400]), 40.0);
     }
 }

@@ -1,38 +1,38 @@
-//! Two ways of training compared on the same pictures: one exact test for paired decisions
-//! (McNemar's, and its form for groups), the paired bootstrap over groups for every other
-//! figure. Both arms see the same pictures, so what these have in common cancels.
+//! Compares two arms on the same pictures: an exact test for paired decisions (McNemar's, and its
+//! form for groups), and the paired bootstrap over groups for every other metric. Both arms are
+//! evaluated on the same pictures, so the difficulty of these cancels.
 //!
-//! The verdict and p come from the same test. The interval beside them is never of zero
-//! width: that two arms do not differ on n pictures does not show that they never differ. It
-//! holds zero where the test does not reject zero, and ends there at the latest where it does.
+//! The verdict and p come from the same test. The interval never has zero width: that two arms do
+//! not differ on n pictures does not show that they never differ. It contains zero where the test
+//! does not reject zero, and is cut off at zero where it does.
 //!
 //! With several training seeds the difference is the mean over the seeds' pairs. Interval and
-//! test then tell how it would vary over other people with these very seeds; they hold no
-//! spread over other seeds.
+//! test then show how it would vary over other people with these same seeds, not over other
+//! seeds.
 
 use super::detectable::{detectable_mean, detectable_share};
 use super::intervals::{Groups, RESAMPLES, Scored, wilson_at};
-use super::newcombe::{Table, apart};
-use super::pair::{Pair, gained};
+use super::newcombe::{Table, combined_difference};
+use super::pair::{Pair, seeds_gained};
 use super::quantile::quantile;
 use super::sign_flip::sign_flip;
 use super::{Estimate, LEVEL, Z};
 use rayon::prelude::*;
 
-/// The fewest pictures or groups on which an exact two-sided test can reject at [`LEVEL`]:
-/// six that all differ the same way have p = 2 / 2^6.
+/// The fewest pictures or groups on which an exact two-sided test can reject at [`LEVEL`]: six
+/// differences of one sign have p = 2 / 2^6.
 const FEWEST: usize = 6;
 
-/// The fewest groups of either class on which the bootstrap is asked for a verdict on an AUC.
-/// Its draws of fewer people vary too little: of two equally good arms it called 11 to 13 of
-/// 100 differences of four to eight people effects, and 6 to 9 from ten people on (400 trials
-/// each of three pictures of both classes a person).
+/// The fewest groups of each class for which the bootstrap gives a verdict on an AUC. With fewer
+/// people its draws vary too little: for two equally good arms its false-positive rate was 11 to
+/// 13 % with four to eight people, and 6 to 9 % from ten people on (400 trials each, with three
+/// pictures of each class for a person).
 pub const FEWEST_GROUPS: usize = 10;
 
-/// What the verdict and p of a difference come from.
+/// The test that gives the verdict and p of a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Test {
-    /// McNemar's exact test: every picture stands alone, one training seed.
+    /// McNemar's exact test: every picture is its own group, one training seed.
     McNemar,
     /// The exact sign-flip test over groups, of which McNemar's is the simplest case.
     SignFlip,
@@ -41,7 +41,7 @@ pub enum Test {
 }
 
 impl Test {
-    /// Its name in report.json.
+    /// The name in report.json.
     pub fn name(self) -> &'static str {
         match self {
             Self::McNemar => "mcnemar",
@@ -51,29 +51,29 @@ impl Test {
     }
 }
 
-/// A difference of a figure between two arms.
+/// The difference of a metric between two arms.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Difference {
     /// arm - against, averaged over the seeds.
     pub value: f64,
     /// Lower end of the 95 % interval.
     pub low: f64,
-    /// Upper end.
+    /// Upper end of the 95 % interval.
     pub high: f64,
-    /// Two-sided p of `test`; none where there are too few groups for it.
+    /// Two-sided p of `test`; `None` where there are too few groups for it.
     pub p: Option<f64>,
-    /// What says whether there is a difference.
+    /// The test.
     pub test: Test,
-    /// The smallest true difference that these pictures and groups had four chances in five
-    /// to show; none where they are too few to show any.
+    /// The smallest true difference that these pictures and groups show with a power of 80 %;
+    /// `None` where they are too few to show any.
     pub detectable: Option<f64>,
-    /// The same if every picture were a group of its own; none for figures that are no share
-    /// of pictures.
+    /// [`Difference::detectable`] if every picture were its own group; `None` for metrics that
+    /// are no share of pictures.
     pub detectable_pictures: Option<f64>,
 }
 
 impl Difference {
-    /// What the test says.
+    /// The verdict of the test.
     pub fn verdict(&self) -> Verdict {
         match self.p {
             None => Verdict::TooFew,
@@ -83,8 +83,8 @@ impl Difference {
         }
     }
 
-    /// The same with an interval that says of zero what the test says.
-    fn settled(self) -> Self {
+    /// The difference with its interval cut off or extended at zero, to agree with the test.
+    fn agreeing_with_test(self) -> Self {
         let (low, high) = (self.low.min(self.value), self.high.max(self.value));
         match self.verdict() {
             Verdict::NoEffect | Verdict::TooFew => Self { low: low.min(0.0), high: high.max(0.0), ..self },
@@ -94,17 +94,16 @@ impl Difference {
     }
 }
 
-/// What the test of a difference says, in words. It is about the number,
-/// not about better or worse.
+/// The verdict on a difference. It is about the number, not about better or worse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It lies above zero.
+    /// The difference is above zero.
     Higher,
-    /// It lies below zero.
+    /// The difference is below zero.
     Lower,
-    /// It may be zero.
+    /// The difference may be zero.
     NoEffect,
-    /// There are too few people or videos to tell.
+    /// There are too few people or videos for a test.
     TooFew,
 }
 
@@ -122,9 +121,9 @@ impl Verdict {
 
 /// The difference of the AUC between the arms of every seed, by the paired bootstrap over
 /// `groups` under `seed`; p is the bootstrap's ([`bootstrap_p`]). Where the draws do not vary,
-/// the interval is put together from both arms' own (Zou and Donner 2008). With fewer than
-/// [`FEWEST_GROUPS`] groups of a class there is no p and no verdict. `None` where a whole arm
-/// has no AUC.
+/// the interval is combined from both arms' own (Zou and Donner 2008). With fewer than
+/// [`FEWEST_GROUPS`] groups of a class there is no p and no verdict. `None` where an arm has no
+/// AUC.
 pub fn auc_difference(pairs: &[Pair<Scored>], groups: &Groups, seed: u64) -> Option<Difference> {
     let all = vec![1; groups.pictures()];
     let mean = |of: &dyn Fn(&Pair<Scored>) -> Option<f64>| -> Option<f64> {
@@ -146,7 +145,7 @@ pub fn auc_difference(pairs: &[Pair<Scored>], groups: &Groups, seed: u64) -> Opt
         let own = |value: f64| wilson_at(value.clamp(0.0, 1.0), independent.max(1) as f64, Z);
         let arm = own(mean(&|pair| pair.arm.auc(&all))?);
         let against = own(mean(&|pair| pair.against.auc(&all))?);
-        let Estimate { low, high, .. } = apart(arm, against, 0.0);
+        let Estimate { low, high, .. } = combined_difference(arm, against, 0.0);
         (low, high, (high - low) / (2.0 * Z))
     };
     let enough = independent >= FEWEST_GROUPS;
@@ -159,15 +158,15 @@ pub fn auc_difference(pairs: &[Pair<Scored>], groups: &Groups, seed: u64) -> Opt
         detectable: enough.then(|| detectable_mean(error)).filter(|least| *least <= 1.0),
         detectable_pictures: None,
     };
-    Some(found.settled())
+    Some(found.agreeing_with_test())
 }
 
-/// The difference of a share of pictures (right decisions; right before an attack and after
-/// it) between the arms of every seed. `None` without pictures or pairs.
+/// The difference of a share of pictures (right decisions, or right before and after an attack)
+/// between the arms, over every seed. `None` without pictures or pairs.
 ///
-/// The test flips the signs of whole groups; where every picture is a group
-/// and there is one seed, that is McNemar's exact test. The interval is Newcombe's for paired
-/// shares with as many pictures as these groups are worth.
+/// The test flips the signs of whole groups; where every picture is a group and there is one
+/// seed, that is McNemar's exact test. The interval is Newcombe's for paired shares with the
+/// effective number of pictures.
 pub fn rate_difference(pairs: &[Pair<&[bool]>], groups: &Groups) -> Option<Difference> {
     let n = groups.pictures();
     if pairs.is_empty() || n == 0 {
@@ -175,25 +174,25 @@ pub fn rate_difference(pairs: &[Pair<&[bool]>], groups: &Groups) -> Option<Diffe
     }
     let table = Table::of(pairs);
     let alone = groups.units() == n;
-    let worth = match (alone, pairs) {
+    let effective_pictures = match (alone, pairs) {
         (true, [_]) => n as f64,
-        _ => table.worth(pairs, groups),
+        _ => table.effective_pictures(pairs, groups),
     };
-    let Estimate { value, low, high } = table.interval(worth);
-    let units: Vec<i64> = groups.sums(|picture| gained(pairs, picture));
+    let Estimate { value, low, high } = table.interval(effective_pictures);
+    let units: Vec<i64> = groups.sums(|picture| seeds_gained(pairs, picture));
     let discordant = table.discordant();
-    let least = |units: usize, worth: f64| {
-        let n = worth.max(FEWEST as f64);
+    let least = |units: usize, effective_pictures: f64| {
+        let n = effective_pictures.max(FEWEST as f64);
         (units >= FEWEST).then(|| detectable_share(discordant, n)).flatten()
     };
-    let detectable = least(groups.units(), worth);
+    let detectable = least(groups.units(), effective_pictures);
     let singles = match (alone, pairs) {
-        (true, _) => worth,
+        (true, _) => effective_pictures,
         (false, [_]) => n as f64,
-        (false, _) => table.worth(pairs, &Groups::singles(n)).max(worth),
+        (false, _) => table.effective_pictures(pairs, &Groups::singles(n)).max(effective_pictures),
     };
     let detectable_pictures = match (detectable, least(n, singles)) {
-        // The power of an exact test does not rise with every single picture.
+        // The power of an exact test is not monotonic in the number of pictures.
         (Some(groups), Some(pictures)) => Some(pictures.min(groups)),
         (groups, pictures) => pictures.or(groups),
     };
@@ -206,19 +205,19 @@ pub fn rate_difference(pairs: &[Pair<&[bool]>], groups: &Groups) -> Option<Diffe
         detectable,
         detectable_pictures,
     };
-    Some(found.settled())
+    Some(found.agreeing_with_test())
 }
 
-/// The standard deviation of bootstrap draws, the standard error of what was drawn.
+/// The standard deviation of bootstrap draws: the standard error of the metric.
 fn deviation(draws: &[f64]) -> f64 {
     let n = draws.len() as f64;
     let mean = draws.iter().sum::<f64>() / n;
     (draws.iter().map(|draw| (draw - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0)).sqrt()
 }
 
-/// Two-sided p of the hypothesis that the difference is zero: twice the smaller
-/// of the shares of draws at or below and at or above zero, each counting one
-/// draw more than there are, so that it is never 0; at most 1.
+/// Two-sided p of the hypothesis that the difference is zero: twice the smaller of the shares of
+/// draws at or below and at or above zero, each with one added to its count and to the number of
+/// draws, so that p is never 0; at most 1.
 pub fn bootstrap_p(draws: &[f64]) -> f64 {
     let share = |on_that_side: &dyn Fn(f64) -> bool| {
         let count = draws.iter().filter(|draw| on_that_side(**draw)).count();
@@ -401,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn people_who_differ_as_wholes_are_called_different_one_time_in_twenty() {
+    fn people_who_differ_as_groups_are_called_different_one_time_in_twenty() {
         let mut random = random::stream(12, &["people".into()]);
         let names: Vec<String> = (0..200).map(|picture| (picture / 10).to_string()).collect();
         let groups = Groups::new(&names);

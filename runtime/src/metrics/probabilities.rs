@@ -1,6 +1,6 @@
-//! What the probabilities behind the logits are worth: log loss and calibration. A
-//! NaN logit makes them undefined (`None`); so is a figure that comes out infinite
-//! (the log loss of a sure mistake), for JSON cannot hold it.
+//! Metrics of probabilities: log loss and calibration. They are undefined (`None`) with a NaN
+//! logit, and where the result is infinite (the log loss of a wrong, infinite logit), which JSON
+//! cannot hold.
 
 use crate::sample::Label;
 
@@ -17,9 +17,8 @@ pub fn negative_log_likelihood(logit: f32, label: Label) -> f64 {
     softplus(-f64::from(label.sign()) * f64::from(logit))
 }
 
-/// Mean negative log-likelihood in nats, from logits, so that a sure logit
-/// neither overflows nor rounds to 0; `None` without pictures, for a NaN, or
-/// where it is infinite.
+/// Mean negative log-likelihood in nats, from logits, so that a large logit neither overflows nor
+/// rounds to 0; `None` without pictures, for a NaN, or where it is infinite.
 pub fn log_loss(logits: &[f32], labels: &[Label]) -> Option<f64> {
     assert_eq!(logits.len(), labels.len(), "one label a logit");
     let losses = logits.iter().zip(labels);
@@ -28,7 +27,7 @@ pub fn log_loss(logits: &[f32], labels: &[Label]) -> Option<f64> {
     mean.is_finite().then_some(mean)
 }
 
-/// The probability of fake that a logit stands for, 1 / (1 + e^-z).
+/// The probability of fake for a logit, 1 / (1 + e^-z).
 pub fn probability(logit: f32) -> f64 {
     1.0 / (1.0 + (-f64::from(logit)).exp())
 }

@@ -1,7 +1,7 @@
-//! Quantiles of what was measured or drawn.
+//! Quantiles.
 
-/// The quantile `q` (0 to 1) of `sorted`, on the line between its neighbours;
-/// 0 without values.
+/// The quantile `q` (0 to 1) of `sorted`, interpolated linearly between neighbours; 0 without
+/// values.
 pub fn quantile(sorted: &[f64], q: f64) -> f64 {
     let Some(last) = sorted.len().checked_sub(1) else { return 0.0 };
     let place = q * last as f64;

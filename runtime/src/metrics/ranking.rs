@@ -1,17 +1,15 @@
-//! What the order of logits says about their labels, as plain numbers without
-//! intervals: AUC, average precision, EER, the TPR at an FPR, and the threshold
-//! that parts the classes best.
+//! Metrics of the ranking of logits, without intervals: AUC, average precision, EER, the TPR at
+//! an FPR, and the threshold that separates the classes best.
 //!
-//! A fake is the positive class; a logit above the threshold says fake. A NaN
-//! logit ranks nowhere: one NaN makes every figure undefined (`None`). Infinite
-//! logits are ordinary.
+//! A fake is the positive class; a logit above the threshold says fake. A NaN logit has no rank:
+//! one NaN makes every metric undefined (`None`). Infinite logits are allowed.
 
 use crate::sample::Label;
 
 /// The false-positive rate of [`super::Metrics::tpr_at_fpr_1`].
 pub const STRICT_FPR: f64 = 0.01;
 
-/// One corner of the ROC curve.
+/// A vertex of the ROC curve.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RocPoint {
     /// Share of reals called fake.
@@ -27,19 +25,19 @@ struct Block {
     reals: u64,
 }
 
-/// Logits sorted once, so that every reweighting of the pictures (a bootstrap
-/// draw) costs one pass instead of a sort.
+/// Logits sorted once, so that a reweighting of the pictures (a bootstrap draw) takes one pass
+/// instead of a sort.
 #[derive(Clone, Debug)]
 pub struct Ranked {
-    /// Pictures by falling logit.
+    /// Indices of pictures by falling logit.
     order: Vec<u32>,
-    /// Whether picture `order[k]` opens a new block of equal logits.
+    /// Whether picture `order[k]` begins a new block of equal logits.
     opens: Vec<bool>,
     /// Whether picture `order[k]` is a fake.
     fake: Vec<bool>,
 }
 
-/// The blocks of equal logits by falling logit, none of them empty, and their sums.
+/// The blocks of equal logits by falling logit, none of them empty, and their sum.
 #[derive(Clone, Debug)]
 pub struct Curve {
     blocks: Vec<Block>,
@@ -63,7 +61,7 @@ impl Ranked {
         Some(Self { order, opens, fake })
     }
 
-    /// The curve of the pictures as they are.
+    /// The curve where every picture counts once.
     pub fn curve(&self) -> Curve {
         self.blocks(|_| 1)
     }
@@ -101,8 +99,8 @@ impl Curve {
         self.total.fakes > 0 && self.total.reals > 0
     }
 
-    /// Area under the ROC curve: the chance that a fake's logit lies above a
-    /// real's, a tie counting half (Mann-Whitney's U over all pairs).
+    /// Area under the ROC curve: the probability that a fake's logit is above a real's, with ties
+    /// counted half (Mann-Whitney's U over all pairs).
     pub fn auc(&self) -> Option<f64> {
         if !self.has_both_classes() {
             return None;
@@ -131,8 +129,8 @@ impl Curve {
         Some(sum / self.total.fakes as f64)
     }
 
-    /// Equal error rate: where the false-positive rate equals the miss rate,
-    /// on the straight line between neighbouring corners of the ROC curve.
+    /// Equal error rate: where the false-positive rate equals the miss rate, interpolated
+    /// linearly between neighbouring vertices of the ROC curve.
     pub fn eer(&self) -> Option<f64> {
         if !self.has_both_classes() {
             return None;
@@ -152,9 +150,9 @@ impl Curve {
         None
     }
 
-    /// The largest share of fakes caught by a threshold at which at most
-    /// `max_fpr` of the reals are called fake; corners only, no interpolation
-    /// (with fewer than 1 / max_fpr reals, that is: no real at all).
+    /// The largest share of fakes caught by a threshold at which at most `max_fpr` of the reals
+    /// are called fake; vertices only, no interpolation (with fewer than 1 / max_fpr reals, that
+    /// is: no real at all).
     pub fn tpr_at_fpr(&self, max_fpr: f64) -> Option<f64> {
         if !self.has_both_classes() {
             return None;
@@ -163,8 +161,8 @@ impl Curve {
         reachable.map(|at| at.true_positive_rate).reduce(f64::max)
     }
 
-    /// The corners of the ROC curve from (0, 0) to (1, 1), one a distinct
-    /// logit; empty where a class is missing.
+    /// The vertices of the ROC curve from (0, 0) to (1, 1), one for each distinct logit; empty
+    /// where a class is missing.
     pub fn roc(&self) -> Vec<RocPoint> {
         if !self.has_both_classes() {
             return Vec::new();
@@ -205,17 +203,16 @@ pub fn tpr_at_fpr(logits: &[f32], labels: &[Label], max_fpr: f64) -> Option<f64>
     Ranked::new(logits, labels)?.curve().tpr_at_fpr(max_fpr)
 }
 
-/// The corners of the ROC curve ([`Curve::roc`]); empty for one class or a NaN.
+/// The vertices of the ROC curve ([`Curve::roc`]); empty for one class or a NaN.
 pub fn roc(logits: &[f32], labels: &[Label]) -> Vec<RocPoint> {
     Ranked::new(logits, labels).map_or_else(Vec::new, |ranked| ranked.curve().roc())
 }
 
-/// The threshold of highest balanced accuracy on these (validation) pictures:
-/// the midpoint, in f32, between two neighbouring distinct logits. Among equally
-/// good cuts the one nearest to logit 0 (probability one half) wins, then the
-/// lower. Cuts outside of all logits are not considered, for they would call
-/// everything one class; where all logits are equal there is no other, and that
-/// logit is returned (everything real). `None` for one class or a NaN.
+/// The threshold of highest balanced accuracy on these (validation) pictures: the midpoint, in
+/// f32, between two neighbouring distinct logits. Of equally good thresholds the one nearest to 0
+/// (probability one half) is taken, then the lower one. Thresholds outside all logits, which call
+/// everything one class, are not considered; where all logits are equal, that logit is returned
+/// (everything real). `None` for one class or a NaN.
 pub fn best_threshold(logits: &[f32], labels: &[Label]) -> Option<f32> {
     let ranked = Ranked::new(logits, labels)?;
     let total = ranked.curve().total;
@@ -231,7 +228,7 @@ pub fn best_threshold(logits: &[f32], labels: &[Label]) -> Option<f32> {
             // Balanced accuracy times 2 * fakes * reals: exact in integers.
             let score = u128::from(called.fakes) * u128::from(total.reals)
                 + u128::from(total.reals - called.reals) * u128::from(total.fakes);
-            // Cuts come in falling order, so an equally near one is lower.
+            // Thresholds come in falling order, so a later one that is equally near is lower.
             let better =
                 |(other, at): (u128, f32)| score > other || (score == other && cut.abs() <= at.abs());
             if best.is_none_or(better) {
@@ -246,7 +243,7 @@ pub fn best_threshold(logits: &[f32], labels: &[Label]) -> Option<f32> {
     Some(best.map_or(logits[0], |(_, cut)| cut))
 }
 
-/// A finite value t with low <= t < high, half way where both are finite.
+/// A finite value t with low <= t < high, the midpoint where both are finite.
 pub(super) fn midpoint(low: f32, high: f32) -> f32 {
     match (low.is_finite(), high.is_finite()) {
         (true, true) => {

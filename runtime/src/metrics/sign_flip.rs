@@ -1,16 +1,16 @@
-//! Whether paired decisions differ, exactly: under the hypothesis that the two arms are
-//! exchangeable within every group, each group's sum of differences is as likely to have the
-//! other sign (Fisher 1935, The Design of Experiments, chapter 3). Of single pictures with
-//! differences of one this is McNemar's exact test (1947; its binomial form).
+//! The exact sign-flip test for paired decisions: under the hypothesis that the two arms are
+//! exchangeable within every group, each group's sum of differences is equally likely to have the
+//! other sign (Fisher 1935, The Design of Experiments, chapter 3). For single pictures and one
+//! seed this is McNemar's exact test (1947; its binomial form).
 
 use super::binomial::upper_tail;
 
-/// The two-sided p of the signs of `sums`, one a group: the share of all flips of signs whose
-/// total is at least as far from zero as the one found. 1 where every sum is zero.
+/// The two-sided p for `sums`, one for each group: the share of all assignments of signs whose
+/// total is at least as far from zero as the observed one. 1 where every sum is zero.
 ///
-/// Where all sums are of one size the total is binomial, and its tail is summed as such
-/// (`binomial.rs`). Else the distribution of the total is built group by group, in time
-/// proportional to the groups times the sum of their sizes.
+/// Where all sums have one absolute value the total is binomial (see `binomial.rs`). Otherwise
+/// the distribution of the total is computed group by group, in time proportional to the groups
+/// times the sum of their sizes.
 pub(super) fn sign_flip(sums: &[i64]) -> f64 {
     let sizes: Vec<usize> =
         sums.iter().map(|sum| sum.unsigned_abs() as usize).filter(|&size| size > 0).collect();
@@ -25,7 +25,7 @@ pub(super) fn sign_flip(sums: &[i64]) -> f64 {
         return (2.0 * upper_tail(((groups + ahead) / 2) as u64, groups as u64, 0.5)).min(1.0);
     }
     let range: usize = sizes.iter().sum();
-    // The chance of every total from -range to range; only every second one can occur.
+    // The probability of every total from -range to range; only every second one can occur.
     let mut chances = vec![0.0; 2 * range + 1];
     let mut next = chances.clone();
     chances[range] = 1.0;
@@ -52,8 +52,8 @@ mod tests {
     use rand::RngExt;
 
     /// Sums of `gained` pictures that one arm alone has right, `lost` that the other has.
-    fn mcnemar(gained: usize, lost: usize) -> f64 {
-        sign_flip(&[vec![1; gained], vec![-1; lost], vec![0; 3]].concat())
+    fn mcnemar(seeds_gained: usize, lost: usize) -> f64 {
+        sign_flip(&[vec![1; seeds_gained], vec![-1; lost], vec![0; 3]].concat())
     }
 
     #[test]
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_count_as_wholes() {
+    fn groups_are_not_split() {
         // However many pictures of a person differ, four people show nothing: 2 / 2^4.
         assert!((sign_flip(&[30, 25, 40, 10]) - 0.125).abs() < 1e-12);
         // Of the sixteen flips of 3, 2, 1, -1 (total 5), totals of 5 and 7 occur thrice: 5 as

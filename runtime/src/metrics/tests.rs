@@ -1,4 +1,4 @@
-//! Every figure by hand, and against a slow way of finding it.
+//! Every metric by hand, and against a slow implementation.
 
 use super::decisions::{accuracy, accuracy_of, balanced_accuracy, balanced_accuracy_of, right};
 use super::probabilities::{calibration_bin, ece, ece_of, log_loss, probability};
@@ -9,7 +9,7 @@ use proptest::prelude::*;
 const LABELS: [Label; 4] = [Real, Real, Fake, Fake];
 const LOGITS: [f32; 4] = [0.1, 0.4, 0.35, 0.8];
 
-/// AUC by looking at every pair.
+/// AUC over all pairs.
 fn slow_auc(logits: &[f32], labels: &[Label]) -> Option<f64> {
     let (mut wins, mut pairs) = (0.0, 0.0);
     for (&fake, _) in logits.iter().zip(labels).filter(|(_, label)| **label == Fake) {
@@ -152,7 +152,7 @@ fn a_nan_is_a_wrong_decision_for_either_class() {
 }
 
 #[test]
-fn the_best_threshold_lies_half_way() {
+fn the_best_threshold_is_the_midpoint() {
     assert_eq!(best_threshold(&[-2.0, -1.0, 2.0, 4.0], &LABELS), Some(0.5));
     // Cuts at .225 (balanced accuracy .75) and .6 (.75) tie: nearer to 0 wins.
     assert_eq!(best_threshold(&LOGITS, &LABELS), Some(midpoint(0.1, 0.35)));

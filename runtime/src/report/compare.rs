@@ -1,5 +1,5 @@
-//! The comparisons of a report: every arm against the baseline, over the seeds
-//! and the pictures that both have.
+//! The comparisons of a report: every arm against the baseline, over their common seeds and
+//! pictures.
 
 use super::ReportError;
 use super::extras::{ArmExtras, Extras};
@@ -13,17 +13,17 @@ use crate::sample::Label;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-/// Indices into the report's arms of one seed that both arms have.
+/// Indices into the report's arms, for one seed that both arms have.
 type SeedPair = Pair<usize>;
 
-/// Every arm against [`BASELINE`]: clean AUC, clean accuracy, and robust
-/// accuracy under each attack that both have, averaged over their common seeds: accuracies by
-/// McNemar's exact test or its form for groups, the AUC by the paired bootstrap over groups
-/// under `seed` (see [`crate::metrics::paired`]). An arm without a common seed
-/// is not compared; without a baseline there is nothing to compare.
+/// Every arm against [`BASELINE`]: clean AUC, clean accuracy, and robust accuracy under each
+/// attack that both have, averaged over their common seeds: accuracies by McNemar's exact test or
+/// its form for groups, the AUC by the paired bootstrap over groups under `seed` (see
+/// [`crate::metrics::paired`]). An arm without a common seed is not compared; without a baseline
+/// there are no comparisons.
 ///
-/// Needs the scores of every compared arm, and the samples of every compared
-/// attack: a picture is matched by its path, and its group comes from the scores.
+/// Needs the scores of every compared arm and the samples of every compared attack: pictures are
+/// matched by path, and their groups come from the scores.
 pub fn comparisons(report: &Report, extras: &Extras, seed: u64) -> Result<Vec<Comparison>, ReportError> {
     let mut all = Vec::new();
     for name in report.names().into_iter().filter(|name| *name != BASELINE) {
@@ -88,8 +88,8 @@ fn clean(
         .collect())
 }
 
-/// Robust accuracy under the attack `key`, over the seeds at which both arms
-/// were attacked; none where there is no such seed.
+/// Robust accuracy under the attack `key`, over the seeds at which both arms were attacked;
+/// `None` where there is no such seed.
 fn robust(
     report: &Report,
     extras: &Extras,
@@ -156,7 +156,7 @@ fn scores_by_path<'a>(arm: &Arm, extras: &'a ArmExtras) -> Result<HashMap<&'a Pa
     Ok(extras.scores.iter().map(|line| (line.sample.path.as_path(), line)).collect())
 }
 
-/// Which attacked pictures were classified rightly before and after.
+/// For each attacked picture by path, whether it was classified correctly before and after.
 fn survivors<'a>(
     arm: &Arm,
     extras: &'a ArmExtras,
@@ -175,12 +175,12 @@ fn survivors<'a>(
     Ok(samples.iter().map(|sample| (Path::new(&sample.path), survives(sample))).collect())
 }
 
-/// Whether a picture was classified rightly before the attack; a NaN is wrong.
+/// Whether a picture was classified correctly before the attack; a NaN is wrong.
 pub fn was_right(sample: &SampleResult, threshold: f32) -> bool {
     !sample.clean_logit.is_nan() && Label::decided(sample.clean_logit, threshold) == sample.label
 }
 
-/// The paths that every table has, each once, in the order given.
+/// The paths that every table has, without duplicates, in their order.
 fn in_all<'a, T>(
     paths: impl Iterator<Item = &'a Path>,
     tables: &[HashMap<&Path, T>],

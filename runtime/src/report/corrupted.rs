@@ -1,4 +1,4 @@
-//! The folder of `dfrt corrupt`: corrupt.json, corrupt.csv, plots, and one picture at
+//! Writes the folder of `dfrt corrupt`: corrupt.json, corrupt.csv, plots, and one picture at
 //! every level.
 
 use super::plots::{Plot, corrupted as plots};
@@ -8,10 +8,11 @@ use crate::results::corruption::{self, Corrupted};
 use image::RgbImage;
 use std::path::{Path, PathBuf};
 
-/// Writes `corrupted` into `dir` and gives the files' paths; `example` is a picture as the detector sees it.
+/// Writes `corrupted` into `dir` and returns the files' paths. `example` is a picture at the
+/// detector's input size.
 ///
 /// # Errors
-/// A file cannot be written or a plot not be drawn.
+/// A file cannot be written, or a plot cannot be drawn.
 pub fn write(
     dir: &Path,
     corrupted: &Corrupted,

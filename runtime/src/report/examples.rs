@@ -1,5 +1,5 @@
-//! A picture grid of each attack: original, adversarial, and what was added,
-//! amplified around grey so that it can be seen.
+//! Example pictures of each attack: original, adversarial, and the perturbation, amplified around
+//! grey.
 
 use super::compare::was_right;
 use super::extras::{AttackExtras, ExamplePair};
@@ -14,11 +14,11 @@ use image::{Rgb, RgbImage};
 pub struct Gallery {
     /// The attack ("square linf 8/255").
     pub attack: String,
-    /// How many arms are shown.
+    /// The number of arms in it.
     pub arms: usize,
-    /// How many times the perturbation is amplified.
+    /// The factor by which perturbations are amplified.
     pub amplification: u32,
-    /// One a picture and arm; equal pictures of different arms are neighbours.
+    /// One row for each picture and arm; rows of the same picture are adjacent.
     pub rows: Vec<GalleryRow>,
 }
 
@@ -27,15 +27,15 @@ pub struct Gallery {
 pub struct GalleryRow {
     /// The arm's name.
     pub arm: String,
-    /// What the attack did to it.
+    /// The attack's result.
     pub sample: SampleResult,
-    /// Whether it was classified rightly before.
+    /// Whether it was classified correctly before the attack.
     pub was_right: bool,
-    /// The picture before, as PNG.
+    /// The original picture, as PNG.
     pub clean: Vec<u8>,
-    /// The picture after, as PNG.
+    /// The adversarial picture, as PNG.
     pub adversarial: Vec<u8>,
-    /// 128 + amplification * (after - before), as PNG.
+    /// 128 + amplification * (adversarial - original), as PNG.
     pub perturbation: Vec<u8>,
     /// The pictures' width and height.
     pub size: (u32, u32),
@@ -104,7 +104,7 @@ pub(super) fn largest_change(pair: &ExamplePair) -> u8 {
     values.map(|(before, after)| before.abs_diff(*after)).max().unwrap_or(0)
 }
 
-/// The factor at which the largest change just fits around grey.
+/// The largest factor at which the largest change fits around grey.
 pub(super) fn amplification(largest: u8) -> u32 {
     (127 / u32::from(largest.max(1))).max(1)
 }

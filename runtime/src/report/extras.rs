@@ -1,7 +1,7 @@
-//! What a report shows and report.json does not hold: scores and results of single
-//! pictures, training curves, example pictures. They are read from beside report.json, where
-//! [`crate::results::study`] says they are. What is missing or broken costs its part of the
-//! report and leaves a line in [`Extras::missing`].
+//! The parts of a report that are not in report.json: scores and results of single pictures,
+//! training curves, example pictures. They are read from the files next to report.json (see
+//! [`crate::results::study`]). A missing or broken file leaves out its part of the report and
+//! adds a line to [`Extras::missing`].
 
 use crate::results::attack::SampleResult;
 use crate::results::attack::folder::{AttackFolder, Side};
@@ -14,7 +14,7 @@ use image::RgbImage;
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
-/// Example pictures kept of each attack.
+/// The most example pictures of each attack.
 pub const EXAMPLES: usize = 3;
 
 /// The curves of a training run, by rising step and epoch.
@@ -27,8 +27,8 @@ pub struct Curves {
 }
 
 impl Curves {
-    /// Those of a log. A step or epoch that was logged twice (a resumed run) counts once, as
-    /// logged last; a loss that is no number is left out.
+    /// The curves of a log. Of a step or epoch that was logged twice (a resumed run) the last
+    /// entry counts; NaN losses are left out.
     fn of(log: &[training_log::Entry]) -> Self {
         let (mut steps, mut epochs) = (BTreeMap::new(), BTreeMap::new());
         for entry in log {
@@ -51,33 +51,33 @@ impl Curves {
 pub struct ExamplePair {
     /// Its id in samples.csv.
     pub id: u64,
-    /// Before.
+    /// The original picture.
     pub clean: RgbImage,
-    /// After, as saved.
+    /// The adversarial picture, as saved.
     pub adversarial: RgbImage,
 }
 
-/// The single pictures of an attack.
+/// The per-picture results of an attack.
 #[derive(Clone, Debug, Default)]
 pub struct AttackExtras {
-    /// samples.csv.
+    /// The rows of samples.csv.
     pub samples: Vec<SampleResult>,
     /// A few pictures, successes first.
     pub examples: Vec<ExamplePair>,
 }
 
-/// The single pictures and the training of an arm.
+/// The per-picture results and the training curves of an arm.
 #[derive(Clone, Debug, Default)]
 pub struct ArmExtras {
-    /// scores.csv.
+    /// The rows of scores.csv.
     pub scores: Vec<Score>,
-    /// Of log.jsonl.
+    /// The curves of log.jsonl.
     pub training: Curves,
     /// As many as the arm has attacks, in their order.
     pub attacks: Vec<AttackExtras>,
 }
 
-/// Everything a report shows that is not in report.json.
+/// Everything in a report that is not in report.json.
 #[derive(Clone, Debug, Default)]
 pub struct Extras {
     /// As many as the report has arms, in their order.
@@ -87,8 +87,8 @@ pub struct Extras {
 }
 
 impl Extras {
-    /// Reads what lies beside report.json in `dir` (see the module's text). Never
-    /// fails: a missing or broken file becomes a line of `missing`.
+    /// Reads the files next to report.json in `dir` (see the module's text). A missing or broken
+    /// file is no error: it becomes a line of `missing`.
     pub fn load(dir: &Path, report: &Report) -> Self {
         let mut missing = Vec::new();
         let arms: Vec<ArmExtras> = report.arms.iter().map(|arm| load_arm(dir, arm, &mut missing)).collect();
@@ -97,7 +97,7 @@ impl Extras {
         extras
     }
 
-    /// Extras of nothing: as many empty ones as `report` has arms and attacks.
+    /// Empty extras for the arms and attacks of `report`.
     pub fn none(report: &Report) -> Self {
         let empty = |arm: &Arm| ArmExtras {
             attacks: vec![AttackExtras::default(); arm.attacks.len()],
@@ -107,7 +107,7 @@ impl Extras {
         Self { arms: report.arms.iter().map(empty).collect(), missing }
     }
 
-    /// The number of people or videos behind the scores; none without scores.
+    /// The number of people or videos in the scores; `None` without scores.
     pub fn groups(&self) -> Option<usize> {
         let scores = self.arms.iter().map(|arm| &arm.scores).find(|scores| !scores.is_empty())?;
         let groups: std::collections::BTreeSet<&str> =
@@ -115,8 +115,8 @@ impl Extras {
         Some(groups.len())
     }
 
-    /// Loads the same pictures for every arm's first seed, chosen by the first
-    /// arm that has the attack, so that arms can be looked at side by side.
+    /// Loads the same pictures for every arm's first seed, chosen by the first arm that has the
+    /// attack, so that arms can be compared.
     fn load_examples(&mut self, dir: &Path, report: &Report) {
         for key in report.attack_keys() {
             let saved = self.saved_by_all(dir, report, &key);
@@ -143,8 +143,8 @@ impl Extras {
 }
 
 impl Extras {
-    /// The ids whose pictures the first seed of every arm saved under the attack
-    /// `key`: a picture that an arm calls wrongly before it is attacked has none.
+    /// The ids of pictures that the first seed of every arm saved for the attack `key`: a picture
+    /// that an arm misclassifies before the attack is not saved.
     fn saved_by_all(&self, dir: &Path, report: &Report, key: &str) -> HashSet<u64> {
         let mut saved: Option<HashSet<u64>> = None;
         for name in report.names() {
@@ -192,8 +192,8 @@ fn load_arm(dir: &Path, arm: &Arm, missing: &mut Vec<String>) -> ArmExtras {
     }
 }
 
-/// Up to [`EXAMPLES`] pictures: successes before failures, fakes and reals in
-/// turn, then by id.
+/// Up to [`EXAMPLES`] pictures: successes before failures, fakes and reals alternating, then by
+/// id.
 fn choose_examples(samples: &[SampleResult], saved: &HashSet<u64>) -> Vec<u64> {
     let of = |success: bool, label: Label| {
         let mut ids: Vec<u64> = samples

@@ -1,6 +1,5 @@
-//! The folder of a report: report.json, report.md, report.html, the CSV tables
-//! and plots/*.png. Every file is whole or absent; a failed write leaves the
-//! earlier ones.
+//! The folder of a report: report.json, report.md, report.html, the CSV tables and plots/*.png.
+//! Every file is written atomically; a failed write leaves the files written before.
 
 use super::examples::galleries;
 use super::extras::{ArmExtras, Extras};
@@ -11,22 +10,22 @@ use crate::results::study::{Arm, Report};
 use crate::storage;
 use std::path::{Path, PathBuf};
 
-/// What was written.
+/// The result of writing a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
     /// The files, report.json (where written) first.
     pub files: Vec<PathBuf>,
-    /// What is not shown and why, a line each.
+    /// What is left out and why, a line each.
     pub missing: Vec<String>,
 }
 
 /// Writes report.json and all renderings of `report` into `dir`, creating it.
 ///
 /// # Errors
-/// A file cannot be written, a figure is no finite number, or a plot cannot be drawn.
+/// A file cannot be written, a metric is not finite, or a plot cannot be drawn.
 ///
 /// # Panics
-/// `extras` were not made for `report`: another number of arms or attacks.
+/// `extras` do not belong to `report`: they have another number of arms or attacks.
 pub fn write(dir: &Path, report: &Report, extras: &Extras) -> Result<Written, ReportError> {
     let path = report.write(dir)?;
     let mut written = render_files(dir, report, extras)?;
@@ -34,11 +33,11 @@ pub fn write(dir: &Path, report: &Report, extras: &Extras) -> Result<Written, Re
     Ok(written)
 }
 
-/// Reads report.json of `dir` and what lies beside it ([`Extras::load`]) and
-/// writes all renderings again. report.json itself is left as it is.
+/// Reads report.json in `dir` and the files next to it ([`Extras::load`]), and writes all
+/// renderings again. report.json itself is not changed.
 ///
 /// # Errors
-/// As [`write()`], or report.json is missing or broken.
+/// Those of [`write()`], and report.json is missing or broken.
 pub fn render(dir: &Path) -> Result<Written, ReportError> {
     let report = Report::read(dir)?;
     let extras = Extras::load(dir, &report);
@@ -64,7 +63,7 @@ fn render_files(dir: &Path, report: &Report, extras: &Extras) -> Result<Written,
     Ok(Written { files: save(dir, files)?, missing: page.missing })
 }
 
-/// Writes `files`, by their names in `dir`, and gives their paths.
+/// Writes `files` by name into `dir` and returns their paths.
 pub(super) fn save(
     dir: &Path,
     files: impl IntoIterator<Item = (PathBuf, Vec<u8>)>,

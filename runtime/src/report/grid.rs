@@ -1,5 +1,5 @@
-//! The pictures of one attack as one: original, adversarial, and what was added,
-//! amplified, a row each.
+//! A picture of an attack's results: original, adversarial and amplified perturbation, a row for
+//! each.
 
 use super::ReportError;
 use super::examples::{amplification, largest_change, perturbation};
@@ -12,19 +12,19 @@ use crate::results::study::attack_key;
 use crate::sample::Label;
 use plotters::prelude::*;
 
-/// Pictures shown at most, of each class half of them.
+/// The most pictures in it, half of each class.
 const ROWS: usize = 8;
-/// Every picture is enlarged by a whole number to at least this side, in pixels.
+/// Every picture is enlarged by an integer factor to at least this side, in pixels.
 const SIDE: u32 = 160;
 const GAP: i32 = 12;
 const HEAD: i32 = 84;
-/// Width of the words beside a row.
+/// Width of the text next to a row, in pixels.
 const WORDS: u32 = 330;
 
-/// The grid of the attack in `files` as PNG; none where it attacked no picture.
+/// The grid of the attack in `files` as PNG; `None` where it attacked no picture.
 ///
 /// # Errors
-/// Its files cannot be read, or the grid not be drawn.
+/// Its files cannot be read, or the grid cannot be drawn.
 pub fn grid(
     files: &AttackFolder,
     report: &AttackReport,
@@ -66,7 +66,7 @@ fn failed(reason: String) -> ReportError {
     ReportError::Drawing { name: "grid.png".to_owned(), reason }
 }
 
-/// Attacked pictures, those turned over first, fakes and reals in turn.
+/// The attacked pictures: successes first, fakes and reals alternating.
 fn chosen(samples: &[SampleResult]) -> Vec<&SampleResult> {
     let mut chosen: Vec<&SampleResult> = Vec::new();
     let of = |label: Label, success: bool| {

@@ -9,11 +9,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::fmt::Write;
 
-/// Plots wider than this get the whole width of the page.
+/// Plots wider than this get the full width of the page.
 const WIDE: u32 = 1150;
 const STYLE: &str = include_str!("report.css");
 
-/// The whole document.
+/// The document.
 pub fn html(page: &Page, plots: &[Plot], galleries: &[Gallery]) -> String {
     let mut out = String::from("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     out.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
@@ -227,7 +227,7 @@ fn list(out: &mut String, id: &str, title: &str, lines: &[String]) {
     out.push_str("</ul>\n");
 }
 
-/// Text in which nothing is taken for markup.
+/// Text with markup escaped.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {

@@ -88,7 +88,7 @@ fn cell(cell: &Cell) -> String {
     }
 }
 
-/// Text in which nothing is taken for markup or a new cell.
+/// Text with markup and cell separators escaped.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {

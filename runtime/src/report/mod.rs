@@ -1,11 +1,11 @@
-//! The object of a study's report.json; its renderings stand beside it.
+//! Makes a study's report and its renderings.
 //!
-//! [`compare`] makes its comparisons from the arms' per-picture results;
-//! [`extras`] reads those from beside report.json; [`page`] says in sentences and
-//! tables what a reader is to see, and [`markdown`] and [`html`] set that;
-//! [`plots`] and [`examples`] draw; [`tables`] are the same figures as CSV;
-//! [`folder`] writes it all and renders it again. [`sweep`] and [`grid`] show a single
-//! attack, at several radii and in pictures, [`corrupted`] a detector on worse pictures.
+//! [`compare`] makes the comparisons from the arms' per-picture results; [`extras`] reads those
+//! from the files next to report.json; [`page`] is the content in sentences and tables, and
+//! [`markdown`] and [`html`] render it; [`plots`] and [`examples`] draw; [`tables`] has the
+//! metrics as CSV; [`folder`] writes the report and renders it again. [`sweep`] and [`grid`] show
+//! a single attack, at several radii and in pictures; [`corrupted`] shows a detector on corrupted
+//! pictures.
 
 pub mod compare;
 pub mod corrupted;
@@ -27,10 +27,10 @@ pub use folder::{Written, render, write};
 pub use numbers::p_value;
 pub use page::could_have_shown;
 
-/// Why a report cannot be made; the text names the place and the way out.
+/// Why a report cannot be made; the text says where and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
-    /// A file cannot be read, written or understood.
+    /// A file cannot be read, written or parsed.
     #[error(transparent)]
     Result(#[from] ResultError),
     /// Two arms have no pictures in common, or an attack's are not among the scored ones.
@@ -38,7 +38,7 @@ pub enum ReportError {
     Unaligned {
         /// The arms or the attack.
         place: String,
-        /// What does not fit.
+        /// What does not match.
         reason: String,
     },
     /// A picture could not be drawn or encoded.
@@ -46,7 +46,7 @@ pub enum ReportError {
     Drawing {
         /// The plot or picture.
         name: String,
-        /// What the drawing code said.
+        /// The drawing library's message.
         reason: String,
     },
 }

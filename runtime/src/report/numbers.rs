@@ -1,4 +1,4 @@
-//! How numbers are written in reports, the same everywhere.
+//! The format of numbers in reports.
 
 use crate::metrics::Estimate;
 
@@ -7,7 +7,7 @@ pub(super) fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }
 
-/// A figure with three decimals.
+/// A number with three decimals.
 pub(super) fn three(value: f64) -> String {
     format!("{value:.3}")
 }
@@ -17,7 +17,7 @@ pub(super) fn percent_interval(estimate: Estimate) -> String {
     format!("{:.1} – {:.1} %", 100.0 * estimate.low, 100.0 * estimate.high)
 }
 
-/// The interval of a figure: "0.880 – 0.941".
+/// The interval of a metric: "0.880 – 0.941".
 pub(super) fn three_interval(estimate: Estimate) -> String {
     format!("{:.3} – {:.3}", estimate.low, estimate.high)
 }
@@ -35,12 +35,12 @@ pub(super) fn difference(value: f64, points: bool) -> String {
     }
 }
 
-/// A logit with two decimals and a real minus.
+/// A logit with two decimals and a proper minus sign.
 pub(super) fn logit(value: f32) -> String {
     format!("{value:.2}").replace('-', "−")
 }
 
-/// A p value with three digits that say something: "0.0314", "1.00", "< 0.001".
+/// A p value with three significant digits: "0.0314", "1.00", "< 0.001".
 pub fn p_value(p: f64) -> String {
     if p < 0.001 {
         return "< 0.001".to_owned();
@@ -49,7 +49,8 @@ pub fn p_value(p: f64) -> String {
     format!("{p:.digits$}")
 }
 
-/// A count or a mean of counts: whole where it is, else one decimal; thousands apart.
+/// A count or a mean of counts: no decimals for an integer, else one; with separators of
+/// thousands.
 pub(super) fn count(value: f64) -> String {
     let rounded = (value * 10.0).round() / 10.0;
     let whole = rounded.trunc().abs() as u64;

@@ -1,7 +1,6 @@
-//! What a reader of a report is to see, in sentences and tables, before it is set
-//! as Markdown or HTML: the question, an answer for every comparison (a null as
-//! plainly as a gain), warnings, the tables, what the figures cannot say, and how
-//! to make them again.
+//! The content of a report in sentences and tables, before it is rendered as Markdown or HTML:
+//! the question, an answer for every comparison (also where no effect is shown), warnings,
+//! tables, limitations, and how to reproduce it.
 
 mod answers;
 mod parts;
@@ -18,26 +17,26 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use tables::who;
 
-/// All of it.
+/// The content of a report.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Page {
     /// The question that the study asks.
     pub question: String,
-    /// What it rests on: arms, seeds, pictures.
+    /// The basis of the report: arms, seeds, pictures.
     pub basis: String,
-    /// What a reader must know before any figure.
+    /// Warnings that come before all numbers.
     pub warnings: Vec<String>,
-    /// All comparisons of an arm in one sentence, one an arm.
+    /// For each arm, one sentence on all its comparisons.
     pub headlines: Vec<String>,
-    /// One a comparison.
+    /// An answer for each comparison.
     pub answers: Vec<Answer>,
     /// The tables in reading order.
     pub tables: Vec<Table>,
-    /// What the figures cannot say.
+    /// The limitations of the numbers.
     pub caveats: Vec<String>,
-    /// Commands that make it again.
+    /// Commands that reproduce it.
     pub reproduce: Vec<String>,
-    /// What is not shown and why.
+    /// What is left out and why.
     pub missing: Vec<String>,
     /// The resolved settings, as indented JSON.
     pub config: String,
@@ -46,7 +45,7 @@ pub struct Page {
 }
 
 impl Page {
-    /// What is to be said of `report`.
+    /// The content of the report `report`.
     pub fn of(report: &Report, extras: &Extras) -> Self {
         Self {
             question: question(report),

@@ -1,5 +1,5 @@
-//! The figures of a report as CSV, for spreadsheets and scripts: clean.csv,
-//! attacks.csv and comparisons.csv. An undefined figure is an empty cell.
+//! The metrics of a report as CSV, for spreadsheets and scripts: clean.csv, attacks.csv and
+//! comparisons.csv. An undefined metric is an empty cell.
 
 use crate::metrics::intervals::Figure;
 use crate::metrics::{Estimate, Metrics};
@@ -57,7 +57,7 @@ fn to_success(attack: &AttackReport) -> [String; 3] {
     })
 }
 
-/// A line a radius of `sweep`.
+/// sweep.csv: a line for each radius.
 pub fn sweep(sweep: &Sweep) -> Vec<u8> {
     let mut header = words(&["method", "norm", "eps_255", "eps", "n", "n_clean_correct"]);
     header.extend(three_titles("clean_accuracy"));
@@ -83,7 +83,7 @@ pub fn sweep(sweep: &Sweep) -> Vec<u8> {
     table(lines)
 }
 
-/// A line a corruption and level, the clean pictures first as level 0.
+/// corrupt.csv: a line for each corruption and level, the clean pictures first as level 0.
 pub fn corrupted(corrupted: &Corrupted) -> Vec<u8> {
     let mut header = words(&["corruption", "level", "parameter", "true_negative_rate", "true_positive_rate"]);
     header.extend(Figure::ALL.iter().flat_map(|figure| three_titles(figure.name())));
@@ -105,7 +105,8 @@ pub fn corrupted(corrupted: &Corrupted) -> Vec<u8> {
     table(lines)
 }
 
-/// A line a data set and part of it: `all` pictures, `group`, `subset:<name>`, as in clean.csv.
+/// A line for each data set and part of it: `all` pictures, `group`, `subset:<name>`, as in
+/// clean.csv.
 pub fn across(cross: &CrossEvaluation) -> Vec<u8> {
     let mut header = words(&["data", "split", "part", "n_real", "n_fake"]);
     header.extend(Figure::ALL.iter().flat_map(|figure| three_titles(figure.name())));
@@ -121,8 +122,8 @@ pub fn across(cross: &CrossEvaluation) -> Vec<u8> {
     table(lines)
 }
 
-/// A line an arm and part: `all` pictures, `group` (averaged over a person or
-/// video first), and `subset:<name>`.
+/// A line for each arm and part: `all` pictures, `group` (averaged over a person or video first),
+/// and `subset:<name>`.
 fn clean(report: &Report) -> Vec<u8> {
     let mut header = words(&["arm", "seed", "part", "n_real", "n_fake", "threshold"]);
     header.extend(Figure::ALL.iter().flat_map(|figure| three_titles(figure.name())));
@@ -151,7 +152,7 @@ fn parts(eval: &Evaluation) -> Vec<(String, usize, usize, &Metrics)> {
     parts
 }
 
-/// A line an arm and attack.
+/// A line for each arm and attack.
 fn attacks(report: &Report) -> Vec<u8> {
     let mut header =
         words(&["arm", "seed", "attack", "method", "norm", "eps_255", "eps", "n", "n_clean_correct"]);
@@ -222,7 +223,7 @@ fn direction_cells(direction: &Direction) -> [String; 4] {
     ]
 }
 
-/// A line a comparison.
+/// A line for each comparison.
 fn comparisons(report: &Report) -> Vec<u8> {
     let header = words(&[
         "arm",

@@ -1,7 +1,7 @@
 //! Small ONNX models, written by the tests that load them.
 
-use dfrt_runtime::detector::asked::{Asked, Preprocess};
 use dfrt_runtime::detector::metadata::Metadata;
+use dfrt_runtime::detector::overrides::{Overrides, Preprocess};
 use dfrt_runtime::random;
 use dfrt_runtime::reading::Output;
 use prost::Message;
@@ -57,10 +57,10 @@ pub fn tiny(seed: u64, metadata: Option<&Metadata>) -> ModelProto {
     model(graph, metadata)
 }
 
-/// What must be said about [`tiny`] without metadata: pixels go in as they are.
+/// The overrides that [`tiny`] needs without metadata: pixels are not scaled.
 #[allow(dead_code, reason = "not every test loads a file of another program")]
-pub fn plainly() -> Asked {
-    Asked { preprocess: Some(Preprocess::None), output: Some(Output::Logit), ..Asked::default() }
+pub fn plainly() -> Overrides {
+    Overrides { preprocess: Some(Preprocess::None), output: Some(Output::Logit), ..Overrides::default() }
 }
 
 /// A model of `graph`, opset 17.
@@ -105,7 +105,7 @@ pub fn node(operator: &str, inputs: &[&str], output: &str, attribute: Vec<Attrib
     }
 }
 
-/// A float input or output; `None` leaves a size open.
+/// A float input or output; `None` is an unknown size.
 pub fn value(name: &str, dims: &[Option<usize>]) -> ValueInfoProto {
     let dim = dims.iter().map(|size| Dimension {
         denotation: String::new(),

@@ -1,9 +1,9 @@
-//! A small plain model, and the same behind other fronts and before other ends.
+//! A small plain model, and variants of it with other operators before and after it.
 
 use crate::detector_fixture::{RES, bytes, integer, integers, node, plainly, tensor, tiny, value};
 use dfrt_runtime::data::batch::Batch;
-use dfrt_runtime::detector::asked::Asked;
 use dfrt_runtime::detector::oracle::Oracle;
+use dfrt_runtime::detector::overrides::Overrides;
 use dfrt_runtime::detector::session::{Detector, TractOracle};
 use dfrt_runtime::random;
 use dfrt_runtime::reading::{Layout, Output, Range, Reading};
@@ -33,19 +33,19 @@ pub fn noise(pictures: usize) -> Batch {
     let mut random = random::stream(6, &["noise".into()]);
     let mut values = Vec::new();
     for picture in 0..pictures {
-        // Of different brightness, so that their logits lie apart.
+        // Of different brightness, so that their logits differ.
         let scale = 0.2 + 0.8 * picture as f32 / pictures as f32;
         values.extend((0..3 * RES * RES).map(|_| scale * random.random::<f32>()));
     }
     Batch { res: RES, values }
 }
 
-pub fn logits(path: &Path, asked: &Asked) -> Vec<f32> {
-    let oracle = TractOracle::new(Detector::load_as(path, 2, asked).unwrap());
+pub fn logits(path: &Path, overrides: &Overrides) -> Vec<f32> {
+    let oracle = TractOracle::new(Detector::load_as(path, 2, overrides).unwrap());
     oracle.logits(&noise(5)).unwrap()
 }
 
-/// A small plain model whose logits lie within a few units of 0.
+/// A small plain model whose logits are within a few units of 0.
 pub fn plain() -> ModelProto {
     let mut plain = tiny(SEED, None);
     let graph = plain.graph.as_mut().unwrap();
@@ -61,7 +61,7 @@ pub fn plain_logits() -> Vec<f32> {
     logits
 }
 
-/// The graph of [`plain`] behind another front and before another end.
+/// The graph of [`plain`] with other operators before and after it.
 pub struct Disguise {
     pub nodes: Vec<NodeProto>,
     pub tensors: Vec<TensorProto>,
@@ -73,7 +73,7 @@ impl Disguise {
         Self { nodes: Vec::new(), tensors: Vec::new(), value: value.to_owned() }
     }
 
-    /// The value, a node of `operator` later.
+    /// Appends a node of `operator` to the value.
     pub fn then(&mut self, operator: &str, more: &[&str], attributes: Vec<tract_onnx::pb::AttributeProto>) {
         let output = format!("{}.{operator}", self.value);
         let inputs: Vec<&str> = std::iter::once(self.value.as_str()).chain(more.iter().copied()).collect();
@@ -82,7 +82,7 @@ impl Disguise {
         self.value = output;
     }
 
-    /// The value with a constant of three channels, or one number.
+    /// Appends a node with a constant of three channels, or of one number.
     pub fn with(&mut self, operator: &str, numbers: &[f32]) {
         let name = format!("{}.{operator}.by", self.value);
         self.tensors.push(tensor(&name, &[1, numbers.len(), 1, 1], numbers.to_vec()));
@@ -106,7 +106,7 @@ pub fn shape_tensor(name: &str, shape: &[i64]) -> TensorProto {
     }
 }
 
-/// Takes what `reading` makes of the pixels, and undoes it inside.
+/// Operators that undo the scaling of `reading`.
 pub fn front(reading: &Reading) -> Disguise {
     let mut front = Disguise::new("input");
     if reading.layout == Layout::Nhwc {
@@ -125,7 +125,7 @@ pub fn front(reading: &Reading) -> Disguise {
     front
 }
 
-/// Gives the logit as `reading` has it, in `shape`.
+/// Operators that turn the logit into the output of `reading`, in `shape`.
 pub fn end(reading: &Reading, shape: &[i64]) -> Disguise {
     let mut end = Disguise::new("logit");
     let sign = if reading.fake_index == 1 { 1.0 } else { -1.0 };
@@ -149,7 +149,7 @@ pub fn end(reading: &Reading, shape: &[i64]) -> Disguise {
     end
 }
 
-/// [`plain`] so disguised that `reading` reads it.
+/// A variant of [`plain`] that is read by `reading`.
 pub fn disguised(reading: &Reading, shape: &[i64], open: bool) -> ModelProto {
     let mut model = plain();
     let graph = model.graph.as_mut().unwrap();
@@ -167,7 +167,7 @@ pub fn disguised(reading: &Reading, shape: &[i64], open: bool) -> ModelProto {
     model
 }
 
-/// How the output may look: what it is, its shape, which class is fake.
+/// The variants of an output: its kind, its shape, which class is fake.
 pub const ENDS: [(Output, usize, &[i64], usize); 11] = [
     (Output::Logit, 1, &[-1], 1),
     (Output::Logit, 1, &[-1, 1], 0),
@@ -182,7 +182,7 @@ pub const ENDS: [(Output, usize, &[i64], usize); 11] = [
     (Output::Probability, 2, &[-1, 2, 1, 1], 0),
 ];
 
-/// [`plain`] behind `front`, whose pixels stand as `layout` has them.
+/// [`plain`] after `front`, whose pixels are in `layout`.
 pub fn behind(mut front: Disguise, layout: Layout, producer: &str) -> ModelProto {
     let mut model = plain();
     model.producer_name = producer.to_owned();
@@ -197,7 +197,7 @@ pub fn behind(mut front: Disguise, layout: Layout, producer: &str) -> ModelProto
     model
 }
 
-/// [`plain`] with other nodes behind its logit.
+/// [`plain`] with other nodes after its logit.
 pub fn ended(end: Disguise, shape: &[Option<usize>]) -> ModelProto {
     let mut model = plain();
     let graph = model.graph.as_mut().unwrap();
@@ -208,14 +208,14 @@ pub fn ended(end: Disguise, shape: &[Option<usize>]) -> ModelProto {
 }
 
 /// The error of loading `model`.
-pub fn refusal(model: &ModelProto, asked: &Asked) -> String {
+pub fn refusal(model: &ModelProto, overrides: &Overrides) -> String {
     let folder = Folder::new();
-    refusal_at(&folder.model(model), asked)
+    refusal_at(&folder.model(model), overrides)
 }
 
 /// The error of loading the file at `path`.
-pub fn refusal_at(path: &Path, asked: &Asked) -> String {
-    let text = Detector::load_as(path, 1, asked).unwrap_err().to_string();
+pub fn refusal_at(path: &Path, overrides: &Overrides) -> String {
+    let text = Detector::load_as(path, 1, overrides).unwrap_err().to_string();
     assert!(text.contains("foreign.onnx") && !text.contains('\n'), "{text}");
     text
 }

@@ -1,13 +1,13 @@
-//! The file itself: types, shapes, weights beside and damaged ones, what is no detector.
+//! The file itself: types, shapes, separate and damaged weights, files that are no detector.
 
 use crate::detector_fixture::{RES, integer, node, plainly, tensor, tiny, value};
 use crate::disguise::{
     Disguise, Folder, SEED, behind, ended, logits, noise, plain, plain_logits, refusal, refusal_at,
     shape_tensor,
 };
-use dfrt_runtime::detector::asked::Asked;
 use dfrt_runtime::detector::metadata::Metadata;
 use dfrt_runtime::detector::oracle::Oracle;
+use dfrt_runtime::detector::overrides::Overrides;
 use dfrt_runtime::detector::session::{Detector, TractOracle};
 use dfrt_runtime::reading::{Layout, Output, Range, Reading};
 use dfrt_runtime::results::evaluation::ModelInfo;
@@ -19,7 +19,7 @@ use tract_onnx::pb::type_proto::Value as Type;
 use tract_onnx::pb::{NodeProto, StringStringEntryProto, TensorShapeProto, ValueInfoProto};
 
 #[test]
-fn a_file_of_ours_is_read_as_it_says() {
+fn an_exported_file_is_read_by_its_metadata() {
     let folder = Folder::new();
     let own = tiny(SEED, Some(&Metadata::new("efficientnet-tiny", RES, 0.0)));
     let mut own_by_pytorch = own.clone();
@@ -30,11 +30,11 @@ fn a_file_of_ours_is_read_as_it_says() {
     assert_eq!(detector.info().reading, None);
     let text = serde_json::to_string(detector.info()).unwrap();
     assert!(!text.contains("reading"), "{text}");
-    let found = logits(&path, &Asked::default());
+    let found = logits(&path, &Overrides::default());
     assert_eq!(found, logits(&folder.model(&tiny(SEED, None)), &plainly()));
-    let asked = Asked { mean: Some([0.5; 3]), ..Asked::default() };
+    let overrides = Overrides { mean: Some([0.5; 3]), ..Overrides::default() };
     let path = folder.model(&own);
-    let text = Detector::load_as(&path, 1, &asked).unwrap_err().to_string();
+    let text = Detector::load_as(&path, 1, &overrides).unwrap_err().to_string();
     assert!(text.contains("exported by dfrt") && text.contains("leave --mean out"), "{text}");
 }
 
@@ -65,39 +65,39 @@ fn what_cannot_be_a_detector_is_refused_in_a_line() {
     let mut sound = plain();
     sound.graph.as_mut().unwrap().input[0] = value("pixels", &[None, Some(16000)]);
     assert!(refusal(&sound, &none).contains("an input of shape [?, 16000]"));
-    let nhwc = Asked { layout: Some(Layout::Nhwc), ..none.clone() };
+    let nhwc = Overrides { layout: Some(Layout::Nhwc), ..none.clone() };
     assert!(refusal(&plain(), &nhwc).contains("[?, 3, 32, 32], not nhwc"));
     let mut open = plain();
     open.graph.as_mut().unwrap().input[0] = value("pixels", &[None, None, None, None]);
     assert!(refusal(&open, &none).contains("--res"));
-    let sized = Asked { res: Some(RES), ..none.clone() };
+    let sized = Overrides { res: Some(RES), ..none.clone() };
     let folder = Folder::new();
     assert_eq!(logits(&folder.model(&open), &sized).len(), 5);
-    assert!(refusal(&plain(), &Asked { res: Some(64), ..none.clone() }).contains("32 px, not 64 px"));
-    for (asked, word) in [
-        (Asked { std: Some([0.0, 1.0, 1.0]), preprocess: None, ..none.clone() }, "--std"),
-        (Asked { mean: Some([f32::NAN; 3]), preprocess: None, ..none.clone() }, "--mean"),
-        (Asked { mean: Some([0.5; 3]), ..none.clone() }, "--preprocess none says all of --mean"),
-        (Asked { fake_index: Some(2), ..none }, "--fake-index 0 to 1"),
+    assert!(refusal(&plain(), &Overrides { res: Some(64), ..none.clone() }).contains("32 px, not 64 px"));
+    for (overrides, word) in [
+        (Overrides { std: Some([0.0, 1.0, 1.0]), preprocess: None, ..none.clone() }, "--std"),
+        (Overrides { mean: Some([f32::NAN; 3]), preprocess: None, ..none.clone() }, "--mean"),
+        (Overrides { mean: Some([0.5; 3]), ..none.clone() }, "--preprocess none already sets --mean"),
+        (Overrides { fake_index: Some(2), ..none }, "--fake-index 0 to 1"),
     ] {
-        assert!(refusal(&plain(), &asked).contains(word));
+        assert!(refusal(&plain(), &overrides).contains(word));
     }
 }
 
 #[test]
-fn weights_beside_the_file_are_brought_in() {
+fn weights_in_a_separate_file_are_loaded() {
     let expected = plain_logits();
     let folder = Folder::new();
     let mut split = plain();
-    let mut beside: Vec<u8> = vec![0; 16];
+    let mut sidecar: Vec<u8> = vec![0; 16];
     for tensor in &mut split.graph.as_mut().unwrap().initializer {
         let entry = |key: &str, value: String| StringStringEntryProto { key: key.to_owned(), value };
         tensor.external_data = vec![
             entry("location", "weights.data".to_owned()),
-            entry("offset", beside.len().to_string()),
+            entry("offset", sidecar.len().to_string()),
             entry("length", tensor.raw_data.len().to_string()),
         ];
-        beside.extend(tensor.raw_data.iter());
+        sidecar.extend(tensor.raw_data.iter());
         tensor.raw_data = Default::default();
         tensor.data_location = Some(DataLocation::External as i32);
     }
@@ -105,29 +105,29 @@ fn weights_beside_the_file_are_brought_in() {
     let text = Detector::load(&path, 1).unwrap_err().to_string();
     assert!(text.contains("weights.data") && text.contains("keep both files together"), "{text}");
     let data = path.with_file_name("weights.data");
-    std::fs::write(&data, &beside).unwrap();
+    std::fs::write(&data, &sidecar).unwrap();
     assert_eq!(logits(&path, &plainly()), expected);
     let hash = || Detector::load_as(&path, 1, &plainly()).unwrap().info().sha256.clone();
     let before = hash();
-    beside[20] ^= 1;
-    std::fs::write(&data, &beside).unwrap();
+    sidecar[20] ^= 1;
+    std::fs::write(&data, &sidecar).unwrap();
     assert_ne!(hash(), before, "the hash covers the weights");
-    std::fs::write(&data, &beside[..40]).unwrap();
+    std::fs::write(&data, &sidecar[..40]).unwrap();
     let text = Detector::load(&path, 1).unwrap_err().to_string();
     assert!(text.contains("beyond the end of weights.data"), "{text}");
     // Some exporters write the place with a dot before it.
-    std::fs::write(&data, &beside).unwrap();
+    std::fs::write(&data, &sidecar).unwrap();
     split.graph.as_mut().unwrap().initializer.iter_mut().for_each(|tensor| {
         tensor.external_data[0].value = "./weights.data".to_owned();
     });
-    beside[20] ^= 1;
-    std::fs::write(&data, &beside).unwrap();
+    sidecar[20] ^= 1;
+    std::fs::write(&data, &sidecar).unwrap();
     assert_eq!(logits(&folder.model(&split), &plainly()), expected);
     for location in ["../weights.data", "/etc/hostname", ""] {
         let tensor = &mut split.graph.as_mut().unwrap().initializer[0];
         tensor.external_data[0].value = location.to_owned();
-        let text = refusal(&split, &Asked::default());
-        assert!(text.contains("not beside the model"), "{text}");
+        let text = refusal(&split, &Overrides::default());
+        assert!(text.contains("not next to the model"), "{text}");
     }
 }
 
@@ -135,11 +135,11 @@ fn weights_beside_the_file_are_brought_in() {
 fn what_tract_cannot_run_is_named_by_its_operator() {
     let mut broken = plain();
     broken.graph.as_mut().unwrap().initializer[2] = tensor("head", &[1, 5], vec![0.0; 5]);
-    assert!(refusal(&broken, &Asked::default()).contains("operator Gemm (node \"Gemm_1\")"));
+    assert!(refusal(&broken, &Overrides::default()).contains("operator Gemm (node \"Gemm_1\")"));
     // Without names, as some exporters leave them.
     let graph = broken.graph.as_mut().unwrap();
     graph.node.iter_mut().for_each(|node| node.name.clear());
-    assert!(refusal(&broken, &Asked::default()).contains("operator Gemm (node \"logit\")"));
+    assert!(refusal(&broken, &Overrides::default()).contains("operator Gemm (node \"logit\")"));
 }
 
 #[test]
@@ -167,7 +167,8 @@ fn a_batch_norm_in_training_mode_is_folded_over_weights_and_refused_over_picture
     let folder = Folder::new();
     let mut model = plain();
     let graph = model.graph.as_mut().unwrap();
-    // A kernel that standardises itself, as networks without batch-norm over features have it.
+    // A kernel that is standardised in the graph, as in networks without batch-norm over
+    // features.
     graph.initializer.push(shape_tensor("rows", &[1, -1, 27]));
     graph.initializer.push(shape_tensor("whole", &[-1, 3, 3, 3]));
     graph.initializer.push(tensor("gain", &[8], vec![0.2; 8]));
@@ -209,7 +210,7 @@ fn a_batch_norm_in_training_mode_is_folded_over_weights_and_refused_over_picture
 }
 
 #[test]
-fn what_quantises_a_batch_as_a_whole_takes_one_picture_at_a_time() {
+fn a_model_that_quantises_its_batch_takes_one_picture_at_a_time() {
     let mut quantised = plain();
     let graph = quantised.graph.as_mut().unwrap();
     let three = NodeProto {
@@ -255,8 +256,8 @@ fn a_pointer_is_named_as_one() {
 #[test]
 fn other_types_and_shapes_of_the_input_are_taken() {
     let expected = plain_logits();
-    let near = |path: &Path, asked: &Asked, allowed: f32| {
-        for (found, expected) in logits(path, asked).iter().zip(&expected) {
+    let near = |path: &Path, overrides: &Overrides, allowed: f32| {
+        for (found, expected) in logits(path, overrides).iter().zip(&expected) {
             assert!((found - expected).abs() < allowed, "{found}, not {expected}");
         }
     };
@@ -268,12 +269,13 @@ fn other_types_and_shapes_of_the_input_are_taken() {
     let mut bytes = behind(front, Layout::Nchw, "any");
     element(&mut bytes.graph.as_mut().unwrap().input[0], 2);
     let path = folder.model(&bytes);
-    let reading = Detector::load_as(&path, 1, &Asked { output: Some(Output::Logit), ..Asked::default() });
+    let reading =
+        Detector::load_as(&path, 1, &Overrides { output: Some(Output::Logit), ..Overrides::default() });
     assert_eq!(reading.unwrap().reading().range, Range::Bytes);
-    near(&path, &Asked::default(), 0.02);
-    let halves = Asked { mean: Some([0.5; 3]), ..Asked::default() };
+    near(&path, &Overrides::default(), 0.02);
+    let halves = Overrides { mean: Some([0.5; 3]), ..Overrides::default() };
     assert!(refusal_at(&path, &halves).contains("takes 8-bit numbers"));
-    // Half floats, of the input and of every weight.
+    // 16-bit floats, of the input and of every weight.
     let mut half = plain();
     let graph = half.graph.as_mut().unwrap();
     element(&mut graph.input[0], 10);
@@ -297,7 +299,7 @@ fn other_types_and_shapes_of_the_input_are_taken() {
     sizes(&mut none.graph.as_mut().unwrap().input[0], None);
     let path = folder.model(&none);
     assert!(refusal_at(&path, &plainly()).contains("--res"));
-    near(&path, &Asked { res: Some(RES), ..plainly() }, 1e-6);
+    near(&path, &Overrides { res: Some(RES), ..plainly() }, 1e-6);
 }
 
 fn element(input: &mut ValueInfoProto, kind: i32) {

@@ -1,6 +1,6 @@
-//! Files of other programs: every layout, range, normalisation and kind of output
-//! gives the logit of the plain file; what is not said is proved by the graph or probed, and
-//! asked for where neither tells.
+//! Files of other programs: every layout, range, normalisation and kind of output gives the logit
+//! of the plain file. What is not given is proved by the graph or probed, and is an error where
+//! neither is possible.
 
 #[path = "../detector_fixture/mod.rs"]
 mod detector_fixture;
@@ -11,14 +11,14 @@ mod pixels;
 
 use crate::detector_fixture::RES;
 use crate::disguise::{ENDS, Folder, IMAGENET, NONE, disguised, logits, plain_logits};
-use dfrt_runtime::detector::asked::Asked;
+use dfrt_runtime::detector::overrides::Overrides;
 use dfrt_runtime::detector::session::Detector;
 use dfrt_runtime::reading::{Layout, Range, Reading};
 
 /// A mean and a deviation a channel.
 type Normal = ([f32; 3], [f32; 3]);
 
-/// What the input may want.
+/// The variants of an input.
 const FRONTS: [(Range, Normal); 5] = [
     (Range::Unit, NONE),
     (Range::Unit, IMAGENET),
@@ -37,13 +37,13 @@ fn every_way_of_reading_gives_the_plain_logit() {
                 let reading =
                     Reading { layout, range, mean, std, output, outputs, fake_index, ..Reading::plain() };
                 let path = folder.model(&disguised(&reading, shape, (place + other) % 2 == 0));
-                let asked = Asked::recorded(&reading, RES);
-                for (found, expected) in logits(&path, &asked).iter().zip(&expected) {
-                    // One probability loses what lies beyond its last place.
+                let overrides = Overrides::recorded(&reading, RES);
+                for (found, expected) in logits(&path, &overrides).iter().zip(&expected) {
+                    // A single probability loses precision near 0 and 1.
                     let allowed = 2e-4 + 4e-7 * expected.abs().exp();
                     assert!((found - expected).abs() < allowed, "{reading:?}: {found}, not {expected}");
                 }
-                let detector = Detector::load_as(&path, 2, &asked).unwrap();
+                let detector = Detector::load_as(&path, 2, &overrides).unwrap();
                 assert_eq!((detector.reading(), detector.questions()), (&reading, &[][..]));
                 assert_eq!(detector.info().reading.as_ref(), Some(&reading));
             }
@@ -57,18 +57,19 @@ fn another_reading_gives_another_logit() {
     let folder = Folder::new();
     let reading = Reading { mean: IMAGENET.0, std: IMAGENET.1, outputs: 2, ..Reading::plain() };
     let path = folder.model(&disguised(&reading, &[-1, 2], false));
-    let right = Asked::recorded(&reading, RES);
+    let right = Overrides::recorded(&reading, RES);
     let wrong = [
-        Asked { mean: Some([0.5; 3]), ..right.clone() },
-        Asked { std: Some([0.5; 3]), ..right.clone() },
-        Asked { range: Some(Range::Signed), ..right.clone() },
-        Asked { range: Some(Range::Bytes), ..right.clone() },
-        Asked { fake_index: Some(0), ..right.clone() },
+        Overrides { mean: Some([0.5; 3]), ..right.clone() },
+        Overrides { std: Some([0.5; 3]), ..right.clone() },
+        Overrides { range: Some(Range::Signed), ..right.clone() },
+        Overrides { range: Some(Range::Bytes), ..right.clone() },
+        Overrides { fake_index: Some(0), ..right.clone() },
     ];
-    for asked in wrong {
-        let apart = logits(&path, &asked).iter().zip(&expected).any(|(one, two)| (one - two).abs() > 0.02);
-        assert!(apart, "{asked:?} changes nothing");
+    for overrides in wrong {
+        let apart =
+            logits(&path, &overrides).iter().zip(&expected).any(|(one, two)| (one - two).abs() > 0.02);
+        assert!(apart, "{overrides:?} changes nothing");
     }
     let turned: Vec<f32> = logits(&path, &right).iter().map(|logit| -logit).collect();
-    assert_eq!(logits(&path, &Asked { fake_index: Some(0), ..right }), turned);
+    assert_eq!(logits(&path, &Overrides { fake_index: Some(0), ..right }), turned);
 }

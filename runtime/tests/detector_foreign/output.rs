@@ -1,11 +1,11 @@
-//! What the output is: logits, probabilities by any operators, several classes and outputs.
+//! Kinds of output: logits, probabilities by any operators, several classes and outputs.
 
 use crate::detector_fixture::{RES, integer, integers, node, plainly, tensor, value};
 use crate::disguise::{
     Disguise, ENDS, Folder, disguised, ended, logits, noise, plain, plain_logits, refusal_at, shape_tensor,
 };
-use dfrt_runtime::detector::asked::{Asked, Preprocess};
 use dfrt_runtime::detector::oracle::Oracle;
+use dfrt_runtime::detector::overrides::{Overrides, Preprocess};
 use dfrt_runtime::detector::session::{Detector, TractOracle};
 use dfrt_runtime::reading::{Output, Reading};
 use tract_onnx::pb::TensorProto;
@@ -14,27 +14,27 @@ use tract_onnx::pb::TensorProto;
 fn a_closing_sigmoid_or_softmax_is_read_before_it() {
     let expected = plain_logits();
     let folder = Folder::new();
-    let open = Asked { preprocess: Some(Preprocess::None), ..Asked::default() };
+    let open = Overrides { preprocess: Some(Preprocess::None), ..Overrides::default() };
     for (output, outputs, shape, fake_index) in ENDS {
         let reading = Reading { output, outputs, fake_index, ..Reading::plain() };
         let path = folder.model(&disguised(&reading, shape, false));
-        let asked = Asked { fake_index: Some(fake_index), ..open.clone() };
-        let detector = Detector::load_as(&path, 2, &asked).unwrap();
+        let overrides = Overrides { fake_index: Some(fake_index), ..open.clone() };
+        let detector = Detector::load_as(&path, 2, &overrides).unwrap();
         let closing =
             (output == Output::Probability).then_some(if outputs == 1 { "Sigmoid" } else { "Softmax" });
         assert_eq!(detector.reading().logits_before.as_deref(), closing, "{shape:?}");
         assert_eq!(detector.reading().output, Output::Logit);
-        for (found, expected) in logits(&path, &asked).iter().zip(&expected) {
+        for (found, expected) in logits(&path, &overrides).iter().zip(&expected) {
             assert!(
                 (found - expected).abs() < 2e-6 * expected.abs().max(1.0),
                 "{shape:?}: {found}, {expected}"
             );
         }
-        // The same once more from what was recorded.
-        let again = Detector::load_as(&path, 2, &Asked::recorded(detector.reading(), RES)).unwrap();
+        // Again, from the recorded reading.
+        let again = Detector::load_as(&path, 2, &Overrides::recorded(detector.reading(), RES)).unwrap();
         assert_eq!(again.reading(), detector.reading());
         if output == Output::Probability {
-            let deployed = Asked { output: Some(Output::Probability), ..asked };
+            let deployed = Overrides { output: Some(Output::Probability), ..overrides };
             assert_eq!(Detector::load_as(&path, 2, &deployed).unwrap().reading().logits_before, None);
         }
     }
@@ -44,7 +44,7 @@ fn a_closing_sigmoid_or_softmax_is_read_before_it() {
 fn probabilities_are_found_whatever_operators_made_them() {
     let expected = plain_logits();
     let folder = Folder::new();
-    let open = Asked { preprocess: Some(Preprocess::None), ..Asked::default() };
+    let open = Overrides { preprocess: Some(Preprocess::None), ..Overrides::default() };
     type End = (&'static str, fn(&mut Disguise), usize);
     let ends: [End; 9] = [
         ("p * 1", |end| end.with("Mul", &[1.0]), 1),
@@ -121,15 +121,16 @@ fn probabilities_are_found_whatever_operators_made_them() {
         }
         more(&mut end);
         let path = folder.model(&ended(end, &[None, None, None, None]));
-        let asked = Asked { fake_index: Some(fake_index), ..open.clone() };
-        let detector = Detector::load_as(&path, 2, &asked).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let overrides = Overrides { fake_index: Some(fake_index), ..open.clone() };
+        let detector =
+            Detector::load_as(&path, 2, &overrides).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(detector.reading().output, Output::Probability, "{name}");
-        for (found, expected) in logits(&path, &asked).iter().zip(&expected) {
+        for (found, expected) in logits(&path, &overrides).iter().zip(&expected) {
             assert!((found - expected).abs() < 1e-3, "{name}: {found}, not {expected}");
         }
-        let said = Asked { output: Some(Output::Logit), ..asked.clone() };
+        let said = Overrides { output: Some(Output::Logit), ..overrides.clone() };
         if name.contains("exp") {
-            // Operators that do not tell leave the user the last word.
+            // Where operators prove nothing, the user decides.
             assert_eq!(Detector::load_as(&path, 1, &said).unwrap().reading().output, Output::Logit, "{name}");
         } else {
             assert!(refusal_at(&path, &said).contains("contradicts"), "{name}");
@@ -137,7 +138,7 @@ fn probabilities_are_found_whatever_operators_made_them() {
     }
 }
 
-/// docs/any_detector.md gives this figure: beyond it a deployed sigmoid says no more.
+/// docs/any_detector.md gives this figure: beyond it a deployed sigmoid is saturated.
 #[test]
 fn tracts_sigmoid_ends_at_a_logit_of_14_6() {
     let folder = Folder::new();
@@ -147,8 +148,8 @@ fn tracts_sigmoid_ends_at_a_logit_of_14_6() {
     end.with("Add", &[80.0]);
     end.then("Sigmoid", &[], vec![]);
     let path = folder.model(&ended(end, &[None, None, None, None]));
-    let sure = logits(&path, &Asked { output: None, ..plainly() });
-    let deployed = logits(&path, &Asked { output: Some(Output::Probability), ..plainly() });
+    let sure = logits(&path, &Overrides { output: None, ..plainly() });
+    let deployed = logits(&path, &Overrides { output: Some(Output::Probability), ..plainly() });
     let ends: Vec<(f32, f32)> =
         sure.into_iter().zip(deployed).filter(|(sure, _)| sure.abs() > 30.0).collect();
     assert!(ends.iter().any(|(sure, _)| *sure > 0.0) && ends.iter().any(|(sure, _)| *sure < 0.0), "{ends:?}");
@@ -158,9 +159,9 @@ fn tracts_sigmoid_ends_at_a_logit_of_14_6() {
 }
 
 #[test]
-fn where_graph_and_probe_disagree_it_is_asked() {
+fn where_graph_and_probe_disagree_the_user_must_say() {
     let folder = Folder::new();
-    let open = Asked { preprocess: Some(Preprocess::None), ..Asked::default() };
+    let open = Overrides { preprocess: Some(Preprocess::None), ..Overrides::default() };
     // A logit that stays between 0 and 1, and a probability in percent.
     let mut weak = Disguise::new("logit");
     weak.with("Mul", &[0.01]);
@@ -172,15 +173,15 @@ fn where_graph_and_probe_disagree_it_is_asked() {
         let path = folder.model(&ended(end, &[None, None, None, None]));
         let text = refusal_at(&path, &open);
         assert!(text.contains(words) && text.contains("--output logit"), "{text}");
-        let said = Asked { output: Some(Output::Logit), ..open.clone() };
+        let said = Overrides { output: Some(Output::Logit), ..open.clone() };
         assert_eq!(Detector::load_as(&path, 1, &said).unwrap().reading().output, Output::Logit);
     }
 }
 
 #[test]
-fn of_several_classes_the_fake_one_is_asked_for() {
+fn of_several_classes_the_user_must_name_the_fake_one() {
     let folder = Folder::new();
-    let open = Asked { preprocess: Some(Preprocess::None), ..Asked::default() };
+    let open = Overrides { preprocess: Some(Preprocess::None), ..Overrides::default() };
     for closing in [None, Some("Softmax"), Some("LogSoftmax")] {
         let mut end = Disguise::new("logit");
         end.tensors.push(tensor("spread", &[1, 3], vec![1.0, -0.5, 0.25]));
@@ -192,9 +193,9 @@ fn of_several_classes_the_fake_one_is_asked_for() {
         let path = folder.model(&ended(end, &[None, Some(3)]));
         let text = refusal_at(&path, &open);
         assert!(text.contains("3 numbers a picture") && text.contains("--fake-index 0 to 2"), "{text}");
-        assert!(refusal_at(&path, &Asked { fake_index: Some(3), ..open.clone() }).contains("class 3"));
+        assert!(refusal_at(&path, &Overrides { fake_index: Some(3), ..open.clone() }).contains("class 3"));
         for fake in 0..3 {
-            let found = logits(&path, &Asked { fake_index: Some(fake), ..open.clone() });
+            let found = logits(&path, &Overrides { fake_index: Some(fake), ..open.clone() });
             for (found, logit) in found.iter().zip(plain_logits()) {
                 let z = [logit + 0.5, -0.5 * logit, 0.25 * logit - 0.25].map(f64::from);
                 let others: f64 = (0..3).filter(|&it| it != fake).map(|it| z[it].exp()).sum();
@@ -211,7 +212,7 @@ fn of_several_classes_the_fake_one_is_asked_for() {
 #[test]
 fn one_of_several_scores_is_no_decision() {
     let folder = Folder::new();
-    let open = Asked { preprocess: Some(Preprocess::None), ..Asked::default() };
+    let open = Overrides { preprocess: Some(Preprocess::None), ..Overrides::default() };
     let picked = |closing: Option<&str>| {
         let mut end = Disguise::new("logit");
         end.tensors.push(tensor("spread", &[1, 2], vec![-3.0, 3.0]));
@@ -231,9 +232,9 @@ fn one_of_several_scores_is_no_decision() {
         "{text}"
     );
     let text =
-        refusal_at(&picked(Some("LogSoftmax")), &Asked { output: Some(Output::Logit), ..open.clone() });
+        refusal_at(&picked(Some("LogSoftmax")), &Overrides { output: Some(Output::Logit), ..open.clone() });
     assert!(text.contains("the logarithm of one class's probability (LogSoftmax)"), "{text}");
-    // Of a softmax one probability is all there is to know.
+    // One probability of a softmax is enough.
     let detector = Detector::load_as(&picked(Some("Softmax")), 1, &open).unwrap();
     assert_eq!(detector.reading().output, Output::Probability);
 }
@@ -245,7 +246,7 @@ fn by(end: &mut Disguise, operator: &str, number: f32) {
     end.then(operator, &[&name], vec![]);
 }
 
-/// [N, 1] logits as those of two classes that stand apart by 6.
+/// [N, 1] logits as those of two classes, shifted by 6.
 fn two_classes(end: &mut Disguise) {
     end.tensors.push(tensor("spread", &[1, 2], vec![-3.0, 3.0]));
     end.tensors.push(tensor("shift", &[2], vec![0.5, 3.5]));
@@ -253,9 +254,9 @@ fn two_classes(end: &mut Disguise) {
 }
 
 #[test]
-fn what_stands_for_no_class_is_asked_about_whatever_its_numbers() {
+fn an_output_of_no_class_is_a_question_whatever_its_numbers() {
     let folder = Folder::new();
-    let open = Asked { preprocess: Some(Preprocess::None), ..Asked::default() };
+    let open = Overrides { preprocess: Some(Preprocess::None), ..Overrides::default() };
     // Each stays within [0, 1] on all pictures, as a probability does.
     type Tail = fn(&mut Disguise);
     let tails: [(&str, Tail); 5] = [
@@ -300,7 +301,7 @@ fn what_stands_for_no_class_is_asked_about_whatever_its_numbers() {
         let path = folder.model(&ended(end, &[None, None]));
         let text = refusal_at(&path, &open);
         assert!(text.contains(words) && text.contains("pass --output logit"), "{words}: {text}");
-        let passed = Asked { output: Some(Output::Logit), ..open.clone() };
+        let passed = Overrides { output: Some(Output::Logit), ..open.clone() };
         assert_eq!(Detector::load_as(&path, 1, &passed).unwrap().reading().output, Output::Logit);
     }
 }
@@ -308,7 +309,7 @@ fn what_stands_for_no_class_is_asked_about_whatever_its_numbers() {
 #[test]
 fn one_number_of_a_layer_that_gives_one_is_its_logit() {
     let folder = Folder::new();
-    let open = Asked { preprocess: Some(Preprocess::None), ..Asked::default() };
+    let open = Overrides { preprocess: Some(Preprocess::None), ..Overrides::default() };
     let mut end = Disguise::new("logit");
     end.tensors.push(tensor("same", &[1, 1], vec![1.0]));
     end.then("MatMul", &["same"], vec![]);
@@ -327,19 +328,19 @@ fn of_several_outputs_one_is_named() {
     let path = folder.model(&model);
     let text = refusal_at(&path, &plainly());
     assert!(text.contains("2 outputs: logit, flat") && text.contains("--output-name"), "{text}");
-    let named = Asked { output_name: Some("logit".to_owned()), ..plainly() };
+    let named = Overrides { output_name: Some("logit".to_owned()), ..plainly() };
     assert_eq!(logits(&path, &named), plain_logits());
     let recorded = Detector::load_as(&path, 1, &named).unwrap().reading().clone();
-    assert_eq!(logits(&path, &Asked::recorded(&recorded, RES)), plain_logits());
-    let text = refusal_at(&path, &Asked { output_name: Some("score".to_owned()), ..plainly() });
+    assert_eq!(logits(&path, &Overrides::recorded(&recorded, RES)), plain_logits());
+    let text = refusal_at(&path, &Overrides { output_name: Some("score".to_owned()), ..plainly() });
     assert!(text.contains("no output \"score\"") && text.contains("logit, flat"), "{text}");
 }
 
 #[test]
-fn logits_read_as_probabilities_are_refused_when_asked() {
+fn logits_read_as_probabilities_are_refused_on_a_run() {
     let folder = Folder::new();
-    let asked = Asked { output: Some(Output::Probability), ..plainly() };
-    let oracle = TractOracle::new(Detector::load_as(&folder.model(&plain()), 1, &asked).unwrap());
+    let overrides = Overrides { output: Some(Output::Probability), ..plainly() };
+    let oracle = TractOracle::new(Detector::load_as(&folder.model(&plain()), 1, &overrides).unwrap());
     let text = oracle.logits(&noise(5)).unwrap_err().to_string();
     assert!(text.contains("foreign.onnx") && text.contains("--output logit"), "{text}");
 }

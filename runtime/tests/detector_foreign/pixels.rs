@@ -1,17 +1,16 @@
-//! How pixels go in: what the first operators prove, what lies beside, what is asked.
+//! How pixels are scaled: by the first operators, by sidecar files, or by the user.
 
 use crate::detector_fixture::{integer, integers, node, plainly, tensor};
 use crate::disguise::{
     Disguise, Folder, IMAGENET, NONE, behind, logits, plain, plain_logits, refusal, refusal_at, shape_tensor,
 };
-use dfrt_runtime::detector::asked::{Asked, Preprocess};
+use dfrt_runtime::detector::overrides::{Overrides, Preprocess};
 use dfrt_runtime::detector::session::Detector;
 use dfrt_runtime::detector::settle::Source;
 use dfrt_runtime::reading::{Channels, Layout, Output, Range, Reading};
 use tract_onnx::pb::NodeProto;
 
-/// What is found of [`plain`] behind a first operator with one constant: the reading, or what
-/// is asked.
+/// The reading of [`plain`] after a first operator with one constant, or the question.
 fn found(operator: &str, numbers: &[f32], layout: Layout, producer: &str) -> Result<Reading, String> {
     let mut front = Disguise::new("input");
     if layout == Layout::Nhwc {
@@ -28,15 +27,15 @@ fn found(operator: &str, numbers: &[f32], layout: Layout, producer: &str) -> Res
         _ => front.with(operator, numbers),
     }
     let folder = Folder::new();
-    let asked = Asked { output: Some(Output::Logit), ..Asked::default() };
+    let overrides = Overrides { output: Some(Output::Logit), ..Overrides::default() };
     let path = folder.model(&behind(front, layout, producer));
-    Detector::load_as(&path, 1, &asked)
+    Detector::load_as(&path, 1, &overrides)
         .map(|found| found.reading().clone())
         .map_err(|error| error.to_string())
 }
 
 #[test]
-fn the_first_operators_prove_range_and_normalisation_or_it_is_asked() {
+fn the_first_operators_prove_range_and_normalisation_or_leave_a_question() {
     use Layout::{Nchw, Nhwc};
     type Row<'a> = (&'a str, &'a [f32], Layout, &'a str, Option<Range>);
     let table: [Row; 15] = [
@@ -75,8 +74,8 @@ fn the_first_operators_prove_range_and_normalisation_or_it_is_asked() {
 fn normalisation_is_found_behind_everything_that_keeps_pixels_affine() {
     let expected = plain_logits();
     let minus = |front: &mut Disguise| {
-        // What the wrapper does inside is undone, so that the plain logit comes out: 2 x - 1,
-        // and back behind an operator that the walk does not look through.
+        // What the wrapper does inside is undone, so that the plain logit comes out: 2 x - 1, and
+        // back after an operator that the walk does not follow.
         front.with("Mul", &[2.0]);
         front.with("Sub", &[1.0]);
     };
@@ -140,13 +139,14 @@ fn normalisation_is_found_behind_everything_that_keeps_pixels_affine() {
         }
         let folder = Folder::new();
         let path = folder.model(&behind(front, Layout::Nchw, "any"));
-        let detector = Detector::load_as(&path, 2, &Asked::default());
+        let detector = Detector::load_as(&path, 2, &Overrides::default());
         let detector = detector.unwrap_or_else(|error| panic!("{kind}: {error}"));
         assert_eq!(detector.reading(), &Reading::plain(), "{kind}");
-        for (found, expected) in logits(&path, &Asked::default()).iter().zip(&expected) {
+        for (found, expected) in logits(&path, &Overrides::default()).iter().zip(&expected) {
             assert!((found - expected).abs() < 1e-4, "{kind}: {found}, not {expected}");
         }
-        let text = refusal_at(&path, &Asked { preprocess: Some(Preprocess::Imagenet), ..Asked::default() });
+        let text =
+            refusal_at(&path, &Overrides { preprocess: Some(Preprocess::Imagenet), ..Overrides::default() });
         assert!(text.contains("--preprocess imagenet contradicts"), "{text}");
     }
 }
@@ -171,17 +171,17 @@ fn a_wrapper_that_brings_each_picture_to_its_own_scale_needs_no_more() {
     front.value = "standard".to_owned();
     let folder = Folder::new();
     let path = folder.model(&behind(front, Layout::Nchw, "any"));
-    let asked = Asked { output: Some(Output::Logit), ..Asked::default() };
-    assert_eq!(Detector::load_as(&path, 1, &asked).unwrap().reading(), &Reading::plain());
+    let overrides = Overrides { output: Some(Output::Logit), ..Overrides::default() };
+    assert_eq!(Detector::load_as(&path, 1, &overrides).unwrap().reading(), &Reading::plain());
 }
 
 #[test]
-fn a_picture_s_own_mean_alone_or_width_alone_leaves_the_scale_open() {
+fn a_picture_s_own_mean_alone_or_width_alone_leaves_the_scale_unknown() {
     let all = |operator: &str, to: &str| NodeProto {
         name: to.to_owned(),
         ..node(operator, &["input"], to, vec![integers("axes", &[1, 2, 3]), integer("keepdims", 1)])
     };
-    let asked = Asked { output: Some(Output::Logit), ..Asked::default() };
+    let overrides = Overrides { output: Some(Output::Logit), ..Overrides::default() };
     let fronts = [
         vec![all("ReduceMean", "mean"), node("Sub", &["input", "mean"], "made", vec![])],
         vec![all("ReduceMax", "most"), node("Div", &["input", "most"], "made", vec![])],
@@ -193,7 +193,7 @@ fn a_picture_s_own_mean_alone_or_width_alone_leaves_the_scale_open() {
         let operators: Vec<String> = nodes.iter().map(|node| node.op_type.clone()).collect();
         front.nodes.extend(nodes);
         front.value = "made".to_owned();
-        let text = refusal(&behind(front, Layout::Nchw, "any"), &asked);
+        let text = refusal(&behind(front, Layout::Nchw, "any"), &overrides);
         assert!(text.contains("--preprocess imagenet"), "{operators:?}: {text}");
     }
 }
@@ -201,10 +201,10 @@ fn a_picture_s_own_mean_alone_or_width_alone_leaves_the_scale_open() {
 #[test]
 fn a_plane_takes_pixels_as_they_are_and_an_idle_operator_proves_nothing() {
     let folder = Folder::new();
-    let asked = Asked { output: Some(Output::Logit), ..Asked::default() };
+    let overrides = Overrides { output: Some(Output::Logit), ..Overrides::default() };
     let mut idle = Disguise::new("input");
     idle.with("Sub", &[0.0, 0.0, 0.0]);
-    assert!(refusal(&behind(idle, Layout::Nchw, "any"), &asked).contains("--preprocess"));
+    assert!(refusal(&behind(idle, Layout::Nchw, "any"), &overrides).contains("--preprocess"));
     // Without its ReLU the model is a plane.
     let mut plane = plain();
     let graph = plane.graph.as_mut().unwrap();
@@ -213,10 +213,10 @@ fn a_plane_takes_pixels_as_they_are_and_an_idle_operator_proves_nothing() {
         .iter_mut()
         .filter(|node| node.op_type == "Relu")
         .for_each(|node| node.op_type = "Identity".to_owned());
-    let detector = Detector::load_as(&folder.model(&plane), 1, &asked).unwrap();
+    let detector = Detector::load_as(&folder.model(&plane), 1, &overrides).unwrap();
     let custom = detector.facts().iter().find(|fact| fact.part == "pixels").unwrap();
-    assert_eq!((detector.reading(), custom.source), (&Reading::plain(), Source::Custom));
-    assert!(refusal(&plain(), &asked).contains("--preprocess"));
+    assert_eq!((detector.reading(), custom.source), (&Reading::plain(), Source::Convention));
+    assert!(refusal(&plain(), &overrides).contains("--preprocess"));
 }
 
 #[test]
@@ -224,13 +224,19 @@ fn a_usual_way_is_what_its_numbers_say() {
     let folder = Folder::new();
     let path = folder.model(&plain());
     let numbers = |range, mean: [f32; 3], std: [f32; 3], channels| {
-        let asked = Asked { channels: Some(channels), ..plainly() };
+        let overrides = Overrides { channels: Some(channels), ..plainly() };
         logits(
             &path,
-            &Asked { preprocess: None, range: Some(range), mean: Some(mean), std: Some(std), ..asked },
+            &Overrides {
+                preprocess: None,
+                range: Some(range),
+                mean: Some(mean),
+                std: Some(std),
+                ..overrides
+            },
         )
     };
-    let way = |preprocess| logits(&path, &Asked { preprocess: Some(preprocess), ..plainly() });
+    let way = |preprocess| logits(&path, &Overrides { preprocess: Some(preprocess), ..plainly() });
     let rgb = Channels::Rgb;
     assert_eq!(way(Preprocess::Imagenet), numbers(Range::Unit, IMAGENET.0, IMAGENET.1, rgb));
     assert_eq!(way(Preprocess::Half), numbers(Range::Unit, [0.5; 3], [0.5; 3], rgb));
@@ -241,30 +247,31 @@ fn a_usual_way_is_what_its_numbers_say() {
 }
 
 #[test]
-fn what_is_said_tells_the_rest() {
+fn overrides_imply_the_rest() {
     let folder = Folder::new();
     let path = folder.model(&plain());
-    let load =
-        |asked: Asked| Detector::load_as(&path, 1, &Asked { output: Some(Output::Logit), ..asked }).unwrap();
-    let caffe = load(Asked { mean: Some([123.68, 116.78, 103.94]), ..Asked::default() });
+    let load = |overrides: Overrides| {
+        Detector::load_as(&path, 1, &Overrides { output: Some(Output::Logit), ..overrides }).unwrap()
+    };
+    let caffe = load(Overrides { mean: Some([123.68, 116.78, 103.94]), ..Overrides::default() });
     assert_eq!((caffe.reading().range, caffe.reading().std), (Range::Bytes, [1.0; 3]));
-    let halves = load(Asked { mean: Some([0.5; 3]), std: Some([0.5; 3]), ..Asked::default() });
+    let halves = load(Overrides { mean: Some([0.5; 3]), std: Some([0.5; 3]), ..Overrides::default() });
     assert_eq!(halves.reading().range, Range::Unit);
-    let signed = load(Asked { range: Some(Range::Signed), ..Asked::default() });
+    let signed = load(Overrides { range: Some(Range::Signed), ..Overrides::default() });
     assert_eq!((signed.reading().mean, signed.reading().std), NONE);
-    let unit = Asked { range: Some(Range::Unit), ..Asked::default() };
+    let unit = Overrides { range: Some(Range::Unit), ..Overrides::default() };
     assert!(refusal_at(&path, &unit).contains("--preprocess"), "0 to 1 alone leaves mean and deviation open");
 }
 
 #[test]
-fn a_configuration_beside_the_file_says_how_pixels_go_in() {
+fn a_sidecar_configuration_says_how_pixels_are_scaled() {
     let folder = Folder::new();
     let path = folder.model(&plain());
-    let open = Asked { output: Some(Output::Logit), ..Asked::default() };
+    let open = Overrides { output: Some(Output::Logit), ..Overrides::default() };
     let text = r#"{"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5], "do_rescale": true}"#;
     std::fs::write(path.with_file_name("preprocessor_config.json"), text).unwrap();
     assert_eq!(
         logits(&path, &open),
-        logits(&path, &Asked { preprocess: Some(Preprocess::Half), ..plainly() })
+        logits(&path, &Overrides { preprocess: Some(Preprocess::Half), ..plainly() })
     );
 }

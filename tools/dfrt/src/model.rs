@@ -2,20 +2,20 @@
 
 use crate::output;
 use anyhow::{Result, bail};
-use dfrt_runtime::detector::asked::Asked;
 use dfrt_runtime::detector::model::Model;
+use dfrt_runtime::detector::overrides::Overrides;
 use dfrt_runtime::detector::session::{Detector, SessionError};
 use dfrt_runtime::detector::settle::{Fact, Source};
 use dfrt_runtime::sample::{Label, Sample};
 
-/// Loads `model`, read as `asked` says if another program wrote it. What is only a convention, or
+/// Loads `model`, read as `overrides` say if another program wrote it. What is only a convention, or
 /// comes from a file next to it, is noted on standard error.
 ///
 /// # Errors
 /// A file that cannot be loaded, and a reading that the file contradicts or leaves open.
-pub fn load_as(model: &Model, asked: &Asked) -> Result<Detector, SessionError> {
-    let detector = Detector::load_as(&model.onnx, 1, asked)?;
-    let noted = [Source::Custom, Source::Beside];
+pub fn load_as(model: &Model, overrides: &Overrides) -> Result<Detector, SessionError> {
+    let detector = Detector::load_as(&model.onnx, 1, overrides)?;
+    let noted = [Source::Convention, Source::Sidecar];
     for fact in detector.facts().iter().filter(|fact| noted.contains(&fact.source)) {
         let (part, value, why) = (fact.part, &fact.value, &fact.why);
         let option = if part == "pixels" { "preprocess" } else { part };
@@ -33,7 +33,7 @@ pub fn load_as(model: &Model, asked: &Asked) -> Result<Detector, SessionError> {
 /// # Errors
 /// Each of `measured` has one class only, and the file does not name its classes.
 pub fn check_classes(model: &Model, detector: &Detector, measured: &[&[Sample]]) -> Result<()> {
-    let custom = |fact: &Fact| fact.part == "fake-index" && fact.source == Source::Custom;
+    let custom = |fact: &Fact| fact.part == "fake-index" && fact.source == Source::Convention;
     let Some(fact) = detector.facts().iter().find(|fact| custom(fact)) else { return Ok(()) };
     let of = |samples: &[Sample], label| samples.iter().any(|sample| sample.label == label);
     if measured.iter().any(|samples| of(samples, Label::Real) && of(samples, Label::Fake)) {

@@ -28,14 +28,14 @@ fn what_parts_the_classes_is_seen() {
     // A hundred groups, all right: as a hundred pictures.
     let expected = 100.0 / (100.0 + Z * Z);
     assert!((found.balanced_accuracy.low - expected).abs() < 1e-12);
-    assert!((found.surely() - expected).abs() < 1e-12);
+    assert!((found.excess() - expected).abs() < 1e-12);
     let names = Values::Names((0..400).map(|place| (place % 2) as u32).collect());
     assert_eq!(all(&design, &names).balanced_accuracy.value, 1.0);
     assert!(all(&design, &names).auc.is_none());
 }
 
 #[test]
-fn fakes_between_two_kinds_of_reals_are_told_apart() {
+fn fakes_between_two_kinds_of_reals_are_separated() {
     let design = design(800, 1);
     let found = all(
         &design,
@@ -50,11 +50,11 @@ fn fakes_between_two_kinds_of_reals_are_told_apart() {
 }
 
 #[test]
-fn what_is_equal_for_all_or_paired_tells_nothing() {
+fn what_is_equal_for_all_or_paired_separates_nothing() {
     let design = design(200, 2);
     for values in [numbers(200, |_| 7.0), numbers(200, |place| (place / 2) as f32)] {
         let found = all(&design, &values);
-        assert!(found.surely() < 0.5, "{:?} {:?}", found.balanced_accuracy, found.auc);
+        assert!(found.excess() < 0.5, "{:?} {:?}", found.balanced_accuracy, found.auc);
         assert_eq!(found.balanced_accuracy.value, 0.5);
         assert_eq!(found.auc.unwrap().value, 0.5);
     }
@@ -71,7 +71,7 @@ fn absent_numbers_are_a_value_of_their_own() {
 }
 
 #[test]
-fn pictures_that_are_not_asked_for_do_not_count() {
+fn pictures_that_are_not_selected_do_not_count() {
     let design = design(400, 2);
     let values = numbers(400, |place| if place < 200 { 5.0 } else { (place % 2) as f32 });
     let late = design.association(&values, &|place| place >= 200).unwrap();
@@ -104,7 +104,7 @@ fn chance_is_not_taken_for_more() {
             squares[place] += deviations(figure).powi(2) / SETS as f64;
             sum[place] += deviations(figure) / SETS as f64;
         }
-        highest = highest.max(found.surely());
+        highest = highest.max(found.excess());
     }
     assert!(highest < 0.5, "{highest}");
     assert!(squares.iter().all(|square| *square < 1.2), "intervals are wide enough: {squares:?}");
@@ -114,7 +114,7 @@ fn chance_is_not_taken_for_more() {
 
 #[test]
 fn few_groups_do_not_suffice() {
-    let perfect = |n: usize, of: usize| all(&design(n, of), &numbers(n, |place| (place % 2) as f32)).surely();
+    let perfect = |n: usize, of: usize| all(&design(n, of), &numbers(n, |place| (place % 2) as f32)).excess();
     assert!(perfect(400, 40) < 0.55, "ten persons, whatever the number of pictures: {}", perfect(400, 40));
     assert!(perfect(400, 10) > 0.7);
 }

@@ -30,7 +30,7 @@ fn the_quality_is_the_one_it_was_written_with() {
 }
 
 #[test]
-fn segments_are_told_apart() {
+fn segments_are_distinguished() {
     let plain = encoded(90);
     let metadata = |marker, segment: &[u8]| read(&with_segment(&plain, marker, segment)).unwrap().metadata;
     assert_eq!(read(&plain).unwrap().metadata, Metadata { jfif: true, ..Metadata::default() });

@@ -61,7 +61,7 @@ fn borders_are_counted_from_every_edge() {
     assert!(Statistics::of(&ringed).edge_step > 2.0 * inside.edge_step);
 }
 
-/// The same in the obvious way.
+/// The statistics, computed naively.
 fn sharpness_and_blockiness(picture: &RgbImage) -> (f64, f64) {
     let plane = luma(picture);
     let (width, height) = (picture.width() as usize, picture.height() as usize);

@@ -44,12 +44,12 @@ fn a_word_for_frames_names_the_film() {
     let places =
         ["x_frame10.jpg", "x_frame11.jpg", "y-frame-0001.png", "z.jpg"].map(|name| place(Fake, name));
     assert_eq!(auto(&places), ["x", "x", "y", "z"]);
-    // A folder called like the film says no more.
+    // A folder named like the video adds nothing.
     let places = ["x/x_frame10.jpg", "x/x_frame11.jpg"].map(|name| place(Fake, name));
     assert_eq!(auto(&places), ["x", "x"]);
 }
 
-/// What is said of `places`, in the words `expected`.
+/// Asserts that the error on `places` contains the words `expected`.
 #[track_caller]
 fn asks(places: &[Place], expected: &[&str]) {
     let message =
@@ -62,7 +62,7 @@ fn asks(places: &[Place], expected: &[&str]) {
 }
 
 #[test]
-fn frames_beside_each_other_are_of_their_video() {
+fn frames_in_one_folder_are_of_their_videos() {
     let names = [
         "clip1frame10.png",
         "clip1frame11.png",
@@ -86,7 +86,7 @@ fn frames_beside_each_other_are_of_their_video() {
 }
 
 #[test]
-fn names_before_numbers_are_asked_about() {
+fn names_before_numbers_are_ambiguous() {
     let alone = ["a_1.png", "b_2.png", "c_3.png", "d4.png", "e_5_0.png"].map(|name| place(Real, name));
     assert_eq!(auto(&alone), ["a_1", "b_2", "c_3", "d4", "e_5_0"]);
     let empty = ["img_1.png", "img_2.png", "real_1.png", "real_2.png", "seed1.png", "seed2.png"];
@@ -104,7 +104,7 @@ fn names_before_numbers_are_asked_about() {
     ];
     for names in unclear {
         let places: Vec<Place> = names.iter().map(|name| place(Real, name)).collect();
-        asks(&places, &["are numbered behind a name", "--group stem"]);
+        asks(&places, &["have a number after a name", "--group stem"]);
     }
     let places = ["alice1.png", "alice2.png", "bob_1.png"].map(|name| place(Real, name));
     assert_eq!(grouped(&places, Grouping::Stem).groups, ["alice", "alice", "bob"]);
@@ -127,13 +127,13 @@ fn folders_that_only_say_what_lies_in_them_are_no_videos() {
         (grouped.subset(0, &places[0]), grouped.subset(6, &places[6])),
         ("swap".into(), "fake".into())
     );
-    // Every file for itself has all of its folders in its name.
+    // A file as its own group has all of its folders in its name.
     let files = self::grouped(&places, Grouping::File).groups;
     assert_eq!(files.iter().collect::<BTreeSet<_>>().len(), places.len());
 }
 
 #[test]
-fn a_number_is_a_video_beside_swaps_of_it() {
+fn a_number_is_a_video_next_to_swaps_of_it() {
     let mut places = numbered(Real, 2, |frame| format!("000/{frame:04}.png"));
     asks(&places, &["2 pictures of 1 folder have only numbers for names (real: 000/0000.png)"]);
     places.extend(numbered(Fake, 2, |frame| format!("Deepfakes/000_003/{frame:04}.png")));
@@ -144,13 +144,13 @@ fn a_number_is_a_video_beside_swaps_of_it() {
 fn one_name_under_two_endings_is_two_things() {
     let places = ["a.jpg", "a.png", "b.jpg"].map(|name| place(Real, name));
     assert_eq!(auto(&places), ["a.jpg", "a.png", "b"]);
-    // What was made of each of them stays with it.
+    // Forgeries of each of them stay in its group.
     let places = [place(Real, "a.jpg"), place(Real, "a.png"), place(Fake, "swap/a.png")];
     assert_eq!(auto(&places), ["a.jpg", "a.png", "a.png"]);
 }
 
 #[test]
-fn what_may_be_films_or_single_pictures_is_asked() {
+fn what_may_be_videos_or_single_pictures_is_ambiguous() {
     let generators = ["stylegan", "diffusion"];
     let of = |folder: &'static str, count| {
         numbered(Fake, count, move |number| format!("{folder}/{number:05}.png"))
@@ -181,7 +181,7 @@ fn videos_are_not_frames() {
 }
 
 #[test]
-fn a_rule_that_is_asked_for_is_kept() {
+fn a_rule_that_the_user_chose_is_used() {
     let places = ["p/a_1.png", "p/a_2.png", "q/b.png", "c.png"].map(|name| place(Real, name));
     assert_eq!(grouped(&places, Grouping::Folder).groups, ["p", "p", "q", "c"]);
     assert_eq!(grouped(&places, Grouping::Stem).groups, ["a", "a", "b", "c"]);

@@ -1,5 +1,5 @@
-//! Celeb-DF (v1 and v2): `Celeb-real`, `YouTube-real` and `Celeb-synthesis` in any case,
-//! and the list of the videos to test on. Who validates is chosen here.
+//! Celeb-DF (v1 and v2): `Celeb-real`, `YouTube-real` and `Celeb-synthesis` in any letter case,
+//! and the list of test videos. The val split is chosen here.
 
 use super::clips::{self, Catalogue, Clip, Place};
 use super::{Choices, Layout, held_out, lists, tree};
@@ -13,11 +13,10 @@ const LIST: &str = "List_of_testing_videos.txt";
 const FOLDERS: [(&str, Label); 3] =
     [("Celeb-real", Label::Real), ("YouTube-real", Label::Real), ("Celeb-synthesis", Label::Fake)];
 
-/// The subset is the folder, the group the folder and the video's name. The list decides
-/// what is tested on. Of the rest, videos with a person whose number ends in 7 (of
-/// YouTube-real, whose people are unknown, videos whose number does) validate, so that
-/// these people are never trained on. The list itself does not keep people apart: most of
-/// those tested on are trained on too.
+/// The subset is the folder, the group the folder and the video's name. The list names the test
+/// split. Of the rest, videos with a person whose number ends in 7 are val, so that these people
+/// are not in train; of YouTube-real, whose people are unknown, it is the video's number. The
+/// list does not separate people: most of those in test are in train too.
 pub(super) struct CelebDf;
 
 impl Layout for CelebDf {
@@ -34,8 +33,9 @@ impl Layout for CelebDf {
         let testing = Testing::read(&path)?;
         let mut found = clips::read(dir, choices.media, &testing)?;
         let there = |(folder, video): &(String, String)| {
-            let mut homes = found.homes.iter().filter(|(name, _)| name.eq_ignore_ascii_case(folder));
-            homes.any(|(_, home)| home.has(video))
+            let mut video_sets =
+                found.video_sets.iter().filter(|(name, _)| name.eq_ignore_ascii_case(folder));
+            video_sets.any(|(_, video_set)| video_set.has(video))
         };
         let missing: Vec<_> = testing.videos.iter().filter(|&listed| !there(listed)).cloned().collect();
         missing.iter().for_each(|(folder, video)| found.missing(&format!("{folder}/{video}"), LIST));
@@ -43,12 +43,12 @@ impl Layout for CelebDf {
     }
 }
 
-/// The folder that is called `name` in some case, and what it holds.
+/// The folder called `name` in any letter case, and its label.
 fn folder(name: &str) -> Option<(&'static str, Label)> {
     FOLDERS.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name))
 }
 
-/// The videos to test on: folder and name.
+/// The test videos: folder and name.
 struct Testing {
     videos: HashSet<(String, String)>,
 }
@@ -57,20 +57,18 @@ impl Testing {
     fn read(path: &Path) -> Result<Self, ManifestError> {
         let wrong = |reason: String| ManifestError::List { path: path.to_owned(), reason };
         let bytes = lists::read(path)?.ok_or_else(|| {
-            wrong(
-                "is missing, so nobody knows what is tested on; it comes with the data set, copy it there"
-                    .into(),
-            )
+            wrong("is missing, so the test split is not known; copy it there from the data set".into())
         })?;
         let mut videos = HashSet::new();
         for listed in lists::testing(path, &bytes)? {
             let (name, video) = (listed.folder, listed.video);
-            let (folder, label) = folder(&name)
-                .ok_or_else(|| wrong(format!("{name:?} is no folder of Celeb-DF; fetch the list anew")))?;
+            let (folder, label) = folder(&name).ok_or_else(|| {
+                wrong(format!("{name:?} is no folder of Celeb-DF; download the list again"))
+            })?;
             if label != listed.label {
                 let says = listed.label;
                 let reason = format!("says that {name}/{video} is {says}, but {folder} holds {label} videos");
-                return Err(wrong(reason + "; fetch the list anew"));
+                return Err(wrong(reason + "; download the list again"));
             }
             videos.insert((folder.to_owned(), video));
         }
@@ -93,14 +91,14 @@ fn validates(video: &str, people: &[&str]) -> bool {
 impl Catalogue for Testing {
     fn place(&self, parts: &[&str]) -> Place {
         match *parts {
-            [] => Place::Way,
-            [name] if folder(name).is_some() => Place::Home,
+            [] => Place::Parent,
+            [name] if folder(name).is_some() => Place::VideoSet,
             _ => Place::Foreign("no folder of Celeb-DF".to_owned()),
         }
     }
 
-    fn clip(&self, home: &[&str], video: &str) -> Result<Clip, String> {
-        let (subset, label) = folder(home[0]).ok_or("no folder of Celeb-DF")?;
+    fn clip(&self, video_set: &[&str], video: &str) -> Result<Clip, String> {
+        let (subset, label) = folder(video_set[0]).ok_or("no folder of Celeb-DF")?;
         let people = people(video);
         let expected = match subset {
             "Celeb-real" => 1,

@@ -1,11 +1,11 @@
-//! Folders called after their classes, wherever they lie: bare `real` and `fake`, `0_real`
-//! and `1_fake` below folders of generators and things, `nature` and `ai`, below or above
-//! folders of splits, and within folders that wrap all of it.
+//! Folders named after classes, at any depth: `real` and `fake`, `0_real` and `1_fake` below
+//! folders of generators and objects, `nature` and `ai`, below or above folders of splits, and
+//! inside folders that contain the complete set.
 
 use super::tree::{self, Entry, Step};
 use super::{Choices, Layout, Media, foreign};
 use crate::data::division;
-use crate::data::folders::{Contradiction, Folders, Said};
+use crate::data::folders::{Contradiction, FolderMeaning, Folders};
 use crate::data::grouping::{self, Place};
 use crate::data::manifest::{Manifest, ManifestError};
 use crate::data::naming;
@@ -16,16 +16,16 @@ use std::path::{Path, PathBuf};
 /// What the layout looks like, for messages.
 const EXPECTED: &str = "folders called real and fake, original and manipulated, nature and ai or the like, with \
 pictures below";
-/// Why a file is passed over that is in no class.
-const OUTSIDE: &str = "not in a folder called after a class";
-/// So deep below the set's folder its classes are looked for.
+/// Why a file without a class is skipped.
+const OUTSIDE: &str = "not in a folder named after a class";
+/// How deep below the set's folder classes are looked for.
 const DEEPEST: usize = 5;
-/// So many folders are looked into for them.
+/// The most folders that are searched for them.
 const LOOKED_INTO: usize = 4000;
 
-/// The label is the folder's whose name says a class, the split the folder's that names one
-/// or, where none does, drawn by group. What the folders above the class say beside, and
-/// the first below it that is no video, is the subset.
+/// The label is that of the folder named after a class. The split is that of the folder named
+/// after one or, where none is, drawn by group. The other folders above the class, and the first
+/// below it that is no video, are the subset.
 pub(super) struct Classes;
 
 impl Layout for Classes {
@@ -34,7 +34,7 @@ impl Layout for Classes {
     }
 
     fn recognises(&self, dir: &Path) -> bool {
-        // What is called after a class may still be a folder around both: it comes last.
+        // A folder named after a class may still contain both classes, so it comes last.
         let (mut looked_into, mut around) = (0, vec![dir.to_owned()]);
         while let Some(dir) = around.pop() {
             let (mut level, mut found) = (vec![dir], Vec::new());
@@ -67,7 +67,8 @@ impl Layout for Classes {
         let mut skipped = Vec::new();
         tree::walk(dir, &mut skipped, |entry| Ok(found.visit(entry)))?;
         let pictures = found.pictures(&mut skipped);
-        let pictures = pictures.map_err(|reason| ManifestError::Unclear { path: dir.to_owned(), reason })?;
+        let pictures =
+            pictures.map_err(|reason| ManifestError::Ambiguous { path: dir.to_owned(), reason })?;
         manifest(dir, pictures, skipped, choices)
     }
 
@@ -80,16 +81,16 @@ impl Layout for Classes {
     }
 }
 
-/// A picture, and what the folders on the way to it say.
+/// A picture, and what its folders mean.
 struct Picture {
     path: PathBuf,
     place: Place,
     split: Option<Split>,
-    /// Whether it is the class's own folder that names the split.
+    /// Whether the split is named by the class's own folder.
     split_of_class: bool,
 }
 
-/// The files that may be of a class, and their folders, with slashes.
+/// The files that may have a class, and their folders, with slashes.
 struct Found {
     media: Media,
     files: Vec<(PathBuf, String)>,
@@ -98,34 +99,34 @@ struct Found {
 impl Found {
     fn visit(&mut self, entry: &Entry<'_>) -> Step {
         if entry.is_folder {
-            return Step::On;
+            return Step::Continue;
         }
         let (_, folders) = entry.parts.split_last().expect("an entry has a name");
         if !folders.iter().any(|part| naming::class(part).is_some()) {
-            return Step::Pass(OUTSIDE.to_owned());
+            return Step::Skip(OUTSIDE.to_owned());
         }
         if !entry.is_file || !self.media.holds(entry.path) {
-            return Step::Pass(foreign(self.media));
+            return Step::Skip(foreign(self.media));
         }
         self.files.push((entry.path.to_owned(), folders.join("/")));
-        Step::On
+        Step::Continue
     }
 
-    /// What the folders say of every file; those that contradict themselves are passed over.
+    /// The pictures with what their folders mean; those with contradictory folders are skipped.
     fn pictures(self, skipped: &mut Vec<String>) -> Result<Vec<Picture>, String> {
         let folders = Folders::of(self.files.iter().map(|(_, folders)| &**folders))?;
         let (mut pictures, mut passed) = (Vec::with_capacity(self.files.len()), BTreeSet::new());
         for (path, names) in &self.files {
             let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            match folders.said(names) {
+            match folders.meaning(names) {
                 Err(Contradiction { at, reason }) => {
                     let folder: Vec<&str> = names.split('/').take(at + 1).collect();
                     passed.insert(format!("{}: {reason}", folder.join("/")));
                 }
-                Ok(Said { label: None, .. }) => {
+                Ok(FolderMeaning { label: None, .. }) => {
                     passed.insert(format!("{names}/{file}: {OUTSIDE}"));
                 }
-                Ok(Said { label: Some(label), split, split_of_class, above, below }) => {
+                Ok(FolderMeaning { label: Some(label), split, split_of_class, above, below }) => {
                     let place = Place { label, above, folders: below, file };
                     pictures.push(Picture { path: path.clone(), place, split, split_of_class });
                 }
@@ -145,13 +146,12 @@ fn manifest(
     let mut rules = Vec::new();
     let first = pictures.first().and_then(|picture| picture.split);
     let alike = pictures.iter().all(|picture| picture.split == first);
-    // `training_real` and `training_fake` alone say what they were made for, not that
-    // there is anything to test on.
+    // `training_real` and `training_fake` alone name no test split.
     let bare = alike && first.is_some() && pictures.iter().all(|picture| picture.split_of_class);
     let named = pictures.iter().any(|picture| picture.split.is_some()) && !bare;
     if named && choices.split.is_some() {
         let reason = "its folders name splits; leave --split out".to_owned();
-        return Err(ManifestError::Unclear { path: dir.to_owned(), reason });
+        return Err(ManifestError::Ambiguous { path: dir.to_owned(), reason });
     }
     if named {
         let (kept, left): (Vec<_>, Vec<_>) =
@@ -185,7 +185,7 @@ fn manifest(
     Ok(Manifest { rules, ..Manifest::new(samples, skipped) })
 }
 
-/// Leaves out the folders that wrap every picture: they tell nothing apart.
+/// Removes the folders that contain every picture, as they distinguish nothing.
 fn unwrap(pictures: &mut [Picture]) {
     let parts = |picture: &Picture| -> Vec<String> {
         picture.place.above.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect()

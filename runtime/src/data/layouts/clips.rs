@@ -1,6 +1,6 @@
-//! Sets of videos as people keep them: the videos themselves, in a folder `videos` or
-//! not, and beside them pictures of them in `frames/<video>/<number>.png`. What a video
-//! is (label, split, people) its data set's layout says.
+//! Sets of videos: the videos themselves, in a folder `videos` or not, and pictures of them in
+//! `frames/<video>/<number>.png`. The label, split and people of a video come from its data set's
+//! layout.
 
 use super::tree::{self, Entry, Step};
 use super::{Media, foreign};
@@ -9,13 +9,13 @@ use crate::sample::{Label, Sample, Split};
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
-/// Folders with pictures of the videos, the better first: crops of faces before frames
-/// before FaceForensics++'s own whole pictures. The first that is there is read.
+/// Folders with pictures of the videos, the preferred first: face crops, frames,
+/// FaceForensics++'s full pictures. The first that exists is read.
 const PICTURES: [&str; 3] = ["faces", "frames", "images"];
-/// The folder with the videos, where they do not lie beside it.
+/// The folder with the videos, where they are not in the set's own folder.
 const VIDEOS: &str = "videos";
-/// Folders that belong to the data set and hold neither.
-const BESIDE: [&str; 4] = ["masks", "landmarks", "models", "bounding_boxes"];
+/// Folders of the data set with neither pictures nor videos.
+const OTHER_FOLDERS: [&str; 4] = ["masks", "landmarks", "models", "bounding_boxes"];
 
 /// What is known of a video, and so of every picture of it.
 #[derive(Clone, Debug)]
@@ -24,7 +24,7 @@ pub(super) struct Clip {
     pub label: Label,
     /// The method or source.
     pub subset: String,
-    /// The video, different from every other of the data set.
+    /// The video's name, unique in the data set.
     pub group: String,
     /// Train, val or test.
     pub split: Split,
@@ -39,87 +39,87 @@ impl Clip {
     }
 }
 
-/// What a folder of a data set is.
+/// The kinds of folders in a data set of videos.
 pub(super) enum Place {
-    /// On the way to sets of videos.
-    Way,
+    /// A folder above sets of videos.
+    Parent,
     /// A set of videos.
-    Home,
-    /// Of the data set, but holds nothing to be read, for this reason.
-    Beside(String),
-    /// None of the data set, for this reason.
+    VideoSet,
+    /// A folder of the data set with nothing to read, for this reason.
+    Ignored(String),
+    /// No folder of the data set, for this reason.
     Foreign(String),
 }
 
-/// What a layout knows of its data set.
+/// What a layout of videos has to know about its data set.
 pub(super) trait Catalogue {
-    /// What the folder is whose names from the data set's folder down are `parts`.
+    /// What the folder `parts` is, given as its names from the data set's folder down.
     fn place(&self, parts: &[&str]) -> Place;
 
-    /// What the video called `video` (without its ending) in the set `home` is, or why it
-    /// is none of the data set.
-    fn clip(&self, home: &[&str], video: &str) -> Result<Clip, String>;
+    /// The video `video` (without extension) of the set `video_set`, or why it does not belong to
+    /// the data set.
+    fn clip(&self, video_set: &[&str], video: &str) -> Result<Clip, String>;
 
     /// Whether the file is a list that comes with the data set.
     fn is_list(&self, parts: &[&str]) -> bool;
 
-    /// Whether the videos of a set lie in folders below it.
+    /// Whether the videos of a set are in its subfolders.
     fn nested(&self) -> bool {
         false
     }
 }
 
-/// What was found of a data set of videos.
+/// A data set of videos, as found on the disk.
 pub(super) struct Found {
     media: Media,
     samples: Vec<Sample>,
     skipped: Vec<String>,
-    /// By the set's names, joined by slashes, its videos.
-    pub homes: BTreeMap<String, Home>,
+    /// The sets of videos, by their path with slashes.
+    pub video_sets: BTreeMap<String, VideoSet>,
 }
 
-/// What was found of a set of videos.
+/// A set of videos, as found on the disk.
 #[derive(Default)]
-pub(super) struct Home {
-    /// Videos of which there is a file.
+pub(super) struct VideoSet {
+    /// Videos with a file.
     files: HashSet<String>,
-    /// Videos of which there are pictures.
+    /// Videos with pictures.
     pictured: HashSet<String>,
-    /// Folders of pictures without a picture.
+    /// Videos whose folder has no picture.
     empty: HashSet<String>,
 }
 
-impl Home {
-    /// Whether there is anything of the video.
+impl VideoSet {
+    /// Whether there is a file, a picture or a folder of the video.
     pub fn has(&self, video: &str) -> bool {
         [&self.files, &self.pictured, &self.empty].iter().any(|videos| videos.contains(video))
     }
 
-    /// Every video.
+    /// All videos.
     pub fn videos(&self) -> impl Iterator<Item = &String> {
         self.files.iter().chain(&self.pictured).chain(&self.empty)
     }
 }
 
 impl Found {
-    /// Notes that `what` is named by the list `list`, but is not there.
+    /// Notes that `what` is in the list `list` but missing.
     pub fn missing(&mut self, what: &str, list: &str) {
         self.skipped.push(format!("{what}: in {list}, but missing"));
     }
 
-    /// The data set `dir`.
+    /// The manifest of the data set `dir`.
     ///
     /// # Errors
-    /// Where nothing was found.
+    /// No picture or video was found.
     pub fn into_manifest(mut self, dir: &Path, expected: &'static str) -> Result<Manifest, ManifestError> {
-        for (name, home) in &self.homes {
-            let mut empty: Vec<_> = home.empty.iter().collect();
+        for (name, video_set) in &self.video_sets {
+            let mut empty: Vec<_> = video_set.empty.iter().collect();
             empty.sort();
             let lines = empty.into_iter().map(|video| format!("{name}: no picture of the video {video}"));
             self.skipped.extend(lines);
-            let without = home.files.difference(&home.pictured).count();
+            let without = video_set.files.difference(&video_set.pictured).count();
             if without > 0 && self.media == Media::Pictures {
-                let of = home.files.len();
+                let of = video_set.files.len();
                 self.skipped.push(format!("{name}: no pictures of {without} of {of} videos"));
             }
         }
@@ -134,11 +134,11 @@ impl Found {
 /// Reads the data set `dir` that `catalogue` knows.
 ///
 /// # Errors
-/// None of its own; what cannot be read is noted.
+/// None; what cannot be read is noted in the result.
 pub(super) fn read(dir: &Path, media: Media, catalogue: &dyn Catalogue) -> Result<Found, ManifestError> {
-    let found = Found { media, samples: Vec::new(), skipped: Vec::new(), homes: BTreeMap::new() };
+    let found = Found { media, samples: Vec::new(), skipped: Vec::new(), video_sets: BTreeMap::new() };
     let mut reader = Reader { media, catalogue, found, within: Vec::new(), clip: None };
-    if let Place::Home = catalogue.place(&[]) {
+    if let Place::VideoSet = catalogue.place(&[]) {
         reader.enter(dir, &[]);
     }
     let mut skipped = Vec::new();
@@ -151,32 +151,32 @@ struct Reader<'a> {
     media: Media,
     catalogue: &'a dyn Catalogue,
     found: Found,
-    /// The sets that the walk is in, the innermost last.
+    /// The sets that contain the current entry, the innermost last.
     within: Vec<Within>,
-    /// The video whose pictures the walk is at, and whether there was one.
+    /// The current video, and whether a picture of it was found.
     clip: Option<(Clip, bool)>,
 }
 
 struct Within {
-    /// The set's names.
-    home: Vec<String>,
-    /// The one of its folders whose pictures are read.
+    /// The set's folder names.
+    video_set: Vec<String>,
+    /// The folder whose pictures are read.
     chosen: Option<&'static str>,
 }
 
 impl Within {
     fn holds(&self, parts: &[&str]) -> bool {
-        self.home.len() < parts.len() && self.home.iter().zip(parts).all(|(a, b)| a == b)
+        self.video_set.len() < parts.len() && self.video_set.iter().zip(parts).all(|(a, b)| a == b)
     }
 }
 
 impl Reader<'_> {
-    /// The walk comes to the set of videos `parts`, which is the folder `path`.
+    /// Enters the set of videos `parts`, the folder `path`.
     fn enter(&mut self, path: &Path, parts: &[&str]) {
-        let home = parts.iter().map(|&part| part.to_owned()).collect();
+        let video_set = parts.iter().map(|&part| part.to_owned()).collect();
         let chosen = PICTURES.into_iter().find(|name| path.join(name).is_dir());
-        self.within.push(Within { home, chosen });
-        self.found.homes.entry(parts.join("/")).or_default();
+        self.within.push(Within { video_set, chosen });
+        self.found.video_sets.entry(parts.join("/")).or_default();
     }
 
     fn visit(&mut self, entry: &Entry<'_>) -> Step {
@@ -185,106 +185,108 @@ impl Reader<'_> {
         }
         let Some(within) = self.within.last() else { return self.outside(entry) };
         let chosen = within.chosen;
-        let (home, rest) = entry.parts.split_at(within.home.len());
+        let (video_set, rest) = entry.parts.split_at(within.video_set.len());
         if entry.is_folder {
-            return self.folder(home, rest, chosen, entry);
+            return self.folder(video_set, rest, chosen, entry);
         }
         if self.catalogue.is_list(entry.parts) {
-            return Step::Leave;
+            return Step::Ignore;
         }
         if rest.len() > 1 && Some(rest[0]) == chosen {
-            return self.picture(home, rest, entry);
+            return self.picture(video_set, rest, entry);
         }
-        self.video(home, rest, entry)
+        self.video(video_set, rest, entry)
     }
 
     fn outside(&mut self, entry: &Entry<'_>) -> Step {
         if !entry.is_folder {
             if self.catalogue.is_list(entry.parts) {
-                return Step::Leave;
+                return Step::Ignore;
             }
-            return Step::Pass("not in a folder of the data set".to_owned());
+            return Step::Skip("not in a folder of the data set".to_owned());
         }
         match self.catalogue.place(entry.parts) {
-            Place::Way => Step::On,
-            Place::Beside(reason) => Step::Count(reason),
-            Place::Foreign(reason) => Step::Pass(reason),
-            Place::Home => {
+            Place::Parent => Step::Continue,
+            Place::Ignored(reason) => Step::SkipAndCount(reason),
+            Place::Foreign(reason) => Step::Skip(reason),
+            Place::VideoSet => {
                 self.enter(entry.path, entry.parts);
-                Step::On
+                Step::Continue
             }
         }
     }
 
     fn folder(
         &mut self,
-        home: &[&str],
+        video_set: &[&str],
         rest: &[&str],
         chosen: Option<&'static str>,
         entry: &Entry<'_>,
     ) -> Step {
         match *rest {
             [name] if PICTURES.contains(&name) => match chosen {
-                _ if self.media == Media::Videos => Step::Leave,
-                Some(chosen) if chosen != name => Step::Count(format!("those of {chosen} are read")),
-                _ => Step::On,
+                _ if self.media == Media::Videos => Step::Ignore,
+                Some(chosen) if chosen != name => Step::SkipAndCount(format!("those of {chosen} are read")),
+                _ => Step::Continue,
             },
-            [name] if BESIDE.contains(&name) => Step::Count(format!("{name}, no pictures of the data set")),
-            [VIDEOS] => Step::On,
-            [folder, video] if Some(folder) == chosen => match self.catalogue.clip(home, video) {
+            [name] if OTHER_FOLDERS.contains(&name) => {
+                Step::SkipAndCount(format!("{name}, no pictures of the data set"))
+            }
+            [VIDEOS] => Step::Continue,
+            [folder, video] if Some(folder) == chosen => match self.catalogue.clip(video_set, video) {
                 Ok(clip) => {
                     self.clip = Some((clip, false));
-                    self.at(home).empty.insert(video.to_owned());
-                    Step::On
+                    self.at(video_set).empty.insert(video.to_owned());
+                    Step::Continue
                 }
-                Err(reason) => Step::Count(reason),
+                Err(reason) => Step::SkipAndCount(reason),
             },
-            [folder, ..] if Some(folder) == chosen => Step::Pass("a folder within a video's pictures".into()),
-            // A set within a set: parts of DFDC are unpacked into folders of their own name.
-            _ if matches!(self.catalogue.place(entry.parts), Place::Home) => {
+            [folder, ..] if Some(folder) == chosen => Step::Skip("a folder within a video's pictures".into()),
+            // A set within a set: parts of DFDC are unpacked into folders of the same name.
+            _ if matches!(self.catalogue.place(entry.parts), Place::VideoSet) => {
                 self.enter(entry.path, entry.parts);
-                Step::On
+                Step::Continue
             }
-            _ if self.catalogue.nested() => Step::On,
-            _ => Step::Pass(format!("none of the folders {}, {VIDEOS}", PICTURES.join(", "))),
+            _ if self.catalogue.nested() => Step::Continue,
+            _ => Step::Skip(format!("none of the folders {}, {VIDEOS}", PICTURES.join(", "))),
         }
     }
 
-    fn picture(&mut self, home: &[&str], rest: &[&str], entry: &Entry<'_>) -> Step {
+    fn picture(&mut self, video_set: &[&str], rest: &[&str], entry: &Entry<'_>) -> Step {
         let &[_, video, _] = rest else {
-            return Step::Pass("not in a folder with its video's name".to_owned());
+            return Step::Skip("not in a folder with its video's name".to_owned());
         };
         if !entry.is_file || !Media::Pictures.holds(entry.path) {
-            return Step::Pass(foreign(Media::Pictures));
+            return Step::Skip(foreign(Media::Pictures));
         }
-        let Some((clip, counted)) = &mut self.clip else { return Step::Leave };
+        let Some((clip, counted)) = &mut self.clip else { return Step::Ignore };
         let sample = clip.sample(entry.path);
         if !std::mem::replace(counted, true) {
-            let home = self.at(home);
-            home.empty.remove(video);
-            home.pictured.insert(video.to_owned());
+            let video_set = self.at(video_set);
+            video_set.empty.remove(video);
+            video_set.pictured.insert(video.to_owned());
         }
         self.found.samples.push(sample);
-        Step::On
+        Step::Continue
     }
 
-    fn video(&mut self, home: &[&str], rest: &[&str], entry: &Entry<'_>) -> Step {
+    fn video(&mut self, video_set: &[&str], rest: &[&str], entry: &Entry<'_>) -> Step {
         if !entry.is_file || !Media::Videos.holds(entry.path) {
-            return Step::Pass(foreign(self.media));
+            return Step::Skip(foreign(self.media));
         }
         let name = rest.last().copied().unwrap_or_default();
         let video = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-        match self.catalogue.clip(home, video) {
-            Err(reason) => return Step::Pass(reason),
+        match self.catalogue.clip(video_set, video) {
+            Err(reason) => return Step::Skip(reason),
             Ok(clip) if self.media == Media::Videos => self.found.samples.push(clip.sample(entry.path)),
             Ok(_) => {}
         }
-        self.at(home).files.insert(video.to_owned());
-        Step::On
+        self.at(video_set).files.insert(video.to_owned());
+        Step::Continue
     }
 
-    fn at(&mut self, home: &[&str]) -> &mut Home {
-        self.found.homes.entry(home.join("/")).or_default()
+    fn at(&mut self, video_set: &[&str]) -> &mut VideoSet {
+        self.found.video_sets.entry(video_set.join("/")).or_default()
     }
 }
 

@@ -1,5 +1,5 @@
-//! DFDC: parts `dfdc_train_part_N` with a `metadata.json` each, and folders to test and
-//! validate on with `labels.csv` or `metadata.json`, beside each other or below `train`.
+//! DFDC: parts `dfdc_train_part_N` with a `metadata.json` each, and test and validation folders
+//! with `labels.csv` or `metadata.json`; side by side or below `train`.
 
 use super::clips::{self, Catalogue, Clip, Place};
 use super::lists::{self, Labelled};
@@ -16,10 +16,9 @@ const LABELS: &str = "labels.csv";
 const METADATA: &str = "metadata.json";
 const SUBSET: &str = "dfdc";
 
-/// The group is the video, people the original that a forgery was made from (the metadata
-/// name no persons). Where nothing validates by its folder, parts whose number ends in 7 do,
-/// or, where there is no such part, the originals of the tenth that is held out by name,
-/// with all that was made from them.
+/// The group is the video; people is the original that a forgery was made from, as the metadata
+/// name no persons. Where no folder is for validation, val is the parts whose number ends in 7
+/// or, without such a part, a tenth of the originals, chosen by name, with all forgeries of them.
 pub(super) struct Dfdc;
 
 impl Layout for Dfdc {
@@ -42,7 +41,7 @@ impl Layout for Dfdc {
         let mut found = clips::read(dir, choices.media, &parts)?;
         for (name, part) in &parts.parts {
             for video in &part.order {
-                if !found.homes.get(name).is_some_and(|home| home.has(video)) {
+                if !found.video_sets.get(name).is_some_and(|video_set| video_set.has(video)) {
                     let below = if name.is_empty() { video.clone() } else { format!("{name}/{video}") };
                     found.missing(&below, part.list);
                 }
@@ -97,7 +96,7 @@ struct Parts {
     by: Validation,
 }
 
-/// What decides who validates.
+/// The rule for the val split.
 #[derive(PartialEq)]
 enum Validation {
     Folder,
@@ -118,8 +117,8 @@ impl Parts {
         add(String::new(), &root)?;
         for name in tree::folders(dir) {
             add(name.clone(), &name)?;
-            // `train` holds the parts; a part may be unpacked into a folder of its own name.
-            for inner in tree::folders(&dir.join(&name)).into_iter().filter(|_| is_way(&name)) {
+            // `train` contains the parts; a part may be unpacked into a folder of the same name.
+            for inner in tree::folders(&dir.join(&name)).into_iter().filter(|_| is_parent(&name)) {
                 add(format!("{name}/{inner}"), &inner)?;
             }
         }
@@ -135,24 +134,24 @@ impl Parts {
     }
 }
 
-fn is_way(name: &str) -> bool {
+fn is_parent(name: &str) -> bool {
     name == "train" || name.starts_with("dfdc_train_part")
 }
 
 impl Catalogue for Parts {
     fn place(&self, parts: &[&str]) -> Place {
         if self.parts.contains_key(&parts.join("/")) {
-            return Place::Home;
+            return Place::VideoSet;
         }
         match *parts {
-            [] => Place::Way,
-            [name] if is_way(name) => Place::Way,
+            [] => Place::Parent,
+            [name] if is_parent(name) => Place::Parent,
             _ => Place::Foreign(format!("without {METADATA} or {LABELS}, so its labels are not known")),
         }
     }
 
-    fn clip(&self, home: &[&str], video: &str) -> Result<Clip, String> {
-        let part = self.parts.get(&home.join("/")).ok_or("not in a part of DFDC")?;
+    fn clip(&self, video_set: &[&str], video: &str) -> Result<Clip, String> {
+        let part = self.parts.get(&video_set.join("/")).ok_or("not in a part of DFDC")?;
         let known = part.videos.get(video);
         let known = known.ok_or_else(|| format!("not in {}, so its label is not known", part.list))?;
         let original = match known.label {

@@ -1,6 +1,6 @@
-//! DFFD: `<subset>/{train,validation,test}/*.png`, and lists of what belongs to each split.
-//! The published download lacks some of what its lists name, and the subsets from CelebA
-//! and FaceForensics++ everyone makes for himself.
+//! DFFD: `<subset>/{train,validation,test}/*.png`, and lists of what belongs to each split. The
+//! published download lacks some of the pictures in its lists, and the subsets from CelebA and
+//! FaceForensics++ have to be made by the user.
 
 use super::tree::{self, Entry, Step};
 use super::{Choices, Layout, Media, foreign, lists};
@@ -11,12 +11,12 @@ use std::path::Path;
 
 const EXPECTED: &str =
     "<subset>/{train,validation,test}/ with pictures, the subsets called ffhq, faceapp, stargan, …";
-/// Where the lists lie.
+/// The folder with the lists.
 const LISTS: [&str; 3] = ["scripts/data_lists", "data_lists", "_lists"];
-/// The splits as the folders and the lists call them.
+/// The names of the splits in folders and lists.
 const SPLITS: [(&str, Split); 3] =
     [("train", Split::Train), ("validation", Split::Val), ("test", Split::Test)];
-/// The subsets, and how their pictures' names begin where that is known.
+/// The subsets, and the prefix of their pictures' names where it is known.
 const SUBSETS: [(&str, Label, &str); 13] = [
     ("ffhq", Label::Real, "R_FFHQ"),
     ("celeba_2w", Label::Real, ""),
@@ -33,10 +33,10 @@ const SUBSETS: [(&str, Label, &str); 13] = [
     ("FaceSwap", Label::Fake, ""),
 ];
 
-/// The subset is its folder. The group is the photograph: FaceApp and StarGAN make several
-/// fakes of one (`F_STGN_0000-01`), and the numbers of FaceApp's are those of FFHQ's, so its
-/// pictures are grouped with theirs, and that photograph is the person in them. Of the
-/// subsets from FaceForensics++ the group is the video, where the names begin with it.
+/// The subset is its folder. The group is the photograph: FaceApp and StarGAN make several fakes
+/// of one (`F_STGN_0000-01`), and FaceApp's numbers are FFHQ's, so their pictures are grouped
+/// together, with the photograph as the person in them. In the subsets from FaceForensics++ the
+/// group is the video where the names begin with it.
 pub(super) struct Dffd;
 
 impl Layout for Dffd {
@@ -70,7 +70,7 @@ fn subset(name: &str) -> Option<Label> {
     SUBSETS.iter().find(|(known, ..)| *known == name).map(|&(_, label, _)| label)
 }
 
-/// The subset that a picture's name speaks of.
+/// The subset that a picture's name belongs to.
 fn subset_of(picture: &str) -> Option<&'static str> {
     let begins = |prefix: &str| !prefix.is_empty() && picture.starts_with(prefix);
     SUBSETS.iter().find(|(.., prefix)| begins(prefix)).map(|&(name, ..)| name)
@@ -85,7 +85,7 @@ fn is_text(path: &Path) -> bool {
 }
 
 /// The group and the people of a picture.
-fn shown(subset: &str, stem: &str) -> (String, Vec<String>) {
+fn group_and_people(subset: &str, stem: &str) -> (String, Vec<String>) {
     let photograph = stem.rsplit('_').next().unwrap_or_default();
     let photograph = photograph.split_once('-').map_or(photograph, |(number, _)| number);
     let digits =
@@ -110,12 +110,12 @@ fn shown(subset: &str, stem: &str) -> (String, Vec<String>) {
     }
 }
 
-/// What the lists say: of each split, by the pictures' names, their label and whether there
-/// is such a picture.
+/// The content of the lists: for each split, by a picture's name, its label and whether it was
+/// found.
 #[derive(Default)]
 struct Listed {
     pictures: [HashMap<String, (Label, bool)>; 3],
-    /// Where the lists lie.
+    /// The folder with the lists.
     folder: &'static str,
 }
 
@@ -133,7 +133,7 @@ impl Listed {
                     let earlier = pictures.insert(picture.clone(), (label, false));
                     if earlier.is_some_and(|(earlier, _)| earlier != label) {
                         let reason =
-                            format!("{picture} is in {name}_{}.txt too; fetch them anew", label.other());
+                            format!("{picture} is in {name}_{}.txt too; download them again", label.other());
                         return Err(ManifestError::List { path, reason });
                     }
                 }
@@ -143,7 +143,7 @@ impl Listed {
     }
 }
 
-/// The pictures of a subset's split, before the lists are asked.
+/// The pictures of a subset's split, before they are compared with the lists.
 struct Folder {
     label: Label,
     split: Split,
@@ -160,43 +160,47 @@ struct Found {
 impl Found {
     fn visit(&mut self, entry: &Entry<'_>) -> Step {
         match *entry.parts {
-            ["scripts" | "data_lists" | "_lists"] | ["scripts", "data_lists"] if entry.is_folder => Step::On,
-            ["scripts", "data_lists", _] | ["data_lists" | "_lists", _] if is_text(entry.path) => Step::Leave,
+            ["scripts" | "data_lists" | "_lists"] | ["scripts", "data_lists"] if entry.is_folder => {
+                Step::Continue
+            }
+            ["scripts", "data_lists", _] | ["data_lists" | "_lists", _] if is_text(entry.path) => {
+                Step::Ignore
+            }
             [name] if entry.is_folder => match subset(name) {
-                Some(_) => Step::On,
-                None => Step::Pass("no subset of DFFD".to_owned()),
+                Some(_) => Step::Continue,
+                None => Step::Skip("no subset of DFFD".to_owned()),
             },
             [_, folder] if entry.is_folder => match split(folder) {
-                Some(_) => Step::On,
+                Some(_) => Step::Continue,
                 None if folder.strip_suffix("_mask").and_then(split).is_some() => {
-                    Step::Count("masks, no pictures of the data set".to_owned())
+                    Step::SkipAndCount("masks, no pictures of the data set".to_owned())
                 }
-                None => Step::Pass("not a train, validation or test folder".to_owned()),
+                None => Step::Skip("not a train, validation or test folder".to_owned()),
             },
-            _ if entry.is_folder => Step::Pass("a folder within a split".to_owned()),
+            _ if entry.is_folder => Step::Skip("a folder within a split".to_owned()),
             [name, folder, file] => match (subset(name), split(folder)) {
                 (Some(label), Some(split)) if entry.is_file && self.media.holds(entry.path) => {
                     self.add(entry.path, (name, label), (folder, split), file);
-                    Step::On
+                    Step::Continue
                 }
-                _ => Step::Pass(foreign(self.media)),
+                _ => Step::Skip(foreign(self.media)),
             },
-            _ => Step::Pass("not in a subset's train, validation or test folder".to_owned()),
+            _ => Step::Skip("not in a subset's train, validation or test folder".to_owned()),
         }
     }
 
     fn add(&mut self, path: &Path, subset: (&str, Label), split: (&str, Split), file: &str) {
         let (subset, label) = subset;
         let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
-        let (group, people) = shown(subset, stem);
+        let (group, people) = group_and_people(subset, stem);
         let sample = Sample::new(path, label, subset, group, split.1).showing(people);
         let name = format!("{subset}/{}", split.0);
         let folder = self.folders.entry(name);
         folder.or_insert(Folder { label, split: split.1, pictures: Vec::new() }).pictures.push(sample);
     }
 
-    /// What belongs to the data set: of a folder that the lists speak of what is listed, of
-    /// any other all. What is listed and missing, or not listed, goes to `skipped`.
+    /// The pictures of the data set: in folders that the lists cover, those listed, in others
+    /// all. Pictures that are listed and missing, or not listed, go to `skipped`.
     fn choose(self, skipped: &mut Vec<String>) -> Vec<Sample> {
         let Self { mut listed, folders, .. } = self;
         let mut samples = Vec::new();
@@ -229,13 +233,13 @@ impl Found {
 }
 
 impl Listed {
-    /// Notes every picture that is listed and missing; of a subset of which there is nothing,
-    /// how many.
+    /// Notes every picture that is listed and missing; for subsets without any picture, only how
+    /// many.
     fn missing(&self, skipped: &mut Vec<String>) {
         for ((name, _), pictures) in SPLITS.iter().zip(&self.pictures) {
             let mut kinds: BTreeMap<(&str, Label), (Vec<&str>, bool)> = BTreeMap::new();
             for (picture, &(label, there)) in pictures {
-                // Names of subsets that are not known here are told apart by their beginnings.
+                // Subsets that are not known here are distinguished by the prefix of their names.
                 let beginning = picture.match_indices('_').nth(1).map_or(picture.len(), |(place, _)| place);
                 let kind = subset_of(picture).unwrap_or(&picture[..beginning]);
                 let (missing, any) = kinds.entry((kind, label)).or_default();

@@ -1,6 +1,6 @@
-//! FaceForensics++: `original_sequences/{youtube,actors}` and `manipulated_sequences/
-//! <method>`, in each the compressions raw, c23 and c40; the published split by pairs.
-//! DeepFakeDetection and its actors, which have no published split, are split by actor.
+//! FaceForensics++: `original_sequences/{youtube,actors}` and `manipulated_sequences/ <method>`,
+//! each with the compressions raw, c23 and c40; the published split by pairs. DeepFakeDetection
+//! and its actors have no published split and are split by actor.
 
 use super::clips::{self, Catalogue, Clip, Place};
 use super::{Choices, Layout, lists};
@@ -13,7 +13,8 @@ const EXPECTED: &str = "{original,manipulated}_sequences/<method>/<compression>/
 const ORIGINAL: &str = "original_sequences";
 const MANIPULATED: &str = "manipulated_sequences";
 const COMPRESSIONS: [&str; 4] = ["raw", "c0", "c23", "c40"];
-/// Where the lists of the splits lie; in the repository, and where people copy them to.
+/// The folders that may hold the lists of the splits: the repository's, and where they are often
+/// copied to.
 const LISTS: [&str; 3] = ["splits", "dataset/splits", ""];
 
 /// The subset is `method/compression`, the group that and the video's name (000_003 exists
@@ -34,12 +35,12 @@ impl Layout for FaceForensics {
         let splits = Splits::read(dir)?;
         let mut found = clips::read(dir, choices.media, &splits)?;
         let mut missing = Vec::new();
-        for (name, home) in &found.homes {
-            if home.videos().any(|video| numbers(video).is_some()) {
+        for (name, video_set) in &found.video_sets {
+            if video_set.videos().any(|video| numbers(video).is_some()) {
                 let listed = splits.videos(name.starts_with(MANIPULATED));
                 missing.extend(
                     listed
-                        .filter(|(video, _)| !home.has(video))
+                        .filter(|(video, _)| !video_set.has(video))
                         .map(|(video, split)| (format!("{name}/{video}"), format!("the list of {split}"))),
                 );
             }
@@ -58,7 +59,7 @@ fn numbers(video: &str) -> Option<(&str, Option<&str>)> {
     }
 }
 
-/// The actors of `01_02__walking_outside__YVGY8LOK` (the first is in his own clothes) or of
+/// The actors of `01_02__walking_outside__YVGY8LOK` (the first is the target) or of
 /// `01__walking`.
 fn actors(video: &str) -> Option<Vec<&str>> {
     let (actors, _) = video.split_once("__")?;
@@ -67,9 +68,8 @@ fn actors(video: &str) -> Option<Vec<&str>> {
     (actors.len() <= 2 && actors.iter().all(number)).then_some(actors)
 }
 
-/// By the last digit of the actors' numbers, 28 in all: 8 and 9 are tested on, 7 validates.
-/// A forgery belongs with the stricter of its two actors, so that nobody who is tested on
-/// is ever trained on.
+/// By the last digit of the actors' numbers (28 actors): 8 and 9 are test, 7 is val. A forgery is
+/// in test if one of its actors is, else in val if one is, so that nobody in test is in train.
 fn split_of_actors(actors: &[&str]) -> Split {
     let last = |digits: &[u8]| actors.iter().any(|actor| digits.contains(&actor.as_bytes()[1]));
     if last(b"89") {
@@ -81,12 +81,12 @@ fn split_of_actors(actors: &[&str]) -> Split {
     }
 }
 
-/// The published split: every number's, and the pairs.
+/// The published split, by number and as pairs.
 #[derive(Default)]
 struct Splits {
     of: HashMap<String, Split>,
     pairs: Vec<([String; 2], Split)>,
-    /// Whether there are lists at all.
+    /// Whether there are lists.
     found: bool,
 }
 
@@ -105,7 +105,7 @@ impl Splits {
                 for number in &pair {
                     let earlier = splits.of.insert(number.clone(), split);
                     if let Some(earlier) = earlier.filter(|&earlier| earlier != split) {
-                        let reason = format!("{number} is in {earlier}.json too; fetch the lists anew");
+                        let reason = format!("{number} is in {earlier}.json too; download the lists again");
                         return Err(ManifestError::List { path, reason });
                     }
                 }
@@ -115,7 +115,7 @@ impl Splits {
         Ok(splits)
     }
 
-    /// The videos that the lists name: the originals, or those that each method makes.
+    /// The videos in the lists: the originals, or the forgeries of each method.
     fn videos(&self, manipulated: bool) -> impl Iterator<Item = (String, Split)> {
         self.pairs.iter().flat_map(move |([a, b], split)| {
             let names =
@@ -134,23 +134,24 @@ fn needs_lists(dir: &Path) -> bool {
 }
 
 fn no_list(path: PathBuf) -> ManifestError {
-    let reason =
-        "is missing, so nobody knows what is trained and tested on; put train.json, val.json and test.json \
+    let reason = "is missing, so the splits are not known; put train.json, val.json and test.json \
         there, from dataset/splits of github.com/ondyari/FaceForensics"
-            .to_owned();
+        .to_owned();
     ManifestError::List { path, reason }
 }
 
 impl Catalogue for Splits {
     fn place(&self, parts: &[&str]) -> Place {
         match *parts {
-            [] | [ORIGINAL | MANIPULATED | "splits" | "dataset"] | ["dataset", "splits"] => Place::Way,
-            ["downloaded_videos"] => Place::Beside("the videos that the originals were cut from".to_owned()),
-            [ORIGINAL | MANIPULATED, _] => Place::Way,
+            [] | [ORIGINAL | MANIPULATED | "splits" | "dataset"] | ["dataset", "splits"] => Place::Parent,
+            ["downloaded_videos"] => Place::Ignored("the videos that the originals were cut from".to_owned()),
+            [ORIGINAL | MANIPULATED, _] => Place::Parent,
             [ORIGINAL | MANIPULATED, _, name @ ("masks" | "models" | "landmarks")] => {
-                Place::Beside(format!("{name}, no pictures of the data set"))
+                Place::Ignored(format!("{name}, no pictures of the data set"))
             }
-            [ORIGINAL | MANIPULATED, _, compression] if COMPRESSIONS.contains(&compression) => Place::Home,
+            [ORIGINAL | MANIPULATED, _, compression] if COMPRESSIONS.contains(&compression) => {
+                Place::VideoSet
+            }
             [ORIGINAL | MANIPULATED, _, _] => {
                 Place::Foreign(format!("not a compression ({})", COMPRESSIONS.join(", ")))
             }
@@ -158,7 +159,7 @@ impl Catalogue for Splits {
         }
     }
 
-    fn clip(&self, home: &[&str], video: &str) -> Result<Clip, String> {
+    fn clip(&self, video_set: &[&str], video: &str) -> Result<Clip, String> {
         let (label, people, split) = match numbers(video) {
             Some((target, source)) => {
                 let split = self.of.get(target).copied();
@@ -174,13 +175,13 @@ impl Catalogue for Splits {
                 (actors.len(), actors, split)
             }
         };
-        let label = match (home[0], label) {
+        let label = match (video_set[0], label) {
             (ORIGINAL, 1) => Label::Real,
             (ORIGINAL, _) => return Err("named like a forgery, but among the originals".to_owned()),
             (_, 1) => return Err("named like an original, but among the forgeries".to_owned()),
             _ => Label::Fake,
         };
-        let subset = home[1..].join("/");
+        let subset = video_set[1..].join("/");
         let group = format!("{subset}/{video}");
         Ok(Clip { label, subset, group, split, people: people.into_iter().map(str::to_owned).collect() })
     }

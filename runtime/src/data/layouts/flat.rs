@@ -1,5 +1,6 @@
-//! A folder of pictures or videos that are all of one class: somebody's own photographs,
-//! or what one generator made. It has no list and no splits; the user says what it is.
+//! A folder of pictures or videos that are all of one class, such as own photographs or the
+//! output of one generator. It has no lists and no splits; the user gives label, split and
+//! subset.
 
 use super::tree::{self, Step};
 use super::{Choices, foreign};
@@ -8,7 +9,7 @@ use crate::data::manifest::{Manifest, ManifestError};
 use crate::sample::{Label, Sample, Split};
 use std::path::Path;
 
-/// What the files below a folder are.
+/// The label, split and subset of all files below a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flat {
     /// Their class.
@@ -23,7 +24,7 @@ impl Flat {
     /// Every picture or video below `dir`, grouped by its name.
     ///
     /// # Errors
-    /// Where there is none, and names that allow for several groupings.
+    /// There is none, or the names allow several groupings.
     pub fn read(&self, dir: &Path, choices: &Choices) -> Result<Manifest, ManifestError> {
         let media = choices.media;
         if !dir.is_dir() {
@@ -32,16 +33,16 @@ impl Flat {
         let (mut samples, mut places, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
         tree::walk(dir, &mut skipped, |entry| {
             if entry.is_folder {
-                return Ok(Step::On);
+                return Ok(Step::Continue);
             }
             if !entry.is_file || !media.holds(entry.path) {
-                return Ok(Step::Pass(foreign(media)));
+                return Ok(Step::Skip(foreign(media)));
             }
             let (&file, folders) = entry.parts.split_last().expect("an entry has a name");
             let (above, folders) = (String::new(), folders.join("/"));
             places.push(Place { label: self.label, above, folders, file: file.to_owned() });
             samples.push(Sample::new(entry.path, self.label, &*self.subset, "", self.split));
-            Ok(Step::On)
+            Ok(Step::Continue)
         })?;
         if samples.is_empty() {
             let expected = "pictures below it";
@@ -50,8 +51,8 @@ impl Flat {
         let grouped = grouping::group(dir, &places, choices.grouping, choices.media)?;
         for (at, (sample, place)) in samples.iter_mut().zip(&places).enumerate() {
             let group = &grouped.groups[at];
-            // There is one class: equal names in two folders have nothing to do with each other.
-            let folders = place.telling_folders();
+            // With one class, equal names in two folders are unrelated.
+            let folders = place.distinguishing_folders();
             let apart = !folders.is_empty() && !grouped.in_video[at] && choices.grouping != Grouping::File;
             sample.group = if apart { format!("{folders}/{group}") } else { group.clone() };
         }

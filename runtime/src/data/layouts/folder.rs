@@ -1,5 +1,5 @@
-//! The plain layout `{train,val,test}/{real,fake}/…`, with an optional `split.csv`
-//! beside it that names the person or video of each file.
+//! The plain layout `{train,val,test}/{real,fake}/…`, with an optional `split.csv` that names the
+//! person or video of each file.
 
 use super::tree::{self, Entry, Step};
 use super::{Choices, Layout, foreign, lists};
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// What the layout looks like, for messages.
 const EXPECTED: &str = "{train,val,test}/{real,fake}/ with pictures below";
 
-/// Files of ours beside the splits, which are not listed as passed over.
+/// dfrt's own files next to the splits, which are not listed as skipped.
 const OWN: [&str; 4] = ["split.csv", "manifest.csv", "landmarks.json", "boxes.csv"];
 
 /// `{train,val,test}/{real,fake}/…`. The first folder below `real` or `fake` is the
@@ -40,7 +40,7 @@ impl Layout for Folder {
         let groups = Groups::read(&dir.join("split.csv"))?;
         let names = tree::folders(dir);
         let splits = SplitNames::of(names.iter().map(String::as_str))
-            .map_err(|reason| ManifestError::Unclear { path: dir.to_owned(), reason })?;
+            .map_err(|reason| ManifestError::Ambiguous { path: dir.to_owned(), reason })?;
         let mut found = Found { dir, choices, splits, groups, samples: Vec::new(), places: Vec::new() };
         let mut skipped = Vec::new();
         tree::walk(dir, &mut skipped, |entry| found.visit(entry))?;
@@ -52,35 +52,35 @@ impl Layout for Folder {
     }
 }
 
-/// What a folder's or file's name says, in any case.
+/// The name of a folder or file as a `T`, in any letter case.
 fn named<T: std::str::FromStr>(name: &OsStr) -> Option<T> {
     name.to_str()?.parse().ok()
 }
 
-/// What the walk has found so far.
+/// What was found so far.
 struct Found<'a> {
     dir: &'a Path,
     choices: &'a Choices,
     splits: SplitNames,
     groups: Option<Groups>,
     samples: Vec<Sample>,
-    /// Where each sample lies, where no list says its group.
+    /// The place of each sample, where no list names its group.
     places: Vec<Place>,
 }
 
 impl Found<'_> {
     fn visit(&mut self, entry: &Entry<'_>) -> Result<Step, ManifestError> {
-        let pass = |reason: &str| Ok(Step::Pass(reason.to_owned()));
+        let pass = |reason: &str| Ok(Step::Skip(reason.to_owned()));
         if entry.is_folder {
             return match *entry.parts {
                 [split] if self.splits.plain(split).is_none() => pass("not a train, val or test folder"),
                 [_, label] if label.parse::<Label>().is_err() => pass("not a real or fake folder"),
-                _ => Ok(Step::On),
+                _ => Ok(Step::Continue),
             };
         }
         let &[split, label, ref nested @ .., file] = entry.parts else {
             return match *entry.parts {
-                [name] if OWN.contains(&name) => Ok(Step::Leave),
+                [name] if OWN.contains(&name) => Ok(Step::Ignore),
                 _ => pass("not in a real or fake folder"),
             };
         };
@@ -88,7 +88,7 @@ impl Found<'_> {
             return pass("not in a real or fake folder");
         };
         if !entry.is_file || !self.choices.media.holds(entry.path) {
-            return Ok(Step::Pass(foreign(self.choices.media)));
+            return Ok(Step::Skip(foreign(self.choices.media)));
         }
         let (group, people) = match &mut self.groups {
             Some(groups) => groups.take(split, label, &entry.parts[2..].join("/"))?,
@@ -100,7 +100,7 @@ impl Found<'_> {
         };
         let subset = nested.first().map_or_else(|| label.name(), |&first| first);
         self.samples.push(Sample::new(entry.path, label, subset, group, split).showing(people));
-        Ok(Step::On)
+        Ok(Step::Continue)
     }
 
     fn into_manifest(mut self, mut skipped: Vec<String>) -> Result<Manifest, ManifestError> {
@@ -140,7 +140,7 @@ struct Target {
 }
 
 impl Groups {
-    /// `None` where there is no such file.
+    /// `None` where the file does not exist.
     fn read(path: &Path) -> Result<Option<Self>, ManifestError> {
         let Some(bytes) = lists::read(path)? else { return Ok(None) };
         let targets = lists::targets(path, &bytes)?.into_iter().map(|listed| {
@@ -167,7 +167,7 @@ impl Groups {
         Ok((target.group.clone(), target.people.clone()))
     }
 
-    /// Files that are listed but were not found.
+    /// Files that are listed and were not found.
     fn missing(&self) -> impl Iterator<Item = &(Split, Label, String)> {
         self.targets.iter().filter(|(_, target)| !target.seen).map(|(key, _)| key)
     }

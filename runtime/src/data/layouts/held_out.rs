@@ -1,14 +1,14 @@
-//! The tenth of a data set that validates, where its publishers name none: chosen by the
-//! names of people or videos, so that it is the same on every disk and for every copy.
+//! The tenth of a data set that is val where its publishers name no val split: chosen by the
+//! names of people or videos, so that it is the same for every copy.
 
 use crate::random;
 
-/// Of numbers that count people or videos through: those that end in 7.
+/// For numbered people or videos: those whose number ends in 7.
 pub(super) fn by_number(number: u32) -> bool {
     number % 10 == 7
 }
 
-/// Of names that count nothing: those whose digest is 0 modulo 10.
+/// For other names: those whose digest is 0 modulo 10.
 pub(super) fn by_name(name: &str) -> bool {
     random::key(0, &["validation".into(), name.into()]).is_multiple_of(10)
 }

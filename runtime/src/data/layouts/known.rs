@@ -1,4 +1,4 @@
-//! All layouts, and data sets read in the one that a folder is in.
+//! The list of layouts, and reading of a data set in the layout of its folder.
 
 use super::{Choices, Layout, Media, celeb_df, classes, dfdc, dfdcp, dffd, faceforensics, folder};
 use crate::data::crops::{JOURNAL, MANIFEST};
@@ -6,7 +6,7 @@ use crate::data::grouping::Grouping;
 use crate::data::manifest::{Manifest, ManifestError};
 use std::path::Path;
 
-/// Every layout there is; the first that recognises a folder reads it.
+/// All layouts; the first that recognises a folder reads it.
 pub const LAYOUTS: [&dyn Layout; 7] = [
     &folder::Folder,
     &dffd::Dffd,
@@ -17,10 +17,10 @@ pub const LAYOUTS: [&dyn Layout; 7] = [
     GUESSED,
 ];
 
-/// The one that is recognised by words alone; a manifest in the folder goes before it.
+/// The layout that is recognised by names alone; a manifest in the folder has priority over it.
 const GUESSED: &dyn Layout = &classes::Classes;
 
-/// What the layouts look like, for messages.
+/// The layouts that are expected, for messages.
 const EXPECTED: &str = "{train,val,test}/{real,fake}/ or real/ and fake/ with pictures below, or DFFD, FaceForensics++, Celeb-DF, \
 DFDC or its preview as they are published";
 
@@ -33,16 +33,16 @@ pub fn names() -> String {
 /// in the first that recognises it.
 ///
 /// # Errors
-/// Where the folder is missing, no layout has that name or recognises the folder, where
-/// pictures are wanted and there are only videos, and as [`Layout::read`].
+/// The folder is missing, no layout has that name or recognises the folder, pictures are wanted
+/// and there are only videos, or those of [`Layout::read`].
 pub fn read(dir: &Path, layout: &str, media: Media) -> Result<Manifest, ManifestError> {
     read_as(dir, layout, &Choices::of(media))
 }
 
-/// The same, where what nobody published is made as `choices` say.
+/// [`read`], with groups and splits that are not published made as `choices` say.
 ///
 /// # Errors
-/// As [`read`], and a grouping for a layout that has its own.
+/// Those of [`read`], and a grouping or split for a layout with its own.
 pub fn read_as(dir: &Path, layout: &str, choices: &Choices) -> Result<Manifest, ManifestError> {
     let media = choices.media;
     let named = LAYOUTS.into_iter().find(|known| known.name() == layout);
@@ -59,13 +59,13 @@ pub fn read_as(dir: &Path, layout: &str, choices: &Choices) -> Result<Manifest, 
         known: names(),
     })?;
     if choices.grouping != Grouping::Auto && !layout.groups_by_name() {
-        return Err(ManifestError::Unclear {
+        return Err(ManifestError::Ambiguous {
             path: dir.to_owned(),
             reason: format!("the layout {} has groups of its own; leave --group out", layout.name()),
         });
     }
     if choices.split.is_some() && !layout.draws_splits() {
-        return Err(ManifestError::Unclear {
+        return Err(ManifestError::Ambiguous {
             path: dir.to_owned(),
             reason: format!("the layout {} has splits of its own; leave --split out", layout.name()),
         });
@@ -83,12 +83,11 @@ fn count_videos(dir: &Path, layout: &dyn Layout) -> usize {
 }
 
 impl Manifest {
-    /// The data set at `path`: a manifest.csv, a folder in a known layout, or one that holds
-    /// a manifest.csv, as extracted crops do; these may lie as their videos did, and are
-    /// read by their manifest in any case.
+    /// The data set at `path`: a manifest.csv, a folder in a known layout, or a folder with a
+    /// manifest.csv, such as extracted crops, which is always read by its manifest.
     ///
     /// # Errors
-    /// As [`Manifest::read`] and [`read`].
+    /// Those of [`Manifest::read`] and [`read`].
     pub fn of(path: &Path) -> Result<Self, ManifestError> {
         if path.is_dir() {
             let manifest = path.join(MANIFEST);

@@ -1,6 +1,6 @@
-//! The lists that come with data sets: splits, labels and originals of their videos, in
-//! the publishers' formats. They may come from anywhere: sizes are limited, and a name
-//! that leaves the folder is refused. Nothing that a list names is opened here.
+//! Parsers for the lists of published data sets: splits, labels and originals of videos. Lists
+//! are untrusted: sizes are limited, and a name that leaves the folder is an error. No file that
+//! a list names is opened here.
 
 use crate::data::manifest::ManifestError;
 use crate::data::table::{self, BOM};
@@ -14,13 +14,13 @@ use std::io::Read;
 use std::marker::PhantomData;
 use std::path::{Component, Path};
 
-/// The largest list that is read, in bytes; the largest published one has 20 MB.
+/// The largest list that is read, in bytes; the largest published one is 20 MB.
 pub const LARGEST: u64 = 256 << 20;
 
 /// The bytes of the list at `path`, or `None` where there is none.
 ///
 /// # Errors
-/// Where it cannot be read or has more than [`LARGEST`] bytes.
+/// It cannot be read or has more than [`LARGEST`] bytes.
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>, ManifestError> {
     let failed = |source| StorageError::Read { path: path.to_owned(), source };
     let file = match std::fs::File::open(path) {
@@ -40,7 +40,7 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, ManifestError> {
 /// `splits/{train,val,test}.json` of FaceForensics++: pairs of videos' numbers.
 ///
 /// # Errors
-/// Where it is no list of pairs of three digits.
+/// It is no list of pairs of three digits.
 pub fn pairs(path: &Path, bytes: &[u8]) -> Result<Vec<[String; 2]>, ManifestError> {
     let pairs: Vec<[String; 2]> = json(path, bytes, "a list of pairs like [[\"071\", \"054\"]]")?;
     let number = |text: &str| text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -53,18 +53,18 @@ pub fn pairs(path: &Path, bytes: &[u8]) -> Result<Vec<[String; 2]>, ManifestErro
 /// A line of Celeb-DF's `List_of_testing_videos.txt`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Testing {
-    /// 1 there is real, 0 fake.
+    /// Real is 1 in the list, fake is 0.
     pub label: Label,
-    /// `Celeb-real`, in whatever case the list has it.
+    /// The folder (`Celeb-real`) as written in the list.
     pub folder: String,
-    /// The video's name without its ending.
+    /// The video's name without extension.
     pub video: String,
 }
 
 /// Celeb-DF's `List_of_testing_videos.txt`: lines like `1 YouTube-real/00170.mp4`.
 ///
 /// # Errors
-/// With its number, a line of another form.
+/// A line has another form; the error names it.
 pub fn testing(path: &Path, bytes: &[u8]) -> Result<Vec<Testing>, ManifestError> {
     let parse = |text: &str| {
         let (label, name) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
@@ -83,30 +83,30 @@ pub fn testing(path: &Path, bytes: &[u8]) -> Result<Vec<Testing>, ManifestError>
     lines(path, bytes, parse)
 }
 
-/// DFFD's `scripts/data_lists/*.txt`: a picture's file name a line.
+/// DFFD's `scripts/data_lists/*.txt`: one file name a line.
 ///
 /// # Errors
-/// With its number, a line that is no file name.
+/// A line is no file name; the error names it.
 pub fn names(path: &Path, bytes: &[u8]) -> Result<Vec<String>, ManifestError> {
     lines(path, bytes, |name| Ok(inside(name)?.rsplit('/').next().unwrap_or_default().to_owned()))
 }
 
-/// What DFDC's lists say of a video.
+/// An entry of DFDC's lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Labelled {
-    /// The video's name without its ending.
+    /// The video's name without extension.
     pub video: String,
     /// Real or fake.
     pub label: Label,
-    /// Of a fake, the video that it was made from, without its ending, where that is said.
+    /// The video that a fake was made from, without extension, where the list names it.
     pub original: Option<String>,
 }
 
-/// DFDC's `metadata.json`: by the video's file name `label` (`REAL`, `FAKE`) or `is_fake`
-/// (0, 1), and for fakes `original`.
+/// DFDC's `metadata.json`: for each video's file name `label` (`REAL`, `FAKE`) or `is_fake` (0,
+/// 1), and for fakes `original`.
 ///
 /// # Errors
-/// Where it has another form, and where a video has no label.
+/// It has another form, or a video has no label.
 pub fn metadata(path: &Path, bytes: &[u8]) -> Result<Vec<Labelled>, ManifestError> {
     #[derive(Deserialize)]
     struct Facts {
@@ -136,7 +136,7 @@ pub fn metadata(path: &Path, bytes: &[u8]) -> Result<Vec<Labelled>, ManifestErro
 /// DFDC's `labels.csv`: columns `filename` and `label` (0 real, 1 fake).
 ///
 /// # Errors
-/// Missing columns, and with its number a line with another label.
+/// A column is missing, or a line has another label; the error names it.
 pub fn labels(path: &Path, bytes: &[u8]) -> Result<Vec<Labelled>, ManifestError> {
     let mut labelled = Vec::new();
     table::each_row(path, bytes, &["filename", "label"], &[], |_, fields| {
@@ -154,26 +154,26 @@ pub fn labels(path: &Path, bytes: &[u8]) -> Result<Vec<Labelled>, ManifestError>
     Ok(labelled)
 }
 
-/// What the DFDC preview's `dataset.json` says of a video.
+/// An entry of the DFDC preview's `dataset.json`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preview {
     /// The folder at the top: `original_videos`, `method_A`, `method_B`.
     pub folder: String,
-    /// The video's name without its ending.
+    /// The video's name without extension.
     pub video: String,
     /// Real or fake.
     pub label: Label,
     /// Train or test; the preview has no val.
     pub split: Split,
-    /// The target, and of a fake the person whose face was put there, where they are named.
+    /// The target and, for a fake, the donor, where they are named.
     pub people: Vec<String>,
 }
 
-/// The DFDC preview's `dataset.json`: by the video's path `label` (`real`, `fake`), `set`
+/// The DFDC preview's `dataset.json`: for each video's path `label` (`real`, `fake`), `set`
 /// (`train`, `test`), `target_id` and `swapped_id`.
 ///
 /// # Errors
-/// Where it has another form.
+/// It has another form.
 pub fn preview(path: &Path, bytes: &[u8]) -> Result<Vec<Preview>, ManifestError> {
     #[derive(Deserialize)]
     struct Facts {
@@ -204,18 +204,18 @@ pub fn preview(path: &Path, bytes: &[u8]) -> Result<Vec<Preview>, ManifestError>
     preview.collect()
 }
 
-/// A line of `split.csv`: whom a picture shows.
+/// A line of `split.csv`: the person in a picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// The picture's split.
     pub split: Split,
     /// Real or fake.
     pub label: Label,
-    /// The picture below that split's and label's folder.
+    /// The file, relative to the folder of its split and label.
     pub file: String,
-    /// The person or video in the picture's place.
+    /// The person or video that the picture was taken of.
     pub target: String,
-    /// Whose face was put there, where that is said.
+    /// The person whose face was inserted, where the list names one.
     pub donor: Option<String>,
 }
 
@@ -223,8 +223,8 @@ pub struct Target {
 /// `donor`.
 ///
 /// # Errors
-/// Missing columns, and with its number a line with another split or label, without a
-/// target, or of a picture that was listed before.
+/// A column is missing, or a line has another split or label, no target, or a picture that was
+/// listed before; the error names the line.
 pub fn targets(path: &Path, bytes: &[u8]) -> Result<Vec<Target>, ManifestError> {
     let (mut targets, mut seen) = (Vec::new(), HashSet::new());
     table::each_row(path, bytes, &["split", "label", "file", "target"], &["donor"], |_, fields| {
@@ -246,8 +246,7 @@ pub fn targets(path: &Path, bytes: &[u8]) -> Result<Vec<Target>, ManifestError> 
     Ok(targets)
 }
 
-/// A name in a list, with forward slashes and without a leading `./`, where it stays in the
-/// data set's folder.
+/// A name in a list, without a leading `./`, if it stays in the data set's folder.
 fn inside(name: &str) -> Result<&str, String> {
     let name = name.strip_prefix("./").unwrap_or(name);
     let plain = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
@@ -257,17 +256,17 @@ fn inside(name: &str) -> Result<&str, String> {
     Ok(name)
 }
 
-/// A file's name without its ending.
+/// A file's name without extension.
 fn stem(name: &str) -> &str {
     name.rsplit_once('.').map_or(name, |(stem, _)| stem)
 }
 
 fn wrong(path: &Path, reason: impl fmt::Display) -> ManifestError {
-    let reason = format!("{reason}; correct the list, or fetch it anew");
+    let reason = format!("{reason}; correct the list, or download it again");
     ManifestError::List { path: path.to_owned(), reason }
 }
 
-/// The lines of a text that are not empty, each understood by `parse`.
+/// The non-empty lines of a text, each parsed by `parse`.
 fn lines<T>(
     path: &Path,
     bytes: &[u8],
@@ -292,7 +291,7 @@ fn json<'a, T: Deserialize<'a>>(path: &Path, bytes: &'a [u8], form: &str) -> Res
     serde_json::from_slice(bytes).map_err(|error| wrong(path, format!("is not {form}: {error}")))
 }
 
-/// The members of a JSON object in their order; a name that comes twice is refused.
+/// The members of a JSON object in order; a duplicate name is an error.
 struct Named<T>(Vec<(String, T)>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Named<T> {
@@ -310,7 +309,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Named<T> {
                 let mut members = Vec::new();
                 while let Some((name, value)) = map.next_entry::<String, T>()? {
                     if !seen.insert(name.clone()) {
-                        return Err(A::Error::custom(format!("{name:?} comes twice")));
+                        return Err(A::Error::custom(format!("{name:?} is there twice")));
                     }
                     members.push((name, value));
                 }

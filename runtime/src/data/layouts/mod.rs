@@ -1,6 +1,6 @@
-//! Data sets as they lie on a disk, each layout read into a [`Manifest`], of their
-//! pictures or of their videos. A layout looks at names and lists only; it never opens
-//! a picture or a video. docs/datasets.md shows them all.
+//! The layouts of data sets on a disk; each is read into a [`Manifest`] of pictures or of videos.
+//! A layout looks at names and lists only; it never opens a picture or a video. See
+//! docs/datasets.md.
 
 mod celeb_df;
 mod classes;
@@ -26,54 +26,54 @@ use super::manifest::{Manifest, ManifestError};
 use crate::sample::Split;
 use std::path::Path;
 
-/// One way in which a data set lies on a disk.
+/// A layout of a data set on a disk.
 pub trait Layout: Sync {
-    /// What `--layout` calls it.
+    /// Its name for `--layout`.
     fn name(&self) -> &'static str;
 
-    /// Whether the folder `dir` looks like it.
+    /// Whether the folder `dir` has this layout.
     fn recognises(&self, dir: &Path) -> bool;
 
-    /// Reads the folder `dir`: its pictures, or its videos. Groups or splits that nobody
-    /// published are made as `choices` say. Entries that are none of the data set are listed
-    /// in [`Manifest::skipped`].
+    /// Reads the pictures or videos of the folder `dir`. Groups and splits that are not published
+    /// are made as `choices` say. Entries that do not belong to the data set are listed in
+    /// [`Manifest::skipped`].
     ///
     /// # Errors
-    /// Where the folder holds none of them or contradicts its own lists.
+    /// The folder holds none of them or contradicts its own lists.
     fn read(&self, dir: &Path, choices: &Choices) -> Result<Manifest, ManifestError>;
 
-    /// Whether it groups pictures by their names, so that the user may say how.
+    /// Whether it groups pictures by name, so that `--group` can be given.
     fn groups_by_name(&self) -> bool {
         false
     }
 
-    /// Whether its splits are drawn where no folder names one, so that the user may say one.
+    /// Whether splits are drawn where no folder names one, so that `--split` can be given.
     fn draws_splits(&self) -> bool {
         false
     }
 }
 
-/// What is wanted of a data set, and how groups and splits are made that it does not name.
+/// What to read from a data set, and how to make groups and splits that it does not name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Choices {
-    /// Its pictures or its videos.
+    /// Pictures or videos.
     pub media: Media,
     /// The rule by which pictures are grouped.
     pub grouping: Grouping,
-    /// Names the draw of splits.
+    /// The seed of drawn splits.
     pub seed: u64,
-    /// The split of all pictures, where none is named.
+    /// The split of all pictures, for sets that name none.
     pub split: Option<Split>,
 }
 
 impl Choices {
-    /// The `media`, by the rules that hold where nothing is said.
+    /// The defaults for `media`.
     pub fn of(media: Media) -> Self {
         Self { media, grouping: Grouping::Auto, seed: 0, split: None }
     }
 }
 
-/// Why a file is none of the `media`.
+/// Why a file is not of this `media`.
 fn foreign(media: Media) -> String {
     format!("not a {} ({})", media.noun(), media.extensions().join(", "))
 }

@@ -1,15 +1,15 @@
-//! Walks the folder of a data set: every entry once, in the order of the names, and
-//! notes what cannot be read. What an entry means is the layouts' own business.
+//! Walks the folder of a data set: visits every entry once, in the order of names, and notes what
+//! cannot be read. The layouts decide what an entry means.
 
 use crate::data::manifest::ManifestError;
 use std::path::Path;
 use walkdir::{DirEntry, WalkDir};
 
-/// A file, or a folder before what is below it.
+/// A file or a folder; a folder comes before its content.
 pub(super) struct Entry<'a> {
-    /// Where it is.
+    /// Its path.
     pub path: &'a Path,
-    /// The names from the walked folder down to it.
+    /// The names from the data set's folder down to it.
     pub parts: &'a [&'a str],
     /// Whether it is a folder.
     pub is_folder: bool,
@@ -17,24 +17,24 @@ pub(super) struct Entry<'a> {
     pub is_file: bool,
 }
 
-/// What is done about an entry.
+/// What to do with an entry.
 pub(super) enum Step {
-    /// A file is dealt with, a folder is entered.
-    On,
-    /// It belongs to the data set but is not wanted now; a folder is not entered.
-    Leave,
-    /// It is passed over for this reason; a folder with all below it.
-    Pass(String),
-    /// A folder is passed over for this reason, and its files are counted.
-    Count(String),
+    /// The file was handled; the folder is entered.
+    Continue,
+    /// It belongs to the data set but is not needed; a folder is not entered.
+    Ignore,
+    /// It is skipped for this reason; a folder with its content.
+    Skip(String),
+    /// The folder is skipped for this reason, and its files are counted.
+    SkipAndCount(String),
 }
 
-/// Walks `dir`, links followed and hidden entries left out, and asks `visit` about every
-/// entry. What is passed over becomes a line of `skipped`: loops, what cannot be read and
-/// names that are not UTF-8 as well.
+/// Walks `dir` and calls `visit` for every entry. Links are followed, hidden entries left out.
+/// Every skipped entry becomes a line of `skipped`, also loops, unreadable entries and names that
+/// are not UTF-8.
 ///
 /// # Errors
-/// Those of `visit`.
+/// The errors of `visit`.
 pub(super) fn walk(
     dir: &Path,
     skipped: &mut Vec<String>,
@@ -55,7 +55,7 @@ pub(super) fn walk(
         folders.truncate(entry.depth() - 1);
         let name = entry.file_name().to_str();
         let step = match name {
-            None => Step::Pass("its name is not UTF-8".to_owned()),
+            None => Step::Skip("its name is not UTF-8".to_owned()),
             Some(name) => {
                 let parts: Vec<&str> = folders.iter().map(String::as_str).chain([name]).collect();
                 let (is_folder, is_file) = (kind.is_dir(), kind.is_file());
@@ -64,13 +64,13 @@ pub(super) fn walk(
         };
         let below = || entry.path().strip_prefix(dir).unwrap_or(entry.path()).display();
         let line = match step {
-            Step::On => {
+            Step::Continue => {
                 folders.extend(name.filter(|_| kind.is_dir()).map(str::to_owned));
                 continue;
             }
-            Step::Leave => None,
-            Step::Pass(reason) => Some(format!("{}: {reason}", below())),
-            Step::Count(reason) => {
+            Step::Ignore => None,
+            Step::Skip(reason) => Some(format!("{}: {reason}", below())),
+            Step::SkipAndCount(reason) => {
                 Some(format!("{}: {} files, {reason}", below(), files_below(entry.path())))
             }
         };
@@ -104,7 +104,7 @@ fn files_below(folder: &Path) -> usize {
 /// Names of the folders directly in `dir`, links to folders among them, in order.
 pub(super) fn folders(dir: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-    // Only a link has to be asked about on the disk.
+    // Only links need another system call.
     let folders = entries.filter(|entry| match entry.file_type() {
         Ok(kind) if kind.is_symlink() => entry.path().is_dir(),
         kind => kind.is_ok_and(|kind| kind.is_dir()),

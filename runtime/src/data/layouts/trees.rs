@@ -20,13 +20,13 @@ pub fn put(dir: &Path, name: &str, text: impl AsRef<[u8]>) {
     std::fs::write(path, text).unwrap();
 }
 
-/// The pictures of `dir`, which is recognised as `layout`.
+/// The pictures of `dir`, which must be recognised as `layout`.
 #[track_caller]
 pub fn pictures(dir: &TempDir, layout: &str) -> Manifest {
     both(dir, layout, Media::Pictures)
 }
 
-/// The videos of `dir`, which is recognised as `layout`.
+/// The videos of `dir`, which must be recognised as `layout`.
 #[track_caller]
 pub fn videos(dir: &TempDir, layout: &str) -> Manifest {
     both(dir, layout, Media::Videos)
@@ -47,7 +47,7 @@ pub fn error(dir: &TempDir) -> String {
     error
 }
 
-/// `path below dir: label subset group split people`, a line a sample.
+/// `path: label subset group split people`, one line a sample, paths relative to `dir`.
 pub fn lines(dir: &TempDir, manifest: &Manifest) -> Vec<String> {
     let line = |Sample { path, label, subset, group, split, people }: &Sample| {
         let path = path.strip_prefix(dir.path()).unwrap().display().to_string();

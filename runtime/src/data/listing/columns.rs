@@ -1,8 +1,8 @@
-//! Which column of a list is what, by the names that are usual.
+//! Finds the columns of a list by their usual names.
 
-use super::asked::Asked;
+use super::options::ListOptions;
 
-/// Columns with the pictures' paths, those with whole paths first.
+/// Names of columns with paths, those with complete paths first.
 const PATH: [&str; 16] = [
     "path",
     "filepath",
@@ -21,7 +21,7 @@ const PATH: [&str; 16] = [
     "fname",
     "name",
 ];
-/// Columns with the labels, those in words first.
+/// Names of columns with labels, those in words first.
 pub(super) const LABEL: [&str; 17] = [
     "label_str",
     "label_name",
@@ -53,7 +53,8 @@ const GROUP: [&str; 10] = [
     "sequence_id",
     "source_video",
 ];
-/// Columns with a person each; the first stands for the group where there is none.
+/// Names of columns with a person; the first one found is the group where there is no column of
+/// groups.
 const PEOPLE: [&str; 13] = [
     "person",
     "person_id",
@@ -89,22 +90,22 @@ pub(super) struct Row {
     pub fields: csv::StringRecord,
 }
 
-/// The places of what was found.
+/// The indices of the columns.
 #[derive(Debug)]
 pub(super) struct Columns {
-    /// Of the paths.
+    /// The paths.
     pub path: usize,
-    /// Of labels, the better first.
+    /// The labels, the preferred column first.
     pub labels: Vec<usize>,
-    /// Of the videos or, where there is no such column, of the persons.
+    /// The videos or, where there is no such column, the persons.
     pub group: Option<usize>,
-    /// Of the persons.
+    /// The persons.
     pub people: Vec<usize>,
-    /// Of the subsets.
+    /// The subsets.
     pub subset: Option<usize>,
 }
 
-/// As the lists above write it.
+/// A name normalised as in the lists above.
 pub(super) fn plain(name: &str) -> String {
     name.trim().to_lowercase().replace([' ', '-'], "_")
 }
@@ -118,24 +119,24 @@ fn called(names: &csv::StringRecord, column: &str) -> Option<usize> {
 }
 
 /// The column of the paths.
-pub(super) fn path(names: &csv::StringRecord, asked: &Asked) -> Option<usize> {
-    match &asked.path_column {
+pub(super) fn path(names: &csv::StringRecord, options: &ListOptions) -> Option<usize> {
+    match &options.path_column {
         Some(column) => called(names, column),
         None => first(names, &PATH),
     }
 }
 
 impl Columns {
-    /// Finds them among `names`.
+    /// Finds the columns among `names`.
     ///
     /// # Errors
-    /// No column of paths, or none of a name that was asked for.
-    pub fn of(names: &csv::StringRecord, asked: &Asked) -> Result<Self, String> {
+    /// There is no column of paths, or none with the name that the user gave.
+    pub fn of(names: &csv::StringRecord, options: &ListOptions) -> Result<Self, String> {
         let there = || names.iter().map(str::trim).collect::<Vec<_>>().join(", ");
         let absent = |option: &str, column: &str| {
             format!("{option} {column}: there is no such column; there are {}", there())
         };
-        let path = path(names, asked).ok_or_else(|| match &asked.path_column {
+        let path = path(names, options).ok_or_else(|| match &options.path_column {
             Some(column) => absent("--path-column", column),
             None => format!(
                 "no column is known for one of paths (path, filename, image, …); its columns are {}; name it with \
@@ -143,7 +144,7 @@ impl Columns {
                 there()
             ),
         })?;
-        let labels = match &asked.label_column {
+        let labels = match &options.label_column {
             Some(column) => vec![called(names, column).ok_or_else(|| absent("--label-column", column))?],
             None => LABEL.iter().filter_map(|known| first(names, &[known])).collect(),
         };

@@ -1,54 +1,57 @@
-//! What the labels of a list mean: what they say in words, what the column's name says of 0
-//! and 1, what the pictures' folders agree on, or what the user says.
+//! What the labels of a list mean: by their words, by the column's name for 0 and 1, by the
+//! pictures' folders where these agree, or as the user says.
 
-use super::asked::Asked;
 use super::columns::{self, Columns, Row};
-use super::places::Folded;
+use super::options::ListOptions;
+use super::places::FolderMeanings;
 use crate::data::naming;
 use crate::sample::Label;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Columns in which yes means fake.
+/// Names of columns in which yes means fake.
 const YES_IS_FAKE: [&str; 4] = ["is_fake", "fake", "is_deepfake", "deepfake"];
-/// Columns in which yes means real.
+/// Names of columns in which yes means real.
 const YES_IS_REAL: [&str; 2] = ["is_real", "real"];
 
-/// The labels of all rows, and how they were understood.
+/// The labels of all rows, and the rule by which they were read.
 pub(super) struct Labelled {
-    /// A row each.
+    /// One for each row.
     pub labels: Vec<Label>,
-    /// In words.
+    /// The rule, in words.
     pub rule: String,
 }
 
-/// Reads the labels of `rows`, whose folders say what is `folded`.
+/// Reads the labels of `rows`; `folded` is what their folders mean.
 ///
 /// # Errors
-/// Where they are not there, or nothing proves what they mean: why, and what to say.
+/// Labels are missing, or nothing proves what they mean; with what to do.
 pub(super) fn read(
     names: &csv::StringRecord,
     columns: &Columns,
     rows: &[Row],
-    folded: &Folded,
-    asked: &Asked,
+    folded: &FolderMeanings,
+    options: &ListOptions,
 ) -> Result<Labelled, String> {
-    if let Some(label) = asked.label {
-        return Ok(Labelled { labels: vec![label; rows.len()], rule: format!("all are said to be {label}") });
+    if let Some(label) = options.label {
+        return Ok(Labelled { labels: vec![label; rows.len()], rule: format!("all are {label} by --label") });
     }
-    let of_folders: Option<Vec<Label>> =
-        folded.said.iter().map(|said| said.as_ref().ok().and_then(|said| said.label)).collect();
-    // One class in all paths may be the name of a folder far above the data set.
+    let of_folders: Option<Vec<Label>> = folded
+        .meanings
+        .iter()
+        .map(|meaning| meaning.as_ref().ok().and_then(|meaning| meaning.label))
+        .collect();
+    // A class that is in all paths may be the name of a folder above the data set.
     let of_folders = of_folders.filter(|labels| labels.iter().any(|label| *label != labels[0]));
-    let told = !asked.fake.is_empty() || !asked.real.is_empty();
+    let named = !options.fake.is_empty() || !options.real.is_empty();
     let Some(&first) = columns.labels.first() else {
-        if let Some(Err(contradiction)) = folded.said.iter().find(|said| said.is_err()) {
+        if let Some(Err(contradiction)) = folded.meanings.iter().find(|meaning| meaning.is_err()) {
             return Err(format!(
-                "a picture lies in {}; name the column of labels with --label-column",
+                "a picture is in {}; name the column of labels with --label-column",
                 contradiction.reason
             ));
         }
         return match of_folders {
-            Some(labels) if !told => {
+            Some(labels) if !named => {
                 Ok(Labelled { labels, rule: "labels are those of the pictures' folders".into() })
             }
             _ => Err(format!(
@@ -66,11 +69,11 @@ pub(super) fn read(
     if let Some((row, _)) = rows.iter().zip(&all[0].values).find(|(_, value)| value.is_empty()) {
         return Err(format!("line {}: the field {:?} is empty; correct that line", row.line, &names[first]));
     }
-    if told {
+    if named {
         let holds = |column: &&Column<'_>| {
-            asked.fake.iter().chain(&asked.real).all(|value| column.values.contains(&plain(value)))
+            options.fake.iter().chain(&options.real).all(|value| column.values.contains(&plain(value)))
         };
-        return all.iter().find(holds).unwrap_or(&all[0]).said(asked);
+        return all.iter().find(holds).unwrap_or(&all[0]).by_user(options);
     }
     for column in &all {
         if let Some(labelled) = column.in_words().or_else(|| column.by_its_name()) {
@@ -92,15 +95,15 @@ impl Column<'_> {
 
     fn of(&self, meaning: &BTreeMap<&str, Label>, why: &str) -> Labelled {
         let labels = self.values.iter().map(|value| meaning[value.as_str()]).collect();
-        let said = |label: Label| {
+        let values = |label: Label| {
             let values: Vec<&str> =
                 meaning.iter().filter(|(_, of)| **of == label).map(|(value, _)| *value).collect();
             (!values.is_empty()).then(|| format!("{} {label}", short(&values)))
         };
-        let said: Vec<String> = [Label::Real, Label::Fake].into_iter().filter_map(said).collect();
+        let listed: Vec<String> = [Label::Real, Label::Fake].into_iter().filter_map(values).collect();
         Labelled {
             labels,
-            rule: format!("labels are from the column {:?}: {}{why}", self.name, said.join(", ")),
+            rule: format!("labels are from the column {:?}: {}{why}", self.name, listed.join(", ")),
         }
     }
 
@@ -111,7 +114,7 @@ impl Column<'_> {
         Some(self.of(&meaning?, ""))
     }
 
-    /// 0 and 1, yes and no of a column that says what yes means.
+    /// 0 and 1, or yes and no, in a column whose name says what yes means.
     fn by_its_name(&self) -> Option<Labelled> {
         let name = columns::plain(self.name);
         let yes = match &*name {
@@ -127,7 +130,7 @@ impl Column<'_> {
         Some(self.of(&meaning.collect::<Option<_>>()?, ""))
     }
 
-    /// As the pictures' folders say, where these agree on every label.
+    /// By the pictures' folders, where these agree on every label.
     fn as_folders(&self, folders: &[Label]) -> Option<Labelled> {
         let mut meaning: BTreeMap<&str, Label> = BTreeMap::new();
         for (value, label) in self.values.iter().zip(folders) {
@@ -138,13 +141,13 @@ impl Column<'_> {
         Some(self.of(&meaning, ", as the folders of all pictures say"))
     }
 
-    /// As the user says.
-    fn said(&self, asked: &Asked) -> Result<Labelled, String> {
+    /// By the labels that the user named.
+    fn by_user(&self, options: &ListOptions) -> Result<Labelled, String> {
         let distinct = self.distinct();
         let mut meaning: BTreeMap<&str, Label> = BTreeMap::new();
-        let options =
-            [("--fake-label", &asked.fake, Label::Fake), ("--real-label", &asked.real, Label::Real)];
-        for (option, values, label) in options {
+        let named =
+            [("--fake-label", &options.fake, Label::Fake), ("--real-label", &options.real, Label::Real)];
+        for (option, values, label) in named {
             for value in values {
                 let known = distinct.get(plain(value).as_str()).ok_or_else(|| {
                     let all: Vec<&str> = distinct.iter().copied().collect();
@@ -155,11 +158,13 @@ impl Column<'_> {
                     )
                 })?;
                 if meaning.insert(known, label).is_some_and(|earlier| earlier != label) {
-                    return Err(format!("{value} is said to be real and fake; leave one of them out"));
+                    return Err(format!(
+                        "{value} is in both --fake-label and --real-label; leave it out of one"
+                    ));
                 }
             }
         }
-        let rest = match (asked.fake.is_empty(), asked.real.is_empty()) {
+        let rest = match (options.fake.is_empty(), options.real.is_empty()) {
             (false, true) => Some(Label::Real),
             (true, false) => Some(Label::Fake),
             _ => None,
@@ -169,17 +174,14 @@ impl Column<'_> {
                 continue;
             }
             let label = rest.ok_or_else(|| {
-                format!(
-                    "{value:?} of the column {:?} is neither among --fake-label nor --real-label",
-                    self.name
-                )
+                format!("{value:?} in the column {:?} is in neither --fake-label nor --real-label", self.name)
             })?;
             meaning.insert(value, label);
         }
         Ok(self.of(&meaning, ", as said"))
     }
 
-    /// What is asked where nothing proves it.
+    /// The message where nothing proves what the labels mean.
     fn question(&self) -> String {
         let distinct: Vec<&str> = self.distinct().into_iter().collect();
         let binary = distinct.iter().all(|value| ["0", "1"].contains(value));
@@ -198,7 +200,7 @@ impl Column<'_> {
     }
 }
 
-/// Without case, and 1.0 as 1.
+/// In lower case, and 1.0 as 1.
 fn plain(value: &str) -> String {
     let value = value.trim().to_lowercase();
     match value.parse::<f64>() {
@@ -207,7 +209,7 @@ fn plain(value: &str) -> String {
     }
 }
 
-/// At most eight of them in words.
+/// At most eight values in words, and how many more there are.
 fn short(values: &[&str]) -> String {
     let shown = values.iter().take(8).copied().collect::<Vec<_>>().join(", ");
     if values.len() > 8 { format!("{shown} and {} more", values.len() - 8) } else { shown }

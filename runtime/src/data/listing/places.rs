@@ -1,9 +1,9 @@
-//! Where the pictures of a list lie: whose separators its paths have, which folder they start
-//! from, and what the folders say.
+//! Finds the pictures of a list: the separator of its paths, the folder that they start from, and
+//! what the folders mean.
 
-use super::asked::Asked;
 use super::columns::Row;
-use crate::data::folders::{Contradiction, Folders, Said};
+use super::options::ListOptions;
+use crate::data::folders::{Contradiction, FolderMeaning, Folders};
 use crate::data::grouping::Place;
 use crate::data::manifest::{ManifestError, Reach};
 use crate::data::media::Media;
@@ -13,24 +13,29 @@ use std::path::{Path, PathBuf};
 
 /// The pictures of a list on the disk.
 pub(super) struct Paths {
-    /// A row each; none where it is passed over.
+    /// One for each row; `None` where it is skipped.
     pub found: Vec<Option<PathBuf>>,
-    /// A line for each that is passed over.
+    /// A line for each skipped row.
     pub skipped: Vec<String>,
 }
 
 impl Paths {
-    /// Looks for the pictures called `texts` of the list at `path`.
+    /// Finds the pictures `texts` of the list at `path`.
     ///
     /// # Errors
-    /// A path that leaves the folder though it may not, and where none is there.
-    pub fn of(path: &Path, rows: &[Row], texts: &[&str], asked: &Asked) -> Result<Self, ManifestError> {
+    /// A path leaves the folder though it must not, or no picture exists.
+    pub fn of(
+        path: &Path,
+        rows: &[Row],
+        texts: &[&str],
+        options: &ListOptions,
+    ) -> Result<Self, ManifestError> {
         let own = path.parent().unwrap_or(Path::new(""));
-        let root = asked.root.as_deref().unwrap_or(own);
+        let root = options.root.as_deref().unwrap_or(own);
         let (mut found, mut skipped) = (Vec::with_capacity(texts.len()), Vec::new());
         let mut missing = 0;
         for (row, text) in rows.iter().zip(texts) {
-            let whole = at(root, text, asked.reach).map_err(|reason| ManifestError::Line {
+            let whole = at(root, text, options.reach).map_err(|reason| ManifestError::Line {
                 path: path.to_owned(),
                 line: row.line,
                 reason,
@@ -39,7 +44,7 @@ impl Paths {
                 missing += 1;
                 Some("in the list, but missing".to_owned())
             } else if Media::Videos.holds(&whole) {
-                Some("a video, no picture".to_owned())
+                Some("a video, not a picture".to_owned())
             } else {
                 None
             };
@@ -47,20 +52,20 @@ impl Paths {
             found.push(reason.is_none().then_some(whole));
         }
         if missing == texts.len() {
-            let first = at(root, texts[0], asked.reach).unwrap_or_default();
+            let first = at(root, texts[0], options.reach).unwrap_or_default();
             let reason = format!(
                 "none of its {missing} pictures is there, the first looked for as {}; name the folder that its paths \
                 start from with --root",
                 first.display()
             );
-            return Err(ManifestError::Unclear { path: path.to_owned(), reason });
+            return Err(ManifestError::Ambiguous { path: path.to_owned(), reason });
         }
         Ok(Self { found, skipped })
     }
 }
 
-/// The file that `text` names below `root`. A backslash parts folders where no file's name
-/// holds it.
+/// The file that `text` names below `root`. A backslash separates folders unless a file's name
+/// contains one.
 fn at(root: &Path, text: &str, reach: Reach) -> Result<PathBuf, String> {
     let mut relative = PathBuf::from(text);
     if text.contains('\\') && !root.join(&relative).is_file() {
@@ -68,25 +73,25 @@ fn at(root: &Path, text: &str, reach: Reach) -> Result<PathBuf, String> {
     }
     if reach == Reach::Folder && relative.is_relative() && place::climbs_out(&relative) {
         return Err(format!(
-            "the path {text:?} climbs out of the list's folder; --climb allows that, if you trust the list"
+            "the path {text:?} climbs out of the list's folder; pass --climb if you trust the list"
         ));
     }
     Ok(root.join(relative))
 }
 
-/// What the folders of the pictures say, a row each.
-pub(super) struct Folded {
-    pub said: Vec<Result<Said, Contradiction>>,
-    /// The split that a folder above all of them is called like, where their paths are absolute:
-    /// it may have nothing to do with them.
+/// What the folders of the pictures mean, one for each row.
+pub(super) struct FolderMeanings {
+    pub meanings: Vec<Result<FolderMeaning, Contradiction>>,
+    /// For absolute paths, a split in the name of a folder above all pictures: it may be
+    /// unrelated to them.
     pub above: Option<Split>,
 }
 
-impl Folded {
-    /// Of the pictures called `texts`.
+impl FolderMeanings {
+    /// From the paths `texts`.
     ///
     /// # Errors
-    /// A folder whose name may mean two splits.
+    /// A folder's name can mean two splits.
     pub fn of(texts: &[&str]) -> Result<Self, String> {
         let slashed = |text: &&str| text.replace('\\', "/");
         let folders =
@@ -106,20 +111,20 @@ impl Folded {
             }
         }
         let known = Folders::of(all.iter().map(String::as_str))?;
-        Ok(Self { said: all.iter().map(|folders| known.said(folders)).collect(), above })
+        Ok(Self { meanings: all.iter().map(|folders| known.meaning(folders)).collect(), above })
     }
 
-    /// Of the rows at `places` alone.
+    /// The rows at `places` alone.
     pub fn only(self, places: &[usize]) -> Self {
-        Self { said: places.iter().map(|&at| self.said[at].clone()).collect(), above: self.above }
+        Self { meanings: places.iter().map(|&at| self.meanings[at].clone()).collect(), above: self.above }
     }
 }
 
-/// Where each of `samples` lies below the folder that holds them all, its class's and its
-/// split's folder left out.
+/// The place of each of `samples` below their common folder, without the folders of its class and
+/// split.
 ///
 /// # Errors
-/// A folder whose name may mean two splits.
+/// A folder's name can mean two splits.
 pub(super) fn places(samples: &[Sample]) -> Result<Vec<Place>, String> {
     let here = place::working_folder();
     let common = place::common_folder(&here, samples.iter().map(|sample| sample.path.as_path()));
@@ -133,8 +138,10 @@ pub(super) fn places(samples: &[Sample]) -> Result<Vec<Place>, String> {
     let below: Vec<(String, String)> = samples.iter().map(below).collect();
     let known = Folders::of(below.iter().map(|(folders, _)| &**folders))?;
     let of = |(sample, (folders, file)): (&Sample, (String, String))| {
-        let (above, folders) = match known.said(&folders) {
-            Ok(said) if said.label.is_none() || said.label == Some(sample.label) => (said.above, said.below),
+        let (above, folders) = match known.meaning(&folders) {
+            Ok(meaning) if meaning.label.is_none() || meaning.label == Some(sample.label) => {
+                (meaning.above, meaning.below)
+            }
             _ => (String::new(), folders),
         };
         Place { label: sample.label, above, folders, file }

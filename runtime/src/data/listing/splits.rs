@@ -1,40 +1,40 @@
-//! The splits of a list's pictures: those of a column that names splits, of the pictures'
-//! folders, or of the list's own name; else they are drawn. A column or folder that names
-//! splits for some pictures alone is never passed over.
+//! The splits of a list's pictures: from a column of splits, the pictures' folders, or the list's
+//! own name; else they are drawn. A column or folders that name splits for only some pictures are
+//! an error.
 
-use super::asked::Asked;
 use super::columns::{self, Columns, Row};
-use super::places::Folded;
+use super::options::ListOptions;
+use super::places::FolderMeanings;
 use crate::data::division;
 use crate::data::manifest::ManifestError;
 use crate::data::naming::{self, SplitNames};
 use crate::sample::{Sample, Split};
 use std::path::Path;
 
-/// Columns of these names hold splits and nothing else.
+/// Names of columns that hold splits and nothing else.
 const SURE: [&str; 3] = ["split", "partition", "phase"];
-/// Columns of these names may hold splits, or something else.
+/// Names of columns that may hold splits or something else.
 const PERHAPS: [&str; 2] = ["set", "subset"];
 
 /// A column of splits.
 pub(super) struct Column {
-    /// Its place.
+    /// The index of the column.
     pub at: usize,
     splits: Vec<Split>,
 }
 
-/// The column of `rows` that holds splits: one that is called so, or whose every value is one.
+/// The column of `rows` that holds splits: by its name, or because every value is one.
 ///
 /// # Errors
-/// A value that is no split, in a column that is called so or has splits beside it; two
-/// columns that contradict each other.
+/// A value is no split in a column named so or with splits in other rows, or two columns
+/// contradict each other.
 pub(super) fn column(
     path: &Path,
     rows: &[&Row],
     names: &csv::StringRecord,
     columns: &Columns,
 ) -> Result<Option<Column>, ManifestError> {
-    let unclear = |reason: String| ManifestError::Unclear { path: path.to_owned(), reason };
+    let unclear = |reason: String| ManifestError::Ambiguous { path: path.to_owned(), reason };
     let mut found: Option<Column> = None;
     let taken = |at: usize| at == columns.path || columns.labels.contains(&at) || columns.group == Some(at);
     for at in (0..names.len()).filter(|&at| !taken(at)) {
@@ -73,21 +73,22 @@ pub(super) fn column(
     Ok(found)
 }
 
-/// Settles the splits of `samples`, which stand in `rows`, and gives the rule.
+/// Sets the splits of `samples` and returns the rule in words.
 ///
 /// # Errors
-/// Folders that name splits of some pictures alone, or two of one; too few pictures to draw.
+/// Folders name splits for only some pictures, or two for one; there are too few pictures to draw
+/// splits.
 pub(super) fn settle(
     path: &Path,
     samples: &mut [Sample],
     column: Option<(Column, &str)>,
-    folded: &Folded,
-    asked: &Asked,
+    folded: &FolderMeanings,
+    options: &ListOptions,
 ) -> Result<String, ManifestError> {
     let all =
         |samples: &mut [Sample], split: Split| samples.iter_mut().for_each(|sample| sample.split = split);
-    let unclear = |reason: String| ManifestError::Unclear { path: path.to_owned(), reason };
-    if let Some(split) = asked.split {
+    let unclear = |reason: String| ManifestError::Ambiguous { path: path.to_owned(), reason };
+    if let Some(split) = options.split {
         all(samples, split);
         return Ok(format!("all are put into {split}"));
     }
@@ -96,11 +97,11 @@ pub(super) fn settle(
         return Ok(format!("splits are from the column {name:?}"));
     }
     let mut named = 0;
-    for (sample, said) in samples.iter_mut().zip(&folded.said) {
-        let said = said.as_ref().map_err(|contradiction| {
+    for (sample, meaning) in samples.iter_mut().zip(&folded.meanings) {
+        let meaning = meaning.as_ref().map_err(|contradiction| {
             unclear(format!("{}: {}; pass --split", sample.path.display(), contradiction.reason))
         })?;
-        if let Some(split) = said.split {
+        if let Some(split) = meaning.split {
             sample.split = split;
             named += 1;
         }
@@ -117,7 +118,7 @@ pub(super) fn settle(
     let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     if let Some((split, _)) = naming::split(stem) {
         all(samples, split);
-        return Ok(format!("all are put into {split}, as the list is called; --split says otherwise"));
+        return Ok(format!("all are put into {split}, as the list is named; --split changes it"));
     }
     if let Some(split) = folded.above {
         return Err(unclear(format!(
@@ -125,5 +126,5 @@ pub(super) fn settle(
             add a column split"
         )));
     }
-    division::divide(path, samples, asked.grouping, asked.seed)
+    division::divide(path, samples, options.grouping, options.seed)
 }

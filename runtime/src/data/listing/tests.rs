@@ -15,14 +15,14 @@ fn set(text: &[u8], pictures: &[&str]) -> (tempfile::TempDir, PathBuf) {
     (dir, list)
 }
 
-fn read_with(text: &str, pictures: &[&str], asked: &Asked) -> Result<Manifest, ManifestError> {
+fn read_with(text: &str, pictures: &[&str], options: &ListOptions) -> Result<Manifest, ManifestError> {
     let (_dir, list) = set(text.as_bytes(), pictures);
-    read(&list, asked)
+    read(&list, options)
 }
 
-/// What is said of lists about something else than splits, so that few pictures suffice.
-fn asked() -> Asked {
-    Asked { split: Some(Split::Test), ..Asked::default() }
+/// Options for tests that are not about splits, so that few pictures are enough.
+fn asked() -> ListOptions {
+    ListOptions { split: Some(Split::Test), ..ListOptions::default() }
 }
 
 fn labels(manifest: &Manifest) -> Vec<&str> {
@@ -30,8 +30,8 @@ fn labels(manifest: &Manifest) -> Vec<&str> {
 }
 
 #[track_caller]
-fn says(text: &str, pictures: &[&str], asked: &Asked, expected: &[&str]) {
-    let message = read_with(text, pictures, asked).unwrap_err().to_string();
+fn says(text: &str, pictures: &[&str], options: &ListOptions, expected: &[&str]) {
+    let message = read_with(text, pictures, options).unwrap_err().to_string();
     expected.iter().for_each(|word| assert!(message.contains(word), "{word:?} is not in {message}"));
 }
 
@@ -67,7 +67,7 @@ fn usual_columns_and_labels_in_words_are_known() {
 }
 
 #[test]
-fn numbers_are_asked_for_unless_folders_prove_them() {
+fn numbers_are_ambiguous_unless_folders_prove_them() {
     let numbers = "filename,label\na.png,0\nb.png,1\n";
     says(
         numbers,
@@ -75,16 +75,18 @@ fn numbers_are_asked_for_unless_folders_prove_them() {
         &asked(),
         &["\"label\" are 0, 1", "nothing proves", "--fake-label 1 or --fake-label 0"],
     );
-    let fake =
-        |labels: &[&str]| Asked { fake: labels.iter().map(|&label| label.to_owned()).collect(), ..asked() };
+    let fake = |labels: &[&str]| ListOptions {
+        fake: labels.iter().map(|&label| label.to_owned()).collect(),
+        ..asked()
+    };
     assert_eq!(labels(&read_with(numbers, &TWO, &fake(&["1"])).unwrap()), ["real", "fake"]);
     assert_eq!(labels(&read_with(numbers, &TWO, &fake(&["0"])).unwrap()), ["fake", "real"]);
     says(numbers, &TWO, &fake(&["2"]), &["--fake-label 2", "there are 0, 1"]);
     // Of many labels those that are left over are the other class.
     let many = "filename,target\na.png,0\nb.png,6\n";
-    let real = Asked { real: vec!["0".to_owned()], ..asked() };
+    let real = ListOptions { real: vec!["0".to_owned()], ..asked() };
     assert_eq!(labels(&read_with(many, &TWO, &real).unwrap()), ["real", "fake"]);
-    let both = Asked { real: vec!["0".to_owned()], ..fake(&["5"]) };
+    let both = ListOptions { real: vec!["0".to_owned()], ..fake(&["5"]) };
     says(many, &TWO, &both, &["--fake-label 5", "there are 0, 6"]);
     says("filename,label\na.png,x\nb.png,y\n", &TWO, &asked(), &["--fake-label x or --fake-label y"]);
 
@@ -99,13 +101,13 @@ fn numbers_are_asked_for_unless_folders_prove_them() {
     );
     let contradicted = format!("path,label\n{real},1\n{fake},1\n");
     says(&contradicted, &[real, fake], &asked(), &["nothing proves"]);
-    // A folder around all of it proves nothing.
+    // A folder that contains everything proves nothing.
     let around = "path,label\nai/set/a.png,0\nai/set/b.png,1\n";
     says(around, &["ai/set/a.png", "ai/set/b.png"], &asked(), &["nothing proves"]);
     let unlabelled = format!("path\n{real}\n{fake}\n");
     assert_eq!(labels(&read_with(&unlabelled, &[real, fake], &asked()).unwrap()), ["fake", "real"]);
     says("path\na.png\nb.png\n", &TWO, &asked(), &["--label-column", "--label real or fake"]);
-    let all = Asked { label: Some(Label::Fake), split: Some(Split::Test), ..asked() };
+    let all = ListOptions { label: Some(Label::Fake), split: Some(Split::Test), ..asked() };
     let manifest = read_with("path\na.png\nb.png\n", &TWO, &all).unwrap();
     assert_eq!((labels(&manifest), manifest.split(Split::Test).len()), (vec!["fake", "fake"], 2));
 }
@@ -130,7 +132,7 @@ fn paths_are_looked_for_where_they_may_be() {
     let (dir, list) = set(b"path,label\na.png,real\nb.png,fake\n", &["pictures/a.png", "pictures/b.png"]);
     let message = read(&list, &asked()).unwrap_err().to_string();
     assert!(message.contains("none of its 2 pictures") && message.contains("--root"), "{message}");
-    let root = Asked { root: Some(dir.path().join("pictures")), ..asked() };
+    let root = ListOptions { root: Some(dir.path().join("pictures")), ..asked() };
     assert_eq!(read(&list, &root).unwrap().samples.len(), 2);
 
     let some = read_with(
@@ -139,7 +141,7 @@ fn paths_are_looked_for_where_they_may_be() {
         &asked(),
     )
     .unwrap();
-    assert_eq!(some.skipped, ["film.mp4: a video, no picture", "gone.png: in the list, but missing"]);
+    assert_eq!(some.skipped, ["film.mp4: a video, not a picture", "gone.png: in the list, but missing"]);
     says("path,label\na.png,real\n../b.png,fake\n", &TWO, &asked(), &["line 3", "climbs out", "--climb"]);
 }
 
@@ -148,7 +150,7 @@ fn what_contradicts_itself_is_refused() {
     let twice = read_with("path,label\na.png,real\na.png,real\nb.png,fake\n", &TWO, &asked()).unwrap();
     assert_eq!(
         (twice.samples.len(), &twice.skipped[..]),
-        (2, &["line 3: stands on line 2 already".to_owned()][..])
+        (2, &["line 3: is on line 2 already".to_owned()][..])
     );
     says("path,label\na.png,real\na.png,fake\n", &TWO, &asked(), &["line 3", "fake here and real on line 2"]);
     says("path,label\na.png,real\n,fake\n", &TWO, &asked(), &["line 3", "names no picture"]);
@@ -156,14 +158,14 @@ fn what_contradicts_itself_is_refused() {
     says("a.png,real\nb.png,fake\n", &TWO, &asked(), &["--path-column", "a.png, real"]);
     says("path,label\n", &TWO, &asked(), &["holds no picture"]);
     says("", &TWO, &asked(), &["is empty"]);
-    let column = |name: &str| Asked { path_column: Some(name.to_owned()), ..asked() };
+    let column = |name: &str| ListOptions { path_column: Some(name.to_owned()), ..asked() };
     says(
         "path,label\na.png,real\n",
         &TWO,
         &column("where"),
         &["--path-column where", "there are path, label"],
     );
-    let columns = Asked { label_column: Some("y?".to_owned()), ..column("where") };
+    let columns = ListOptions { label_column: Some("y?".to_owned()), ..column("where") };
     let manifest = read_with("where;y?\na.png;fake\nb.png;real\n", &TWO, &columns).unwrap();
     assert_eq!(labels(&manifest), ["fake", "real"]);
 }
@@ -171,31 +173,31 @@ fn what_contradicts_itself_is_refused() {
 #[test]
 fn splits_and_groups_are_the_lists_or_made() {
     let text = "path,label,split,video_id,method\na.png,real,train,v1,\nb.png,fake,Testing,v1,swap\n";
-    let manifest = read_with(text, &TWO, &Asked::default()).unwrap();
+    let manifest = read_with(text, &TWO, &ListOptions::default()).unwrap();
     let of = |sample: &Sample| (sample.split, sample.group.clone(), sample.subset.clone());
     let expected = [(Split::Train, "v1", "real"), (Split::Test, "v1", "swap")];
     let expected = expected.map(|(split, group, subset)| (split, group.to_owned(), subset.to_owned()));
     assert_eq!(manifest.samples.iter().map(of).collect::<Vec<_>>(), expected);
-    says("path,label,split\na.png,real,exam\n", &TWO, &Asked::default(), &["line 2", "exam"]);
+    says("path,label,split\na.png,real,exam\n", &TWO, &ListOptions::default(), &["line 2", "exam"]);
 
     // The list's name, and nothing.
     let (dir, list) = set(b"path,label\na.png,real\nb.png,fake\n", &TWO);
-    let message = read(&list, &Asked::default()).unwrap_err().to_string();
+    let message = read(&list, &ListOptions::default()).unwrap_err().to_string();
     assert!(message.contains("none can be drawn") && message.contains("--split test"), "{message}");
     let names: Vec<String> = ('a'..='h').map(|name| format!("{name}.png")).collect();
     let lines: String =
         names.iter().enumerate().map(|(n, name)| format!("{name},{}\n", ["real", "fake"][n % 2])).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let made = read_with(&format!("path,label\n{lines}"), &names, &Asked::default()).unwrap();
+    let made = read_with(&format!("path,label\n{lines}"), &names, &ListOptions::default()).unwrap();
     assert!(made.rules.last().unwrap().contains("8 groups are drawn: train 4 (4 files)"), "{:?}", made.rules);
     let valid = dir.path().join("valid.csv");
     std::fs::copy(&list, &valid).unwrap();
-    assert_eq!(read(&valid, &Asked::default()).unwrap().split(Split::Val).len(), 2);
+    assert_eq!(read(&valid, &ListOptions::default()).unwrap().split(Split::Val).len(), 2);
 
     // The folders, where all of them say one.
     let (first, second) = ("train/a.png", "test\\b.png");
     let text = format!("path,label\n{first},real\n{second},fake\n");
-    let manifest = read_with(&text, &["train/a.png", "test/b.png"], &Asked::default()).unwrap();
+    let manifest = read_with(&text, &["train/a.png", "test/b.png"], &ListOptions::default()).unwrap();
     assert_eq!([Split::Train, Split::Test].map(|split| manifest.split(split).len()), [1, 1]);
 
     // Frames of videos, by their folders.
@@ -207,7 +209,7 @@ fn splits_and_groups_are_the_lists_or_made() {
         .map(|(place, path)| format!("{path},{}\n", ["real", "fake"][place / 12]))
         .collect();
     let names: Vec<&str> = pictures.iter().map(String::as_str).collect();
-    let manifest = read_with(&format!("image,target\n{lines}"), &names, &Asked::default()).unwrap();
+    let manifest = read_with(&format!("image,target\n{lines}"), &names, &ListOptions::default()).unwrap();
     let groups: std::collections::BTreeSet<&str> =
         manifest.samples.iter().map(|sample| sample.group.as_str()).collect();
     assert_eq!(groups.len(), 6, "{groups:?}");
@@ -221,7 +223,7 @@ fn eight(names: &str, more: impl Fn(usize) -> String) -> Result<Manifest, Manife
     let line = |(at, name): (usize, &String)| format!("{name},{},{}\n", ["real", "fake"][at % 2], more(at));
     let lines: String = pictures.iter().enumerate().map(line).collect();
     let pictures: Vec<&str> = pictures.iter().map(String::as_str).collect();
-    read_with(&format!("path,label,{names}\n{lines}"), &pictures, &Asked::default())
+    read_with(&format!("path,label,{names}\n{lines}"), &pictures, &ListOptions::default())
 }
 
 #[test]
@@ -278,7 +280,7 @@ fn named_splits_are_used_or_refused() {
         };
         let lines: String = names.iter().enumerate().map(line).collect();
         std::fs::write(&list, format!("path,label\n{lines}")).unwrap();
-        read(&list, &Asked::default())
+        read(&list, &ListOptions::default())
     };
     assert_eq!(splits(listed(&["s/train/a.png", "s/test/b.png"]).unwrap()), [1, 0, 1]);
     let message = listed(&["s/train/a.png", "s/test/b.png", "s/c.png"]).unwrap_err().to_string();
@@ -288,18 +290,21 @@ fn named_splits_are_used_or_refused() {
 }
 
 #[test]
-fn manifests_are_told_from_other_lists() {
+fn manifests_are_distinguished_from_other_lists() {
     assert!(is_manifest(b"path,label,subset,group,split\n"));
     assert!(is_manifest(b"split;path;label;group;subset;people\n"));
     assert!(!is_manifest(b"path,label\n"));
     assert!(!is_manifest(b""));
-    assert!(matches!(read(Path::new("/no/such.csv"), &Asked::default()), Err(ManifestError::Missing { .. })));
+    assert!(matches!(
+        read(Path::new("/no/such.csv"), &ListOptions::default()),
+        Err(ManifestError::Missing { .. })
+    ));
 }
 
 proptest! {
     #[test]
     fn any_bytes_end_in_a_manifest_or_a_line(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        if let Err(error) = parse(Path::new("list.csv"), &bytes, &Asked::default()) {
+        if let Err(error) = parse(Path::new("list.csv"), &bytes, &ListOptions::default()) {
             prop_assert!(!error.to_string().is_empty());
         }
     }
@@ -318,9 +323,9 @@ proptest! {
             let at = at.index(bytes.len());
             bytes[at] = byte;
         }
-        let all = Asked { label: Some(Label::Real), ..Asked::default() };
-        for asked in [Asked::default(), all] {
-            if let Err(error) = parse(Path::new("list.csv"), &bytes, &asked) {
+        let all = ListOptions { label: Some(Label::Real), ..ListOptions::default() };
+        for options in [ListOptions::default(), all] {
+            if let Err(error) = parse(Path::new("list.csv"), &bytes, &options) {
                 prop_assert!(!error.to_string().is_empty());
             }
         }

@@ -11,10 +11,10 @@ pub enum ManifestError {
     /// A file could not be read or written.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// There is nothing at the path.
+    /// Nothing exists at the path.
     #[error("{}: no such file or folder; check the path given as --data", path.display())]
     Missing {
-        /// What was asked for.
+        /// The path given.
         path: PathBuf,
     },
     /// A line of a CSV file is wrong.
@@ -37,17 +37,17 @@ pub enum ManifestError {
         /// The columns it must have.
         columns: String,
     },
-    /// A manifest or folder without a single picture.
+    /// A manifest or folder has no picture.
     #[error("{}: holds no picture ({passed_over} entries passed over); expected {expected}", path.display())]
     Empty {
         /// The manifest or folder.
         path: PathBuf,
-        /// How many entries were passed over.
+        /// How many entries were skipped.
         passed_over: usize,
         /// What should be there.
         expected: &'static str,
     },
-    /// Only reals or only fakes where both are needed.
+    /// There are only reals or only fakes where both are needed.
     #[error("{what}: all {count} pictures are {label}; add {} pictures, without both classes nothing can be learnt or measured", label.other())]
     OneClass {
         /// Which pictures.
@@ -57,13 +57,13 @@ pub enum ManifestError {
         /// The only label.
         label: Label,
     },
-    /// No picture where some are needed.
+    /// There is no picture where some are needed.
     #[error("{what}: no pictures; add some or choose another split")]
     NoSamples {
         /// Which pictures.
         what: String,
     },
-    /// The folder is in no layout that is known.
+    /// No layout recognises the folder.
     #[error("{}: in no known layout; expected {expected}, or name one with --layout ({known}); of pictures of one class `dfrt data index` makes a manifest with --label real or --label fake", path.display())]
     Unrecognised {
         /// The folder.
@@ -76,12 +76,12 @@ pub enum ManifestError {
     /// A layout of that name does not exist.
     #[error("layout {name:?} is unknown; choose one of {known}")]
     UnknownLayout {
-        /// The name asked for.
+        /// The name given.
         name: String,
         /// The layouts' names.
         known: String,
     },
-    /// A picture lies in the folder that the list beside it does not know.
+    /// A picture in the folder is not in its list.
     #[error("{}: does not list {file}, so its person or video is unknown; add a line for it, or remove the list", list.display())]
     Unlisted {
         /// The list, `split.csv`.
@@ -97,15 +97,15 @@ pub enum ManifestError {
         /// What is wrong with it, and what to do.
         reason: String,
     },
-    /// What is there can be read in several ways, or not in the one asked for.
+    /// The folder or list can be read in several ways, or not with the options given.
     #[error("{}: {reason}", path.display())]
-    Unclear {
+    Ambiguous {
         /// The folder or list.
         path: PathBuf,
-        /// Why, and what to say.
+        /// Why, and what to do.
         reason: String,
     },
-    /// Pictures are asked for, and there are only videos.
+    /// Pictures are needed, and there are only videos.
     #[error("{}: holds {count} videos and no pictures; extract their faces with `dfrt data extract {} --out faces`, then use faces", path.display(), quoted(path))]
     OnlyVideos {
         /// The folder.
@@ -113,17 +113,17 @@ pub enum ManifestError {
         /// How many videos of the data set it holds.
         count: usize,
     },
-    /// A subset is asked for that is not there.
+    /// No subset has the name given.
     #[error("no subset is called {name:?}; there are {known}")]
     NoSubset {
-        /// The name asked for.
+        /// The name given.
         name: String,
         /// The subsets' names.
         known: String,
     },
-    /// A path that a CSV file cannot hold.
-    #[error("{}: its name is not UTF-8 and cannot stand in a manifest; rename it", path.display())]
-    Name {
+    /// A path is not UTF-8.
+    #[error("{}: its name is not UTF-8, which a manifest cannot hold; rename it", path.display())]
+    NotUtf8 {
         /// The picture.
         path: PathBuf,
     },

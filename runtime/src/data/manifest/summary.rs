@@ -1,4 +1,4 @@
-//! What a manifest holds, counted.
+//! Counts of a manifest.
 
 use super::Manifest;
 use crate::sample::{Label, Split};
@@ -36,18 +36,18 @@ pub struct Part {
     pub subset: String,
     /// The label.
     pub label: Label,
-    /// Pictures in it.
+    /// Number of pictures.
     pub pictures: usize,
-    /// Different groups (videos, persons) in it.
+    /// Number of groups (videos, persons).
     pub groups: usize,
 }
 
-/// What a manifest holds; its `Display` is a table.
+/// Counts of a manifest; its `Display` is a table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Summary {
     /// By split, subset and label.
     pub parts: Vec<Part>,
-    /// Entries passed over while reading.
+    /// Entries skipped while reading.
     pub skipped: usize,
 }
 

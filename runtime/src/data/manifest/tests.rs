@@ -104,7 +104,7 @@ fn every_fault_is_named_with_its_line() {
         (format!("{head}b.png,real,r,b,spare\n"), "line 3: split \"spare\""),
         (format!("{head}b.png,real,r,,train\n"), "line 3: the field \"group\" is empty"),
         (format!("{head}b.png,real,r,train\n"), "line 3: has 4 fields"),
-        (format!("{head}a.png,fake,r,a,train\n"), "line 3: \"a.png\" stands on line 2"),
+        (format!("{head}a.png,fake,r,a,train\n"), "line 3: \"a.png\" is on line 2"),
         (format!("{head}../b.png,fake,r,a,train\n"), "line 3: the path \"../b.png\" climbs out"),
         (format!("{head}x/../../b.png,fake,r,a,train\n"), "climbs out"),
         (format!("{head}x/..,fake,r,a,train\n"), "names no file"),
@@ -142,7 +142,7 @@ fn the_first_line_that_comes_twice_is_named() {
     let line = |name: &str| format!("{name},real,r,a,train\n");
     let text = [head.to_owned(), line("z"), line("a"), line("z"), line("a"), line("z")].concat();
     let message = read_text(&text).unwrap_err().to_string();
-    assert!(message.contains("line 4: \"z\" stands on line 2 already"), "{message}");
+    assert!(message.contains("line 4: \"z\" is on line 2 already"), "{message}");
 }
 
 #[test]
@@ -230,7 +230,7 @@ proptest! {
     }
 }
 
-/// No bytes may stop the reader; what it takes it takes again after it was written.
+/// No bytes may make the reader panic; what it accepts, it accepts again after writing.
 fn parses(bytes: &[u8]) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("manifest.csv");

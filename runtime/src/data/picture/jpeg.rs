@@ -1,18 +1,18 @@
-//! JPEGs, each by a decoder that has it right: the fast one (zune-jpeg) what cameras,
-//! programs and web sites write, the thorough one (jpeg-decoder) the rest of what the
-//! standard allows. What neither decodes as libjpeg does is refused by its markers.
+//! Decodes JPEGs, each with a decoder that gives libjpeg's pixels: the fast one (zune-jpeg) for
+//! what cameras, programs and web sites write, the thorough one (jpeg-decoder) for the rest of
+//! the standard. What neither decodes as libjpeg does is refused by its markers.
 //!
-//! Facts, found by decoding 1,600 files of `cjpeg`, Pillow and ImageMagick with both and
-//! with libjpeg-turbo 2.1:
-//! - zune-jpeg 0.5.15 gives wrong pixels without an error for sequential files of several
-//!   scans (its issues 419, 448, 449) and where luminance is not the finest channel; takes
-//!   a file with both JFIF's and Adobe's marker, or with the names R, G, B beside one of
-//!   them, for RGB where libjpeg does not; fails for sampling factors of 3.
-//! - jpeg-decoder 0.3.2 reads a wrong number of blocks in a scan of a single channel
-//!   sampled twice where another is sampled four times; takes the channels 1, 2, 3 for
-//!   YCbCr whatever Adobe's marker says, so that it is told here.
-//! - Neither knows arithmetic coding, other than 8 bits, ratios of sampling that are no
-//!   whole numbers, or a height that is told behind the first scan.
+//! Found by decoding 1,600 files of `cjpeg`, Pillow and ImageMagick with both and with
+//! libjpeg-turbo 2.1:
+//! - zune-jpeg 0.5.15 gives wrong pixels without an error for sequential files of several scans
+//!   (its issues 419, 448, 449) and where luminance is not the finest channel; takes a file with
+//!   both JFIF's and Adobe's marker, or with one of them and channels named R, G, B, for RGB
+//!   where libjpeg does not; fails for sampling factors of 3.
+//! - jpeg-decoder 0.3.2 reads a wrong number of blocks in a scan of a single channel sampled
+//!   twice where another is sampled four times; takes the channels 1, 2, 3 for YCbCr whatever
+//!   Adobe's marker says, so the colours are passed to it here.
+//! - Neither supports arithmetic coding, other than 8 bits, sampling ratios that are no integers,
+//!   or a height that is given after the first scan.
 
 use image::RgbImage;
 use image::metadata::Orientation;
@@ -24,10 +24,10 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 const TRUNCATED: &str = "the JPEG is truncated: its end is missing";
 /// The components' names of an RGB file without JFIF's or Adobe's marker.
 const RGB: [u8; 3] = *b"RGB";
-/// Those of the two spaces with a wider gamut that IJG's libjpeg 9 writes.
+/// Those of the two wide-gamut colour spaces of IJG's libjpeg 9.
 const WIDE: [[u8; 3]; 2] = [[1, 0x22, 0x23], *b"rgb"];
 
-/// What the markers of a JPEG say about how it is to be decoded.
+/// What the markers of a JPEG say about its decoding.
 #[derive(Debug)]
 pub(super) struct Layout<'a> {
     bytes: &'a [u8],
@@ -55,7 +55,7 @@ struct Channel {
     factors: [u8; 2],
 }
 
-/// What the channels are.
+/// The colour space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Colours {
     Grey,
@@ -69,7 +69,7 @@ impl<'a> Layout<'a> {
     /// Reads the markers of `bytes` up to the end of the image.
     ///
     /// # Errors
-    /// In words: a file that ends before, and every kind that no decoder here has right.
+    /// The file ends before that, or is of a kind that neither decoder supports; in words.
     pub fn read(bytes: &'a [u8]) -> Result<Self, String> {
         let (mut jfif, mut adobe, mut exif) = (false, None, None);
         let (mut frame, mut scans) = (None, Vec::new());
@@ -110,27 +110,27 @@ impl<'a> Layout<'a> {
         Ok(layout)
     }
 
-    /// Width and height in pixels, before it is turned upright.
+    /// Width and height in pixels, before the orientation is applied.
     pub fn dimensions(&self) -> (u32, u32) {
         (self.frame.width.into(), self.frame.height.into())
     }
 
-    /// How it is to be turned, by its EXIF block.
+    /// The orientation in its EXIF block.
     pub fn orientation(&self) -> Orientation {
         self.exif.and_then(Orientation::from_exif_chunk).unwrap_or(Orientation::NoTransforms)
     }
 
-    /// Its pixels, not turned.
+    /// Its pixels, before the orientation is applied.
     ///
     /// # Errors
-    /// Damaged data, in words.
+    /// The data are damaged; in words.
     pub fn decode(&self) -> Result<RgbImage, String> {
         let colours = self.colours()?;
         if self.is_usual() && self.fast_colours() == colours { self.fast() } else { self.thorough(colours) }
     }
 
-    /// The colours by libjpeg's rules: for three channels JFIF's marker, then Adobe's,
-    /// then the channels' names.
+    /// The colour space by libjpeg's rules: for three channels JFIF's marker, then Adobe's, then
+    /// the channels' names.
     fn colours(&self) -> Result<Colours, String> {
         let names: Vec<u8> = self.frame.channels.iter().map(|channel| channel.name).collect();
         if WIDE.iter().any(|wide| names == wide) {
@@ -151,7 +151,7 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// What the fast decoder takes them for.
+    /// The colour space that the fast decoder assumes.
     fn fast_colours(&self) -> Colours {
         let names = self.frame.channels.iter().map(|channel| channel.name);
         match (self.frame.channels.len(), self.adobe) {
@@ -164,8 +164,8 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// Sampling factors from 1 to 4, whole ratios between them, and none of the scans that
-    /// the thorough decoder misreads.
+    /// Checks that sampling factors are 1 to 4 with integer ratios, and that there is no scan
+    /// that the thorough decoder misreads.
     fn check_sampling(&self) -> Result<(), String> {
         let Frame { channels, .. } = &self.frame;
         let most = self.finest();
@@ -192,8 +192,8 @@ impl<'a> Layout<'a> {
         [0, 1].map(|axis| self.frame.channels.iter().map(|channel| channel.factors[axis]).max().unwrap_or(1))
     }
 
-    /// Whether the fast decoder has it right: one scan unless it is progressive, and grey,
-    /// or luminance as fine as or finer than two equal chrominances, or inks all the same.
+    /// Whether the fast decoder is correct for it: one scan unless it is progressive, and grey,
+    /// or luminance at least as fine as two equal chrominances, or inks with equal sampling.
     fn is_usual(&self) -> bool {
         let Frame { progressive, channels, .. } = &self.frame;
         let one_scan = self.scans.len() == 1 && self.scans[0].len() == channels.len();
@@ -213,7 +213,7 @@ impl<'a> Layout<'a> {
             .set_max_height(usize::MAX)
             .jpeg_set_out_colorspace(ColorSpace::RGB);
         let mut decoder = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(self.bytes), lenient);
-        // Bytes between segments do no harm; in the pixels' data, an error is an error.
+        // Bytes between segments are allowed; an error in the pixel data is an error.
         decoder.decode_headers().map_err(|error| format!("{error:?}"))?;
         decoder.set_options(lenient.set_strict_mode(true));
         self.picture(decoder.decode().map_err(|error| format!("{error:?}"))?)
@@ -243,10 +243,10 @@ impl<'a> Layout<'a> {
     }
 }
 
-const LINES: &str = "a JPEG whose height is told behind its first scan (DNL)";
+const LINES: &str = "a JPEG whose height is given after its first scan (DNL)";
 
 impl Frame {
-    /// What a frame header says.
+    /// Reads a frame header.
     fn read(marker: u8, segment: &[u8]) -> Result<Self, String> {
         let kind = match marker {
             0xc0..=0xc2 => None,
@@ -295,8 +295,8 @@ fn printed(inks: &[u8]) -> [u8; 3] {
     [0, 1, 2].map(|ink| ((left(inks[ink]) * left(inks[3]) + 127) / 255) as u8)
 }
 
-/// The code of the next marker at or after `at`, entropy-coded data skipped;
-/// `at` is left behind it.
+/// The code of the next marker at or after `at`, skipping entropy-coded data; `at` is set to its
+/// end.
 fn next_marker(bytes: &[u8], at: &mut usize) -> Option<u8> {
     loop {
         let rest = bytes.get(*at..)?;

@@ -1,26 +1,26 @@
-//! Channels of pixels as scale and offset of the input's, and what operators make of them.
+//! Channels as scale and offset of the input's channels, and how operators change them.
 
 use crate::detector::graph::Constant;
 
-/// What one channel is of the pixels.
+/// One channel, by the input's.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::detector) struct Channel {
     /// The input's channel.
     pub of: usize,
-    /// Its factor.
+    /// The factor.
     pub scale: f64,
-    /// What is added after that.
+    /// The offset that is added after scaling.
     pub offset: f64,
 }
 
 impl Channel {
-    /// The input's channels as they come.
-    pub fn as_they_come() -> Vec<Self> {
+    /// The input's channels, unchanged.
+    pub fn unchanged() -> Vec<Self> {
         (0..3).map(|of| Self { of, scale: 1.0, offset: 0.0 }).collect()
     }
 
-    /// Whether it is a channel of the input as it came.
-    pub fn is_bare(&self) -> bool {
+    /// Whether it is a channel of the input, unchanged.
+    pub fn is_unchanged(&self) -> bool {
         self.scale == 1.0 && self.offset == 0.0
     }
 
@@ -30,14 +30,14 @@ impl Channel {
     }
 }
 
-/// The channel at a place, from the end where it is below 0.
+/// The channel at an index, counted from the end where it is negative.
 pub(super) fn picked(channels: &[Channel], at: f64) -> Option<Channel> {
     let at = if at < 0.0 { at + channels.len() as f64 } else { at };
     channels.get(at as usize).copied()
 }
 
-/// The channels that a slice keeps, in its order; `end` is one beyond the last, and both ends
-/// may count from the last channel.
+/// The channels that a slice keeps, in its order. `end` is exclusive; both ends may be negative,
+/// counted from the end.
 pub(super) fn sliced(channels: &[Channel], start: i64, end: i64, step: i64) -> Vec<Channel> {
     let count = channels.len() as i64;
     let from_end = |at: i64| if at < 0 { at.saturating_add(count) } else { at };
@@ -108,8 +108,8 @@ mod tests {
     }
 
     #[test]
-    fn slices_keep_what_the_specification_says() {
-        let all = Channel::as_they_come();
+    fn slices_follow_the_specification() {
+        let all = Channel::unchanged();
         let kept = |start, end, step| order(&sliced(&all, start, end, step));
         assert_eq!(kept(0, i64::MAX, 1), [0, 1, 2]);
         assert_eq!(kept(-1, i64::MIN + 1, -1), [2, 1, 0]);
@@ -136,7 +136,7 @@ mod tests {
     fn operators_with_constants_are_scales_and_offsets() {
         let of = |operator: &str, number: f64, first: bool| {
             let by = Constant { dims: vec![], numbers: vec![number] };
-            let found = calculated(operator, &Channel::as_they_come(), Some(1), &by, first)?;
+            let found = calculated(operator, &Channel::unchanged(), Some(1), &by, first)?;
             Some((found[2].scale, found[2].offset))
         };
         assert_eq!(of("Sub", 2.0, true), Some((1.0, -2.0)));

@@ -1,13 +1,13 @@
-//! What a value of the graph is, in terms of the pixels.
+//! The states of a value of the graph, in terms of the pixels.
 
 use super::channels::Channel;
 
-/// What a number of a whole picture does when the picture is scaled and shifted.
+/// How a number of a whole picture changes when the picture is scaled and shifted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Statistic {
-    /// It is scaled and shifted likewise.
+    /// It is scaled and shifted in the same way.
     Level,
-    /// It is scaled likewise and does not see the shift.
+    /// It is scaled in the same way; the shift does not change it.
     Width,
     /// One divided by a width.
     Inverse,
@@ -15,17 +15,17 @@ pub(super) enum Statistic {
     Other,
 }
 
-/// What a value is.
+/// The state of a value.
 #[derive(Clone, Debug)]
 pub(super) enum State {
-    /// Pixels, with their channels on `axis` (none where they are in single planes).
+    /// Pixels with their channels on `axis`; `None` for single planes.
     Pixels { axis: Option<usize>, channels: Vec<Channel>, statistics: Option<([f64; 3], [f64; 3])> },
-    /// Numbers of a whole picture.
+    /// A number computed over a whole picture.
     Statistic(Statistic),
-    /// Pixels less a level of their picture (`centred`), divided by a width of it (`scaled`).
+    /// Pixels minus a level of their picture (`centred`), divided by a width of it (`scaled`).
     Relative { centred: bool, scaled: bool },
-    /// Anything else that was made of the pixels, by the operator that made it; `relative`
-    /// where brightness had been taken off before.
+    /// Anything else made of the pixels, by the operator that made it; `relative` where the
+    /// brightness was subtracted before.
     Other { operator: String, relative: bool },
 }
 

@@ -1,10 +1,10 @@
-//! Numbers of a whole picture, and pixels relative to them. A picture less a level of itself
-//! (its mean, its darkest or brightest value) and divided by a width of itself (a deviation,
-//! the distance from the darkest to the brightest) is the same at every scale and offset.
+//! Numbers computed over a whole picture, and pixels relative to them. A picture minus its own
+//! level (its mean, minimum or maximum) and divided by its own width (a deviation, or maximum
+//! minus minimum) is the same at every scale and offset.
 
 use super::state::{State, Statistic};
 
-/// Reductions that move with a picture's brightness.
+/// Reductions that shift with a picture's brightness.
 const LEVELS: [&str; 5] = ["ReduceMean", "ReduceMax", "ReduceMin", "GlobalAveragePool", "GlobalMaxPool"];
 
 /// What a reduction over the plane makes of `state`.
@@ -18,8 +18,8 @@ pub(super) fn reduced(operator: &str, state: &State) -> Statistic {
     }
 }
 
-/// What an operator makes of statistics, and maybe of a constant, which stands first or not.
-/// A width keeps being one under roots and small constants, as deviations are computed.
+/// What an operator makes of statistics, and perhaps of a constant, which is its first operand or
+/// not. A width remains one under roots and small constants, as deviations are computed.
 pub(super) fn calculated(operator: &str, of: &[Statistic], constant_first: bool) -> Statistic {
     match (operator, of) {
         ("Sub", [Statistic::Level, Statistic::Level]) => Statistic::Width,
@@ -30,7 +30,7 @@ pub(super) fn calculated(operator: &str, of: &[Statistic], constant_first: bool)
     }
 }
 
-/// Pixels less a level of their picture, or divided by a width of it; none of anything else.
+/// Pixels minus a level of their picture, or divided by a width of it; `None` for anything else.
 pub(super) fn relative(operator: &str, one: &State, two: &State) -> Option<State> {
     let known = |state: &State| match state {
         State::Pixels { .. } => Some((false, false)),

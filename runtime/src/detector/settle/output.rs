@@ -1,102 +1,115 @@
-//! What the output's numbers are, and which class is fake.
+//! Whether the output is a logit or a probability, and which class is fake.
 
 use super::{Answer, Fact, Question, Source, fact};
 use crate::data::naming;
-use crate::detector::answer::{Closing, Says};
-use crate::detector::asked::Asked;
-use crate::detector::beside::Beside;
-use crate::detector::probe::Answers;
+use crate::detector::output_kind::{Closing, OutputKind};
+use crate::detector::overrides::Overrides;
+use crate::detector::probe::ProbeResult;
+use crate::detector::sidecar::Sidecar;
 use crate::reading::Output;
 use crate::sample::Label;
 
-/// What is known of an output.
+/// The evidence about an output.
 pub(in crate::detector) struct Evidence<'a> {
-    /// What its operators say.
-    pub says: &'a Says,
-    /// The closing operator that was cut off.
+    /// What its operators show.
+    pub kind: &'a OutputKind,
+    /// The final sigmoid or softmax that was removed.
     pub cut: Option<&'a Closing>,
-    /// What it answered to drawn pictures, where it was asked.
-    pub answers: Option<&'a Answers>,
-    /// Whether it stays bounded far beyond white and black, where that was asked.
+    /// The result of the probe; `None` where it was not needed.
+    pub answers: Option<&'a ProbeResult>,
+    /// Whether it stays bounded for pixels far beyond white and black; `None` where that was not
+    /// probed.
     pub bounded: Option<bool>,
     /// Numbers a picture.
     pub outputs: usize,
 }
 
-/// What an output gives that is no score which could be read, however it is asked for.
-pub(in crate::detector) fn no_score(says: &Says, outputs: usize) -> Option<String> {
-    match says {
-        Says::Label(operator) => Some(format!("labels ({operator}) and no scores")),
-        Says::LogProbability(operator) if outputs == 1 => {
+/// Why an output is no score in any reading, in words; `None` where it can be one.
+pub(in crate::detector) fn no_score(kind: &OutputKind, outputs: usize) -> Option<String> {
+    match kind {
+        OutputKind::Label(operator) => Some(format!("labels ({operator}) and no scores")),
+        OutputKind::LogProbability(operator) if outputs == 1 => {
             Some(format!("the logarithm of one class's probability ({operator}) and not all of them"))
         }
         _ => None,
     }
 }
 
-/// What the output's numbers are.
+/// Whether the output is a logit or a probability.
 pub(in crate::detector) fn output(
-    asked: &Asked,
+    overrides: &Overrides,
     evidence: &Evidence<'_>,
 ) -> Result<(Output, Fact), Question> {
-    let told =
+    let with_fact =
         |output: Output, source, why: String| Ok((output, fact("output", output.to_string(), source, why)));
     let numbers = evidence.answers.map(span).unwrap_or_default();
     if let Some(closing) = evidence.cut {
         let operator = &closing.operator;
-        if operator == "Sigmoid" && evidence.outputs > 1 && asked.output.is_none() {
+        if operator == "Sigmoid" && evidence.outputs > 1 && overrides.output.is_none() {
             return Err(which_output(format!(
-                "its {} outputs stand behind sigmoids of their own, so they are not the probabilities of one choice",
+                "each of its {} outputs has its own sigmoid, so they are not the probabilities of one choice",
                 evidence.outputs
             )));
         }
-        let source = if asked.output.is_some() { Source::Said } else { Source::Proved };
-        return told(Output::Logit, source, format!("read before the closing {operator}, where it is exact"));
+        let source = if overrides.output.is_some() { Source::User } else { Source::Proved };
+        return with_fact(
+            Output::Logit,
+            source,
+            format!("read before the final {operator}, where it is exact"),
+        );
     }
-    if let Some(output) = asked.output {
+    if let Some(output) = overrides.output {
         let inside = evidence.answers.is_some_and(|answers| answers.probabilities);
-        if let (Output::Logit, true, Says::Probability(operator)) = (output, inside, evidence.says) {
+        if let (Output::Logit, true, OutputKind::Probability(operator)) = (output, inside, evidence.kind) {
             return Err(which_output(format!(
-                "--output logit contradicts the file: its numbers stand behind a {operator} and are probabilities ({numbers})"
+                "--output logit contradicts the file: its numbers come from a {operator} and are probabilities ({numbers})"
             )));
         }
-        return told(output, Source::Said, format!("--output {output}"));
+        return with_fact(output, Source::User, format!("--output {output}"));
     }
     let inside = evidence.answers.is_some_and(|answers| answers.probabilities);
-    match (evidence.says, inside) {
-        (Says::Probability(operator), true) => {
-            told(Output::Probability, Source::Proved, format!("it stands behind a {operator}, and {numbers}"))
-        }
-        (Says::Logit(operator), false) => {
-            told(Output::Logit, Source::Proved, format!("its last operator is {operator}, and {numbers}"))
-        }
-        // What is only ever 0 or 1 may be a decision.
-        (Says::Unknown(operator), true) if evidence.answers.is_some_and(|answers| answers.whole) => {
+    match (evidence.kind, inside) {
+        (OutputKind::Probability(operator), true) => with_fact(
+            Output::Probability,
+            Source::Proved,
+            format!("it comes from a {operator}, and {numbers}"),
+        ),
+        (OutputKind::Logit(operator), false) => with_fact(
+            Output::Logit,
+            Source::Proved,
+            format!("its last operator is {operator}, and {numbers}"),
+        ),
+        // Numbers that are only 0 or 1 may be decisions.
+        (OutputKind::Unknown(operator), true)
+            if evidence.answers.is_some_and(|answers| answers.only_0_and_1) =>
+        {
             Err(which_output(format!(
                 "whether its output is a probability or a decision is not known: its last operator is {operator}, and drawn pictures give nothing but 0 and 1"
             )))
         }
-        (Says::Unknown(operator), true) if evidence.bounded != Some(false) => told(
+        (OutputKind::Unknown(operator), true) if evidence.bounded != Some(false) => with_fact(
             Output::Probability,
             Source::Probed,
-            format!("its last operator, {operator}, does not tell, but {numbers}"),
+            format!("its last operator, {operator}, does not show it, but {numbers}"),
         ),
-        (Says::Probability(operator), false) => Err(which_output(format!(
-            "its output stands behind a {operator}, but is no probability: {numbers}"
-        ))),
-        (Says::Logit(operator), true) => Err(which_output(format!(
+        (OutputKind::Probability(operator), false) => {
+            Err(which_output(format!("its output comes from a {operator}, but is no probability: {numbers}")))
+        }
+        (OutputKind::Logit(operator), true) => Err(which_output(format!(
             "its last operator is {operator}, as of a logit, but its numbers look like probabilities: {numbers}"
         ))),
-        // Of all classes they are the logits but for one number, which drops out.
-        (Says::LogProbability(operator), _) if evidence.outputs > 1 => {
-            told(Output::Logit, Source::Proved, format!("its last operator is {operator}, and {numbers}"))
-        }
-        (Says::Open(what), _) => Err(which_output(format!("its output is made by {what}"))),
-        // A detector is not made of these; see [`no_score`].
-        (Says::Label(operator) | Says::LogProbability(operator), _) => {
+        // Over all classes these are the logits plus one constant, which cancels.
+        (OutputKind::LogProbability(operator), _) if evidence.outputs > 1 => with_fact(
+            Output::Logit,
+            Source::Proved,
+            format!("its last operator is {operator}, and {numbers}"),
+        ),
+        (OutputKind::NoScore(what), _) => Err(which_output(format!("its output is made by {what}"))),
+        // Refused before, see [`no_score`].
+        (OutputKind::Label(operator) | OutputKind::LogProbability(operator), _) => {
             Err(which_output(format!("its output is made by {operator}")))
         }
-        (Says::Unknown(operator), inside) => {
+        (OutputKind::Unknown(operator), inside) => {
             let bounds = if inside { ", and only for usual pixels" } else { "" };
             Err(which_output(format!(
                 "whether its output is a logit or a probability is not known: its last operator is {operator}, and {numbers}{bounds}"
@@ -105,8 +118,8 @@ pub(in crate::detector) fn output(
     }
 }
 
-fn span(answers: &Answers) -> String {
-    let Answers { pictures, low, high, probabilities, .. } = answers;
+fn span(answers: &ProbeResult) -> String {
+    let ProbeResult { pictures, low, high, probabilities, .. } = answers;
     if low > high {
         return "drawn pictures give no numbers".to_owned();
     }
@@ -128,8 +141,8 @@ fn which_output(unknown: String) -> Question {
 
 /// Which class is fake.
 pub(in crate::detector) fn fake_index(
-    asked: &Asked,
-    beside: &Beside,
+    overrides: &Overrides,
+    sidecar: &Sidecar,
     outputs: usize,
 ) -> Result<(usize, Fact), Question> {
     let classes = outputs.max(2);
@@ -141,39 +154,41 @@ pub(in crate::detector) fn fake_index(
             "the number of the class that is fake",
         )],
     };
-    let told =
+    let with_fact =
         |index: usize, source, why: String| Ok((index, fact("fake-index", index.to_string(), source, why)));
-    if let Some(index) = asked.fake_index {
+    if let Some(index) = overrides.fake_index {
         return match index < classes {
-            true => told(index, Source::Said, "--fake-index".to_owned()),
-            false => Err(asking(format!("class {index} is none of its {classes} classes"))),
+            true => with_fact(index, Source::User, "--fake-index".to_owned()),
+            false => Err(asking(format!("there is no class {index}: it has {classes} classes"))),
         };
     }
-    // Other names are those of another head.
-    if let Some((names, file)) = beside.names.as_ref().filter(|(names, _)| names.len() == classes) {
+    // Names of another number belong to another head.
+    if let Some((names, file)) = sidecar.names.as_ref().filter(|(names, _)| names.len() == classes) {
         let listed: Vec<String> =
             names.iter().enumerate().map(|(index, name)| format!("{index} {name}")).collect();
         let listed = listed.join(", ");
         return match fake_of(names) {
             Some(index) => {
-                told(index, Source::Beside, format!("{file} beside it names its classes {listed}"))
+                with_fact(index, Source::Sidecar, format!("{file} next to it names its classes {listed}"))
             }
             None => Err(asking(format!(
-                "which of its classes is fake is not known: {file} beside it names them {listed}"
+                "which of its classes is fake is not known: {file} next to it names them {listed}"
             ))),
         };
     }
     match outputs {
-        1 => told(1, Source::Custom, "a high output is taken to say fake".to_owned()),
-        2 => told(1, Source::Custom, "of its two outputs the second is taken to say fake".to_owned()),
+        1 => with_fact(1, Source::Convention, "a high output is taken to say fake".to_owned()),
+        2 => {
+            with_fact(1, Source::Convention, "of its two outputs the second is taken to say fake".to_owned())
+        }
         _ => {
             Err(asking(format!("it gives {outputs} numbers a picture, and which class is fake is not known")))
         }
     }
 }
 
-/// The class that is fake by the classes' names: of two the one that says so, or whose other
-/// says real; of more only where all others say real.
+/// The index of the fake class by the classes' names: of two, the one named fake or the other of
+/// the one named real; of more, only where all others are named real.
 fn fake_of(names: &[String]) -> Option<usize> {
     let labels: Vec<Option<Label>> = names.iter().map(|name| naming::class(name)).collect();
     let at = |wanted: Label| {
@@ -194,58 +209,67 @@ mod tests {
 
     #[test]
     fn graph_and_probe_must_agree_about_the_output() {
-        let answers =
-            |probabilities| Answers { pictures: 8, low: 0.0, high: 1.0, probabilities, whole: false };
-        let says =
-            [Says::Logit("Gemm".into()), Says::Probability("Softmax".into()), Says::Unknown("Div".into())];
-        let settled = |says: &Says, inside: bool, bounded: Option<bool>, asked: Option<Output>| {
+        let answers = |probabilities| ProbeResult {
+            pictures: 8,
+            low: 0.0,
+            high: 1.0,
+            probabilities,
+            only_0_and_1: false,
+        };
+        let kind = [
+            OutputKind::Logit("Gemm".into()),
+            OutputKind::Probability("Softmax".into()),
+            OutputKind::Unknown("Div".into()),
+        ];
+        let settled = |kind: &OutputKind, inside: bool, bounded: Option<bool>, overrides: Option<Output>| {
             let answers = answers(inside);
-            let evidence = Evidence { says, cut: None, answers: Some(&answers), bounded, outputs: 1 };
-            output(&Asked { output: asked, ..Asked::default() }, &evidence)
+            let evidence = Evidence { kind, cut: None, answers: Some(&answers), bounded, outputs: 1 };
+            output(&Overrides { output: overrides, ..Overrides::default() }, &evidence)
                 .map(|(output, _)| output)
                 .map_err(|it| it.line())
         };
-        assert_eq!(settled(&says[0], false, None, None), Ok(Output::Logit));
-        assert_eq!(settled(&says[1], true, None, None), Ok(Output::Probability));
-        assert_eq!(settled(&says[2], true, Some(true), None), Ok(Output::Probability));
+        assert_eq!(settled(&kind[0], false, None, None), Ok(Output::Logit));
+        assert_eq!(settled(&kind[1], true, None, None), Ok(Output::Probability));
+        assert_eq!(settled(&kind[2], true, Some(true), None), Ok(Output::Probability));
         for (place, inside, bounded) in
             [(0, true, None), (1, false, None), (2, false, None), (2, true, Some(false))]
         {
-            let line = settled(&says[place], inside, bounded, None).unwrap_err();
+            let line = settled(&kind[place], inside, bounded, None).unwrap_err();
             assert!(line.contains("--output logit") && line.contains("--output probability"), "{line}");
         }
-        assert_eq!(settled(&says[0], true, None, Some(Output::Logit)), Ok(Output::Logit));
-        assert!(settled(&says[1], true, None, Some(Output::Logit)).unwrap_err().contains("contradicts"));
+        assert_eq!(settled(&kind[0], true, None, Some(Output::Logit)), Ok(Output::Logit));
+        assert!(settled(&kind[1], true, None, Some(Output::Logit)).unwrap_err().contains("contradicts"));
     }
 
     #[test]
-    fn what_is_no_score_of_one_class_is_always_asked_about() {
-        let ask = |says: &Says, answers: &Answers| {
+    fn what_is_no_score_of_one_class_is_always_a_question() {
+        let ask = |kind: &OutputKind, answers: &ProbeResult| {
             let evidence =
-                Evidence { says, cut: None, answers: Some(answers), bounded: Some(true), outputs: 1 };
-            output(&Asked::default(), &evidence).unwrap_err().line()
+                Evidence { kind, cut: None, answers: Some(answers), bounded: Some(true), outputs: 1 };
+            output(&Overrides::default(), &evidence).unwrap_err().line()
         };
-        let inside = Answers { pictures: 8, low: 0.5, high: 1.0, probabilities: true, whole: false };
-        assert!(ask(&Says::Open("TopK, which gives the largest".into()), &inside).contains("TopK"));
-        let whole = Answers { whole: true, ..inside };
-        assert!(ask(&Says::Unknown("Where".into()), &whole).contains("decision"));
+        let inside =
+            ProbeResult { pictures: 8, low: 0.5, high: 1.0, probabilities: true, only_0_and_1: false };
+        assert!(ask(&OutputKind::NoScore("TopK, which gives the largest".into()), &inside).contains("TopK"));
+        let only_0_and_1 = ProbeResult { only_0_and_1: true, ..inside };
+        assert!(ask(&OutputKind::Unknown("Where".into()), &only_0_and_1).contains("decision"));
     }
 
     #[test]
-    fn names_of_classes_tell_which_is_fake_or_are_asked_about() {
+    fn names_of_classes_prove_which_is_fake_or_leave_a_question() {
         let of = |names: &[&str], outputs: usize| {
             let names = names.iter().map(|&name| name.to_owned()).collect();
-            let beside = Beside { names: Some((names, "config.json".to_owned())), ..Beside::default() };
-            fake_index(&Asked::default(), &beside, outputs)
+            let sidecar = Sidecar { names: Some((names, "config.json".to_owned())), ..Sidecar::default() };
+            fake_index(&Overrides::default(), &sidecar, outputs)
                 .map(|(index, fact)| (index, fact.source))
                 .map_err(|question| question.line())
         };
-        assert_eq!(of(&["Real", "Fake"], 2), Ok((1, Source::Beside)));
-        assert_eq!(of(&["Fake", "Real"], 1), Ok((0, Source::Beside)), "one number stands for the second");
-        assert_eq!(of(&["faceswap", "real"], 2), Ok((0, Source::Beside)));
-        assert_eq!(of(&["real", "original", "fake"], 3), Ok((2, Source::Beside)));
+        assert_eq!(of(&["Real", "Fake"], 2), Ok((1, Source::Sidecar)));
+        assert_eq!(of(&["Fake", "Real"], 1), Ok((0, Source::Sidecar)), "one number stands for the second");
+        assert_eq!(of(&["faceswap", "real"], 2), Ok((0, Source::Sidecar)));
+        assert_eq!(of(&["real", "original", "fake"], 3), Ok((2, Source::Sidecar)));
         // ImageNet's names beside a head of two.
-        assert_eq!(of(&["tench", "goldfish", "shark"], 2), Ok((1, Source::Custom)));
+        assert_eq!(of(&["tench", "goldfish", "shark"], 2), Ok((1, Source::Convention)));
         for (names, outputs) in [
             (vec!["cat", "dog"], 2),
             (vec!["fake", "deepfake"], 2),

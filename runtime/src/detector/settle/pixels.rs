@@ -1,53 +1,57 @@
-//! How pixels go in: what the graph proves, what lies beside the file, what the user says.
+//! How pixels are scaled: by the graph, by files beside the model, or by the user.
 
 use super::{Answer, Fact, Question, Source, fact};
-use crate::detector::asked::{Asked, CAFFE, IMAGENET, Pixels, Preprocess};
-use crate::detector::beside::Beside;
+use crate::detector::overrides::{CAFFE, IMAGENET, Overrides, Pixels, Preprocess};
 use crate::detector::pixels::{Begin, Channel, Found};
+use crate::detector::sidecar::Sidecar;
 use crate::detector::signature::{Element, Signature};
 use crate::reading::{Channels, Range};
 
-/// How the pixels go in, but for the order of the channels. `linear` says that the whole graph is.
+/// How the pixels are scaled, without the order of the channels. `linear`: the whole graph is
+/// linear.
 pub(in crate::detector) fn pixels(
-    asked: &Asked,
+    overrides: &Overrides,
     signature: &Signature,
     walked: Option<&Found>,
-    beside: &Beside,
+    sidecar: &Sidecar,
     linear: bool,
 ) -> Result<(Pixels, Fact), Question> {
-    if signature.element == Element::Byte && asked.first_of_pixels().is_some() {
+    if signature.element == Element::Byte && overrides.first_pixel_option().is_some() {
         return Err(bytes_alone());
     }
     let proof = proof(signature, walked);
-    let told = |pixels: Pixels, source, why: String| (pixels, fact("pixels", words(&pixels), source, why));
-    if let Some(preprocess) = asked.preprocess {
+    let with_fact =
+        |pixels: Pixels, source, why: String| (pixels, fact("pixels", words(&pixels), source, why));
+    if let Some(preprocess) = overrides.preprocess {
         let pixels = preprocess.pixels();
         return match proof {
-            Proof::Inside(proved, why) if proved != pixels => Err(twice(preprocess, &proved, &why)),
-            _ => Ok(told(pixels, Source::Said, format!("--preprocess {preprocess}"))),
+            Proof::Inside(proved, why) if proved != pixels => Err(contradiction(preprocess, &proved, &why)),
+            _ => Ok(with_fact(pixels, Source::User, format!("--preprocess {preprocess}"))),
         };
     }
-    if asked.mean.is_some() || asked.std.is_some() {
-        let (pixels, why) = by_numbers(asked);
-        return Ok(told(pixels, Source::Said, why));
+    if overrides.mean.is_some() || overrides.std.is_some() {
+        let (pixels, why) = by_numbers(overrides);
+        return Ok(with_fact(pixels, Source::User, why));
     }
-    if let Some(range) = asked.range
+    if let Some(range) = overrides.range
         && (range != Range::Unit || matches!(proof, Proof::Inside(..)))
     {
-        return Ok(told(Pixels::as_they_are(range), Source::Said, format!("--range {range}")));
+        return Ok(with_fact(Pixels::plain(range), Source::User, format!("--range {range}")));
     }
-    match (proof, &beside.pixels) {
-        (Proof::Inside(pixels, why), _) => Ok(told(pixels, Source::Proved, why)),
-        (_, Some((pixels, file))) => Ok(told(*pixels, Source::Beside, format!("{file} beside it says so"))),
+    match (proof, &sidecar.pixels) {
+        (Proof::Inside(pixels, why), _) => Ok(with_fact(pixels, Source::Proved, why)),
+        (_, Some((pixels, file))) => {
+            Ok(with_fact(*pixels, Source::Sidecar, format!("{file} next to it says so")))
+        }
         (Proof::Open(_), None) if linear => {
             let why = "the whole graph is linear, so a normalisation would be part of it".to_owned();
-            Ok(told(Pixels::as_they_are(Range::Unit), Source::Custom, why))
+            Ok(with_fact(Pixels::plain(Range::Unit), Source::Convention, why))
         }
         (Proof::Open(why), None) => Err(which_preprocessing(why)),
     }
 }
 
-/// An input of 8-bit numbers has no place for a mean or another scale.
+/// An input of 8-bit numbers cannot be normalised before it.
 fn bytes_alone() -> Question {
     let unknown = "its input takes 8-bit numbers, so pixels go in as they are, from 0 to 255".to_owned();
     let answers =
@@ -56,13 +60,15 @@ fn bytes_alone() -> Question {
 }
 
 fn which_preprocessing(why: String) -> Question {
-    let mut answers: Vec<Answer> =
-        Preprocess::ALL.iter().map(|way| Answer::new(format!("--preprocess {way}"), way.words())).collect();
+    let mut answers: Vec<Answer> = Preprocess::ALL
+        .iter()
+        .map(|way| Answer::new(format!("--preprocess {way}"), way.description()))
+        .collect();
     answers.push(Answer::advice("--mean and --std", "as it was trained"));
     Question { part: "pixels", unknown: why, answers }
 }
 
-fn twice(preprocess: Preprocess, proved: &Pixels, why: &str) -> Question {
+fn contradiction(preprocess: Preprocess, proved: &Pixels, why: &str) -> Question {
     let unknown =
         format!("--preprocess {preprocess} contradicts the file, which takes {} ({why})", words(proved));
     let answers = vec![
@@ -72,13 +78,13 @@ fn twice(preprocess: Preprocess, proved: &Pixels, why: &str) -> Question {
     Question { part: "pixels", unknown, answers }
 }
 
-/// What the user's mean and deviation imply: their size tells the range.
-fn by_numbers(asked: &Asked) -> (Pixels, String) {
-    let (mean, std) = (asked.mean.unwrap_or([0.0; 3]), asked.std.unwrap_or([1.0; 3]));
+/// The scaling by the user's mean and deviation, whose size implies the range.
+fn by_numbers(overrides: &Overrides) -> (Pixels, String) {
+    let (mean, std) = (overrides.mean.unwrap_or([0.0; 3]), overrides.std.unwrap_or([1.0; 3]));
     let large = mean.iter().any(|value| value.abs() > 1.5) || std.iter().any(|&value| value > 8.0);
     let by_size = if large { Range::Bytes } else { Range::Unit };
-    let range = asked.range.unwrap_or(by_size);
-    let why = match asked.range {
+    let range = overrides.range.unwrap_or(by_size);
+    let why = match overrides.range {
         Some(_) => "--range, --mean and --std".to_owned(),
         None => format!("--mean and --std, whose size says {range}"),
     };
@@ -95,18 +101,18 @@ fn words(pixels: &Pixels) -> String {
     text
 }
 
-/// What the graph proves about the pixels.
+/// What the graph proves about the scaling of pixels.
 enum Proof {
-    /// Normalisation is inside: they go in as they are, in this range.
+    /// It normalises the pixels itself and takes them in this range; why.
     Inside(Pixels, String),
-    /// Nothing, for this reason.
+    /// Nothing; why.
     Open(String),
 }
 
 fn proof(signature: &Signature, walked: Option<&Found>) -> Proof {
     let first = walked.map_or("unknown", |found| &found.first);
     if signature.element == Element::Byte {
-        return Proof::Inside(Pixels::as_they_are(Range::Bytes), "its input takes 8-bit numbers".to_owned());
+        return Proof::Inside(Pixels::plain(Range::Bytes), "its input takes 8-bit numbers".to_owned());
     }
     let Some(found) = walked else {
         return Proof::Open("no operator takes the pixels, so how they go in is not known".to_owned());
@@ -115,7 +121,7 @@ fn proof(signature: &Signature, walked: Option<&Found>) -> Proof {
         [] => String::new(),
         operators => format!(" after {}", shortened(operators)),
     };
-    let inside = |range: Range, why: String| Proof::Inside(Pixels::as_they_are(range), why);
+    let inside = |range: Range, why: String| Proof::Inside(Pixels::plain(range), why);
     if let Some(range) = found.clipped.and_then(clipped_to) {
         return inside(range, format!("it clips its input to {range}"));
     }
@@ -141,16 +147,16 @@ fn proof(signature: &Signature, walked: Option<&Found>) -> Proof {
                 "its first operator is a batch-norm over pixels that were normalised before it".to_owned(),
             ),
         },
-        Begin::Bare => Proof::Open(format!(
+        Begin::Unchanged => Proof::Open(format!(
             "its graph shows no normalisation (its first operator{through} is {first}), so how pixels go in is not known"
         )),
         Begin::Unknown(operator) => Proof::Open(format!(
-            "what its graph does with the pixels first ({operator}) does not tell how they go in"
+            "what its graph does with the pixels first ({operator}) does not show how they go in"
         )),
     }
 }
 
-/// Up to six operators, the rest counted.
+/// The names of up to six operators, and how many more there are.
 fn shortened(operators: &[String]) -> String {
     let shown = operators.iter().take(6).cloned().collect::<Vec<_>>().join(", ");
     match operators.len().saturating_sub(6) {
@@ -167,19 +173,18 @@ fn clipped_to((low, high): (f64, f64)) -> Option<Range> {
         .map(|(range, ..)| range)
 }
 
-/// The only range that a scale and an offset bring to what networks take, or none where
-/// several would do or none does. What such a map is known by:
-/// - pixels from 0 to 1 come to some units about 0 (mean and deviation), or to 0 to 255;
-/// - pixels from 0 to 255 come to some units, or, less a mean, to 255 units about 0 (Caffe);
-/// - pixels from -1 to 1 come to 0 to 1, to ImageNet's numbers after that, or to 255 units.
+/// The only input range that a scale and an offset map to what networks take; `None` where
+/// several ranges or no range fit. The maps that are recognised:
+/// - from \[0, 1\] to a few units around 0 (mean and deviation), or to \[0, 255\];
+/// - from \[0, 255\] to a few units, or, minus a mean, to 255 units around 0 (Caffe);
+/// - from \[-1, 1\] to \[0, 1\], that normalised as for ImageNet, or to 255 units.
 ///
-/// A map near the identity is none of these: a batch-norm or a quantiser leaves such a one
-/// behind pixels that were normalised before the graph, and so does torchvision's
-/// `transform_input`.
+/// A map near the identity proves nothing: batch-norms, quantisers and torchvision's
+/// `transform_input` have such maps for pixels that are normalised before the graph.
 fn of_affine(channels: &[Channel; 3]) -> Option<Range> {
     let mean = |of: &dyn Fn(&Channel) -> f64| channels.iter().map(of).sum::<f64>() / 3.0;
     let (scale, offset) = (mean(&|channel| channel.scale), mean(&|channel| channel.offset));
-    // Width, and how far the middle lies from 0 as a share of it.
+    // The width, and the distance of the middle from 0 as a share of it.
     let ends = |black: f64, white: f64| {
         let (from, to) = (scale * black + offset, scale * white + offset);
         let width = (to - from).abs();
@@ -224,8 +229,8 @@ fn of_statistics(mean: &[f64; 3], std: &[f64; 3]) -> Option<Range> {
     }
 }
 
-/// In which order the means that the graph subtracts are ImageNet's or Caffe's; none where
-/// they are not, or the same both ways.
+/// The order of channels in which the subtracted means are ImageNet's or Caffe's; `None` where
+/// they are not, or fit both orders.
 fn order(walked: Option<&Found>, range: Range) -> Option<Channels> {
     let means = match walked.map(|found| &found.begin) {
         Some(Begin::Affine(channels)) => channels.map(|channel| -channel.offset / channel.scale),
@@ -252,22 +257,27 @@ fn order(walked: Option<&Found>, range: Range) -> Option<Channels> {
     }
 }
 
-/// In which order the channels go in; `pixels` is what was found of the rest. Red first is
-/// custom where nothing tells: nobody says it for PyTorch or Keras, OpenCV has blue first.
+/// The order of the channels; `pixels` is the scaling found before. Red first is the convention
+/// where nothing shows the order: PyTorch and Keras use it, OpenCV has blue first.
 pub(in crate::detector) fn channels(
-    asked: &Asked,
+    overrides: &Overrides,
     walked: Option<&Found>,
     pixels: &Pixels,
 ) -> (Channels, Fact) {
-    let told = |order: Channels, source, why: &str| (order, fact("channels", order.to_string(), source, why));
+    let with_fact =
+        |order: Channels, source, why: &str| (order, fact("channels", order.to_string(), source, why));
     let found = order(walked, pixels.range);
-    match (asked.channels, asked.preprocess, found) {
-        (Some(order), ..) => told(order, Source::Said, "--channels"),
-        (None, Some(Preprocess::Caffe), _) => told(pixels.channels, Source::Said, "--preprocess caffe"),
+    match (overrides.channels, overrides.preprocess, found) {
+        (Some(order), ..) => with_fact(order, Source::User, "--channels"),
+        (None, Some(Preprocess::Caffe), _) => with_fact(pixels.channels, Source::User, "--preprocess caffe"),
         (None, None, Some(order)) => {
-            told(order, Source::Proved, "the means that the graph subtracts are in that order")
+            with_fact(order, Source::Proved, "the means that the graph subtracts are in that order")
         }
-        _ => told(Channels::Rgb, Source::Custom, "red goes in first, as pictures are loaded but by OpenCV"),
+        _ => with_fact(
+            Channels::Rgb,
+            Source::Convention,
+            "red goes in first, as pictures are loaded everywhere except in OpenCV",
+        ),
     }
 }
 
@@ -290,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn scale_and_offset_tell_the_range() {
+    fn scale_and_offset_prove_the_range() {
         let (mean, std) = IMAGENET;
         let same = |scale: f64, offset: f64| three([scale; 3], [offset; 3]);
         let signed = |scale: [f64; 3], offset: [f64; 3]| {
@@ -334,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn means_tell_the_order_of_the_channels() {
+    fn means_prove_the_order_of_the_channels() {
         let reversed = |values: [f32; 3]| [values[2], values[1], values[0]];
         let found = |channels: [Channel; 3]| {
             let begin = Begin::Affine(channels);
@@ -360,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_batch_norm_was_trained_on_tells_its_range() {
+    fn the_statistics_of_a_batch_norm_prove_its_range() {
         for (mean, std, range) in [
             (0.45, 0.25, Some(Range::Unit)),
             (120.0, 60.0, Some(Range::Bytes)),

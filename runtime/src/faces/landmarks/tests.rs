@@ -37,7 +37,7 @@ fn what_is_written_is_read() {
 }
 
 #[test]
-fn a_template_beside_the_picture_comes_first() {
+fn a_template_next_to_the_picture_comes_first() {
     let tem = "5\n10\t10\n90 10\n90.5\t80\n10\t80\n50\t40\n1\n0\n2\n0 1\n";
     let folder =
         folder(&[("landmarks.json", SQUARE), ("a.tem", tem), ("boxes.csv", "file,left,top,right,bottom\n")]);
@@ -69,7 +69,7 @@ fn a_box_gives_an_ellipse() {
 }
 
 #[test]
-fn what_is_wrong_is_said_with_its_place() {
+fn errors_name_the_place_in_the_file() {
     let says = |name: &str, text: &str, words: &str| {
         let folder = folder(&[(name, text)]);
         let message = find(&folder, "a.jpg").unwrap_err().to_string();

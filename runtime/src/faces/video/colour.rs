@@ -1,46 +1,47 @@
-//! How a film's YCbCr becomes RGB: by what its stream says, by one rule where it does not
-//! say it, and not at all where ffmpeg would get it wrong.
+//! How a video's YCbCr becomes RGB: by the tags of its stream, by one rule where these are
+//! missing, and an error where ffmpeg would convert wrongly.
 
 use crate::names::named;
 use serde::Serialize;
 use std::collections::HashMap;
 
-/// The matrix that is taken for a film whose stream does not tell it. Nothing in the pixels
-/// does either: the wrong one shifts saturated colours by up to some 20 levels.
+/// The colour matrix for a video whose stream does not name one. The pixels do not show it; a
+/// wrong one shifts saturated colours by up to about 20 levels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Untagged {
-    /// BT.601 whatever the size. So ffmpeg, and OpenCV by it, read and write films that say
-    /// nothing: a film that either made of pictures gives back their colours.
+    /// BT.601 for every size, as ffmpeg and OpenCV read and write untagged videos: a video that
+    /// either of them made from pictures gives the same colours back.
     #[default]
     Bt601,
-    /// BT.709 whatever the size.
+    /// BT.709 for every size.
     Bt709,
-    /// BT.709 from 1280 pixels across or 577 lines on, else BT.601, as the player mpv does.
+    /// BT.709 from a width of 1280 pixels or a height of 577 on, else BT.601, as the player mpv
+    /// does.
     Size,
 }
 
 named!(Untagged, "colour matrix", [Bt601 = "bt601", Bt709 = "bt709", Size = "size"]);
 
-/// What a video stream says of its colours, in ffprobe's words.
+/// The colour tags of a video stream, in ffprobe's words.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Colours {
     pixels: String,
     matrix: String,
     transfer: String,
-    /// Before it is turned upright.
+    /// Width in pixels, before rotation.
     width: u32,
     height: u32,
 }
 
-/// What ffprobe is to show of the stream.
+/// The entries that ffprobe has to print.
 pub(super) const ENTRIES: &str = "pix_fmt,color_space,color_transfer,width,height";
 
 /// Parts of the names of pixel formats that hold no YCbCr.
 const NO_MATRIX: [&str; 7] = ["rgb", "bgr", "gbr", "gray", "ya", "mono", "pal"];
 
 impl Colours {
-    /// Takes over what a line of ffprobe's says.
+    /// Reads the tags in a line of ffprobe's output.
     pub fn read(&mut self, fields: &HashMap<&str, &str>) {
         let words = [
             (&mut self.pixels, "pix_fmt"),
@@ -57,7 +58,7 @@ impl Colours {
         }
     }
 
-    /// Whether the stream leaves open how its YCbCr becomes RGB.
+    /// Whether the stream is YCbCr and names no matrix.
     pub fn is_untagged(&self) -> bool {
         let open = ["", "unknown", "unspecified", "reserved", "N/A"].contains(&self.matrix.as_str());
         open && self.is_ycbcr()
@@ -67,12 +68,11 @@ impl Colours {
         !NO_MATRIX.iter().any(|part| self.pixels.contains(part))
     }
 
-    /// The matrix to read it by, as ffmpeg's filter `scale` calls it; none where there is no
-    /// YCbCr.
+    /// The matrix to convert it with, by its name in ffmpeg's filter `scale`; `None` where there
+    /// is no YCbCr.
     ///
     /// # Errors
-    /// In words: light beyond what 8 bits of a picture hold, and matrices that the filter
-    /// does not have.
+    /// The video is HDR, or its matrix is not supported by the filter; in words.
     pub fn matrix(&self, untagged: Untagged) -> Result<Option<&'static str>, String> {
         let hdr = match self.transfer.as_str() {
             "smpte2084" => Some("PQ"),
@@ -126,11 +126,11 @@ mod tests {
             ("smpte240m", "smpte240m"),
             ("bt2020nc", "bt2020"),
         ] {
-            let film = colours(&format!("width=1280|height=720|pix_fmt=yuv420p|color_space={tag}"));
+            let video = colours(&format!("width=1280|height=720|pix_fmt=yuv420p|color_space={tag}"));
             for untagged in [Untagged::Bt601, Untagged::Bt709, Untagged::Size] {
-                assert_eq!(film.matrix(untagged), Ok(Some(matrix)), "{tag}");
+                assert_eq!(video.matrix(untagged), Ok(Some(matrix)), "{tag}");
             }
-            assert!(!film.is_untagged());
+            assert!(!video.is_untagged());
         }
         for tag in ["ycgco", "bt2020c", "ictcp"] {
             let error = colours(&format!("pix_fmt=yuv420p10le|color_space={tag}")).matrix(Untagged::Bt601);
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_told_is_taken_by_the_rule() {
+    fn untagged_videos_follow_the_rule() {
         let of = |size: [u32; 2], untagged| {
             let [width, height] = size;
             let line = format!("width={width}|height={height}|pix_fmt=yuv420p|color_space=unknown");
@@ -159,8 +159,12 @@ mod tests {
     fn without_ycbcr_there_is_no_matrix() {
         for pixels in ["rgb24", "bgr0", "gbrp10le", "gray", "gray10le", "ya8", "pal8", "monow"] {
             for matrix in ["unknown", "gbr"] {
-                let film = colours(&format!("pix_fmt={pixels}|color_space={matrix}"));
-                assert_eq!((film.matrix(Untagged::Size), film.is_untagged()), (Ok(None), false), "{pixels}");
+                let video = colours(&format!("pix_fmt={pixels}|color_space={matrix}"));
+                assert_eq!(
+                    (video.matrix(Untagged::Size), video.is_untagged()),
+                    (Ok(None), false),
+                    "{pixels}"
+                );
             }
         }
         assert!(colours("pix_fmt=yuva420p|color_space=unknown").is_untagged());

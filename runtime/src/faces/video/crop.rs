@@ -1,14 +1,14 @@
-//! The square that is cut out around a face.
+//! Crops of faces.
 
 use crate::faces::face::{FaceBox, Window};
 use image::{RgbImage, imageops};
 
-/// The square around the middle of `face`, `margin` times as wide as its longer side, cut
-/// out of `picture`. Where it would reach over the picture's border it is moved inside,
-/// and made smaller where the picture is too small: a crop never holds made-up pixels.
+/// The square around the middle of `face`, `margin` times as wide as its longer side, cut out of
+/// `picture`. Where it would cross the picture's border it is moved inside, and where the picture
+/// is too small it is made smaller: a crop has no padding.
 ///
 /// # Panics
-/// Where the picture has no pixels.
+/// The picture has no pixels.
 pub fn square(picture: &RgbImage, face: &FaceBox, margin: f32) -> RgbImage {
     let Window { left, top, side } = face.window(margin, picture.width(), picture.height());
     imageops::crop_imm(picture, left, top, side, side).to_image()

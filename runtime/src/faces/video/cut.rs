@@ -1,36 +1,36 @@
-//! Whether there is a cut between two frames of a video.
+//! Detects cuts between two frames of a video.
 
 use crate::faces::face::FaceBox;
 use fast_image_resize as resize;
 use image::RgbImage;
 
-/// Fields a side into which a frame is divided.
+/// A frame is divided into this many fields a side.
 const FIELDS: u32 = 16;
-/// A field has changed where its mean of red, green and blue together moved by more levels.
+/// A field has changed if the sum of its mean red, green and blue changed by more levels than
+/// this.
 const LEVELS: u32 = 3 * 24;
-/// There is a cut where more than one field in so many of the ground has changed. A camera
-/// that swings or a lamp that goes on is taken for one, which costs the frames of the shorter
-/// part.
+/// There is a cut if more than one in this many background fields has changed. A fast pan or a
+/// lamp that is switched on is also taken for one; then the frames of the shorter part are lost.
 const ONE_IN: usize = 3;
-/// A head by its face's box, in sides: what moves with the face is no ground.
+/// The size of a head in sides of its face's box: what moves with the face is no background.
 const HEAD: f32 = 1.6;
-/// Where fewer fields than these are ground in both frames, all fields are compared.
+/// Where fewer fields than this are background in both frames, all fields are compared.
 const LEAST_GROUND: usize = 32;
 
-/// What is compared of a frame: the mean colours of its fields.
+/// The mean colours of a frame's fields, which are compared between frames.
 #[derive(Clone, Debug)]
-pub(super) struct Look {
+pub(super) struct FieldColours {
     /// Red, green, blue of each field.
     colours: Vec<u8>,
-    /// Whether a field shows nobody's head.
+    /// Whether a field is background: outside every head.
     ground: Vec<bool>,
 }
 
-impl Look {
-    /// That of `frame`, which shows `faces`.
+impl FieldColours {
+    /// The colours of `frame`, in which `faces` were found.
     ///
     /// # Panics
-    /// Where it has no pixels.
+    /// The frame has no pixels.
     pub fn of(frame: &RgbImage, faces: &[FaceBox]) -> Self {
         let pixels = resize::PixelType::U8x3;
         let source = resize::images::ImageRef::new(frame.width(), frame.height(), frame.as_raw(), pixels)
@@ -50,7 +50,7 @@ impl Look {
         Self { colours: small.into_vec(), ground: (0..FIELDS * FIELDS).map(is_ground).collect() }
     }
 
-    /// Whether `next`, which is shown later, belongs to another shot.
+    /// Whether the later frame `next` is after a cut.
     pub fn cut_to(&self, next: &Self) -> bool {
         let both: Vec<bool> = self.ground.iter().zip(&next.ground).map(|(a, b)| *a && *b).collect();
         let little = both.iter().filter(|ground| **ground).count() < LEAST_GROUND;
@@ -86,29 +86,32 @@ mod tests {
             imageops::overlay(&mut picture, &head, left as i64 - 20, 20);
             picture
         };
-        let seen = |left: f32, phase: u32| Look::of(&shot(left, phase), &[face(left)]);
-        let unseen = |left: f32| Look::of(&shot(left, 0), &[]);
+        let seen = |left: f32, phase: u32| FieldColours::of(&shot(left, phase), &[face(left)]);
+        let unseen = |left: f32| FieldColours::of(&shot(left, 0), &[]);
         assert!(unseen(20.0).cut_to(&unseen(120.0)), "most of the picture changes");
         assert!(!seen(20.0, 0).cut_to(&seen(120.0, 0)), "its ground does not");
         assert!(seen(20.0, 0).cut_to(&seen(20.0, 45)), "the same face elsewhere");
         // A face that leaves no ground to compare.
         let close = FaceBox { left: 0.0, top: 0.0, right: 320.0, bottom: 320.0 };
-        let full = |phase: u32| Look::of(&scene(phase), &[close]);
+        let full = |phase: u32| FieldColours::of(&scene(phase), &[close]);
         assert!(full(0).cut_to(&full(45)) && !full(0).cut_to(&full(0)));
     }
 
     #[test]
     fn another_scene_is_a_cut_and_what_moves_in_it_is_none() {
-        let look = Look::of(&scene(0), &[]);
+        let look = FieldColours::of(&scene(0), &[]);
         assert!(!look.cut_to(&look));
         let mut later = scene(0);
         imageops::overlay(&mut later, &RgbImage::from_pixel(90, 120, Rgb([230, 180, 150])), 100, 40);
-        assert!(!look.cut_to(&Look::of(&later, &[])), "something the size of a face appears");
+        assert!(!look.cut_to(&FieldColours::of(&later, &[])), "something the size of a face appears");
         let mut brighter = scene(0);
         brighter.iter_mut().for_each(|value| *value = value.saturating_add(15));
-        assert!(!look.cut_to(&Look::of(&brighter, &[])));
-        assert!(look.cut_to(&Look::of(&scene(45), &[])));
-        assert!(look.cut_to(&Look::of(&RgbImage::new(320, 200), &[])));
-        assert!(!Look::of(&RgbImage::new(1, 1), &[]).cut_to(&Look::of(&RgbImage::new(3000, 2), &[])));
+        assert!(!look.cut_to(&FieldColours::of(&brighter, &[])));
+        assert!(look.cut_to(&FieldColours::of(&scene(45), &[])));
+        assert!(look.cut_to(&FieldColours::of(&RgbImage::new(320, 200), &[])));
+        assert!(
+            !FieldColours::of(&RgbImage::new(1, 1), &[])
+                .cut_to(&FieldColours::of(&RgbImage::new(3000, 2), &[]))
+        );
     }
 }

@@ -1,13 +1,13 @@
-//! The whole way of a folder of videos: in parallel, resumable, a bad video listed and
-//! passed over.
+//! Extracts face crops from a folder of videos: in parallel and resumable; a bad video is skipped
+//! and listed.
 
 use super::colour::Untagged;
 use super::crop;
-use super::cut::Look;
+use super::cut::FieldColours;
 use super::ffmpeg::{Ffmpeg, VideoError};
 use super::journal::{self, Entry, Journal, JournalError};
 use super::sampling::{Frame, Sampled};
-use super::track::{self, HOLD, Shown};
+use super::track::{self, FrameFaces, HOLD};
 use crate::data::crops::MANIFEST;
 use crate::data::manifest::{Manifest, ManifestError};
 use crate::data::picture;
@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The name of what [`extract`] found, as JSON.
+/// The name of the file with [`extract`]'s result, as JSON.
 pub const SUMMARY: &str = "extract.json";
 
 /// How the crops are written.
@@ -30,18 +30,18 @@ pub const SUMMARY: &str = "extract.json";
 pub enum FileFormat {
     /// Without loss.
     Png,
-    /// JPEG of that quality, full chroma: traces of its own on reals and fakes alike.
+    /// JPEG of this quality, full chroma, which leaves the same traces on reals and fakes.
     Jpeg(u8),
 }
 
-/// Frames a video, by split: a detector is trained on few and tested on many.
+/// Frames for each video, by split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Frames {
-    /// Of a video to train on.
+    /// For a video in train.
     pub train: usize,
-    /// Of one to validate on.
+    /// For a video in val.
     pub val: usize,
-    /// Of one to test on.
+    /// For a video in test.
     pub test: usize,
 }
 
@@ -55,77 +55,77 @@ impl Frames {
     }
 }
 
-/// What is extracted and how.
+/// The options of an extraction.
 #[derive(Clone, Copy, Debug)]
 pub struct Extract<'a> {
-    /// The data set's folder; crops lie below `out` as their videos lie below it.
+    /// The data set's folder; crops have the same paths below `out` as their videos below `root`.
     pub root: &'a Path,
     /// The videos.
     pub videos: &'a [Sample],
-    /// Folder of the crops; what an earlier call finished there is kept.
+    /// The folder of the crops; videos that an earlier call finished are kept.
     pub out: &'a Path,
     /// Frames a video.
     pub frames: Frames,
     /// Side of a crop in pixels.
     pub size: usize,
-    /// Side of the square that is cut out, in sides of the face's box.
+    /// Side of the square that is cut out, in multiples of the longer side of the face's box.
     pub margin: f32,
     /// How crops are written.
     pub format: FileFormat,
-    /// How the colours of videos are read that leave it open.
+    /// The colour matrix of videos that name none.
     pub untagged: Untagged,
 }
 
-/// How far an extraction is.
+/// The progress of an extraction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// Videos that an earlier call finished are compared with what it read.
+    /// Checking whether videos that an earlier call finished are unchanged.
     Compared {
-        /// Of them.
+        /// Videos done.
         done: usize,
-        /// In all.
+        /// All videos.
         total: usize,
     },
-    /// Videos are extracted.
+    /// Extracting videos.
     Extracted {
-        /// Of them, those of an earlier call and those passed over among them.
+        /// Videos done, including those of an earlier call and those skipped.
         done: usize,
-        /// In all.
+        /// All videos.
         total: usize,
-        /// Passed over.
+        /// Videos skipped.
         failed: usize,
     },
 }
 
-/// What came of it; also extract.json.
+/// The result of an extraction; also the content of extract.json.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Extracted {
-    /// Videos asked for.
+    /// Videos in the data set.
     pub videos: usize,
-    /// Of these finished, now or by an earlier call.
+    /// Videos finished, now or by an earlier call.
     pub finished: usize,
-    /// Finished by an earlier call.
+    /// Videos finished by an earlier call.
     pub before: usize,
     /// Crops in the manifest.
     pub pictures: usize,
-    /// Crops at places where the face was not found in the frame itself.
+    /// Crops of frames in which the face was not found and its place was interpolated.
     pub held: usize,
-    /// Frames that were looked at and do not show the video's face: nothing is cut out.
+    /// Frames that do not show the video's main face, so that nothing was cut out.
     pub without_face: usize,
-    /// Frames that are damaged or missing: left out.
+    /// Frames that are damaged or missing.
     pub lost: usize,
-    /// Finished videos that leave open how their colours are read: by [`Extract::untagged`].
+    /// Finished videos that name no colour matrix, read by [`Extract::untagged`].
     pub untagged: usize,
-    /// Videos passed over, a line each with the reason.
+    /// Skipped videos with the reason, a line each.
     pub skipped: Vec<String>,
-    /// The ffmpeg that decoded.
+    /// The version of ffmpeg.
     pub ffmpeg: String,
 }
 
 /// Why nothing was extracted.
 #[derive(Debug, thiserror::Error)]
 pub enum ExtractError {
-    /// The programs are missing.
+    /// ffmpeg or ffprobe is missing.
     #[error(transparent)]
     Ffmpeg(#[from] VideoError),
     /// The journal cannot be used.
@@ -149,16 +149,15 @@ pub enum ExtractError {
     },
 }
 
-/// Extracts the main face of every video: frames equally spaced over what it shows, the
-/// largest face followed through them, a square of `margin` times its box, resized to
-/// `size`. A frame that does not show it gives no crop. Writes
-/// the crops, the journal, manifest.csv and extract.json; the same videos give the same
-/// files, however often the call was killed and made again. `progress` is told from many
-/// threads.
+/// Extracts the main face of every video: takes equally spaced frames, follows the largest face
+/// through them, and cuts out a square of `margin` times its box, resized to `size`. A frame that
+/// does not show it gives no crop. Writes the crops, the journal, manifest.csv and extract.json;
+/// the same videos give the same files, however often the call was killed and repeated.
+/// `progress` is called from many threads.
 ///
 /// # Errors
-/// No ffmpeg, a journal of other settings, a disk that cannot be written, or not one video
-/// that can be used. A single bad video is listed in [`Extracted::skipped`].
+/// There is no ffmpeg, the journal has other settings, a file cannot be written, or every video
+/// failed. A single bad video is listed in [`Extracted::skipped`].
 pub fn extract(job: &Extract<'_>, progress: &(dyn Fn(Progress) + Sync)) -> Result<Extracted, ExtractError> {
     let ffmpeg = Ffmpeg::find()?;
     let (journal, entries) = Journal::open(job.out, &job.settings())?;
@@ -166,7 +165,7 @@ pub fn extract(job: &Extract<'_>, progress: &(dyn Fn(Progress) + Sync)) -> Resul
     let names: Vec<String> = job.videos.iter().map(|video| job.name(video)).collect();
     let videos: HashMap<&str, &Path> =
         names.iter().zip(job.videos).map(|(name, video)| (name.as_str(), video.path.as_path())).collect();
-    // A video that was replaced under its name is another one.
+    // A video that was replaced by another of the same name is extracted again.
     let same = |entry: &Entry| {
         let now = videos.get(entry.video.as_str()).and_then(|video| storage::sha256_of_file(video).ok());
         now.as_ref() == Some(&entry.sha256)
@@ -195,7 +194,7 @@ pub fn extract(job: &Extract<'_>, progress: &(dyn Fn(Progress) + Sync)) -> Resul
     let todo: Vec<usize> = (0..names.len()).filter(|&index| !finished.contains_key(&names[index])).collect();
     let results = todo
         .into_par_iter()
-        // A video is much work: threads take one at a time.
+        // Videos take long, so threads take one at a time.
         .with_max_len(1)
         .map_init(FaceDetector::new, |detector, index| {
             let result = job.video(&ffmpeg, detector, index, &names[index], &folders[index])?;
@@ -240,7 +239,7 @@ pub fn extract(job: &Extract<'_>, progress: &(dyn Fn(Progress) + Sync)) -> Resul
     Ok(extracted)
 }
 
-/// The folder of each video's crops: its name without the ending, with it where two videos
+/// The folder of each video's crops: its name without extension, or with it where two videos
 /// differ in that alone.
 fn folders(names: &[String]) -> Vec<String> {
     let stem = |name: &str| match name.rsplit_once('.') {
@@ -253,7 +252,7 @@ fn folders(names: &[String]) -> Vec<String> {
 }
 
 impl Extract<'_> {
-    /// What decides the crops, as the journal's first line.
+    /// The settings that decide the crops, as the journal's first line.
     fn settings(&self) -> String {
         let Self { frames, size, margin, format, untagged, .. } = self;
         let settings = serde_json::json!({
@@ -263,14 +262,14 @@ impl Extract<'_> {
         settings.to_string()
     }
 
-    /// The video's path below the data set's folder, with slashes.
+    /// The video's path relative to the data set's folder, with slashes.
     fn name(&self, video: &Sample) -> String {
         let below = video.path.strip_prefix(self.root).unwrap_or(&video.path);
         let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
         parts.join("/").trim_start_matches('/').to_owned()
     }
 
-    /// The crops of one video on the disk, or why it is passed over.
+    /// Writes the crops of one video; the inner error is why it is skipped.
     fn video(
         &self,
         ffmpeg: &Ffmpeg,
@@ -285,7 +284,7 @@ impl Extract<'_> {
             Ok(sampled) => sampled,
             Err(error) => return Ok(Err(error.to_string())),
         };
-        let Some(track) = track::main_face(&shown(detector, &frames)) else {
+        let Some(track) = track::main_face(&find_faces(detector, &frames)) else {
             return Ok(Err(format!("no face is found in any of its {} frames", frames.len())));
         };
         let mut files = Vec::with_capacity(frames.len());
@@ -320,17 +319,17 @@ impl Extract<'_> {
     }
 }
 
-/// The faces of the frames, and where there are cuts.
-fn shown(detector: &mut FaceDetector, frames: &[Frame]) -> Vec<Shown> {
-    let mut before: Option<Look> = None;
-    let shown = |frame: &Frame| {
+/// Finds the faces and the cuts in the frames.
+fn find_faces(detector: &mut FaceDetector, frames: &[Frame]) -> Vec<FrameFaces> {
+    let mut before: Option<FieldColours> = None;
+    let find_faces = |frame: &Frame| {
         let faces = detector.faces(&frame.picture);
-        let look = Look::of(&frame.picture, &faces);
+        let look = FieldColours::of(&frame.picture, &faces);
         let after_cut = before.as_ref().is_some_and(|before| before.cut_to(&look));
         before = Some(look);
-        Shown { faces, seconds: frame.seconds, after_cut }
+        FrameFaces { faces, seconds: frame.seconds, after_cut }
     };
-    frames.iter().map(shown).collect()
+    frames.iter().map(find_faces).collect()
 }
 
 #[cfg(test)]

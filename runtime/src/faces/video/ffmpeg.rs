@@ -1,5 +1,5 @@
-//! Frames out of a video, by the programs ffmpeg and ffprobe on the PATH. They read files
-//! that nobody vouches for: local files only, one thread, a limit on time and on size.
+//! Decodes videos with the programs ffmpeg and ffprobe on the PATH. Videos are untrusted: only
+//! local files are read, on one thread, with limits on time and size.
 
 use crate::data::picture::{self, PictureError};
 use image::RgbImage;
@@ -10,17 +10,18 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-/// How long one program may take over one video.
+/// The time limit of one program for one video.
 const PATIENCE: Duration = Duration::from_secs(600);
-/// The most pixels a frame may have, as ffmpeg takes the number: 8192 x 8192.
+/// The most pixels of a frame, as an argument of ffmpeg: 8192 x 8192.
 const MAX_PIXELS: &str = "67108864";
-/// How much of what they say is kept, in bytes: in a search for damage a line a frame.
+/// How much of a program's messages is kept, in bytes: a search for damage gives a line for each
+/// frame.
 const MESSAGE: u64 = 16 << 20;
 
 /// Why a video gives no frames.
 #[derive(Debug, thiserror::Error)]
 pub enum VideoError {
-    /// One of the programs is not there.
+    /// A program is missing.
     #[error(
         "{program}: not found on the PATH; install ffmpeg (Debian and Ubuntu: apt install ffmpeg, macOS: brew install ffmpeg, Windows: winget install ffmpeg)"
     )]
@@ -28,42 +29,42 @@ pub enum VideoError {
         /// "ffmpeg" or "ffprobe".
         program: &'static str,
     },
-    /// One of them cannot be started or read from.
+    /// A program cannot be started, or its output cannot be read.
     #[error("{program}: {reason}")]
     Program {
         /// "ffmpeg" or "ffprobe".
         program: &'static str,
-        /// What the system said.
+        /// The system's message.
         reason: String,
     },
-    /// The file is no video that can be read.
+    /// The file is no readable video.
     #[error("not a readable video: {reason}")]
     Unreadable {
-        /// What the program said.
+        /// The program's message.
         reason: String,
     },
-    /// Its colours would come out wrong.
+    /// Its colours cannot be converted correctly.
     #[error("{0}")]
     Colours(String),
-    /// A frame is no picture that is accepted.
+    /// A frame is no valid picture.
     #[error("a frame cannot be used: {0}")]
     Frame(#[from] PictureError),
-    /// It takes too long.
+    /// It took too long.
     #[error("given up after {} s", PATIENCE.as_secs())]
     TooLong,
 }
 
-/// The two programs, found.
+/// The two programs.
 #[derive(Clone, Debug)]
 pub struct Ffmpeg {
     version: String,
 }
 
 impl Ffmpeg {
-    /// Looks for both on the PATH.
+    /// Finds both on the PATH.
     ///
     /// # Errors
-    /// One is missing or does not run.
+    /// A program is missing or does not run.
     pub fn find() -> Result<Self, VideoError> {
         let [mut probe, mut text] = [String::new(), String::new()];
         run("ffprobe", &["-version".into()], |out| out.read_to_string(&mut probe).map(|_| ()))?;
@@ -71,13 +72,13 @@ impl Ffmpeg {
         Ok(Self { version: text.lines().next().unwrap_or_default().trim().to_owned() })
     }
 
-    /// The first line of what `ffmpeg -version` says.
+    /// The first line of `ffmpeg -version`.
     pub fn version(&self) -> &str {
         &self.version
     }
 
-    /// Runs ffprobe on the first video stream of the file `path` with `entries` to show: what
-    /// it prints, a line an entry.
+    /// Runs ffprobe on the first video stream of the file `path`. Returns its output: `entries`,
+    /// a line each.
     pub(super) fn probe(&self, path: &Path, entries: &str) -> Result<String, VideoError> {
         let mut arguments: Vec<OsString> =
             ["-v", "error", "-select_streams", "V:0", "-show_entries", entries].map(Into::into).into();
@@ -89,8 +90,8 @@ impl Ffmpeg {
     }
 
     /// Runs ffmpeg on the first video stream of the file `path`: `before` are options of the
-    /// input, `after` of the output, `read` is given what it writes. The frames keep the
-    /// stream's own timestamps. Gives what it says, each line with its level.
+    /// input, `after` of the output, and `read` gets its output. The frames keep the stream's
+    /// timestamps. Returns its messages, each line with its level.
     pub(super) fn decode(
         &self,
         path: &Path,
@@ -100,7 +101,7 @@ impl Ffmpeg {
     ) -> Result<Vec<String>, VideoError> {
         let mut arguments: Vec<OsString> =
             ["-nostdin", "-hide_banner", "-nostats", "-threads", "1", "-copyts"].map(Into::into).into();
-        // Refused by the decoder, before it takes the memory.
+        // The decoder refuses larger frames before it allocates memory.
         arguments.extend(["-protocol_whitelist", "file,pipe", "-max_pixels", MAX_PIXELS].map(Into::into));
         arguments.extend(before.iter().map(Into::into));
         arguments.push("-i".into());
@@ -110,8 +111,8 @@ impl Ffmpeg {
         run("ffmpeg", &arguments, read)
     }
 
-    /// The option that keeps ffmpeg from dropping and doubling frames: `-vsync` up to 5.0,
-    /// and its successor since, where it is known.
+    /// The option with which ffmpeg neither drops nor duplicates frames: `-vsync` up to 5.0,
+    /// `-fps_mode` since.
     fn every_frame(&self) -> &'static str {
         let number = self.version.split_whitespace().nth(2).unwrap_or_default();
         let mut parts = number.trim_start_matches('n').split(|at: char| !at.is_ascii_digit());
@@ -134,14 +135,14 @@ pub(super) fn pictures(
     Ok(())
 }
 
-/// A path that no program takes for an option, a pattern or an address.
+/// A path that no program reads as an option, a pattern or a URL.
 fn local(path: &Path) -> OsString {
     let mut argument = OsString::from("file:");
     argument.push(path);
     argument
 }
 
-/// The next file of a stream of BMP files; none at its end.
+/// The next file in a stream of BMP files; `None` at its end.
 fn next_bmp(out: &mut dyn Read) -> io::Result<Option<Vec<u8>>> {
     let mut head = [0; 6];
     let mut got = 0;
@@ -163,7 +164,7 @@ fn next_bmp(out: &mut dyn Read) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(file))
 }
 
-/// Runs a program to its end, what it prints given to `read`: the lines of what it says.
+/// Runs a program to its end and passes its output to `read`. Returns its messages, line by line.
 fn run(
     program: &'static str,
     arguments: &[OsString],
@@ -182,12 +183,12 @@ fn run(
     std::thread::scope(|scope| {
         let message = scope.spawn(move || {
             let mut text = Vec::new();
-            // What is not read would stop the program once the pipe is full.
+            // If this is not read, the program stops when the pipe is full.
             let _ = complaints.by_ref().take(MESSAGE).read_to_end(&mut text);
             let _ = io::copy(&mut complaints, &mut io::sink());
             String::from_utf8_lossy(&text).into_owned()
         });
-        let watch = scope.spawn(move || watched(child, &over));
+        let watch = scope.spawn(move || wait_or_kill(child, &over));
         let result = read(&mut BufReader::new(out));
         drop(done);
         let (ended, too_long) = watch.join().expect("the watch does not panic");
@@ -201,7 +202,7 @@ fn run(
         if !ended.map_err(failed)? {
             let failed = || format!("{program} failed");
             return Err(unreadable(
-                lines.iter().find(|line| is_error(line)).map_or_else(failed, |line| said(line)),
+                lines.iter().find(|line| is_error(line)).map_or_else(failed, |line| without_level(line)),
             ));
         }
         result.map_err(|error| unreadable(error.to_string()))?;
@@ -209,19 +210,19 @@ fn run(
     })
 }
 
-/// Whether a line of theirs tells of a failure, as far as levels are printed.
+/// Whether a message has the level error, fatal or panic.
 pub(super) fn is_error(line: &str) -> bool {
     !["[warning]", "[info]"].iter().any(|level| line.contains(level))
 }
 
-/// A line of theirs without its level.
-fn said(line: &str) -> String {
+/// A message without its level.
+fn without_level(line: &str) -> String {
     ["[error] ", "[fatal] ", "[panic] "].iter().fold(line.to_owned(), |line, level| line.replace(level, ""))
 }
 
-/// Waits until all output is read, or kills the program when patience is over: whether it
-/// ended well, and whether it was killed.
-fn watched(mut child: Child, over: &mpsc::Receiver<()>) -> (io::Result<bool>, bool) {
+/// Waits until all output is read, or kills the program after [`PATIENCE`]. Returns whether it
+/// succeeded, and whether it was killed.
+fn wait_or_kill(mut child: Child, over: &mpsc::Receiver<()>) -> (io::Result<bool>, bool) {
     let too_long = over.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout);
     if too_long {
         let _ = child.kill();

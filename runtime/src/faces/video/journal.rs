@@ -1,4 +1,4 @@
-//! What an extraction has finished, a line a video: what a later call goes on from.
+//! The journal of an extraction: a line for each finished video, from which a later call resumes.
 
 use crate::data::crops::JOURNAL;
 use crate::differing::differing;
@@ -12,35 +12,35 @@ use std::path::{Component, Path, PathBuf};
 /// A video whose crops are all on the disk.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Entry {
-    /// The video, below the data set's folder.
+    /// The video, relative to the data set's folder.
     pub video: String,
     pub label: Label,
     pub subset: String,
     pub group: String,
     pub split: Split,
     pub people: Vec<String>,
-    /// The crops, below the folder of the journal.
+    /// The crops, relative to the folder of the journal.
     pub files: Vec<String>,
-    /// Frames in which the face was not found and its place taken from the others.
+    /// Frames in which the face was not found and its place was interpolated.
     pub held: usize,
-    /// Frames that were looked at and do not show the face.
+    /// Frames that do not show the face.
     pub without_face: usize,
     /// Frames that are damaged or missing.
     pub lost: usize,
-    /// Whether the video leaves open how its colours are read.
+    /// Whether the video names no colour matrix.
     pub untagged: bool,
-    /// The SHA-256 of the video's file: one that was replaced under its name is another.
+    /// SHA-256 of the video's file, to detect that it was replaced.
     pub sha256: String,
 }
 
-/// Of a line of any version's journal, what is needed to remove its crops.
+/// The part of a line, in a journal of any version, that is needed to remove its crops.
 #[derive(Deserialize)]
 struct Crops {
     files: Vec<String>,
 }
 
 impl Entry {
-    /// The samples of its crops below `folder`.
+    /// The samples of its crops; `folder` is the journal's.
     pub fn samples(&self, folder: &Path) -> Vec<Sample> {
         let sample = |file: &String| {
             let Self { label, subset, group, split, people, .. } = self;
@@ -50,22 +50,22 @@ impl Entry {
     }
 }
 
-/// Why a journal cannot be gone on with.
+/// Why an extraction cannot be resumed from a journal.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// It cannot be read or written.
     #[error(transparent)]
     Storage(#[from] StorageError),
     /// It was begun with other settings.
-    #[error("{}: was begun with other settings: {difference}; use those of then, or begin anew with --force", path.display())]
+    #[error("{}: was begun with other settings: {difference}; use the same settings, or start again with --force", path.display())]
     OtherSettings {
         /// The journal.
         path: PathBuf,
         /// Every setting that differs, with both values.
         difference: String,
     },
-    /// It is none.
-    #[error("{}: line {line} cannot be understood: {reason}; begin anew with --force", path.display())]
+    /// A line is damaged.
+    #[error("{}: line {line} cannot be understood: {reason}; start again with --force", path.display())]
     Damaged {
         /// The journal.
         path: PathBuf,
@@ -76,25 +76,25 @@ pub enum JournalError {
     },
 }
 
-/// A journal that is being written.
+/// An open journal.
 pub(super) struct Journal {
     path: PathBuf,
     file: File,
 }
 
 impl Journal {
-    /// The journal in `folder`: a new one headed by `settings`, or the one that is there,
-    /// with its entries. A last line that a killed process left half written is dropped.
+    /// Opens the journal in `folder` and reads its entries, or creates one with `settings` as its
+    /// first line. An incomplete last line, left by a killed process, is dropped.
     ///
     /// # Errors
-    /// A journal of other settings or a damaged one; a folder that cannot be written.
+    /// The journal has other settings or is damaged, or the folder cannot be written.
     pub fn open(folder: &Path, settings: &str) -> Result<(Self, Vec<Entry>), JournalError> {
         let path = folder.join(JOURNAL);
         let mut entries = Vec::new();
         if path.exists() {
             let bytes = storage::read(&path)?;
-            let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
-            let text = String::from_utf8_lossy(&bytes[..whole]);
+            let complete = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
+            let text = String::from_utf8_lossy(&bytes[..complete]);
             let mut lines = text.lines();
             let was = lines.next().unwrap_or(settings);
             if was != settings {
@@ -110,7 +110,7 @@ impl Journal {
                 entries.push(entry);
             }
         }
-        // Written anew: without the half line, and with a head where there was none.
+        // Rewritten without the incomplete line, and with a first line where there was none.
         let mut text = format!("{settings}\n");
         for entry in &entries {
             text += &line(entry);
@@ -124,7 +124,7 @@ impl Journal {
     /// Adds a finished video.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// The journal cannot be written.
     pub fn add(&mut self, entry: &Entry) -> Result<(), JournalError> {
         let written: io::Result<()> =
             self.file.write_all(line(entry).as_bytes()).and_then(|()| self.file.flush());
@@ -132,23 +132,23 @@ impl Journal {
     }
 }
 
-/// Removes the crops that the journal in `folder` lists, the folders that are empty then,
-/// and the journal.
+/// Removes the crops that the journal in `folder` lists, the folders that are then empty, and the
+/// journal.
 ///
 /// # Errors
 /// The journal cannot be read, or a file cannot be removed.
-pub fn forget(folder: &Path) -> Result<(), JournalError> {
+pub fn remove(folder: &Path) -> Result<(), JournalError> {
     let path = folder.join(JOURNAL);
     let text = String::from_utf8_lossy(&storage::read(&path)?).into_owned();
-    // A damaged line has no crops that could be told from somebody else's files.
+    // The crops of a damaged line cannot be distinguished from other files.
     let entries = text.lines().skip(1).filter_map(|line| serde_json::from_str::<Crops>(line).ok());
     for Crops { files } in entries {
         remove_crops(folder, &files)?;
     }
-    Ok(gone(path)?)
+    Ok(remove_if_there(path)?)
 }
 
-/// Removes the crops `files` and the folders that are empty then.
+/// Removes the crops `files` and the folders that are then empty.
 ///
 /// # Errors
 /// A file cannot be removed.
@@ -159,22 +159,22 @@ pub(super) fn remove_crops(folder: &Path, files: &[String]) -> Result<(), Storag
         if !plain {
             continue;
         }
-        gone(folder.join(below))?;
-        // Each fails as long as something is in it.
+        remove_if_there(folder.join(below))?;
+        // Removing a folder fails while it is not empty.
         let parents = below.ancestors().skip(1).filter(|parent| !parent.as_os_str().is_empty());
         parents.take_while(|parent| fs::remove_dir(folder.join(parent)).is_ok()).for_each(drop);
     }
     Ok(())
 }
 
-fn gone(path: PathBuf) -> Result<(), StorageError> {
+fn remove_if_there(path: PathBuf) -> Result<(), StorageError> {
     match fs::remove_file(&path) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => Err(StorageError::Write { path, source }),
         _ => Ok(()),
     }
 }
 
-/// In what two heads differ.
+/// The settings in which two first lines differ.
 fn difference(was: &str, settings: &str) -> String {
     let parsed = |text: &str| serde_json::from_str(text).ok();
     let named = parsed(was).zip(parsed(settings)).and_then(|(was, now)| differing(&was, &now));
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_finished_comes_back_and_a_half_line_does_not() {
+    fn finished_videos_come_back_and_an_incomplete_line_does_not() {
         let folder = tempfile::tempdir().unwrap();
         let (mut journal, before) = Journal::open(folder.path(), "{\"size\":64}").unwrap();
         assert!(before.is_empty());
@@ -236,14 +236,14 @@ mod tests {
             storage::write(&at(name), b"").unwrap();
         }
         let outside = folder.path().parent().unwrap().join("outside.png");
-        let there = outside.exists();
-        forget(folder.path()).unwrap();
+        let exists = outside.exists();
+        remove(folder.path()).unwrap();
         assert!(at("a/mine.txt").exists() && !at("a/b").exists() && !at("a/2.png").exists());
-        assert!(!at(JOURNAL).exists() && outside.exists() == there);
+        assert!(!at(JOURNAL).exists() && outside.exists() == exists);
     }
 
     #[test]
-    fn other_settings_and_damage_are_told() {
+    fn other_settings_and_damage_are_errors() {
         let folder = tempfile::tempdir().unwrap();
         let says = |settings: &str| match Journal::open(folder.path(), settings) {
             Ok(_) => String::new(),

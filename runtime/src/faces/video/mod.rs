@@ -1,5 +1,5 @@
-//! From videos to face crops: frames out of ffmpeg, the face followed through them, a
-//! square around it, pictures and a manifest. Which videos there are is the layouts' work.
+//! From videos to face crops: decodes frames with ffmpeg, follows the face through them, and
+//! writes crops and a manifest. The layouts list the videos.
 
 mod colour;
 mod crop;
@@ -15,6 +15,6 @@ pub use colour::Untagged;
 pub use crop::square;
 pub use extract::{Extract, ExtractError, Extracted, FileFormat, Frames, Progress, SUMMARY, extract};
 pub use ffmpeg::{Ffmpeg, VideoError};
-pub use journal::forget;
+pub use journal::remove as remove_crops_and_journal;
 pub use sampling::{Frame, Sampled};
 pub use track::HOLD;

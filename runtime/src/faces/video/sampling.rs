@@ -1,5 +1,5 @@
-//! Which frames of a video are taken: equally spaced ones of those that a player shows,
-//! upright and with square pixels, none that the decoder only made up.
+//! Samples frames of a video: equally spaced among those that a player shows, upright, with
+//! square pixels, and none that the decoder concealed.
 
 use super::colour::{self, Colours, Untagged};
 use super::ffmpeg::{self, Ffmpeg, VideoError};
@@ -8,47 +8,46 @@ use image::RgbImage;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-/// The most that a pixel may be wider than high, or higher than wide.
+/// The largest ratio of a pixel's sides.
 const MOST_ASPECT: f64 = 4.0;
 
-/// What [`Ffmpeg::sample`] gives.
+/// The result of [`Ffmpeg::sample`].
 #[derive(Debug)]
 pub struct Sampled {
-    /// In the order in which they are shown.
+    /// The frames in display order.
     pub frames: Vec<Frame>,
-    /// Frames that were chosen and are damaged or missing.
+    /// Chosen frames that are damaged or missing.
     pub lost: usize,
-    /// Whether the video left open how its colours are to be read.
+    /// Whether the video names no colour matrix.
     pub untagged: bool,
 }
 
 /// A frame of a video.
 #[derive(Debug)]
 pub struct Frame {
-    /// Its place among those that are shown, from 0.
+    /// Its index in display order, from 0.
     pub number: usize,
-    /// When it is shown, in seconds from wherever the video counts; none where the file
-    /// does not tell.
+    /// Its time in seconds, from the video's own origin; `None` where the file has none.
     pub seconds: Option<f64>,
-    /// Upright, with square pixels.
+    /// The picture, upright, with square pixels.
     pub picture: RgbImage,
 }
 
-/// The packets of a video's stream, in the order of the file.
+/// The packets of a video stream, in the order of the file.
 #[derive(Clone, Debug, PartialEq)]
 struct Packets {
-    /// Each one's time in ticks, none where the file does not tell; whether it is a key
-    /// frame; whether it is shown.
+    /// For each packet its time in ticks (`None` where the file has none), whether it is a key
+    /// frame, and whether it is shown.
     list: Vec<(Option<i64>, bool, bool)>,
     /// Seconds a tick.
     tick: Option<f64>,
-    /// Width of a pixel by its height.
+    /// Width of a pixel divided by its height.
     aspect: f64,
     colours: Colours,
 }
 
 impl Packets {
-    /// What ffprobe says, a line a packet and one or several for the stream.
+    /// Parses ffprobe's output: a line for each packet and one or several for the stream.
     fn parse(text: &str) -> Self {
         let ratio = |text: &str, sign| {
             let (over, under) = text.split_once(sign)?;
@@ -71,10 +70,10 @@ impl Packets {
         packets
     }
 
-    /// The times of the frames that are shown, ascending: not those outside an edit list,
-    /// nor those before the first key frame, which nobody can decode. None where a time is
-    /// missing or two are equal, so that packets are not frames.
-    fn shown(&self) -> Option<Vec<i64>> {
+    /// The times of the frames that are shown, ascending, without those outside an edit list or
+    /// before the first key frame, which cannot be decoded. `None` where a time is missing or two
+    /// are equal, so that packets are not frames.
+    fn display_times(&self) -> Option<Vec<i64>> {
         let first = self.list.iter().position(|&(_, key, _)| key).unwrap_or(0);
         let start = self.list.get(first).and_then(|&(time, ..)| time);
         let kept = self.list[first..].iter().filter(|&&(_, _, shown)| shown);
@@ -85,26 +84,26 @@ impl Packets {
         (distinct && !times.is_empty()).then_some(times)
     }
 
-    /// Of the frames at the times `whole`, which were decoded without damage, those that do
-    /// not build upon a missing one: after one that is not `there` nothing is trusted until
-    /// the next key frame.
-    fn sound(&self, there: &HashSet<i64>, whole: &HashSet<i64>) -> HashSet<i64> {
+    /// Of the frames at the times `undamaged`, which were decoded without damage, those that do not
+    /// depend on a missing one: after a frame that is not `present`, all up to the next key frame
+    /// are dropped.
+    fn intact(&self, present: &HashSet<i64>, undamaged: &HashSet<i64>) -> HashSet<i64> {
         let (mut broken, mut before, mut key_time) = (false, false, i64::MIN);
-        let mut sound = HashSet::new();
+        let mut intact = HashSet::new();
         for &(time, key, shown) in &self.list {
             let Some(time) = time else { continue };
             if key {
                 (before, broken, key_time) = (broken, false, time);
             }
-            broken |= shown && !there.contains(&time);
-            // Frames that follow a key frame in the file and precede it on the screen build
-            // upon what was before it, too.
+            broken |= shown && !present.contains(&time);
+            // Frames that come after a key frame in the file and before it in display order also
+            // depend on frames before it.
             let decodable = !(broken || before && time < key_time);
-            if decodable && shown && whole.contains(&time) {
-                sound.insert(time);
+            if decodable && shown && undamaged.contains(&time) {
+                intact.insert(time);
             }
         }
-        sound
+        intact
     }
 
     fn seconds(&self, time: i64) -> Option<f64> {
@@ -112,7 +111,7 @@ impl Packets {
     }
 }
 
-/// A frame that was decoded: its time in ticks and a number that tells its pixels.
+/// A decoded frame: its time in ticks and a checksum of its pixels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Decoded {
     time: Option<i64>,
@@ -120,7 +119,7 @@ struct Decoded {
 }
 
 impl Decoded {
-    /// A line of ffmpeg's filter `showinfo`.
+    /// Parses a line of ffmpeg's filter `showinfo`.
     fn parse(line: &str) -> Option<Self> {
         let word = |name: &str| {
             let (_, after) = line.split_once(name)?;
@@ -132,15 +131,15 @@ impl Decoded {
 }
 
 impl Ffmpeg {
-    /// `n` frames equally spaced over all that the video `path` shows: the middles of `n`
-    /// equal parts, so that of a video of more than twice `n` neither a black first frame nor
-    /// a missing last one counts; all of them where there are no more than `n`. They are
-    /// counted, not timed: where their rate changes, more are taken of the faster part.
-    /// Colours are read as the stream says, and as `untagged` where it does not.
+    /// `n` equally spaced frames of the video `path`: the middle ones of `n` equal parts, so that
+    /// the first and the last frame are not used where there are more than twice `n`; all frames
+    /// where there are no more than `n`. Frames are counted, not timed: where the frame rate
+    /// changes, more are taken from the faster part. Colours are converted as the stream says, or
+    /// by `untagged`.
     ///
     /// # Errors
-    /// No video, a damaged one, one that takes too long, HDR, a colour matrix that ffmpeg
-    /// does not convert, and frames over the limits of [`picture`](crate::data::picture).
+    /// The file is no video, is damaged or takes too long; it is HDR or has a colour matrix that
+    /// ffmpeg does not convert; or frames exceed the limits of [`picture`](crate::data::picture).
     pub fn sample(&self, path: &Path, n: usize, untagged: Untagged) -> Result<Sampled, VideoError> {
         let entries = format!("packet=pts,flags:stream=time_base,sample_aspect_ratio,{}", colour::ENTRIES);
         let packets = Packets::parse(&self.probe(path, &entries)?);
@@ -148,7 +147,7 @@ impl Ffmpeg {
             return Err(VideoError::Unreadable { reason: "it has no frames".to_owned() });
         }
         if !(1.0 / MOST_ASPECT..=MOST_ASPECT).contains(&packets.aspect) {
-            let reason = format!("its pixels are said to be {:.3} times as wide as high", packets.aspect);
+            let reason = format!("its tags say that a pixel is {:.3} times as wide as high", packets.aspect);
             return Err(VideoError::Unreadable { reason });
         }
         let matrix = packets.colours.matrix(untagged).map_err(VideoError::Colours)?;
@@ -156,7 +155,7 @@ impl Ffmpeg {
         Ok(Sampled { frames, lost, untagged: packets.colours.is_untagged() })
     }
 
-    /// The frames of [`Ffmpeg::sample`], and how many of those chosen are lost.
+    /// The frames of [`Ffmpeg::sample`], and how many of the chosen ones are lost.
     fn chosen(
         &self,
         path: &Path,
@@ -164,13 +163,13 @@ impl Ffmpeg {
         packets: &Packets,
         matrix: Option<&str>,
     ) -> Result<(Vec<Frame>, usize), VideoError> {
-        let Some(shown) = packets.shown() else {
+        let Some(shown) = packets.display_times() else {
             return self.by_number(path, n, packets, matrix, self.listed(path)?);
         };
         let numbers = spaced(shown.len(), n);
         let times: Vec<i64> = numbers.iter().map(|&number| shown[number]).collect();
         let (pictures, complaints) = self.pictures(path, matrix, "pts", &times)?;
-        if pictures.len() == times.len() && !complaints.iter().any(|line| tells_of_damage(line)) {
+        if pictures.len() == times.len() && !complaints.iter().any(|line| reports_damage(line)) {
             let frames = numbers.into_iter().zip(times).zip(pictures);
             let frames = frames.map(|((number, time), picture)| Frame {
                 number,
@@ -180,26 +179,26 @@ impl Ffmpeg {
             return Ok((frames.collect(), 0));
         }
         let (listed, damaged) = self.listed(path)?;
-        let there: HashSet<i64> = listed.iter().filter_map(|frame| frame.time).collect();
-        let known = shown.iter().filter(|time| there.contains(time)).count();
-        // Packets that are no frames (a picture in two fields, one that is never shown), or
-        // times that ffmpeg changes.
+        let present: HashSet<i64> = listed.iter().filter_map(|frame| frame.time).collect();
+        let known = shown.iter().filter(|time| present.contains(time)).count();
+        // Packets are not frames (two fields of a picture, or one that is never shown), or ffmpeg
+        // changes the times.
         if !damaged || 2 * known < listed.len() {
             return self.by_number(path, n, packets, matrix, (listed, damaged));
         }
-        let whole = listed.iter().zip(self.whole(path, &listed)?);
-        let whole = whole.filter_map(|(frame, whole)| frame.time.filter(|_| whole)).collect();
-        let sound = packets.sound(&there, &whole);
+        let undamaged = listed.iter().zip(self.undamaged(path, &listed)?);
+        let undamaged = undamaged.filter_map(|(frame, undamaged)| frame.time.filter(|_| undamaged)).collect();
+        let intact = packets.intact(&present, &undamaged);
         let chosen: Vec<usize> =
-            numbers.iter().copied().filter(|&number| sound.contains(&shown[number])).collect();
+            numbers.iter().copied().filter(|&number| intact.contains(&shown[number])).collect();
         let times: Vec<i64> = chosen.iter().map(|&number| shown[number]).collect();
         let (pictures, _) = self.pictures(path, matrix, "pts", &times)?;
         let seconds = times.iter().map(|&time| packets.seconds(time)).collect();
         sampled(numbers.len(), chosen, seconds, pictures)
     }
 
-    /// As [`Ffmpeg::chosen`] for a video whose packets are not its frames, or do not tell
-    /// when these are shown: by its frames' numbers, decoded before to count them.
+    /// [`Ffmpeg::chosen`] for a video whose packets are not its frames or have no times: decodes
+    /// all frames to count them and chooses by number.
     fn by_number(
         &self,
         path: &Path,
@@ -209,8 +208,8 @@ impl Ffmpeg {
         (listed, damaged): (Vec<Decoded>, bool),
     ) -> Result<(Vec<Frame>, usize), VideoError> {
         let numbers = spaced(listed.len(), n);
-        let whole = if damaged { self.whole(path, &listed)? } else { vec![true; listed.len()] };
-        let chosen: Vec<usize> = numbers.iter().copied().filter(|&number| whole[number]).collect();
+        let undamaged = if damaged { self.undamaged(path, &listed)? } else { vec![true; listed.len()] };
+        let chosen: Vec<usize> = numbers.iter().copied().filter(|&number| undamaged[number]).collect();
         let places: Vec<i64> = chosen.iter().map(|&number| number as i64).collect();
         let (pictures, _) = self.pictures(path, matrix, "n", &places)?;
         let time = |&number: &usize| listed[number].time.and_then(|time| packets.seconds(time));
@@ -218,8 +217,8 @@ impl Ffmpeg {
         sampled(numbers.len(), chosen, seconds, pictures)
     }
 
-    /// The frames whose filter variable `key` has one of the `values`, ascending, their
-    /// YCbCr read by `matrix`; and what ffmpeg complains of.
+    /// The frames whose filter variable `key` has one of the `values`, ascending, converted by
+    /// `matrix`; and the messages of ffmpeg.
     fn pictures(
         &self,
         path: &Path,
@@ -233,13 +232,13 @@ impl Ffmpeg {
         let each: Vec<String> = values.iter().map(|value| format!("eq({key}\\,{value})")).collect();
         // ffmpeg refuses a sum of more than a hundred terms, but takes a sum of sums.
         let sums: Vec<String> = each.chunks(32).map(|terms| format!("({})", terms.join("+"))).collect();
-        // Made larger, never smaller, so that pixels are square.
+        // Enlarged, never shrunk, to make pixels square.
         let square =
             format!("w=round(iw*clip(sar\\,1\\,{MOST_ASPECT})):h=round(ih/clip(sar\\,1/{MOST_ASPECT}\\,1))");
-        // Said always: what ffmpeg takes where a frame does not tell it is up to its version.
+        // Always given: ffmpeg's default for a frame without a matrix depends on its version.
         let matrix = matrix.map(|name| format!(":in_color_matrix={name}")).unwrap_or_default();
         let filters = format!("select={},scale={square}:flags=bicubic{matrix},setsar=1", sums.join("+"));
-        // Without the last frame's number ffmpeg would decode to the end.
+        // Without the count ffmpeg would decode to the end.
         let count = values.len().to_string();
         let bmp = ["-c:v", "bmp", "-pix_fmt", "bgr24", "-f", "image2pipe", "pipe:1"];
         let after = [&["-vf", &filters, "-frames:v", &count], &bmp[..]].concat();
@@ -249,7 +248,7 @@ impl Ffmpeg {
         Ok((frames.into_iter().collect::<Result<_, _>>()?, complaints))
     }
 
-    /// All frames that can be decoded, and whether ffmpeg complains of damage.
+    /// All frames that can be decoded, and whether ffmpeg reports damage.
     fn listed(&self, path: &Path) -> Result<(Vec<Decoded>, bool), VideoError> {
         let (listed, damaged) = self.list(path, &[])?;
         if listed.is_empty() {
@@ -260,36 +259,36 @@ impl Ffmpeg {
 
     fn list(&self, path: &Path, options: &[&str]) -> Result<(Vec<Decoded>, bool), VideoError> {
         let before = [&["-v", "level+info"], options].concat();
-        let said = self.decode(path, &before, &["-vf", "showinfo", "-f", "null", "-"], |_| Ok(()))?;
-        let damaged = said.iter().any(|line| tells_of_damage(line));
-        Ok((said.iter().filter_map(|line| Decoded::parse(line)).collect(), damaged))
+        let messages = self.decode(path, &before, &["-vf", "showinfo", "-f", "null", "-"], |_| Ok(()))?;
+        let damaged = messages.iter().any(|line| reports_damage(line));
+        Ok((messages.iter().filter_map(|line| Decoded::parse(line)).collect(), damaged))
     }
 
-    /// Which of the frames that were decoded are wholly the file's: the same whether damage
-    /// is concealed, left open, or makes the decoder drop the frame. No decoder marks the
-    /// frames that it patched, nor those that build upon them.
-    fn whole(&self, path: &Path, listed: &[Decoded]) -> Result<Vec<bool>, VideoError> {
-        let mut whole = vec![true; listed.len()];
+    /// Which decoded frames are free of damage: the same whether damage is concealed, left as it
+    /// is, or makes the decoder drop the frame. Decoders mark neither the frames that they
+    /// conceal nor those that depend on them.
+    fn undamaged(&self, path: &Path, listed: &[Decoded]) -> Result<Vec<bool>, VideoError> {
+        let mut undamaged = vec![true; listed.len()];
         for options in [["-ec", "0"], ["-err_detect:v", "explode"]] {
             let again = match self.list(path, &options) {
                 Ok((again, _)) => again,
-                // It gives up where nothing but damage is left.
+                // ffmpeg fails where every frame is damaged.
                 Err(VideoError::Unreadable { .. }) => Vec::new(),
                 Err(error) => return Err(error),
             };
             let again: HashSet<(Option<i64>, &str)> =
                 again.iter().map(|frame| (frame.time, frame.checksum.as_str())).collect();
-            for (whole, frame) in whole.iter_mut().zip(listed) {
-                *whole &= again.contains(&(frame.time, frame.checksum.as_str()));
+            for (undamaged, frame) in undamaged.iter_mut().zip(listed) {
+                *undamaged &= again.contains(&(frame.time, frame.checksum.as_str()));
             }
         }
-        Ok(whole)
+        Ok(undamaged)
     }
 }
 
 const NO_FRAME: &str = "none of its frames can be decoded";
 
-/// Puts together what was chosen of `asked` frames.
+/// The frames that were decoded out of `asked`, and how many are lost.
 fn sampled(
     asked: usize,
     chosen: Vec<usize>,
@@ -309,13 +308,13 @@ fn sampled(
     Ok((frames.collect(), lost))
 }
 
-/// Whether a line of ffmpeg's says that a frame may not be what the file had.
-fn tells_of_damage(line: &str) -> bool {
+/// Whether a message of ffmpeg says that a frame may be damaged.
+fn reports_damage(line: &str) -> bool {
     ffmpeg::is_error(line) || line.contains("corrupt decoded frame")
 }
 
-/// The numbers of `n` frames equally spaced over a video of `count`: the middles of `n`
-/// equal parts. All of them where there are no more than `n`.
+/// The numbers of `n` equally spaced frames of a video of `count`: the middle ones of `n` equal
+/// parts. All frames where there are no more than `n`.
 fn spaced(count: usize, n: usize) -> Vec<usize> {
     if count <= n {
         return (0..count).collect();
@@ -360,19 +359,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_is_told_by_the_packets() {
+    fn the_packets_show_which_frames_are_displayed() {
         // In the order of decoding: sorted. Outside the edit list: not shown.
-        let shown = packets(&[("0", "KD"), ("2", "_D"), ("8", "__"), ("4", "__"), ("6", "__")]).shown();
+        let shown =
+            packets(&[("0", "KD"), ("2", "_D"), ("8", "__"), ("4", "__"), ("6", "__")]).display_times();
         assert_eq!(shown, Some(vec![4, 6, 8]));
         // Cut in the middle: nothing before the first key frame, nor on the screen before it.
-        let shown = packets(&[("0", "__"), ("2", "__"), ("8", "K_"), ("6", "__"), ("10", "__")]).shown();
+        let shown =
+            packets(&[("0", "__"), ("2", "__"), ("8", "K_"), ("6", "__"), ("10", "__")]).display_times();
         assert_eq!(shown, Some(vec![8, 10]));
         // Without any key frame, whatever there is.
-        assert_eq!(packets(&[("0", "__"), ("2", "__")]).shown(), Some(vec![0, 2]));
+        assert_eq!(packets(&[("0", "__"), ("2", "__")]).display_times(), Some(vec![0, 2]));
         // Two packets at one time, or a time that is missing: not told by the packets.
-        assert_eq!(packets(&[("0", "K_"), ("0", "__")]).shown(), None);
-        assert_eq!(packets(&[("0", "K_"), ("N/A", "__")]).shown(), None);
-        assert_eq!(packets(&[("0", "KD")]).shown(), None);
+        assert_eq!(packets(&[("0", "K_"), ("0", "__")]).display_times(), None);
+        assert_eq!(packets(&[("0", "K_"), ("N/A", "__")]).display_times(), None);
+        assert_eq!(packets(&[("0", "KD")]).display_times(), None);
     }
 
     #[test]
@@ -388,29 +389,29 @@ mod tests {
             ("20", "K_"),
             ("18", "__"),
         ]);
-        let all: HashSet<i64> = of.shown().unwrap().into_iter().collect();
+        let all: HashSet<i64> = of.display_times().unwrap().into_iter().collect();
         let without = |missing: &[i64]| all.iter().copied().filter(|time| !missing.contains(time)).collect();
-        let sound = |missing: &[i64], patched: &[i64]| {
-            let mut sound: Vec<i64> = of.sound(&without(missing), &without(patched)).into_iter().collect();
-            sound.sort_unstable();
-            sound
+        let intact = |missing: &[i64], patched: &[i64]| {
+            let mut intact: Vec<i64> = of.intact(&without(missing), &without(patched)).into_iter().collect();
+            intact.sort_unstable();
+            intact
         };
-        assert_eq!(sound(&[], &[]), [0, 2, 4, 6, 8, 12, 14, 18, 20]);
-        assert_eq!(sound(&[2], &[2]), [0, 12, 14, 18, 20], "8 builds upon what was before 12");
-        assert_eq!(sound(&[], &[2]), [0, 4, 6, 8, 12, 14, 18, 20]);
-        assert_eq!(sound(&[20], &[20]), [0, 2, 4, 6, 8, 12, 14]);
+        assert_eq!(intact(&[], &[]), [0, 2, 4, 6, 8, 12, 14, 18, 20]);
+        assert_eq!(intact(&[2], &[2]), [0, 12, 14, 18, 20], "8 builds upon what was before 12");
+        assert_eq!(intact(&[], &[2]), [0, 4, 6, 8, 12, 14, 18, 20]);
+        assert_eq!(intact(&[20], &[20]), [0, 2, 4, 6, 8, 12, 14]);
     }
 
     #[test]
-    fn frames_are_told_by_showinfo() {
+    fn showinfo_lists_the_frames() {
         let line = "[Parsed_showinfo_0 @ 0x5] [info] n:   1 pts:    512 pts_time:0.04 pos:10771 fmt:yuv420p \
             checksum:88914A5D plane_checksum:[65EE3DD2 124AE607]";
         let decoded = |time| Some(Decoded { time, checksum: "88914A5D".to_owned() });
         assert_eq!(Decoded::parse(line), decoded(Some(512)));
         assert_eq!(Decoded::parse(&line.replace("   512", "NOPTS")), decoded(None));
         assert_eq!(Decoded::parse("[Parsed_showinfo_0 @ 0x5] [info] config in time_base: 1/12800"), None);
-        assert!(!tells_of_damage(line) && tells_of_damage("[h264 @ 0x5] [error] concealing"));
-        assert!(tells_of_damage("[warning] a.mp4: corrupt decoded frame in stream 0"));
-        assert!(!tells_of_damage("[swscaler @ 0x5] [warning] deprecated pixel format used"));
+        assert!(!reports_damage(line) && reports_damage("[h264 @ 0x5] [error] concealing"));
+        assert!(reports_damage("[warning] a.mp4: corrupt decoded frame in stream 0"));
+        assert!(!reports_damage("[swscaler @ 0x5] [warning] deprecated pixel format used"));
     }
 }

@@ -1,48 +1,47 @@
-//! Following one face through the frames of a video.
+//! Follows one face through the frames of a video.
 
 use crate::faces::face::FaceBox;
 
-/// Two boxes of successive frames may be one face's where they share this part of their
-/// areas, …
+/// Two boxes of successive frames can be one face if their intersection over union is at least
+/// this, …
 const OVERLAP: f32 = 0.2;
-/// … or where their middles are nearer than this share of their sides, as sampled frames
-/// lie seconds apart, …
+/// … or if their centres are nearer than this share of their sides, as sampled frames are seconds
+/// apart, …
 const DISTANCE: f32 = 0.75;
-/// … and in either case neither is this many times as wide as the other.
+/// … and, in both cases, if neither is this many times as wide as the other.
 const GROWTH: f32 = 1.8;
 
-/// The longest time from a frame in which the face was not found to those before and after
-/// it in which it was, in seconds: over that its place is not taken from them.
+/// The longest time in seconds from a frame in which the face was not found to the frames before
+/// and after it in which it was, for its place to be interpolated.
 pub const HOLD: f64 = 0.5;
 
-/// What is known of a frame.
-pub(super) struct Shown {
-    /// Its faces, in any order.
+/// The faces and the time of a frame.
+pub(super) struct FrameFaces {
+    /// The faces, in any order.
     pub faces: Vec<FaceBox>,
-    /// When it is shown, in seconds; none where the video does not tell.
+    /// Its time in seconds; `None` where the video has none.
     pub seconds: Option<f64>,
-    /// Whether it belongs to another shot than the frame before it.
+    /// Whether there is a cut before it.
     pub after_cut: bool,
 }
 
 /// The place of the main face in each frame.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Track {
-    /// A box for each frame that shows it.
+    /// The box in each frame; `None` where the frame does not show it.
     pub boxes: Vec<Option<FaceBox>>,
-    /// Of these, frames in which it was not found and its place is taken from the others.
+    /// Frames in which it was not found and its place was interpolated.
     pub held: usize,
 }
 
-/// The main face of a video of `frames`: of all faces that can be followed from frame to
-/// frame the one whose sides are the longest in sum, so that a large false alarm in one
-/// frame does not win. No face is followed through a cut: where a face is after it says
-/// nothing about whose it is. Between two frames in which it is found, neither more than
-/// [`HOLD`] away, its place is interpolated; anywhere else a frame in which it is not found
-/// does not show it. None where there is no face at all.
-pub(super) fn main_face(frames: &[Shown]) -> Option<Track> {
+/// The main face of a video of `frames`: of all faces that can be followed from frame to frame,
+/// the one with the largest sum of sides, so that a large false detection in one frame does not
+/// win. No face is followed through a cut, after which its place does not show whose it is. In a
+/// frame in which it is not found its place is interpolated if it was found before and after,
+/// both within [`HOLD`]; else the frame does not show it. `None` where there is no face.
+pub(super) fn main_face(frames: &[FrameFaces]) -> Option<Track> {
     let mut tracks: Vec<Vec<(usize, FaceBox)>> = Vec::new();
-    // Where the tracks of this shot begin.
+    // The index of the first track of this shot.
     let mut shot = 0;
     for (number, frame) in frames.iter().enumerate() {
         if frame.after_cut {
@@ -63,7 +62,7 @@ pub(super) fn main_face(frames: &[Shown]) -> Option<Track> {
         }
         tracks.extend(free.into_iter().map(|face| vec![(number, face)]));
     }
-    // Of equals the first, so that the same faces give the same track.
+    // Of equals the first, so that the result is deterministic.
     let main =
         tracks.into_iter().reduce(|best, other| if length(&other) > length(&best) { other } else { best })?;
     let boxes: Vec<_> = (0..frames.len()).map(|frame| place(&main, frame, frames)).collect();
@@ -82,8 +81,8 @@ fn one_face(before: &FaceBox, after: &FaceBox) -> bool {
     near && (1.0 / GROWTH..=GROWTH).contains(&ratio)
 }
 
-/// Where the face of `track` is in the frame `number`, if it can be told.
-fn place(track: &[(usize, FaceBox)], number: usize, frames: &[Shown]) -> Option<FaceBox> {
+/// The place of the face of `track` in the frame `number`, if it is known.
+fn place(track: &[(usize, FaceBox)], number: usize, frames: &[FrameFaces]) -> Option<FaceBox> {
     let after = track.partition_point(|(at, _)| *at < number);
     let &(to, next) = track.get(after)?;
     if to == number {
@@ -105,12 +104,13 @@ mod tests {
     }
 
     /// Frames that show `faces`, `apart` seconds after one another.
-    fn shown(faces: Vec<Vec<FaceBox>>, apart: f64) -> Vec<Shown> {
-        let frame = |(number, faces)| Shown { faces, seconds: Some(number as f64 * apart), after_cut: false };
+    fn shown(faces: Vec<Vec<FaceBox>>, apart: f64) -> Vec<FrameFaces> {
+        let frame =
+            |(number, faces)| FrameFaces { faces, seconds: Some(number as f64 * apart), after_cut: false };
         faces.into_iter().enumerate().map(frame).collect()
     }
 
-    fn lefts(frames: &[Shown]) -> (Vec<Option<f32>>, usize) {
+    fn lefts(frames: &[FrameFaces]) -> (Vec<Option<f32>>, usize) {
         let track = main_face(frames).unwrap();
         (track.boxes.iter().map(|face| face.map(|face| face.left)).collect(), track.held)
     }
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn no_face_is_followed_through_a_cut() {
-        // At the same place before and after, as where two people are shown in turn.
+        // At the same place before and after, as where two people are shown alternately.
         let found = || vec![vec![face(10.0, 40.0)]; 5];
         let places = |shown: std::ops::Range<usize>| -> Vec<Option<f32>> {
             (0..5).map(|frame| shown.contains(&frame).then_some(10.0)).collect()

@@ -1,7 +1,7 @@
 use super::*;
 use proptest::prelude::*;
 
-/// A picture whose three channels are `value` of the place, its double and its negative.
+/// A picture whose three channels are `value` of the position, its double and its negative.
 fn raster(side: usize, value: impl Fn(f32, f32) -> f32) -> Raster {
     let pixels = (0..side * side).map(|index| {
         let value = value((index % side) as f32, (index / side) as f32);
@@ -18,7 +18,7 @@ fn disc(side: usize, share: f32) -> Vec<bool> {
 
 #[test]
 fn a_harmonic_difference_is_carried_inside() {
-    // x² - y² and x y are harmonic on the grid itself, so the membrane must be they.
+    // x² - y² and x y are harmonic on the grid, so the membrane must equal them.
     for side in [11, 40, 97] {
         let scale = 30.0 / (side * side) as f32;
         let target = raster(side, |x, y| scale * (x * x - y * y) + 0.7 * scale * x * y);
@@ -40,7 +40,7 @@ fn dense(domain: &Domain) -> Vec<f64> {
     let mut rows: Vec<Vec<f64>> = Vec::new();
     for &place in &places {
         let mut row = vec![0.0; places.len() + 1];
-        for other in domain.beside(place) {
+        for other in domain.neighbours(place) {
             row[places.binary_search(&place).unwrap()] += 1.0;
             match places.binary_search(&other) {
                 Ok(number) => row[number] -= 1.0,

@@ -1,7 +1,6 @@
-//! Which pictures a set of forgeries consists of: who is in which split, and whose face
-//! goes where.
+//! Plans a forgery set: the split of each person, and the donor of each swap.
 
-use super::order::{ForgedError, Method, Order, SplitBy};
+use super::options::{ForgerySetError, ForgerySetOptions, Method, SplitBy};
 use super::subject::Subject;
 use crate::random::stream;
 use crate::sample::{Label, Split};
@@ -13,13 +12,13 @@ impl SplitBy {
     /// The usual shares.
     pub const USUAL: [f64; 3] = [60.0, 15.0, 25.0];
 
-    /// Puts every subject into its split.
+    /// Sets the split of every subject.
     pub(super) fn apply(
         &self,
         mut subjects: Vec<Subject>,
-        order: &Order,
+        order: &ForgerySetOptions,
         passed_over: &mut Vec<String>,
-    ) -> Result<Vec<Subject>, ForgedError> {
+    ) -> Result<Vec<Subject>, ForgerySetError> {
         let splits = match self {
             Self::Kept if subjects.iter().all(|subject| subject.photograph.split.is_some()) => {
                 kept(&subjects)?
@@ -41,20 +40,20 @@ impl SplitBy {
         });
         let most = Split::ALL.map(|split| people(&subjects, split).len());
         for (split, count) in Split::ALL.into_iter().zip(most) {
-            if (1..least(order.method)).contains(&count) {
+            if (1..people_needed(order.method)).contains(&count) {
                 let what = format!("the {split} split has {count} person, and a swap needs two");
-                return Err(ForgedError::People { what });
+                return Err(ForgerySetError::People { what });
             }
         }
         if subjects.is_empty() {
-            return Err(ForgedError::People { what: "nobody is in a split".to_owned() });
+            return Err(ForgerySetError::People { what: "no person is in a split".to_owned() });
         }
         Ok(subjects)
     }
 }
 
-/// The people that a split needs.
-fn least(method: Method) -> usize {
+/// The number of people that a split needs.
+fn people_needed(method: Method) -> usize {
     match method {
         Method::Sbi => 1,
         Method::Swap => 2,
@@ -66,15 +65,15 @@ fn people(subjects: &[Subject], split: Split) -> BTreeSet<&str> {
     here.map(|subject| subject.photograph.person.as_str()).collect()
 }
 
-/// The splits that the data set has, each person in one.
-fn kept(subjects: &[Subject]) -> Result<BTreeMap<String, Split>, ForgedError> {
+/// The data set's own splits; each person must be in one.
+fn kept(subjects: &[Subject]) -> Result<BTreeMap<String, Split>, ForgerySetError> {
     let mut splits = BTreeMap::new();
     for subject in subjects {
         let person = subject.photograph.person.clone();
         let Some(split) = subject.photograph.split else { continue };
         match splits.insert(person.clone(), split) {
             Some(other) if other != split => {
-                return Err(ForgedError::TwoSplits { person, splits: [other, split] });
+                return Err(ForgerySetError::TwoSplits { person, splits: [other, split] });
             }
             _ => {}
         }
@@ -82,22 +81,22 @@ fn kept(subjects: &[Subject]) -> Result<BTreeMap<String, Split>, ForgedError> {
     Ok(splits)
 }
 
-/// People apart by `shares`, every look spread over the splits, in an order that the seed
-/// decides.
+/// Divides people by `shares`, with every appearance (gender and ethnicity) spread over the
+/// splits, in an order drawn by the seed.
 fn drawn(
     subjects: &[Subject],
     shares: [f64; 3],
-    order: &Order,
-) -> Result<BTreeMap<String, Split>, ForgedError> {
+    order: &ForgerySetOptions,
+) -> Result<BTreeMap<String, Split>, ForgerySetError> {
     let looks: BTreeMap<&str, &[String; 2]> = subjects
         .iter()
         .map(|subject| (subject.photograph.person.as_str(), &subject.photograph.look))
         .collect();
     let mut everyone: Vec<(&str, &[String; 2])> = looks.into_iter().collect();
     everyone.shuffle(&mut stream(order.seed, &["forged".into(), "split".into()]));
-    // A stable sort: within a look the drawn order stays.
+    // A stable sort: within an appearance the drawn order is kept.
     everyone.sort_by_key(|(_, look)| *look);
-    let counts = counts(everyone.len(), shares, least(order.method))?;
+    let counts = counts(everyone.len(), shares, people_needed(order.method))?;
     let mut given = [0_usize; 3];
     let mut splits = BTreeMap::new();
     for (index, (person, _)) in everyone.iter().enumerate() {
@@ -112,28 +111,30 @@ fn drawn(
     Ok(splits)
 }
 
-/// How many people each split has: by its share, but as many as it needs.
-fn counts(people: usize, shares: [f64; 3], least: usize) -> Result<[usize; 3], ForgedError> {
+/// The number of people in each split: by its share, but at least as many as it needs.
+fn counts(people: usize, shares: [f64; 3], people_needed: usize) -> Result<[usize; 3], ForgerySetError> {
     let total: f64 = shares.iter().sum();
     let wanted = shares.map(|share| share / total * people as f64);
-    let mut counts = wanted.map(|count| if count > 0.0 { (count.round() as usize).max(least) } else { 0 });
+    let mut counts =
+        wanted.map(|count| if count > 0.0 { (count.round() as usize).max(people_needed) } else { 0 });
     loop {
         let sum: usize = counts.iter().sum();
         if sum == people {
             return Ok(counts);
         }
-        // The split that has most too many gives one, or that which lacks most gets one.
+        // The split with the largest surplus gives one, or that with the largest deficit gets
+        // one.
         let excess = |place: &usize| counts[*place] as f64 - wanted[*place];
         let by_excess = |a: &usize, b: &usize| excess(a).total_cmp(&excess(b));
         let place = if sum > people {
-            (0..3).filter(|&place| counts[place] > least).max_by(by_excess)
+            (0..3).filter(|&place| counts[place] > people_needed).max_by(by_excess)
         } else {
             (0..3).filter(|&place| wanted[place] > 0.0).min_by(by_excess)
         };
         let Some(place) = place else {
-            let needed = shares.iter().filter(|share| **share > 0.0).count() * least;
+            let needed = shares.iter().filter(|share| **share > 0.0).count() * people_needed;
             let what = format!("{people} people are too few for the splits, which need {needed}");
-            return Err(ForgedError::People { what });
+            return Err(ForgerySetError::People { what });
         };
         if sum > people {
             counts[place] -= 1;
@@ -148,11 +149,11 @@ fn counts(people: usize, shares: [f64; 3], least: usize) -> Result<[usize; 3], F
 pub(super) struct Entry {
     pub split: Split,
     pub label: Label,
-    /// Below the split's and label's folder, with forward slashes.
+    /// The file, relative to the split's and label's folder, with forward slashes.
     pub file: String,
-    /// The subject whose photograph it is.
+    /// The index of the subject whose photograph it is.
     pub target: usize,
-    /// The subject whose face a swap takes.
+    /// For a swap, the index of the subject whose face is used.
     pub donor: Option<usize>,
 }
 
@@ -166,8 +167,8 @@ impl Entry {
     }
 }
 
-/// All pictures: of each photograph the real and its fakes.
-pub(super) fn entries(subjects: &[Subject], order: &Order) -> Vec<Entry> {
+/// All pictures: for each photograph the real and its fakes.
+pub(super) fn entries(subjects: &[Subject], order: &ForgerySetOptions) -> Vec<Entry> {
     let mut entries = Vec::new();
     for (target, subject) in subjects.iter().enumerate() {
         let photograph = &subject.photograph;
@@ -189,10 +190,10 @@ pub(super) fn entries(subjects: &[Subject], order: &Order) -> Vec<Entry> {
     entries
 }
 
-/// Whose faces go into the photograph `target`: of other people of the split with the
-/// same kind of landmarks, first those who look alike, then those of one gender, then
-/// anyone; of each the photograph with the same expression where there is one.
-fn donors(subjects: &[Subject], target: usize, order: &Order) -> Vec<usize> {
+/// The donors for the photograph `target`: other people of the split with the same kind of
+/// landmarks, first those of the same gender and ethnicity, then of the same gender, then others;
+/// for each the photograph with the same expression where there is one.
+fn donors(subjects: &[Subject], target: usize, order: &ForgerySetOptions) -> Vec<usize> {
     let photograph = &subjects[target].photograph;
     let mut by_person: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (index, subject) in subjects.iter().enumerate() {
@@ -222,7 +223,7 @@ fn donors(subjects: &[Subject], target: usize, order: &Order) -> Vec<usize> {
     people.into_iter().take(order.per_photo).map(best).collect()
 }
 
-/// The split.csv of those entries that were written.
+/// The split.csv of the entries that were written.
 pub(super) fn split_csv(subjects: &[Subject], entries: &[&Entry]) -> Vec<u8> {
     let mut out = csv::Writer::from_writer(Vec::new());
     out.write_record(["split", "label", "file", "target", "donor"]).expect("memory takes every byte");
@@ -241,7 +242,7 @@ mod tests {
 
     #[test]
     fn every_split_has_as_many_people_as_it_needs() {
-        let of = |people, shares, least| counts(people, shares, least).unwrap();
+        let of = |people, shares, people_needed| counts(people, shares, people_needed).unwrap();
         assert_eq!(of(102, SplitBy::USUAL, 2), [61, 15, 26]);
         assert_eq!(of(6, SplitBy::USUAL, 2), [2, 2, 2]);
         assert_eq!(of(7, [100.0, 0.0, 0.0], 2), [7, 0, 0]);

@@ -1,6 +1,6 @@
-//! A photograph that can be used: cut to a square, with its face in it.
+//! A usable photograph, with its crop and face.
 
-use super::order::{Method, Order};
+use super::options::{ForgerySetOptions, Method};
 use crate::data::picture::{self, PictureError};
 use crate::faces::face::{Landmarks, Window};
 use crate::forgery::FaceInPicture;
@@ -8,19 +8,23 @@ use crate::forgery::photographs::Photograph;
 use image::{RgbImage, imageops};
 use rayon::prelude::*;
 
-/// A photograph and what is cut out of it.
+/// A photograph and its crop.
 #[derive(Clone, Debug)]
 pub(super) struct Subject {
     pub photograph: Photograph,
     /// The square that is cut out.
     window: Window,
-    /// The face in the square, resized.
+    /// The face in the resized square.
     pub face: Landmarks,
 }
 
-/// Those photographs that can be decoded and whose face lies in the cut; the others are
-/// listed.
-pub(super) fn readable(list: Vec<Photograph>, order: &Order, passed_over: &mut Vec<String>) -> Vec<Subject> {
+/// The photographs that can be decoded and whose face is in the crop; the others are listed in
+/// `passed_over`.
+pub(super) fn readable(
+    list: Vec<Photograph>,
+    order: &ForgerySetOptions,
+    passed_over: &mut Vec<String>,
+) -> Vec<Subject> {
     let subjects: Vec<Result<Subject, String>> =
         list.into_par_iter().map(|photograph| Subject::of(photograph, order)).collect();
     let mut readable = Vec::with_capacity(subjects.len());
@@ -34,7 +38,7 @@ pub(super) fn readable(list: Vec<Photograph>, order: &Order, passed_over: &mut V
 }
 
 impl Subject {
-    fn of(photograph: Photograph, order: &Order) -> Result<Self, String> {
+    fn of(photograph: Photograph, order: &ForgerySetOptions) -> Result<Self, String> {
         let named = |reason: &str| format!("{}: {reason}", photograph.path.display());
         if order.method == Method::Swap && photograph.face.box_only {
             return Err(named("only a box is known of its face, and a swap needs landmarks"));
@@ -51,10 +55,10 @@ impl Subject {
         Ok(Self { window, face, photograph })
     }
 
-    /// The square out of the photograph, resized to `size` x `size` as every picture is.
+    /// The square of the photograph, resized to `size` x `size`.
     ///
     /// # Errors
-    /// Where the file cannot be decoded, or is no longer as large as it was.
+    /// The file cannot be decoded, or its size has changed.
     pub fn cut(&self, size: u32) -> Result<RgbImage, PictureError> {
         let whole = picture::open(&self.photograph.path)?;
         let Window { left, top, side } = self.window;
@@ -67,7 +71,7 @@ impl Subject {
         Ok(picture::prepare(&imageops::crop_imm(&whole, left, top, side, side).to_image(), size as usize))
     }
 
-    /// The face in its cut.
+    /// The face in `picture`, its crop.
     pub fn face_in<'a>(&'a self, picture: &'a RgbImage) -> FaceInPicture<'a> {
         FaceInPicture { picture, landmarks: &self.face }
     }

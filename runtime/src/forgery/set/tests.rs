@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 const SIZE: u32 = 64;
 
-/// Drawn people, two shots each, with landmarks.json and people.csv.
+/// Generated people, two shots each, with landmarks.json and people.csv.
 fn photos(people: u64) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let mut faces = BTreeMap::new();
@@ -31,8 +31,8 @@ fn photos(people: u64) -> tempfile::TempDir {
     folder
 }
 
-fn order(method: Method) -> Order {
-    Order {
+fn order(method: Method) -> ForgerySetOptions {
+    ForgerySetOptions {
         method,
         per_photo: 2,
         size: SIZE,
@@ -62,7 +62,7 @@ fn any_number_of_threads_makes_the_same_bytes() {
             let folder = tempfile::tempdir().unwrap();
             let out = folder.path().join("set");
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            let order = Order { seed, ..order(method) };
+            let order = ForgerySetOptions { seed, ..order(method) };
             pool.install(|| order.make(photos.path(), &out, &|_, _| {})).unwrap();
             assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
             files(&out)
@@ -74,11 +74,11 @@ fn any_number_of_threads_makes_the_same_bytes() {
 }
 
 #[test]
-fn people_are_apart_and_donors_are_of_the_split_and_alike() {
+fn each_person_is_in_one_split_and_donors_are_similar() {
     let photos = photos(20);
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("set");
-    let order = Order { per_photo: 1, ..order(Method::Swap) };
+    let order = ForgerySetOptions { per_photo: 1, ..order(Method::Swap) };
     let forged = order.make(photos.path(), &out, &|done, all| assert!(done <= all)).unwrap();
     assert!(forged.passed_over.is_empty(), "{:?}", forged.passed_over);
     let manifest = Manifest::of(&out).unwrap();
@@ -105,11 +105,12 @@ fn people_are_apart_and_donors_are_of_the_split_and_alike() {
 }
 
 #[test]
-fn reals_and_fakes_have_one_size_and_the_faces_lie_where_they_are_said_to() {
+fn reals_and_fakes_have_one_size_and_the_faces_are_where_landmarks_say() {
     let photos = photos(4);
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("set");
-    let order = Order { crop: Some(1.2), split: SplitBy::Shares([1.0, 1.0, 0.0]), ..order(Method::Sbi) };
+    let order =
+        ForgerySetOptions { crop: Some(1.2), split: SplitBy::Shares([1.0, 1.0, 0.0]), ..order(Method::Sbi) };
     order.make(photos.path(), &out, &|_, _| {}).unwrap();
     let mut found = landmarks::LandmarkFiles::default();
     for sample in &Manifest::of(&out).unwrap().samples {
@@ -124,7 +125,9 @@ fn reals_and_fakes_have_one_size_and_the_faces_lie_where_they_are_said_to() {
     }
     // The set is itself a source of photographs, with its splits.
     let again = folder.path().join("again");
-    Order { method: Method::Swap, split: SplitBy::Kept, ..order }.make(&out, &again, &|_, _| {}).unwrap();
+    ForgerySetOptions { method: Method::Swap, split: SplitBy::Kept, ..order }
+        .make(&out, &again, &|_, _| {})
+        .unwrap();
     let reals = |set: &Path| {
         let manifest = Manifest::of(set).unwrap();
         let reals = manifest.samples.into_iter().filter(|sample| sample.label == Label::Real);
@@ -134,18 +137,18 @@ fn reals_and_fakes_have_one_size_and_the_faces_lie_where_they_are_said_to() {
 }
 
 #[test]
-fn what_cannot_be_used_is_passed_over_or_said() {
+fn what_cannot_be_used_is_skipped_or_an_error() {
     let photos = photos(6);
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("set");
-    let make = |order: &Order| order.make(photos.path(), &out, &|_, _| {});
+    let make = |order: &ForgerySetOptions| order.make(photos.path(), &out, &|_, _| {});
     let usual = order(Method::Swap);
     for (order, words) in [
-        (Order { size: 5, ..usual.clone() }, "--size 5"),
-        (Order { per_photo: 0, ..usual.clone() }, "--per-photo 0"),
-        (Order { quality: 90..=101, ..usual.clone() }, "--quality 90-101"),
-        (Order { crop: Some(0.5), ..usual.clone() }, "--crop 0.5"),
-        (Order { split: SplitBy::People(BTreeMap::new()), ..usual.clone() }, "nobody"),
+        (ForgerySetOptions { size: 5, ..usual.clone() }, "--size 5"),
+        (ForgerySetOptions { per_photo: 0, ..usual.clone() }, "--per-photo 0"),
+        (ForgerySetOptions { quality: 90..=101, ..usual.clone() }, "--quality 90-101"),
+        (ForgerySetOptions { crop: Some(0.5), ..usual.clone() }, "--crop 0.5"),
+        (ForgerySetOptions { split: SplitBy::People(BTreeMap::new()), ..usual.clone() }, "nobody"),
     ] {
         let error = make(&order).unwrap_err().to_string();
         assert!(error.contains(words), "{error}");
@@ -159,7 +162,7 @@ fn what_cannot_be_used_is_passed_over_or_said() {
     assert!(lines.contains("000_neutral.png: not a readable picture"), "{lines}");
     assert!(lines.contains("007_new.png: its face is in no"), "{lines}");
     assert!(lines.contains("notes.txt: not a picture"), "{lines}");
-    assert!(matches!(make(&usual).unwrap_err(), ForgedError::NotEmpty { .. }));
+    assert!(matches!(make(&usual).unwrap_err(), ForgerySetError::NotEmpty { .. }));
     std::fs::remove_dir_all(&out).unwrap();
     std::fs::write(photos.path().join("landmarks.json"), "{").unwrap();
     let error = make(&usual).unwrap_err().to_string();
@@ -174,14 +177,14 @@ fn what_cannot_be_used_is_passed_over_or_said() {
     make(&order(Method::Sbi)).unwrap();
 }
 
-/// Photographs beside the project, where there are some.
+/// Photographs next to the project, if there are any.
 #[test]
 #[ignore = "needs the photographs in ../shared/faces"]
 fn the_london_photographs_are_swapped_within_looks_and_seams_are_smooth() {
     let photos = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/faces/london"));
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("set");
-    let order = Order { size: 128, per_photo: 1, ..order(Method::Swap) };
+    let order = ForgerySetOptions { size: 128, per_photo: 1, ..order(Method::Swap) };
     let forged = order.make(photos, &out, &|_, _| {}).unwrap();
     assert!(forged.passed_over.is_empty(), "{:?}", forged.passed_over);
     let manifest = Manifest::of(&out).unwrap();

@@ -1,7 +1,6 @@
-//! Portraits of people who do not exist, drawn from formulas: a [`Person`] is what
-//! stays from shot to shot, a [`Shot`] is pose, expression, light and camera. Made
-//! so that the whole tool can be shown and tested without anyone's photographs; no
-//! measure of how a detector does on real ones.
+//! Portraits of people who do not exist, drawn from formulas: a [`Person`] is what is the same in
+//! every shot, a [`Shot`] is pose, expression, light and camera. They serve for demos and tests
+//! without anyone's photographs; they do not measure detectors of real faces.
 
 mod backdrop;
 mod camera;
@@ -25,7 +24,7 @@ use rand_chacha::ChaCha8Rng;
 use shape::Shape;
 use skin::Face;
 
-/// A picture of a face and where the face is in it.
+/// A picture of a face, with its landmarks.
 #[derive(Clone, Debug)]
 pub struct Portrait {
     /// The photograph.
@@ -34,12 +33,12 @@ pub struct Portrait {
     pub landmarks: Landmarks,
 }
 
-/// Photographs `person` in the circumstances of `shot`: `size` x `size` pixels,
-/// with sensor noise from `random`. Edges are as sharp as the size allows, so the
-/// same person and shot look the same at every size.
+/// Draws `person` under the conditions of `shot`: `size` x `size` pixels, with sensor noise from
+/// `random`. Edges are as sharp as the size allows, so the same person and shot look the same at
+/// every size.
 ///
 /// # Panics
-/// Where `size` is 0.
+/// `size` is 0.
 pub fn photograph(person: &Person, shot: &Shot, size: u32, random: &mut ChaCha8Rng) -> Portrait {
     assert!(size > 0, "a picture has at least one pixel");
     let shape = Shape::new(person, shot);
@@ -54,7 +53,7 @@ pub fn photograph(person: &Person, shot: &Shot, size: u32, random: &mut ChaCha8R
     }
 }
 
-/// Everything in front of the camera, from the back to the front.
+/// Everything in the picture, from back to front.
 struct Scene<'a> {
     shape: &'a Shape<'a>,
     shot: &'a Shot,
@@ -86,8 +85,8 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Linear RGB at a place of the picture, in picture sides. What is covered
-    /// wholly is not drawn.
+    /// Linear RGB at a position in the picture, in picture sides. What is completely covered is
+    /// not drawn.
     fn colour(&self, at: [f32; 2]) -> Colour {
         let (place, flat) = self.shape.place(at, &self.shot.pose);
         let [x, y] = place;
@@ -109,7 +108,7 @@ impl<'a> Scene<'a> {
 
     /// Wall, hair behind the head, neck, clothes and ears.
     fn behind_face(&self, at: [f32; 2], [x, y]: [f32; 2], flat: [f32; 2]) -> Colour {
-        // The back of the head swings the other way than the face.
+        // The back of the head moves in the opposite direction to the face.
         let back = [flat[0] + 0.25 * self.shot.pose.yaw, flat[1]];
         let body = self.behind.body_share(flat[0], flat[1]);
         let hair = self.strands.behind(back[0], back[1]);

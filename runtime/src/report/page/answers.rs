@@ -1,5 +1,4 @@
-//! The answer of every comparison, in words: which way it went, by how much, and
-//! whether it can be trusted.
+//! The answer of every comparison, in words: its verdict, its size, and whether it is reliable.
 
 use super::super::numbers::{counted, difference, p_value};
 use super::parts::{Answer, Mark};
@@ -24,7 +23,7 @@ pub(super) fn is_share(metric: &str) -> bool {
     metric.contains("accuracy")
 }
 
-/// Whether a gate failed on either side of the comparison.
+/// Whether a gate failed for either arm of the comparison.
 fn rests_on_unreliable(report: &Report, one: &Comparison) -> bool {
     let Some(key) = robust_key(&one.metric) else { return false };
     let concerned = report.arms.iter().filter(|arm| arm.name == one.arm || arm.name == one.against);
@@ -43,7 +42,7 @@ pub(super) fn comparison_mark(report: &Report, one: &Comparison) -> Mark {
     }
 }
 
-/// The verdict's words, with the doubt where there is one.
+/// The verdict in words, marked where it is unreliable.
 pub(super) fn verdict(one: &Comparison, mark: Mark) -> String {
     match mark {
         Mark::Unreliable => format!("{}, unreliable", one.verdict),
@@ -51,7 +50,7 @@ pub(super) fn verdict(one: &Comparison, mark: Mark) -> String {
     }
 }
 
-/// All comparisons of an arm in one sentence.
+/// One sentence on all comparisons of an arm.
 pub(super) fn headline(report: &Report, arm: &str) -> Option<String> {
     let of_arm = || report.comparisons.iter().filter(|one| one.arm == arm);
     let marks: Vec<Mark> = of_arm().map(|one| comparison_mark(report, one)).collect();
@@ -74,7 +73,7 @@ pub(super) fn headline(report: &Report, arm: &str) -> Option<String> {
 }
 
 /// The smallest difference that the pictures and people of a comparison could have shown, in
-/// words; none in reports of versions that did not tell.
+/// words; `None` for reports of old versions, which do not have it.
 pub fn could_have_shown(one: &Comparison) -> Option<String> {
     let (pictures, groups) = (one.pictures?, one.groups?);
     let points = is_share(&one.metric);
@@ -98,7 +97,7 @@ pub fn could_have_shown(one: &Comparison) -> Option<String> {
     Some(format!("{these} could have shown a difference of at least {}{unit}{pictures}", write(least)))
 }
 
-/// What the verdict and p come from.
+/// The p value and the test, in words.
 fn test(one: &Comparison) -> String {
     let Some(p) = one.p else { return String::new() };
     let name = match one.test.as_deref() {
@@ -118,7 +117,7 @@ pub(super) fn answer(report: &Report, one: &Comparison) -> Answer {
     let write = |value| difference(value, points);
     let shown = [Verdict::Higher.words(), Verdict::Lower.words()].contains(&one.verdict.as_str());
     let holds = if shown && (one.low == 0.0 || one.high == 0.0) {
-        // Cut there, to agree with the test.
+        // The interval is cut off there to agree with the test.
         "the interval ends at zero, which the test rejects"
     } else if shown && (one.low > 0.0 || one.high < 0.0) {
         "the interval leaves zero out"

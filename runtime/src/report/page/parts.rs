@@ -1,52 +1,52 @@
-//! What a page is made of: answers, and tables of cells.
+//! The parts of a page: answers and tables.
 
-/// How a cell or an answer is to be read.
+/// How a cell or an answer is marked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
-    /// As it stands.
+    /// Not marked.
     Plain,
     /// A difference in the arm's favour, or a check that passed.
     Good,
     /// A difference against the arm.
     Bad,
-    /// Not to be trusted: a check failed.
+    /// Unreliable: a check failed.
     Unreliable,
 }
 
 /// A cell of a table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cell {
-    /// The figure or the words.
+    /// The number or text.
     pub text: String,
     /// The 95 % interval or another second line.
     pub detail: Option<String>,
-    /// How to read it.
+    /// How it is marked.
     pub mark: Mark,
 }
 
 /// A column of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Column {
-    /// Its heading.
+    /// The heading.
     pub title: &'static str,
-    /// Whether it holds numbers, set to the right.
+    /// Whether it holds numbers, which are aligned to the right.
     pub numeric: bool,
 }
 
 /// A table with a heading, a line of explanation and its rows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
-    /// Its name in anchors: "clean", "attacks", …
+    /// The name in anchors: "clean", "attacks", …
     pub name: &'static str,
-    /// Its heading.
+    /// The heading.
     pub title: &'static str,
-    /// What the figures are.
+    /// A description of the numbers.
     pub note: String,
     /// The columns.
     pub columns: Vec<Column>,
     /// The rows, each as long as there are columns.
     pub rows: Vec<Vec<Cell>>,
-    /// Whether it is folded away at first.
+    /// Whether it is collapsed at first.
     pub folded: bool,
 }
 
@@ -57,8 +57,8 @@ pub struct Answer {
     pub subject: String,
     /// "higher", "lower", "no effect shown".
     pub verdict: String,
-    /// The figures behind it, in words.
+    /// The numbers behind the verdict, in words.
     pub reason: String,
-    /// How to read it.
+    /// How it is marked.
     pub mark: Mark,
 }

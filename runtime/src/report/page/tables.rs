@@ -34,7 +34,7 @@ fn plain(text: impl Into<String>) -> Cell {
     Cell { text: text.into(), detail: None, mark: Mark::Plain }
 }
 
-/// A figure with its interval; a dash where it is undefined.
+/// A metric with its interval; a dash where it is undefined.
 fn estimated(estimate: Option<Estimate>, in_percent: bool) -> Cell {
     let Some(estimate) = estimate else { return plain("–") };
     let (text, detail) = match in_percent {
@@ -93,7 +93,7 @@ fn comparisons(report: &Report) -> Table {
     }
 }
 
-/// The cells of all figures, in the order of [`FIGURES`].
+/// The cells of all metrics, in the order of [`FIGURES`].
 fn metric_cells(metrics: &Metrics) -> Vec<Cell> {
     let cell = |figure: Figure| estimated(figure.of(metrics), in_percent(figure));
     Figure::ALL.into_iter().map(cell).collect()
@@ -115,7 +115,8 @@ const FIGURES: [&str; 9] = [
     "ECE",
 ];
 
-/// A row an arm and seed and, after several seeds of an arm, their mean and spread.
+/// A row for each arm and seed and, after several seeds of an arm, one with their mean and
+/// standard deviation.
 fn metric_rows(report: &Report, metrics: impl Fn(&Arm) -> &Metrics) -> Vec<Vec<Cell>> {
     let mut rows = Vec::new();
     for name in report.names() {
@@ -282,7 +283,7 @@ fn attacks(report: &Report) -> Table {
     }
 }
 
-/// A row an arm and attack that looks for the shortest change.
+/// A row for each arm and minimal-distance attack.
 fn distances(report: &Report) -> Table {
     let mut rows = Vec::new();
     for key in report.attack_keys() {
@@ -319,7 +320,7 @@ fn distance_row(arm: &Arm, attack: &AttackReport, found: &MinimalDistance) -> Ve
     name.detail = Some(format!("{} distance", found.norm));
     let mut cells = vec![name, plain(who(arm)), plain(format!("{} of {}", found.n_found, found.n))];
     cells.extend([found.p25, found.median, found.p75, found.p90].map(quantile));
-    // Half, once and twice, where radius and distances are of one norm.
+    // At half, once and twice the radius, where radius and distances are in one norm.
     let within = match found.norm == attack.norm {
         true => found.around(attack.threat().plain()),
         false => Vec::new(),

@@ -6,8 +6,7 @@ use crate::report::ReportError;
 use crate::results::study::{Report, attack_key};
 use plotters::prelude::*;
 
-/// A bar: the mean over an arm's seeds, the mean ends of their intervals, and
-/// every seed's own value.
+/// A bar: the mean over an arm's seeds, the means of their interval ends, and every seed's value.
 struct Bar {
     category: usize,
     arm: usize,

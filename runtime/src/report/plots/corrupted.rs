@@ -1,4 +1,4 @@
-//! Accuracy and AUC against the level of corruptions, and a picture at each.
+//! Accuracy and AUC against the level of corruptions, and a picture at each level.
 
 use super::{INK, Key, Plot, TEXT, as_percent, chart, colour, drawn, headed, line, put, short, text};
 use crate::data::corruption::Corruption;
@@ -10,12 +10,12 @@ use plotters::prelude::*;
 
 const GAP: i32 = 10;
 const HEAD: i32 = 60;
-/// Width of the words beside a row.
+/// Width of the text next to a row, in pixels.
 const WORDS: i32 = 190;
-/// Every picture is enlarged by a whole number to at least this side, in pixels.
+/// Every picture is enlarged by an integer factor to at least this side, in pixels.
 const SIDE: u32 = 112;
 
-/// Accuracy and AUC, where they are defined.
+/// The plots of accuracy and AUC, where these are defined.
 ///
 /// # Errors
 /// A plot cannot be drawn.
@@ -60,10 +60,10 @@ fn against_level(
     Ok(Some(plot))
 }
 
-/// `picture` at every level of `kinds`.
+/// A plot of `picture` at every level of the corruptions `kinds`.
 ///
 /// # Errors
-/// It cannot be drawn.
+/// The plot cannot be drawn.
 pub fn levels(picture: &RgbImage, kinds: &[Corruption], seed: u64) -> Result<Plot, ReportError> {
     let factor = SIDE.div_ceil(picture.width().max(1));
     let side = (picture.width() * factor) as i32;

@@ -1,4 +1,4 @@
-//! The success of a minimal-distance attack within growing radii, from one run.
+//! The success of a minimal-distance attack against the radius, from one run.
 
 use super::{Key, Plot, as_percent, chart, colour, drawn, headed, line, short};
 use crate::report::ReportError;
@@ -7,7 +7,7 @@ use crate::results::attack::distances::{CurvePoint, MinimalDistance};
 use crate::results::study::attack_key;
 use crate::threat::Norm;
 
-/// The plot of what `report` found, where it measured distances and found any.
+/// The plot of the distances in `report`; `None` where it has none.
 ///
 /// # Errors
 /// The plot cannot be drawn.
@@ -41,7 +41,7 @@ pub fn draw(report: &AttackReport) -> Result<Option<Plot>, ReportError> {
     Ok(Some(plot))
 }
 
-/// The curve of `share` as a staircase over the radius times `unit`.
+/// The curve of `share` as a step function of the radius times `unit`.
 fn steps(found: &MinimalDistance, unit: f64, share: impl Fn(&CurvePoint) -> f64) -> Vec<(f64, f64)> {
     let mut points: Vec<(f64, f64)> = Vec::new();
     for point in &found.curve {

@@ -1,5 +1,5 @@
-//! The plots of a report as PNG, drawn into memory: one file a plot, and here what
-//! they share. Arms keep their colour from plot to plot.
+//! The plots of a report as PNG, drawn in memory: one file for each plot, and here their common
+//! parts. An arm has the same colour in every plot.
 
 mod accuracy;
 pub mod corrupted;
@@ -25,14 +25,14 @@ use std::io::Cursor;
 use std::ops::Range;
 use std::sync::Once;
 
-/// A plot, ready to be written.
+/// A plot.
 #[derive(Clone, Debug)]
 pub struct Plot {
     /// Its file's name without a folder: "roc.png".
     pub file: String,
-    /// Its heading.
+    /// The heading.
     pub title: String,
-    /// What it shows.
+    /// A description of the plot.
     pub caption: String,
     /// Width and height in pixels.
     pub size: (u32, u32),
@@ -46,7 +46,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 type Format<'a> = &'a dyn Fn(&f64) -> String;
 type Drawn = Result<(), Failure>;
 
-/// Colours that people with any colour vision tell apart (Okabe and Ito).
+/// A palette that is safe for colour-blind readers (Okabe and Ito).
 const PALETTE: [RGBColor; 6] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
@@ -85,7 +85,7 @@ pub(super) fn drawn(
     Ok(Plot { file, title, caption, size, png })
 }
 
-/// Puts `picture` at `at`, each of its pixels `factor` x `factor` large.
+/// Draws `picture` at `at`, enlarged by `factor`.
 pub(super) fn put(area: &Area<'_>, picture: &RgbImage, factor: u32, at: (i32, i32)) -> Drawn {
     let enlarged = RgbImage::from_fn(picture.width() * factor, picture.height() * factor, |x, y| {
         *picture.get_pixel(x / factor, y / factor)
@@ -137,7 +137,7 @@ impl Key {
     }
 }
 
-/// Writes title and legend at the top of `area` and returns what is left below.
+/// Draws title and legend at the top of `area` and returns the rest of it.
 fn headed<'a>(area: &Area<'a>, title: &str, keys: &[Key]) -> Result<Area<'a>, Failure> {
     let (strip, below) = area.split_vertically(STRIP);
     strip.draw(&Text::new(title.to_owned(), (24, 18), text(TITLE)))?;
@@ -160,7 +160,7 @@ fn headed<'a>(area: &Area<'a>, title: &str, keys: &[Key]) -> Result<Area<'a>, Fa
     Ok(below)
 }
 
-/// An empty chart with axes, grid and descriptions.
+/// An empty chart with axes, grid and labels.
 fn chart<'a, 'b>(
     area: &'a Area<'b>,
     x: Range<f64>,

@@ -1,4 +1,4 @@
-//! The share of pictures turned over against the queries that it took.
+//! The attack success rate against the number of queries.
 
 use super::{Key, Plot, as_percent, chart, colour, drawn, headed, line};
 use crate::report::compare::was_right;
@@ -6,7 +6,7 @@ use crate::report::{Extras, ReportError};
 use crate::results::attack::SampleResult;
 use crate::results::study::{Arm, Report};
 
-/// Queries until the turned pictures were, rising, and how many could be turned.
+/// The queries until each success, ascending, and how many pictures were attacked.
 #[derive(Default)]
 pub(super) struct Spent {
     queries: Vec<u64>,
@@ -24,7 +24,7 @@ impl Spent {
         self.most = samples.iter().map(|sample| sample.queries).fold(self.most, u64::max);
     }
 
-    /// The staircase of turned shares from 0 to `end` queries.
+    /// The success rate as a step function from 0 to `end` queries.
     fn steps(&self, end: f64) -> Vec<(f64, f64)> {
         let mut points = vec![(0.0, 0.0)];
         for (turned, &queries) in self.queries.iter().enumerate() {
@@ -56,8 +56,8 @@ pub(super) fn plot(report: &Report, extras: &Extras, key: &str) -> Result<Option
     staircases((&file, &title, caption), &arms)
 }
 
-/// Drawn for attacks whose cost differs from picture to picture: those that
-/// search until a picture turns. `words` are file, title and caption.
+/// The plot of success rates; `None` unless the numbers of queries differ between pictures.
+/// `words` are file, title and caption.
 pub(super) fn staircases(
     (file, title, caption): (&str, &str, &str),
     all: &[(String, Spent)],
@@ -109,7 +109,7 @@ mod tests {
         };
         let mut spent = Spent::default();
         spent.add(&[sample(Some(300)), sample(None), sample(Some(20))], 0.0);
-        // A result of an earlier version does not tell: what it cost in all.
+        // Results of earlier versions do not have it: the total is used.
         assert_eq!(spent.queries, [20, 300, 5000]);
         assert_eq!((spent.of, spent.most), (3, 5000));
     }

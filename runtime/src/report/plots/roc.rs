@@ -1,4 +1,4 @@
-//! The ROC on clean pictures.
+//! The ROC curve on clean pictures.
 
 use super::{Key, Plot, chart, colour, drawn, headed, line, scores, short};
 use crate::metrics::ranking::{auc, roc};

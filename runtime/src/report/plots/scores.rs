@@ -1,4 +1,4 @@
-//! The logits of clean pictures, a histogram a class.
+//! Histograms of the logits of clean pictures, one for each class.
 
 use super::{Area, Drawn, INK, Key, Plot, STRIP, as_percent, chart, drawn, headed, line, scores, short};
 use crate::report::{Extras, ReportError};

@@ -1,10 +1,10 @@
-//! Every plot of a study.
+//! The plots of a study.
 
 use super::{Plot, accuracy, queries, roc, scores, training};
 use crate::report::{Extras, ReportError};
 use crate::results::study::Report;
 
-/// Every plot that the report and its extras allow, in reading order.
+/// Every plot for which the report and its extras have data, in reading order.
 pub fn draw(report: &Report, extras: &Extras) -> Result<Vec<Plot>, ReportError> {
     let mut plots = Vec::new();
     plots.extend(accuracy::plot(report)?);

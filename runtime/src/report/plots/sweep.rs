@@ -8,7 +8,7 @@ use crate::results::attack::sweep::Sweep;
 use crate::threat::Norm;
 use plotters::prelude::*;
 
-/// The plots of `sweep`, whose points' pictures are `samples`.
+/// The plots of `sweep`; `samples` are the results of its points.
 ///
 /// # Errors
 /// A plot cannot be drawn.

@@ -1,11 +1,11 @@
-//! Losses while training.
+//! Training and validation loss.
 
 use super::{Area, Drawn, Key, Plot, chart, colour, drawn, headed, line, short};
 use crate::report::{Extras, ReportError};
 use crate::results::study::Report;
 use plotters::prelude::*;
 
-/// Points that a curve is averaged down to.
+/// The most points of a curve; longer ones are averaged.
 const POINTS: usize = 120;
 
 pub(super) fn plot(report: &Report, extras: &Extras) -> Result<Option<Plot>, ReportError> {

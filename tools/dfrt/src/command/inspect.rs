@@ -47,11 +47,11 @@ fn text(found: &Inspection) -> String {
     };
     for fact in &found.facts {
         let source = match fact.source {
-            Source::Said => "said",
+            Source::User => "said",
             Source::Proved => "proved",
-            Source::Beside => "beside",
+            Source::Sidecar => "beside",
             Source::Probed => "probed",
-            Source::Custom => "custom",
+            Source::Convention => "custom",
         };
         line(source, fact.part, format!("{}: {}", fact.value, fact.why));
     }

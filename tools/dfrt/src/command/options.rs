@@ -96,7 +96,7 @@ macro_rules! options {
             /// (0 to 1, ImageNet's mean and deviation), half (-1 to 1), none (0 to 1 unchanged) or
             /// caffe (0 to 255, blue first, means subtracted)
             #[argh(option)]
-            preprocess: Option<dfrt_runtime::detector::asked::Preprocess>,
+            preprocess: Option<dfrt_runtime::detector::overrides::Preprocess>,
             /// file of another program: the order of its channels, rgb or bgr
             #[argh(option)]
             channels: Option<dfrt_runtime::reading::Channels>,
@@ -123,8 +123,8 @@ macro_rules! options {
 
         impl $command {
             /// The options on how a file of another program is read.
-            fn reading(&self) -> dfrt_runtime::detector::asked::Asked {
-                dfrt_runtime::detector::asked::Asked {
+            fn reading(&self) -> dfrt_runtime::detector::overrides::Overrides {
+                dfrt_runtime::detector::overrides::Overrides {
                     res: self.res,
                     layout: self.layout,
                     preprocess: self.preprocess,

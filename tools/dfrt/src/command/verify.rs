@@ -6,8 +6,8 @@ use crate::model;
 use crate::output::{self, Lines};
 use anyhow::{Result, bail};
 use dfrt_runtime::attack::verify::{self, VerifyError, VerifyReport};
-use dfrt_runtime::detector::asked::Asked;
 use dfrt_runtime::detector::model::Model;
+use dfrt_runtime::detector::overrides::Overrides;
 use dfrt_runtime::detector::session::TractOracle;
 use dfrt_runtime::report::tables;
 use dfrt_runtime::results::attack::contents::Contents;
@@ -79,7 +79,7 @@ impl Verify {
             return Ok(verify::verify(folder, self.model.as_deref())?);
         };
         let named = Model::find(self.model.as_deref().unwrap_or(Path::new(&attacked.path)))?;
-        let asked = Asked::recorded(reading, attacked.res);
+        let asked = Overrides::recorded(reading, attacked.res);
         let detector = model::load_as(&named, &asked).map_err(|source| VerifyError::Model { source })?;
         let (found, path) = (detector.info().sha256.clone(), named.onnx.display().to_string());
         if found != attacked.sha256 {

@@ -116,7 +116,7 @@ fn what_is_open_is_asked_in_one_line() {
     let way = ["--preprocess", "none"];
     eval(&weak, &out, &way).failed(1, &["look like probabilities", "--output logit", "--output probability"]);
     eval(&weak, &out, &[&way[..], &["--mean", "0,0,0"]].concat())
-        .failed(1, &["--preprocess none says all of --mean"]);
+        .failed(1, &["--preprocess none already sets --mean"]);
     eval(&weak, &out, &["--preprocess", "keras"]).failed(2, &["imagenet, half, none, caffe"]);
     assert!(!out.exists());
     eval(&bare, &out, &[])

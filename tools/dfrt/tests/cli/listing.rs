@@ -115,7 +115,7 @@ fn lists_of_other_programs() {
     assert_eq!(column(&out, 1), ["real", "fake"]);
     index("flat.csv", &[]).failed(1, &["\"label\" are 7", "nothing proves", "--fake-label 7"]);
     let all = index("flat.csv", &["--label", "fake", "--split", "val"]);
-    assert!(all.err.contains("all are said to be fake"), "{all:?}");
+    assert!(all.err.contains("all are fake by --label"), "{all:?}");
     assert_eq!((distinct(column(&out, 1)).len(), distinct(column(&out, 4))), (1, ["val".to_owned()].into()));
     // What it wrote is a manifest, which says all of that itself.
     dfrt!["data", "index", &out, "--out", folder().join("m.csv")].done();

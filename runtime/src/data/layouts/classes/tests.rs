@@ -50,7 +50,7 @@ fn bare_classes_are_divided_by_group() {
     ];
     for pair in pairs {
         let manifest = read(&filled(&pair));
-        // Equal names are one group, so both classes are divided alike.
+        // Equal names are one group, so both classes are divided in the same way.
         assert_eq!(counts(&manifest), [[14, 14], [3, 3], [3, 3]], "{pair:?}");
         assert!(manifest.rules.iter().any(|rule| rule.contains("--seed 0")), "{:?}", manifest.rules);
         let subsets: BTreeSet<&str> = manifest.samples.iter().map(|sample| sample.subset.as_str()).collect();
@@ -123,7 +123,7 @@ fn frames_of_a_video_stay_in_one_split() {
 }
 
 #[test]
-fn a_split_may_be_said_where_none_is_named() {
+fn a_split_may_be_given_where_none_is_named() {
     let with = |folders: &[&str]| {
         let choices = Choices { split: Some(Split::Test), ..Choices::of(Media::Pictures) };
         layouts::read_as(filled(folders).path(), "auto", &choices)
@@ -169,7 +169,7 @@ fn other_folders_are_not_recognised() {
     let dir = filled(&["originals"]);
     let manifest = layouts::read(dir.path(), "classes", Media::Pictures).unwrap();
     assert_eq!(counts(&manifest), [[14, 0], [3, 0], [3, 0]]);
-    // A manifest in a folder of classes goes before the folders' names.
+    // A manifest in a folder of classes has priority over the folders' names.
     let dir = filled(&["real", "fake"]);
     std::fs::write(
         dir.path().join("manifest.csv"),

@@ -85,7 +85,7 @@ fn faults_of_the_list_are_named() {
     says(&of("a/b.mp4", r#"{"label": "maybe", "set": "test"}"#), "\"a/b.mp4\": label \"maybe\" is neither");
     says(&of("a/b.mp4", r#"{"label": "real", "set": "spare"}"#), "split \"spare\"");
     says(&of("a/b.mp4", r#"{"label": "real"}"#), "missing field `set`");
-    says(&format!("{{\"a/b.mp4\": {good}, \"a/b.mp4\": {good}}}"), "\"a/b.mp4\" comes twice");
+    says(&format!("{{\"a/b.mp4\": {good}, \"a/b.mp4\": {good}}}"), "\"a/b.mp4\" is there twice");
     says(
         &format!("{{\"a/1/b.mp4\": {good}, \"a/2/b.mp4\": {{\"label\": \"fake\", \"set\": \"test\"}}}}"),
         "two different",

@@ -69,7 +69,7 @@ fn videos_are_listed_as_their_pictures_would_be() {
 }
 
 #[test]
-fn frames_are_read_beside_videos_and_videos_without_frames_are_counted() {
+fn frames_are_read_next_to_videos_and_videos_without_frames_are_counted() {
     let dir = set("videos");
     put(dir.path(), "original_sequences/youtube/c23/frames/000/000.png", "");
     put(dir.path(), "original_sequences/youtube/c23/masks/000/000.png", "");
@@ -169,7 +169,7 @@ fn lists_are_found_where_people_keep_them_and_faults_are_named() {
 }
 
 #[test]
-fn the_whole_of_the_disk_is_named() {
+fn every_path_of_the_disk_is_named() {
     let dir = set("frames");
     put(dir.path(), "downloaded_videos/a/b.mp4", "");
     put(dir.path(), "notes/readme.txt", "");

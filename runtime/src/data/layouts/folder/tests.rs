@@ -102,7 +102,7 @@ fn loops_end_and_odd_names_are_listed() {
 }
 
 #[test]
-fn what_cannot_be_read_is_said() {
+fn what_cannot_be_read_is_reported() {
     let says = |dir: &Path, layout: &str, expected: &str| {
         let message = layouts::read(dir, layout, Media::Pictures).unwrap_err().to_string();
         assert!(message.contains(expected), "{message}");
@@ -118,7 +118,7 @@ fn what_cannot_be_read_is_said() {
     assert!(matches!(missing, ManifestError::Missing { .. }));
 }
 
-/// A folder of real photographs beside the project, where there is one.
+/// A folder of real photographs next to the project, if there is one.
 fn photographs() -> PathBuf {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/faces/london-swap")).to_owned()
 }

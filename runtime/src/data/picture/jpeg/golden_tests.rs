@@ -1,4 +1,4 @@
-//! Every way of decoding a JPEG beside libjpeg: fixtures/jpeg, made by tools/jpegs.py.
+//! Both JPEG decoders against libjpeg: fixtures/jpeg, made by tools/jpegs.py.
 
 use super::*;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ fn apart(found: &RgbImage, wanted: &RgbImage) -> (u8, f64) {
     (off.max().unwrap(), sum / wanted.as_raw().len() as f64)
 }
 
-/// Decodes them all: whether each went the fast way, and how far it is from libjpeg's.
+/// Decodes all files: whether the fast decoder was used, and the distance from libjpeg's pixels.
 fn decoded() -> Vec<(String, bool, u8, f64)> {
     let one = |path: &PathBuf| {
         let (name, picture) = names(path);
@@ -57,7 +57,7 @@ fn pixels_are_those_of_libjpeg() {
         .collect();
     let table = table.join("\n");
     assert!(decoded.iter().all(|&(_, _, most, mean)| most <= MOST && mean <= MEAN), "\n{table}");
-    // Both decoders have had their share of baseline, progressive, restarted and inked ones.
+    // Both decoders were tested on baseline, progressive, restarted and CMYK files.
     for (fast, pictures) in [
         (
             true,

@@ -378,7 +378,7 @@ fn what_is_not_decoded_rightly_is_refused_by_its_markers() {
 }
 
 #[test]
-fn what_stands_around_the_pixels_does_no_harm() {
+fn bytes_around_the_pixels_do_no_harm() {
     let flat = Flat::new([45, 37], &[[2, 2], [1, 1], [1, 1]]);
     let plain = flat.file();
     let wanted = Layout::read(&plain).unwrap().decode().unwrap();

@@ -19,8 +19,8 @@ impl Behind<'_> {
         Field::new(self.backdrop.texture.wrapping_add(which))
     }
 
-    /// Linear RGB of the wall at a place of the picture, in picture sides: two
-    /// colours, out-of-focus shapes, plaster.
+    /// Linear RGB of the wall at a position in the picture, in picture sides: two colours,
+    /// out-of-focus shapes, plaster.
     pub fn wall(&self, u: f32, v: f32) -> Colour {
         let [upper, lower] = self.backdrop.colours;
         let share = step(-0.1, 1.1, v + 0.25 * self.field(0).smooth(1.3 * u, 1.3 * v));
@@ -32,7 +32,7 @@ impl Behind<'_> {
         std::array::from_fn(|c| mix(upper[c], lower[c], share) * (1.0 + clutter).max(0.1) * falloff)
     }
 
-    /// How much of neck or clothes covers a place (the head's turn left out).
+    /// How much neck or clothes cover a position (without the turn of the head).
     pub fn body_share(&self, x: f32, y: f32) -> f32 {
         let soft = self.softness();
         let neck_width = self.person.head.neck * (1.0 + 0.25 * step(0.9, 1.9, y));
@@ -40,7 +40,7 @@ impl Behind<'_> {
         neck.max(self.clothed(x, y))
     }
 
-    /// Linear RGB of neck and clothes at a place.
+    /// Linear RGB of neck and clothes at a position.
     pub fn body(&self, x: f32, y: f32) -> Colour {
         let clothed = self.clothed(x, y);
         let mut colour = if clothed < 1.0 { self.neck(x, y) } else { [0.0; 3] };

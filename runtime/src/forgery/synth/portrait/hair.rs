@@ -15,7 +15,7 @@ pub(super) struct Strands<'a> {
 }
 
 impl Strands<'_> {
-    /// How much of the hair behind the head covers a place.
+    /// How much the hair behind the head covers a position.
     pub fn behind(&self, x: f32, y: f32) -> f32 {
         let Hair { volume, length, .. } = *self.hair;
         if volume == 0.0 {
@@ -32,8 +32,8 @@ impl Strands<'_> {
         self.edge(distance + ragged)
     }
 
-    /// How much of the hair in front of the forehead and temples covers a place;
-    /// `contour` is the bare head's.
+    /// How much the hair in front of forehead and temples covers a position; `contour` is that of
+    /// the bare head.
     pub fn before(&self, x: f32, y: f32, contour: f32) -> f32 {
         let Hair { volume, length, line, sweep, parting, .. } = *self.hair;
         if volume == 0.0 {
@@ -54,7 +54,7 @@ impl Strands<'_> {
         step(-0.02 - 0.7 * self.pixel, 0.02 + 0.7 * self.pixel, distance)
     }
 
-    /// Places on the strands: (across them, along them).
+    /// Coordinates on the strands: (across, along).
     fn flow(&self, x: f32, y: f32) -> (f32, f32) {
         let (dx, dy) = (x - self.hair.parting, y + self.head.crown + 0.5);
         let bend = 0.12 * self.hair.curl * Field::new(self.texture ^ 0x77).smooth(2.0 * x, 3.0 * y);
@@ -66,7 +66,7 @@ impl Strands<'_> {
         Field::new(self.texture ^ 0x3131).cloud(22.0 * across, 0.7 * along, 2)
     }
 
-    /// Linear RGB of the hair at a place.
+    /// Linear RGB of the hair at a position.
     pub fn colour(&self, x: f32, y: f32) -> Colour {
         let (across, along) = self.flow(x, y);
         let fine = Field::new(self.texture ^ 0x1111).cloud(48.0 * across, 1.1 * along, 3);

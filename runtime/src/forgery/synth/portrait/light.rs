@@ -37,9 +37,9 @@ impl Light {
         }
     }
 
-    /// What a matt surface of `albedo` with the unit normal `normal` sends back.
-    /// `softness` > 0 lets light creep around the terminator, red the furthest, as
-    /// it does in skin; `lit` is the share of the key light that is not in shadow.
+    /// The light reflected by a matt surface of `albedo` with the unit normal `normal`.
+    /// `softness` > 0 lets light reach beyond the terminator, red the furthest, as in skin; `lit`
+    /// is the share of the key light that is not in shadow.
     pub fn matt(&self, albedo: Colour, normal: [f32; 3], softness: f32, lit: f32) -> Colour {
         let facing = dot(normal, self.towards);
         let up = 0.5 - 0.5 * normal[1];

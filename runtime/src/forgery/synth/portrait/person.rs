@@ -1,5 +1,5 @@
-//! Who is drawn: everything about a person that stays the same from shot to shot.
-//! Lengths are in half face widths, the nose's root at the origin, y down.
+//! Generated people: everything about a person that is the same in every shot. Lengths are in
+//! half face widths, the nose's root at the origin, y down.
 
 use super::light::Colour;
 use crate::forgery::noise::mix;
@@ -90,7 +90,7 @@ pub(super) struct Nose {
     pub tip: f32,
     /// Half the width at the nostrils.
     pub width: f32,
-    /// How far it stands out.
+    /// How far it protrudes.
     pub height: f32,
     /// Width of the bridge.
     pub bridge: f32,

@@ -1,8 +1,7 @@
-//! The head as a surface: where the face is, how it stands out, how it is seen
-//! under a pose, and where its landmarks are.
+//! The head as a surface: the form of the face, its projection under a pose, and its landmarks.
 //!
-//! A place on the face is (x, y) as seen from straight ahead, in half face widths;
-//! its depth z follows from it.
+//! A position on the face is (x, y) in the frontal view, in half face widths; its depth z follows
+//! from it.
 
 use super::person::Person;
 use super::shot::{Expression, Pose, Shot};
@@ -42,7 +41,7 @@ impl<'a> Shape<'a> {
         0.95 * round.max(0.0).sqrt() + nose.height * bump(x / 0.2, (y - 0.8 * nose.tip) / 0.24)
     }
 
-    /// The whole form, for shading only.
+    /// The detailed form, for shading only.
     pub fn relief(&self, x: f32, y: f32) -> f32 {
         let Person { head, eyes, nose, mouth, brows, .. } = self.person;
         let side = x.abs();
@@ -160,7 +159,7 @@ impl<'a> Shape<'a> {
         places
     }
 
-    /// Where in the picture, in pixels, a place on the face is seen.
+    /// The position in the picture, in pixels, of a position on the face.
     pub fn seen(&self, place: Point, pose: &Pose, size: u32) -> Point {
         let [x, y] = place;
         let z = self.depth(x, y) - PIVOT;
@@ -171,8 +170,8 @@ impl<'a> Shape<'a> {
         [0, 1].map(|axis| side * (pose.centre[axis] + pose.scale * tilted[axis]))
     }
 
-    /// The place on the face seen at `at` (in picture sides), and the same without
-    /// the turn of the head (for hair, neck and clothes): [`Shape::seen`] undone.
+    /// The position on the face seen at `at` (in picture sides), and the one without the turn of
+    /// the head (for hair, neck and clothes): the inverse of [`Shape::seen`].
     pub fn place(&self, at: Point, pose: &Pose) -> (Point, Point) {
         let moved = [0, 1].map(|axis| (at[axis] - pose.centre[axis]) / pose.scale);
         let (sin, cos) = pose.roll.sin_cos();

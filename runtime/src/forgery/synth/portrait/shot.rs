@@ -4,7 +4,7 @@ use super::light::{Colour, Light};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-/// One photograph's circumstances.
+/// The conditions of one photograph.
 #[derive(Clone, Debug)]
 pub struct Shot {
     pub(super) pose: Pose,

@@ -27,7 +27,7 @@ impl Face<'_> {
         Field::new(self.person().texture.wrapping_add(which))
     }
 
-    /// Linear RGB of the face at a place.
+    /// Linear RGB of the face at a position.
     pub fn colour(&self, x: f32, y: f32) -> Colour {
         let normal = self.normal(x, y);
         let lit = 1.0 - self.nose_shadow(x, y);
@@ -56,7 +56,7 @@ impl Face<'_> {
         unit([(here - right) / REACH, (here - below) / REACH, 1.0])
     }
 
-    /// The shadow that the nose throws away from the light, 0 to about 0.6.
+    /// The shadow of the nose, 0 to about 0.6.
     fn nose_shadow(&self, x: f32, y: f32) -> f32 {
         let nose = &self.person().nose;
         let [across, up, _] = self.light.towards;

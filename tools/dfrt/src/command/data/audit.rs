@@ -72,13 +72,13 @@ impl AuditSet {
 
     /// Fails with `--strict` if there is a leak or an error.
     fn check_strict(&self, found: &Audit) -> Result<()> {
-        let grave: Vec<String> =
-            found.grave().map(|finding| format!("{} ({})", finding.check, finding.verdict)).collect();
-        if self.strict && !grave.is_empty() {
+        let severe: Vec<String> =
+            found.severe().map(|finding| format!("{} ({})", finding.check, finding.verdict)).collect();
+        if self.strict && !severe.is_empty() {
             bail!(
                 "{}: has faults: {}; follow the advice of the audit, or leave out --strict",
                 self.data.display(),
-                grave.join(", ")
+                severe.join(", ")
             );
         }
         Ok(())

@@ -177,7 +177,7 @@ impl Options {
             bail!("{out}: is not empty and holds no extraction; choose another --out");
         }
         if self.force {
-            video::forget(&self.out)?;
+            video::remove_crops_and_journal(&self.out)?;
             return paths::remove(&self.out, &[MANIFEST, SUMMARY]);
         }
         if !self.resume {

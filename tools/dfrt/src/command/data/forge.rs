@@ -8,7 +8,7 @@ use crate::progress::Task;
 use anyhow::Result;
 use dfrt_runtime::forgery::Blend;
 use dfrt_runtime::forgery::photographs::splits_of_people;
-use dfrt_runtime::forgery::set::{self, Method, Order, SplitBy};
+use dfrt_runtime::forgery::set::{self, ForgerySetOptions, Method, SplitBy};
 use serde_json::json;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -84,7 +84,7 @@ impl Forge {
         output::print(format!("{}{pictures} pictures in {}/", forged.summary, self.out.display()))
     }
 
-    fn order(&self) -> Result<Order> {
+    fn order(&self) -> Result<ForgerySetOptions> {
         if self.blend.is_some() && self.method == Method::Sbi {
             output::note("note: --blend has no effect on sbi");
         }
@@ -93,7 +93,7 @@ impl Forge {
             Some(People::Shares(shares)) => SplitBy::Shares(*shares),
             Some(People::Listed(path)) => SplitBy::People(splits_of_people(path)?),
         };
-        Ok(Order {
+        Ok(ForgerySetOptions {
             method: self.method,
             per_photo: self.per_photo,
             size: self.size,

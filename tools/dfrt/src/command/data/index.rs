@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use dfrt_runtime::data::grouping::Grouping;
 use dfrt_runtime::data::layouts::flat::Flat;
 use dfrt_runtime::data::layouts::{self, Choices, Media};
-use dfrt_runtime::data::listing::{self, Asked};
+use dfrt_runtime::data::listing::{self, ListOptions};
 use dfrt_runtime::data::manifest::{Manifest, Reach};
 use dfrt_runtime::sample::{Label, Split};
 use dfrt_runtime::storage;
@@ -179,8 +179,8 @@ impl Index {
     }
 
     /// How the list is to be read.
-    fn list_reading(&self, reach: Reach) -> Asked {
-        Asked {
+    fn list_reading(&self, reach: Reach) -> ListOptions {
+        ListOptions {
             root: self.root.clone(),
             reach,
             path_column: self.path_column.clone(),

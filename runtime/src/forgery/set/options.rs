@@ -1,4 +1,4 @@
-//! What set of forgeries is to be made, and why it cannot be.
+//! The options of a forgery set, and the errors of making one.
 
 use crate::data::manifest::ManifestError;
 use crate::forgery::Blend;
@@ -21,7 +21,7 @@ pub enum Method {
 }
 
 impl Method {
-    /// Its name at the command line and in folders.
+    /// The name at the command line and in folders.
     pub fn name(self) -> &'static str {
         match self {
             Self::Sbi => "sbi",
@@ -39,43 +39,43 @@ impl FromStr for Method {
     }
 }
 
-/// What is to be made.
+/// The options of a forgery set.
 #[derive(Clone, Debug)]
-pub struct Order {
+pub struct ForgerySetOptions {
     /// How fakes are made.
     pub method: Method,
-    /// Fakes of each photograph; fewer swaps where a split has fewer donors.
+    /// Fakes made from each photograph; fewer swaps where a split has fewer donors.
     pub per_photo: usize,
     /// Side of the pictures in pixels.
     pub size: u32,
-    /// The cut: the square of so many times the face's larger side around it; the
-    /// photograph's central square where none.
+    /// Side of the square that is cut out around the face, in multiples of the face's longer
+    /// side; `None` for the photograph's central square.
     pub crop: Option<f32>,
-    /// Of all draws.
+    /// The seed of all random choices.
     pub seed: u64,
-    /// Who is in which split.
+    /// How people are divided into splits.
     pub split: SplitBy,
-    /// How swaps are joined.
+    /// How swapped faces are blended in.
     pub blend: Blend,
-    /// JPEG qualities, drawn alike for reals and fakes.
+    /// The range of JPEG qualities, drawn from the same distribution for reals and fakes.
     pub quality: RangeInclusive<u8>,
 }
 
-/// Who is in which split.
+/// How people are divided into splits.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SplitBy {
-    /// As the data set says; where it says nothing, by the usual shares.
+    /// By the data set's own splits; where it has none, by the usual shares.
     Kept,
     /// Shares of the people in train, val and test.
     Shares([f64; 3]),
-    /// As a list says.
+    /// By a list of people.
     People(BTreeMap<String, Split>),
 }
 
-/// Why no set can be made.
+/// Why a forgery set cannot be made.
 #[derive(Debug, thiserror::Error)]
-pub enum ForgedError {
-    /// The folder holds something already.
+pub enum ForgerySetError {
+    /// The folder is not empty.
     #[error("{}: is not empty; choose another --out or remove it first", path.display())]
     NotEmpty {
         /// The folder.
@@ -86,40 +86,40 @@ pub enum ForgedError {
     Setting {
         /// The option.
         name: &'static str,
-        /// What was asked for.
+        /// The value given.
         value: String,
         /// What is allowed.
         wanted: String,
     },
-    /// The photographs.
+    /// The photographs cannot be used.
     #[error(transparent)]
     Photographs(#[from] PhotographsError),
-    /// Too few people for the splits.
+    /// There are too few people for the splits.
     #[error("{what}; add photographs of more people, or choose other shares with --split")]
     People {
         /// Which split has too few.
         what: String,
     },
-    /// One person in two splits.
+    /// A person is in two splits.
     #[error("{person} is in {} and {}; give --split shares to put people apart", splits[0], splits[1])]
     TwoSplits {
-        /// Who.
+        /// The person.
         person: String,
-        /// Where.
+        /// The two splits.
         splits: [Split; 2],
     },
-    /// The folder cannot be made.
+    /// The folder cannot be created.
     #[error("{}: cannot be made: {source}; free space or choose another --out", path.display())]
     Folder {
         /// The folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// A file cannot be written.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// A list, or what was made when it is read back.
+    /// A list cannot be used, or the set cannot be read back.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
 }

@@ -1,26 +1,26 @@
-//! What lies beside a model and says how its pixels go in: the `preprocessor_config.json` of
+//! Files beside a model that state how pixels are scaled: the `preprocessor_config.json` of
 //! Hugging Face's exporters, and the `config.json` of timm and of Hugging Face.
 
-use super::asked::Pixels;
+use super::overrides::Pixels;
 use crate::reading::{Channels, Range};
 use crate::storage;
 use serde_json::Value;
 use std::path::Path;
 
-/// What a file beside the model says.
+/// The contents of the files beside a model.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Beside {
-    /// How pixels go in, and the file that says so.
+pub(super) struct Sidecar {
+    /// How pixels are scaled, and the file that states it.
     pub pixels: Option<(Pixels, String)>,
-    /// The names of the classes in their order, and the file that holds them.
+    /// The names of the classes in order, and the file that holds them.
     pub names: Option<(Vec<String>, String)>,
-    /// The side of the input in pixels, and the file that says so.
+    /// The side of the input in pixels, and the file that states it.
     pub res: Option<(usize, String)>,
 }
 
-/// Reads what lies beside the model at `path`; what is not there or not understood says nothing.
-pub(super) fn read(path: &Path) -> Beside {
-    let mut found = Beside::default();
+/// Reads the files beside the model at `path`. What is missing or not understood is `None`.
+pub(super) fn read(path: &Path) -> Sidecar {
+    let mut found = Sidecar::default();
     for name in ["preprocessor_config.json", "config.json"] {
         let file = path.with_file_name(name);
         let Some(config) =
@@ -28,7 +28,7 @@ pub(super) fn read(path: &Path) -> Beside {
         else {
             continue;
         };
-        // timm keeps these in an object of their own.
+        // timm puts these into an object of their own.
         let own = ["pretrained_cfg", "default_cfg"].into_iter().find_map(|key| config.get(key));
         let part = own.unwrap_or(&config);
         let named = |it| (it, name.to_owned());
@@ -51,7 +51,7 @@ fn pixels(config: &Value) -> Option<Pixels> {
     let (mean, std) = (of(["image_mean", "mean"]), of(["image_std", "std"]));
     if flag("do_normalize") == Some(false) {
         let range = if flag("do_rescale") == Some(false) { Range::Bytes } else { Range::Unit };
-        return Some(Pixels::as_they_are(range));
+        return Some(Pixels::plain(range));
     }
     let (mean, std) = (mean?, std?);
     if std.iter().any(|&value| value.is_nan() || value <= 0.0) || mean.iter().any(|value| !value.is_finite())
@@ -67,7 +67,7 @@ fn pixels(config: &Value) -> Option<Pixels> {
     Some(Pixels { channels: Channels::Rgb, range, mean, std })
 }
 
-/// The names of two or more classes, in their order.
+/// The names of the classes in order; `None` for fewer than two.
 fn names(config: &Value) -> Option<Vec<String>> {
     let text = |name: &Value| name.as_str().map(str::to_owned);
     let names: Vec<String> = match (config.get("id2label"), config.get("label_names")) {
@@ -77,19 +77,19 @@ fn names(config: &Value) -> Option<Vec<String>> {
         (_, Some(Value::Array(names))) => names.iter().map(text).collect::<Option<_>>()?,
         _ => return None,
     };
-    // What Hugging Face writes where nobody named them.
+    // Hugging Face writes these names where nobody named the classes.
     let numbered = names.iter().enumerate().all(|(index, name)| *name == format!("LABEL_{index}"));
     (names.len() > 1 && !numbered).then_some(names)
 }
 
 fn side(config: &Value) -> Option<usize> {
-    let whole = |value: &Value| value.as_u64().map(|side| side as usize);
+    let integer = |value: &Value| value.as_u64().map(|side| side as usize);
     if let Some(Value::Array(sizes)) = config.get("input_size") {
-        return sizes.last().and_then(whole);
+        return sizes.last().and_then(integer);
     }
     let size = ["crop_size", "size"].into_iter().find_map(|name| config.get(name))?;
-    whole(size).or_else(|| {
-        let (height, width) = (whole(size.get("height")?)?, whole(size.get("width")?)?);
+    integer(size).or_else(|| {
+        let (height, width) = (integer(size.get("height")?)?, integer(size.get("width")?)?);
         (height == width).then_some(height)
     })
 }
@@ -97,9 +97,9 @@ fn side(config: &Value) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detector::asked::IMAGENET;
+    use crate::detector::overrides::IMAGENET;
 
-    fn of(name: &str, text: &str) -> Beside {
+    fn of(name: &str, text: &str) -> Sidecar {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(name), text).unwrap();
         read(&folder.path().join("model.onnx"))
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_processor_and_a_configuration_say_how_pixels_go_in() {
-        let unit = Pixels::as_they_are(Range::Unit);
+        let unit = Pixels::plain(Range::Unit);
         let text = r#"{"do_normalize": true, "do_rescale": true, "rescale_factor": 0.00392156862745098,
             "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5], "size": {"height": 96, "width": 96}}"#;
         let found = of("preprocessor_config.json", text);
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_says_nothing() {
+    fn what_is_not_understood_is_ignored() {
         for text in [
             "not json",
             "{}",
@@ -136,7 +136,7 @@ mod tests {
             r#"{"id2label": {"0": "fake", "2": "real"}}"#,
             r#"{"label_names": ["fake"]}"#,
         ] {
-            assert_eq!(of("preprocessor_config.json", text), Beside::default(), "{text}");
+            assert_eq!(of("preprocessor_config.json", text), Sidecar::default(), "{text}");
         }
         let named = of("config.json", r#"{"id2label": {"1": "Real", "0": "Fake"}}"#).names.unwrap();
         assert_eq!(named, (vec!["Fake".to_owned(), "Real".to_owned()], "config.json".to_owned()));

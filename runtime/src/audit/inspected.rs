@@ -1,4 +1,4 @@
-//! The pictures of a data set, each read and looked at once.
+//! The pictures of a data set, each read and inspected once.
 
 use super::inspection::{Inspection, inspect};
 use crate::data::picture::PictureError;
@@ -6,38 +6,38 @@ use crate::sample::Sample;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How far an audit is.
+/// The progress of an audit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// Pictures are read and looked at.
+    /// Reading and inspecting pictures.
     Read {
-        /// Of them.
+        /// Pictures done.
         done: usize,
-        /// In all.
+        /// All pictures.
         total: usize,
     },
-    /// Those that look exactly like another one are read once more and hashed.
+    /// Reading again and hashing pictures that may be copies.
     Hashed {
-        /// Of them.
+        /// Pictures done.
         done: usize,
-        /// In all.
+        /// All pictures.
         total: usize,
     },
 }
 
-/// A readable picture and what is known of it.
-pub(super) type Looked<'a> = (&'a Sample, Inspection);
+/// A readable picture and its inspection.
+pub(super) type Inspected<'a> = (&'a Sample, Inspection);
 
 /// A sample's path as text.
 pub(super) fn path_of(sample: &Sample) -> String {
     sample.path.to_string_lossy().into_owned()
 }
 
-/// Every picture of `samples` that can be read, and why the others cannot.
-pub(super) fn look<'a>(
+/// Inspects `samples`: every picture that can be read, and the error of each other one.
+pub(super) fn inspect_all<'a>(
     samples: &'a [Sample],
     progress: &(dyn Fn(Progress) + Sync),
-) -> (Vec<Looked<'a>>, Vec<(&'a Sample, PictureError)>) {
+) -> (Vec<Inspected<'a>>, Vec<(&'a Sample, PictureError)>) {
     let done = AtomicUsize::new(0);
     let results: Vec<Result<Inspection, PictureError>> = samples
         .par_iter()
@@ -48,12 +48,12 @@ pub(super) fn look<'a>(
             result
         })
         .collect();
-    let (mut looked, mut bad) = (Vec::with_capacity(samples.len()), Vec::new());
+    let (mut inspected, mut bad) = (Vec::with_capacity(samples.len()), Vec::new());
     for (sample, result) in samples.iter().zip(results) {
         match result {
-            Ok(inspection) => looked.push((sample, inspection)),
+            Ok(inspection) => inspected.push((sample, inspection)),
             Err(error) => bad.push((sample, error)),
         }
     }
-    (looked, bad)
+    (inspected, bad)
 }

@@ -1,4 +1,4 @@
-//! What a user says about a file of another program, so that nothing about it is guessed.
+//! What the user states about a model of another program, so that nothing about it is guessed.
 
 use crate::names::named;
 use crate::reading::{Channels, Layout, Output, Range, Reading};
@@ -8,22 +8,22 @@ pub(super) const IMAGENET: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229
 /// Caffe's channel means, red first, pixels in \[0, 255\].
 pub(super) const CAFFE: [f32; 3] = [123.68, 116.779, 103.939];
 
-/// The usual ways of bringing pixels into a network.
+/// The usual ways to scale pixels before a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Preprocess {
     /// Pixels in \[0, 1\], ImageNet's mean and deviation: torchvision, most of timm.
     Imagenet,
-    /// From -1 to 1: Keras's `tf` mode, mean and deviation 0.5.
+    /// Pixels in \[-1, 1\]: Keras's `tf` mode, mean and deviation 0.5.
     Half,
-    /// From 0 to 1 as they are.
+    /// Pixels in \[0, 1\], not normalised.
     None,
-    /// From 0 to 255, blue first, Caffe's means subtracted: Keras's ResNet and VGG.
+    /// Pixels in \[0, 255\], blue first, Caffe's means subtracted: Keras's ResNet and VGG.
     Caffe,
 }
 
 named!(Preprocess, "preprocess", [Imagenet = "imagenet", Half = "half", None = "none", Caffe = "caffe"]);
 
-/// What goes into a graph.
+/// How pixels are scaled and ordered for a graph.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Pixels {
     pub channels: Channels,
@@ -33,19 +33,19 @@ pub(super) struct Pixels {
 }
 
 impl Pixels {
-    /// Pixels in `range` with nothing done to them.
-    pub fn as_they_are(range: Range) -> Self {
+    /// Pixels in `range`, red first, not normalised.
+    pub fn plain(range: Range) -> Self {
         Self { channels: Channels::Rgb, range, mean: [0.0; 3], std: [1.0; 3] }
     }
 }
 
 impl Preprocess {
-    /// All of them, the likeliest first.
+    /// All ways, the most frequent first.
     pub const ALL: [Self; 4] = [Self::Imagenet, Self::Half, Self::None, Self::Caffe];
 
-    /// What it means.
+    /// The scaling that it stands for.
     pub(super) fn pixels(self) -> Pixels {
-        let unit = Pixels::as_they_are(Range::Unit);
+        let unit = Pixels::plain(Range::Unit);
         match self {
             Self::Imagenet => Pixels { mean: IMAGENET.0, std: IMAGENET.1, ..unit },
             Self::Half => Pixels { mean: [0.5; 3], std: [0.5; 3], ..unit },
@@ -56,8 +56,8 @@ impl Preprocess {
         }
     }
 
-    /// What it does and who does so, for messages.
-    pub fn words(self) -> &'static str {
+    /// What it does and which programs use it, for messages.
+    pub fn description(self) -> &'static str {
         match self {
             Self::Imagenet => {
                 "0 to 1, mean 0.485,0.456,0.406, std 0.229,0.224,0.225: torchvision, most of timm"
@@ -71,35 +71,35 @@ impl Preprocess {
     }
 }
 
-/// What the user says about a foreign file; what is left open is proved by the file, probed
-/// or asked for.
+/// What the user states about a file of another program. What is `None` has to be proved by the
+/// file or found by a probe, else loading fails with the question.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Asked {
-    /// Side of the input in pixels, where the file leaves it open.
+pub struct Overrides {
+    /// Side of the input in pixels, for files that do not fix it.
     pub res: Option<usize>,
-    /// Where the channels stand.
+    /// The axis of the channels.
     pub layout: Option<Layout>,
-    /// How pixels go in, by the name of a usual way; excludes the next four.
+    /// How pixels are scaled, by name; excludes the next four.
     pub preprocess: Option<Preprocess>,
-    /// In which order the channels go in.
+    /// The order of the channels.
     pub channels: Option<Channels>,
-    /// What black and white are.
+    /// The values of black and white.
     pub range: Option<Range>,
     /// Channel means (red, green, blue) in the units of the range.
     pub mean: Option<[f32; 3]>,
     /// Channel deviations in the units of the range.
     pub std: Option<[f32; 3]>,
-    /// What the output's numbers are.
+    /// Whether the output is a logit or a probability.
     pub output: Option<Output>,
     /// The output to read, where the file has several.
     pub output_name: Option<String>,
-    /// Which class is fake. Of one number, 1 says that a high one means fake and 0 that it
+    /// The class that is fake. For an output of one number, 1: a high number means fake; 0: it
     /// means real.
     pub fake_index: Option<usize>,
 }
 
-impl Asked {
-    /// Asks for what a result recorded, so that nothing is probed or asked again.
+impl Overrides {
+    /// The reading that a result recorded, so that nothing has to be probed or asked for again.
     pub fn recorded(reading: &Reading, res: usize) -> Self {
         Self {
             res: Some(res),
@@ -115,8 +115,8 @@ impl Asked {
         }
     }
 
-    /// The same as words at the command line: "--preprocess", "imagenet".
-    pub fn words(&self) -> Vec<String> {
+    /// These as command-line options: "--preprocess", "imagenet".
+    pub fn to_options(&self) -> Vec<String> {
         let list = |values: [f32; 3]| values.map(|value| value.to_string()).join(",");
         let given = [
             ("--res", self.res.map(|it| it.to_string())),
@@ -133,9 +133,9 @@ impl Asked {
         given.into_iter().filter_map(|(name, value)| Some([name.to_owned(), value?])).flatten().collect()
     }
 
-    /// The first option that says how numbers are read, by its name at the command
-    /// line; a file that dfrt exported needs none.
-    pub(super) fn first_of_reading(&self) -> Option<&'static str> {
+    /// The name of the first given option that changes how the model is read; not allowed for a
+    /// file that dfrt exported.
+    pub(super) fn first_reading_option(&self) -> Option<&'static str> {
         let given = [
             ("--layout", self.layout.is_some()),
             ("--preprocess", self.preprocess.is_some()),
@@ -150,8 +150,8 @@ impl Asked {
         given.into_iter().find(|(_, given)| *given).map(|(name, _)| name)
     }
 
-    /// The first option that says how pixels are scaled, by its name at the command line.
-    pub(super) fn first_of_pixels(&self) -> Option<&'static str> {
+    /// The name of the first given option that changes how pixels are scaled.
+    pub(super) fn first_pixel_option(&self) -> Option<&'static str> {
         let given = [
             ("--preprocess", self.preprocess.is_some()),
             ("--range", self.range.is_some_and(|range| range != Range::Bytes)),
@@ -161,18 +161,18 @@ impl Asked {
         given.into_iter().find(|(_, given)| *given).map(|(name, _)| name)
     }
 
-    /// What cannot be meant, in a line.
-    pub(super) fn fault(&self) -> Option<String> {
-        let beside = [
+    /// Why these options cannot be used, on one line; `None` if they can.
+    pub(super) fn problem(&self) -> Option<String> {
+        let others = [
             ("--channels", self.channels.is_some()),
             ("--range", self.range.is_some()),
             ("--mean", self.mean.is_some()),
             ("--std", self.std.is_some()),
         ];
         if let (Some(preprocess), Some((name, _))) =
-            (self.preprocess, beside.into_iter().find(|(_, given)| *given))
+            (self.preprocess, others.into_iter().find(|(_, given)| *given))
         {
-            return Some(format!("--preprocess {preprocess} says all of {name}; give one of the two"));
+            return Some(format!("--preprocess {preprocess} already sets {name}; give one of the two"));
         }
         let numbers = self.mean.into_iter().chain(self.std).flatten();
         if numbers.into_iter().any(|number| !number.is_finite()) {
@@ -190,10 +190,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_usual_way_says_all_by_itself() {
-        let both = Asked { preprocess: Some(Preprocess::Half), mean: Some([0.5; 3]), ..Asked::default() };
-        assert!(both.fault().unwrap().contains("--mean"));
-        assert!(Asked { mean: None, ..both }.fault().is_none());
+    fn a_preset_sets_everything_by_itself() {
+        let both =
+            Overrides { preprocess: Some(Preprocess::Half), mean: Some([0.5; 3]), ..Overrides::default() };
+        assert!(both.problem().unwrap().contains("--mean"));
+        assert!(Overrides { mean: None, ..both }.problem().is_none());
         for way in Preprocess::ALL {
             assert_eq!(way.to_string().parse(), Ok(way));
         }

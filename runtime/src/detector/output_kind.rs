@@ -1,11 +1,11 @@
-//! What a graph does last: whether its output is a logit or a probability by the operators
-//! that make it, and where the logit stands before a closing sigmoid or softmax.
+//! What a graph computes last: whether its operators show that the output is a logit or a
+//! probability, and which value is the logit before a final sigmoid or softmax.
 
 use super::graph::{MOVERS, Wires, integer};
 use std::collections::{HashMap, HashSet};
 use tract_onnx::pb::NodeProto;
 
-/// Operators that pick, join or move numbers and keep what they are.
+/// Operators that select, join or reorder numbers without changing them.
 const PICK: [&str; 10] = [
     "Gather",
     "GatherElements",
@@ -18,11 +18,11 @@ const PICK: [&str; 10] = [
     "QuantizeLinear",
     "DequantizeLinear",
 ];
-/// Those of them that leave numbers out.
+/// Of [`PICK`], those that drop some of the numbers.
 const LEAVE_OUT: [&str; 5] = ["Gather", "GatherElements", "GatherND", "Slice", "Split"];
-/// Operators that calculate with numbers: probabilities that went in are behind them.
+/// Operators of arithmetic.
 const CALCULATE: [&str; 10] = ["Add", "Sub", "Mul", "Div", "Mean", "Sum", "ReduceMean", "Min", "Max", "Neg"];
-/// Operators whose numbers have no bounds.
+/// Operators whose output is unbounded.
 const LINEAR: [&str; 9] = [
     "Gemm",
     "MatMul",
@@ -34,7 +34,7 @@ const LINEAR: [&str; 9] = [
     "QLinearMatMul",
     "QLinearConv",
 ];
-/// Operators that decide: what comes out is a label.
+/// Operators that decide: their output is a label.
 const DECIDE: [&str; 12] = [
     "ArgMax",
     "ArgMin",
@@ -49,45 +49,45 @@ const DECIDE: [&str; 12] = [
     "Ceil",
     "Sign",
 ];
-/// Operators that give the largest or smallest of several numbers. Of classes it is the
-/// confidence in whichever wins, and not the probability of one.
+/// Operators that give the largest or smallest of several numbers. Over classes this is the
+/// confidence in the winner, not the probability of one class.
 const EXTREME: [&str; 3] = ["ReduceMax", "ReduceMin", "TopK"];
-/// Operators that end in \[0, 1\].
+/// Operators whose output is in \[0, 1\].
 const BOUNDED: [&str; 3] = ["Sigmoid", "Softmax", "HardSigmoid"];
 
-/// What the operators say.
+/// The kind of an output, by its operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Says {
-    /// Numbers without bounds, of the operator named.
+pub(super) enum OutputKind {
+    /// Unbounded numbers; the operator that makes them.
     Logit(String),
-    /// Numbers behind the sigmoid or softmax named.
+    /// Probabilities; the sigmoid or softmax that makes them.
     Probability(String),
-    /// Logarithms of probabilities, of the operator named.
+    /// Logarithms of probabilities; the operator that makes them.
     LogProbability(String),
-    /// Decisions of the operator named, and no scores.
+    /// Decisions, no scores; the operator that makes them.
     Label(String),
-    /// None of these: the operator named may do anything, and its numbers can tell.
+    /// None of these: the operator can give anything, and only its numbers show what.
     Unknown(String),
-    /// What stands there is no logit and no probability of one class, whatever its numbers.
-    Open(String),
+    /// Neither a logit nor the probability of one class, whatever the numbers are; what it is.
+    NoScore(String),
 }
 
-/// What the operators before `output` say.
-pub(super) fn says(wires: &Wires<'_>, output: &str) -> Says {
-    let mut back = Back { wires, known: HashMap::new() };
-    back.of_value(output, 64).unwrap_or_else(|| Says::Unknown("an input".to_owned()))
+/// The kind of `output`, by the operators before it.
+pub(super) fn kind(wires: &Wires<'_>, output: &str) -> OutputKind {
+    let mut back = Backward { wires, known: HashMap::new() };
+    back.of_value(output, 64).unwrap_or_else(|| OutputKind::Unknown("an input".to_owned()))
 }
 
-/// The way back from the output.
-struct Back<'a> {
+/// The search from the output back to the operators that decide its kind.
+struct Backward<'a> {
     wires: &'a Wires<'a>,
-    /// What was found of a value, which several nodes may take.
-    known: HashMap<&'a str, Option<Says>>,
+    /// The kinds found so far, by value: several nodes may read one.
+    known: HashMap<&'a str, Option<OutputKind>>,
 }
 
-impl<'a> Back<'a> {
-    /// None for a constant.
-    fn of_value(&mut self, value: &str, depth: usize) -> Option<Says> {
+impl<'a> Backward<'a> {
+    /// `None` for a constant.
+    fn of_value(&mut self, value: &str, depth: usize) -> Option<OutputKind> {
         if value.is_empty() || self.wires.tensor(value).is_some() {
             return None;
         }
@@ -96,7 +96,7 @@ impl<'a> Back<'a> {
         }
         let node = self.wires.maker(value)?;
         let found = if depth == 0 {
-            Some(Says::Unknown(node.op_type.clone()))
+            Some(OutputKind::Unknown(node.op_type.clone()))
         } else {
             self.of_node(node, value, depth - 1)
         };
@@ -105,48 +105,49 @@ impl<'a> Back<'a> {
         found
     }
 
-    fn of_node(&mut self, node: &'a NodeProto, value: &str, depth: usize) -> Option<Says> {
+    fn of_node(&mut self, node: &'a NodeProto, value: &str, depth: usize) -> Option<OutputKind> {
         let operator = node.op_type.as_str();
         let named = || operator.to_owned();
         let first = node.input.first().map_or("", String::as_str);
         match operator {
-            _ if BOUNDED.contains(&operator) => Some(Says::Probability(named())),
-            "LogSoftmax" => Some(Says::LogProbability(named())),
-            _ if DECIDE.contains(&operator) => Some(Says::Label(named())),
-            _ if EXTREME.contains(&operator) => Some(Says::Open(format!(
+            _ if BOUNDED.contains(&operator) => Some(OutputKind::Probability(named())),
+            "LogSoftmax" => Some(OutputKind::LogProbability(named())),
+            _ if DECIDE.contains(&operator) => Some(OutputKind::Label(named())),
+            _ if EXTREME.contains(&operator) => Some(OutputKind::NoScore(format!(
                 "{operator}, which gives the largest or smallest of several numbers"
             ))),
             "Constant" | "ConstantOfShape" => None,
-            // Its scale and zero point are numbers of the whole batch, as constants for one picture.
+            // Its scale and zero point are computed over the whole batch; for one picture they
+            // act as constants.
             "DynamicQuantizeLinear" if node.output.first().is_some_and(|first| first != value) => None,
             "DynamicQuantizeLinear" | "GlobalAveragePool" => self.of_value(first, depth),
             _ if LINEAR.contains(&operator) => Some(match bounded_before(self.wires, node) {
                 Some(bounded) => {
-                    Says::Open(format!("{operator}, which mixes the numbers behind a {bounded}"))
+                    OutputKind::NoScore(format!("{operator}, which mixes the numbers behind a {bounded}"))
                 }
-                None => Says::Logit(named()),
+                None => OutputKind::Logit(named()),
             }),
             _ if MOVERS.contains(&operator) => self.of_value(first, depth),
             _ if PICK.contains(&operator) || CALCULATE.contains(&operator) => {
                 let inputs = node.input.iter().filter_map(|name| self.of_value(name, depth)).collect();
                 let found = combined(self.wires, node, inputs);
-                // One logit of several is no decision: it says nothing of the others.
+                // One logit of several does not decide: the others are not known.
                 let alone = LEAVE_OUT.contains(&operator)
-                    && matches!(found, Some(Says::Logit(_)))
+                    && matches!(found, Some(OutputKind::Logit(_)))
                     && !is_single(self.wires, first, depth);
                 if alone {
-                    return Some(Says::Open(format!(
+                    return Some(OutputKind::NoScore(format!(
                         "{operator}, which takes some of a linear layer's numbers"
                     )));
                 }
                 found
             }
-            _ => Some(Says::Unknown(named())),
+            _ => Some(OutputKind::Unknown(named())),
         }
     }
 }
 
-/// The sigmoid or softmax whose numbers the linear layer `node` takes as they are.
+/// The sigmoid or softmax whose output the linear layer `node` reads unchanged.
 fn bounded_before<'a>(wires: &Wires<'a>, node: &'a NodeProto) -> Option<&'a str> {
     let mut value = node.input.first()?;
     for _ in 0..=wires.graph.node.len() {
@@ -163,7 +164,7 @@ fn bounded_before<'a>(wires: &Wires<'a>, node: &'a NodeProto) -> Option<&'a str>
     None
 }
 
-/// Whether `value` is known to be the one number of a linear layer.
+/// Whether `value` is known to be the single output of a linear layer.
 fn is_single(wires: &Wires<'_>, value: &str, depth: usize) -> bool {
     let Some(node) = wires.maker(value).filter(|_| depth > 0) else { return false };
     let operator = node.op_type.as_str();
@@ -192,7 +193,8 @@ fn is_single(wires: &Wires<'_>, value: &str, depth: usize) -> bool {
     count == Some(1)
 }
 
-/// Whether `value` is no constant; the scale that dynamic quantisation finds counts as one.
+/// Whether `value` is computed from the input; the scale of dynamic quantisation counts as a
+/// constant.
 fn is_computed(wires: &Wires<'_>, value: &str) -> bool {
     let scale = wires.maker(value).is_some_and(|node| {
         node.op_type == "DynamicQuantizeLinear" && node.output.first().is_some_and(|first| first != value)
@@ -200,38 +202,40 @@ fn is_computed(wires: &Wires<'_>, value: &str) -> bool {
     !scale && wires.constant(value).is_none()
 }
 
-/// What `node` makes of what its computed `inputs` say.
-fn combined(wires: &Wires<'_>, node: &NodeProto, inputs: Vec<Says>) -> Option<Says> {
+/// The kind of what `node` makes of its computed `inputs`.
+fn combined(wires: &Wires<'_>, node: &NodeProto, inputs: Vec<OutputKind>) -> Option<OutputKind> {
     let operator = node.op_type.as_str();
-    let unknown = || Some(Says::Unknown(operator.to_owned()));
-    let open = |what: &str| Some(Says::Open(format!("{operator}, which gives {what}")));
+    let unknown = || Some(OutputKind::Unknown(operator.to_owned()));
+    let open = |what: &str| Some(OutputKind::NoScore(format!("{operator}, which gives {what}")));
     let calculates = CALCULATE.contains(&operator);
     let (first, several) = (inputs.first()?, inputs.len() > 1);
-    if let Some(found) = inputs.iter().find(|says| matches!(says, Says::Open(_))) {
+    if let Some(found) = inputs.iter().find(|kind| matches!(kind, OutputKind::NoScore(_))) {
         return Some(found.clone());
     }
     if several && ["Min", "Max"].contains(&operator) {
         return open("the largest or smallest of several numbers");
     }
-    let same = inputs.iter().all(|says| std::mem::discriminant(says) == std::mem::discriminant(first));
+    let same = inputs.iter().all(|kind| std::mem::discriminant(kind) == std::mem::discriminant(first));
     if !same {
         return unknown();
     }
     match first {
-        Says::Probability(_) if several && operator == "Sub" => open("the difference of two probabilities"),
-        Says::Probability(_) if grows(wires, node) => open("a multiple of a probability"),
-        Says::Probability(_) => Some(first.clone()),
-        Says::Label(_) | Says::LogProbability(_) if calculates => unknown(),
-        Says::Unknown(_) if calculates => unknown(),
+        OutputKind::Probability(_) if several && operator == "Sub" => {
+            open("the difference of two probabilities")
+        }
+        OutputKind::Probability(_) if grows(wires, node) => open("a multiple of a probability"),
+        OutputKind::Probability(_) => Some(first.clone()),
+        OutputKind::Label(_) | OutputKind::LogProbability(_) if calculates => unknown(),
+        OutputKind::Unknown(_) if calculates => unknown(),
         // A quotient or product of two computed values is not linear any more, and a clipped
         // logit has bounds.
-        Says::Logit(_) if several && ["Mul", "Div"].contains(&operator) => unknown(),
-        Says::Logit(_) if ["Clip", "Min", "Max"].contains(&operator) => unknown(),
+        OutputKind::Logit(_) if several && ["Mul", "Div"].contains(&operator) => unknown(),
+        OutputKind::Logit(_) if ["Clip", "Min", "Max"].contains(&operator) => unknown(),
         _ => Some(first.clone()),
     }
 }
 
-/// Whether `node` multiplies by a constant that is beyond 1.
+/// Whether `node` multiplies by a constant above 1.
 fn grows(wires: &Wires<'_>, node: &NodeProto) -> bool {
     let constant = |place: usize| node.input.get(place).and_then(|name| wires.constant(name));
     let beyond = |number: f64| number.abs() > 1.001;
@@ -242,8 +246,8 @@ fn grows(wires: &Wires<'_>, node: &NodeProto) -> bool {
     }
 }
 
-/// Whether everything between the pixels and `output`, but for a closing sigmoid or softmax,
-/// is linear: a plane in the space of pixels, as planted models are, and no network.
+/// Whether everything between the pixels and `output`, except a final sigmoid or softmax, is
+/// linear, as in the models of tests; a network is not.
 pub(super) fn is_linear(wires: &Wires<'_>, output: &str) -> bool {
     const PLANE: [&str; 9] = [
         "Transpose",
@@ -277,17 +281,17 @@ pub(super) fn is_linear(wires: &Wires<'_>, output: &str) -> bool {
     true
 }
 
-/// A closing sigmoid or softmax.
+/// A final sigmoid or softmax.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Closing {
     /// The operator.
     pub operator: String,
-    /// The value before it: the logits.
+    /// The value that it reads: the logits.
     pub before: String,
 }
 
-/// The sigmoid or softmax over classes behind which `output` only moves numbers; `opset` is
-/// the file's operator set, which settles the axis of a softmax that names none.
+/// The final sigmoid or softmax over classes, after which numbers are only moved up to `output`;
+/// `opset` is the file's operator set, which gives the default axis of a softmax.
 pub(super) fn closing(wires: &Wires<'_>, output: &str, opset: i64) -> Option<Closing> {
     let mut value = output;
     for _ in 0..=wires.graph.node.len() {
@@ -305,7 +309,7 @@ pub(super) fn closing(wires: &Wires<'_>, output: &str, opset: i64) -> Option<Clo
     None
 }
 
-/// Whether a softmax runs over the second axis, or the last, which is the same for \[N, K\].
+/// Whether a softmax runs over the second or the last axis; for \[N, K\] these are the same.
 fn over_classes(node: &NodeProto, opset: i64) -> bool {
     let axis = integer(node, "axis").unwrap_or(if opset < 13 { 1 } else { -1 });
     axis == 1 || axis == -1
@@ -334,7 +338,7 @@ mod tests {
         }
         let graph = GraphProto { node: nodes, ..GraphProto::default() };
         // One by one these are 2^50 ways.
-        assert_eq!(says(&Wires::of(&graph), "50"), Says::Probability("Sigmoid".to_owned()));
+        assert_eq!(kind(&Wires::of(&graph), "50"), OutputKind::Probability("Sigmoid".to_owned()));
     }
 
     #[test]
@@ -357,10 +361,10 @@ mod tests {
             initializer: vec![tensor("weights", dims), tensor("scale", &[])],
             ..GraphProto::default()
         };
-        let found = |operator: &str, dims: &[i64]| says(&Wires::of(&graph(operator, dims)), "picked");
-        assert_eq!(found("MatMulInteger", &[8, 1]), Says::Logit("MatMulInteger".to_owned()));
-        assert!(matches!(found("MatMulInteger", &[8, 2]), Says::Open(_)));
-        assert_eq!(found("ConvInteger", &[1, 8, 1, 1]), Says::Logit("ConvInteger".to_owned()));
-        assert!(matches!(found("ConvInteger", &[2, 8, 1, 1]), Says::Open(_)));
+        let found = |operator: &str, dims: &[i64]| kind(&Wires::of(&graph(operator, dims)), "picked");
+        assert_eq!(found("MatMulInteger", &[8, 1]), OutputKind::Logit("MatMulInteger".to_owned()));
+        assert!(matches!(found("MatMulInteger", &[8, 2]), OutputKind::NoScore(_)));
+        assert_eq!(found("ConvInteger", &[1, 8, 1, 1]), OutputKind::Logit("ConvInteger".to_owned()));
+        assert!(matches!(found("ConvInteger", &[2, 8, 1, 1]), OutputKind::NoScore(_)));
     }
 }
