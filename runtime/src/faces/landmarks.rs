@@ -87,7 +87,7 @@ struct Listing {
 
 impl LandmarkFiles {
     /// The face in `picture`: from the `.tem` file next to it, else from `landmarks.json`, else
-    /// from `boxes.csv`, in its folder or in one of the folders above it (see [`FOLDERS_UP`]). `None`
+    /// from `boxes.csv`, in its folder or in one of the folders above it (up to four levels). `None`
     /// where there is none.
     ///
     /// # Errors

@@ -148,7 +148,7 @@ fn what_cannot_be_used_is_skipped_or_an_error() {
         (ForgerySetOptions { per_photo: 0, ..usual.clone() }, "--per-photo 0"),
         (ForgerySetOptions { quality: 90..=101, ..usual.clone() }, "--quality 90-101"),
         (ForgerySetOptions { crop: Some(0.5), ..usual.clone() }, "--crop 0.5"),
-        (ForgerySetOptions { split: SplitBy::People(BTreeMap::new()), ..usual.clone() }, "nobody"),
+        (ForgerySetOptions { split: SplitBy::People(BTreeMap::new()), ..usual.clone() }, "no person"),
     ] {
         let error = make(&order).unwrap_err().to_string();
         assert!(error.contains(words), "{error}");
