@@ -66,7 +66,7 @@ const COMMAND: House = House {
         "failure",
         "output",
         "progress",
-        "place",
+        "paths",
         "lock",
         "network",
         "model",

@@ -114,14 +114,14 @@ fn shared_options_are_the_same_everywhere() {
     everywhere("--json print the result as JSON", &all);
     everywhere("--force replace earlier results", &all);
     everywhere(
-        "--threads threads (default: one a processor)",
+        "--threads threads (default: one per processor)",
         &["data audit", "eval", "attack", "bench loading"],
     );
     everywhere(
-        "--range such a file: what black and white are in its input, 0-1, 0-255 or -1-1",
+        "--range file of another program: the values of black and white in its input, 0-1, 0-255 or -1-1",
         &["eval", "attack", "corrupt", "inspect", "bench model"],
     );
-    everywhere("--taps gr: outputs of which features.i are perturbed (default 0,1,2)", &["train", "study"]);
+    everywhere("--taps gr: the features.i whose outputs are perturbed (default 0,1,2)", &["train", "study"]);
     for command in
         ["eval --model m", "attack --model m --method square", "data audit d", "bench loading --data d"]
     {
