@@ -210,5 +210,5 @@ fn a_surrogates_gradients() {
     let larger = folder().join("larger");
     crate::workshop::train(faces(), &larger, &["--epochs", "1", "--res", "64", "--limit", "8"]).done();
     let options = ["--surrogate", larger.to_str().unwrap()];
-    attack(model(), "pgd", &folder().join("x"), &options).failed(1, &["a surrogate of 64 px", "32"]);
+    attack(model(), "pgd", &folder().join("x"), &options).failed(1, &["the surrogate takes 64 px", "32"]);
 }
