@@ -69,11 +69,7 @@ fn a_head_without_a_bias_is_told() {
     let out = folder().join("run");
     dfrt!["import", &file, "--out", &out].failed(1, &["`temperature.all` [1]", "--leave-out"]);
     let ran = dfrt!["import", &file, "--out", &out, "--leave-out", "temperature"];
-    assert!(
-        ran.err.contains("last layer classifier; that layer has no bias: 0 is used"),
-        "{}",
-        ran.err
-    );
+    assert!(ran.err.contains("last layer classifier; that layer has no bias: 0 is used"), "{}", ran.err);
     ran.done();
 }
 

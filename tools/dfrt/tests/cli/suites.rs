@@ -135,7 +135,8 @@ fn what_has_no_tape() {
     let trace = folder().join("t");
     let option = ["--tape", trace.to_str().unwrap()];
     for (method, more) in [("suite-black", &[][..]), ("pgd", &[]), ("square", &["--eps", "1,2"])] {
-        attack(model(), method, &out, &[&option[..], more].concat()).failed(2, &["a trace records one attack"]);
+        attack(model(), method, &out, &[&option[..], more].concat())
+            .failed(2, &["a trace records one attack"]);
     }
     assert!(!trace.exists() && !out.exists());
 }
