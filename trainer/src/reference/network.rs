@@ -46,6 +46,15 @@ impl Labels<'_> {
 impl Network<'_> {
     /// Pixels [N, res, res, 3] in \[0, 1\] -> every value.
     pub fn forward(&self, pixels: &[f64]) -> Trace {
+        let mut trace = self.start(pixels);
+        for index in 0..self.graph.nodes.len() {
+            self.extend(&mut trace, index);
+        }
+        trace
+    }
+
+    /// A trace that holds the pixels [N, res, res, 3] and no other value yet.
+    pub fn start(&self, pixels: &[f64]) -> Trace {
         let image = self.graph.extent(self.graph.input).len();
         assert_eq!(pixels.len() % image, 0, "pixels are [N, res, res, 3]");
         let mut trace = Trace {
@@ -55,20 +64,26 @@ impl Network<'_> {
             moments: Vec::new(),
         };
         trace.values[self.graph.input.0] = pixels.to_vec();
-        for index in 0..self.graph.nodes.len() {
-            let step = Step::new(self, &trace, index);
-            let (mut y, moments) = step.forward();
-            trace.moments.extend(moments);
-            let output = self.graph.nodes[index].output;
-            if let Some((place, perturbation)) = self.perturbed(output) {
-                let tap = tap(self.graph, output, trace.n);
-                let moved = &perturbation.deltas[place];
-                let perturbed = feature_statistics::perturb(&tap, &y, moved, perturbation.sharing);
-                trace.unperturbed[place] = std::mem::replace(&mut y, perturbed);
-            }
-            trace.values[output.0] = y;
-        }
         trace
+    }
+
+    /// The value of node `index`, before any perturbation, from the values of the nodes before it.
+    pub fn value(&self, trace: &Trace, index: usize) -> Vec<f64> {
+        Step::new(self, trace, index).forward().0
+    }
+
+    /// Adds the value of node `index` to a trace that holds those of the nodes before it.
+    pub fn extend(&self, trace: &mut Trace, index: usize) {
+        let (mut y, moments) = Step::new(self, trace, index).forward();
+        trace.moments.extend(moments);
+        let output = self.graph.nodes[index].output;
+        if let Some((place, perturbation)) = self.perturbed(output) {
+            let tap = tap(self.graph, output, trace.n);
+            let moved = &perturbation.deltas[place];
+            let perturbed = feature_statistics::perturb(&tap, &y, moved, perturbation.sharing);
+            trace.unperturbed[place] = std::mem::replace(&mut y, perturbed);
+        }
+        trace.values[output.0] = y;
     }
 
     /// The gradient of the loss whose gradient with respect to the logits is `dlogits` \[N\], at the

@@ -5,6 +5,7 @@ mod attacks;
 mod check;
 mod deployment;
 mod fixture;
+mod kinks;
 mod network;
 mod regularization;
 mod weights;

@@ -2,7 +2,7 @@
 //! statistics.
 
 use super::fixture::{Buffers, Fixture, compare, compare_gradients, require};
-use super::{Check, Fault, Finding};
+use super::{Check, Fault, Finding, kinks};
 use crate::arms::{Method, step};
 use crate::attack::gpu_oracle::GpuOracle;
 use crate::evaluator::Evaluator;
@@ -68,7 +68,8 @@ fn recomputed(engine: &Arc<Engine>, arch: &str) -> Finding {
 }
 
 fn evaluation(engine: &Arc<Engine>, arch: &str, res: usize, n: usize) -> Finding {
-    let fixture = Fixture::new(engine, arch, res, n)?;
+    let mut fixture = Fixture::new(engine, arch, res, n)?;
+    kinks::clear(&mut fixture, None)?;
     let state = fixture.state();
     let network = Network { graph: fixture.graph(), state: &state, mode: Mode::Eval, perturbation: None };
     let trace = network.forward(&fixture.pixels());
@@ -105,7 +106,8 @@ fn planes(values: &[f64], res: usize) -> Vec<f64> {
 }
 
 fn plain_step(engine: &Arc<Engine>, arch: &str, res: usize, n: usize, masks: bool) -> Finding {
-    let fixture = Fixture::new(engine, arch, res, n)?;
+    let mut fixture = Fixture::new(engine, arch, res, n)?;
+    kinks::clear(&mut fixture, Some(masks))?;
     let state = fixture.state();
     let mode = Mode::Train { masks: masks.then_some(&fixture.keys[..]) };
     let network = Network { graph: fixture.graph(), state: &state, mode, perturbation: None };
