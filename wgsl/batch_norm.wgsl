@@ -116,7 +116,7 @@ fn backward_affine(invocation: Invocation) {
         return;
     }
     let quad = index % params.quads;
-    // Plain values and bounds: structs here cost a software device four times the time.
+    // Not by `channels` and `chunk_of`: with their structs, lavapipe 22.3 takes four times as long.
     let mean = saved[quad];
     let scale = saved[params.quads + quad];
     let gamma = affine[quad];
