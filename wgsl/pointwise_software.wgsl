@@ -40,14 +40,14 @@ var<immediate> table: Table;
 @group(0) @binding(2) var<storage, read> narrow: array<vec4<f32>>; // [M, narrow]
 @group(0) @binding(3) var<storage, read_write> partial: array<f32>; // [chunks, K, N]
 
-// i, which must be under 2^15 and the same in the whole workgroup.
-fn alike(i: u32) -> u32 {
+// i for the compiler to see as uniform: it must be under 2^15 and the same in the whole workgroup.
+fn uniform_index(i: u32) -> u32 {
     return table.entries[i % 32u] + 32u * table.entries[i / 32u % 32u] + 1024u * table.entries[i / 1024u % 32u];
 }
 
 // The same for any i under 2^30.
-fn alike_row(i: u32) -> u32 {
-    return alike(i % 32768u) + 32768u * alike(i / 32768u);
+fn uniform_row(i: u32) -> u32 {
+    return uniform_index(i % 32768u) + 32768u * uniform_index(i / 32768u);
 }
 
 // Finishes a column that may lie beyond the last, and is not stored then.
@@ -95,9 +95,9 @@ fn product_16(lane: u32, place: vec3<u32>, groups: vec3<u32>, transposed: bool) 
     let at1 = min(row + 8u, params.m - 1u) * k4;
     let at2 = min(row + 16u, params.m - 1u) * k4;
     let at3 = min(row + 24u, params.m - 1u) * k4;
-    let last = alike(n4 - 1u);
-    let pitch = select(last, alike(k4 - 1u), transposed) + 1u;
-    let ca = alike(column);
+    let last = uniform_index(n4 - 1u);
+    let pitch = select(last, uniform_index(k4 - 1u), transposed) + 1u;
+    let ca = uniform_index(column);
     let cb = min(ca + 1u, last);
     let cc = min(ca + 2u, last);
     let cd = min(ca + 3u, last);
@@ -118,7 +118,7 @@ fn product_16(lane: u32, place: vec3<u32>, groups: vec3<u32>, transposed: bool) 
     var s3c = vec4(0.0);
     var s3d = vec4(0.0);
     for (var block = 0u; block < k4; block += 32u) {
-        let start = alike(block);
+        let start = uniform_index(block);
         let count = min(k4 - block, 32u);
         for (var j = 0u; j < count; j++) {
             let x0 = x[at0 + block + j];
@@ -235,9 +235,9 @@ fn product_24(lane: u32, place: vec3<u32>, groups: vec3<u32>, transposed: bool) 
     let at0 = min(row + 0u, params.m - 1u) * k4;
     let at1 = min(row + 8u, params.m - 1u) * k4;
     let at2 = min(row + 16u, params.m - 1u) * k4;
-    let last = alike(n4 - 1u);
-    let pitch = select(last, alike(k4 - 1u), transposed) + 1u;
-    let ca = alike(column);
+    let last = uniform_index(n4 - 1u);
+    let pitch = select(last, uniform_index(k4 - 1u), transposed) + 1u;
+    let ca = uniform_index(column);
     let cb = min(ca + 1u, last);
     let cc = min(ca + 2u, last);
     let cd = min(ca + 3u, last);
@@ -262,7 +262,7 @@ fn product_24(lane: u32, place: vec3<u32>, groups: vec3<u32>, transposed: bool) 
     var s2e = vec4(0.0);
     var s2f = vec4(0.0);
     for (var block = 0u; block < k4; block += 32u) {
-        let start = alike(block);
+        let start = uniform_index(block);
         let count = min(k4 - block, 32u);
         for (var j = 0u; j < count; j++) {
             let x0 = x[at0 + block + j];
@@ -362,9 +362,9 @@ fn backward_weight(
     let quad = place.x * 8u + lane;
     let at = min(quad, wide4 - 1u);
     let column = place.y * 4u;
-    let last = alike(narrow4 - 1u);
+    let last = uniform_index(narrow4 - 1u);
     let pitch = last + 1u;
-    let ca = alike(column);
+    let ca = uniform_index(column);
     let cb = min(ca + 1u, last);
     let cc = min(ca + 2u, last);
     let cd = min(ca + 3u, last);
@@ -386,9 +386,9 @@ fn backward_weight(
     var s15 = vec4(0.0);
     let first = place.z * gradient.rows_per_chunk;
     let end = min(first + gradient.rows_per_chunk, gradient.m);
-    let most = alike_row(end - 1u) * pitch;
+    let most = uniform_row(end - 1u) * pitch;
     for (var block = first; block < end; block += 128u) {
-        let start = alike_row(block) * pitch;
+        let start = uniform_row(block) * pitch;
         let count = min((end - block + 3u) / 4u, 32u);
         for (var j = 0u; j < count; j++) {
             // Rows past the end are the last one again, times zero.

@@ -1,5 +1,6 @@
-//! Every file of results that dfrt writes, described once, with its writer and its reader:
-//! what a command, a report or another program reads is what this wrote.
+//! The files of results that dfrt writes and reads again, each described once: what a command or
+//! a report reads is what this wrote. (bench.json, audit.json and extract.json, which nothing here
+//! reads, are described where they are made.)
 //!
 //! [`run`] is the folder of a training run with its [`training_log`], [`evaluation`] is
 //! eval.json and scores.csv, [`attack`] an attack's folder, [`corruption`] corrupt.json and

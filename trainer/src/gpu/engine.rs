@@ -450,9 +450,9 @@ impl Engine {
         let module = if self.checked {
             device.create_shader_module(descriptor)
         } else {
-            // SAFETY: the shaders are ours and fixed at compile time; the tests run
-            // every one of them with the checks on over ragged shapes, every loop
-            // ends at a bound from `params`, and every index is guarded by it.
+            // SAFETY: the shaders are part of the program. The tests run every one of them with the
+            // checks on over ragged shapes, every loop ends at a bound from `params`, and every index
+            // is guarded by it, but for the slot of a loss, which `Stepper::run` keeps in the history.
             unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
         };
         if let Some(error) = pollster::block_on(scope.pop()) {

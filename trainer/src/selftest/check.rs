@@ -45,7 +45,7 @@ impl Check {
         Self { name, work: Box::new(work) }
     }
 
-    /// Does it on the engine's device.
+    /// Runs the check on the engine's device.
     pub fn run(&self, engine: &Arc<Engine>) -> Finding {
         (self.work)(engine)
     }

@@ -22,7 +22,7 @@ pub enum NetworkError {
     Weights(#[from] WeightsError),
     /// A file that dfrt did not export.
     #[error(
-        "gradients need a network of ours; use suite-black or one of its attacks on other models, a --surrogate, \
+        "gradients need a network that dfrt trained; use suite-black or one of its attacks on other models, a --surrogate, \
         or give the RUN: {0}"
     )]
     NotExported(#[source] ImportError),

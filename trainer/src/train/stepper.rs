@@ -91,6 +91,11 @@ impl<'a> Stepper<'a> {
         scalars: scalars::Step,
     ) -> Result<(), GpuError> {
         let engine = &self.network.engine;
+        // The shader writes to the slot without a check.
+        assert!(
+            (scalars.slot as usize + 1) * self.parts <= SLOTS,
+            "the losses are read before their slots end"
+        );
         let pairs = batch.labels.iter().zip(&batch.places);
         let labels: Vec<f32> =
             pairs.flat_map(|(&label, &place)| [label.target(), weights.weight(label, place)]).collect();

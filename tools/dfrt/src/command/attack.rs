@@ -46,7 +46,7 @@ pub struct Attack {
     model,
     /// by logits square, simba, simba-dct, nes, spsa, sign-hunter, random-noise; by labels
     /// rays, hop-skip-jump, boundary; by gradients fgsm, pgd, mi-fgsm, apgd-ce, apgd-margin,
-    /// fab, cw, deepfool; suite (apgd-ce, apgd-margin, fab, square) or, without gradients,
+    /// fab, cw, deepfool; suite (apgd-ce, apgd-margin, fab, square, and random-noise as a floor) or, without gradients,
     /// suite-black: for each picture the worst case
     #[argh(option)]
     method: Choice,
