@@ -6,7 +6,7 @@ use crate::data::corruption::Corruption;
 use crate::metrics::{Estimate, Metrics, intervals};
 use crate::results::corruption::{Corrupted, Kind, Level};
 use crate::results::evaluation::{DataInfo, Score};
-use crate::sample::{Label, Sample};
+use crate::sample::{Label, Sample, is_right};
 use image::RgbImage;
 
 /// Scores `samples` at every level of the corruptions `kinds`. `progress` is called after each
@@ -98,6 +98,6 @@ fn metrics(scores: &[Score], subject: &Subject<'_>) -> Metrics {
 
 fn rate(scores: &[Score], label: Label, threshold: f32) -> Option<f64> {
     let of: Vec<&Score> = scores.iter().filter(|score| score.sample.label == label).collect();
-    let right = of.iter().filter(|score| Label::decided(score.logit, threshold) == label).count();
+    let right = of.iter().filter(|score| is_right(score.logit, label, threshold)).count();
     (!of.is_empty()).then(|| right as f64 / of.len() as f64)
 }

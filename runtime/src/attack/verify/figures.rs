@@ -17,7 +17,7 @@ use crate::results::attack::folder::STAGES;
 use crate::results::attack::folder::{AttackFolder, AttackFolderError};
 use crate::results::attack::journal::{Earlier, Entry, Finding, Journal};
 use crate::results::attack::settings::Settings;
-use crate::results::attack::{AttackReport, Gate, SampleResult};
+use crate::results::attack::{AttackReport, Gate, SampleResult, attacked};
 use crate::results::json;
 use crate::sample::Split;
 use crate::threat::Threat;
@@ -47,8 +47,8 @@ pub fn verify_with(folder: &Path, oracle: &dyn Oracle) -> Result<VerifyReport, V
         files: &files,
         oracle,
     };
-    let attacked = samples.iter().filter(|sample| pictures.was_right(sample));
-    let repeated: HashSet<u64> = attacked.take(REPEATED).map(|sample| sample.id).collect();
+    let right = samples.iter().filter(|sample| attacked(sample, pictures.threshold));
+    let repeated: HashSet<u64> = right.take(REPEATED).map(|sample| sample.id).collect();
     let found: Result<Vec<pictures::Finding>, OracleError> = samples
         .par_iter()
         .map(|sample| {
