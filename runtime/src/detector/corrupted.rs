@@ -9,14 +9,16 @@ use crate::results::evaluation::{DataInfo, Score};
 use crate::sample::{Label, Sample, is_right};
 use image::RgbImage;
 
-/// Scores `samples` at every level of the corruptions `kinds`. `progress` is called after each
-/// chunk with (pictures done, all), counted over all levels.
+/// Scores `samples`, each with its id, at every level of the corruptions `kinds`. The id keys the
+/// picture's noise, so it must be the same whichever other pictures are chosen
+/// ([`Chosen::with_ids`](crate::data::selection::Chosen::with_ids)). `progress` is called after
+/// each chunk with (pictures done, all), counted over all levels.
 ///
 /// # Errors
 /// There is no picture, none can be read, or the model fails.
 pub fn measure(
     oracle: &dyn Oracle,
-    samples: &[Sample],
+    samples: &[(u64, &Sample)],
     subject: &Subject<'_>,
     kinds: &[Corruption],
     progress: &dyn Fn(usize, usize),
