@@ -314,7 +314,7 @@ mod tests {
     use crate::threat::Norm;
     use image::RgbImage;
 
-    /// The mean of a picture, and how often it was asked.
+    /// Says the first value of a picture.
     struct Bright;
     impl Oracle for Bright {
         fn logits(&self, batch: &Batch) -> Result<Vec<f32>, OracleError> {

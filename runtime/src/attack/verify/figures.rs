@@ -144,7 +144,7 @@ impl Recount<'_> {
         match &journal {
             Ok(journal) => found.mismatches.extend(self.setting_differences(&journal.settings)),
             Err(lacking) => found.unchecked.push(format!(
-                "{lacking}: queries a picture, lost_to_rounding and the gates but for `deterministic` stand unchecked"
+                "{lacking}: queries a picture, lost_to_rounding and all gates but `deterministic` are not checked"
             )),
         }
         let known = journal.is_ok();
@@ -231,7 +231,7 @@ impl Recount<'_> {
                 Err(lacking) => {
                     found
                         .unchecked
-                        .push(format!("{name}/{lacking}: the suite's own figures stand unchecked"));
+                        .push(format!("{name}/{lacking}: the suite's own figures are not checked"));
                     complete = false;
                     continue;
                 }
