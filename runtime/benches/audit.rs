@@ -11,7 +11,7 @@ mod in_turns;
 
 use criterion::{Criterion, SamplingMode, Throughput};
 use dfrt_runtime::audit;
-use dfrt_runtime::audit::fingerprint::RADIUS;
+use dfrt_runtime::audit::fingerprint::{self, RADIUS};
 use dfrt_runtime::audit::inspection::Inspection;
 use dfrt_runtime::audit::neighbours::Neighbours;
 use dfrt_runtime::data::manifest::Manifest;
@@ -25,6 +25,9 @@ use std::path::{Path, PathBuf};
 
 /// Hashes searched for, twice as many as those that are searched.
 const HASHES: usize = 300_000;
+
+/// Bytes that an inspection's fingerprint holds beside itself.
+const THUMBNAIL: usize = fingerprint::SIDE * fingerprint::SIDE;
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args().sample_size(10);
@@ -53,9 +56,9 @@ fn pictures(criterion: &mut Criterion, data: &Path) {
     let read = readable();
     let threads = rayon::current_num_threads();
     println!(
-        "{} pictures, {threads} threads, {} bytes kept of each",
+        "{} pictures, {threads} threads, at least {} bytes kept of each",
         manifest.samples.len(),
-        size_of::<Inspection>() + 1024
+        size_of::<Inspection>() + THUMBNAIL
     );
     let mut group = criterion.benchmark_group("audit");
     group.throughput(Throughput::Elements(manifest.samples.len() as u64)).sampling_mode(SamplingMode::Flat);

@@ -3,7 +3,7 @@
 //!
 //! Conventions that every module keeps: pixels are in \[0, 1\] (or 8-bit) outside
 //! the network; a fake has label 1, a real 0; a detector gives one logit and a
-//! logit above its threshold says fake; an epsilon is a whole number of 1/255.
+//! logit above its threshold says fake; an epsilon is counted in 1/255, whole ones in Linf.
 
 pub mod attack;
 pub mod audit;

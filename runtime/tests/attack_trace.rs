@@ -192,6 +192,59 @@ fn a_tape_that_says_otherwise_ends_with_the_first_difference() {
     assert!(error.contains("line 1"), "{error}");
 }
 
+/// `text` with the first query of its first picture changed.
+fn with_query(text: &str, change: impl FnOnce(&mut Map<String, Value>)) -> String {
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let mut picture: Value = serde_json::from_str(&lines[1]).unwrap();
+    let events = picture["events"].as_array_mut().unwrap();
+    change(events.iter_mut().find_map(|event| event.get_mut("asked")?.as_object_mut()).unwrap());
+    lines[1] = picture.to_string();
+    lines.join("\n") + "\n"
+}
+
+#[test]
+fn a_damaged_answer_is_told_and_the_model_is_not_asked_in_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let subjects = pictures(folder.path());
+    let asked = AtomicU64::new(0);
+    let model = Planted(|values: &[f32]| {
+        asked.fetch_add(1, Ordering::Relaxed);
+        curved(values) as f32
+    });
+    for (name, answer, other) in [("square", "logits", "labels"), ("rays", "labels", "logits")] {
+        let (path, attack) = (folder.path().join(name), attack(name));
+        taped(attack.as_ref(), &model, &subjects, threat(Norm::Linf), &Use::Record(&path, false)).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let play = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            asked.store(0, Ordering::Relaxed);
+            let played = taped(attack.as_ref(), &model, &subjects, threat(Norm::Linf), &Use::Play(&path));
+            (played.map(|_| ()).map_err(|error| error.to_string()), asked.load(Ordering::Relaxed))
+        };
+        let (played, by_judge) = play(&with_query(&text, |_| ()));
+        assert_eq!(played, Ok(()), "{name}");
+        let broken = |change: fn(&mut Map<String, Value>, &str, &str), expected: &str| {
+            let (played, asked) = play(&with_query(&text, |query| change(query, answer, other)));
+            let error = played.unwrap_err();
+            assert!(error.contains(expected) && error.contains(name), "{name}: {error}");
+            assert!(asked <= by_judge, "{name}, {expected}: the model was asked {asked} times");
+        };
+        broken(|query, answer, _| drop(query.remove(answer)), "line 2");
+        broken(|query, answer, _| query[answer].as_array_mut().unwrap().clear(), "line 2");
+        broken(|query, answer, _| query[answer].as_array_mut().unwrap().push(Value::Null), "line 2");
+        broken(|query, answer, other| drop(query.insert(other.to_owned(), query[answer].clone())), "line 2");
+        // An answer that can be understood, of the other kind.
+        broken(
+            |query, answer, other| {
+                let count = query.remove(answer).unwrap().as_array().unwrap().len();
+                let value = if other == "labels" { Value::from("fake") } else { Value::from(0.5) };
+                query.insert(other.to_owned(), vec![value; count].into());
+            },
+            "another kind",
+        );
+    }
+}
+
 #[test]
 fn a_tape_goes_on_behind_a_torn_line_and_is_not_overwritten() {
     let folder = tempfile::tempdir().unwrap();

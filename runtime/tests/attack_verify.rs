@@ -130,6 +130,26 @@ fn a_changed_figure_is_found() {
 }
 
 #[test]
+fn a_figure_that_is_missing_is_told() {
+    let Attacked { folder: _folder, out, judgement } = attacked();
+    let path = out.join("attack.json");
+    let mut report = serde_json::to_value(&judgement.report).unwrap();
+    // Files from before 2026-11-28 lack it.
+    report.as_object_mut().unwrap().remove("eps");
+    std::fs::write(&path, report.to_string()).unwrap();
+    verify(&out, None).unwrap();
+    report.as_object_mut().unwrap().remove("not_reached");
+    std::fs::write(&path, report.to_string()).unwrap();
+    let text = verify(&out, None).unwrap_err().to_string();
+    assert!(text.contains("attack.json") && text.contains("not_reached"), "{text}");
+    std::fs::write(&path, serde_json::to_string(&judgement.report).unwrap()).unwrap();
+    let (path, table) = (out.join("samples.csv"), std::fs::read_to_string(out.join("samples.csv")).unwrap());
+    std::fs::write(&path, table.replacen(",attack,", ",attacked,", 1)).unwrap();
+    let text = verify(&out, None).unwrap_err().to_string();
+    assert!(text.contains("samples.csv") && text.contains("attack"), "{text}");
+}
+
+#[test]
 fn a_changed_verdict_is_found() {
     let Attacked { folder: _folder, out, judgement } = attacked();
     let path = out.join("samples.csv");

@@ -1,6 +1,9 @@
 //! Clean evaluation with a planted model: the mean of a picture's values.
 
 use dfrt_runtime::data::batch::Batch;
+use dfrt_runtime::data::corruption::Corruption;
+use dfrt_runtime::data::selection::Chosen;
+use dfrt_runtime::detector::corrupted;
 use dfrt_runtime::detector::evaluate::{EvaluateError, Subject, evaluate};
 use dfrt_runtime::detector::oracle::{Oracle, OracleError};
 use dfrt_runtime::results::evaluation::{Evaluation, ModelInfo, Score, write_scores};
@@ -8,6 +11,7 @@ use dfrt_runtime::sample::{Label, Sample, Split};
 use image::{Rgb, RgbImage};
 use std::cell::Cell;
 use std::path::Path;
+use std::sync::Mutex;
 
 struct Brightness;
 
@@ -29,22 +33,23 @@ fn sample(folder: &Path, grey: u8, label: Label, subset: &str, group: &str) -> S
     Sample::new(path, label, subset, group, Split::Test)
 }
 
-fn evaluated(samples: &[Sample]) -> Result<(Evaluation, Vec<Score>), EvaluateError> {
-    let model = ModelInfo {
+fn brightness() -> ModelInfo {
+    ModelInfo {
         path: "brightness".to_owned(),
         sha256: String::new(),
         arch: "planted".to_owned(),
         res: 8,
         reading: None,
-    };
-    let subject = Subject {
-        model: &model,
-        data: "greys",
-        split: Split::Test,
-        threshold: 0.0,
-        threshold_from: None,
-        seed: 0,
-    };
+    }
+}
+
+fn greys(model: &ModelInfo) -> Subject<'_> {
+    Subject { model, data: "greys", split: Split::Test, threshold: 0.0, threshold_from: None, seed: 0 }
+}
+
+fn evaluated(samples: &[Sample]) -> Result<(Evaluation, Vec<Score>), EvaluateError> {
+    let model = brightness();
+    let subject = greys(&model);
     let last = Cell::new((0, 0));
     let result = evaluate(&Brightness, samples, &subject, &|done, all| last.set((done, all)));
     assert_eq!(last.get(), (samples.len(), samples.len()));
@@ -161,4 +166,42 @@ fn nothing_to_evaluate_is_an_error() {
     std::fs::write(&samples[0].path, b"").unwrap();
     let text = evaluated(&samples).unwrap_err().to_string();
     assert!(text.contains("none of the 1 pictures"), "{text}");
+}
+
+/// [`Brightness`], with the logits that it gave, a list for each call.
+#[derive(Default)]
+struct Noted(Mutex<Vec<Vec<f32>>>);
+
+impl Oracle for Noted {
+    fn logits(&self, batch: &Batch) -> Result<Vec<f32>, OracleError> {
+        let logits = Brightness.logits(batch)?;
+        self.0.lock().unwrap().push(logits.clone());
+        Ok(logits)
+    }
+
+    fn res(&self) -> usize {
+        8
+    }
+}
+
+#[test]
+fn a_picture_has_the_same_noise_whatever_else_is_chosen() {
+    let folder = tempfile::tempdir().unwrap();
+    let label = |place: usize| if place.is_multiple_of(2) { Label::Real } else { Label::Fake };
+    let one = |place: usize| sample(folder.path(), 100, label(place), "all", &place.to_string());
+    let all: Vec<Sample> = (0..6).map(one).collect();
+    let logits = |places: &[usize]| {
+        let chosen = places.iter().map(|&place| all[place].clone()).collect();
+        let data = Chosen { name: "greys".to_owned(), split: Split::Test, all: all.clone(), chosen };
+        let (model, noted) = (brightness(), Noted::default());
+        let kinds = [Corruption::GaussianNoise];
+        corrupted::measure(&noted, &data.with_ids(), &greys(&model), &kinds, &|_, _| {}).unwrap();
+        noted.0.into_inner().unwrap()
+    };
+    let (whole, part) = (logits(&[0, 1, 2, 3, 4, 5]), logits(&[3, 4]));
+    assert_eq!(whole.len(), 1 + Corruption::LEVELS);
+    for (level, (whole, part)) in whole.iter().zip(&part).enumerate() {
+        assert_eq!(part[..], whole[3..5], "level {level}");
+        assert_eq!(whole[3] == whole[4], level == 0, "level {level}: noise is the picture's own");
+    }
 }

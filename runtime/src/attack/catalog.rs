@@ -508,7 +508,7 @@ mod tests {
     use super::*;
     use crate::attack::Target;
     use crate::attack::query::Query;
-    use crate::attack::recorder::{Event, Recorder};
+    use crate::attack::recorder::{Answer, Event, Recorder};
     use crate::data::batch::Batch;
     use crate::detector::oracle::{Oracle, OracleError};
     use crate::sample::Label;
@@ -583,12 +583,11 @@ mod tests {
             assert!((1..=30).contains(&query.spent()), "{method}");
             for event in query.into_recorder().unwrap().ended().unwrap() {
                 let Event::Asked(asked) = event else { continue };
-                let seen = if asked.logits.is_some() { Access::Logits } else { Access::Labels };
-                assert_eq!(
-                    (seen, asked.labels.is_some()),
-                    (method.access, seen == Access::Labels),
-                    "{method}"
-                );
+                let seen = match asked.answer {
+                    Answer::Logits(_) => Access::Logits,
+                    Answer::Labels(_) => Access::Labels,
+                };
+                assert_eq!(seen, method.access, "{method}");
             }
         }
     }

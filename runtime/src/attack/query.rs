@@ -5,7 +5,7 @@
 //! whose type says whether logits or labels come back. There is no other way to the model, so
 //! that the count is the judge's own and a handle's budget cannot be overrun.
 
-use super::recorder::Recorder;
+use super::recorder::{Answer, Recorder};
 use super::{Target, margin, planes};
 use crate::data::batch::Batch;
 use crate::detector::oracle::{DecisionOracle, Decisions, Oracle, OracleError};
@@ -226,9 +226,8 @@ impl Handle<'_, Logits> {
     /// The budget does not hold N more queries, or the model fails.
     pub fn logits(&mut self, values: Vec<f32>) -> Result<Vec<f32>, Stop> {
         let batch = self.charge(values)?;
-        let known = self.query.record(|recorder| recorder.ask(&batch)).transpose();
-        let known = known.map_err(OracleError)?.flatten().and_then(|asked| asked.logits());
-        let logits = match known {
+        let known = self.query.record(|recorder| recorder.ask(&batch, Answer::logits)).transpose();
+        let logits = match known.map_err(OracleError)?.flatten() {
             Some(logits) => logits,
             // The model may have this thread do another picture's work: nothing is borrowed.
             None => self.query.oracle.logits(&batch)?,
@@ -260,9 +259,8 @@ impl Handle<'_, Labels> {
     /// The budget does not hold N more queries, or the model fails.
     pub fn labels(&mut self, values: Vec<f32>) -> Result<Vec<Option<Label>>, Stop> {
         let batch = self.charge(values)?;
-        let known = self.query.record(|recorder| recorder.ask(&batch)).transpose();
-        let known = known.map_err(OracleError)?.flatten().and_then(|asked| asked.labels);
-        let labels = match known {
+        let known = self.query.record(|recorder| recorder.ask(&batch, Answer::labels)).transpose();
+        let labels = match known.map_err(OracleError)?.flatten() {
             Some(labels) => labels,
             None => Decisions::new(self.query.oracle, self.query.threshold).decisions(&batch)?,
         };
@@ -316,7 +314,7 @@ mod tests {
     use crate::threat::Norm;
     use image::RgbImage;
 
-    /// The mean of a picture, and how often it was asked.
+    /// Says the first value of a picture.
     struct Bright;
     impl Oracle for Bright {
         fn logits(&self, batch: &Batch) -> Result<Vec<f32>, OracleError> {

@@ -41,23 +41,85 @@ pub enum Drawn {
 
 /// A query and its answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Line", into = "Line")]
 pub struct Asked {
-    /// How many pictures were asked about together.
+    /// What was asked.
+    pub question: Question,
+    /// What the model answered, as much as there are pictures.
+    pub answer: Answer,
+}
+
+/// The pictures of a query.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Question {
+    /// How many were asked about together.
     pub pictures: usize,
     /// Of their values.
     pub sha256: String,
-    /// The answer of a scoring model.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub logits: Option<Vec<Logit>>,
-    /// The answer of a labelling model.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub labels: Option<Vec<Option<Label>>>,
 }
 
-impl Asked {
-    /// The logits that were answered.
+/// What a model answers, a picture each.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// Of a scoring model.
+    Logits(Vec<Logit>),
+    /// Of a labelling model; none where it gave no number.
+    Labels(Vec<Option<Label>>),
+}
+
+impl Answer {
+    /// The logits; none where labels were answered.
     pub(super) fn logits(&self) -> Option<Vec<f32>> {
-        self.logits.as_ref().map(|all| all.iter().map(|one| one.0).collect())
+        match self {
+            Self::Logits(logits) => Some(logits.iter().map(|logit| logit.0).collect()),
+            Self::Labels(_) => None,
+        }
+    }
+
+    /// The labels; none where logits were answered.
+    pub(super) fn labels(&self) -> Option<Vec<Option<Label>>> {
+        match self {
+            Self::Labels(labels) => Some(labels.clone()),
+            Self::Logits(_) => None,
+        }
+    }
+}
+
+/// A query as a trace has it: with `logits` or `labels`.
+#[derive(Serialize, Deserialize)]
+struct Line {
+    #[serde(flatten)]
+    question: Question,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logits: Option<Vec<Logit>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    labels: Option<Vec<Option<Label>>>,
+}
+
+impl TryFrom<Line> for Asked {
+    type Error = String;
+
+    fn try_from(Line { question, logits, labels }: Line) -> Result<Self, String> {
+        let (count, answer) = match (logits, labels) {
+            (Some(logits), None) => (logits.len(), Answer::Logits(logits)),
+            (None, Some(labels)) => (labels.len(), Answer::Labels(labels)),
+            (None, None) => return Err("a query without an answer".to_owned()),
+            (Some(_), Some(_)) => return Err("a query with two answers".to_owned()),
+        };
+        if count != question.pictures {
+            return Err(format!("a query of {} pictures with {count} answers", question.pictures));
+        }
+        Ok(Self { question, answer })
+    }
+}
+
+impl From<Asked> for Line {
+    fn from(Asked { question, answer }: Asked) -> Self {
+        let (logits, labels) = match answer {
+            Answer::Logits(logits) => (Some(logits), None),
+            Answer::Labels(labels) => (None, Some(labels)),
+        };
+        Self { question, logits, labels }
     }
 }
 
@@ -105,7 +167,7 @@ pub(super) struct Recorder {
     /// The first difference between the two.
     fault: Option<String>,
     /// The query whose answer is open.
-    open: Option<Asked>,
+    open: Option<Question>,
 }
 
 /// Words drawn one after the other.
@@ -122,30 +184,35 @@ impl Recorder {
         Self { events: Vec::new(), row: Row::default(), expected, fault: None, open: None }
     }
 
-    /// Notes that the pictures of `batch` are asked about; gives the trace's answer where one
-    /// is played.
+    /// Notes that the pictures of `batch` are asked about; where a trace is played gives its
+    /// answer, of which `read` takes the kind that the attack asks for.
     ///
     /// # Errors
     /// The trace has something else at this place.
-    pub fn ask(&mut self, batch: &Batch) -> Result<Option<Asked>, String> {
-        let asked = Asked { pictures: batch.len(), sha256: hash(batch), logits: None, labels: None };
-        let known = self.answer(&asked);
-        self.open = Some(asked);
+    pub fn ask<T>(
+        &mut self,
+        batch: &Batch,
+        read: impl FnOnce(&Answer) -> Option<T>,
+    ) -> Result<Option<T>, String> {
+        let question = Question { pictures: batch.len(), sha256: hash(batch) };
+        let known = self.known(&question, read);
+        self.open = Some(question);
         known
     }
 
     /// Notes the answer of a scoring model.
     pub fn logits(&mut self, logits: &[f32]) {
-        let answer = Some(logits.iter().copied().map(Logit).collect());
-        if let Some(asked) = self.open.take() {
-            self.push(Event::Asked(Asked { logits: answer, ..asked }));
-        }
+        self.answered(Answer::Logits(logits.iter().copied().map(Logit).collect()));
     }
 
     /// Notes the answer of a labelling model.
     pub fn labels(&mut self, labels: &[Option<Label>]) {
-        if let Some(asked) = self.open.take() {
-            self.push(Event::Asked(Asked { labels: Some(labels.to_vec()), ..asked }));
+        self.answered(Answer::Labels(labels.to_vec()));
+    }
+
+    fn answered(&mut self, answer: Answer) {
+        if let Some(question) = self.open.take() {
+            self.push(Event::Asked(Asked { question, answer }));
         }
     }
 
@@ -189,32 +256,41 @@ impl Recorder {
             let at = self.events.len();
             let on_trace = expected.get(at);
             if on_trace != Some(&event) {
-                self.fault = Some(difference(at, on_trace, &event));
+                self.fault = Some(difference(at, on_trace, &shown(&event)));
             }
         }
         self.events.push(event);
     }
 
-    /// The answer that the trace has for the query `asked`, whose own answer is open.
-    fn answer(&mut self, asked: &Asked) -> Result<Option<Asked>, String> {
+    /// What `read` takes from the answer that the trace has for `question`.
+    fn known<T>(
+        &mut self,
+        question: &Question,
+        read: impl FnOnce(&Answer) -> Option<T>,
+    ) -> Result<Option<T>, String> {
         self.end_row();
         let Some(expected) = &self.expected else { return Ok(None) };
         if let Some(fault) = &self.fault {
             return Err(fault.clone());
         }
         let at = self.events.len();
-        match expected.get(at) {
-            Some(Event::Asked(on_trace))
-                if on_trace.sha256 == asked.sha256 && on_trace.pictures == asked.pictures =>
-            {
-                Ok(Some(on_trace.clone()))
+        let known = match expected.get(at) {
+            Some(Event::Asked(on_trace)) if on_trace.question == *question => {
+                read(&on_trace.answer).ok_or_else(|| {
+                    format!(
+                        "event {} of the trace is an answer of another kind (logits or labels) than the attack \
+                        asks for; record it again",
+                        at + 1
+                    )
+                })
             }
             other => {
-                let fault = difference(at, other, &Event::Asked(asked.clone()));
-                self.fault = Some(fault.clone());
-                Err(fault)
+                let found = serde_json::to_string(question).unwrap_or_default();
+                Err(difference(at, other, &format!("{{\"asked\":{found}}}")))
             }
-        }
+        };
+        self.fault = known.as_ref().err().cloned();
+        known.map(Some)
     }
 
     /// All events, or the first that differs from the trace's.
@@ -236,13 +312,15 @@ impl Recorder {
     }
 }
 
-fn difference(at: usize, on_trace: Option<&Event>, found: &Event) -> String {
-    let shown = |event: &Event| serde_json::to_string(event).unwrap_or_default();
+fn shown(event: &Event) -> String {
+    serde_json::to_string(event).unwrap_or_default()
+}
+
+fn difference(at: usize, on_trace: Option<&Event>, found: &str) -> String {
     let on_trace = on_trace.map_or_else(|| "nothing more".to_owned(), shown);
     format!(
-        "event {} is {} and on the trace {on_trace}; its pictures, or this version of the attack, are others",
-        at + 1,
-        shown(found)
+        "event {} is {found} and on the trace {on_trace}; its pictures, or this version of the attack, are others",
+        at + 1
     )
 }
 

@@ -106,8 +106,8 @@ pub enum TraceError {
     /// The file cannot be read or written.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// There is a file already.
-    #[error("{}: is there already; pass --resume to go on with it, --force to replace it, or choose another --tape", .0.display())]
+    /// The file exists already.
+    #[error("{}: exists already; pass --resume to go on with it, --force to replace it, or choose another --tape", .0.display())]
     Occupied(PathBuf),
     /// Not a trace, or one with a broken line.
     #[error("{}: line {line} is not of a trace of this version: {reason}; record it again", path.display())]
@@ -154,7 +154,7 @@ impl Trace {
     /// interrupted attack left there.
     ///
     /// # Errors
-    /// The file is there already, is another attack's, or cannot be written.
+    /// The file exists already, is another attack's, or cannot be written.
     pub fn record(path: &Path, header: &Header, resume: bool) -> Result<Self, TraceError> {
         let mut text = line(header);
         if path.exists() {

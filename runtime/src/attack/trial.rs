@@ -25,8 +25,7 @@ pub struct Subject {
 impl Subject {
     /// The pictures of `data` that are used, under their places in the whole part.
     pub fn of(data: &Chosen) -> Vec<Self> {
-        let samples = data.chosen.iter().cloned();
-        data.places().into_iter().zip(samples).map(|(id, sample)| Self { id, sample }).collect()
+        data.with_ids().into_iter().map(|(id, sample)| Self { id, sample: sample.clone() }).collect()
     }
 
     /// Its path, as results name it.

@@ -21,7 +21,7 @@ use std::f64::consts::PI;
 use std::sync::LazyLock;
 
 /// Side of the thumbnail in pixels.
-const SIDE: usize = 32;
+pub const SIDE: usize = 32;
 /// Frequencies of each direction that are hashed, from 1 on.
 const FREQUENCIES: usize = 8;
 /// Side of the blocks of a thumbnail that are compared, in pixels.

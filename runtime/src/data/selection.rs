@@ -22,15 +22,15 @@ pub struct Chosen {
 }
 
 impl Chosen {
-    /// For each picture that is used its index in the split: its id in results and the key of its
-    /// random draws, so that a limit changes no picture's draws.
+    /// The pictures that are used, each with its index in the split: its id in results and the key
+    /// of its random draws, so that a limit changes no picture's draws.
     ///
     /// # Panics
     /// A picture that is used is not in the split.
-    pub fn places(&self) -> Vec<u64> {
-        let places: HashMap<_, _> =
+    pub fn with_ids(&self) -> Vec<(u64, &Sample)> {
+        let ids: HashMap<_, _> =
             self.all.iter().enumerate().map(|(place, sample)| (&sample.path, place as u64)).collect();
-        self.chosen.iter().map(|sample| places[&sample.path]).collect()
+        self.chosen.iter().map(|sample| (ids[&sample.path], sample)).collect()
     }
 }
 

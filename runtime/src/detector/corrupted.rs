@@ -6,17 +6,19 @@ use crate::data::corruption::Corruption;
 use crate::metrics::{Estimate, Metrics, intervals};
 use crate::results::corruption::{Corrupted, Kind, Level};
 use crate::results::evaluation::{DataInfo, Score};
-use crate::sample::{Label, Sample};
+use crate::sample::{Label, Sample, is_right};
 use image::RgbImage;
 
-/// Scores `samples` at every level of the corruptions `kinds`. `progress` is called after each
-/// chunk with (pictures done, all), counted over all levels.
+/// Scores `samples`, each with its id, at every level of the corruptions `kinds`. The id keys the
+/// picture's noise, so it must be the same whichever other pictures are chosen
+/// ([`Chosen::with_ids`](crate::data::selection::Chosen::with_ids)). `progress` is called after
+/// each chunk with (pictures done, all), counted over all levels.
 ///
 /// # Errors
 /// There is no picture, none can be read, or the model fails.
 pub fn measure(
     oracle: &dyn Oracle,
-    samples: &[Sample],
+    samples: &[(u64, &Sample)],
     subject: &Subject<'_>,
     kinds: &[Corruption],
     progress: &dyn Fn(usize, usize),
@@ -98,6 +100,6 @@ fn metrics(scores: &[Score], subject: &Subject<'_>) -> Metrics {
 
 fn rate(scores: &[Score], label: Label, threshold: f32) -> Option<f64> {
     let of: Vec<&Score> = scores.iter().filter(|score| score.sample.label == label).collect();
-    let right = of.iter().filter(|score| Label::decided(score.logit, threshold) == label).count();
+    let right = of.iter().filter(|score| is_right(score.logit, label, threshold)).count();
     (!of.is_empty()).then(|| right as f64 / of.len() as f64)
 }

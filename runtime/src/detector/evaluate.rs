@@ -77,7 +77,8 @@ pub enum EvaluateError {
 }
 
 /// Scores `samples` with `oracle` and computes every clean metric. A picture that cannot be read
-/// is skipped and listed. `progress` is called after each chunk with (pictures done, all).
+/// is skipped and listed. A score's id is the picture's index in `samples`. `progress` is called
+/// after each chunk with (pictures done, all).
 ///
 /// # Errors
 /// There is no picture, none can be read, or the model fails.
@@ -87,11 +88,20 @@ pub fn evaluate(
     subject: &Subject<'_>,
     progress: &dyn Fn(usize, usize),
 ) -> Result<(Evaluation, Vec<Score>), EvaluateError> {
+    evaluate_with_ids(oracle, &by_index(samples), subject, progress)
+}
+
+fn evaluate_with_ids(
+    oracle: &dyn Oracle,
+    samples: &[(u64, &Sample)],
+    subject: &Subject<'_>,
+    progress: &dyn Fn(usize, usize),
+) -> Result<(Evaluation, Vec<Score>), EvaluateError> {
     let (data, split) = (subject.data.to_owned(), subject.split);
     if samples.is_empty() {
         return Err(EvaluateError::Empty { data, split });
     }
-    let (scores, skipped) = score(oracle, samples, progress)?;
+    let (scores, skipped) = score_with_ids(oracle, samples, progress)?;
     if scores.is_empty() {
         let first = skipped.into_iter().next().unwrap_or_default();
         return Err(EvaluateError::Unreadable { data, split, n: samples.len(), first });
@@ -138,12 +148,7 @@ pub fn evaluate_chosen(
         threshold_from: Some(detector.threshold_source()),
         seed: 0,
     };
-    let (evaluation, mut scores) = evaluate(oracle, &data.chosen, &subject, progress)?;
-    let places = data.places();
-    for score in &mut scores {
-        score.id = places[score.id as usize];
-    }
-    Ok((evaluation, scores))
+    evaluate_with_ids(oracle, &data.with_ids(), &subject, progress)
 }
 
 /// Checks that every score is finite: metrics of NaN would look like valid ones.
@@ -161,7 +166,8 @@ pub(super) fn check_finite(model: &str, scores: &[Score]) -> Result<(), Evaluate
     })
 }
 
-/// The logits of `samples`, and a line for each picture that cannot be read.
+/// The logits of `samples`, and a line for each picture that cannot be read. A score's id is the
+/// picture's index in `samples`.
 ///
 /// # Errors
 /// The model fails.
@@ -170,20 +176,32 @@ pub fn score(
     samples: &[Sample],
     progress: &dyn Fn(usize, usize),
 ) -> Result<(Vec<Score>, Vec<String>), OracleError> {
+    score_with_ids(oracle, &by_index(samples), progress)
+}
+
+fn by_index(samples: &[Sample]) -> Vec<(u64, &Sample)> {
+    (0..).zip(samples).collect()
+}
+
+fn score_with_ids(
+    oracle: &dyn Oracle,
+    samples: &[(u64, &Sample)],
+    progress: &dyn Fn(usize, usize),
+) -> Result<(Vec<Score>, Vec<String>), OracleError> {
     let (mut scores, skipped) =
         score_versions(oracle, samples, 1, &|_, _, picture| picture.clone(), progress)?;
     Ok((scores.remove(0), skipped))
 }
 
-/// The logits of `versions` versions of every picture: a list for each version, aligned with the
-/// readable samples. `change` makes a version (0, 1, …) of a picture and gets the picture's id;
-/// each picture is read once. `progress` counts pictures of all versions.
+/// The logits of `versions` versions of every picture of `samples`, each with its id: a list for
+/// each version, aligned with the readable samples. `change` makes a version (0, 1, …) of a picture
+/// and gets the picture's id; each picture is read once. `progress` counts pictures of all versions.
 ///
 /// # Errors
 /// The model fails.
 pub fn score_versions(
     oracle: &dyn Oracle,
-    samples: &[Sample],
+    samples: &[(u64, &Sample)],
     versions: usize,
     change: &(dyn Fn(usize, u64, &RgbImage) -> RgbImage + Sync),
     progress: &dyn Fn(usize, usize),
@@ -192,11 +210,11 @@ pub fn score_versions(
     let mut skipped = Vec::new();
     for (index, chunk) in samples.chunks(CHUNK).enumerate() {
         let loaded: Vec<Result<_, PictureError>> =
-            chunk.par_iter().map(|sample| picture::load(&sample.path, oracle.res())).collect();
+            chunk.par_iter().map(|(_, sample)| picture::load(&sample.path, oracle.res())).collect();
         let mut readable = Vec::with_capacity(chunk.len());
-        for (place, (sample, picture)) in chunk.iter().zip(loaded).enumerate() {
+        for (&(id, sample), picture) in chunk.iter().zip(loaded) {
             match picture {
-                Ok(picture) => readable.push(((index * CHUNK + place) as u64, sample, picture)),
+                Ok(picture) => readable.push((id, sample, picture)),
                 Err(error) => skipped.push(error.to_string()),
             }
         }

@@ -1,12 +1,13 @@
-//! Correct decisions at a threshold. A NaN logit is a wrong decision for either label.
+//! Correct decisions at a threshold. A logit that is no finite number is a wrong decision for
+//! either label.
 
-use crate::sample::Label;
+use crate::sample::{Label, is_right};
 
-/// For each picture, whether the decision at `threshold` is right; false for NaN.
+/// For each picture, whether the decision at `threshold` is right, by [`is_right`].
 pub fn right(logits: &[f32], labels: &[Label], threshold: f32) -> Vec<bool> {
     assert_eq!(logits.len(), labels.len(), "one label a logit");
     let pairs = logits.iter().zip(labels);
-    pairs.map(|(&logit, &label)| !logit.is_nan() && Label::decided(logit, threshold) == label).collect()
+    pairs.map(|(&logit, &label)| is_right(logit, label, threshold)).collect()
 }
 
 /// Share of right decisions at `threshold`; `None` without pictures. `logits` and `labels` are

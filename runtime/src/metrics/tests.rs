@@ -147,8 +147,10 @@ fn what_the_data_do_not_define_is_none() {
 }
 
 #[test]
-fn a_nan_is_a_wrong_decision_for_either_class() {
-    close(accuracy(&[f32::NAN, f32::NAN, -1.0], &[Real, Fake, Real], 0.0), 1.0 / 3.0);
+fn what_is_no_finite_number_is_a_wrong_decision_for_either_class() {
+    for logit in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        close(accuracy(&[logit, logit, -1.0], &[Real, Fake, Real], 0.0), 1.0 / 3.0);
+    }
 }
 
 #[test]

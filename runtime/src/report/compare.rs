@@ -6,7 +6,7 @@ use super::extras::{ArmExtras, Extras};
 use crate::metrics::intervals::{Groups, Scored};
 use crate::metrics::pair::Pair;
 use crate::metrics::paired::{Difference, auc_difference, rate_difference};
-use crate::results::attack::SampleResult;
+use crate::results::attack::{SampleResult, attacked};
 use crate::results::evaluation::Score;
 use crate::results::study::{Arm, BASELINE, Comparison, Report};
 use crate::sample::Label;
@@ -97,9 +97,8 @@ fn robust(
     pairs: &[SeedPair],
     key: &str,
 ) -> Result<Option<Comparison>, ReportError> {
-    let attacked = |index: usize| report.arms[index].attack_place(key).is_some();
-    let pairs: Vec<&SeedPair> =
-        pairs.iter().filter(|pair| attacked(pair.arm) && attacked(pair.against)).collect();
+    let has = |index: usize| report.arms[index].attack_place(key).is_some();
+    let pairs: Vec<&SeedPair> = pairs.iter().filter(|pair| has(pair.arm) && has(pair.against)).collect();
     let Some(first) = pairs.first() else { return Ok(None) };
     let place = format!("{name} against {BASELINE}, {key}");
     let sides: Vec<usize> = pairs.iter().flat_map(|pair| [pair.arm, pair.against]).collect();
@@ -171,13 +170,8 @@ fn survivors<'a>(
         });
     }
     let threshold = arm.attacks[place].threshold as f32;
-    let survives = |sample: &SampleResult| was_right(sample, threshold) && !sample.success;
+    let survives = |sample: &SampleResult| attacked(sample, threshold) && !sample.success;
     Ok(samples.iter().map(|sample| (Path::new(&sample.path), survives(sample))).collect())
-}
-
-/// Whether a picture was classified correctly before the attack; a NaN is wrong.
-pub fn was_right(sample: &SampleResult, threshold: f32) -> bool {
-    !sample.clean_logit.is_nan() && Label::decided(sample.clean_logit, threshold) == sample.label
 }
 
 /// The paths that every table has, without duplicates, in their order.

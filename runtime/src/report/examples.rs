@@ -1,11 +1,10 @@
 //! Example pictures of each attack: original, adversarial, and the perturbation, amplified around
 //! grey.
 
-use super::compare::was_right;
 use super::extras::{AttackExtras, ExamplePair};
 use super::plots::png_of;
 use super::{Extras, ReportError};
-use crate::results::attack::SampleResult;
+use crate::results::attack::{SampleResult, attacked};
 use crate::results::study::Report;
 use image::{Rgb, RgbImage};
 
@@ -91,7 +90,7 @@ fn row(
     Ok(Some(GalleryRow {
         arm: arm.to_owned(),
         sample: sample.clone(),
-        was_right: was_right(sample, threshold),
+        was_right: attacked(sample, threshold),
         clean: encode(&pair.clean)?,
         adversarial: encode(&pair.adversarial)?,
         perturbation: encode(&perturbation(pair, amplification))?,

@@ -68,6 +68,7 @@ pub struct Evaluation {
     /// Per picture.
     pub metrics: Metrics,
     /// Per picture and class.
+    // Files from before 2026-11-28 lack it.
     #[serde(default)]
     pub rates: Rates,
     /// Why figures are null, where there are pictures of one class alone.
@@ -173,6 +174,7 @@ pub struct Score {
 /// The columns of scores.csv.
 #[derive(Serialize, Deserialize)]
 struct Line {
+    // Files from before 2026-11-28 lack it.
     #[serde(default)]
     id: u64,
     path: String,

@@ -95,6 +95,7 @@ pub struct Comparison {
     pub verdict: String,
     /// "mcnemar", "sign-flip" or "bootstrap" ([`crate::metrics::paired::Test`]); none in reports
     /// of versions whose verdict and p came from two tests.
+    // Reports from before 2026-11-28 lack this and the four fields after it.
     #[serde(default)]
     pub test: Option<String>,
     /// Pictures that both have.

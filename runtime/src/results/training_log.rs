@@ -20,8 +20,9 @@ pub enum Entry {
         /// Mean weighted cross-entropy of the unperturbed pass; NaN where that was no number.
         #[serde(deserialize_with = "or_nan")]
         loss: f32,
-        /// Mean weighted cross-entropy of the perturbed pass, with gradient regularization.
-        #[serde(skip_serializing_if = "Option::is_none", default)]
+        /// Mean weighted cross-entropy of the perturbed pass; NaN where that was no number, none
+        /// without gradient regularization.
+        #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "some_or_nan")]
         perturbed_loss: Option<f32>,
         /// Learning rate.
         lr: f32,
@@ -45,14 +46,16 @@ pub enum Entry {
         /// Training pictures a second.
         images_per_second: f64,
     },
-    /// A kind of line that this version does not write.
-    #[serde(other)]
-    Other,
 }
 
 /// JSON has no NaN and writes null.
 fn or_nan<'a, D: Deserializer<'a>, F: Deserialize<'a> + From<f32>>(from: D) -> Result<F, D::Error> {
     Ok(Option::deserialize(from)?.unwrap_or_else(|| f32::NAN.into()))
+}
+
+/// A number that is there; one that is left out does not get here.
+fn some_or_nan<'a, D: Deserializer<'a>>(from: D) -> Result<Option<f32>, D::Error> {
+    or_nan(from).map(Some)
 }
 
 /// The open log.
@@ -64,23 +67,28 @@ pub struct TrainingLog {
 
 impl TrainingLog {
     /// Opens the log at `path` and keeps what a checkpoint has seen: the first `steps`
-    /// steps and the first `epochs` epochs. Later lines belong to steps that run again.
+    /// steps and the first `epochs` epochs. Later lines belong to steps that run again. A last line
+    /// cut short (a killed run) is left out.
     ///
     /// # Errors
-    /// The file cannot be read or written.
-    pub fn open(path: &Path, steps: usize, epochs: usize) -> Result<Self, StorageError> {
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            Err(source) => return Err(StorageError::Read { path: path.to_owned(), source }),
+    /// The file cannot be read or written, or a line is no entry.
+    pub fn open(path: &Path, steps: usize, epochs: usize) -> Result<Self, ResultError> {
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(source) => return Err(StorageError::Read { path: path.to_owned(), source }.into()),
         };
-        // A line cut off by a kill is none.
-        let seen = |line: &&str| match serde_json::from_str(line) {
-            Ok(Entry::Step { step, .. }) => step <= steps,
-            Ok(Entry::Epoch { epoch, .. }) => epoch <= epochs,
-            Ok(Entry::Other) | Err(_) => false,
-        };
-        let kept: String = text.split_inclusive('\n').filter(seen).collect();
+        let mut kept = String::new();
+        for (line, entry) in entries(&bytes, path)? {
+            let seen = match entry {
+                Entry::Step { step, .. } => step <= steps,
+                Entry::Epoch { epoch, .. } => epoch <= epochs,
+            };
+            if seen {
+                kept += line;
+                kept.push('\n');
+            }
+        }
         storage::write(path, kept.as_bytes())?;
         let file = OpenOptions::new().append(true).open(path);
         let file = file.map_err(|source| StorageError::Write { path: path.to_owned(), source })?;
@@ -105,21 +113,34 @@ impl TrainingLog {
 /// The file is missing, or a line is no entry.
 pub fn read(path: &Path) -> Result<Vec<Entry>, ResultError> {
     let bytes = storage::read(path)?;
-    let text = String::from_utf8_lossy(&bytes);
-    let lines: Vec<&str> = text.lines().collect();
-    let mut entries = Vec::with_capacity(lines.len());
-    for (number, line) in lines.iter().enumerate() {
-        match serde_json::from_str(line) {
+    Ok(entries(&bytes, path)?.into_iter().map(|(_, entry)| entry).collect())
+}
+
+/// The lines of the log at `path` and what they say. A last line without its newline that is no
+/// entry was cut short and is left out.
+fn entries<'a>(bytes: &'a [u8], path: &Path) -> Result<Vec<(&'a str, Entry)>, ResultError> {
+    let mut entries = Vec::new();
+    for (index, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
+        let text = line.trim_ascii();
+        if text.is_empty() {
+            continue;
+        }
+        match entry(text) {
             Ok(entry) => entries.push(entry),
-            Err(_) if line.trim().is_empty() => {}
-            Err(_) if number + 1 == lines.len() && !text.ends_with('\n') => {}
-            Err(error) => {
-                let reason = format!("line {} is no log entry ({error})", number + 1);
+            Err(_) if !line.ends_with(b"\n") => {}
+            Err(reason) => {
+                let reason = format!("line {} is no log entry ({reason})", index + 1);
                 return Err(ResultError::garbled(path, reason));
             }
         }
     }
     Ok(entries)
+}
+
+fn entry(line: &[u8]) -> Result<(&str, Entry), String> {
+    let text = std::str::from_utf8(line).map_err(|error| error.to_string())?;
+    let entry = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    Ok((text, entry))
 }
 
 #[cfg(test)]
@@ -141,6 +162,39 @@ mod tests {
         let lines = std::fs::read_to_string(&path).unwrap();
         let steps: Vec<Entry> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(steps, [step(1), step(2), step(3)]);
+        // Cut off just before its newline, to which nothing may be appended.
+        std::fs::write(&path, lines.trim_end()).unwrap();
+        let mut log = TrainingLog::open(&path, 3, 0).unwrap();
+        log.write(&step(4)).unwrap();
+        assert_eq!(read(&path).unwrap(), [step(1), step(2), step(3), step(4)]);
+    }
+
+    #[test]
+    fn a_damaged_line_is_told_and_the_log_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.jsonl");
+        let good = "{\"kind\":\"step\",\"step\":1,\"epoch\":1,\"loss\":0.5,\"lr\":0.1}\n";
+        let unknown = "{\"kind\":\"note\",\"text\":\"x\"}\n";
+        for damaged in [b"oops\n", unknown.as_bytes(), b"{\"kind\":\"step\"}\n", b"\xff\n"] {
+            let text = [good.as_bytes(), damaged, good.as_bytes()].concat();
+            std::fs::write(&path, &text).unwrap();
+            let opened = TrainingLog::open(&path, 9, 9).map(|_| ()).unwrap_err().to_string();
+            assert!(opened.contains("log.jsonl") && opened.contains("line 2"), "{opened}");
+            assert_eq!(read(&path).unwrap_err().to_string(), opened);
+            assert_eq!(std::fs::read(&path).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn a_perturbed_loss_that_is_no_number_is_not_one_left_out() {
+        for written in [None, Some(0.25), Some(f32::NAN)] {
+            let entry = Entry::Step { step: 1, epoch: 1, loss: 0.5, perturbed_loss: written, lr: 0.1 };
+            let line = serde_json::to_string(&entry).unwrap();
+            let Entry::Step { perturbed_loss, .. } = serde_json::from_str(&line).unwrap() else {
+                panic!("{line}");
+            };
+            assert_eq!(perturbed_loss.map(f32::to_bits), written.map(f32::to_bits), "{line}");
+        }
     }
 
     #[test]
@@ -148,13 +202,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log.jsonl");
         let text = "{\"kind\":\"step\",\"step\":1,\"epoch\":1,\"loss\":0.5,\"lr\":0.1}\n\
-            {\"kind\":\"note\",\"text\":\"x\"}\n\
             {\"kind\":\"step\",\"step\":2,\"epoch\":1,\"loss\":null,\"lr\":0.1}\n";
         std::fs::write(&path, format!("{text}{{\"kind\":\"st")).unwrap();
         let log = read(&path).unwrap();
-        assert_eq!(log.len(), 3);
+        assert_eq!(log.len(), 2);
         assert_eq!(log[0], Entry::Step { step: 1, epoch: 1, loss: 0.5, perturbed_loss: None, lr: 0.1 });
-        assert!(matches!(log[2], Entry::Step { step: 2, loss, .. } if loss.is_nan()));
+        assert!(matches!(log[1], Entry::Step { step: 2, loss, .. } if loss.is_nan()));
         std::fs::write(&path, format!("oops\n{text}")).unwrap();
         let error = read(&path).unwrap_err().to_string();
         assert!(error.contains("log.jsonl") && error.contains("line 1"), "{error}");

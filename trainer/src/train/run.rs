@@ -23,6 +23,7 @@ use crate::plan::resident::Resident;
 use dfrt_runtime::data::manifest::Manifest;
 use dfrt_runtime::data::pack::{Pack, PackError};
 use dfrt_runtime::random;
+use dfrt_runtime::results::ResultError;
 use dfrt_runtime::results::run::{Outcome, files};
 use dfrt_runtime::results::training_log::{Entry, TrainingLog};
 use dfrt_runtime::storage::{self, StorageError};
@@ -72,9 +73,12 @@ pub enum TrainError {
     /// A file of weights to start from.
     #[error(transparent)]
     Import(Box<ImportError>),
-    /// The log or another file of the RUN.
+    /// A file of the RUN.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// The log that an earlier call left.
+    #[error(transparent)]
+    Log(#[from] ResultError),
     /// There is no checkpoint to resume.
     #[error("{}: no checkpoint to resume; start without --resume", path.display())]
     NothingToResume {

@@ -17,7 +17,7 @@ use crate::results::attack::folder::STAGES;
 use crate::results::attack::folder::{AttackFolder, AttackFolderError};
 use crate::results::attack::journal::{Earlier, Entry, Finding, Journal};
 use crate::results::attack::settings::Settings;
-use crate::results::attack::{AttackReport, Gate, SampleResult};
+use crate::results::attack::{AttackReport, Gate, SampleResult, attacked};
 use crate::results::json;
 use crate::sample::Split;
 use crate::threat::Threat;
@@ -47,8 +47,8 @@ pub fn verify_with(folder: &Path, oracle: &dyn Oracle) -> Result<VerifyReport, V
         files: &files,
         oracle,
     };
-    let attacked = samples.iter().filter(|sample| pictures.was_right(sample));
-    let repeated: HashSet<u64> = attacked.take(REPEATED).map(|sample| sample.id).collect();
+    let right = samples.iter().filter(|sample| attacked(sample, pictures.threshold));
+    let repeated: HashSet<u64> = right.take(REPEATED).map(|sample| sample.id).collect();
     let found: Result<Vec<pictures::Finding>, OracleError> = samples
         .par_iter()
         .map(|sample| {
@@ -144,7 +144,7 @@ impl Recount<'_> {
         match &journal {
             Ok(journal) => found.mismatches.extend(self.setting_differences(&journal.settings)),
             Err(lacking) => found.unchecked.push(format!(
-                "{lacking}: queries a picture, lost_to_rounding and the gates but for `deterministic` stand unchecked"
+                "{lacking}: queries a picture, lost_to_rounding and all gates but `deterministic` are not checked"
             )),
         }
         let known = journal.is_ok();
@@ -231,7 +231,7 @@ impl Recount<'_> {
                 Err(lacking) => {
                     found
                         .unchecked
-                        .push(format!("{name}/{lacking}: the suite's own figures stand unchecked"));
+                        .push(format!("{name}/{lacking}: the suite's own figures are not checked"));
                     complete = false;
                     continue;
                 }

@@ -23,7 +23,6 @@ pub struct VerifyReport {
     /// Decisions so near the threshold that this processor decides otherwise.
     pub close: Vec<String>,
     /// Figures for which the folder holds nothing that they could be recomputed from.
-    #[serde(default)]
     pub unchecked: Vec<String>,
 }
 

@@ -3,8 +3,8 @@
 
 use crate::data::batch::Batch;
 use crate::detector::oracle::{Oracle, OracleError};
-use crate::results::attack::SampleResult;
 use crate::results::attack::folder::{AttackFolder, Side};
+use crate::results::attack::{SampleResult, attacked};
 use crate::sample::is_right;
 use crate::threat::{Distance, Threat};
 use image::RgbImage;
@@ -33,12 +33,8 @@ pub(super) struct Finding {
 }
 
 impl Check<'_> {
-    pub fn was_right(&self, sample: &SampleResult) -> bool {
-        is_right(sample.clean_logit, sample.label, self.threshold)
-    }
-
     pub fn sample(&self, sample: &SampleResult) -> Result<Finding, OracleError> {
-        if !self.was_right(sample) {
+        if !attacked(sample, self.threshold) {
             let wrong = sample
                 .success
                 .then(|| format!("sample {}: a success on a picture that was wrong before", sample.id));

@@ -14,7 +14,7 @@ pub fn trace(folder: &Path, path: &Path) -> Result<Vec<String>, VerifyError> {
     let files = AttackFolder::new(folder);
     let trace = Trace::play(path, &Header::of_report(&files.report()?))?;
     let asked = |event: &Event| match event {
-        Event::Asked(asked) => asked.pictures as u64,
+        Event::Asked(asked) => asked.question.pictures as u64,
         _ => 0,
     };
     let mut wrong = Vec::new();

@@ -1,9 +1,8 @@
 //! The attack success rate against the number of queries.
 
 use super::{Key, Plot, as_percent, chart, colour, drawn, headed, line};
-use crate::report::compare::was_right;
 use crate::report::{Extras, ReportError};
-use crate::results::attack::SampleResult;
+use crate::results::attack::{SampleResult, attacked};
 use crate::results::study::{Arm, Report};
 
 /// The queries until each success, ascending, and how many pictures were attacked.
@@ -17,7 +16,7 @@ pub(super) struct Spent {
 impl Spent {
     /// Adds an attack's `samples`, decided at `threshold`.
     pub(super) fn add(&mut self, samples: &[SampleResult], threshold: f32) {
-        self.of += samples.iter().filter(|sample| was_right(sample, threshold)).count();
+        self.of += samples.iter().filter(|sample| attacked(sample, threshold)).count();
         self.queries
             .extend(samples.iter().filter(|sample| sample.success).map(SampleResult::queries_until_turned));
         self.queries.sort_unstable();

@@ -20,7 +20,7 @@ pub enum AttackFolderError {
     #[error("{}: holds an attack already; pass --resume to go on with it, --force to replace it, or choose another --out", .0.display())]
     Occupied(PathBuf),
     /// The folder holds the beginning of a run with other settings.
-    #[error("{}: was begun with other settings: {difference}; give those of then, choose another --out, or pass --force to replace it", folder.display())]
+    #[error("{}: was begun with other settings: {difference}; give the same settings, choose another --out, or pass --force to replace it", folder.display())]
     OtherSettings {
         /// The folder.
         folder: PathBuf,
@@ -31,7 +31,7 @@ pub enum AttackFolderError {
     #[error("{}: its journal.csv was written by another version of dfrt and cannot be read; use that version, or make the attack again with another --out or with --force", .0.display())]
     OtherVersion(PathBuf),
     /// The folder holds the beginning of a run on other pictures.
-    #[error("{}: was begun on other pictures: {difference}; name the --data of then as it was, choose another --out, or pass --force to replace it", folder.display())]
+    #[error("{}: was begun on other pictures: {difference}; name the same --data, unchanged, choose another --out, or pass --force to replace it", folder.display())]
     OtherPictures {
         /// The folder.
         folder: PathBuf,

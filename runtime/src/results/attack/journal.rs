@@ -60,7 +60,6 @@ pub struct Finding {
     /// The attack says that it evaluated its device less often than it computed gradients.
     pub miscounted: bool,
     /// The answers to its search were all the same; none where that was not measured.
-    #[serde(default)]
     pub never_differed: Option<bool>,
     /// Gradients the attack saw.
     pub gradients_evaluated: u64,

@@ -28,6 +28,7 @@ pub struct AttackReport {
     /// Its radius in 1/255.
     pub eps_255: f64,
     /// Its radius with pixels in \[0, 1\]; 0 in a file of before there was this field.
+    // Files from before 2026-11-28 lack it.
     #[serde(default)]
     pub eps: f64,
     /// The attack's parameters (steps, queries, seed, …).
@@ -78,7 +79,6 @@ pub struct AttackReport {
     /// Pictures that could not be read, a line each.
     pub skipped: Vec<String>,
     /// Pictures for which the time given did not suffice; they are not among the n.
-    #[serde(default)]
     pub not_reached: usize,
     /// Of a suite, its attacks in their order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -31,14 +31,15 @@ pub struct SampleResult {
     /// SHA-256 of the saved adversarial PNG; empty where nothing was saved.
     pub adv_sha256: String,
     /// The attack that the picture after is of; empty where none was made.
-    #[serde(default)]
     pub attack: String,
     /// The length of the shortest change that an attack which looks for it found to cross,
     /// values in \[0, 1\], whatever the radius; none where there was none, or no such attack.
+    // Files from before 2026-11-28 lack it.
     #[serde(default)]
     pub distance: Option<f64>,
     /// Queries spent when the picture that turned it over was found; none where nothing did,
     /// and in results of earlier versions.
+    // Files from before 2026-11-28 lack it.
     #[serde(default)]
     pub queries_to_success: Option<u64>,
 }

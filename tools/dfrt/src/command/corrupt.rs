@@ -89,7 +89,7 @@ impl Corrupt {
         kinds.retain(|kind| named.insert(kind.name()));
         let task = Task::new("corrupted");
         let progress = |done, total| task.set(done, total, "");
-        let found = corrupted::measure(&oracle, &data.chosen, &subject, &kinds, &progress)?;
+        let found = corrupted::measure(&oracle, &data.with_ids(), &subject, &kinds, &progress)?;
         drop(task);
         if self.force {
             paths::remove(&out, &RESULT_FILES)?;

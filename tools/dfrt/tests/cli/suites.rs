@@ -121,7 +121,7 @@ fn a_tape_plays_the_same_search() {
         text.lines().map(line).collect::<Vec<Vec<String>>>()
     };
     assert_eq!(timeless(&first), timeless(&again));
-    run(&folder().join("x"), &["--tape", trace]).failed(1, &["is there already", "--force"]);
+    run(&folder().join("x"), &["--tape", trace]).failed(1, &["exists already", "--force"]);
     run(&folder().join("x"), &["--replay", trace, "--seed", "1"]).failed(1, &["another attack", "seed"]);
     run(&first, &["--tape", trace, "--force"]).done();
     let changed = String::from_utf8(bytes(trace)).unwrap().replacen("\"kept\":true", "\"kept\":false", 1);
