@@ -5,11 +5,17 @@ use dfrt_runtime::results::lock::{Lock, LockError};
 use std::path::Path;
 
 /// Locks the folder `out`; see [`Lock::of`].
+///
+/// # Errors
+/// Those of [`Lock::of`].
 pub fn of(out: &Path) -> Result<Lock, LockError> {
     note_earlier(out, Lock::of(out)?)
 }
 
 /// Locks the folder `out`, which is moved into place when it is complete; see [`Lock::beside`].
+///
+/// # Errors
+/// Those of [`Lock::beside`].
 pub fn beside(out: &Path) -> Result<Lock, LockError> {
     note_earlier(out, Lock::beside(out)?)
 }

@@ -5,7 +5,7 @@ use crate::failure;
 use anyhow::{Context, Result};
 use dfrt_runtime::metrics::Estimate;
 use serde::Serialize;
-use std::fmt::{Display, Write as _};
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -14,6 +14,9 @@ use std::process::ExitCode;
 pub const MAX_LISTED: usize = 20;
 
 /// Prints a text to standard output.
+///
+/// # Errors
+/// Standard output cannot be written.
 pub fn print(text: impl Display) -> Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{text}")
@@ -22,6 +25,9 @@ pub fn print(text: impl Display) -> Result<()> {
 }
 
 /// Prints `value` as JSON to standard output.
+///
+/// # Errors
+/// `value` cannot be JSON, or standard output cannot be written.
 pub fn json(value: &impl Serialize) -> Result<()> {
     print(serde_json::to_string_pretty(value)?)
 }
@@ -108,25 +114,32 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// A table of two columns: names, and texts aligned below each other.
+/// The lines of a table, with the cells of a column below each other.
+pub fn aligned<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
+    let widest = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(widest);
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}
+
+/// A table of two columns, names and texts, moved in.
 #[derive(Default)]
-pub struct Lines(Vec<(String, String)>);
+pub struct Lines(Vec<[String; 2]>);
 
 impl Lines {
     /// Adds a line.
     pub fn add(&mut self, name: impl Into<String>, text: impl Into<String>) {
-        self.0.push((name.into(), text.into()));
+        self.0.push([name.into(), text.into()]);
     }
 }
 
 impl Display for Lines {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let width = self.0.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-        let mut text = String::new();
-        for (name, value) in &self.0 {
-            writeln!(text, "  {name:width$}  {value}")?;
-        }
-        out.write_str(text.trim_end_matches('\n'))
+        let lines: Vec<String> = aligned(&self.0).iter().map(|line| format!("  {line}")).collect();
+        out.write_str(&lines.join("\n"))
     }
 }
 
@@ -150,5 +163,7 @@ mod tests {
         lines.add("n", "1");
         lines.add("accuracy", "2");
         assert_eq!(lines.to_string(), "  n         1\n  accuracy  2");
+        let rows = [["ä", "", "1"], ["bb", "x", ""]].map(|row| row.map(str::to_owned));
+        assert_eq!(aligned(&rows), ["ä      1", "bb  x"]);
     }
 }

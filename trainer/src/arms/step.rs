@@ -1,5 +1,5 @@
-//! The parts of a training step that are the same for every arm: the upload of pictures, the record
-//! of the loss, and the update of the weights.
+//! What a training step records, whole or in parts of a batch: the pictures' bytes as floats, the
+//! gradients of its arm, and the update of the weights, which is the same for every arm.
 
 pub use super::inputs::{HISTORY, PERTURBED_HISTORY, SLOTS};
 
@@ -19,6 +19,7 @@ pub const FIRST: &str = "first_moment";
 pub const SECOND: &str = "second_moment";
 /// Gradients summed over the parts of a batch, flat as the learned values.
 pub const TOTAL: &str = "total_gradients";
+
 /// Settings of a training plan.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {

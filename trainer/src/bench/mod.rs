@@ -12,14 +12,10 @@ pub mod traffic;
 
 use crate::arms::{Method, UnknownMethod};
 use crate::gpu::device::GpuError;
-use crate::train::settings::BadSettings;
 
 /// Why a measurement failed. Every message ends with what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
-    /// The settings.
-    #[error(transparent)]
-    Settings(#[from] BadSettings),
     /// The device.
     #[error(transparent)]
     Gpu(#[from] GpuError),

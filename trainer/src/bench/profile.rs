@@ -86,6 +86,9 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 /// Runs a step with a span for every dispatch.
+///
+/// # Errors
+/// A device that fails or has no timestamps.
 pub fn spans(subject: &mut Subject) -> Result<Vec<Span>, BenchError> {
     let engine = Arc::clone(&subject.engine);
     let mut stopwatch = engine.stopwatch(subject.plan.kernels().len())?;

@@ -99,12 +99,13 @@ const LEAST: usize = 5;
 /// The most queued steps: training waits for the losses after as many.
 const QUEUED: usize = 16;
 
-/// Times the step of `settings` on the device of `engine`.
+/// Times the step that was `prepared` on the device of `engine`.
 ///
 /// # Errors
-/// Settings out of range, a device that fails, `profile` on one without timestamps,
-/// a loss that is NaN or infinite.
-pub fn measure(engine: Arc<Engine>, settings: &Settings) -> Result<StepBench, BenchError> {
+/// No steps, a device that fails, `profile` on one without timestamps, a loss that is NaN or
+/// infinite.
+pub fn measure(engine: Arc<Engine>, prepared: Prepared) -> Result<StepBench, BenchError> {
+    let settings = prepared.settings.clone();
     if settings.steps == Some(0) {
         return Err(BenchError::Zero("--steps"));
     }
@@ -112,15 +113,14 @@ pub fn measure(engine: Arc<Engine>, settings: &Settings) -> Result<StepBench, Be
         // Checked first, so that the error comes before the measurement.
         engine.stopwatch(1)?;
     }
-    let prepared = Prepared::new(settings)?;
     let start = Instant::now();
-    let mut subject = Subject::plan(engine, prepared, &settings.work)?;
+    let mut subject = Subject::plan(engine, prepared)?;
     once(&mut subject)?;
     let first_step_s = start.elapsed().as_secs_f64();
     once(&mut subject)?;
     let times = times(&mut subject, settings.steps)?;
     let queued = queued(&mut subject, times.len().min(QUEUED))?;
-    let mut bench = describe(&subject, settings, &Measured { first_step_s, times, queued });
+    let mut bench = describe(&subject, &settings, &Measured { first_step_s, times, queued });
     if settings.profile {
         let ceilings = ceilings::measure(&subject.engine)?;
         let profile = profile::measure(&mut subject, &ceilings)?;

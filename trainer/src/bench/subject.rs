@@ -12,7 +12,7 @@ use crate::ops::step as scalars;
 use crate::plan::resident::Resident;
 use crate::plan::{input_gradient, names};
 use crate::train::schedule::Schedule;
-use crate::train::settings::Settings as Training;
+use crate::train::settings::{BadSettings, Settings as Training};
 use dfrt_runtime::detector::oracle::AttackLoss;
 use dfrt_runtime::random;
 use rand::RngExt;
@@ -64,7 +64,10 @@ pub struct Subject {
 
 /// What is prepared before the time is measured: everything except the plan.
 pub struct Prepared {
+    /// What is measured.
+    pub settings: Settings,
     training: Training,
+    graph: Graph,
     /// The initial weights, which are random.
     pub weights: Weights,
     noise: Noise,
@@ -72,7 +75,10 @@ pub struct Prepared {
 
 impl Prepared {
     /// Checks the settings and draws weights and pictures.
-    pub fn new(settings: &Settings) -> Result<Self, BenchError> {
+    ///
+    /// # Errors
+    /// An architecture, resolution or batch that cannot be trained.
+    pub fn new(settings: Settings) -> Result<Self, BadSettings> {
         let mut training = Training {
             arch: settings.arch.clone(),
             res: settings.res,
@@ -83,22 +89,25 @@ impl Prepared {
             training.method = method.clone();
         }
         training.check()?;
-        let weights = Weights::initial(&training.graph()?, 0);
+        let graph = training.graph()?;
+        let weights = Weights::initial(&graph, 0);
         let noise = Noise::draw(settings.batch, settings.res);
-        Ok(Self { training, weights, noise })
+        Ok(Self { settings, training, graph, weights, noise })
     }
 }
 
 impl Subject {
     /// Plans the step and compiles it.
-    pub fn plan(engine: Arc<Engine>, prepared: Prepared, work: &Work) -> Result<Self, BenchError> {
-        let Prepared { training, weights, noise } = prepared;
+    ///
+    /// # Errors
+    /// A device that fails or has too little memory.
+    pub fn plan(engine: Arc<Engine>, prepared: Prepared) -> Result<Self, GpuError> {
+        let Prepared { settings: Settings { work, .. }, training, graph, weights, noise } = prepared;
         let batch = training.batch;
-        let graph = training.graph()?;
-        let weights = if *work == Work::InputGradient { weights.folded(&graph) } else { weights };
+        let weights = if work == Work::InputGradient { weights.folded(&graph) } else { weights };
         let network = Resident::new(Arc::clone(&engine), graph, &weights)?;
         let (graph, layout) = (&network.graph, &network.layout);
-        let recording = match work {
+        let recording = match &work {
             Work::Training(_) => step::record(graph, layout, batch, &training.step()),
             Work::InputGradient => input_gradient::record(graph, layout, batch, AttackLoss::CrossEntropy),
         };
@@ -109,7 +118,6 @@ impl Subject {
             }
         }
         let plan = engine.compile(&recording, &buffers)?;
-        let work = work.clone();
         let graph = network.graph;
         let subject = Self { engine, graph, recording, plan, training, work, noise, buffers, step: 0 };
         if subject.work == Work::InputGradient {
@@ -120,12 +128,18 @@ impl Subject {
     }
 
     /// Submits a step as training and attacks do; does not wait.
+    ///
+    /// # Errors
+    /// A device that fails.
     pub fn submit(&mut self) -> Result<(), GpuError> {
         self.feed();
         self.engine.run(&self.plan)
     }
 
     /// Submits a step like [`Subject::submit`], with one timed span for every `dispatches` dispatches.
+    ///
+    /// # Errors
+    /// A device that fails.
     pub fn submit_timed(&mut self, stopwatch: &mut Stopwatch, dispatches: usize) -> Result<(), GpuError> {
         self.feed();
         self.engine.run_timed(&self.plan, stopwatch, dispatches)
@@ -162,6 +176,9 @@ impl Subject {
     }
 
     /// All values of the buffer `name`, after all submissions; none if the plan has no such buffer.
+    ///
+    /// # Errors
+    /// A device that fails.
     pub fn values(&self, name: &str) -> Result<Option<Vec<f32>>, GpuError> {
         self.buffers.get(name).map(|buffer| self.engine.read(buffer, 0, buffer.len)).transpose()
     }

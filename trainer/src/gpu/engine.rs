@@ -143,6 +143,9 @@ impl Engine {
     }
 
     /// Reads `len` values from index `offset` on, after all submissions so far.
+    ///
+    /// # Errors
+    /// A device that fails, or a buffer that cannot be read back.
     pub fn read(&self, buffer: &Buffer, offset: usize, len: usize) -> Result<Vec<f32>, GpuError> {
         assert!(offset + len <= buffer.len, "read out of range");
         self.download(&buffer.buffer, 4 * offset as u64, len)
@@ -184,6 +187,9 @@ impl Engine {
 
     /// Submits a copy of all of `from` to the start of `to` by the copy command of the device; does not
     /// wait.
+    ///
+    /// # Errors
+    /// A device that failed.
     pub fn copy(&self, from: &Buffer, to: &Buffer) -> Result<(), GpuError> {
         assert!(from.len <= to.len, "copy out of range");
         let mut encoder = self.device.device.create_command_encoder(&Default::default());
@@ -193,6 +199,9 @@ impl Engine {
     }
 
     /// Waits until all submissions are done.
+    ///
+    /// # Errors
+    /// A device that failed.
     pub fn wait(&self) -> Result<(), GpuError> {
         let poll = wgpu::PollType::Wait { submission_index: None, timeout: None };
         self.device.device.poll(poll).map_err(|error| GpuError::Failed(error.to_string()))?;
@@ -313,6 +322,9 @@ impl Engine {
     }
 
     /// Submits the executable; does not wait.
+    ///
+    /// # Errors
+    /// A device that failed.
     pub fn run(&self, executable: &Executable) -> Result<(), GpuError> {
         for steps in executable.steps.chunks(DISPATCHES_A_SUBMISSION) {
             let mut encoder = self.device.device.create_command_encoder(&Default::default());
@@ -452,7 +464,8 @@ impl Engine {
         } else {
             // SAFETY: the shaders are part of the program. The tests run every one of them with the
             // checks on over ragged shapes, every loop ends at a bound from `params`, and every index
-            // is guarded by it, but for the slot of a loss, which `Stepper::run` keeps in the history.
+            // is guarded by it, but for the slot of a loss, which the callers (`train::stepper`,
+            // `bench::subject`) keep within the history.
             unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
         };
         if let Some(error) = pollster::block_on(scope.pop()) {

@@ -73,6 +73,9 @@ impl Engine {
     /// Submits the executable as [`Engine::run`] does, with one span for every
     /// `dispatches` of a submission; does not wait.
     ///
+    /// # Errors
+    /// A device that failed.
+    ///
     /// # Panics
     /// The stopwatch has no more spans.
     pub fn run_timed(
@@ -96,6 +99,9 @@ impl Engine {
     }
 
     /// Waits, reads all spans in the order of their dispatches, and empties the stopwatch.
+    ///
+    /// # Errors
+    /// A device that fails, or timestamps that cannot be read back.
     pub fn spans(&self, stopwatch: &mut Stopwatch) -> Result<Vec<Span>, GpuError> {
         let mut left = std::mem::take(&mut stopwatch.used);
         let mut ticks: Vec<u64> = Vec::with_capacity(2 * left);

@@ -47,6 +47,13 @@ pub enum Optimizer {
     },
 }
 
+impl Optimizer {
+    /// SGD with the momentum that it has unless another is chosen.
+    pub const SGD: Self = Self::Sgd { momentum: 0.9, nesterov: false };
+    /// AdamW with PyTorch's defaults.
+    pub const ADAMW: Self = Self::Adamw { beta1: 0.9, beta2: 0.999, eps: 1e-8 };
+}
+
 /// The tensors of a step, of equal lengths.
 #[derive(Clone, Copy, Debug)]
 pub struct State {

@@ -67,6 +67,9 @@ impl Resident {
     }
 
     /// Reads the weights back.
+    ///
+    /// # Errors
+    /// A device that fails.
     pub fn weights(&self, batches_tracked: u64) -> Result<Weights, GpuError> {
         let params = self.engine.read(&self.params, 0, self.layout.len)?;
         let running = self.engine.read(&self.running, 0, self.layout.running_len)?;

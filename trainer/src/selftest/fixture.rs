@@ -34,6 +34,8 @@ pub struct Fixture {
 }
 
 impl Fixture {
+    /// # Errors
+    /// A device that fails or has too little memory.
     pub fn new(engine: &Arc<Engine>, arch: &str, res: usize, n: usize) -> Result<Self, GpuError> {
         let architecture = Architecture::named(arch).expect("named below");
         let graph = Graph::new(architecture, res).expect("a multiple of 32");
@@ -78,11 +80,17 @@ impl Fixture {
     }
 
     /// Runs the gradients of a step; returns every named buffer.
+    ///
+    /// # Errors
+    /// A device that fails or has too little memory.
     pub fn gradients(&self, method: Method, masks: bool, radius: f32) -> Result<Buffers, GpuError> {
         self.gradients_of(&Settings { method, masks, ..Settings::default() }.step(), radius)
     }
 
     /// Runs the gradients of a step with all settings of a plan; returns every named buffer.
+    ///
+    /// # Errors
+    /// A device that fails or has too little memory.
     pub fn gradients_of(&self, settings: &step::Settings, radius: f32) -> Result<Buffers, GpuError> {
         let engine = &self.network.engine;
         let n = self.pictures.len();
@@ -167,6 +175,9 @@ pub fn compare(what: &str, found: &[f32], expected: &[f64], floor: f64) -> Resul
 
 /// Compares the gradient of every parameter. For tensors with a very small gradient the error is
 /// relative to a thousandth of the largest norm.
+///
+/// # Errors
+/// A tensor whose error is too large: its name and what was found.
 pub fn compare_gradients(fixture: &Fixture, flat: &[f32], expected: &[Vec<f64>]) -> Result<f64, String> {
     let norm = |values: &Vec<f64>| values.iter().map(|value| value * value).sum::<f64>().sqrt();
     let largest = expected.iter().map(norm).fold(0.0, f64::max);
@@ -179,6 +190,9 @@ pub fn compare_gradients(fixture: &Fixture, flat: &[f32], expected: &[Vec<f64>])
 }
 
 /// Fails with `what` unless the condition holds.
+///
+/// # Errors
+/// `what`.
 pub fn require(holds: bool, what: &str) -> Result<(), String> {
     if holds { Ok(()) } else { Err(what.to_owned()) }
 }

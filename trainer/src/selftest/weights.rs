@@ -20,9 +20,9 @@ use std::sync::Arc;
 /// The checks of this file.
 pub fn checks() -> Vec<Check> {
     let cases = [
-        ("sgd", Optimizer::Sgd { momentum: 0.9, nesterov: false }),
+        ("sgd", Optimizer::SGD),
         ("sgd with nesterov", Optimizer::Sgd { momentum: 0.9, nesterov: true }),
-        ("adamw", Optimizer::Adamw { beta1: 0.9, beta2: 0.999, eps: 1e-8 }),
+        ("adamw", Optimizer::ADAMW),
     ];
     let check = |(name, optimizer): (&str, Optimizer)| {
         Check::new(format!("optimizer/{name}"), move |engine| updates(engine, optimizer))
@@ -42,7 +42,7 @@ fn parts(engine: &Arc<Engine>, method: &str) -> Finding {
     let fixture = Fixture::new(engine, "efficientnet-tiny", 32, 3)?;
     let method = Method::named(method).map_err(|error| Fault(error.to_string()))?;
     // SGD, because AdamW would turn the rounding of zero gradients into full steps.
-    let optimizer = Optimizer::Sgd { momentum: 0.9, nesterov: false };
+    let optimizer = Optimizer::SGD;
     let settings = Settings { method, optimizer, lr: 0.1, masks: false, ..Settings::default() };
     let label = |index: usize| if index % 2 == 1 { Label::Fake } else { Label::Real };
     let batch = FedBatch {

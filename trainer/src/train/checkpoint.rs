@@ -140,6 +140,9 @@ fn settings_hash(settings: &Settings) -> String {
 impl Checkpoint {
     /// Writes the checkpoint atomically; if that fails, an earlier one stays. `data_sha256` is the hash
     /// of the manifest.
+    ///
+    /// # Errors
+    /// The file cannot be written.
     pub fn save(
         &self,
         path: &Path,

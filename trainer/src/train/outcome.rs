@@ -1,4 +1,4 @@
-//! The results of a finished run: summary.json and model.onnx.
+//! model.onnx: its metadata, and its export from the weights of a run.
 
 use super::checkpoint::Best;
 use super::settings::Settings;
@@ -32,6 +32,9 @@ pub fn metadata(
 }
 
 /// Writes an ONNX file of `weights` with a fixed batch, or for any batch if `batch` is none.
+///
+/// # Errors
+/// A file that cannot be written.
 pub fn export(
     path: &std::path::Path,
     graph: &Graph,

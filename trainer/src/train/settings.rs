@@ -120,7 +120,7 @@ impl Default for Settings {
             subset_weights: BTreeMap::new(),
             checkpoint: Choices::default(),
             conventions: Conventions::default(),
-            optimizer: Optimizer::Adamw { beta1: 0.9, beta2: 0.999, eps: 1e-8 },
+            optimizer: Optimizer::ADAMW,
             augment: Augmentation::default(),
             method: Method::Baseline,
         }

@@ -84,6 +84,9 @@ impl<'a> Stepper<'a> {
     }
 
     /// Submits a step; `scalars.slot` counts steps since the losses were read.
+    ///
+    /// # Errors
+    /// A device that fails.
     pub fn run(
         &self,
         batch: &FedBatch,
@@ -122,6 +125,9 @@ impl<'a> Stepper<'a> {
     }
 
     /// The losses of the last `steps` steps, in order.
+    ///
+    /// # Errors
+    /// A device that fails.
     pub fn losses(&self, steps: usize) -> Result<Losses, GpuError> {
         let read = |name: &str| -> Result<Vec<f32>, GpuError> {
             let values = self.network.engine.read(&self.buffers[name], 0, steps * self.parts)?;
@@ -133,6 +139,9 @@ impl<'a> Stepper<'a> {
     }
 
     /// Velocity or first moment, and second moment, flat in the device's layout.
+    ///
+    /// # Errors
+    /// A device that fails.
     pub fn moments(&self) -> Result<[Vec<f32>; 2], GpuError> {
         let read = |name: &str| self.network.engine.read(&self.buffers[name], 0, self.network.layout.len);
         Ok([read(step::FIRST)?, read(step::SECOND)?])

@@ -20,6 +20,9 @@ pub struct Validation {
 }
 
 /// The index and logit of every readable picture of `pool`.
+///
+/// # Errors
+/// A device that fails.
 pub fn logits(evaluator: &Evaluator, pool: &Pool) -> Result<Vec<(usize, f32)>, GpuError> {
     let mut logits = Vec::with_capacity(pool.samples().len());
     let places: Vec<usize> = (0..pool.samples().len()).collect();
@@ -33,6 +36,9 @@ pub fn logits(evaluator: &Evaluator, pool: &Pool) -> Result<Vec<(usize, f32)>, G
 }
 
 /// Evaluates the pictures of `pool`.
+///
+/// # Errors
+/// A device that fails.
 pub fn validate(evaluator: &Evaluator, pool: &Pool) -> Result<Validation, GpuError> {
     let scored = logits(evaluator, pool)?;
     let labels: Vec<Label> = scored.iter().map(|&(place, _)| pool.samples()[place].label).collect();

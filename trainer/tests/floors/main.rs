@@ -1,6 +1,6 @@
-//! The floors of the house. Each file and folder at the root of a crate is a floor, and imports
-//! only those before it in the crate's list below; no files of a crate import each other in a
-//! circle. The runtime names no GPU, and the trainer's folder `gpu` alone names wgpu.
+//! Who may use whom. Each file and folder at the root of a crate has a place, its floor, and
+//! imports only those before it in the crate's list below; no files of a crate import each other
+//! in a circle. The runtime names no GPU, and the trainer's folder `gpu` alone names wgpu.
 
 mod graph;
 mod imports;
@@ -9,14 +9,14 @@ use imports::Crate;
 use std::fmt::Display;
 use std::path::Path;
 
-/// A crate of ours: its name, its root, and its floors from the lowest up.
-struct House {
+/// A crate of the workspace: its name, its root, and its floors from the lowest up.
+struct Member {
     name: &'static str,
     root: &'static str,
     floors: &'static [&'static str],
 }
 
-const RUNTIME: House = House {
+const RUNTIME: Member = Member {
     name: "dfrt_runtime",
     root: "runtime/src/lib.rs",
     floors: &[
@@ -39,7 +39,7 @@ const RUNTIME: House = House {
     ],
 };
 
-const TRAINER: House = House {
+const TRAINER: Member = Member {
     name: "dfrt_trainer",
     root: "trainer/src/lib.rs",
     floors: &[
@@ -58,7 +58,7 @@ const TRAINER: House = House {
     ],
 };
 
-const COMMAND: House = House {
+const COMMAND: Member = Member {
     name: "dfrt",
     root: "tools/dfrt/src/main.rs",
     floors: &[
@@ -78,7 +78,7 @@ const COMMAND: House = House {
     ],
 };
 
-impl House {
+impl Member {
     fn read(&self) -> Crate {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(self.root);
         Crate::of(self.name, &root, &|path| std::fs::read_to_string(path).ok())
@@ -86,20 +86,20 @@ impl House {
 }
 
 /// Fails with every fault that `of` finds in a crate.
-fn assert_none<Fault: Display>(of: impl Fn(&House, &Crate) -> Vec<Fault>) {
+fn assert_none<Fault: Display>(of: impl Fn(&Member, &Crate) -> Vec<Fault>) {
     let mut faults = Vec::new();
-    for house in [RUNTIME, TRAINER, COMMAND] {
-        let found = of(&house, &house.read());
-        faults.extend(found.into_iter().map(|fault| format!("{}: {fault}", house.name)));
+    for member in [RUNTIME, TRAINER, COMMAND] {
+        let found = of(&member, &member.read());
+        faults.extend(found.into_iter().map(|fault| format!("{}: {fault}", member.name)));
     }
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
 }
 
 #[test]
 fn the_sources_are_where_they_should_be() {
-    for (house, least) in [(RUNTIME, 400), (TRAINER, 300), (COMMAND, 100)] {
-        let count = house.read().imports().len();
-        assert!(count > least, "{}: {count} imports", house.name);
+    for (member, least) in [(RUNTIME, 400), (TRAINER, 300), (COMMAND, 100)] {
+        let count = member.read().imports().len();
+        assert!(count > least, "{}: {count} imports", member.name);
     }
 }
 
@@ -113,30 +113,32 @@ fn the_runtime_names_no_gpu() {
 
 #[test]
 fn only_the_gpu_folder_names_wgpu() {
-    for house in [TRAINER, COMMAND] {
-        for (file, name) in house.read().first_names() {
-            let named = name.starts_with("wgpu") && !(house.name == TRAINER.name && file.starts_with("gpu"));
-            assert!(!named, "{}: {file} names {name}", house.name);
+    for member in [TRAINER, COMMAND] {
+        for (file, name) in member.read().first_names() {
+            let named = name.starts_with("wgpu") && !(member.name == TRAINER.name && file.starts_with("gpu"));
+            assert!(!named, "{}: {file} names {name}", member.name);
         }
     }
 }
 
 #[test]
 fn every_file_and_folder_is_on_a_floor() {
-    assert_none(|house, read| {
+    assert_none(|member, read| {
         let tops = read.tops();
-        let lost = tops.iter().filter(|top| !house.floors.contains(top));
-        let lost = lost.map(|top| format!("{top} is in no list; put it where it stands"));
-        let gone = house.floors.iter().filter(|floor| !tops.contains(*floor));
-        lost.chain(gone.map(|floor| format!("{floor} is in the list and no more there"))).collect()
+        let unlisted = tops.iter().filter(|top| !member.floors.contains(top));
+        let unlisted = unlisted.map(|top| format!("{top} is in no list; add it before all that use it"));
+        let gone = member.floors.iter().filter(|floor| !tops.contains(*floor));
+        unlisted
+            .chain(gone.map(|floor| format!("{floor} is in the list, but there is no such file or folder")))
+            .collect()
     });
 }
 
 #[test]
 fn no_import_runs_up() {
-    assert_none(|house, read| {
+    assert_none(|member, read| {
         let imports = read.imports();
-        graph::upward(&imports, house.floors).into_iter().map(ToString::to_string).collect()
+        graph::upward(&imports, member.floors).into_iter().map(ToString::to_string).collect()
     });
 }
 

@@ -37,7 +37,7 @@ fn settings(work: &str) -> Result<Settings, Failed> {
 fn subject(work: &str) -> Result<Subject, Failed> {
     let settings = settings(work)?;
     let engine = Arc::new(Engine::new(Device::open(None)?, true));
-    Ok(Subject::plan(engine, Prepared::new(&settings)?, &settings.work)?)
+    Ok(Subject::plan(engine, Prepared::new(settings)?)?)
 }
 
 /// Whether the device has timestamps; where not, a stopwatch says so.
@@ -137,31 +137,33 @@ fn whole_plan(work: &str) -> Result<(), Failed> {
 fn counted() -> Result<(), Failed> {
     let engine = || -> Result<_, Failed> { Ok(Arc::new(Engine::new(Device::open(None)?, true))) };
     let settings = settings("gr")?;
-    let bench = step::measure(engine()?, &settings)?;
+    let bench = step::measure(engine()?, Prepared::new(settings.clone())?)?;
     let subject = subject("gr")?;
     assert_eq!((bench.steps, bench.dispatches), (2, subject.recording.dispatches.len()));
     let named: usize = subject.recording.externals.iter().map(|external| 4 * external.len).sum();
     let bytes = (subject.plan.pool_bytes + named as u64) as f64;
     assert_eq!(bench.peak_gpu_mb, bytes / f64::from(1 << 20));
     assert!(bench.kernels.is_none() && bench.ceilings.is_none());
-    let refused = |settings: Settings, word: &str| -> Result<(), Failed> {
-        let text = step::measure(engine()?, &settings).map(|bench| bench.steps).unwrap_err().to_string();
+    let none = Prepared::new(Settings { steps: Some(0), ..settings.clone() })?;
+    let text = step::measure(engine()?, none).map(|bench| bench.steps).unwrap_err().to_string();
+    assert!(text.contains("--steps is 0"), "{text}");
+    let refused = |settings: Settings, word: &str| {
+        let text = Prepared::new(settings).map(|prepared| prepared.weights).unwrap_err().to_string();
         assert!(text.contains(word), "{word} is not in {text}");
-        Ok(())
     };
-    refused(Settings { steps: Some(0), ..settings.clone() }, "--steps is 0")?;
-    refused(Settings { batch: 0, ..settings.clone() }, "batch = 0")?;
-    refused(Settings { res: 33, ..settings }, "resolution 33")
+    refused(Settings { batch: 0, ..settings.clone() }, "batch = 0");
+    refused(Settings { res: 33, ..settings }, "resolution 33");
+    Ok(())
 }
 
 fn no_number() -> Result<(), Failed> {
     for work in WORKS {
         let settings = settings(work)?;
-        let mut prepared = Prepared::new(&settings)?;
+        let mut prepared = Prepared::new(settings)?;
         let bias = prepared.weights.params.last_mut().expect("the classifier has one");
         bias.fill(f32::NAN);
         let engine = Arc::new(Engine::new(Device::open(None)?, true));
-        let mut subject = Subject::plan(engine, prepared, &settings.work)?;
+        let mut subject = Subject::plan(engine, prepared)?;
         subject.check()?;
         subject.submit()?;
         let text = subject.check().unwrap_err().to_string();

@@ -9,6 +9,8 @@ mod harness;
 mod learning;
 mod network;
 mod ops;
+#[path = "../planted_shaders/mod.rs"]
+mod planted_shaders;
 mod real;
 mod shader;
 

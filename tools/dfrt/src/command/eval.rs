@@ -92,6 +92,9 @@ fn classes_are_swapped(evaluation: &Evaluation) -> bool {
 }
 
 /// Evaluates `model`, loaded as `oracle`, on `data`.
+///
+/// # Errors
+/// The model cannot be run, or no picture can be read.
 pub fn evaluate(model: &Model, oracle: &TractOracle, data: &Chosen) -> Result<(Evaluation, Vec<Score>)> {
     let task = Task::new("evaluated");
     let progress = |done, total| task.set(done, total, "");

@@ -1,4 +1,4 @@
-//! `dfrt inspect`: what a model's file proves, what a probe showed, and what the user must say.
+//! `dfrt inspect`: what a model's file proves, what a probe showed, and what the user must pass.
 
 use super::options::options;
 use crate::output;
@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 options! {
-/// show how a detector's file is read: what it proves, what a probe showed, what you must say
+/// show how a detector's file is read: what it proves, what a probe showed, what you must pass
 #[argh(
     name = "inspect",
     example = "{command_name} theirs.onnx\n\
@@ -47,20 +47,19 @@ fn text(found: &Inspection) -> String {
     };
     for fact in &found.facts {
         let source = match fact.source {
-            Source::User => "said",
+            Source::User => "given",
             Source::Proved => "proved",
-            Source::Sidecar => "beside",
+            Source::Sidecar => "stated",
             Source::Probed => "probed",
-            Source::Convention => "custom",
+            Source::Convention => "assumed",
         };
         line(source, fact.part, format!("{}: {}", fact.value, fact.why));
     }
     for question in &found.questions {
-        line("ASKED", question.part, format!("{}; one of", question.unknown));
-        let width = question.answers.iter().map(|answer| answer.pass.len()).max().unwrap_or(0);
-        for Answer { pass, means, .. } in &question.answers {
-            line("", "", format!("{pass:width$}  {means}"));
-        }
+        line("unknown", question.part, format!("{}; pass one of", question.unknown));
+        let answer = |answer: &Answer| [answer.pass.clone(), answer.means.clone()];
+        let answers: Vec<_> = question.answers.iter().map(answer).collect();
+        output::aligned(&answers).into_iter().for_each(|answer| line("", "", answer));
     }
     if found.questions.is_empty() {
         text.push_str("\nEverything is known: dfrt eval and dfrt attack need no more options.");

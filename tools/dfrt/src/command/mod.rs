@@ -82,6 +82,9 @@ pub enum Command {
 
 impl Command {
     /// Runs the command.
+    ///
+    /// # Errors
+    /// Wrong usage, which is a [`crate::failure::usage`], or a failure. The commands' own `run` have no others.
     pub fn run(self) -> Result<()> {
         match self {
             Self::Devices(command) => command.run(),

@@ -3,6 +3,8 @@
 
 use crate::failure;
 use anyhow::Result;
+#[cfg(feature = "train")]
+use dfrt_runtime::differing::differing;
 
 /// Declares a command as a struct with one field for each option. A field without a type is an
 /// option, or a group of options, of the table below; argh cannot flatten one struct into another.
@@ -307,4 +309,35 @@ pub fn check_resume(command: &str, resume: bool, force: bool) -> Result<()> {
         }
         false => Ok(()),
     }
+}
+
+/// Sets `field` to the `value` of an option, if it was given.
+#[cfg(feature = "train")]
+pub fn set<T: Clone>(field: &mut T, value: &Option<T>) {
+    if let Some(value) = value {
+        field.clone_from(value);
+    }
+}
+
+/// Checks that a run or study (`what`) is resumed with the settings that `path` holds.
+///
+/// # Errors
+/// Other settings: the message names each that differs, with both values.
+#[cfg(feature = "train")]
+pub fn check_unchanged<S: serde::Serialize + PartialEq>(
+    what: &str,
+    path: &std::path::Path,
+    then: &S,
+    now: &S,
+) -> Result<()> {
+    if then == now {
+        return Ok(());
+    }
+    // By way of text, in which 32-bit numbers have no more digits than they were given with.
+    let fields = |settings| -> Result<_> { Ok(serde_json::from_str(&serde_json::to_string(settings)?)?) };
+    anyhow::bail!(
+        "{}: the {what} was begun with other settings: {}; leave the options out, or choose another --out",
+        path.display(),
+        differing(&fields(then)?, &fields(now)?).unwrap_or_default()
+    )
 }

@@ -60,7 +60,7 @@ pub struct Train {
     #[argh(option)]
     train_subsets: Vec<Names>,
     /// pictures of each video in an epoch at most, different ones in each (default: all)
-    #[argh(option)]
+    #[argh(option, from_str_fn(count))]
     frames_per_video: Option<usize>,
     cache, limit,
     /// adamw (default) or sgd
@@ -124,11 +124,11 @@ pub struct Train {
     #[argh(option)]
     patience: Option<usize>,
     /// steps between checkpoints within an epoch (default: one checkpoint per epoch)
-    #[argh(option)]
+    #[argh(option, from_str_fn(count))]
     checkpoint_steps: Option<usize>,
     /// pictures that the device computes at once, if a batch does not fit; batch-norm uses the
     /// statistics of this part (default: the batch, or what fits --memory-mb and the device)
-    #[argh(option)]
+    #[argh(option, from_str_fn(count))]
     micro_batch: Option<usize>,
     /// MB of intermediate results on the device (default: no limit). If keeping the activations
     /// does not fit, they are computed again in the backward pass, slower and with the same result

@@ -33,12 +33,18 @@ pub mod trained {
 }
 
 /// Parses a whole number of 1 or more.
+///
+/// # Errors
+/// Anything else: what to give instead.
 pub fn count<T: FromStr + Default + PartialEq>(text: &str) -> Result<T, String> {
     let number = text.parse().ok().filter(|number| *number != T::default());
     number.ok_or_else(|| "give a whole number, 1 or more".to_owned())
 }
 
 /// Parses a number that is neither infinite nor NaN.
+///
+/// # Errors
+/// Anything else: what to give instead.
 pub fn finite(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|number: &f64| number.is_finite());
     number.ok_or_else(|| "give a finite number".to_owned())

@@ -133,7 +133,7 @@ fn inspect_shows_what_is_known_and_asked() {
     assert_eq!(found["questions"][0]["part"], "pixels");
     assert_eq!(found["options"], serde_json::json!(["--preprocess imagenet"]));
     let ran = dfrt!["inspect", &bare];
-    for words in ["proved", "ASKED", "--preprocess caffe", "dfrt eval --model", "nchw"] {
+    for words in ["proved", "assumed", "unknown", "--preprocess caffe", "dfrt eval --model", "nchw"] {
         assert!(ran.out.contains(words), "{words}: {ran:?}");
     }
     ran.done();

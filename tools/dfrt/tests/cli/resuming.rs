@@ -128,7 +128,8 @@ fn other_settings_are_refused() {
     let run = copied(trained());
     std::fs::remove_file(run.join("summary.json")).unwrap();
     let before = bytes(run.join("last.safetensors"));
-    dfrt!["train", "--out", &run, "--resume", "--lr", "0.1"].failed(1, &["other settings", "lr = 0.1 now"]);
+    dfrt!["train", "--out", &run, "--resume", "--lr", "0.1"]
+        .failed(1, &["config.toml", "other settings: lr was ", " and is 0.1;"]);
     // The same options again are no others.
     train(faces(), &run, &["--epochs", "2", "--resume"]).done();
     std::fs::remove_file(run.join("summary.json")).unwrap();

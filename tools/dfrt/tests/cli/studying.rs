@@ -109,7 +109,8 @@ fn an_interrupted_study_goes_on() {
     }
     let report = study(&part, &["--resume", "--json"]).json();
     assert_eq!(report["comparisons"], whole["comparisons"]);
-    study(&part, &["--resume", "--lr", "0.1"]).failed(1, &["study.toml", "other settings"]);
+    study(&part, &["--resume", "--lr", "0.1"])
+        .failed(1, &["study.toml", "other settings: lr was 0.0005 and is 0.1;"]);
 }
 
 fn an_earlier_study_stays() {
@@ -134,6 +135,9 @@ fn settings_that_cannot_be_used() {
     let out = folder().join("study");
     let study = |option: &str, value: &str| dfrt!["study", "--data", faces(), "--out", &out, option, value];
     study("--res", "0").failed(2, &["resolution 0"]);
+    for option in ["--steps", "--restarts", "--queries", "--attack-limit", "--batch"] {
+        study(option, "0").failed(2, &[&format!("{option} 0"), "1 or more"]);
+    }
     study("--attacks", "magic").failed(2, &["magic"]);
     study("--arms", "magic").failed(2, &["magic"]);
     study("--eps", "some").failed(2, &["some"]);

@@ -276,7 +276,7 @@ fn a_batch_in_parts() {
     assert!(config.contains("micro-batch = "), "{config}");
     assert_eq!(short.len(), whole.len());
     let out = folder().join("run");
-    train(faces(), &out, &["--micro-batch", "0"]).failed(2, &["micro-batch = 0"]);
+    train(faces(), &out, &["--micro-batch", "0"]).failed(2, &["--micro-batch 0"]);
 }
 
 fn the_largest_batch_that_fits() {
@@ -344,7 +344,9 @@ fn settings_that_cannot_be_used() {
     bad("--lr", "NaN", &["lr = NaN"]);
     bad("--lr", "-1", &["lr = -1"]);
     bad("--limit", "1", &["limit = 1"]);
-    bad("--checkpoint-steps", "0", &["checkpoint-steps = 0"]);
+    for option in ["--checkpoint-steps", "--micro-batch", "--frames-per-video"] {
+        bad(option, "0", &[&format!("{option} 0"), "1 or more"]);
+    }
     train(faces(), &out, &["--method", "gr", "--taps", "0,99"]).failed(2, &["taps [0, 99]"]);
     train(faces(), &out, &["--method", "gr", "--r", "-1"]).failed(2, &["r = -1"]);
     train(faces(), &out, &["--method", "gr", "--alpha", "2"]).failed(2, &["alpha = 2"]);

@@ -36,6 +36,9 @@ pub struct Loaded {
 /// Writes `weights` to `path` atomically. `extras` are named after what they belong to
 /// ("momentum.features.0.0.weight"); in the file [`EXTRA_PREFIX`] precedes these names. The
 /// architecture and its conventions are added to the metadata.
+///
+/// # Errors
+/// The file cannot be written.
 pub fn save(
     path: &Path,
     graph: &Graph,
@@ -47,6 +50,9 @@ pub fn save(
 }
 
 /// Writes a file like [`save`], but with the names of `scheme`, for other programs.
+///
+/// # Errors
+/// The file cannot be written.
 pub fn save_in(
     path: &Path,
     graph: &Graph,
@@ -107,6 +113,9 @@ pub struct File {
 
 /// Reads the bytes of a safetensors file. Floating-point numbers of 16 and 64 bits
 /// become f32; numbers that are neither these nor integers are an error.
+///
+/// # Errors
+/// Bytes that are no safetensors file, a tensor whose numbers are of no known type.
 pub fn read(path: &Path, bytes: &[u8]) -> Result<File, WeightsError> {
     let (file, metadata) = parse(path, bytes)?;
     let mut state = StateDict::default();

@@ -102,7 +102,7 @@ pub enum ImportError {
         outputs: usize,
     },
     /// Tensors that an EfficientNet does not use, but the detector's program may.
-    #[error("{}: holds {names} beside the network, which its program may use for other logits; pass --leave-out NAME if it does not, or --new-head to import the network only", path.display())]
+    #[error("{}: holds {names} beside the network; if no logit depends on them, pass --leave-out NAME, else --new-head to import the network only", path.display())]
     UnusedTensors {
         /// The file.
         path: PathBuf,

@@ -7,6 +7,7 @@ use crate::output::{self, Lines, three_digits};
 use anyhow::Result;
 use dfrt_trainer::bench::profile::{Bound, KernelTime};
 use dfrt_trainer::bench::step::{self, StepBench};
+use dfrt_trainer::bench::subject::Prepared;
 use dfrt_trainer::bench::{Settings, Work};
 use dfrt_trainer::model::arch::Architecture;
 use dfrt_trainer::train::settings::Settings as Training;
@@ -29,9 +30,8 @@ impl Train {
             steps: self.steps,
             profile: self.profile,
         };
-        let (arch, res, batch) = (settings.arch.clone(), settings.res, settings.batch);
-        Training { arch, res, batch, ..Training::default() }.check().map_err(failure::usage)?;
-        let bench = step::measure(network::engine(self.device)?, &settings)?;
+        let prepared = Prepared::new(settings).map_err(failure::usage)?;
+        let bench = step::measure(network::engine(self.device)?, prepared)?;
         to.write(&bench, || text(&bench))
     }
 }

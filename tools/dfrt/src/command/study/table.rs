@@ -32,7 +32,7 @@ pub fn table(report: &Report) -> String {
             ]);
         }
     }
-    let mut text = aligned(&rows);
+    let mut text = output::aligned(&rows).join("\n");
     for comparison in &report.comparisons {
         text.push_str(&format!(
             "\n{} against {}, {}: {:+.3} ({:+.3} to {:+.3}){}: {}{}",
@@ -52,14 +52,4 @@ pub fn table(report: &Report) -> String {
 
 fn between(estimate: &Estimate) -> String {
     output::percent_between(estimate)
-}
-
-fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let line = |row: &[String; N]| {
-        let cells =
-            row.iter().enumerate().map(|(column, cell)| format!("{cell:<width$}", width = width(column)));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }

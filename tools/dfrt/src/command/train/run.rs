@@ -1,7 +1,7 @@
 //! Running `dfrt train`.
 
 use super::{Batch, RUN_FILES, Train};
-use crate::command::options::check_resume;
+use crate::command::options::{check_resume, check_unchanged};
 use crate::conventions;
 use crate::failure;
 use crate::lock;
@@ -89,13 +89,7 @@ impl Train {
             None => settings.clone(),
         };
         self.apply(&mut requested)?;
-        if requested != settings {
-            bail!(
-                "{}: the run was begun with other settings ({}); leave the options out, or train again with another --out",
-                path.display(),
-                difference(&settings, &requested)
-            );
-        }
+        check_unchanged("run", &path, &settings, &requested)?;
         Ok(settings)
     }
 
@@ -122,13 +116,4 @@ impl Train {
 fn finished(run: &Path) -> Option<Outcome> {
     let bytes = storage::read(&run.join(files::SUMMARY)).ok()?;
     serde_json::from_slice(&bytes).ok()
-}
-
-/// The first setting that differs: "lr = 0.001 then, lr = 0.002 now".
-fn difference(then: &Settings, now: &Settings) -> String {
-    let (then, now) = (then.to_toml(), now.to_toml());
-    let absent = |text: &str, line: &&str| !text.lines().any(|other| other == *line);
-    let in_then = then.lines().find(|line| absent(&now, line)).unwrap_or("nothing");
-    let in_now = now.lines().find(|line| absent(&then, line)).unwrap_or("nothing");
-    format!("{in_then} then, {in_now} now")
 }

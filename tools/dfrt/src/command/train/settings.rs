@@ -1,6 +1,7 @@
 //! Turns the options of `dfrt train` into settings.
 
 use super::{Batch, Rule, SubsetWeight, Train};
+use crate::command::options::set;
 use crate::command::values::Names;
 use crate::conventions;
 use crate::failure;
@@ -105,8 +106,8 @@ impl Train {
             (None, _)
             | (Some(Rule::Sgd), Optimizer::Sgd { .. })
             | (Some(Rule::Adamw), Optimizer::Adamw { .. }) => now,
-            (Some(Rule::Sgd), _) => Optimizer::Sgd { momentum: 0.9, nesterov: false },
-            (Some(Rule::Adamw), _) => Optimizer::Adamw { beta1: 0.9, beta2: 0.999, eps: 1e-8 },
+            (Some(Rule::Sgd), _) => Optimizer::SGD,
+            (Some(Rule::Adamw), _) => Optimizer::ADAMW,
         };
         let for_sgd = self.momentum.is_some() || self.nesterov;
         let for_adamw = self.beta1.is_some() || self.beta2.is_some() || self.adam_eps.is_some();
@@ -152,13 +153,6 @@ impl Train {
             }
             method => note_no_effect("options of gr have", for_gr, method.name()),
         }
-    }
-}
-
-/// Sets `field` to `value`, if there is one.
-fn set<T: Clone>(field: &mut T, value: &Option<T>) {
-    if let Some(value) = value {
-        field.clone_from(value);
     }
 }
 
