@@ -5,10 +5,11 @@
 use super::Fault;
 use super::fixture::Fixture;
 use crate::model::arch::Activation;
-use crate::model::graph::Op;
-use crate::reference::network::{Mode, Network};
+use crate::model::graph::{Graph, Node, Op};
+use crate::reference::network::{Mode, Network, State, Trace};
 
-/// How near to a kink no input of a ReLU6 may lie; inputs are of order one, and f32 errs by less.
+/// No input of a ReLU6 may lie nearer to a kink. Inputs are of order one, and the checks find the
+/// logits behind them all to agree with f64 to about a tenth of it.
 const REACH: f64 = 1e-4;
 
 /// How far a channel's beta moves at a time.
@@ -22,48 +23,55 @@ const MOVES: u16 = 200;
 ///
 /// # Errors
 /// A channel has too many values for a gap of this width.
-pub fn clear(fixture: &mut Fixture, masks: Option<bool>) -> Result<(), Fault> {
-    let keys = fixture.keys.clone();
-    let mode = match masks {
-        Some(masks) => Mode::Train { masks: masks.then_some(&keys[..]) },
-        None => Mode::Eval,
-    };
+pub fn clear(fixture: &mut Fixture, mode: Mode<'_>) -> Result<(), Fault> {
     let graph = fixture.graph().clone();
+    let clamped = |node: &Node| node.op == Op::BatchNorm(Activation::Relu6);
+    if !graph.nodes.iter().any(clamped) {
+        return Ok(());
+    }
     let mut state = fixture.state();
-    let mut trace =
-        Network { graph: &graph, state: &state, mode, perturbation: None }.start(&fixture.pixels());
+    let mut trace = network(&graph, &state, mode).start(&fixture.pixels());
     for (index, node) in graph.nodes.iter().enumerate() {
-        if node.op == Op::BatchNorm(Activation::Relu6) {
-            let beta = node.params[1].0;
-            let channels = fixture.weights.params[beta].len();
-            let middle = fixture.weights.params[beta].clone();
-            for moves in 1.. {
-                let mut values = |by: f64| {
-                    let settled = state.params[beta].clone();
-                    state.params[beta].iter_mut().for_each(|beta| *beta += by);
-                    let network = Network { graph: &graph, state: &state, mode, perturbation: None };
-                    let values = network.value(&trace, index);
-                    state.params[beta] = settled;
-                    values
-                };
-                let near = near_kinks(&values(-REACH), &values(REACH), channels);
-                if !near.contains(&true) {
-                    break;
-                }
-                if moves > MOVES {
-                    return Err(Fault(format!("{}: no beta keeps its values off the kinks", node.name)));
-                }
-                for channel in (0..channels).filter(|&channel| near[channel]) {
-                    let moved = middle[channel] + MOVE * f32::from(moves);
-                    fixture.weights.params[beta][channel] = moved;
-                    state.params[beta][channel] = f64::from(moved);
-                }
-            }
+        if clamped(node) {
+            fixture.weights.params[node.params[1].0] = settled(&graph, &mut state, mode, &trace, index)?;
         }
-        Network { graph: &graph, state: &state, mode, perturbation: None }.extend(&mut trace, index);
+        network(&graph, &state, mode).extend(&mut trace, index);
     }
     fixture.network.load(&fixture.weights);
     Ok(())
+}
+
+fn network<'a>(graph: &'a Graph, state: &'a State, mode: Mode<'a>) -> Network<'a> {
+    Network { graph, state, mode, perturbation: None }
+}
+
+/// Betas of the batch-norm `index` that keep its values off the kinks, near those of `state`, which
+/// holds them afterwards.
+fn settled(
+    graph: &Graph,
+    state: &mut State,
+    mode: Mode<'_>,
+    trace: &Trace,
+    index: usize,
+) -> Result<Vec<f32>, Fault> {
+    let beta = graph.nodes[index].params[1].0;
+    let first: Vec<f32> = state.params[beta].iter().map(|&value| value as f32).collect();
+    let mut betas = first.clone();
+    for moves in 1..=MOVES {
+        let mut values = |by: f64| {
+            state.params[beta] = betas.iter().map(|&beta| f64::from(beta) + by).collect();
+            network(graph, state, mode).value(trace, index)
+        };
+        let near = near_kinks(&values(-REACH), &values(REACH), betas.len());
+        state.params[beta] = betas.iter().copied().map(f64::from).collect();
+        if !near.contains(&true) {
+            return Ok(betas);
+        }
+        for channel in (0..betas.len()).filter(|&channel| near[channel]) {
+            betas[channel] = first[channel] + MOVE * f32::from(moves);
+        }
+    }
+    Err(Fault(format!("{}: no beta keeps its values off the kinks", graph.nodes[index].name)))
 }
 
 /// The channels where a value is on another piece of ReLU6 at a lower beta than at a higher one.

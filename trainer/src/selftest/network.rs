@@ -69,7 +69,7 @@ fn recomputed(engine: &Arc<Engine>, arch: &str) -> Finding {
 
 fn evaluation(engine: &Arc<Engine>, arch: &str, res: usize, n: usize) -> Finding {
     let mut fixture = Fixture::new(engine, arch, res, n)?;
-    kinks::clear(&mut fixture, None)?;
+    kinks::clear(&mut fixture, Mode::Eval)?;
     let state = fixture.state();
     let network = Network { graph: fixture.graph(), state: &state, mode: Mode::Eval, perturbation: None };
     let trace = network.forward(&fixture.pixels());
@@ -107,9 +107,10 @@ fn planes(values: &[f64], res: usize) -> Vec<f64> {
 
 fn plain_step(engine: &Arc<Engine>, arch: &str, res: usize, n: usize, masks: bool) -> Finding {
     let mut fixture = Fixture::new(engine, arch, res, n)?;
-    kinks::clear(&mut fixture, Some(masks))?;
+    let keys = fixture.keys.clone();
+    let mode = Mode::Train { masks: masks.then_some(&keys[..]) };
+    kinks::clear(&mut fixture, mode)?;
     let state = fixture.state();
-    let mode = Mode::Train { masks: masks.then_some(&fixture.keys[..]) };
     let network = Network { graph: fixture.graph(), state: &state, mode, perturbation: None };
     let trace = network.forward(&fixture.pixels());
     let logits = trace.logits(fixture.graph());
