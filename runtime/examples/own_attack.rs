@@ -91,19 +91,7 @@ fn attacked() -> Result<Judgement, Box<dyn std::error::Error>> {
         res: 16,
         reading: None,
     };
-    let trial = Trial {
-        threat: Threat::new(Norm::Linf, 8.0)?,
-        threshold: 0.0,
-        threshold_from: None,
-        model: &model,
-        data: "greys",
-        split: Split::Test,
-        out: None,
-        resume: false,
-        deadline: None,
-        trace: None,
-        progress: &|_| {},
-    };
+    let trial = Trial::new(&model, "greys", Threat::new(Norm::Linf, 8.0)?);
     Ok(judge(&Brightness { queries: 2 }, &Bright, &subjects, &trial)?)
 }
 

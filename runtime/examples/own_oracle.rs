@@ -52,19 +52,7 @@ fn attacked(levels: &[u8]) -> Result<Judgement, Box<dyn Error>> {
     let subjects: Vec<Subject> = (0..).zip(levels).map(subject).collect::<Result<_, _>>()?;
     let (path, arch) = ("redness".to_owned(), "rule".to_owned());
     let model = ModelInfo { path, sha256: String::new(), arch, res: RES, reading: None };
-    let trial = Trial {
-        threat: Threat::new(Norm::Linf, 4.0)?,
-        threshold: 0.0,
-        threshold_from: None,
-        model: &model,
-        data: "tints",
-        split: Split::Test,
-        out: None,
-        resume: false,
-        deadline: None,
-        trace: None,
-        progress: &|_| {},
-    };
+    let trial = Trial::new(&model, "tints", Threat::new(Norm::Linf, 4.0)?);
     let plan = Plan { queries: Some(300), ..Plan::new("square".parse()?, Norm::Linf) };
     let none = Networks::default();
     let square = none.attack(&plan)?;

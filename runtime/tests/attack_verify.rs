@@ -60,17 +60,10 @@ fn run(model: &Path, subjects: &[Subject], out: &Path) -> Judgement {
     let settings = SquareSettings { queries: 100, ..SquareSettings::default() };
     let square = Square::new(settings);
     let trial = Trial {
-        threat,
         threshold: detector.threshold(),
         threshold_from: Some(detector.threshold_source()),
-        model: detector.info(),
-        data: "noise",
-        split: Split::Test,
         out: Some(out),
-        resume: false,
-        deadline: None,
-        trace: None,
-        progress: &|_| {},
+        ..Trial::new(detector.info(), "noise", threat)
     };
     judge(&square, &oracle, subjects, &trial).unwrap()
 }

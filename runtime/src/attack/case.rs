@@ -130,17 +130,14 @@ impl Case<'_> {
     ) -> Result<T, CaseError> {
         let detector = self.oracle.detector();
         work(&Trial {
-            threat,
             threshold: detector.threshold(),
             threshold_from: Some(detector.threshold_source()),
-            model: self.model,
-            data: &self.data.name,
             split: self.data.split,
             out: Some(self.folder),
             resume: self.resume,
             deadline: self.deadline,
-            trace: None,
             progress,
+            ..Trial::new(self.model, &self.data.name, threat)
         })
     }
 }

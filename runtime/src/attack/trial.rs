@@ -61,6 +61,26 @@ pub struct Trial<'a> {
     pub progress: &'a (dyn Fn(Progress) + Sync),
 }
 
+impl<'a> Trial<'a> {
+    /// A trial of `model` on the test split of `data` within `threat` that keeps nothing and judges
+    /// every picture, at the threshold 0.
+    pub fn new(model: &'a ModelInfo, data: &'a str, threat: Threat) -> Self {
+        Self {
+            threat,
+            threshold: 0.0,
+            threshold_from: None,
+            model,
+            data,
+            split: Split::Test,
+            out: None,
+            resume: false,
+            deadline: None,
+            trace: None,
+            progress: &|_| {},
+        }
+    }
+}
+
 /// How far the judge is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {

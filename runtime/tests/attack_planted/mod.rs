@@ -2,7 +2,7 @@
 
 use dfrt_runtime::attack::Attack;
 use dfrt_runtime::attack::judge::{JudgeError, Judgement, judge};
-use dfrt_runtime::attack::trial::{Progress, Subject, Trial};
+use dfrt_runtime::attack::trial::{Subject, Trial};
 use dfrt_runtime::data::batch::Batch;
 use dfrt_runtime::detector::oracle::{Oracle, OracleError};
 use dfrt_runtime::results::evaluation::ModelInfo;
@@ -101,17 +101,5 @@ pub fn on_trial<T>(threat: Threat, work: impl FnOnce(Trial<'_>) -> T) -> T {
         res: RES,
         reading: None,
     };
-    work(Trial {
-        threat,
-        threshold: 0.0,
-        threshold_from: None,
-        model: &model,
-        data: "ladder",
-        split: Split::Test,
-        out: None,
-        resume: false,
-        deadline: None,
-        trace: None,
-        progress: &|_: Progress| {},
-    })
+    work(Trial::new(&model, "ladder", threat))
 }

@@ -88,17 +88,10 @@ fn check(
         return Ok(());
     };
     let trial = Trial {
-        threat: Threat::new(report.norm, report.eps_255)?,
         threshold: report.threshold,
         threshold_from: report.threshold_from.as_ref(),
-        model: &report.model,
-        data: &report.data.path,
         split,
-        out: None,
-        resume: false,
-        deadline: None,
-        trace: None,
-        progress: &|_| {},
+        ..Trial::new(&report.model, &report.data.path, Threat::new(report.norm, report.eps_255)?)
     };
     let suite = files.path().join(STAGES).is_dir() || !report.stages.is_empty();
     let recount = Recount { files, report, samples, repeated, oracle, trial: &trial };

@@ -21,7 +21,7 @@ use dfrt_runtime::attack::score::simba::{Basis, Simba, SimbaSettings};
 use dfrt_runtime::attack::score::spsa::{Spsa, SpsaSettings};
 use dfrt_runtime::attack::square::{Square, SquareSettings};
 use dfrt_runtime::attack::suite::Suite;
-use dfrt_runtime::attack::trial::{Progress, Subject, Trial};
+use dfrt_runtime::attack::trial::{Subject, Trial};
 use dfrt_runtime::data::batch::Batch;
 use dfrt_runtime::detector::oracle::{AttackLoss, GradientOracle, Oracle, OracleError};
 use dfrt_runtime::results::evaluation::ModelInfo;
@@ -213,20 +213,7 @@ impl Pictures {
             res: RES,
             reading: None,
         };
-        let silent = |_: Progress| {};
-        work(Trial {
-            threat,
-            threshold: 0.0,
-            threshold_from: None,
-            model: &model,
-            data: "planted",
-            split: Split::Test,
-            out: None,
-            resume: false,
-            deadline: None,
-            trace: None,
-            progress: &silent,
-        })
+        work(Trial::new(&model, "planted", threat))
     }
 
     /// The judgement of every attack on `model`.
