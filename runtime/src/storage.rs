@@ -1,10 +1,11 @@
 //! Files that are either whole or absent: written beside their place, flushed,
-//! renamed. Nothing in dfrt writes a result in place.
+//! renamed. Nothing in dfrt writes a result in place; what grows line by line is an [`AppendLog`].
 
 use sha2::{Digest, Sha256};
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// Why a file could not be written or read; the text names the file and the way out.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +26,49 @@ pub enum StorageError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+/// A file that grows by whole lines. A killed process can leave the last one torn, so that a reader
+/// leaves out what follows the last newline.
+#[derive(Debug)]
+pub struct AppendLog {
+    path: PathBuf,
+    file: Mutex<File>,
+}
+
+impl AppendLog {
+    /// A log at `path` that begins with `text`, lines with their newlines. It is written whole first,
+    /// so that nothing is ever appended to a torn line.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn begin(path: &Path, text: &[u8]) -> Result<Self, StorageError> {
+        write(path, text)?;
+        let file = OpenOptions::new().append(true).open(path);
+        let file = file.map_err(|source| StorageError::Write { path: path.to_owned(), source })?;
+        Ok(Self { path: path.to_owned(), file: Mutex::new(file) })
+    }
+
+    /// Appends a line, which ends with a newline. A crash of the machine can still lose it.
+    ///
+    /// # Errors
+    /// The disk is full or gone.
+    pub fn append(&self, line: &[u8]) -> Result<(), StorageError> {
+        self.with_file(|file| file.write_all(line))
+    }
+
+    /// Appends a line and waits until it is on the disk.
+    ///
+    /// # Errors
+    /// The disk is full or gone.
+    pub fn append_synced(&self, line: &[u8]) -> Result<(), StorageError> {
+        self.with_file(|file| file.write_all(line).and_then(|()| file.sync_data()))
+    }
+
+    fn with_file(&self, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), StorageError> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        write(&mut file).map_err(|source| StorageError::Write { path: self.path.clone(), source })
+    }
 }
 
 /// Writes `bytes` to `path` atomically, creating the folder.

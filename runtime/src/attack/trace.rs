@@ -23,15 +23,12 @@ use super::recorder::{Event, Recorder};
 use crate::detector::oracle::OracleError;
 use crate::results::attack::AttackReport;
 use crate::results::evaluation::ModelInfo;
-use crate::storage::{self, StorageError};
+use crate::storage::{self, AppendLog, StorageError};
 use crate::threat::{Norm, Threat};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 /// The first line of a trace.
 const FORMAT: &str = "dfrt tape 1";
@@ -145,7 +142,7 @@ pub struct Trace {
 
 #[derive(Debug)]
 enum Mode {
-    Recording(Mutex<File>),
+    Recording(AppendLog),
     Playing(HashMap<u64, Vec<Event>>),
 }
 
@@ -165,11 +162,7 @@ impl Trace {
                 text.extend(line(&picture));
             }
         }
-        // Written whole first, so that nothing is ever appended to a torn line.
-        storage::write(path, &text)?;
-        let file = OpenOptions::new().append(true).open(path);
-        let file = file.map_err(|source| StorageError::Write { path: path.to_owned(), source })?;
-        Ok(Self { path: path.to_owned(), mode: Mode::Recording(Mutex::new(file)) })
+        Ok(Self { path: path.to_owned(), mode: Mode::Recording(AppendLog::begin(path, &text)?) })
     }
 
     /// Plays the trace at `path`.
@@ -209,10 +202,10 @@ impl Trace {
     /// A disk that is full, or a trace that says otherwise.
     pub(super) fn end(&self, id: u64, recorder: Recorder, whole: bool) -> Result<(), OracleError> {
         let events = recorder.ended().map_err(|fault| self.failed(id, &fault))?;
-        if let (Mode::Recording(file), true) = (&self.mode, whole) {
-            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-            let written = file.write_all(&line(&Picture { id, events })).and_then(|()| file.flush());
-            written.map_err(|error| self.failed(id, &format!("it cannot be written: {error}")))?;
+        if let (Mode::Recording(log), true) = (&self.mode, whole) {
+            // As durable as the journal, which says that the picture need not be attacked again.
+            let written = log.append_synced(&line(&Picture { id, events }));
+            written.map_err(|error| OracleError(error.to_string()))?;
         }
         Ok(())
     }

@@ -1,11 +1,10 @@
 //! log.jsonl of a training run: one object a line, for each step and each epoch.
 
 use super::ResultError;
-use crate::storage::{self, StorageError};
+use crate::storage::{self, AppendLog, StorageError};
 use serde::{Deserialize, Deserializer, Serialize};
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
 /// A line of log.jsonl.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,10 +59,7 @@ fn some_or_nan<'a, D: Deserializer<'a>>(from: D) -> Result<Option<f32>, D::Error
 
 /// The open log.
 #[derive(Debug)]
-pub struct TrainingLog {
-    path: PathBuf,
-    file: File,
-}
+pub struct TrainingLog(AppendLog);
 
 impl TrainingLog {
     /// Opens the log at `path` and keeps what a checkpoint has seen: the first `steps`
@@ -89,10 +85,7 @@ impl TrainingLog {
                 kept.push('\n');
             }
         }
-        storage::write(path, kept.as_bytes())?;
-        let file = OpenOptions::new().append(true).open(path);
-        let file = file.map_err(|source| StorageError::Write { path: path.to_owned(), source })?;
-        Ok(Self { path: path.to_owned(), file })
+        Ok(Self(AppendLog::begin(path, kept.as_bytes())?))
     }
 
     /// Appends a line.
@@ -102,8 +95,7 @@ impl TrainingLog {
     pub fn write(&mut self, entry: &Entry) -> Result<(), StorageError> {
         let mut line = serde_json::to_string(entry).expect("an entry is plain values");
         line.push('\n');
-        let failed = |source| StorageError::Write { path: self.path.clone(), source };
-        self.file.write_all(line.as_bytes()).map_err(failed)
+        self.0.append(line.as_bytes())
     }
 }
 

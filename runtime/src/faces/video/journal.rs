@@ -3,10 +3,10 @@
 use crate::data::crops::JOURNAL;
 use crate::differing::differing;
 use crate::sample::{Label, Sample, Split};
-use crate::storage::{self, StorageError};
+use crate::storage::{self, AppendLog, StorageError};
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Component, Path, PathBuf};
 
 /// A video whose crops are all on the disk.
@@ -77,10 +77,7 @@ pub enum JournalError {
 }
 
 /// An open journal.
-pub(super) struct Journal {
-    path: PathBuf,
-    file: File,
-}
+pub(super) struct Journal(AppendLog);
 
 impl Journal {
     /// Opens the journal in `folder` and reads its entries, or creates one with `settings` as its
@@ -115,10 +112,7 @@ impl Journal {
         for entry in &entries {
             text += &line(entry);
         }
-        storage::write(&path, text.as_bytes())?;
-        let file = File::options().append(true).open(&path);
-        let file = file.map_err(|source| StorageError::Write { path: path.clone(), source })?;
-        Ok((Self { path, file }, entries))
+        Ok((Self(AppendLog::begin(&path, text.as_bytes())?), entries))
     }
 
     /// Adds a finished video.
@@ -126,9 +120,7 @@ impl Journal {
     /// # Errors
     /// The journal cannot be written.
     pub fn add(&mut self, entry: &Entry) -> Result<(), JournalError> {
-        let written: io::Result<()> =
-            self.file.write_all(line(entry).as_bytes()).and_then(|()| self.file.flush());
-        Ok(written.map_err(|source| StorageError::Write { path: self.path.clone(), source })?)
+        Ok(self.0.append_synced(line(entry).as_bytes())?)
     }
 }
 

@@ -7,12 +7,9 @@ use super::folder::{AttackFolder, AttackFolderError};
 use super::settings::Settings;
 use super::{GradientCount, SampleResult};
 use crate::results::ResultError;
-use crate::storage::{self, StorageError};
+use crate::storage::{self, AppendLog};
 use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::path::Path;
 
 /// What the first line of a journal calls its format; whatever changes the fields of an
 /// [`Entry`] or their order changes this.
@@ -82,10 +79,7 @@ impl Finding {
 
 /// The open journal.
 #[derive(Debug)]
-pub struct Journal {
-    path: PathBuf,
-    file: Mutex<File>,
-}
+pub struct Journal(AppendLog);
 
 impl Journal {
     /// What an earlier run under `settings` left in `files`; none where there was none.
@@ -139,18 +133,13 @@ impl Journal {
         entries: &[Entry],
     ) -> Result<Self, AttackFolderError> {
         let path = files.journal_path();
-        // Written whole first, so that nothing is ever appended to a torn line.
         let head = Head { format: FORMAT.to_owned(), settings: settings.clone() };
         let mut text = serde_json::to_vec(&head).expect("plain values");
         text.push(b'\n');
         for entry in entries {
             text.extend(line(entry));
         }
-        storage::write(&path, &text).map_err(ResultError::from)?;
-        let file = OpenOptions::new().append(true).open(&path);
-        let failed = |source| StorageError::Write { path: path.clone(), source };
-        let file = file.map_err(failed).map_err(ResultError::from)?;
-        Ok(Self { path, file: Mutex::new(file) })
+        Ok(Self(AppendLog::begin(&path, &text).map_err(ResultError::from)?))
     }
 
     /// Appends `entry` and flushes it to the disk.
@@ -158,10 +147,7 @@ impl Journal {
     /// # Errors
     /// The disk is full or gone.
     pub fn append(&self, entry: &Entry) -> Result<(), AttackFolderError> {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        let written = file.write_all(&line(entry)).and_then(|()| file.sync_data());
-        let failed = |source| StorageError::Write { path: self.path.clone(), source };
-        Ok(written.map_err(failed).map_err(ResultError::from)?)
+        Ok(self.0.append_synced(&line(entry)).map_err(ResultError::from)?)
     }
 }
 
