@@ -1,5 +1,5 @@
 //! The judge: asks the clean logits, has the attack propose, and decides by the
-//! 8-bit pictures alone ([`verdict`]). An attack never reports its own success.
+//! 8-bit pictures alone (judge/verdict.rs). An attack never reports its own success.
 
 use super::gates;
 use super::query::Query;
