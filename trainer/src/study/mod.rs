@@ -219,7 +219,7 @@ impl<'a> Study<'a> {
         }
         let settings = self.settings.training(name, seed)?;
         let resume = at.join(files::LAST).exists();
-        let mut watch = observer.training(settings.epochs);
+        let mut watch = observer.training(settings.total_epochs());
         let outcome = run::train(&settings, at, Arc::clone(&self.engine), resume, watch.as_mut());
         drop(watch);
         let failed = |error| StudyError::Train { arm: name.to_owned(), seed, source: Box::new(error) };

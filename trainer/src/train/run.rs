@@ -86,7 +86,7 @@ pub enum TrainError {
         path: PathBuf,
     },
     /// The loss is NaN or infinite.
-    #[error("the loss is not a finite number at step {step}; lower --lr, or r with gradient regularization")]
+    #[error("the loss is not a finite number at step {step}; lower --lr, or the radius of the method")]
     Diverged {
         /// The step, counted from 1.
         step: usize,
@@ -293,7 +293,7 @@ impl<'a> Session<'a> {
         let run = self.run;
         let mut log = TrainingLog::open(&run.file(files::LOG), self.progress.step, self.progress.epoch)?;
         observer.begin(&Overview {
-            total_steps: run.settings.epochs * run.steps_an_epoch,
+            total_steps: run.settings.total_epochs() * run.steps_an_epoch,
             done_steps: self.progress.step,
             batch: run.batch,
             n_train: run.train.labels.len(),
@@ -301,7 +301,7 @@ impl<'a> Session<'a> {
             gpu_mb: self.gpu_mb,
             rules: run.manifest_rules.clone(),
         });
-        while self.progress.epoch < run.settings.epochs && !self.out_of_patience() {
+        while self.progress.epoch < run.settings.total_epochs() && !self.out_of_patience() {
             self.epoch(&mut log, observer)?;
         }
         self.finish()
@@ -453,7 +453,7 @@ impl<'a> Session<'a> {
             n_val: run.val.samples().len(),
             epochs: self.progress.epoch,
             steps: self.progress.step,
-            stopped_early: self.progress.epoch < run.settings.epochs,
+            stopped_early: self.progress.epoch < run.settings.total_epochs(),
             best_epoch: best.epoch,
             val_auc: best.auc,
             val_loss: best.loss,

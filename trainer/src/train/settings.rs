@@ -4,9 +4,7 @@
 use super::augment::Augmentation;
 use super::balance::Balance;
 use super::fakes::Fakes;
-use crate::arms::Method;
-use crate::arms::gradient_regularization::BadRegularization;
-use crate::arms::step;
+use crate::arms::{BadArm, Method, step};
 use crate::model::arch::{Architecture, UnknownArchitecture};
 use crate::model::conventions::{BadConvention, Conventions};
 use crate::model::graph::{BadResolution, Graph};
@@ -139,9 +137,9 @@ pub enum BadSettings {
     /// Conventions.
     #[error(transparent)]
     Convention(#[from] BadConvention),
-    /// Gradient regularization's settings.
+    /// The method's settings.
     #[error(transparent)]
-    Regularization(#[from] BadRegularization),
+    Arm(#[from] BadArm),
     /// A number out of range.
     #[error("{name} = {value} cannot be used; choose {allowed}")]
     Number {
@@ -241,10 +239,12 @@ impl Settings {
         if let Some(steps) = self.checkpoint_steps {
             number("checkpoint-steps", steps as f64, 1.0, 1e12, "1 or more")?;
         }
-        if let Method::Gr(settings) = &self.method {
-            settings.check(&graph)?;
-        }
-        Ok(())
+        Ok(self.method.arm().check(&graph)?)
+    }
+
+    /// Passes over the training pictures of the method: more than `epochs` for one that is trained longer.
+    pub fn total_epochs(&self) -> usize {
+        self.method.arm().epochs(self.epochs)
     }
 
     /// The settings of the training plan.

@@ -44,7 +44,7 @@ impl Train {
         paths::remove_partial_files(&self.out)?;
         // A run that was killed before its first checkpoint starts from the beginning.
         let resume = self.resume && self.out.join(files::LAST).exists();
-        let mut watch = Watch::new(settings.epochs);
+        let mut watch = Watch::new(settings.total_epochs());
         let outcome = run::train(&settings, &self.out, engine, resume, &mut watch)?;
         drop(watch);
         self.print(&outcome)
