@@ -19,8 +19,8 @@ pub enum Entry {
         /// Mean weighted cross-entropy of the unperturbed pass; NaN where that was no number.
         #[serde(deserialize_with = "or_nan")]
         loss: f32,
-        /// Mean weighted cross-entropy of the perturbed pass; NaN where that was no number, none
-        /// without gradient regularization.
+        /// Mean weighted cross-entropy of the second pass; NaN where that was no number, none
+        /// for a method without one.
         #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "some_or_nan")]
         perturbed_loss: Option<f32>,
         /// Learning rate.
@@ -38,6 +38,13 @@ pub enum Entry {
         val_loss: f64,
         /// Area under the ROC curve on validation; none with one class.
         val_auc: Option<f64>,
+        /// Share of validation pictures that are classified rightly before and after PGD; none where
+        /// that is not measured.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        val_robust_accuracy: Option<f64>,
+        /// Area under the ROC curve on validation under PGD.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        val_robust_auc: Option<f64>,
         /// Whether it is the best so far.
         best: bool,
         /// Wall-clock seconds of the epoch.

@@ -85,14 +85,26 @@ impl Observer for Watch {
     }
 
     fn epoch(&mut self, entry: &Entry) {
-        let Entry::Epoch { epoch, train_loss, val_loss, val_auc, best, seconds, images_per_second } = entry
+        let Entry::Epoch {
+            epoch,
+            train_loss,
+            val_loss,
+            val_auc,
+            val_robust_accuracy,
+            best,
+            seconds,
+            images_per_second,
+            ..
+        } = entry
         else {
             return;
         };
         let auc = val_auc.map_or_else(|| "undefined".to_owned(), |auc| format!("{auc:.4}"));
+        let robust = val_robust_accuracy
+            .map_or_else(String::new, |robust| format!(", robust accuracy {:.1} %", 100.0 * robust));
         let best = if *best { " (best so far)" } else { "" };
         self.task.line(&format!(
-            "epoch {epoch}/{}: loss {train_loss:.4}, validation loss {val_loss:.4}, AUC {auc}{best}, {} at {images_per_second:.0} images/s",
+            "epoch {epoch}/{}: loss {train_loss:.4}, validation loss {val_loss:.4}, AUC {auc}{robust}{best}, {} at {images_per_second:.0} images/s",
             self.epochs,
             output::duration(*seconds)
         ));

@@ -152,7 +152,10 @@ fn wrong_values_say_what_is_allowed() {
         ("export r --out o --names keras", &["--names keras", "torchvision"]),
         ("study --out o --seeds 0,x", &["--seeds 0,x: \"x\"", "0,1,2"]),
         ("study --out o --attacks pgd,magic", &["--attacks pgd,magic", "\"magic\"", "square"]),
-        ("study --out o --arms baseline,magic", &["--arms baseline,magic", "`magic`", "baseline, compute-matched, gr"]),
+        (
+            "study --out o --arms baseline,magic",
+            &["--arms baseline,magic", "`magic`", "baseline, compute-matched, gr"],
+        ),
         ("data index d --out o --layout magic", &["--layout magic", "auto", "faceforensics"]),
         ("data extract d --out o --layout magic", &["--layout magic", "auto", "faceforensics"]),
         ("data extract d --out o --format gif", &["--format gif", "png or jpg"]),

@@ -20,6 +20,10 @@ impl Train {
         self.apply_schedule(settings)?;
         self.apply_optimizer(settings);
         self.apply_method(settings);
+        let selection = &mut settings.selection;
+        selection.by = self.select.or(selection.by);
+        selection.eps = self.robust_eps.or(selection.eps);
+        set(&mut selection.pictures, &self.robust_pictures);
         Ok(())
     }
 
