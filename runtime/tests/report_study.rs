@@ -327,7 +327,7 @@ fn lay_out(dir: &Path, seeds: u64) -> Report {
                 }
                 attacks.push(report);
             }
-            arms.push(Arm { name: name.into(), seed, run, eval: evaluation(&scores), attacks });
+            arms.push(Arm::new(name, seed, &run, evaluation(&scores), attacks));
         }
     }
     Report {
@@ -335,6 +335,7 @@ fn lay_out(dir: &Path, seeds: u64) -> Report {
         comparisons: Vec::new(),
         config: json!({"arch": "efficientnet-tiny", "epochs": 10, "note": "<b>not & markup</b>"}),
         environment: json!({"dfrt": "0.1.0", "command": "dfrt study --data photos --out out", "device": "llvmpipe"}),
+        ..Report::default()
     }
 }
 
@@ -595,8 +596,7 @@ fn a_report_may_have_one_arm_or_none() {
     write(folder.path(), &study.report, &study.extras).unwrap();
     let html = std::fs::read_to_string(folder.path().join("report.html")).unwrap();
     assert!(html.contains("Nothing was compared"));
-    let nothing =
-        Report { arms: Vec::new(), comparisons: Vec::new(), config: json!({}), environment: json!({}) };
+    let nothing = Report { config: json!({}), environment: json!({}), ..Report::default() };
     write(folder.path(), &nothing, &Extras::load(folder.path(), &nothing)).unwrap();
     let html = std::fs::read_to_string(folder.path().join("report.html")).unwrap();
     assert!(html.contains("no trained model"));

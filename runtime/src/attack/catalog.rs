@@ -223,7 +223,8 @@ static SUITES: [SuiteRow; 2] = [
 ];
 
 /// One attack or a suite.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub enum Choice {
     /// One attack.
     One(Method),
@@ -270,6 +271,26 @@ impl Choice {
         let norm = threats.first().expect("a radius").norm;
         let radii: Vec<String> = threats.iter().map(Threat::in_names).collect();
         format!("{}-{norm}-{}", self.name(), radii.join("-"))
+    }
+}
+
+impl PartialEq for Choice {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl From<Choice> for String {
+    fn from(choice: Choice) -> Self {
+        choice.name().to_owned()
+    }
+}
+
+impl TryFrom<String> for Choice {
+    type Error = UnknownMethod;
+
+    fn try_from(name: String) -> Result<Self, UnknownMethod> {
+        name.parse()
     }
 }
 

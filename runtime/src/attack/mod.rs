@@ -23,6 +23,7 @@ mod summary;
 pub mod sweep;
 mod target;
 pub mod trace;
+pub mod transferred;
 pub mod trial;
 pub mod verify;
 

@@ -3,7 +3,8 @@
 //! [`compare`] makes the comparisons from the arms' per-picture results; [`extras`] reads those
 //! from the files next to report.json; [`page`] is the content in sentences and tables, and
 //! [`markdown`] and [`html`] render it; [`plots`] and [`examples`] draw; [`tables`] has the
-//! metrics as CSV; [`folder`] writes the report and renders it again. [`sweep`] and [`grid`] show
+//! metrics as CSV; [`merge`] makes the report of
+//! the results that a study's folder holds, and [`folder`] writes it and renders it again. [`sweep`] and [`grid`] show
 //! a single attack, at several radii and in pictures; [`corrupted`] shows a detector on corrupted
 //! pictures.
 
@@ -15,6 +16,7 @@ pub mod folder;
 pub mod grid;
 pub mod html;
 pub mod markdown;
+pub mod merge;
 mod numbers;
 pub mod page;
 pub mod plots;

@@ -3,19 +3,22 @@
 //! reads, are described where they are made.)
 //!
 //! [`run`] is the folder of a training run with its [`training_log`], [`evaluation`] is
-//! eval.json and scores.csv, [`attack`] an attack's folder, [`corruption`] corrupt.json and
-//! [`study`] report.json with the folders beside it. Fields are added, never renamed or
+//! eval.json and scores.csv, [`attack`] an attack's folder, [`corruption`] corrupt.json,
+//! [`transfer`] transfer.json, [`study`] report.json with the folders beside it and [`jobs`] the list
+//! of its units of work. Fields are added, never renamed or
 //! removed, so that results of earlier versions can be read.
 
 pub mod attack;
 pub mod corruption;
 pub mod evaluation;
+pub mod jobs;
 pub mod json;
 pub mod lock;
 pub mod run;
 pub mod study;
 pub mod table;
 pub mod training_log;
+pub mod transfer;
 
 use crate::storage::StorageError;
 use std::path::{Path, PathBuf};

@@ -4,15 +4,23 @@
 //! <arm>-seed<k>/                        the arm's RUN ([`super::run`])
 //!   eval.json  scores.csv               its evaluation ([`super::evaluation`])
 //!   attacks/<method>-<norm>-<eps>/      its attacks ([`super::attack`])
+//!   cross/<data>/eval.json              its evaluations on other data sets
+//!   corrupt.json                        its evaluation on corrupted pictures ([`super::corruption`])
+//!   transfer.json                       other models' adversarial pictures ([`super::transfer`])
 //! ```
+//! and of the list of its units of work, jobs.json ([`super::jobs`]).
 
 use super::attack::AttackReport;
 use super::attack::folder::AttackFolder;
+use super::corruption::Corrupted;
 use super::evaluation::Evaluation;
+use super::run::Outcome;
+use super::transfer::Transfer;
 use super::{ResultError, json};
 use crate::storage;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The name of the study's result.
@@ -21,6 +29,9 @@ pub const FILE: &str = "report.json";
 pub const CONFIG: &str = "study.toml";
 /// The folder of the attacks in an arm's RUN.
 pub const ATTACKS: &str = "attacks";
+
+/// The folder of the evaluations on other data sets in an arm's RUN.
+pub const CROSS: &str = "cross";
 
 /// The arm that the others are compared with.
 pub const BASELINE: &str = "baseline";
@@ -46,7 +57,7 @@ pub const BASELINE: &str = "baseline";
 /// assert_eq!(std::fs::read_to_string(folder.path().join("report.md"))?, text);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// One trained model each.
     pub arms: Vec<Arm>,
@@ -56,6 +67,9 @@ pub struct Report {
     pub config: Value,
     /// Versions, device, driver, date.
     pub environment: Value,
+    /// Units of work whose results are not there, a line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
 }
 
 /// One trained model: its clean metrics and every attack on it.
@@ -71,6 +85,19 @@ pub struct Arm {
     pub eval: Evaluation,
     /// The attacks, in the order they ran.
     pub attacks: Vec<AttackReport>,
+    /// Its training.
+    // Reports from before 2026-11-29 lack this and the fields after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training: Option<Outcome>,
+    /// Evaluations on other data sets, by their names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub cross: BTreeMap<String, Evaluation>,
+    /// The evaluation on corrupted pictures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub corrupted: Option<Corrupted>,
+    /// Other models' adversarial pictures, judged by this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<Transfer>,
 }
 
 /// One figure of an arm against the same of another, paired over the same pictures.
@@ -142,6 +169,16 @@ impl Report {
             .map_err(|error| ResultError::garbled(&path, format!("not the report of a study ({error})")))
     }
 
+    /// Whether every arm, seed and attack of `other` is here, too.
+    pub fn has_all_of(&self, other: &Self) -> bool {
+        other.arms.iter().all(|theirs| {
+            let own = self.arms.iter().find(|own| (&own.name, own.seed) == (&theirs.name, theirs.seed));
+            own.is_some_and(|own| {
+                theirs.attacks.iter().all(|attack| own.attack_place(&attack_key(attack)).is_some())
+            })
+        })
+    }
+
     /// The arms' names, each once, in the order of their first seed.
     pub fn names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
@@ -172,6 +209,21 @@ impl Report {
 }
 
 impl Arm {
+    /// An arm with nothing but its evaluation and attacks.
+    pub fn new(name: &str, seed: u64, run: &str, eval: Evaluation, attacks: Vec<AttackReport>) -> Self {
+        Self {
+            name: name.to_owned(),
+            seed,
+            run: run.to_owned(),
+            eval,
+            attacks,
+            training: None,
+            cross: BTreeMap::new(),
+            corrupted: None,
+            transfer: None,
+        }
+    }
+
     /// The files of `attack`, one of the arm's, in the study's folder `dir`.
     pub fn attack_files(&self, dir: &Path, attack: &AttackReport) -> AttackFolder {
         AttackFolder::new(&dir.join(&self.run).join(ATTACKS).join(attack_folder(attack)))

@@ -52,7 +52,15 @@ pub fn warn_skipped(what: &str, lines: &[String], all: Option<&Path>) {
     if lines.is_empty() {
         return;
     }
-    note(format!("warning: {} {what} skipped:", lines.len()));
+    list("warning", &format!("{what} skipped"), lines, all);
+}
+
+/// Notes how many `lines` there are of `what`, and the first of them; `all` is a file that lists all.
+pub fn list(kind: &str, what: &str, lines: &[String], all: Option<&Path>) {
+    if lines.is_empty() {
+        return;
+    }
+    note(format!("{kind}: {} {what}:", lines.len()));
     lines.iter().take(MAX_LISTED).for_each(|line| note(format!("  {line}")));
     let more = lines.len().saturating_sub(MAX_LISTED);
     match all {

@@ -1,44 +1,44 @@
 //! A study: trains every arm with every seed, evaluates and attacks the models, and compares the
-//! arms. [`dfrt_runtime::results::study`] describes its folder, which `dfrt report` renders again.
+//! arms. It is a list of units of work ([`dfrt_runtime::results::jobs`]), each of which leaves a file:
+//! what is done is not done again, and a study can grow by an arm, a seed, an attack or a radius.
+//! [`dfrt_runtime::results::study`] describes its folder, which `dfrt report` renders again.
 
+pub mod arms;
+pub mod estimate;
+mod measure;
 pub mod settings;
+mod training;
 
-use crate::attack::device::GpuDevice;
 use crate::gpu::device::GpuError;
 use crate::gpu::engine::Engine;
 use crate::train::dataset::{self, DatasetError};
-use crate::train::deployed::{self, NetworkError};
+use crate::train::deployed::NetworkError;
 use crate::train::run::{self, TrainError};
-use dfrt_runtime::attack::Attack;
-use dfrt_runtime::attack::between;
-use dfrt_runtime::attack::case::{Case, CaseError};
-use dfrt_runtime::attack::catalog::{self, Choice};
-use dfrt_runtime::attack::networks::{BuildError, Networks, WhiteBox};
+use dfrt_runtime::attack::case::CaseError;
+use dfrt_runtime::attack::catalog::Choice;
+use dfrt_runtime::attack::networks::BuildError;
+use dfrt_runtime::attack::transferred::TransferError;
 use dfrt_runtime::attack::trial::Progress;
 use dfrt_runtime::data::manifest;
 use dfrt_runtime::data::selection::Chosen;
-use dfrt_runtime::detector::evaluate::{self, EvaluateError};
-use dfrt_runtime::detector::model::{Model, ModelError};
-use dfrt_runtime::detector::session::{SessionError, TractOracle};
-use dfrt_runtime::report::{self, Extras, ReportError, Written};
+use dfrt_runtime::detector::evaluate::EvaluateError;
+use dfrt_runtime::detector::model::ModelError;
+use dfrt_runtime::detector::session::SessionError;
+use dfrt_runtime::report::{self, Extras, ReportError, Written, merge};
 use dfrt_runtime::results::ResultError;
-use dfrt_runtime::results::attack::AttackReport;
-use dfrt_runtime::results::evaluation::{self, Evaluation};
+use dfrt_runtime::results::jobs::{self, Job, JobList, Work};
 use dfrt_runtime::results::lock::{Lock, LockError};
-use dfrt_runtime::results::run::{Outcome, files};
-use dfrt_runtime::results::study::{self, ATTACKS, Arm, CONFIG, Report};
+use dfrt_runtime::results::run::files;
+use dfrt_runtime::results::study::{self, CONFIG, Report};
 use dfrt_runtime::storage::{self, StorageError};
-use dfrt_runtime::threat::Threat;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use settings::{BadStudy, StudySettings};
-use std::cell::RefCell;
-use std::path::Path;
+use settings::{BadStudy, StudySettings, data_name};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 /// The files and folders that `--force` may replace, besides those of the arms.
-pub const OWN: [&str; 2] = [CONFIG, study::FILE];
+pub const OWN: [&str; 3] = [CONFIG, jobs::LIST, study::FILE];
 
 /// Why a study failed. Finished parts stay, and it can be resumed.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +59,36 @@ pub enum StudyError {
         /// What failed.
         source: Box<TrainError>,
     },
+    /// A RUN of the folder that was trained in another way.
+    #[error(
+        "{}: was trained with other settings: {difference}; give the arm another name, choose another --out, or replace the study with --force",
+        run.display()
+    )]
+    OtherRun {
+        /// The RUN.
+        run: PathBuf,
+        /// Every setting that differs, with both values.
+        difference: String,
+    },
+    /// A job that is not in the list.
+    #[error("job {job}: there are jobs 1 to {jobs}; `dfrt study --plan` lists them")]
+    NoJob {
+        /// The given number.
+        job: usize,
+        /// The number of jobs.
+        jobs: usize,
+    },
+    /// A job that needs the result of another one.
+    #[error("{job}: needs the model of {run}, which is not trained yet; do the jobs in their order")]
+    NotTrained {
+        /// The job.
+        job: String,
+        /// The folder of the RUN.
+        run: String,
+    },
+    /// The adversarial pictures of other models.
+    #[error(transparent)]
+    Transfer(#[from] TransferError),
     /// A folder that another process has locked.
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -120,11 +150,12 @@ pub struct Study<'a> {
     engine: Arc<Engine>,
     test: Chosen,
     attacked: Chosen,
+    cross: Vec<(String, Chosen)>,
 }
 
 impl<'a> Study<'a> {
-    /// A study in the folder `out`, whose detectors are measured on the pictures `test`. Checks the
-    /// training pictures before any work.
+    /// A study in the folder `out`, whose detectors are measured on the pictures `test`, and on those of the
+    /// other data sets `cross`. Checks the training pictures before any work.
     ///
     /// # Errors
     /// A data set that cannot be used.
@@ -133,144 +164,135 @@ impl<'a> Study<'a> {
         out: &'a Path,
         engine: Arc<Engine>,
         test: Chosen,
+        cross: Vec<Chosen>,
     ) -> Result<Self, StudyError> {
         dataset::check(&settings.train)?;
         let fewer = settings.attack_limit.min(test.chosen.len());
         let chosen = manifest::limit(&test.chosen, fewer, 0);
         let attacked = Chosen { chosen, ..test.clone() };
-        Ok(Self { settings, out, engine, test, attacked })
+        let cross = settings.cross_data.iter().map(|path| data_name(path)).zip(cross).collect();
+        Ok(Self { settings, out, engine, test, attacked, cross })
     }
 
-    /// Runs the parts that are not finished yet and writes the report.
+    /// The units of work, in an order in which they can be done.
+    ///
+    /// # Errors
+    /// A radius that cannot be used.
+    pub fn jobs(&self) -> Result<Vec<Job>, StudyError> {
+        let threats = self.settings.threats()?;
+        let mut works = vec![Work::Train, Work::Evaluate];
+        works.extend(self.cross.iter().map(|(name, _)| Work::CrossData(name.clone())));
+        works.extend(self.settings.corruptions.then_some(Work::Corrupt));
+        for threat in threats {
+            let folder = |choice: &Choice| Work::Attack(choice.folder(&[threat]));
+            works.extend(self.settings.attacks.iter().map(folder));
+        }
+        let mut jobs = Vec::new();
+        let mut add = |seed: u64, works: &[Work]| {
+            for arm in &self.settings.arms {
+                let job = |work: &Work| Job {
+                    arm: arm.name.clone(),
+                    seed,
+                    run: folder(&arm.name, seed),
+                    work: work.clone(),
+                };
+                jobs.extend(works.iter().map(job));
+            }
+        };
+        for &seed in &self.settings.seeds {
+            add(seed, &works);
+            if self.settings.transfer && self.settings.arms.len() > 1 {
+                // Every model's pictures are judged by all models of that seed.
+                add(seed, &[Work::Transfer]);
+            }
+        }
+        Ok(jobs)
+    }
+
+    /// Whether the result of `job` is there and its inputs are those of this study.
+    ///
+    /// # Errors
+    /// A RUN that was trained with other settings.
+    pub fn is_done(&self, job: &Job) -> Result<bool, StudyError> {
+        match &job.work {
+            Work::Train => self.is_trained(job),
+            _ => Ok(job.result(self.out).exists() && self.is_measured(job)?),
+        }
+    }
+
+    /// Writes study.toml and the list of jobs.
+    ///
+    /// # Errors
+    /// A file that cannot be written, a radius that cannot be used.
+    pub fn write_plan(&self) -> Result<Vec<Job>, StudyError> {
+        storage::write(&self.out.join(CONFIG), self.settings.to_toml().as_bytes())?;
+        let config = serde_json::to_value(self.settings).expect("plain values");
+        let list = JobList { config, environment: self.environment(), jobs: self.jobs()? };
+        list.write(self.out)?;
+        Ok(list.jobs)
+    }
+
+    /// Does the jobs that are not done yet, merges all results and writes the report.
     ///
     /// # Errors
     /// The error of a training, an evaluation, an attack or a file.
     pub fn run(&self, observer: &mut (dyn Observer + Sync)) -> Result<(Report, Written), StudyError> {
-        let text = self.settings.to_toml();
-        storage::write(&self.out.join(CONFIG), text.as_bytes())?;
-        let mut arms = Vec::new();
-        for &seed in &self.settings.seeds {
-            for name in &self.settings.arms {
-                observer.arm(name, seed);
-                arms.push(self.arm(name, seed, observer)?);
-            }
+        let jobs = self.write_plan()?;
+        // A RUN of another study is found before hours of work, not after.
+        for job in &jobs {
+            self.is_done(job)?;
         }
-        for name in &self.settings.arms {
-            self.publish(name)?;
+        for of_run in
+            jobs.chunk_by(|a, b| a.run == b.run && a.work != Work::Transfer && b.work != Work::Transfer)
+        {
+            observer.arm(&of_run[0].arm, of_run[0].seed);
+            self.work(of_run, observer)?;
         }
-        let mut report = Report {
-            arms,
-            comparisons: Vec::new(),
-            config: serde_json::to_value(self.settings).expect("plain values"),
-            environment: self.environment(),
-        };
+        self.report()
+    }
+
+    /// Does one job, counted from 1, whether or not it is done.
+    ///
+    /// # Errors
+    /// There is no such job; the job's own error.
+    pub fn run_job(&self, number: usize, observer: &mut (dyn Observer + Sync)) -> Result<Job, StudyError> {
+        let jobs = self.write_plan()?;
+        let missing = StudyError::NoJob { job: number, jobs: jobs.len() };
+        let job = number.checked_sub(1).and_then(|index| jobs.get(index)).ok_or(missing)?;
+        observer.arm(&job.arm, job.seed);
+        self.work(std::slice::from_ref(job), observer)?;
+        Ok(job.clone())
+    }
+
+    /// Merges the results that are there, and writes the report.
+    ///
+    /// # Errors
+    /// A result or file that cannot be read or written.
+    pub fn report(&self) -> Result<(Report, Written), StudyError> {
+        for arm in &self.settings.arms {
+            self.publish(&arm.name)?;
+        }
+        let report = merge::merge(self.out)?;
         let extras = Extras::load(self.out, &report);
-        report.comparisons = report::compare::comparisons(&report, &extras, 0)?;
         let written = report::write(self.out, &report, &extras)?;
         Ok((report, written))
     }
 
-    /// Trains, evaluates and attacks one arm with one seed.
-    fn arm(&self, name: &str, seed: u64, observer: &mut (dyn Observer + Sync)) -> Result<Arm, StudyError> {
-        let run = folder(name, seed);
-        let at = self.out.join(&run);
+    /// Does the jobs of one RUN.
+    fn work(&self, jobs: &[Job], observer: &mut (dyn Observer + Sync)) -> Result<(), StudyError> {
+        let at = self.out.join(&jobs[0].run);
         let _lock = lock(&at, observer)?;
-        self.train(name, seed, &at, observer)?;
-        let model = Model::find(&at)?;
-        let oracle = TractOracle::new(model.load()?);
-        let eval = self.evaluate(&model, &oracle, &at, observer)?;
-        let network = deployed::resident(&model, Arc::clone(&self.engine)).map_err(Box::new)?;
-        // All attacks share the network on the device.
-        let batch = catalog::BATCH.min(self.attacked.chosen.len()).max(1);
-        let threshold = oracle.detector().threshold();
-        let own = WhiteBox::new(GpuDevice::new(&network, batch)?, threshold, None);
-        let networks = Networks { own: Some(own), surrogate: None };
-        let mut attacks = Vec::new();
-        let plans = self.settings.plans();
-        // Each attack is built once for all radii.
-        let made: Result<Vec<_>, _> = plans.iter().map(|plan| networks.attack(plan)).collect();
-        let made = made?;
-        for threat in self.settings.threats()? {
-            for (plan, attack) in plans.iter().zip(&made) {
-                let name = Choice::One(plan.method).folder(&[threat]);
-                attacks.push(self.attack(
-                    &model,
-                    &oracle,
-                    (&name, attack.as_ref(), threat),
-                    &at,
-                    observer,
-                )?);
+        let mut rest = Vec::new();
+        for job in jobs {
+            if self.is_done(job)? {
+                continue;
+            }
+            match job.work {
+                Work::Train => self.train(job, &at, observer)?,
+                _ => rest.push(job),
             }
         }
-        between::add_gates(&mut attacks);
-        Ok(Arm { name: name.to_owned(), seed, run, eval, attacks })
-    }
-
-    fn train(
-        &self,
-        name: &str,
-        seed: u64,
-        at: &Path,
-        observer: &mut (dyn Observer + Sync),
-    ) -> Result<(), StudyError> {
-        let summary = at.join(files::SUMMARY);
-        if earlier::<Outcome>(&summary).is_some() {
-            return Ok(());
-        }
-        let settings = self.settings.training(name, seed)?;
-        let resume = at.join(files::LAST).exists();
-        let mut watch = observer.training(settings.total_epochs());
-        let outcome = run::train(&settings, at, Arc::clone(&self.engine), resume, watch.as_mut());
-        drop(watch);
-        let failed = |error| StudyError::Train { arm: name.to_owned(), seed, source: Box::new(error) };
-        observer.trained(&outcome.map_err(failed)?.skipped, &summary);
-        Ok(())
-    }
-
-    fn evaluate(
-        &self,
-        model: &Model,
-        oracle: &TractOracle,
-        at: &Path,
-        observer: &mut (dyn Observer + Sync),
-    ) -> Result<Evaluation, StudyError> {
-        let path = at.join(evaluation::FILE);
-        let info = model.info(oracle.detector());
-        if let Some(evaluation) = earlier::<Evaluation>(&path)
-            && evaluation.model.sha256 == info.sha256
-        {
-            return Ok(evaluation);
-        }
-        let observer = RefCell::new(observer);
-        let progress = |done, total| observer.borrow_mut().evaluated(done, total);
-        let (evaluation, scores) = evaluate::evaluate_chosen(oracle, &info, &self.test, &progress)?;
-        evaluation.write(&path, &scores)?;
-        Ok(evaluation)
-    }
-
-    fn attack(
-        &self,
-        model: &Model,
-        oracle: &TractOracle,
-        (name, attack, threat): (&str, &dyn Attack, Threat),
-        at: &Path,
-        observer: &mut (dyn Observer + Sync),
-    ) -> Result<AttackReport, StudyError> {
-        let path = at.join(ATTACKS).join(name);
-        let _lock = lock(&path, observer)?;
-        observer.attack(name);
-        let observer = &*observer;
-        let case = Case {
-            model: &model.info(oracle.detector()),
-            oracle,
-            data: &self.attacked,
-            folder: &path,
-            resume: true,
-            deadline: None,
-            trace: None,
-            progress: &|name, at| observer.attacked(name, at),
-        };
-        Ok(case.judge(attack, threat).map_err(Box::new)?.report)
+        if rest.is_empty() { Ok(()) } else { self.measure(&rest, &at, observer) }
     }
 
     /// Versions, devices, time.
@@ -290,17 +312,21 @@ impl<'a> Study<'a> {
         })
     }
 
-    /// Copies the arm's model of the first seed to NAME.onnx.
+    /// Copies the arm's model of the first seed to NAME.onnx, where it is trained.
     fn publish(&self, name: &str) -> Result<(), StudyError> {
         let seed = self.settings.seeds[0];
-        let bytes = storage::read(&self.out.join(folder(name, seed)).join(files::MODEL))?;
-        Ok(storage::write(&self.out.join(format!("{name}.onnx")), &bytes)?)
+        let model = self.out.join(folder(name, seed)).join(files::MODEL);
+        if !model.exists() {
+            return Ok(());
+        }
+        Ok(storage::write(&self.out.join(format!("{name}.onnx")), &storage::read(&model)?)?)
     }
 }
 
 /// The folders of the arms' RUNs.
 pub fn run_folders(settings: &StudySettings) -> Vec<String> {
-    let of = |name: &String| settings.seeds.iter().map(|&seed| folder(name, seed)).collect::<Vec<_>>();
+    let of =
+        |arm: &arms::ArmSpec| settings.seeds.iter().map(|&seed| folder(&arm.name, seed)).collect::<Vec<_>>();
     settings.arms.iter().flat_map(of).collect()
 }
 
@@ -314,9 +340,4 @@ fn lock(out: &Path, observer: &mut (dyn Observer + Sync)) -> Result<Lock, LockEr
         observer.lock_taken_over(out, holder);
     }
     Ok(lock)
-}
-
-/// Reads the result of an earlier session; none if it is missing or damaged.
-fn earlier<T: DeserializeOwned>(path: &Path) -> Option<T> {
-    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
 }

@@ -1,28 +1,38 @@
 //! The settings of a study: the content of study.toml.
 
+use super::arms::ArmSpec;
 use crate::arms::Method;
+use crate::arms::adversarial_training::AdversarialTraining;
 use crate::arms::gradient_regularization::GradientRegularization;
+use crate::arms::trades::Trades;
+use crate::train::selection::Criterion;
 use crate::train::settings::Settings;
-use dfrt_runtime::attack::catalog::{self, Plan};
+use dfrt_runtime::attack::catalog::{self, Choice, Plan};
 use dfrt_runtime::threat::{Norm, Threat};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Settings that cannot be used. The message says which, and what to do.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct BadStudy(String);
 
+impl BadStudy {
+    pub(super) fn of(reason: impl ToString) -> Self {
+        Self(reason.to_string())
+    }
+}
+
 /// Everything that determines what a study computes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct StudySettings {
     /// The arms; the first is what the others are compared with.
-    pub arms: Vec<String>,
+    pub arms: Vec<ArmSpec>,
     /// Training seeds; each arm is trained with each.
     pub seeds: Vec<u64>,
-    /// The attacks.
-    pub attacks: Vec<catalog::Method>,
+    /// The attacks and suites of attacks.
+    pub attacks: Vec<Choice>,
     /// Their radii: in 1/255 in Linf, lengths of pixels in [0, 1] in L2. Empty for the usual radius of
     /// the norm and resolution.
     pub eps: Vec<f64>,
@@ -36,7 +46,13 @@ pub struct StudySettings {
     pub queries: u64,
     /// Test pictures that are attacked, balanced over classes.
     pub attack_limit: usize,
-    /// Settings of the arm `gr`.
+    /// Whether the adversarial pictures of each model are judged by every other.
+    pub transfer: bool,
+    /// Whether the models are evaluated on corrupted pictures.
+    pub corruptions: bool,
+    /// Other data sets, on whose test pictures the models are evaluated.
+    pub cross_data: Vec<PathBuf>,
+    /// Settings of gr in the arms that are given by their method's name alone.
     pub gr: GradientRegularization,
     /// Settings of all training runs; method and seed are those of the arm.
     pub train: Settings,
@@ -45,7 +61,7 @@ pub struct StudySettings {
 impl Default for StudySettings {
     fn default() -> Self {
         Self {
-            arms: vec!["baseline".to_owned(), "gr".to_owned()],
+            arms: ["baseline", "gr"].map(|name| name.parse().expect("methods")).to_vec(),
             seeds: vec![0, 1, 2],
             attacks: ["fgsm", "pgd", "square", "random-noise"]
                 .map(|name| name.parse().expect("the catalog has them"))
@@ -56,6 +72,9 @@ impl Default for StudySettings {
             restarts: 1,
             queries: 300,
             attack_limit: 32,
+            transfer: true,
+            corruptions: false,
+            cross_data: Vec::new(),
             gr: GradientRegularization::default(),
             train: Settings::default(),
         }
@@ -98,9 +117,10 @@ impl StudySettings {
             Ok(())
         };
         let text = |numbers: &[f64]| numbers.iter().map(f64::to_string).collect();
-        unique("arms", self.arms.clone())?;
+        unique("arms", self.arms.iter().map(|arm| arm.name.clone()).collect())?;
         unique("seeds", self.seeds.iter().map(u64::to_string).collect())?;
-        unique("attacks", self.attacks.iter().map(ToString::to_string).collect())?;
+        unique("attacks", self.attacks.iter().map(|attack| attack.name().to_owned()).collect())?;
+        unique_names(&self.cross_data)?;
         if !self.eps.is_empty() {
             unique("eps", text(&self.eps))?;
         }
@@ -118,22 +138,47 @@ impl StudySettings {
             )));
         }
         self.threats()?;
-        for name in &self.arms {
-            self.training(name, 0)?.check().map_err(bad)?;
+        for arm in &self.arms {
+            arm.check()?;
+            self.training(arm, 0).check().map_err(|error| bad(format!("arm {}: {error}", arm.name)))?;
         }
         Ok(())
     }
 
-    /// The training settings of an arm.
-    ///
-    /// # Errors
-    /// An unknown arm.
-    pub fn training(&self, name: &str, seed: u64) -> Result<Settings, BadStudy> {
-        let method = match Method::named(name).map_err(bad)? {
-            Method::Gr(_) => Method::Gr(self.gr.clone()),
-            method => method,
-        };
-        Ok(Settings { method, seed, ..self.train.clone() })
+    /// The training settings of an arm. All arms select epochs by the same criterion.
+    pub fn training(&self, arm: &ArmSpec, seed: u64) -> Settings {
+        let mut method = arm.method.clone();
+        if arm.is_bare() {
+            match &mut method {
+                Method::Gr(gr)
+                | Method::At(AdversarialTraining { gr: Some(gr), .. })
+                | Method::Trades(Trades { gr: Some(gr), .. }) => {
+                    *gr = GradientRegularization {
+                        per_image: gr.per_image || self.gr.per_image,
+                        ..self.gr.clone()
+                    };
+                }
+                _ => {}
+            }
+        }
+        let mut settings = Settings { method, seed, ..self.train.clone() };
+        settings.selection.by = Some(self.criterion());
+        settings.selection.eps = self.robust_radius();
+        settings
+    }
+
+    /// The radius in 1/255 of the attack on validation pictures, the same for all arms: the given one, or
+    /// the largest of the arms' adversaries. None without either.
+    pub fn robust_radius(&self) -> Option<f32> {
+        let radii = self.arms.iter().filter_map(|arm| Some(arm.method.arm().adversary()?.eps));
+        self.train.selection.eps.or_else(|| radii.max_by(f32::total_cmp))
+    }
+
+    /// What the kept epochs are the best by: the given criterion, or the robust accuracy where an arm has
+    /// an adversary, else the AUC.
+    pub fn criterion(&self) -> Criterion {
+        let adversary = self.arms.iter().find_map(|arm| arm.method.arm().adversary());
+        self.train.selection.criterion(adversary)
     }
 
     /// Sets the usual radius, if there is none.
@@ -161,15 +206,30 @@ impl StudySettings {
         settled.eps.iter().map(|eps| threat(eps).map_err(|error| bad(format!("eps: {error}")))).collect()
     }
 
-    /// Every attack.
-    pub fn plans(&self) -> Vec<Plan> {
-        let plan = |&method: &catalog::Method| {
+    /// The attacks of a choice, in their order.
+    pub fn plans(&self, choice: Choice) -> Vec<Plan> {
+        let plan = |method: catalog::Method| {
             let queries = (!method.needs_gradients() && !method.floor).then_some(self.queries);
             let (steps, restarts) =
                 (method.is_pgd().then_some(self.steps), method.is_pgd().then_some(self.restarts));
             Plan { queries, steps, restarts, ..Plan::new(method, self.norm) }
         };
-        self.attacks.iter().map(plan).collect()
+        choice.methods(self.norm).into_iter().map(plan).collect()
+    }
+}
+
+/// The name of a data set in results: that of its folder, or of its manifest without the ending.
+pub fn data_name(path: &Path) -> String {
+    path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// Checks that no two data sets have one name.
+fn unique_names(paths: &[PathBuf]) -> Result<(), BadStudy> {
+    let mut names: Vec<String> = paths.iter().map(|path| data_name(path)).collect();
+    names.sort();
+    match names.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(bad(format!("cross-data: two data sets are called {}; name each once", pair[0]))),
+        None => Ok(()),
     }
 }
 
@@ -224,7 +284,7 @@ mod tests {
             settings.check().unwrap_err().to_string()
         };
         assert!(bad(|settings| settings.seeds = vec![]).contains("seeds"));
-        assert!(bad(|settings| settings.arms.push("gr".to_owned())).contains("arms"));
+        assert!(bad(|settings| settings.arms.push("gr".parse().unwrap())).contains("arms"));
         assert!(bad(|settings| settings.eps = vec![0.5]).contains("0.5"));
         assert!(bad(|settings| settings.eps = vec![8.0, 8.0]).contains("eps"));
         assert!(bad(|settings| (settings.norm, settings.eps) = (Norm::L2, vec![0.001])).contains("0.001"));

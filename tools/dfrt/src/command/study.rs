@@ -1,6 +1,8 @@
 //! `dfrt study`: trains, evaluates and attacks every arm with several seeds, and writes one report.
 
 #[cfg(feature = "train")]
+mod plan;
+#[cfg(feature = "train")]
 mod run;
 #[cfg(feature = "train")]
 mod table;
@@ -9,7 +11,7 @@ mod watch;
 
 use super::attack::Radii;
 use super::options::options;
-use super::values::{List, Seeds, count, trained};
+use super::values::{List, Names, Seeds, count, trained};
 use dfrt_runtime::attack::catalog;
 use std::path::PathBuf;
 
@@ -20,8 +22,9 @@ options! {
     name = "study",
     example = "{command_name} --data faces --arch efficientnet-b0 --res 224 --epochs 20 --out study\n\
     {command_name} --data faces --config study.toml --out study --resume",
-    note = "The folder holds report.html, report.json, one RUN for each arm and seed, and the .onnx of each arm. \
-    --resume continues an interrupted study."
+    note = "The folder holds report.html, report.json, jobs.json, one RUN for each arm and seed, and the .onnx of \
+    each arm. --resume continues an interrupted study, also with more arms, seeds, attacks, radii or data sets: \
+    what is done is not done again."
 )]
 pub struct Study {
     training_data,
@@ -31,15 +34,16 @@ pub struct Study {
     /// settings of the study, overridden by the options (see a finished study's study.toml)
     #[argh(option)]
     config: Option<PathBuf>,
-    /// arms, the baseline first (default baseline,gr)
+    /// arms, the baseline first (default baseline,gr): methods of dfrt train, also with settings:
+    /// baseline,gr:radius=0.5,at:eps=2:steps=3
     #[argh(option)]
-    arms: Option<List<trained::Method>>,
+    arms: Option<List<trained::ArmSpec>>,
     /// training seeds (default 0,1,2)
     #[argh(option)]
     seeds: Option<Seeds>,
-    /// attacks (default fgsm,pgd,square,random-noise)
+    /// attacks and suites (default fgsm,pgd,square,random-noise)
     #[argh(option)]
-    attacks: Option<List<catalog::Method>>,
+    attacks: Option<List<catalog::Choice>>,
     /// radii: in linf in 1/255 (default 8), in l2 lengths of pixels in [0, 1] (default 3 at
     /// 224 px, in proportion to the side, at least 0.5); 128/255 is the same in both
     #[argh(option)]
@@ -59,6 +63,18 @@ pub struct Study {
     /// test pictures that are attacked (default 32)
     #[argh(option, from_str_fn(count))]
     attack_limit: Option<usize>,
+    /// evaluate on corrupted pictures, too
+    #[argh(switch)]
+    corruptions: bool,
+    /// other data sets to evaluate on, a,b,…
+    #[argh(option)]
+    cross_data: Vec<Names>,
+    /// list the units of work and how long they may take, and do none
+    #[argh(switch)]
+    plan: bool,
+    /// do this unit of work alone, by its number in --plan; dfrt report merges what is done
+    #[argh(option, from_str_fn(count))]
+    job: Option<usize>,
     limit, arch, side, epochs,
     /// pictures a step (default 32)
     #[argh(option, from_str_fn(count))]
@@ -67,7 +83,7 @@ pub struct Study {
     /// weights to start from; see dfrt train --help
     #[argh(option)]
     init: Option<PathBuf>,
-    checkpoint, perturbation, device, resume, force, json,
+    checkpoint, selection, perturbation, device, resume, force, json,
 }
 }
 

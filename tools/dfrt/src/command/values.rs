@@ -15,6 +15,7 @@ pub mod trained {
     pub use dfrt_trainer::model::arch::Padding;
     pub use dfrt_trainer::model::conventions::Family;
     pub use dfrt_trainer::model::names::Scheme;
+    pub use dfrt_trainer::study::arms::ArmSpec;
     pub use dfrt_trainer::train::balance::Balance;
     pub use dfrt_trainer::train::fakes::Fakes;
     pub use dfrt_trainer::train::selection::Criterion;
@@ -24,6 +25,7 @@ pub mod trained {
 #[cfg(not(feature = "train"))]
 pub mod trained {
     pub type Arch = String;
+    pub type ArmSpec = String;
     pub type Balance = String;
     pub type Criterion = String;
     pub type Fakes = String;

@@ -1,11 +1,11 @@
 //! Running `dfrt study`.
 
 use super::Study;
-use super::table;
 use super::watch::Watch;
+use super::{plan, table};
 use crate::command::attack::Radius;
-use crate::command::options::{check_resume, check_unchanged, set};
-use crate::command::values::{List, Numbers};
+use crate::command::options::{check_resume, set};
+use crate::command::values::{List, Names, Numbers};
 use crate::dataset;
 use crate::lock;
 use crate::{conventions, failure, network, output, paths, training};
@@ -17,6 +17,7 @@ use dfrt_trainer::model::conventions::Conventions;
 use dfrt_trainer::model::import::{Choices, Source};
 use dfrt_trainer::study;
 use dfrt_trainer::study::settings::StudySettings;
+use std::path::{Path, PathBuf};
 
 impl Study {
     /// Runs or resumes the study; writes and prints its report.
@@ -25,7 +26,9 @@ impl Study {
         let mut settings = self.settings()?;
         settings.check().map_err(|error| failure::usage(format!("{error:#}")))?;
         let _lock = lock::of(&self.out)?;
-        if !self.resume && !self.force && !paths::is_free(&self.out)? {
+        // A job of a planned study is one of several calls for the same folder.
+        let begun = self.resume || self.plan || self.job.is_some();
+        if !begun && !self.force && !paths::is_free(&self.out)? {
             bail!(
                 "{}: exists already; pass --resume to continue it, --force to replace it, or choose another --out",
                 self.out.display()
@@ -34,11 +37,20 @@ impl Study {
         let engine = network::engine(self.device)?;
         fit(&mut settings, &engine)?;
         let test = dataset::open(Some(&settings.train.data), None, Split::Test, settings.train.limit)?;
-        let study = study::Study::open(&settings, &self.out, engine, test)?;
+        let of_test = |path: &PathBuf| dataset::open(Some(path), None, Split::Test, settings.train.limit);
+        let cross = settings.cross_data.iter().map(of_test).collect::<Result<_>>()?;
+        let study = study::Study::open(&settings, &self.out, engine, test, cross)?;
         if self.force {
             let arms = study::run_folders(&settings);
             let own: Vec<&str> = study::OWN.into_iter().chain(arms.iter().map(String::as_str)).collect();
             paths::remove(&self.out, &own)?;
+        }
+        if self.plan {
+            return self.print_plan(&study);
+        }
+        if let Some(number) = self.job {
+            let job = study.run_job(number, &mut Watch::default())?;
+            return output::print(format!("{number}. {job}: {}", job.result(&self.out).display()));
         }
         let (report, written) = study.run(&mut Watch::default())?;
         output::warn_skipped("parts of the report", &written.missing, None);
@@ -55,7 +67,7 @@ impl Study {
         let earlier = self.out.join(CONFIG);
         let mut settings = match &self.config {
             Some(path) => StudySettings::read(path)?,
-            None if self.resume && earlier.exists() => StudySettings::read(&earlier)?,
+            None if !self.force && earlier.exists() => StudySettings::read(&earlier)?,
             None => StudySettings::default(),
         };
         self.apply(&mut settings)?;
@@ -67,13 +79,24 @@ impl Study {
             let source = Source::open(&init, &settings.train.checkpoint)?;
             conventions::resolve(&mut settings.train, &source)?;
         }
-        if self.resume && earlier.exists() {
+        if earlier.exists() && !self.force {
             let begun_with = StudySettings::read(&earlier)?;
             // The part of the batch that fitted the device then is kept.
             settings.train.micro_batch = settings.train.micro_batch.or(begun_with.train.micro_batch);
-            check_unchanged("study", &earlier, &begun_with, &settings)?;
         }
         Ok(settings)
+    }
+
+    /// Writes the plan, and prints one line for each unit of work.
+    fn print_plan(&self, study: &study::Study<'_>) -> Result<()> {
+        let jobs = study.write_plan()?;
+        let estimate = study.estimate()?;
+        if self.json {
+            let list: Vec<_> =
+                jobs.iter().zip(&estimate.jobs).map(|(job, planned)| plan::entry(job, planned)).collect();
+            return output::json(&list);
+        }
+        output::print(plan::table(&jobs, &estimate))
     }
 
     /// Checks the units of the radii in the options or in the file of `--config`. Those of an
@@ -90,7 +113,7 @@ impl Study {
     /// Changes `settings` by the options.
     fn apply(&self, settings: &mut StudySettings) -> Result<()> {
         if let Some(List(arms)) = &self.arms {
-            settings.arms = arms.iter().map(|arm| arm.name().to_owned()).collect();
+            settings.arms.clone_from(arms);
         }
         if let Some(Numbers(seeds)) = &self.seeds {
             settings.seeds.clone_from(seeds);
@@ -109,6 +132,16 @@ impl Study {
         set(&mut settings.restarts, &self.restarts);
         set(&mut settings.queries, &self.queries);
         set(&mut settings.attack_limit, &self.attack_limit);
+        settings.corruptions |= self.corruptions;
+        let named = Names::all(&self.cross_data);
+        if !named.is_empty() {
+            settings.cross_data =
+                named.iter().map(|path| paths::absolute(Path::new(path))).collect::<Result<_>>()?;
+        }
+        let selection = &mut settings.train.selection;
+        selection.by = self.select.or(selection.by);
+        selection.eps = self.robust_eps.or(selection.eps);
+        set(&mut selection.pictures, &self.robust_pictures);
         set(&mut settings.gr.taps, &self.taps.as_ref().map(|taps| taps.0.clone()));
         set(&mut settings.gr.radius, &self.r);
         set(&mut settings.gr.alpha, &self.alpha);
@@ -151,7 +184,7 @@ impl Study {
 /// Sets the largest part of a batch that fits the device in every arm: the same for all arms.
 fn fit(settings: &mut StudySettings, engine: &Engine) -> Result<()> {
     for arm in settings.arms.clone() {
-        let mut training = settings.training(&arm, 0)?;
+        let mut training = settings.training(&arm, 0);
         training::fit(&mut training, false, engine)?;
         let smaller = [settings.train.micro_batch, training.micro_batch].into_iter().flatten().min();
         settings.train.micro_batch = smaller;
