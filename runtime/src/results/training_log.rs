@@ -38,6 +38,12 @@ pub enum Entry {
         val_loss: f64,
         /// Area under the ROC curve on validation; none with one class.
         val_auc: Option<f64>,
+        /// Balanced accuracy on validation at the threshold that is best there; none with one class.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        val_balanced_accuracy: Option<f64>,
+        /// Accuracy on attacked validation pictures; none where none are attacked.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        val_robust_accuracy: Option<f64>,
         /// Whether it is the best so far.
         best: bool,
         /// Wall-clock seconds of the epoch.

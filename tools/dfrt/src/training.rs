@@ -9,6 +9,8 @@ use dfrt_trainer::train::fitting::{self, Memory};
 use dfrt_trainer::train::run::{Observer, Overview};
 use dfrt_trainer::train::settings::{self, Settings};
 use dfrt_trainer::train::stepper;
+use dfrt_trainer::train::tensorboard::{EventFile, Unwritable};
+use std::path::Path;
 
 /// Sets the largest batch (`auto`), or else the largest part of the batch of `settings`, that fits
 /// the device and `memory_mb`.
@@ -45,17 +47,29 @@ pub fn fit(settings: &mut Settings, auto: bool, engine: &Engine) -> Result<()> {
 }
 
 /// Shows the progress of a run on standard error: a bar on a terminal, and a line for each epoch.
+/// Writes TensorBoard's event file as well, if one is wanted.
 pub struct Watch {
     task: Task,
     packing: Option<Task>,
+    events: Option<EventFile>,
+    done: usize,
     total: usize,
     epochs: usize,
+    /// The validation AUC of the last epoch of this session.
+    auc: Option<f64>,
+    /// The best epoch and its validation AUC.
+    best: Option<(usize, Option<f64>)>,
 }
 
 impl Watch {
-    /// For a run of `epochs` epochs.
-    pub fn new(epochs: usize) -> Self {
-        Self { task: Task::new("trained"), packing: None, total: 0, epochs }
+    /// For a run of `epochs` epochs, with an event file in the folder `tensorboard`.
+    ///
+    /// # Errors
+    /// The event file cannot be written.
+    pub fn new(epochs: usize, tensorboard: Option<&Path>) -> Result<Self, Unwritable> {
+        let events = tensorboard.map(EventFile::create).transpose()?;
+        let task = Task::new("trained");
+        Ok(Self { task, packing: None, events, done: 0, total: 0, epochs, auc: None, best: None })
     }
 }
 
@@ -67,34 +81,81 @@ impl Observer for Watch {
 
     fn begin(&mut self, plan: &Overview) {
         self.packing = None;
-        self.total = plan.total_steps;
+        (self.done, self.total) = (plan.done_steps, plan.total_steps);
+        self.best = plan.best.map(|best| (best.epoch, best.auc));
         plan.rules.iter().for_each(|rule| self.task.line(&format!("note: {rule}")));
         let from = match plan.done_steps {
             0 => String::new(),
             done => format!(", resumed after step {done}"),
         };
+        let best = self.best.map_or_else(String::new, |best| format!(", {}", best_so_far(best)));
         self.task.line(&format!(
-            "{} steps of {} pictures ({} to train on, {} to validate), {:.0} MB on the device{from}",
+            "{} steps of {} pictures ({} to train on, {} to validate), {:.0} MB on the device{from}{best}",
             plan.total_steps, plan.batch, plan.n_train, plan.n_val, plan.gpu_mb
         ));
         self.task.set(plan.done_steps, plan.total_steps, "");
+        if let Some(events) = &mut self.events {
+            events.begin(plan.done_steps);
+        }
     }
 
     fn steps(&mut self, done: usize, loss: f32, images_per_second: f64) {
-        self.task.set(done, self.total, &format!("loss {loss:.4}, {images_per_second:.0} images/s"));
+        self.done = done;
+        let auc = self.auc.map_or_else(String::new, |auc| format!("validation AUC {auc:.4}, "));
+        self.task.set(done, self.total, &format!("loss {loss:.4}, {auc}{images_per_second:.0} images/s"));
+        if let Some(events) = &mut self.events {
+            events.speed(images_per_second);
+        }
     }
 
     fn epoch(&mut self, entry: &Entry) {
-        let Entry::Epoch { epoch, train_loss, val_loss, val_auc, best, seconds, images_per_second } = entry
+        let Entry::Epoch {
+            epoch,
+            train_loss,
+            val_loss,
+            val_auc,
+            val_balanced_accuracy,
+            val_robust_accuracy,
+            best,
+            seconds,
+            images_per_second,
+        } = *entry
         else {
             return;
         };
-        let auc = val_auc.map_or_else(|| "undefined".to_owned(), |auc| format!("{auc:.4}"));
-        let best = if *best { " (best so far)" } else { "" };
-        self.task.line(&format!(
-            "epoch {epoch}/{}: loss {train_loss:.4}, validation loss {val_loss:.4}, AUC {auc}{best}, {} at {images_per_second:.0} images/s",
-            self.epochs,
-            output::duration(*seconds)
-        ));
+        self.auc = val_auc;
+        let standing = if best {
+            self.best = Some((epoch, val_auc));
+            " (best so far)".to_owned()
+        } else {
+            self.best.map_or_else(String::new, |best| format!(" ({})", best_so_far(best)))
+        };
+        let share =
+            |name: &str, share: Option<f64>| share.map(|share| format!("{name} {}", output::percent(share)));
+        let left = self.task.left(self.done, self.total);
+        let parts = [
+            Some(format!("loss {train_loss:.4}")),
+            Some(format!("validation loss {val_loss:.4}")),
+            Some(format!("AUC {}{standing}", four_digits(val_auc))),
+            share("balanced accuracy", val_balanced_accuracy),
+            share("robust accuracy", val_robust_accuracy),
+            Some(format!("{} at {images_per_second:.0} images/s", output::duration(seconds))),
+            Some(left).filter(|left| !left.is_empty()),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        self.task.line(&format!("epoch {epoch}/{}: {}", self.epochs, parts.join(", ")));
     }
+
+    fn logged(&mut self, entry: &Entry) -> Result<(), Unwritable> {
+        self.events.as_mut().map_or(Ok(()), |events| events.write(entry))
+    }
+}
+
+/// "best 0.9312 in epoch 3".
+fn best_so_far((epoch, auc): (usize, Option<f64>)) -> String {
+    format!("best {} in epoch {epoch}", four_digits(auc))
+}
+
+fn four_digits(value: Option<f64>) -> String {
+    value.map_or_else(|| "undefined".to_owned(), |value| format!("{value:.4}"))
 }

@@ -9,6 +9,7 @@ use crate::gpu::engine::Engine;
 use crate::train::dataset::{self, DatasetError};
 use crate::train::deployed::{self, NetworkError};
 use crate::train::run::{self, TrainError};
+use crate::train::tensorboard::Unwritable;
 use dfrt_runtime::attack::Attack;
 use dfrt_runtime::attack::between;
 use dfrt_runtime::attack::case::{Case, CaseError};
@@ -98,8 +99,12 @@ pub enum StudyError {
 pub trait Observer {
     /// The arm `name` with `seed` starts.
     fn arm(&mut self, name: &str, seed: u64);
-    /// Its training over `epochs` epochs starts; returns the observer of that.
-    fn training(&mut self, epochs: usize) -> Box<dyn run::Observer + '_>;
+    /// Its training over `epochs` epochs into the folder `run` of the study starts; returns the
+    /// observer of that.
+    ///
+    /// # Errors
+    /// What the observer writes to cannot be written.
+    fn training(&mut self, run: &str, epochs: usize) -> Result<Box<dyn run::Observer + '_>, Unwritable>;
     /// Its training is done. `skipped` are the pictures that could not be read, which the file `summary`
     /// also lists.
     fn trained(&mut self, skipped: &[String], summary: &Path);
@@ -219,10 +224,11 @@ impl<'a> Study<'a> {
         }
         let settings = self.settings.training(name, seed)?;
         let resume = at.join(files::LAST).exists();
-        let mut watch = observer.training(settings.epochs);
+        let failed = |error| StudyError::Train { arm: name.to_owned(), seed, source: Box::new(error) };
+        let watch = observer.training(&folder(name, seed), settings.epochs);
+        let mut watch = watch.map_err(|error| failed(error.into()))?;
         let outcome = run::train(&settings, at, Arc::clone(&self.engine), resume, watch.as_mut());
         drop(watch);
-        let failed = |error| StudyError::Train { arm: name.to_owned(), seed, source: Box::new(error) };
         observer.trained(&outcome.map_err(failed)?.skipped, &summary);
         Ok(())
     }

@@ -16,4 +16,5 @@ pub mod run;
 pub mod schedule;
 pub mod settings;
 pub mod stepper;
+pub mod tensorboard;
 pub mod validation;

@@ -188,6 +188,12 @@ macro_rules! options {
         #[argh(option)]
         cache: Option<std::path::PathBuf>,
     ] $($rest)* } };
+    (@ $to:tt [$($done:tt)*] tensorboard, $($rest:tt)*) => { options! { @ $to [$($done)*
+        /// folder for event files that TensorBoard shows while it trains (tensorboard --logdir DIR); of
+        /// a study a folder below it for each arm and seed
+        #[argh(option)]
+        tensorboard: Option<std::path::PathBuf>,
+    ] $($rest)* } };
     (@ $to:tt [$($done:tt)*] perturbation, $($rest:tt)*) => { options! { @ $to [$($done)*
         /// gr: the features.i whose outputs are perturbed (default 0,1,2)
         #[argh(option)]

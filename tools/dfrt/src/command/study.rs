@@ -67,7 +67,7 @@ pub struct Study {
     /// weights to start from; see dfrt train --help
     #[argh(option)]
     init: Option<PathBuf>,
-    checkpoint, perturbation, device, resume, force, json,
+    checkpoint, perturbation, device, resume, force, tensorboard, json,
 }
 }
 

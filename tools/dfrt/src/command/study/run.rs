@@ -40,7 +40,7 @@ impl Study {
             let own: Vec<&str> = study::OWN.into_iter().chain(arms.iter().map(String::as_str)).collect();
             paths::remove(&self.out, &own)?;
         }
-        let (report, written) = study.run(&mut Watch::default())?;
+        let (report, written) = study.run(&mut Watch::new(self.tensorboard.clone()))?;
         output::warn_skipped("parts of the report", &written.missing, None);
         if self.json {
             return output::json(&report);
