@@ -1,7 +1,7 @@
 // Masks of dropout and drop-path: 0, or 1 / (1 - rate). Each draw is a hash of
-// what it is for (pcg4d of Jarzynski & Olano 2020), so that the place of a sample
+// what it is for, so that the place of a sample
 // in its batch and the order of the work change nothing.
-//!use invocation
+//!use hash, invocation
 
 struct Params {
     n: u32,
@@ -13,20 +13,6 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> keys: array<vec2<u32>>; // [N]
 @group(0) @binding(2) var<storage, read_write> mask: array<f32>; // [N, E]
-
-fn pcg4d(seed: vec4<u32>) -> vec4<u32> {
-    var v = seed * 1664525u + 1013904223u;
-    v.x += v.y * v.w;
-    v.y += v.z * v.x;
-    v.z += v.x * v.y;
-    v.w += v.y * v.z;
-    v ^= v >> vec4(16u);
-    v.x += v.y * v.w;
-    v.y += v.z * v.x;
-    v.z += v.x * v.y;
-    v.w += v.y * v.z;
-    return v;
-}
 
 @compute @workgroup_size(64)
 fn draw(invocation: Invocation) {

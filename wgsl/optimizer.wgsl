@@ -22,6 +22,9 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> mixed: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> total: array<vec4<f32>>;
 
+@group(0) @binding(1) var<storage, read> addend: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> sum: array<vec4<f32>>;
+
 // SGD with momentum as PyTorch has it: v = momentum v + g, w -= rate v.
 @compute @workgroup_size(64)
 fn sgd(invocation: Invocation) {
@@ -72,4 +75,14 @@ fn accumulate(invocation: Invocation) {
         return;
     }
     total[index] = step.kept * total[index] + step.share * gradient[index];
+}
+
+// The gradient of a sum of losses.
+@compute @workgroup_size(64)
+fn add(invocation: Invocation) {
+    let index = index_of(invocation.id, invocation.groups);
+    if index >= params.quads {
+        return;
+    }
+    sum[index] += addend[index];
 }

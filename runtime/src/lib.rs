@@ -13,7 +13,7 @@ pub mod differing;
 pub mod faces;
 pub mod forgery;
 pub mod metrics;
-mod names;
+pub mod names;
 pub mod random;
 pub mod reading;
 pub mod report;

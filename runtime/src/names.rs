@@ -1,6 +1,7 @@
 //! Names of an enum's values, the same at the command line, in messages and in results.
 
 /// Gives an enum its names: `Display`, and `FromStr` in any case with a line that lists them.
+#[macro_export]
 macro_rules! named {
     ($type:ident, $what:literal, [$($variant:ident = $name:literal),+]) => {
         impl std::fmt::Display for $type {
@@ -26,4 +27,4 @@ macro_rules! named {
     };
 }
 
-pub(crate) use named;
+pub use crate::named;

@@ -280,12 +280,13 @@ fn save_log(path: &Path, name: &str, seed: u64) {
         if step % 60 == 0 {
             let val_loss = floor + 0.12 + 0.5 * fall + random.random_range(0.0..0.03);
             let entry = Entry::Epoch {
+                val_robust_accuracy: None,
+                val_robust_auc: None,
                 epoch,
                 train_loss: loss,
                 val_loss,
                 val_auc: Some(0.9),
                 val_balanced_accuracy: None,
-                val_robust_accuracy: None,
                 best: false,
                 seconds: 1.0,
                 images_per_second: 100.0,

@@ -61,6 +61,11 @@ impl Evaluator {
         Ok(())
     }
 
+    /// The network with folded batch-norms that is evaluated, for other plans.
+    pub fn network(&self) -> &Resident {
+        &self.network
+    }
+
     /// Pictures per batch.
     pub fn batch(&self) -> usize {
         self.batch

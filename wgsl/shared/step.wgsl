@@ -8,4 +8,5 @@ struct Step {
     slot: u32,
     kept: f32,
     share: f32,
+    eps: f32,
 }

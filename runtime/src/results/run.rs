@@ -47,6 +47,21 @@ pub struct Outcome {
     pub val_auc: Option<f64>,
     /// Its validation loss.
     pub val_loss: f64,
+    /// What that epoch is the best by: "auc", "robust-accuracy" or "robust-auc".
+    // RUNs from before 2026-11-29 lack this and the three fields after it.
+    #[serde(default)]
+    pub selected_by: Option<String>,
+    /// Its share of validation pictures that are classified rightly before and after PGD, where that is
+    /// measured.
+    #[serde(default)]
+    pub val_robust_accuracy: Option<f64>,
+    /// Its validation AUC under PGD.
+    #[serde(default)]
+    pub val_robust_auc: Option<f64>,
+    /// Whether the run stopped early because the network had learned to defeat single steps of an attack
+    /// only ("catastrophic overfitting").
+    #[serde(default)]
+    pub overfitted: bool,
     /// Logit above which a picture is called fake, fixed on validation.
     pub threshold: f32,
     /// Mean loss of the last epoch.

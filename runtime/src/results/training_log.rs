@@ -19,8 +19,8 @@ pub enum Entry {
         /// Mean weighted cross-entropy of the unperturbed pass; NaN where that was no number.
         #[serde(deserialize_with = "or_nan")]
         loss: f32,
-        /// Mean weighted cross-entropy of the perturbed pass; NaN where that was no number, none
-        /// without gradient regularization.
+        /// Mean weighted cross-entropy of the second pass; NaN where that was no number, none
+        /// for a method without one.
         #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "some_or_nan")]
         perturbed_loss: Option<f32>,
         /// Learning rate.
@@ -41,9 +41,13 @@ pub enum Entry {
         /// Balanced accuracy on validation at the threshold that is best there; none with one class.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         val_balanced_accuracy: Option<f64>,
-        /// Accuracy on attacked validation pictures; none where none are attacked.
+        /// Share of validation pictures that are classified rightly before and after PGD; none where
+        /// that is not measured.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         val_robust_accuracy: Option<f64>,
+        /// Area under the ROC curve on validation under PGD.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        val_robust_auc: Option<f64>,
         /// Whether it is the best so far.
         best: bool,
         /// Wall-clock seconds of the epoch.

@@ -57,8 +57,8 @@ pub struct Watch {
     epochs: usize,
     /// The validation AUC of the last epoch of this session.
     auc: Option<f64>,
-    /// The best epoch and its validation AUC.
-    best: Option<(usize, Option<f64>)>,
+    /// The best epoch of all sessions, in words.
+    best: Option<String>,
 }
 
 impl Watch {
@@ -82,13 +82,15 @@ impl Observer for Watch {
     fn begin(&mut self, plan: &Overview) {
         self.packing = None;
         (self.done, self.total) = (plan.done_steps, plan.total_steps);
-        self.best = plan.best.map(|best| (best.epoch, best.auc));
+        self.best = plan.best.map(|best| {
+            format!("best in epoch {}: {}", best.epoch, figures(best.auc, None, best.robust_accuracy))
+        });
         plan.rules.iter().for_each(|rule| self.task.line(&format!("note: {rule}")));
         let from = match plan.done_steps {
             0 => String::new(),
             done => format!(", resumed after step {done}"),
         };
-        let best = self.best.map_or_else(String::new, |best| format!(", {}", best_so_far(best)));
+        let best = self.best.as_ref().map_or_else(String::new, |best| format!(" ({best})"));
         self.task.line(&format!(
             "{} steps of {} pictures ({} to train on, {} to validate), {:.0} MB on the device{from}{best}",
             plan.total_steps, plan.batch, plan.n_train, plan.n_val, plan.gpu_mb
@@ -116,6 +118,7 @@ impl Observer for Watch {
             val_auc,
             val_balanced_accuracy,
             val_robust_accuracy,
+            val_robust_auc: _,
             best,
             seconds,
             images_per_second,
@@ -125,25 +128,20 @@ impl Observer for Watch {
         };
         self.auc = val_auc;
         let standing = if best {
-            self.best = Some((epoch, val_auc));
-            " (best so far)".to_owned()
+            let figures = figures(val_auc, None, val_robust_accuracy);
+            self.best = Some(format!("best in epoch {epoch}: {figures}"));
+            "best so far"
         } else {
-            self.best.map_or_else(String::new, |best| format!(" ({})", best_so_far(best)))
+            self.best.as_deref().unwrap_or("not the best")
         };
-        let share =
-            |name: &str, share: Option<f64>| share.map(|share| format!("{name} {}", output::percent(share)));
+        let figures = figures(val_auc, val_balanced_accuracy, val_robust_accuracy);
         let left = self.task.left(self.done, self.total);
-        let parts = [
-            Some(format!("loss {train_loss:.4}")),
-            Some(format!("validation loss {val_loss:.4}")),
-            Some(format!("AUC {}{standing}", four_digits(val_auc))),
-            share("balanced accuracy", val_balanced_accuracy),
-            share("robust accuracy", val_robust_accuracy),
-            Some(format!("{} at {images_per_second:.0} images/s", output::duration(seconds))),
-            Some(left).filter(|left| !left.is_empty()),
-        ];
-        let parts: Vec<String> = parts.into_iter().flatten().collect();
-        self.task.line(&format!("epoch {epoch}/{}: {}", self.epochs, parts.join(", ")));
+        let left = if left.is_empty() { left } else { format!(", {left}") };
+        self.task.line(&format!(
+            "epoch {epoch}/{}: loss {train_loss:.4}, validation loss {val_loss:.4}, {figures} ({standing}), {} at {images_per_second:.0} images/s{left}",
+            self.epochs,
+            output::duration(seconds)
+        ));
     }
 
     fn logged(&mut self, entry: &Entry) -> Result<(), Unwritable> {
@@ -151,11 +149,10 @@ impl Observer for Watch {
     }
 }
 
-/// "best 0.9312 in epoch 3".
-fn best_so_far((epoch, auc): (usize, Option<f64>)) -> String {
-    format!("best {} in epoch {epoch}", four_digits(auc))
-}
-
-fn four_digits(value: Option<f64>) -> String {
-    value.map_or_else(|| "undefined".to_owned(), |value| format!("{value:.4}"))
+/// "AUC 0.9312, balanced accuracy 85.0 %, robust accuracy 40.0 %", of those that are known.
+fn figures(auc: Option<f64>, balanced: Option<f64>, robust: Option<f64>) -> String {
+    let auc = auc.map_or_else(|| "AUC undefined".to_owned(), |auc| format!("AUC {auc:.4}"));
+    let share = |name, share: Option<f64>| Some(format!("{name} {}", output::percent(share?)));
+    let parts = [Some(auc), share("balanced accuracy", balanced), share("robust accuracy", robust)];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }

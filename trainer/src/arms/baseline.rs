@@ -1,22 +1,52 @@
-//! The plain gradient of the loss.
+//! The plain gradient of the loss, and the same for longer.
 
-use super::inputs::{self, Inputs};
+use super::inputs::Inputs;
+use super::{Arm, BadArm, number};
 use crate::gpu::recording::Recording;
-use crate::ops::batch_norm::MOMENTUM;
-use crate::plan::pass::{Forward, Mode, Network, Trace, Wanted};
-use std::collections::HashMap;
+use crate::model::graph::Graph;
+use crate::plan::pass::Network;
+use serde::{Deserialize, Serialize};
 
-/// Records one forward and one backward pass.
-pub fn record(recording: &mut Recording, network: &Network<'_>, inputs: &Inputs) {
-    let mut trace = Trace::of(network.graph, inputs.pixels);
-    let how = Forward {
-        mode: Mode::Train { momentum: MOMENTUM },
-        keys: inputs.keys,
-        perturbations: &HashMap::new(),
-        logits: Some(inputs.logits),
-    };
-    network.forward(recording, &mut trace, 0, &how);
-    let dlogits = inputs::loss(recording, inputs, inputs.logits, inputs::HISTORY);
-    let wanted = Wanted { weights: Some(inputs.gradients), ..Wanted::default() };
-    network.backward(recording, &trace, dlogits, wanted, &[]);
+/// One forward and one backward pass.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Baseline;
+
+/// The baseline trained for more epochs, so that it evaluates the gradient as often as another arm. The
+/// learning rate's schedule is stretched.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ComputeMatched {
+    /// Gradient evaluations a step of the arm that it is matched with: 2 for gr, sam and gnp.
+    pub evaluations: f32,
+}
+
+impl Default for ComputeMatched {
+    fn default() -> Self {
+        Self { evaluations: 2.0 }
+    }
+}
+
+impl Arm for Baseline {
+    fn check(&self, _: &Graph) -> Result<(), BadArm> {
+        Ok(())
+    }
+
+    fn record(&self, recording: &mut Recording, network: &Network<'_>, inputs: &Inputs) {
+        let pass = inputs.first_pass(recording, network);
+        inputs.backward(recording, network, &pass.trace, pass.dlogits);
+    }
+}
+
+impl Arm for ComputeMatched {
+    fn check(&self, _: &Graph) -> Result<(), BadArm> {
+        number("evaluations", self.evaluations, 1.0, 1e3, "a number from 1 up to 1000")
+    }
+
+    fn record(&self, recording: &mut Recording, network: &Network<'_>, inputs: &Inputs) {
+        Baseline.record(recording, network, inputs);
+    }
+
+    fn epochs(&self, epochs: usize) -> usize {
+        (epochs as f64 * f64::from(self.evaluations)).round() as usize
+    }
 }

@@ -3,13 +3,13 @@
 //! means and deviations of the taps' channels; its norm is minimised by a finite difference of two
 //! passes. Inference does not change.
 
-use super::inputs::{self, Inputs};
+use super::inputs::{Inputs, PERTURBED_HISTORY, Pass};
+use super::{Arm, BadArm, Scalars, Time, number, taps};
 use crate::gpu::recording::{Recording, Tensor};
 use crate::model::graph::{Graph, ValueId};
-use crate::ops::batch_norm::MOMENTUM;
 use crate::ops::feature_statistics::{self, Shape};
 use crate::ops::optimizer;
-use crate::plan::pass::{Forward, Mode, Network, Perturbation, Trace, Wanted};
+use crate::plan::pass::{Delta, Network, Perturbation, Trace, Wanted};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
@@ -47,109 +47,60 @@ impl Default for GradientRegularization {
     }
 }
 
-/// Settings of the method that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum BadRegularization {
-    /// A tap that the network does not have, a repeated one, or none.
-    #[error("taps {taps:?} cannot be used; name one or more of 0 to {last}, each once")]
-    Taps {
-        /// The value.
-        taps: Vec<usize>,
-        /// The last block that can be tapped.
-        last: usize,
-    },
-    /// r or alpha out of range.
-    #[error("{name} = {value} cannot be used; choose {allowed}")]
-    Number {
-        /// Its name.
-        name: &'static str,
-        /// The value.
-        value: f32,
-        /// The allowed values.
-        allowed: &'static str,
-    },
-}
-
-/// Buffer of the unperturbed gradient, used if alpha is below 1.
-const PLAIN: &str = "plain_gradients";
-
-impl GradientRegularization {
-    /// Checks that the settings fit `graph`.
-    ///
-    /// # Errors
-    /// The first one that does not.
-    pub fn check(&self, graph: &Graph) -> Result<(), BadRegularization> {
-        let last = graph.features.len() - 1;
-        let mut taps = self.taps.clone();
-        taps.sort_unstable();
-        taps.dedup();
-        if taps.is_empty() || taps.len() != self.taps.len() || taps.iter().any(|&tap| tap > last) {
-            return Err(BadRegularization::Taps { taps: self.taps.clone(), last });
-        }
-        let number = |name, value: f32, low: f32, high: f32, allowed| {
-            let fits = value.is_finite() && (low..=high).contains(&value);
-            if fits { Ok(()) } else { Err(BadRegularization::Number { name, value, allowed }) }
-        };
+impl Arm for GradientRegularization {
+    fn check(&self, graph: &Graph) -> Result<(), BadArm> {
+        taps::check(&self.taps, graph)?;
         number("r", self.radius, 0.0, 1e3, "a number from 0 up to 1000")?;
         number("alpha", self.alpha, 0.0, 1.0, "a number from 0 to 1")?;
         number("warm-up", self.warmup_epochs, 0.0, 1e6, "a number of epochs from 0 up")
     }
 
-    /// Records two passes. The first gives the perturbation, and with alpha = 1 no gradient of the
-    /// weights; the second starts at the first tap, because earlier values do not change.
-    pub fn record(&self, recording: &mut Recording, network: &Network<'_>, inputs: &Inputs) {
-        let taps = self.taps_of(network);
-        let first = taps[0].0;
-        let none = HashMap::new();
-        let mut trace = Trace::of(network.graph, inputs.pixels);
-        let mut how = Forward {
-            mode: Mode::Train { momentum: MOMENTUM },
-            keys: inputs.keys,
-            perturbations: &none,
-            logits: Some(inputs.logits),
-        };
-        network.forward(recording, &mut trace, 0, &how);
-        let dlogits = inputs::loss(recording, inputs, inputs.logits, inputs::HISTORY);
+    fn record(&self, recording: &mut Recording, network: &Network<'_>, inputs: &Inputs) {
+        let first = inputs.first_pass(recording, network);
+        self.regularise(recording, network, inputs, &first, Some(PERTURBED_HISTORY));
+    }
+
+    fn has_second_loss(&self) -> bool {
+        true
+    }
+
+    fn scalars(&self, at: Time) -> Scalars {
+        let warmup = f64::from(self.warmup_epochs) * at.steps_an_epoch as f64;
+        let share = if warmup > 0.0 { ((at.step + 1) as f64 / warmup).min(1.0) } else { 1.0 };
+        Scalars { radius: self.radius * share as f32, alpha: self.alpha, ..Scalars::default() }
+    }
+}
+
+impl GradientRegularization {
+    /// Records the regularised gradient of the loss of the pass `first`. Its backward pass gives the
+    /// perturbation, and with alpha = 1 no gradient of the weights; the second pass starts at the first tap,
+    /// because earlier values do not change. `history` takes the mean loss of that.
+    pub(super) fn regularise(
+        &self,
+        recording: &mut Recording,
+        network: &Network<'_>,
+        inputs: &Inputs,
+        first: &Pass,
+        history: Option<&str>,
+    ) {
+        let taps = taps::shapes(&self.taps, network, self.per_image, self.through_statistics);
+        let start = taps[0].0;
         let values: Vec<ValueId> = taps.iter().map(|tap| tap.0).collect();
-        let plain = (self.alpha != 1.0).then(|| recording.external(PLAIN, inputs.gradients.len));
+        let plain = (self.alpha != 1.0).then(|| inputs.other(recording));
         let wanted = match plain {
             Some(plain) => Wanted { weights: Some(plain), ..Wanted::default() },
-            None => Wanted { down_to: Some(first), ..Wanted::default() },
+            None => Wanted { down_to: Some(start), ..Wanted::default() },
         };
-        let gradients = network.backward(recording, &trace, dlogits, wanted, &values);
-        let perturbations = self.perturbations(recording, &trace, &taps, &gradients, inputs.step);
-
-        let start = network.producer(first);
-        network.perturb(recording, &mut trace, first, &perturbations);
-        how.mode = Mode::Train { momentum: 0.0 };
-        how.perturbations = &perturbations;
-        how.logits = None;
-        network.forward(recording, &mut trace, start + 1, &how);
-        let logits = trace.value(network.graph.logit);
-        let dlogits = inputs::loss(recording, inputs, logits, inputs::PERTURBED_HISTORY);
-        let wanted = Wanted { weights: Some(inputs.gradients), ..Wanted::default() };
-        network.backward(recording, &trace, dlogits, wanted, &[]);
+        let gradients = network.backward(recording, &first.trace, first.dlogits, wanted, &values);
+        let perturbations = self.perturbations(recording, &first.trace, &taps, &gradients, inputs.step);
+        let mut trace = first.trace.clone();
+        network.perturb(recording, &mut trace, start, &perturbations);
+        let from = network.producer(start) + 1;
+        let second = inputs.second_pass(recording, network, (trace, from), &perturbations, history);
+        inputs.backward(recording, network, &second.trace, second.dlogits);
         if let Some(plain) = plain {
             optimizer::mix(recording, inputs.step, plain, inputs.gradients);
         }
-    }
-
-    fn taps_of(&self, network: &Network<'_>) -> Vec<(ValueId, Shape)> {
-        let mut taps = self.taps.clone();
-        taps.sort_unstable();
-        let shape = |tap: usize| {
-            let value = network.graph.features[tap];
-            let extent = network.graph.extent(value);
-            let shape = Shape {
-                n: network.batch,
-                area: extent.area(),
-                channels: extent.c,
-                per_image: self.per_image,
-                through_statistics: self.through_statistics,
-            };
-            (value, shape)
-        };
-        taps.into_iter().map(shape).collect()
     }
 
     fn perturbations(
@@ -179,7 +130,7 @@ impl GradientRegularization {
                 joint.expect("there is a tap")
             };
             let delta = feature_statistics::perturbation(recording, gradient, norm, step, shape);
-            (value, Perturbation { delta, shape })
+            (value, Perturbation { delta: Delta::Given(delta), shape })
         };
         by_tap.iter().map(&mut perturb).collect()
     }

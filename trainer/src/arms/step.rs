@@ -3,8 +3,8 @@
 
 pub use super::inputs::{HISTORY, PERTURBED_HISTORY, SLOTS};
 
+use super::Method;
 use super::inputs::Inputs;
-use super::{Method, baseline};
 use crate::gpu::recording::{Recording, Tensor};
 use crate::model::graph::Graph;
 use crate::ops::optimizer::{self, Optimizer, State};
@@ -90,18 +90,21 @@ pub fn gradients(graph: &Graph, layout: &Layout, batch: usize, settings: &Settin
     let bytes = recording.external(names::BYTES, area);
     let input = recording.tensor(4 * area);
     pixels::from_bytes(&mut recording, bytes, input);
+    let arm = settings.method.arm();
+    let mut keys = || recording.external(names::KEYS, 2 * batch);
+    let (masks, starts) = (settings.masks.then(&mut keys), arm.adversary().map(|_| keys()));
+    let draws = arm.draws(graph, &vec![0; batch]).len();
     let inputs = Inputs {
         pixels: input,
         labels: recording.external(names::LABELS, 2 * batch),
-        keys: settings.masks.then(|| recording.external(names::KEYS, 2 * batch)),
+        keys: masks,
+        starts,
+        draws: (draws > 0).then(|| recording.external(names::DRAWS, draws)),
         step: recording.external(step::NAME, step::LEN),
         gradients: recording.external(names::GRADIENTS, layout.len),
         logits: recording.external(names::LOGITS, batch),
     };
     let network = Network::new(&mut recording, graph, layout, batch).with_activations(settings.activations);
-    match &settings.method {
-        Method::Baseline => baseline::record(&mut recording, &network, &inputs),
-        Method::Gr(settings) => settings.record(&mut recording, &network, &inputs),
-    }
+    arm.record(&mut recording, &network, &inputs);
     recording
 }

@@ -97,6 +97,23 @@ impl Pgd {
         Ok(Self { name, network, batch, settings, named, buffers, step, score })
     }
 
+    /// The logits of the pictures that the attack ends with, of the start that ends with the lowest margin.
+    ///
+    /// # Errors
+    /// A device that fails.
+    pub fn logits(&self, targets: &[Target], threat: Threat) -> Result<Vec<f32>, GpuError> {
+        let mut logits = Vec::with_capacity(targets.len());
+        for targets in targets.chunks(self.batch) {
+            let mut lowest = vec![f32::INFINITY; targets.len()];
+            for restart in 0..self.settings.restarts.max(1) {
+                let margins = self.start(targets, threat, restart, self.settings.steps)?.margins;
+                lowest.iter_mut().zip(margins).for_each(|(lowest, margin)| *lowest = lowest.min(margin));
+            }
+            logits.extend(targets.iter().zip(lowest).map(|(target, margin)| target.label.sign() * margin));
+        }
+        Ok(logits)
+    }
+
     /// The kernels of a step within `threat`.
     fn step(&self, threat: Threat) -> Result<Arc<Executable>, GpuError> {
         let mut step = self.step.lock().expect("no holder panics");

@@ -10,7 +10,7 @@ pub mod step;
 pub mod subject;
 pub mod traffic;
 
-use crate::arms::{Method, UnknownMethod};
+use crate::arms::{BadSpec, Method, NAMES};
 use crate::gpu::device::GpuError;
 
 /// Why a measurement failed. Every message ends with what to do.
@@ -32,10 +32,16 @@ pub enum BenchError {
     },
 }
 
-/// An unknown name of a method.
+/// A method that cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("method `{0}` is unknown; choose baseline, gr or input-gradient")]
-pub struct UnknownWork(pub String);
+pub enum BadWork {
+    /// An unknown name.
+    #[error("method `{0}` is unknown; choose one of {all}, {INPUT_GRADIENT}", all = NAMES.join(", "))]
+    Unknown(String),
+    /// Settings that the method does not have.
+    #[error(transparent)]
+    Spec(BadSpec),
+}
 
 /// What is timed.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,17 +57,6 @@ pub enum Work {
 const INPUT_GRADIENT: &str = "input-gradient";
 
 impl Work {
-    /// The work of that name; methods have their default settings.
-    ///
-    /// # Errors
-    /// An unknown name.
-    pub fn named(name: &str) -> Result<Self, UnknownWork> {
-        if name == INPUT_GRADIENT {
-            return Ok(Self::InputGradient);
-        }
-        Method::named(name).map(Self::Training).map_err(|UnknownMethod(name)| UnknownWork(name))
-    }
-
     /// Its name at the command line.
     pub fn name(&self) -> &'static str {
         match self {
@@ -72,10 +67,16 @@ impl Work {
 }
 
 impl std::str::FromStr for Work {
-    type Err = UnknownWork;
+    type Err = BadWork;
 
-    fn from_str(name: &str) -> Result<Self, UnknownWork> {
-        Self::named(name)
+    fn from_str(text: &str) -> Result<Self, BadWork> {
+        if text == INPUT_GRADIENT {
+            return Ok(Self::InputGradient);
+        }
+        text.parse().map(Self::Training).map_err(|error| match error {
+            BadSpec::Unknown(name) => BadWork::Unknown(name),
+            error => BadWork::Spec(error),
+        })
     }
 }
 

@@ -29,6 +29,8 @@ struct Noise {
     pixels: Vec<f32>,
     labels: Vec<f32>,
     keys: Vec<u32>,
+    /// The random numbers of the method.
+    draws: Vec<f32>,
 }
 
 impl Noise {
@@ -41,6 +43,7 @@ impl Noise {
             pixels: bytes.iter().flat_map(lanes).collect(),
             labels: (0..batch).flat_map(label).collect(),
             keys: (0..2 * batch).map(|_| random.random()).collect(),
+            draws: Vec::new(),
             bytes,
         }
     }
@@ -91,7 +94,9 @@ impl Prepared {
         training.check()?;
         let graph = training.graph()?;
         let weights = Weights::initial(&graph, 0);
-        let noise = Noise::draw(settings.batch, settings.res);
+        let mut noise = Noise::draw(settings.batch, settings.res);
+        let keys: Vec<u64> = (0..settings.batch as u64).collect();
+        noise.draws = training.method.arm().draws(&graph, &keys);
         Ok(Self { settings, training, graph, weights, noise })
     }
 }
@@ -149,13 +154,20 @@ impl Subject {
     fn feed(&mut self) {
         if self.work != Work::InputGradient {
             let schedule = Schedule::new(&self.training, STEPS_AN_EPOCH);
-            let scalars = schedule.step(self.step, self.step % step::SLOTS);
+            let mut scalars = schedule.step(self.step, self.step % step::SLOTS);
+            // The clean steps at the beginning have another plan.
+            scalars.eps = self.adversarial_radius();
             self.write(names::BYTES, &self.noise.bytes);
             self.write(names::LABELS, &self.noise.labels);
             self.write(names::KEYS, &self.noise.keys);
+            self.write(names::DRAWS, &self.noise.draws);
             self.write(scalars::NAME, &[scalars]);
         }
         self.step += 1;
+    }
+
+    fn adversarial_radius(&self) -> f32 {
+        self.training.method.arm().adversary().map_or(0.0, |adversary| adversary.eps / 255.0)
     }
 
     /// Writes a buffer, if the plan has one of that name.

@@ -5,6 +5,7 @@
 
 use super::Work;
 use crate::arms::Method;
+use crate::arms::gradient_regularization::GradientRegularization;
 use crate::model::arch::Activation;
 use crate::model::graph::{Graph, Node, Op, ValueId};
 
@@ -23,32 +24,14 @@ struct Pass {
 /// dropout and drop-path are on.
 pub fn lower_bound(graph: &Graph, batch: usize, work: &Work, masks: bool) -> u64 {
     let count = Count { graph, batch, masks, folded: false };
-    let whole = Pass { start: 0, weights: true, pixels: false };
     // A pixel comes as a u32 and becomes four floats.
     let fed = batch * graph.res * graph.res + count.value(graph.input);
     let learned: usize = graph.params.iter().map(|param| param.len()).sum();
     // AdamW: gradient, weight and two moments read; weight and moments written.
     let moved = 7 * learned;
     let values = match work {
-        Work::InputGradient => {
-            let pass = Pass { start: 0, weights: false, pixels: true };
-            let count = Count { masks: false, folded: true, ..count };
-            count.forward(0) + count.backward(pass)
-        }
-        Work::Training(Method::Baseline) => fed + count.forward(0) + count.backward(whole) + moved,
-        Work::Training(Method::Gr(settings)) => {
-            let taps: Vec<ValueId> = settings.taps.iter().map(|&tap| graph.features[tap]).collect();
-            let made = |tap: &ValueId| graph.nodes.iter().position(|node| node.output == *tap);
-            let first = taps.iter().filter_map(made).min().expect("a tap is made by a node") + 1;
-            let plain = settings.alpha != 1.0;
-            let search = Pass { start: if plain { 0 } else { first }, weights: plain, pixels: false };
-            // The gradient of a tap's statistics reads its features and their gradient. The perturbation
-            // reads and writes the features; its backward pass reads both and writes one.
-            let perturbed: usize = taps.iter().map(|&tap| (2 + 2 + 3) * count.value(tap)).sum();
-            let mixed = if plain { 3 * learned } else { 0 };
-            let passes = count.forward(0) + count.backward(search) + count.forward(first);
-            fed + passes + count.backward(whole) + perturbed + mixed + moved
-        }
+        Work::InputGradient => Count { masks: false, folded: true, ..count }.input_gradient(),
+        Work::Training(method) => fed + count.training(method) + moved,
     };
     4 * values as u64
 }
@@ -63,7 +46,100 @@ struct Count<'a> {
     folded: bool,
 }
 
+/// The backward pass of a plain step.
+const WHOLE: Pass = Pass { start: 0, weights: true, pixels: false };
+/// A backward pass for the gradient of the pixels.
+const TO_PIXELS: Pass = Pass { start: 0, weights: false, pixels: true };
+
 impl Count<'_> {
+    fn learned(&self) -> usize {
+        self.graph.params.iter().map(|param| param.len()).sum()
+    }
+
+    /// Forward and backward pass to the pixels.
+    fn input_gradient(&self) -> usize {
+        self.forward(0) + self.backward(TO_PIXELS)
+    }
+
+    fn plain(&self) -> usize {
+        self.forward(0) + self.backward(WHOLE)
+    }
+
+    /// A second gradient of the weights is read, and added to the first.
+    fn added(&self) -> usize {
+        3 * self.learned()
+    }
+
+    /// The gradient of a step's weights.
+    fn training(&self, method: &Method) -> usize {
+        match method {
+            Method::Baseline | Method::ComputeMatched(_) => self.plain(),
+            Method::Gr(settings) => self.forward(0) + self.regularised(settings),
+            // The norm reads the gradient; the ascent reads it and the weights and writes a copy.
+            Method::Sam(_) => 2 * self.plain() + 4 * self.learned(),
+            Method::Gnp(settings) => {
+                let mixed = if settings.alpha == 1.0 { 0 } else { self.added() };
+                2 * self.plain() + 4 * self.learned() + mixed
+            }
+            Method::InputGr(_) => {
+                // The norm reads the gradient; the move reads it and the pixels and writes others.
+                let moved = 4 * self.value(self.graph.input);
+                self.forward(0)
+                    + self.backward(TO_PIXELS)
+                    + moved
+                    + self.plain()
+                    + self.backward(WHOLE)
+                    + self.added()
+            }
+            Method::Dsu(settings) => self.plain() + self.perturbed(&settings.taps, 1),
+            Method::Mixstyle(settings) => self.plain() + self.perturbed(&settings.taps, 1),
+            Method::At(settings) => {
+                let step = match &settings.gr {
+                    Some(gr) => self.forward(0) + self.regularised(gr),
+                    None => self.plain(),
+                };
+                self.crafted(settings.steps) + step
+            }
+            Method::Trades(settings) => {
+                let folded = Count { masks: false, folded: true, ..*self };
+                let step = match &settings.gr {
+                    Some(gr) => self.forward(0) + self.regularised(gr) + self.backward(WHOLE) + self.added(),
+                    None => self.plain(),
+                };
+                self.crafted(settings.steps) + folded.forward(0) + step + self.plain() + self.added()
+            }
+        }
+    }
+
+    /// Adversarial pictures: the weights are folded; a start reads and writes pictures, a step of the
+    /// attack reads three and writes one.
+    fn crafted(&self, steps: usize) -> usize {
+        let folded = Count { masks: false, folded: true, ..*self };
+        let pixels = self.value(self.graph.input);
+        2 * self.learned() + 2 * pixels + steps * (folded.input_gradient() + 4 * pixels)
+    }
+
+    /// The backward pass of the first pass of gradient regularization, and its second pass.
+    fn regularised(&self, settings: &GradientRegularization) -> usize {
+        let made = |&tap: &usize| {
+            let value = self.graph.features[tap];
+            self.graph.nodes.iter().position(|node| node.output == value)
+        };
+        let first = settings.taps.iter().filter_map(made).min().expect("a tap is made by a node") + 1;
+        let plain = settings.alpha != 1.0;
+        let search = Pass { start: if plain { 0 } else { first }, weights: plain, pixels: false };
+        // The gradient of a tap's statistics reads its features and their gradient.
+        let perturbed = self.perturbed(&settings.taps, 2);
+        let mixed = if plain { self.added() } else { 0 };
+        self.backward(search) + self.forward(first) + self.backward(WHOLE) + perturbed + mixed
+    }
+
+    /// Perturbed taps, whose statistics read `reads` tensors. The perturbation reads and writes the features;
+    /// its backward pass reads both and writes one.
+    fn perturbed(&self, taps: &[usize], reads: usize) -> usize {
+        taps.iter().map(|&tap| (reads + 2 + 3) * self.value(self.graph.features[tap])).sum()
+    }
+
     fn value(&self, value: ValueId) -> usize {
         let extent = self.graph.extent(value);
         // Pixels have a fourth lane.
@@ -135,7 +211,7 @@ impl Count<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arms::step;
+    use crate::arms::{NAMES, step};
     use crate::model::arch::ARCHITECTURES;
     use crate::plan::input_gradient;
     use crate::plan::layout::Layout;
@@ -148,8 +224,8 @@ mod tests {
             for (res, batch) in [(64, 8), (224, 32)] {
                 let graph = Graph::new(architecture, res).unwrap();
                 let layout = Layout::new(&graph);
-                for name in ["baseline", "gr", "input-gradient"] {
-                    let work = Work::named(name).unwrap();
+                for name in NAMES.into_iter().chain(["input-gradient"]) {
+                    let work: Work = name.parse().unwrap();
                     let (recording, masks) = match &work {
                         Work::Training(method) => {
                             let settings = Settings { method: method.clone(), ..Settings::default() }.step();

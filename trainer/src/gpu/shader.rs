@@ -28,6 +28,7 @@ pub const PIECES: &[Shader] = &[
     shader!("shared/block.wgsl"),
     shader!("shared/chunk.wgsl"),
     shader!("shared/folded.wgsl"),
+    shader!("shared/hash.wgsl"),
     shader!("shared/invocation.wgsl"),
     shader!("shared/smallest.wgsl"),
     shader!("shared/step.wgsl"),

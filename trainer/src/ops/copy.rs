@@ -1,4 +1,4 @@
-//! A copy (`copy.wgsl`), to measure the memory of a device; no network has one.
+//! A copy (`copy.wgsl`): of weights that have no batch-norm, and to measure the memory of a device.
 
 use super::u;
 use crate::gpu::kernel::{Kernel, read, write};

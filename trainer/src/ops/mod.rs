@@ -3,14 +3,18 @@
 //! Where a tensor is given for a result, the result is written there. N: batch; H, W or S = H*W: space; C: channels, innermost.
 
 pub mod activation;
+pub mod adversarial;
 pub mod batch_norm;
 pub mod convolution;
 pub mod copy;
 pub mod cross_entropy;
 pub mod depthwise;
+pub mod divergence;
 pub mod drop_path;
 pub mod dropout;
 pub mod feature_statistics;
+pub mod folding;
+pub mod input_slope;
 mod kernels;
 pub mod linear;
 pub mod mask;
@@ -22,7 +26,9 @@ pub mod pointwise;
 pub mod pool;
 pub mod reduce;
 pub mod residual;
+pub mod sharpness;
 pub mod squeeze_excite;
+pub mod statistic_noise;
 pub mod step;
 
 pub use kernels::kernels;

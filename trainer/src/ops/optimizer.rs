@@ -21,9 +21,10 @@ static ADAMW: Kernel = Kernel::new::<Params>(
 static MIX: Kernel = Kernel::new::<Params>(&SHADER, "mix", &[read("step"), read("plain"), write("mixed")]);
 static ACCUMULATE: Kernel =
     Kernel::new::<Params>(&SHADER, "accumulate", &[read("step"), read("gradient"), write("total")]);
+static ADD: Kernel = Kernel::new::<Params>(&SHADER, "add", &[read("addend"), write("sum")]);
 
 /// The kernels of this file.
-pub const KERNELS: &[&Kernel] = &[&SGD, &ADAMW, &MIX, &ACCUMULATE];
+pub const KERNELS: &[&Kernel] = &[&SGD, &ADAMW, &MIX, &ACCUMULATE, &ADD];
 
 /// The optimiser. The learning rate is a scalar of each step.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -95,6 +96,13 @@ pub fn mix(recording: &mut Recording, step: Tensor, plain: Tensor, mixed: Tensor
     let quads = plain.len.div_ceil(4);
     let params = Params { quads: u(quads), ..Default::default() };
     recording.dispatch(&MIX, &params, &[step, plain, mixed], quads);
+}
+
+/// total = total + gradient.
+pub fn add(recording: &mut Recording, gradient: Tensor, total: Tensor) {
+    let quads = gradient.len.div_ceil(4);
+    let params = Params { quads: u(quads), ..Default::default() };
+    recording.dispatch(&ADD, &params, &[gradient, total], quads);
 }
 
 /// total = kept total + share gradient, both from `step`.

@@ -15,9 +15,9 @@ crate::parameters! {
         bias1: f32,
         /// AdamW's 1 - beta2^t; 1 for SGD.
         bias2: f32,
-        /// Radius r of gradient regularization.
+        /// Length r of the perturbation of gr, sam and gnp.
         radius: f32,
-        /// Its alpha.
+        /// Weight alpha of the perturbed gradient of gr and gnp.
         alpha: f32,
         /// Slot of the loss in the history.
         slot: u32,
@@ -25,5 +25,7 @@ crate::parameters! {
         kept: f32,
         /// Factor of a part's gradient in that of the step.
         share: f32,
+        /// Radius of the adversarial pictures, in units of pixels in \[0, 1\].
+        eps: f32,
     }
 }

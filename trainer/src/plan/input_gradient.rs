@@ -24,15 +24,25 @@ pub fn append(
     let logits = recording.external(names::LOGITS, batch);
     let labels = recording.external(names::LABELS, 2 * batch);
     let losses = recording.external(names::LOSSES, batch);
-    let mut trace = Trace::of(graph, pixels);
-    let how = Forward {
-        mode: Mode::Folded { backward: true },
-        keys: None,
-        perturbations: &HashMap::new(),
-        logits: Some(logits),
-    };
+    differentiate(recording, &network, (pixels, gradient), Some(logits), |recording, logits| {
+        cross_entropy::forward(recording, loss, logits, labels, Some(losses)).1
+    });
+}
+
+/// Records the gradient of the `pixels`, for the gradient of the logits that `loss` records. `network`
+/// has folded batch-norms.
+pub fn differentiate(
+    recording: &mut Recording,
+    network: &Network<'_>,
+    (pixels, gradient): (Tensor, Tensor),
+    logits: Option<Tensor>,
+    loss: impl FnOnce(&mut Recording, Tensor) -> Tensor,
+) {
+    let mut trace = Trace::of(network.graph, pixels);
+    let how =
+        Forward { mode: Mode::Folded { backward: true }, keys: None, perturbations: &HashMap::new(), logits };
     network.forward(recording, &mut trace, 0, &how);
-    let (_, dlogits) = cross_entropy::forward(recording, loss, logits, labels, Some(losses));
+    let dlogits = loss(recording, trace.value(network.graph.logit));
     let wanted = Wanted { pixels: Some(gradient), ..Wanted::default() };
     network.backward(recording, &trace, dlogits, wanted, &[]);
 }

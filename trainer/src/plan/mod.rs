@@ -18,6 +18,8 @@ pub mod names {
     pub const BYTES: &str = "bytes";
     /// Keys of the masks [N, 2], u32.
     pub const KEYS: &str = "keys";
+    /// Random numbers of an arm ([`crate::arms::Arm::draws`]).
+    pub const DRAWS: &str = "draws";
     /// Target and weight [N, 2].
     pub const LABELS: &str = "labels";
     /// Logits \[N\].

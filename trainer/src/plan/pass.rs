@@ -7,8 +7,8 @@ use crate::model::arch::Activation;
 use crate::model::graph::{Graph, Node, Op, ValueId};
 use crate::ops::activation::Folded;
 use crate::ops::{
-    activation, batch_norm, convolution, depthwise, drop_path, dropout, feature_statistics, linear, mask,
-    pixels, pointwise, pool, residual, squeeze_excite,
+    activation, batch_norm, convolution, copy, depthwise, drop_path, dropout, feature_statistics, folding,
+    linear, mask, pixels, pointwise, pool, residual, squeeze_excite, statistic_noise,
 };
 use std::collections::HashMap;
 
@@ -60,17 +60,29 @@ pub struct Network<'a> {
 /// A perturbation of a tap's statistics, for one pass.
 #[derive(Clone, Copy, Debug)]
 pub struct Perturbation {
-    /// (dmu, dsigma) [D, 2, C].
-    pub delta: Tensor,
+    /// (dmu, dsigma), or where it comes from.
+    pub delta: Delta,
     /// The tap's shape and options.
     pub shape: feature_statistics::Shape,
+}
+
+/// The (dmu, dsigma) [D, 2, C] of a perturbation.
+#[derive(Clone, Copy, Debug)]
+pub enum Delta {
+    /// This.
+    Given(Tensor),
+    /// Of these draws, by [`statistic_noise::uncertain`].
+    Uncertain(Tensor),
+    /// Of these partners, by [`statistic_noise::mixed`].
+    Mixed(Tensor),
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Perturbed {
     features: Tensor,
     moments: Tensor,
-    by: Perturbation,
+    delta: Tensor,
+    shape: feature_statistics::Shape,
 }
 
 /// How a forward pass runs.
@@ -100,6 +112,11 @@ impl Trace {
     /// A trace that holds only the pixels [N, H, W, 4].
     pub fn of(graph: &Graph, pixels: Tensor) -> Self {
         Self { values: HashMap::from([(graph.input, pixels)]), ..Self::default() }
+    }
+
+    /// A trace over other pixels with the masks of `first`.
+    pub fn with_masks_of(first: &Self, graph: &Graph, pixels: Tensor) -> Self {
+        Self { masks: first.masks.clone(), ..Self::of(graph, pixels) }
     }
 
     /// The tensor of `value` that later nodes read: at a perturbed tap the perturbed one.
@@ -132,6 +149,43 @@ impl<'a> Network<'a> {
         Self { activations, ..self }
     }
 
+    /// The network with other learned values, flat.
+    pub fn with_params(self, params: Tensor) -> Self {
+        Self { params, ..self }
+    }
+
+    /// The network with the batch-norms folded into the convolutions by the running statistics at this
+    /// point of the recording, for passes in [`Mode::Folded`].
+    pub fn folded(&self, recording: &mut Recording) -> Self {
+        let flat = recording.tensor(self.layout.len);
+        let mut folds = vec![None; self.graph.nodes.len()];
+        for node in &self.graph.nodes {
+            if let Op::BatchNorm(_) = node.op {
+                folds[self.producer(node.inputs[0])] = Some(node);
+            }
+        }
+        for (node, batch_norm) in self.graph.nodes.iter().zip(folds) {
+            let Some(batch_norm) = batch_norm else {
+                // Gamma and beta are written with the convolution before them.
+                if !matches!(node.op, Op::BatchNorm(_)) {
+                    for &param in &node.params {
+                        let part = |flat| self.layout.param(flat, self.graph, param);
+                        copy::forward(recording, part(self.params), part(flat));
+                    }
+                }
+                continue;
+            };
+            let by = folding::BatchNorm {
+                affine: self.affine(batch_norm),
+                running: self.layout.running(self.running, self.graph, batch_norm),
+                eps: self.graph.architecture.bn_eps,
+            };
+            by.weight(recording, self.weight(node, 0), self.layout.param(flat, self.graph, node.params[0]));
+            by.shift(recording, self.layout.affine(flat, self.graph, batch_norm));
+        }
+        self.with_params(flat)
+    }
+
     /// Index of the node that makes `value`.
     pub fn producer(&self, value: ValueId) -> usize {
         let found = self.graph.nodes.iter().position(|node| node.output == value);
@@ -159,12 +213,17 @@ impl<'a> Network<'a> {
         value: ValueId,
         perturbations: &HashMap<ValueId, Perturbation>,
     ) {
-        let Some(&by) = perturbations.get(&value) else { return };
+        let Some(&Perturbation { delta, shape }) = perturbations.get(&value) else { return };
         let features = trace.values[&value];
-        let moments = feature_statistics::moments_of(recording, features, by.shape);
-        let output = feature_statistics::perturb(recording, features, moments, by.delta, by.shape);
+        let moments = feature_statistics::moments_of(recording, features, shape);
+        let delta = match delta {
+            Delta::Given(delta) => delta,
+            Delta::Uncertain(draws) => statistic_noise::uncertain(recording, moments, draws, shape),
+            Delta::Mixed(partners) => statistic_noise::mixed(recording, moments, partners, shape),
+        };
+        let output = feature_statistics::perturb(recording, features, moments, delta, shape);
         trace.values.insert(value, output);
-        trace.perturbed.insert(value, Perturbed { features, moments, by });
+        trace.perturbed.insert(value, Perturbed { features, moments, delta, shape });
     }
 
     /// Records the backward pass of the nodes after `wanted.down_to` (or of all). Returns the
@@ -189,8 +248,8 @@ impl<'a> Network<'a> {
             if wanted.down_to == Some(node.output) {
                 break;
             }
-            if let Some(&Perturbed { features, moments, by }) = trace.perturbed.get(&node.output) {
-                dy = feature_statistics::backward_input(recording, features, moments, by.delta, dy, by.shape);
+            if let Some(&Perturbed { features, moments, delta, shape }) = trace.perturbed.get(&node.output) {
+                dy = feature_statistics::backward_input(recording, features, moments, delta, dy, shape);
             }
             for (value, gradient) in self.backward_node(recording, trace, &mut again, index, dy, wanted) {
                 let total = match gradients.remove(&value) {

@@ -18,16 +18,20 @@
 //! the length that its shape says.
 
 pub mod activation;
+pub mod adversarial;
+pub mod arms;
 pub mod batch_norm;
 pub mod convolution;
 pub mod cross_entropy;
 pub mod depthwise;
 #[cfg(test)]
 pub(crate) mod differences;
+pub mod divergence;
 pub mod drop_path;
 pub mod dropout;
 pub mod feature_statistics;
 pub mod gradient_regularization;
+pub mod input_slope;
 pub mod linear;
 pub mod mask;
 pub mod moments;
@@ -38,5 +42,7 @@ pub mod pixels;
 pub mod pointwise;
 pub mod pool;
 pub mod residual;
+pub mod sharpness;
 pub mod squeeze_excite;
+pub mod statistic_noise;
 pub mod window;

@@ -1,6 +1,6 @@
 //! A network with weights like after training, and a batch for it; comparisons of results.
 
-use crate::arms::{Method, step};
+use crate::arms::{Method, Scalars, Time, step};
 use crate::gpu::device::GpuError;
 use crate::gpu::engine::{Buffer, Engine};
 use crate::model::arch::Architecture;
@@ -19,6 +19,9 @@ use std::sync::Arc;
 
 /// Largest error of a tensor relative to its norm.
 const TOLERANCE: f64 = 1e-3;
+
+/// The last step of a run, where schedules have their full values.
+const END: Time = Time { step: 0, steps_an_epoch: 1, epochs: 1 };
 
 /// Every buffer after a run, by name.
 pub type Buffers = HashMap<String, Vec<f32>>;
@@ -87,6 +90,15 @@ impl Fixture {
         self.gradients_of(&Settings { method, masks, ..Settings::default() }.step(), radius)
     }
 
+    /// Runs the gradients of a step of `method` with its full radii and with masks; returns every named
+    /// buffer.
+    ///
+    /// # Errors
+    /// A device that fails or has too little memory.
+    pub fn full_step(&self, method: &Method) -> Result<Buffers, GpuError> {
+        self.gradients(method.clone(), true, method.arm().scalars(END).radius)
+    }
+
     /// Runs the gradients of a step with all settings of a plan; returns every named buffer.
     ///
     /// # Errors
@@ -95,10 +107,6 @@ impl Fixture {
         let engine = &self.network.engine;
         let n = self.pictures.len();
         let masks = settings.masks;
-        let alpha = match &settings.method {
-            Method::Baseline => 1.0,
-            Method::Gr(settings) => settings.alpha,
-        };
         let recording = step::gradients(self.graph(), &self.network.layout, n, settings);
         let mut named: HashMap<String, Buffer> = self.network.buffers();
         for external in &recording.externals {
@@ -115,11 +123,16 @@ impl Fixture {
         let labels: Vec<f32> =
             self.targets.iter().zip(&self.sample_weights).flat_map(|(&t, &w)| [t as f32, w as f32]).collect();
         engine.write(&named[names::LABELS], 0, &labels);
-        if masks {
+        let arm = settings.method.arm();
+        if masks || arm.adversary().is_some() {
             let keys: Vec<u32> = self.keys.iter().flat_map(|&key| [key as u32, (key >> 32) as u32]).collect();
             engine.write(&named[names::KEYS], 0, &keys);
         }
-        let scalars = Step { radius, alpha, ..Step::default() };
+        if let Some(draws) = named.get(names::DRAWS) {
+            engine.write(draws, 0, &arm.draws(self.graph(), &self.keys));
+        }
+        let Scalars { alpha, eps, .. } = arm.scalars(END);
+        let scalars = Step { radius, alpha, eps, ..Step::default() };
         engine.write(&named[NAME], 0, &[scalars]);
         engine.run(&plan)?;
         let read =

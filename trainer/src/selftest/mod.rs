@@ -1,6 +1,7 @@
 //! Checks of this machine: they compare the GPU with the f64 references, and an exported file with the
 //! GPU. `dfrt selftest` and the tests run them.
 
+mod arms;
 mod attacks;
 mod check;
 mod deployment;
@@ -14,8 +15,15 @@ pub use check::{Check, Fault, Finding};
 
 /// All checks. Together they run every kernel.
 pub fn checks() -> Vec<Check> {
-    [network::checks(), regularization::checks(), weights::checks(), attacks::checks(), deployment::checks()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        network::checks(),
+        regularization::checks(),
+        arms::checks(),
+        weights::checks(),
+        attacks::checks(),
+        deployment::checks(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

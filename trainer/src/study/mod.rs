@@ -225,7 +225,7 @@ impl<'a> Study<'a> {
         let settings = self.settings.training(name, seed)?;
         let resume = at.join(files::LAST).exists();
         let failed = |error| StudyError::Train { arm: name.to_owned(), seed, source: Box::new(error) };
-        let watch = observer.training(&folder(name, seed), settings.epochs);
+        let watch = observer.training(&folder(name, seed), settings.total_epochs());
         let mut watch = watch.map_err(|error| failed(error.into()))?;
         let outcome = run::train(&settings, at, Arc::clone(&self.engine), resume, watch.as_mut());
         drop(watch);

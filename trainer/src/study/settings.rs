@@ -131,7 +131,7 @@ impl StudySettings {
     pub fn training(&self, name: &str, seed: u64) -> Result<Settings, BadStudy> {
         let method = match Method::named(name).map_err(bad)? {
             Method::Gr(_) => Method::Gr(self.gr.clone()),
-            Method::Baseline => Method::Baseline,
+            method => method,
         };
         Ok(Settings { method, seed, ..self.train.clone() })
     }

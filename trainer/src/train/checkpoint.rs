@@ -21,6 +21,10 @@ pub struct Best {
     pub loss: f64,
     /// Its threshold.
     pub threshold: f32,
+    /// Its robust accuracy on validation pictures, where that is measured.
+    pub robust_accuracy: Option<f64>,
+    /// Its AUC under attack.
+    pub robust_auc: Option<f64>,
 }
 
 /// The progress of a run.
@@ -38,6 +42,10 @@ pub struct Progress {
     pub train_loss: f64,
     /// The best epoch so far.
     pub best: Option<Best>,
+    /// The highest robust accuracy of an epoch so far; 0 where that is not measured.
+    pub most_robust: f64,
+    /// Whether the run has ended because it overfitted to single steps of an attack.
+    pub overfitted: bool,
 }
 
 /// A checkpoint.
@@ -84,6 +92,11 @@ struct Record {
     loss_sum_bits: u64,
     train_loss_bits: u64,
     best: Option<BestRecord>,
+    // Checkpoints from before 2026-11-29 lack this and the field after it.
+    #[serde(default)]
+    most_robust_bits: u64,
+    #[serde(default)]
+    overfitted: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -92,6 +105,11 @@ struct BestRecord {
     auc_bits: Option<u64>,
     loss_bits: u64,
     threshold_bits: u32,
+    // Checkpoints from before 2026-11-29 lack this and the field after it.
+    #[serde(default)]
+    robust_accuracy_bits: Option<u64>,
+    #[serde(default)]
+    robust_auc_bits: Option<u64>,
 }
 
 impl From<&Progress> for Record {
@@ -101,6 +119,8 @@ impl From<&Progress> for Record {
             auc_bits: best.auc.map(f64::to_bits),
             loss_bits: best.loss.to_bits(),
             threshold_bits: best.threshold.to_bits(),
+            robust_accuracy_bits: best.robust_accuracy.map(f64::to_bits),
+            robust_auc_bits: best.robust_auc.map(f64::to_bits),
         };
         Self {
             epoch: progress.epoch,
@@ -109,6 +129,8 @@ impl From<&Progress> for Record {
             loss_sum_bits: progress.loss_sum.to_bits(),
             train_loss_bits: progress.train_loss.to_bits(),
             best: progress.best.map(best),
+            most_robust_bits: progress.most_robust.to_bits(),
+            overfitted: progress.overfitted,
         }
     }
 }
@@ -120,6 +142,8 @@ impl From<Record> for Progress {
             auc: best.auc_bits.map(f64::from_bits),
             loss: f64::from_bits(best.loss_bits),
             threshold: f32::from_bits(best.threshold_bits),
+            robust_accuracy: best.robust_accuracy_bits.map(f64::from_bits),
+            robust_auc: best.robust_auc_bits.map(f64::from_bits),
         };
         Self {
             epoch: record.epoch,
@@ -128,6 +152,8 @@ impl From<Record> for Progress {
             loss_sum: f64::from_bits(record.loss_sum_bits),
             train_loss: f64::from_bits(record.train_loss_bits),
             best: record.best.map(best),
+            most_robust: f64::from_bits(record.most_robust_bits),
+            overfitted: record.overfitted,
         }
     }
 }
@@ -206,7 +232,16 @@ mod tests {
             step: 100,
             loss_sum: 0.1 + 0.2,
             train_loss: 0.7,
-            best: Some(Best { epoch: 2, auc: Some(1.0 / 3.0), loss: f64::INFINITY, threshold: -0.0 }),
+            best: Some(Best {
+                epoch: 2,
+                auc: Some(1.0 / 3.0),
+                loss: f64::INFINITY,
+                threshold: -0.0,
+                robust_accuracy: Some(0.1),
+                robust_auc: None,
+            }),
+            most_robust: 0.7,
+            overfitted: true,
         };
         let text = serde_json::to_string(&Record::from(&progress)).unwrap();
         let back: Progress = serde_json::from_str::<Record>(&text).unwrap().into();

@@ -14,6 +14,7 @@ pub mod outcome;
 pub mod pool;
 pub mod run;
 pub mod schedule;
+pub mod selection;
 pub mod settings;
 pub mod stepper;
 pub mod tensorboard;

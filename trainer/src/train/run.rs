@@ -9,6 +9,7 @@ use super::outcome;
 use super::pool::Pool;
 use super::pool::allowance::Allowance;
 use super::schedule::Schedule;
+use super::selection::{Criterion, RobustValidation, Robustness};
 use super::settings::{self, BadSettings, Settings};
 use super::stepper::{Losses, Stepper};
 use super::tensorboard::Unwritable;
@@ -90,7 +91,7 @@ pub enum TrainError {
     #[error(transparent)]
     Watching(#[from] Unwritable),
     /// The loss is NaN or infinite.
-    #[error("the loss is not a finite number at step {step}; lower --lr, or r with gradient regularization")]
+    #[error("the loss is not a finite number at step {step}; lower --lr, or the radius of the method")]
     Diverged {
         /// The step, counted from 1.
         step: usize,
@@ -264,6 +265,7 @@ struct Session<'a> {
     network: &'a Resident,
     stepper: Stepper<'a>,
     evaluator: Evaluator,
+    robust: Option<RobustValidation>,
     progress: Progress,
     seconds: f64,
     images: usize,
@@ -276,8 +278,12 @@ impl<'a> Session<'a> {
         let stepper = Stepper::plan(run.settings, network, part, run.batch / part)?;
         let evaluator = Evaluator::sharing_memory(network, part, stepper.executable())?;
         let gpu_mb = (stepper.bytes() + evaluator.own_bytes()) as f64 / f64::from(1 << 20);
+        let robust = run.settings.robust_radius();
+        let robust = robust
+            .map(|eps| RobustValidation::plan(&run.settings.selection, eps, &evaluator, &run.val))
+            .transpose()?;
         let progress = Progress::default();
-        Ok(Self { run, network, stepper, evaluator, progress, seconds: 0.0, images: 0, gpu_mb })
+        Ok(Self { run, network, stepper, evaluator, robust, progress, seconds: 0.0, images: 0, gpu_mb })
     }
 
     fn restore(&mut self) -> Result<(), TrainError> {
@@ -306,7 +312,7 @@ impl<'a> Session<'a> {
         let run = self.run;
         let mut log = TrainingLog::open(&run.file(files::LOG), self.progress.step, self.progress.epoch)?;
         observer.begin(&Overview {
-            total_steps: run.settings.epochs * run.steps_an_epoch,
+            total_steps: run.settings.total_epochs() * run.steps_an_epoch,
             done_steps: self.progress.step,
             best: self.progress.best,
             batch: run.batch,
@@ -315,14 +321,22 @@ impl<'a> Session<'a> {
             gpu_mb: self.gpu_mb,
             rules: run.manifest_rules.clone(),
         });
-        while self.progress.epoch < run.settings.epochs && !self.out_of_patience() {
+        while self.progress.epoch < run.settings.total_epochs()
+            && !self.out_of_patience()
+            && !self.progress.overfitted
+        {
             self.epoch(&mut log, observer)?;
         }
         self.finish()
     }
 
     fn out_of_patience(&self) -> bool {
-        let since = self.progress.best.map_or(0, |best| self.progress.epoch - best.epoch);
+        // Until the radius is full, no epoch is expected to be better than the one before.
+        let epochs = self.run.settings.total_epochs();
+        let adversary = self.run.settings.method.arm().adversary();
+        let growing = |epoch: &usize| adversary.is_some_and(|adversary| !adversary.is_full(*epoch, epochs));
+        let full = (0..self.progress.epoch).take_while(growing).count();
+        let since = self.progress.best.map_or(0, |best| self.progress.epoch - best.epoch.max(full));
         self.run.settings.patience.is_some_and(|patience| since > patience)
     }
 
@@ -353,14 +367,23 @@ impl<'a> Session<'a> {
         let train_loss = self.progress.loss_sum / run.steps_an_epoch as f64;
         self.evaluator.refresh()?;
         let validation = validation::validate(&self.evaluator, &run.val)?;
-        let best = self.keep_if_best(&validation)?;
+        let measure = |robust: &RobustValidation| robust.measure(&self.evaluator, validation.threshold);
+        let robustness = self.robust.as_ref().map(measure).transpose()?;
+        let best = self.keep_if_best(&validation, robustness)?;
+        if let Some(robustness) = robustness {
+            // Other methods are not trained against single steps.
+            self.progress.overfitted = settings.method.arm().adversary().is_some()
+                && robustness.is_overfitted(self.progress.most_robust);
+            self.progress.most_robust = self.progress.most_robust.max(robustness.accuracy);
+        }
         let entry = Entry::Epoch {
             epoch: epoch + 1,
             train_loss,
             val_loss: validation.loss,
             val_auc: validation.auc,
             val_balanced_accuracy: validation.balanced_accuracy,
-            val_robust_accuracy: None,
+            val_robust_accuracy: robustness.map(|robustness| robustness.accuracy),
+            val_robust_auc: robustness.and_then(|robustness| robustness.auc),
             best,
             seconds,
             images_per_second: images as f64 / seconds.max(1e-9),
@@ -432,19 +455,33 @@ impl<'a> Session<'a> {
         Ok(losses[losses.len() - 1])
     }
 
-    /// Saves the weights if the epoch is the best so far: higher AUC, then lower loss.
-    fn keep_if_best(&mut self, validation: &Validation) -> Result<bool, TrainError> {
-        let score = |auc: Option<f64>, loss: f64| (auc.unwrap_or(0.0), -loss);
-        let this = score(validation.auc, validation.loss);
-        if self.progress.best.is_some_and(|best| this <= score(best.auc, best.loss)) {
-            return Ok(false);
-        }
+    /// Saves the weights if the epoch is the best so far by the criterion, then by a higher AUC, then by
+    /// a lower loss.
+    fn keep_if_best(
+        &mut self,
+        validation: &Validation,
+        robustness: Option<Robustness>,
+    ) -> Result<bool, TrainError> {
         let best = Best {
             epoch: self.progress.epoch + 1,
             auc: validation.auc,
             loss: validation.loss,
             threshold: validation.threshold,
+            robust_accuracy: robustness.map(|robustness| robustness.accuracy),
+            robust_auc: robustness.and_then(|robustness| robustness.auc),
         };
+        let criterion = self.run.settings.criterion();
+        let score = |best: &Best| {
+            let robust = match criterion {
+                Criterion::Auc => None,
+                Criterion::RobustAccuracy => best.robust_accuracy,
+                Criterion::RobustAuc => best.robust_auc,
+            };
+            (robust.unwrap_or(0.0), best.auc.unwrap_or(0.0), -best.loss)
+        };
+        if self.progress.best.is_some_and(|earlier| score(&best) <= score(&earlier)) {
+            return Ok(false);
+        }
         let weights = self.network.weights(self.progress.step as u64)?;
         let metadata =
             BTreeMap::from([(weights_file::THRESHOLD_KEY.to_owned(), f64::from(best.threshold).to_string())]);
@@ -473,10 +510,14 @@ impl<'a> Session<'a> {
             n_val: run.val.samples().len(),
             epochs: self.progress.epoch,
             steps: self.progress.step,
-            stopped_early: self.progress.epoch < run.settings.epochs,
+            stopped_early: self.progress.epoch < run.settings.total_epochs(),
             best_epoch: best.epoch,
             val_auc: best.auc,
             val_loss: best.loss,
+            selected_by: Some(run.settings.criterion().to_string()),
+            val_robust_accuracy: best.robust_accuracy,
+            val_robust_auc: best.robust_auc,
+            overfitted: self.progress.overfitted,
             threshold: best.threshold,
             train_loss: self.progress.train_loss,
             images_per_second: self.images as f64 / self.seconds.max(1e-9),

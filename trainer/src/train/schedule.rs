@@ -1,7 +1,7 @@
-//! Learning rate and perturbation radius by step.
+//! Learning rate and the arm's scalars by step.
 
 use super::settings::Settings;
-use crate::arms::Method;
+use crate::arms::{Scalars, Time};
 use crate::ops::optimizer::Optimizer;
 use crate::ops::step::Step;
 use std::f64::consts::PI;
@@ -23,7 +23,7 @@ impl<'a> Schedule<'a> {
     /// half a cosine down to the final share (Loshchilov & Hutter 2017).
     pub fn learning_rate(&self, step: usize) -> f32 {
         let settings = self.settings;
-        let total = (settings.epochs * self.steps_an_epoch) as f64;
+        let total = (settings.total_epochs() * self.steps_an_epoch) as f64;
         let warmup = (f64::from(settings.warmup_epochs) * self.steps_an_epoch as f64).min(total);
         let done = step as f64;
         if done < warmup {
@@ -45,16 +45,11 @@ impl<'a> Schedule<'a> {
                 (bias(beta1), bias(beta2))
             }
         };
-        let (radius, alpha) = match &self.settings.method {
-            Method::Baseline => (0.0, 1.0),
-            Method::Gr(settings) => {
-                let warmup = f64::from(settings.warmup_epochs) * self.steps_an_epoch as f64;
-                let share = if warmup > 0.0 { ((step + 1) as f64 / warmup).min(1.0) } else { 1.0 };
-                (settings.radius * share as f32, settings.alpha)
-            }
-        };
+        let (steps_an_epoch, epochs) = (self.steps_an_epoch, self.settings.total_epochs());
+        let at = Time { step, steps_an_epoch, epochs };
+        let Scalars { radius, alpha, eps } = self.settings.method.arm().scalars(at);
         let learning_rate = self.learning_rate(step);
-        Step { learning_rate, bias1, bias2, radius, alpha, slot: slot as u32, ..Step::default() }
+        Step { learning_rate, bias1, bias2, radius, alpha, eps, slot: slot as u32, ..Step::default() }
     }
 }
 

@@ -4,9 +4,8 @@
 use super::augment::Augmentation;
 use super::balance::Balance;
 use super::fakes::Fakes;
-use crate::arms::Method;
-use crate::arms::gradient_regularization::BadRegularization;
-use crate::arms::step;
+use super::selection::{Criterion, Selection};
+use crate::arms::{BadArm, Method, step};
 use crate::model::arch::{Architecture, UnknownArchitecture};
 use crate::model::conventions::{BadConvention, Conventions};
 use crate::model::graph::{BadResolution, Graph};
@@ -83,8 +82,15 @@ pub struct Settings {
     pub optimizer: Optimizer,
     /// Augmentation of the training pictures.
     pub augment: Augmentation,
+    /// How the epoch whose weights are kept is selected.
+    #[serde(skip_serializing_if = "is_default_selection")]
+    pub selection: Selection,
     /// The method (arm) that makes the gradients.
     pub method: Method,
+}
+
+fn is_default_selection(selection: &Selection) -> bool {
+    *selection == Selection::default()
 }
 
 fn is_default(choices: &Choices) -> bool {
@@ -122,6 +128,7 @@ impl Default for Settings {
             conventions: Conventions::default(),
             optimizer: Optimizer::ADAMW,
             augment: Augmentation::default(),
+            selection: Selection::default(),
             method: Method::Baseline,
         }
     }
@@ -139,9 +146,12 @@ pub enum BadSettings {
     /// Conventions.
     #[error(transparent)]
     Convention(#[from] BadConvention),
-    /// Gradient regularization's settings.
+    /// The method's settings.
     #[error(transparent)]
-    Regularization(#[from] BadRegularization),
+    Arm(#[from] BadArm),
+    /// A criterion that needs a radius.
+    #[error("select = {0} needs the radius of an attack on validation pictures; give --robust-eps, in 1/255")]
+    NoRadius(Criterion),
     /// A number out of range.
     #[error("{name} = {value} cannot be used; choose {allowed}")]
     Number {
@@ -241,10 +251,37 @@ impl Settings {
         if let Some(steps) = self.checkpoint_steps {
             number("checkpoint-steps", steps as f64, 1.0, 1e12, "1 or more")?;
         }
-        if let Method::Gr(settings) = &self.method {
-            settings.check(&graph)?;
+        self.method.arm().check(&graph)?;
+        if let Some(eps) = self.selection.eps {
+            number("robust-eps", eps.into(), 0.0, 64.0, "a radius from 0 to 64, in 1/255")?;
         }
-        Ok(())
+        number(
+            "robust-pictures",
+            self.selection.pictures as f64,
+            2.0,
+            1e9,
+            "2 or more, to have both classes",
+        )?;
+        number("robust-steps", self.selection.steps as f64, 1.0, 1e6, "1 or more")?;
+        match (self.criterion(), self.robust_radius()) {
+            (Criterion::Auc, _) | (_, Some(_)) => Ok(()),
+            (criterion, None) => Err(BadSettings::NoRadius(criterion)),
+        }
+    }
+
+    /// What the kept epoch is the best by.
+    pub fn criterion(&self) -> Criterion {
+        self.selection.criterion(self.method.arm().adversary())
+    }
+
+    /// The radius of the attack on validation pictures in 1/255; none for no attack.
+    pub fn robust_radius(&self) -> Option<f32> {
+        self.selection.radius(self.method.arm().adversary())
+    }
+
+    /// Passes over the training pictures of the method: more than `epochs` for one that is trained longer.
+    pub fn total_epochs(&self) -> usize {
+        self.method.arm().epochs(self.epochs)
     }
 
     /// The settings of the training plan.

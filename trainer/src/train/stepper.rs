@@ -26,10 +26,12 @@ pub struct Stepper<'a> {
     buffers: HashMap<String, Buffer>,
     /// The complete step, or the gradients of a part.
     plan: Executable,
+    /// The same with the same bits while the adversarial radius is 0, for arms with an adversary.
+    clean: Option<Executable>,
     /// The update of the weights, if a batch has several parts.
     update: Option<Executable>,
     parts: usize,
-    perturbs: bool,
+    method: Method,
 }
 
 /// Mean losses of several steps.
@@ -37,7 +39,7 @@ pub struct Stepper<'a> {
 pub struct Losses {
     /// Losses of the unperturbed pass.
     pub plain: Vec<f32>,
-    /// Losses of the pass with perturbed statistics, for arms that have one.
+    /// Losses of the second pass, for arms that have one.
     pub perturbed: Option<Vec<f32>>,
 }
 
@@ -53,7 +55,16 @@ impl<'a> Stepper<'a> {
         parts: usize,
     ) -> Result<Self, GpuError> {
         assert!((1..=SLOTS).contains(&parts), "there is a slot for the loss of every part");
-        let recording = recording(settings, network, part, parts);
+        let plan_of = |method: &Method| {
+            recording(
+                &step::Settings { method: method.clone(), ..settings.step() },
+                settings.memory_mb,
+                network,
+                part,
+                parts,
+            )
+        };
+        let recording = plan_of(&settings.method);
         let update = (parts > 1).then(|| step::update(&network.layout, &settings.step()));
         let mut buffers = network.buffers();
         for external in recording.externals.iter().chain(update.iter().flat_map(|update| &update.externals)) {
@@ -64,8 +75,10 @@ impl<'a> Stepper<'a> {
         }
         let plan = network.engine.compile(&recording, &buffers)?;
         let update = update.map(|update| network.engine.compile(&update, &buffers)).transpose()?;
-        let perturbs = settings.method != Method::Baseline;
-        Ok(Self { network, buffers, plan, update, parts, perturbs })
+        let clean = settings.method.arm().clean();
+        let clean = clean.map(|method| network.engine.compile_sharing(&plan_of(&method), &buffers, &plan));
+        let method = settings.method.clone();
+        Ok(Self { network, buffers, plan, clean: clean.transpose()?, update, parts, method })
     }
 
     /// The plan, whose memory other plans may use between steps.
@@ -115,8 +128,22 @@ impl<'a> Stepper<'a> {
             if let Some(keys) = self.buffers.get(names::KEYS) {
                 engine.write(keys, 0, &batch.keys[part(batch.keys.len(), index)]);
             }
+            if let Some(draws) = self.buffers.get(names::DRAWS) {
+                let keys = &batch.keys[part(batch.keys.len(), index)];
+                let keys: Vec<u64> = keys.as_chunks().0.iter().map(|&[low, high]| whole(low, high)).collect();
+                engine.write(draws, 0, &self.method.arm().draws(&self.network.graph, &keys));
+            }
             engine.write(&self.buffers[scalars::NAME], 0, &[scalars]);
-            engine.run(&self.plan)?;
+            match self.clean.as_ref().filter(|_| scalars.eps == 0.0) {
+                Some(clean) => {
+                    if let Some(history) = self.buffers.get(step::PERTURBED_HISTORY) {
+                        // Pictures that do not differ have no divergence.
+                        engine.write(history, scalars.slot as usize, &[0.0f32]);
+                    }
+                    engine.run(clean)?;
+                }
+                None => engine.run(&self.plan)?,
+            }
         }
         match &self.update {
             Some(update) => engine.run(update),
@@ -134,7 +161,8 @@ impl<'a> Stepper<'a> {
             let mean = |parts: &[f32]| parts.iter().sum::<f32>() / parts.len() as f32;
             Ok(values.chunks(self.parts).map(mean).collect())
         };
-        let perturbed = self.perturbs.then(|| read(step::PERTURBED_HISTORY)).transpose()?;
+        let perturbed =
+            self.method.arm().has_second_loss().then(|| read(step::PERTURBED_HISTORY)).transpose()?;
         Ok(Losses { plain: read(step::HISTORY)?, perturbed })
     }
 
@@ -157,11 +185,22 @@ impl<'a> Stepper<'a> {
 /// Memory of intermediate results, in MB, up to which activations are kept by default.
 pub const KEPT_MB: usize = 2048;
 
-/// The plan that keeps its activations if they fit the memory of the settings, else the one that
-/// recomputes them. The results have the same bits.
-fn recording(settings: &Settings, network: &Resident, part: usize, parts: usize) -> Recording {
+/// The halves of a picture's key.
+fn whole(low: u32, high: u32) -> u64 {
+    u64::from(low) | u64::from(high) << 32
+}
+
+/// The plan that keeps its activations if they fit `memory_mb`, else the one that recomputes them. The
+/// results have the same bits.
+fn recording(
+    settings: &step::Settings,
+    memory_mb: Option<usize>,
+    network: &Resident,
+    part: usize,
+    parts: usize,
+) -> Recording {
     let record = |activations| {
-        let settings = step::Settings { activations, ..settings.step() };
+        let settings = step::Settings { activations, ..settings.clone() };
         let (graph, layout) = (&network.graph, &network.layout);
         if parts > 1 {
             step::accumulate(graph, layout, part, &settings)
@@ -170,6 +209,6 @@ fn recording(settings: &Settings, network: &Resident, part: usize, parts: usize)
         }
     };
     let kept = record(Activations::Kept);
-    let allowed = (settings.memory_mb.unwrap_or(KEPT_MB) as u64) << 20;
+    let allowed = (memory_mb.unwrap_or(KEPT_MB) as u64) << 20;
     if memory::Pool::plan(&kept).bytes() <= allowed { kept } else { record(Activations::Recomputed) }
 }

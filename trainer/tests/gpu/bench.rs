@@ -29,7 +29,7 @@ pub fn trials() -> Vec<Trial> {
 }
 
 fn settings(work: &str) -> Result<Settings, Failed> {
-    let work = Work::named(work)?;
+    let work: Work = work.parse()?;
     let arch = "efficientnet-tiny".to_owned();
     Ok(Settings { arch, res: 32, batch: 3, work, steps: Some(2), profile: false })
 }

@@ -194,6 +194,19 @@ macro_rules! options {
         #[argh(option)]
         tensorboard: Option<std::path::PathBuf>,
     ] $($rest)* } };
+    (@ $to:tt [$($done:tt)*] selection, $($rest:tt)*) => { options! { @ $to [$($done)*
+        /// what the kept epoch is the best by, on validation pictures: auc, robust-accuracy or
+        /// robust-auc (default: robust-accuracy for methods with adversarial pictures, else auc)
+        #[argh(option)]
+        select: Option<crate::command::values::trained::Criterion>,
+        /// radius in 1/255 (linf) of PGD on validation pictures after each epoch (default: that of the
+        /// method's adversarial pictures; without one there is no attack)
+        #[argh(option)]
+        robust_eps: Option<f32>,
+        /// validation pictures that are attacked after each epoch (default 64)
+        #[argh(option, from_str_fn(crate::command::values::count))]
+        robust_pictures: Option<usize>,
+    ] $($rest)* } };
     (@ $to:tt [$($done:tt)*] perturbation, $($rest:tt)*) => { options! { @ $to [$($done)*
         /// gr: the features.i whose outputs are perturbed (default 0,1,2)
         #[argh(option)]

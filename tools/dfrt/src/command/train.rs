@@ -20,7 +20,7 @@ pub const RUN_FILES: [&str; 6] = {
 };
 
 options! {
-/// train a detector on the GPU: plain (baseline) or with gradient regularization (gr)
+/// train a detector on the GPU: by any of the methods that a study compares
 #[argh(
     name = "train",
     example = "{command_name} --data faces --out runs/gr --method gr --arch efficientnet-tiny --res 64 --epochs 10\n\
@@ -35,7 +35,8 @@ pub struct Train {
     #[argh(option)]
     out: PathBuf,
     arch,
-    /// baseline (default) or gr
+    /// baseline (default), compute-matched, gr, gr-per-image, sam, gnp, input-gr, dsu, mixstyle, fast-at,
+    /// at, trades, at+gr or trades+gr; with settings: at:eps=2:steps=3, gr:radius=0.5 (see docs/arms.md)
     #[argh(option)]
     method: Option<Method>,
     side, epochs,
@@ -120,7 +121,7 @@ pub struct Train {
     #[argh(switch)]
     masks: bool,
     no_masks,
-    /// stop after this many epochs without a better validation AUC (default: never)
+    /// stop after this many epochs without a better one (default: never)
     #[argh(option)]
     patience: Option<usize>,
     /// steps between checkpoints within an epoch (default: one checkpoint per epoch)
@@ -135,7 +136,7 @@ pub struct Train {
     /// (without a limit: beyond 2048 MB)
     #[argh(option)]
     memory_mb: Option<usize>,
-    perturbation,
+    selection, perturbation,
     /// gr: epochs over which r grows (default 0)
     #[argh(option)]
     r_warmup_epochs: Option<f32>,

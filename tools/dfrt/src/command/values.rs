@@ -17,6 +17,7 @@ pub mod trained {
     pub use dfrt_trainer::model::names::Scheme;
     pub use dfrt_trainer::train::balance::Balance;
     pub use dfrt_trainer::train::fakes::Fakes;
+    pub use dfrt_trainer::train::selection::Criterion;
     /// An architecture.
     pub type Arch = &'static Architecture;
 }
@@ -24,6 +25,7 @@ pub mod trained {
 pub mod trained {
     pub type Arch = String;
     pub type Balance = String;
+    pub type Criterion = String;
     pub type Fakes = String;
     pub type Family = String;
     pub type Method = String;
@@ -50,7 +52,7 @@ pub fn finite(text: &str) -> Result<f64, String> {
     number.ok_or_else(|| "give a finite number".to_owned())
 }
 
-/// Values of one type, `a,b,…`.
+/// Values of one type, `a,b,…`; a comma in brackets is part of a value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct List<T>(pub Vec<T>);
 
@@ -59,7 +61,12 @@ impl<T: FromStr<Err: Display>> FromStr for List<T> {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let value = |word: &str| word.trim().parse().map_err(|error: T::Err| error.to_string());
-        text.split(',').map(value).collect::<Result<_, _>>().map(Self)
+        let mut depth = 0;
+        let outside = |sign: char| {
+            depth += i32::from(sign == '[') - i32::from(sign == ']');
+            sign == ',' && depth == 0
+        };
+        text.split(outside).map(value).collect::<Result<_, _>>().map(Self)
     }
 }
 

@@ -89,6 +89,8 @@ fn logged(run: &Path) -> Scalars {
                 ("validation/log_loss", "val_loss"),
                 ("validation/auc", "val_auc"),
                 ("validation/balanced_accuracy", "val_balanced_accuracy"),
+                ("validation/robust_accuracy", "val_robust_accuracy"),
+                ("validation/robust_auc", "val_robust_auc"),
                 ("epoch/number", "epoch"),
                 ("epoch/loss", "train_loss"),
                 ("epoch/seconds", "seconds"),
@@ -151,13 +153,21 @@ fn a_killed_run_goes_on_where_it_was() {
     assert_eq!(shown["train/loss"].len(), 14 * 3);
     same(shown, run);
     // The best epoch of the first session is told by the second one.
-    let resumed: usize =
-        ran.err.split("resumed after step ").nth(1).unwrap().split(',').next().unwrap().parse().unwrap();
+    let resumed: usize = ran
+        .err
+        .split("resumed after step ")
+        .nth(1)
+        .unwrap()
+        .split(&[' ', ','])
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
     assert!((12..14 * 3).contains(&resumed) && resumed.is_multiple_of(3), "{ran:?}");
     let epochs: Vec<_> = lines(run).into_iter().filter(|line| line["kind"] == "epoch").collect();
     let best = |epochs: &[serde_json::Value]| {
         let best = epochs.iter().rev().find(|line| line["best"] == true).unwrap();
-        format!("best {:.4} in epoch {}", best["val_auc"].as_f64().unwrap(), best["epoch"])
+        format!("(best in epoch {}: AUC {:.4})", best["epoch"], best["val_auc"].as_f64().unwrap())
     };
     let begin = ran.err.lines().find(|line| line.contains("resumed after step")).unwrap();
     assert!(
@@ -172,7 +182,7 @@ fn a_killed_run_goes_on_where_it_was() {
         assert!(line.contains(&told), "{line} lacks {told}");
     }
     let summary = json(run.join("summary.json"));
-    assert!(best(&epochs).ends_with(&format!("in epoch {}", summary["best_epoch"])), "{summary}");
+    assert!(best(&epochs).contains(&format!("in epoch {}:", summary["best_epoch"])), "{summary}");
 }
 
 fn lines_of_epochs() {

@@ -38,7 +38,7 @@ impl Train {
         if !self.resume {
             training::fit(&mut settings, self.batch == Some(Batch::Auto), &engine)?;
         }
-        let mut watch = Watch::new(settings.epochs, self.tensorboard.as_deref())?;
+        let mut watch = Watch::new(settings.total_epochs(), self.tensorboard.as_deref())?;
         if self.force {
             paths::remove(&self.out, &RUN_FILES)?;
         }

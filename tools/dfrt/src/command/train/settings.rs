@@ -20,6 +20,10 @@ impl Train {
         self.apply_schedule(settings)?;
         self.apply_optimizer(settings);
         self.apply_method(settings);
+        let selection = &mut settings.selection;
+        selection.by = self.select.or(selection.by);
+        selection.eps = self.robust_eps.or(selection.eps);
+        set(&mut selection.pictures, &self.robust_pictures);
         Ok(())
     }
 
@@ -128,11 +132,15 @@ impl Train {
 
     fn apply_method(&self, settings: &mut Settings) {
         use dfrt_trainer::arms::Method;
+        use dfrt_trainer::arms::adversarial_training::AdversarialTraining;
+        use dfrt_trainer::arms::trades::Trades;
 
-        if let Some(method) = &self.method
-            && method.name() != settings.method.name()
-        {
-            settings.method.clone_from(method);
+        if let Some(method) = &self.method {
+            // A bare name keeps the settings of a config or an earlier run of that method.
+            let bare = Method::named(method.name()).is_ok_and(|default| default == *method);
+            if !bare || method.name() != settings.method.name() {
+                settings.method.clone_from(method);
+            }
         }
         let for_gr = self.taps.is_some()
             || self.r.is_some()
@@ -142,7 +150,9 @@ impl Train {
             || self.per_image
             || self.per_tap;
         match &mut settings.method {
-            Method::Gr(gr) => {
+            Method::Gr(gr)
+            | Method::At(AdversarialTraining { gr: Some(gr), .. })
+            | Method::Trades(Trades { gr: Some(gr), .. }) => {
                 set(&mut gr.taps, &self.taps.as_ref().map(|taps| taps.0.clone()));
                 set(&mut gr.radius, &self.r);
                 set(&mut gr.alpha, &self.alpha);
