@@ -286,6 +286,7 @@ fn save_log(path: &Path, name: &str, seed: u64) {
                 train_loss: loss,
                 val_loss,
                 val_auc: Some(0.9),
+                val_balanced_accuracy: None,
                 best: false,
                 seconds: 1.0,
                 images_per_second: 100.0,

@@ -38,6 +38,9 @@ pub enum Entry {
         val_loss: f64,
         /// Area under the ROC curve on validation; none with one class.
         val_auc: Option<f64>,
+        /// Balanced accuracy on validation at the threshold that is best there; none with one class.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        val_balanced_accuracy: Option<f64>,
         /// Share of validation pictures that are classified rightly before and after PGD; none where
         /// that is not measured.
         #[serde(skip_serializing_if = "Option::is_none", default)]

@@ -12,9 +12,7 @@ const LINE_INTERVAL: Duration = Duration::from_secs(5);
 /// A task whose progress is shown.
 pub struct Task {
     what: String,
-    start: Instant,
-    /// Items that were done before this session, known from the first call of `set`.
-    done_before: Mutex<Option<usize>>,
+    pace: Mutex<Pace>,
     last_line: Mutex<Instant>,
     bar: Option<ProgressBar>,
 }
@@ -28,8 +26,7 @@ impl Task {
             let style = style.expect("the template is well formed").progress_chars("=> ");
             ProgressBar::new(0).with_style(style).with_prefix(what.clone())
         });
-        let now = Instant::now();
-        Self { what, start: now, done_before: Mutex::new(None), last_line: Mutex::new(now), bar }
+        Self { what, pace: Mutex::default(), last_line: Mutex::new(Instant::now()), bar }
     }
 
     /// Shows that `done` of `total` items are done; `remark` is shown behind that, or is empty.
@@ -64,14 +61,24 @@ impl Task {
     }
 
     /// The time that the rest takes at the pace of this session, in words; empty if unknown.
-    fn left(&self, done: usize, total: usize) -> String {
-        let mut before = self.done_before.lock().expect("no holder panics");
-        let before = *before.get_or_insert(done);
-        if done <= before || done >= total {
-            return String::new();
-        }
-        let pace = self.start.elapsed().as_secs_f64() / (done - before) as f64;
-        format!("{} left", output::duration(pace * (total - done) as f64))
+    pub fn left(&self, done: usize, total: usize) -> String {
+        let left = self.pace.lock().expect("no holder panics").left(Instant::now(), done, total);
+        left.map_or_else(String::new, |seconds| format!("{} left", output::duration(seconds)))
+    }
+}
+
+/// The pace of a task: when and where this session began, known from the first report on. What
+/// was prepared before and what an earlier session did do not count.
+#[derive(Default)]
+struct Pace(Option<(Instant, usize)>);
+
+impl Pace {
+    /// Seconds that the rest takes, `done` of `total` items being done at `now`; none if that is
+    /// unknown, or all are done.
+    fn left(&mut self, now: Instant, done: usize, total: usize) -> Option<f64> {
+        let (begun, before) = *self.0.get_or_insert((now, done));
+        let seconds = now.duration_since(begun).as_secs_f64();
+        (before < done && done < total).then(|| seconds / (done - before) as f64 * (total - done) as f64)
     }
 }
 
@@ -96,5 +103,25 @@ impl Drop for Task {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_left_is_that_of_the_rest_at_this_sessions_pace() {
+        let begun = Instant::now();
+        let after = |seconds| begun + Duration::from_secs(seconds);
+        let mut whole = Pace::default();
+        assert_eq!(whole.left(begun, 0, 100), None, "nothing is known yet");
+        assert_eq!(whole.left(after(5), 10, 100), Some(45.0));
+        assert_eq!(whole.left(after(40), 20, 100), Some(160.0), "the mean pace, of a slow part as well");
+        assert_eq!(whole.left(after(41), 100, 100), None);
+        // What an earlier session did took no time of this one.
+        let mut resumed = Pace::default();
+        assert_eq!(resumed.left(begun, 80, 100), None);
+        assert_eq!(resumed.left(after(6), 90, 100), Some(6.0));
     }
 }

@@ -52,21 +52,29 @@ impl Default for MixStyle {
     }
 }
 
-/// Records one pass whose taps are perturbed; `delta` takes a tap's part of the draws, `lengths` its
-/// values a picture.
+/// A tap's part of the draws.
+#[derive(Clone, Copy)]
+struct Part {
+    /// Its values a picture, for a tap of that many channels.
+    length: fn(usize) -> usize,
+    /// What is made of it.
+    delta: fn(Tensor) -> Delta,
+}
+
+/// Records one pass whose taps are perturbed by their parts of the draws.
 fn record(
     recording: &mut Recording,
     network: &Network<'_>,
     inputs: &Inputs,
     shapes: Vec<(ValueId, Shape)>,
-    (lengths, delta): (fn(usize) -> usize, fn(Tensor) -> Delta),
+    part: Part,
 ) {
     let draws = inputs.draws.expect("an arm that draws has draws");
     let mut start = 0;
     let mut perturbations = HashMap::new();
     for (value, shape) in shapes {
-        let len = network.batch * lengths(shape.channels);
-        perturbations.insert(value, Perturbation { delta: delta(draws.slice(start, len)), shape });
+        let len = network.batch * (part.length)(shape.channels);
+        perturbations.insert(value, Perturbation { delta: (part.delta)(draws.slice(start, len)), shape });
         start += len.next_multiple_of(ALIGNMENT);
     }
     let pass = inputs.first_pass_with(recording, network, &perturbations);
@@ -90,7 +98,13 @@ impl Arm for Dsu {
 
     fn record(&self, recording: &mut Recording, network: &Network<'_>, inputs: &Inputs) {
         let shapes = taps::shapes(&self.taps, network, true, true);
-        record(recording, network, inputs, shapes, (|channels| 2 * channels, Delta::Uncertain));
+        record(
+            recording,
+            network,
+            inputs,
+            shapes,
+            Part { length: |channels| 2 * channels, delta: Delta::Uncertain },
+        );
     }
 
     /// For each tap normal numbers [N, 2, C], or zeros.
@@ -119,7 +133,7 @@ impl Arm for MixStyle {
 
     fn record(&self, recording: &mut Recording, network: &Network<'_>, inputs: &Inputs) {
         let shapes = taps::shapes(&self.taps, network, true, false);
-        record(recording, network, inputs, shapes, (|_| 2, Delta::Mixed));
+        record(recording, network, inputs, shapes, Part { length: |_| 2, delta: Delta::Mixed });
     }
 
     /// For each tap a partner and its share [N, 2]; the partners are a permutation of the batch.

@@ -14,6 +14,7 @@ use crate::gpu::engine::Engine;
 use crate::train::dataset::{self, DatasetError};
 use crate::train::deployed::NetworkError;
 use crate::train::run::{self, TrainError};
+use crate::train::tensorboard::Unwritable;
 use dfrt_runtime::attack::case::CaseError;
 use dfrt_runtime::attack::catalog::Choice;
 use dfrt_runtime::attack::networks::BuildError;
@@ -128,8 +129,12 @@ pub enum StudyError {
 pub trait Observer {
     /// The arm `name` with `seed` starts.
     fn arm(&mut self, name: &str, seed: u64);
-    /// Its training over `epochs` epochs starts; returns the observer of that.
-    fn training(&mut self, epochs: usize) -> Box<dyn run::Observer + '_>;
+    /// Its training over `epochs` epochs into the folder `run` of the study starts; returns the
+    /// observer of that.
+    ///
+    /// # Errors
+    /// What the observer writes to cannot be written.
+    fn training(&mut self, run: &str, epochs: usize) -> Result<Box<dyn run::Observer + '_>, Unwritable>;
     /// Its training is done. `skipped` are the pictures that could not be read, which the file `summary`
     /// also lists.
     fn trained(&mut self, skipped: &[String], summary: &Path);

@@ -44,7 +44,8 @@ impl Study<'_> {
     ) -> Result<(), StudyError> {
         let settings = self.training(job);
         let resume = at.join(files::LAST).exists();
-        let mut watch = observer.training(settings.total_epochs());
+        let watch = observer.training(&job.run, settings.total_epochs());
+        let mut watch = watch.map_err(|error| self.failed(job, error.into()))?;
         let outcome = run::train(&settings, at, Arc::clone(&self.engine), resume, watch.as_mut());
         drop(watch);
         let outcome = outcome.map_err(|error| self.failed(job, error))?;

@@ -17,4 +17,5 @@ pub mod schedule;
 pub mod selection;
 pub mod settings;
 pub mod stepper;
+pub mod tensorboard;
 pub mod validation;

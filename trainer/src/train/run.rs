@@ -12,6 +12,7 @@ use super::schedule::Schedule;
 use super::selection::{Criterion, RobustValidation, Robustness};
 use super::settings::{self, BadSettings, Settings};
 use super::stepper::{Losses, Stepper};
+use super::tensorboard::Unwritable;
 use super::validation::{self, Validation};
 use crate::evaluator::Evaluator;
 use crate::gpu::device::GpuError;
@@ -86,6 +87,9 @@ pub enum TrainError {
         /// The RUN.
         path: PathBuf,
     },
+    /// What watches the run cannot write.
+    #[error(transparent)]
+    Watching(#[from] Unwritable),
     /// The loss is NaN or infinite.
     #[error("the loss is not a finite number at step {step}; lower --lr, or the radius of the method")]
     Diverged {
@@ -110,6 +114,13 @@ pub trait Observer {
     fn steps(&mut self, done: usize, loss: f32, images_per_second: f64);
     /// An epoch is done.
     fn epoch(&mut self, entry: &Entry);
+    /// A line of log.jsonl is written: of every step and every epoch, in their order.
+    ///
+    /// # Errors
+    /// The observer writes it as well, and cannot; the run then ends.
+    fn logged(&mut self, _entry: &Entry) -> Result<(), Unwritable> {
+        Ok(())
+    }
 }
 
 /// The size of a run.
@@ -119,6 +130,8 @@ pub struct Overview {
     pub total_steps: usize,
     /// Steps that are done already, in a resumed run.
     pub done_steps: usize,
+    /// The best epoch of those that are done already.
+    pub best: Option<Best>,
     /// Pictures per step.
     pub batch: usize,
     /// Training pictures.
@@ -301,6 +314,7 @@ impl<'a> Session<'a> {
         observer.begin(&Overview {
             total_steps: run.settings.total_epochs() * run.steps_an_epoch,
             done_steps: self.progress.step,
+            best: self.progress.best,
             batch: run.batch,
             n_train: run.train.labels.len(),
             n_val: run.val.samples().len(),
@@ -367,6 +381,7 @@ impl<'a> Session<'a> {
             train_loss,
             val_loss: validation.loss,
             val_auc: validation.auc,
+            val_balanced_accuracy: validation.balanced_accuracy,
             val_robust_accuracy: robustness.map(|robustness| robustness.accuracy),
             val_robust_auc: robustness.and_then(|robustness| robustness.auc),
             best,
@@ -374,6 +389,7 @@ impl<'a> Session<'a> {
             images_per_second: images as f64 / seconds.max(1e-9),
         };
         log.write(&entry)?;
+        observer.logged(&entry)?;
         observer.epoch(&entry);
         self.progress.epoch += 1;
         self.progress.batch = 0;
@@ -404,7 +420,7 @@ impl<'a> Session<'a> {
             let last = self.progress.batch == run.steps_an_epoch;
             if unread.len() == self.stepper.steps_a_read() || checkpoint || last {
                 let count = unread.len();
-                let loss = self.read_losses(&mut unread, log)?;
+                let loss = self.read_losses(&mut unread, log, observer)?;
                 let rate = (count * run.batch) as f64 / clock.elapsed().as_secs_f64().max(1e-9);
                 observer.steps(self.progress.step, loss, rate);
                 clock = Instant::now();
@@ -421,6 +437,7 @@ impl<'a> Session<'a> {
         &mut self,
         unread: &mut Vec<(usize, f32)>,
         log: &mut TrainingLog,
+        observer: &mut dyn Observer,
     ) -> Result<f32, TrainError> {
         let Losses { plain: losses, perturbed } = self.stepper.losses(unread.len())?;
         for (slot, (step, lr)) in unread.drain(..).enumerate() {
@@ -431,7 +448,9 @@ impl<'a> Session<'a> {
             self.progress.loss_sum += f64::from(loss);
             let perturbed_loss = perturbed.as_ref().map(|losses| losses[slot]);
             let epoch = self.progress.epoch + 1;
-            log.write(&Entry::Step { step, epoch, loss, perturbed_loss, lr })?;
+            let entry = Entry::Step { step, epoch, loss, perturbed_loss, lr };
+            log.write(&entry)?;
+            observer.logged(&entry)?;
         }
         Ok(losses[losses.len() - 1])
     }

@@ -3,7 +3,7 @@
 use super::pool::Pool;
 use crate::evaluator::Evaluator;
 use crate::gpu::device::GpuError;
-use dfrt_runtime::metrics::{probabilities, ranking};
+use dfrt_runtime::metrics::{decisions, probabilities, ranking};
 use dfrt_runtime::sample::Label;
 use image::RgbImage;
 use rayon::prelude::*;
@@ -17,6 +17,8 @@ pub struct Validation {
     pub auc: Option<f64>,
     /// Threshold with the highest balanced accuracy; 0 if there is none.
     pub threshold: f32,
+    /// The balanced accuracy at this threshold; none with only one class or a logit that is NaN.
+    pub balanced_accuracy: Option<f64>,
 }
 
 /// The index and logit of every readable picture of `pool`.
@@ -44,9 +46,11 @@ pub fn validate(evaluator: &Evaluator, pool: &Pool) -> Result<Validation, GpuErr
     let labels: Vec<Label> = scored.iter().map(|&(place, _)| pool.samples()[place].label).collect();
     let logits: Vec<f32> = scored.into_iter().map(|(_, logit)| logit).collect();
     let loss = probabilities::log_loss(&logits, &labels).filter(|loss| loss.is_finite());
+    let threshold = ranking::best_threshold(&logits, &labels);
     Ok(Validation {
         loss: loss.unwrap_or(f64::INFINITY),
         auc: ranking::auc(&logits, &labels),
-        threshold: ranking::best_threshold(&logits, &labels).unwrap_or(0.0),
+        threshold: threshold.unwrap_or(0.0),
+        balanced_accuracy: threshold.and_then(|at| decisions::balanced_accuracy(&logits, &labels, at)),
     })
 }

@@ -188,6 +188,12 @@ macro_rules! options {
         #[argh(option)]
         cache: Option<std::path::PathBuf>,
     ] $($rest)* } };
+    (@ $to:tt [$($done:tt)*] tensorboard, $($rest:tt)*) => { options! { @ $to [$($done)*
+        /// folder for event files that TensorBoard shows while it trains (tensorboard --logdir DIR); of
+        /// a study a folder below it for each arm and seed
+        #[argh(option)]
+        tensorboard: Option<std::path::PathBuf>,
+    ] $($rest)* } };
     (@ $to:tt [$($done:tt)*] selection, $($rest:tt)*) => { options! { @ $to [$($done)*
         /// what the kept epoch is the best by, on validation pictures: auc, robust-accuracy or
         /// robust-auc (default: robust-accuracy for methods with adversarial pictures, else auc)

@@ -83,7 +83,7 @@ pub struct Study {
     /// weights to start from; see dfrt train --help
     #[argh(option)]
     init: Option<PathBuf>,
-    checkpoint, selection, perturbation, device, resume, force, json,
+    checkpoint, selection, perturbation, device, resume, force, tensorboard, json,
 }
 }
 

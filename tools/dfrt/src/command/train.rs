@@ -56,7 +56,7 @@ pub struct Train {
     /// settings, in the form of the config.toml of a RUN
     #[argh(option)]
     config: Option<PathBuf>,
-    device, resume, force,
+    device, resume, force, tensorboard,
     /// subsets to train and validate on, a,b,…; if none of a class is named, all of it
     #[argh(option)]
     train_subsets: Vec<Names>,

@@ -1,7 +1,7 @@
 //! The command line as users meet it: every command once on a tiny drawn set, its
 //! exit codes, its JSON, and every kind of bad input. Tests of the kind `gpu` need a
-//! device that can train, those of the kind `ffmpeg` that program; without it they are
-//! reported as ignored.
+//! device that can train, those of the kind `ffmpeg` that program, those of the kind
+//! `tensorboard` a device and a Python with that package; without it they are reported as ignored.
 
 mod workshop;
 
@@ -13,6 +13,7 @@ mod bad_pictures;
 mod bright;
 mod corrupting;
 mod data;
+mod event_files;
 mod extracting;
 mod forging;
 mod importing;
@@ -26,6 +27,7 @@ mod suites;
 mod thresholds;
 mod training;
 mod usage;
+mod watching;
 
 use dfrt_runtime::faces::video::Ffmpeg;
 use dfrt_trainer::gpu::device;
@@ -50,6 +52,7 @@ fn all() -> Vec<Trial> {
         records::trials(),
         corrupting::trials(),
         studying::trials(),
+        watching::trials(),
         thresholds::trials(),
         any_model::trials(),
         bad_models::trials(),
@@ -60,8 +63,11 @@ fn all() -> Vec<Trial> {
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
+    let no_device = device::list().is_empty();
+    let no_tensorboard = no_device || workshop::python_with_tensorboard().is_none();
     let missing = [
-        (workshop::GPU, "no Vulkan device", device::list().is_empty()),
+        (workshop::GPU, "no Vulkan device", no_device),
+        (workshop::TENSORBOARD, "no device, or no Python with tensorboard on the PATH", no_tensorboard),
         (workshop::FFMPEG, "no ffmpeg on the PATH", Ffmpeg::find().is_err()),
     ];
     let lacks = |trial: &Trial| missing.iter().any(|(kind, _, missing)| *missing && trial.kind() == *kind);

@@ -47,11 +47,17 @@ fn study(out: &Path, more: &[&str]) -> Ran {
     run(&arguments)
 }
 
+/// Where the trainings of [`finished`] left their event files.
+pub fn events() -> PathBuf {
+    finished().with_file_name("events")
+}
+
 /// A study of one seed, run once.
-fn finished() -> &'static Path {
+pub fn finished() -> &'static Path {
     static STUDY: LazyLock<PathBuf> = LazyLock::new(|| {
         let out = folder().join("study");
-        let table = study(&out, &[]).done();
+        let events = out.with_file_name("events");
+        let table = study(&out, &["--tensorboard", events.to_str().unwrap()]).done();
         for words in ["baseline", "gr against baseline", "square linf 8/255", "report.html"] {
             assert!(table.contains(words), "{words} is not in {table}");
         }

@@ -24,6 +24,8 @@ use tempfile::TempDir;
 pub const GPU: &str = "gpu";
 /// The kind of the tests that need ffmpeg.
 pub const FFMPEG: &str = "ffmpeg";
+/// The kind of the tests that need a device and TensorBoard.
+pub const TENSORBOARD: &str = "tensorboard";
 /// The side of the models' input in pixels.
 pub const RES: usize = 32;
 
@@ -43,6 +45,20 @@ pub fn gpu(name: &str, test: fn()) -> Trial {
 /// A test that needs ffmpeg.
 pub fn ffmpeg(name: &str, test: fn()) -> Trial {
     plain(name, test).with_kind(FFMPEG)
+}
+
+/// A test that needs a device and TensorBoard.
+pub fn tensorboard(name: &str, test: fn()) -> Trial {
+    plain(name, test).with_kind(TENSORBOARD)
+}
+
+/// The Python on the PATH that has the package tensorboard.
+pub fn python_with_tensorboard() -> Option<&'static str> {
+    let has = "import importlib.util, sys; sys.exit(importlib.util.find_spec('tensorboard') is None)";
+    ["python3", "python"].into_iter().find(|python| {
+        let status = Command::new(python).args(["-c", has]).stderr(Stdio::null()).status();
+        status.is_ok_and(|status| status.success())
+    })
 }
 
 static ROOT: Mutex<Option<TempDir>> = Mutex::new(None);

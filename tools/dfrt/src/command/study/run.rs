@@ -48,11 +48,12 @@ impl Study {
         if self.plan {
             return self.print_plan(&study);
         }
+        let mut watch = Watch::new(self.tensorboard.clone());
         if let Some(number) = self.job {
-            let job = study.run_job(number, &mut Watch::default())?;
+            let job = study.run_job(number, &mut watch)?;
             return output::print(format!("{number}. {job}: {}", job.result(&self.out).display()));
         }
-        let (report, written) = study.run(&mut Watch::default())?;
+        let (report, written) = study.run(&mut watch)?;
         output::warn_skipped("parts of the report", &written.missing, None);
         if self.json {
             return output::json(&report);

@@ -6,13 +6,21 @@ use crate::{lock, output, training};
 use dfrt_runtime::attack::trial::Progress;
 use dfrt_trainer::study::Observer;
 use dfrt_trainer::train::run;
-use std::path::Path;
+use dfrt_trainer::train::tensorboard::Unwritable;
+use std::path::{Path, PathBuf};
 
 /// Shows the progress of a study.
-#[derive(Default)]
 pub struct Watch {
     evaluated: Option<Task>,
     attacked: AttackProgress,
+    tensorboard: Option<PathBuf>,
+}
+
+impl Watch {
+    /// With a folder below `tensorboard`, named as that of its RUN, for the event files of each training.
+    pub fn new(tensorboard: Option<PathBuf>) -> Self {
+        Self { evaluated: None, attacked: AttackProgress::default(), tensorboard }
+    }
 }
 
 impl Observer for Watch {
@@ -20,8 +28,9 @@ impl Observer for Watch {
         output::note(format!("== {name}, seed {seed}"));
     }
 
-    fn training(&mut self, epochs: usize) -> Box<dyn run::Observer + '_> {
-        Box::new(training::Watch::new(epochs))
+    fn training(&mut self, run: &str, epochs: usize) -> Result<Box<dyn run::Observer + '_>, Unwritable> {
+        let events = self.tensorboard.as_ref().map(|folder| folder.join(run));
+        Ok(Box::new(training::Watch::new(epochs, events.as_deref())?))
     }
 
     fn trained(&mut self, skipped: &[String], summary: &Path) {

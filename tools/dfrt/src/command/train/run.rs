@@ -38,13 +38,13 @@ impl Train {
         if !self.resume {
             training::fit(&mut settings, self.batch == Some(Batch::Auto), &engine)?;
         }
+        let mut watch = Watch::new(settings.total_epochs(), self.tensorboard.as_deref())?;
         if self.force {
             paths::remove(&self.out, &RUN_FILES)?;
         }
         paths::remove_partial_files(&self.out)?;
         // A run that was killed before its first checkpoint starts from the beginning.
         let resume = self.resume && self.out.join(files::LAST).exists();
-        let mut watch = Watch::new(settings.total_epochs());
         let outcome = run::train(&settings, &self.out, engine, resume, &mut watch)?;
         drop(watch);
         self.print(&outcome)
