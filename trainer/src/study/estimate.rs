@@ -40,6 +40,16 @@ const FORWARD: f64 = 0.4;
 const REST: f64 = 0.1;
 
 impl Study<'_> {
+    /// Which jobs are done, without an estimate.
+    ///
+    /// # Errors
+    /// A RUN that was trained with other settings.
+    pub fn status(&self) -> Result<Estimate, StudyError> {
+        let planned = |job: &Job| Ok(Planned { done: self.is_done(job)?, minutes: None });
+        let jobs = self.jobs()?.iter().map(planned).collect::<Result<_, StudyError>>()?;
+        Ok(Estimate { jobs, measured: String::new() })
+    }
+
     /// Times what the jobs that are not done need, and estimates their minutes.
     ///
     /// # Errors

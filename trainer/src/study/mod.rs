@@ -6,6 +6,7 @@
 pub mod arms;
 pub mod estimate;
 mod measure;
+pub mod preset;
 pub mod settings;
 mod training;
 

@@ -1,6 +1,7 @@
 //! The settings of a study: the content of study.toml.
 
 use super::arms::ArmSpec;
+use super::preset::Preset;
 use crate::arms::Method;
 use crate::arms::adversarial_training::AdversarialTraining;
 use crate::arms::gradient_regularization::GradientRegularization;
@@ -27,6 +28,9 @@ impl BadStudy {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct StudySettings {
+    /// The preset that the settings started from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preset: Option<Preset>,
     /// The arms; the first is what the others are compared with.
     pub arms: Vec<ArmSpec>,
     /// Training seeds; each arm is trained with each.
@@ -61,6 +65,7 @@ pub struct StudySettings {
 impl Default for StudySettings {
     fn default() -> Self {
         Self {
+            preset: None,
             arms: ["baseline", "gr"].map(|name| name.parse().expect("methods")).to_vec(),
             seeds: vec![0, 1, 2],
             attacks: ["fgsm", "pgd", "square", "random-noise"]

@@ -34,6 +34,10 @@ pub struct Study {
     /// settings of the study, overridden by the options (see a finished study's study.toml)
     #[argh(option)]
     config: Option<PathBuf>,
+    /// settings to start from: quick (a first look within 15 minutes on two cores) or paper (eleven
+    /// arms, five seeds, a suite of attacks at five radii, corruptions)
+    #[argh(option)]
+    preset: Option<trained::Preset>,
     /// arms, the baseline first (default baseline,gr): methods of dfrt train, also with settings:
     /// baseline,gr:radius=0.5,at:eps=2:steps=3
     #[argh(option)]
@@ -72,6 +76,9 @@ pub struct Study {
     /// list the units of work and how long they may take, and do none
     #[argh(switch)]
     plan: bool,
+    /// list the units of work and which of them are done, and do none
+    #[argh(switch)]
+    status: bool,
     /// do this unit of work alone, by its number in --plan; dfrt report merges what is done
     #[argh(option, from_str_fn(count))]
     job: Option<usize>,

@@ -16,6 +16,7 @@ pub mod trained {
     pub use dfrt_trainer::model::conventions::Family;
     pub use dfrt_trainer::model::names::Scheme;
     pub use dfrt_trainer::study::arms::ArmSpec;
+    pub use dfrt_trainer::study::preset::Preset;
     pub use dfrt_trainer::train::balance::Balance;
     pub use dfrt_trainer::train::fakes::Fakes;
     pub use dfrt_trainer::train::selection::Criterion;
@@ -32,6 +33,7 @@ pub mod trained {
     pub type Family = String;
     pub type Method = String;
     pub type Padding = String;
+    pub type Preset = String;
     pub type Scheme = String;
     pub type Work = String;
 }

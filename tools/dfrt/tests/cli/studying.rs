@@ -13,6 +13,8 @@ pub fn trials() -> Vec<Trial> {
         gpu("study/the_published_models_can_be_attacked", the_published_models_can_be_attacked),
         gpu("study/an_interrupted_study_goes_on", an_interrupted_study_goes_on),
         gpu("study/an_earlier_study_stays", an_earlier_study_stays),
+        gpu("study/it_grows_and_keeps_what_is_done", it_grows_and_keeps_what_is_done),
+        gpu("study/jobs_one_by_one_are_merged", jobs_one_by_one_are_merged),
         gpu("report/renders_the_same_again", renders_the_same_again),
         plain("study/settings_that_cannot_be_used", settings_that_cannot_be_used),
         gpu("selftest/planted_attacks_are_found", planted_attacks_are_found),
@@ -116,7 +118,61 @@ fn an_interrupted_study_goes_on() {
     let report = study(&part, &["--resume", "--json"]).json();
     assert_eq!(report["comparisons"], whole["comparisons"]);
     study(&part, &["--resume", "--lr", "0.1"])
-        .failed(1, &["study.toml", "other settings: lr was 0.0005 and is 0.1;"]);
+        .failed(1, &["baseline-seed0", "trained with other settings: lr was 0.0005 and is 0.1;"]);
+}
+
+/// One more arm, seed and radius: the report is that of a study made at once.
+fn it_grows_and_keeps_what_is_done() {
+    let more = ["--arms", "baseline,gr,at:steps=1:clean=0:growth=0", "--seeds", "0,1", "--eps", "4,8"];
+    // Robust arms select epochs by another criterion, so the first two are given the same one from the start.
+    let criterion = ["--select", "auc"];
+    let started = folder().join("grown");
+    study(&started, &criterion).done();
+    let before = bytes(started.join("gr-seed0/last.safetensors"));
+    let again = ["--resume", "--json"].iter().chain(&more).chain(&criterion).copied().collect::<Vec<_>>();
+    let report = study(&started, &again).json();
+    assert_eq!(bytes(started.join("gr-seed0/last.safetensors")), before, "trained again");
+    let at_once = folder().join("at_once");
+    let all = ["--json"].iter().chain(&more).chain(&criterion).copied().collect::<Vec<_>>();
+    let whole = study(&at_once, &all).json();
+    assert_eq!(report["arms"].as_array().unwrap().len(), 6);
+    assert_eq!(report["comparisons"], whole["comparisons"]);
+    let rows = json(started.join("at-steps-1-clean-0-growth-0-seed1/transfer.json"))["rows"].clone();
+    let rows = rows.as_array().unwrap();
+    // Three sources at two radii; on its own pictures it is as robust as the attack says.
+    assert_eq!(rows.len(), 6);
+    let own = rows.iter().find(|row| row["source"] == "at-steps-1-clean-0-growth-0-seed1").unwrap();
+    let attack =
+        started.join("at-steps-1-clean-0-growth-0-seed1/attacks").join(own["attack"].as_str().unwrap());
+    let robust = json(attack.join("attack.json"))["robust_accuracy"].as_f64().unwrap();
+    assert_eq!(own["n_right"].as_f64().unwrap() / own["n"].as_f64().unwrap(), robust);
+}
+
+fn jobs_one_by_one_are_merged() {
+    let out = folder().join("jobs");
+    let list = study(&out, &["--plan", "--json"]).json();
+    let list = list.as_array().unwrap();
+    assert!(
+        list.iter().all(|job| job["done"] == false && job["minutes"].as_f64().unwrap() > 0.0),
+        "{list:?}"
+    );
+    // Two trainings, evaluations, pairs of attacks, and the transfer of both.
+    assert_eq!(list.len(), 10);
+    study(&out, &["--job", "11"]).failed(1, &["job 11", "1 to 10"]);
+    study(&out, &["--job", "2"]).failed(1, &["evaluate", "baseline-seed0", "not trained"]);
+    for job in ["1", "2", "3"] {
+        study(&out, &["--job", job]).done();
+    }
+    let partial = dfrt!["report", &out, "--json"];
+    assert!(partial.err.contains("7 units of work are not done"), "{partial:?}");
+    assert_eq!(partial.json()["arms"].as_array().unwrap().len(), 1);
+    for job in ["4", "5", "6", "7", "8", "9", "10"] {
+        study(&out, &["--job", job]).done();
+    }
+    let status = study(&out, &["--status"]).done();
+    assert!(status.contains("10 of 10 units of work are done"), "{status}");
+    let merged = dfrt!["report", &out, "--json"].json();
+    assert_eq!(merged["comparisons"], json(finished().join("report.json"))["comparisons"]);
 }
 
 fn an_earlier_study_stays() {

@@ -27,6 +27,10 @@ pub fn table(jobs: &[Job], estimate: &Estimate) -> String {
     let left: f64 =
         estimate.jobs.iter().filter(|planned| !planned.done).filter_map(|planned| planned.minutes).sum();
     let mut text = output::aligned(&rows).join("\n");
-    text.push_str(&format!("\n{left:.0} minutes are left on this machine; measured: {}", estimate.measured));
+    let open = estimate.jobs.iter().filter(|planned| !planned.done).count();
+    text.push_str(&format!("\n{} of {} units of work are done", jobs.len() - open, jobs.len()));
+    if !estimate.measured.is_empty() {
+        text.push_str(&format!("; {left:.0} minutes are left on this machine, by {}", estimate.measured));
+    }
     text
 }

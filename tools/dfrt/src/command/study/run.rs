@@ -16,6 +16,7 @@ use dfrt_trainer::gpu::engine::Engine;
 use dfrt_trainer::model::conventions::Conventions;
 use dfrt_trainer::model::import::{Choices, Source};
 use dfrt_trainer::study;
+use dfrt_trainer::study::preset::Preset;
 use dfrt_trainer::study::settings::StudySettings;
 use std::path::{Path, PathBuf};
 
@@ -27,7 +28,7 @@ impl Study {
         settings.check().map_err(|error| failure::usage(format!("{error:#}")))?;
         let _lock = lock::of(&self.out)?;
         // A job of a planned study is one of several calls for the same folder.
-        let begun = self.resume || self.plan || self.job.is_some();
+        let begun = self.resume || self.plan || self.status || self.job.is_some();
         if !begun && !self.force && !paths::is_free(&self.out)? {
             bail!(
                 "{}: exists already; pass --resume to continue it, --force to replace it, or choose another --out",
@@ -45,7 +46,7 @@ impl Study {
             let own: Vec<&str> = study::OWN.into_iter().chain(arms.iter().map(String::as_str)).collect();
             paths::remove(&self.out, &own)?;
         }
-        if self.plan {
+        if self.plan || self.status {
             return self.print_plan(&study);
         }
         let mut watch = Watch::new(self.tensorboard.clone());
@@ -58,6 +59,7 @@ impl Study {
         if self.json {
             return output::json(&report);
         }
+        settings.preset.and_then(Preset::note).into_iter().for_each(output::note);
         output::print(table::table(&report))?;
         output::print(format!("report: {}", self.out.join("report.html").display()))
     }
@@ -67,7 +69,13 @@ impl Study {
     fn settings(&self) -> Result<StudySettings> {
         let earlier = self.out.join(CONFIG);
         let mut settings = match &self.config {
+            Some(_) if self.preset.is_some() => {
+                return Err(failure::usage(
+                    "--preset and --config exclude each other: both say what to start from",
+                ));
+            }
             Some(path) => StudySettings::read(path)?,
+            None if self.preset.is_some() => self.preset.map(Preset::settings).unwrap_or_default(),
             None if !self.force && earlier.exists() => StudySettings::read(&earlier)?,
             None => StudySettings::default(),
         };
@@ -91,7 +99,7 @@ impl Study {
     /// Writes the plan, and prints one line for each unit of work.
     fn print_plan(&self, study: &study::Study<'_>) -> Result<()> {
         let jobs = study.write_plan()?;
-        let estimate = study.estimate()?;
+        let estimate = if self.plan { study.estimate()? } else { study.status()? };
         if self.json {
             let list: Vec<_> =
                 jobs.iter().zip(&estimate.jobs).map(|(job, planned)| plan::entry(job, planned)).collect();
@@ -155,7 +163,7 @@ impl Study {
         }
         if let Some(arch) = self.arch {
             arch.name.clone_into(&mut train.arch);
-            if self.config.is_none() && !self.resume {
+            if self.config.is_none() && self.preset.is_none() && !self.resume {
                 train.res = arch.res;
             }
         }
