@@ -45,7 +45,9 @@ const SMALL: [&str; 18] = [
 fn study(out: &Path, more: &[&str]) -> Ran {
     let mut arguments: Vec<OsString> = vec!["study".into(), "--data".into(), faces().into(), "--out".into()];
     arguments.push(out.into());
-    arguments.extend(SMALL.iter().chain(more).map(OsString::from));
+    // What `more` names replaces what is usual.
+    let usual = SMALL.chunks(2).filter(|pair| !more.contains(&pair[0])).flatten();
+    arguments.extend(usual.chain(more).map(OsString::from));
     run(&arguments)
 }
 
