@@ -22,6 +22,9 @@ use serde_json::{Map, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+#[path = "report_study/statistics.rs"]
+mod statistics;
+
 const PEOPLE: usize = 60;
 const PICTURES: usize = 4;
 const SIDE: u32 = 96;
@@ -331,6 +334,7 @@ fn lay_out(dir: &Path, seeds: u64) -> Report {
     Report {
         arms,
         comparisons: Vec::new(),
+        figures: Vec::new(),
         config: json!({"arch": "efficientnet-tiny", "epochs": 10, "note": "<b>not & markup</b>"}),
         environment: json!({"dfrt": "0.1.0", "command": "dfrt study --data photos --out out", "device": "llvmpipe"}),
     }
@@ -593,8 +597,7 @@ fn a_report_may_have_one_arm_or_none() {
     write(folder.path(), &study.report, &study.extras).unwrap();
     let html = std::fs::read_to_string(folder.path().join("report.html")).unwrap();
     assert!(html.contains("Nothing was compared"));
-    let nothing =
-        Report { arms: Vec::new(), comparisons: Vec::new(), config: json!({}), environment: json!({}) };
+    let nothing = Report { config: json!({}), environment: json!({}), ..Report::default() };
     write(folder.path(), &nothing, &Extras::load(folder.path(), &nothing)).unwrap();
     let html = std::fs::read_to_string(folder.path().join("report.html")).unwrap();
     assert!(html.contains("no trained model"));

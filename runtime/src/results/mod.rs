@@ -4,12 +4,13 @@
 //!
 //! [`run`] is the folder of a training run with its [`training_log`], [`evaluation`] is
 //! eval.json and scores.csv, [`attack`] an attack's folder, [`corruption`] corrupt.json and
-//! [`study`] report.json with the folders beside it. Fields are added, never renamed or
+//! [`study`] report.json with the folders beside it, [`figure`] its figures over seeds. Fields are added, never renamed or
 //! removed, so that results of earlier versions can be read.
 
 pub mod attack;
 pub mod corruption;
 pub mod evaluation;
+pub mod figure;
 pub mod json;
 pub mod lock;
 pub mod run;

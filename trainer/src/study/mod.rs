@@ -161,11 +161,13 @@ impl<'a> Study<'a> {
         let mut report = Report {
             arms,
             comparisons: Vec::new(),
+            figures: Vec::new(),
             config: serde_json::to_value(self.settings).expect("plain values"),
             environment: self.environment(),
         };
         let extras = Extras::load(self.out, &report);
         report.comparisons = report::compare::comparisons(&report, &extras, 0)?;
+        report.figures = report::figures::figures(&report, &extras, 0)?;
         let written = report::write(self.out, &report, &extras)?;
         Ok((report, written))
     }
