@@ -22,6 +22,9 @@ use serde_json::{Map, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+#[path = "report_study/statistics.rs"]
+mod statistics;
+
 const PEOPLE: usize = 60;
 const PICTURES: usize = 4;
 const SIDE: u32 = 96;
@@ -334,6 +337,7 @@ fn lay_out(dir: &Path, seeds: u64) -> Report {
     Report {
         arms,
         comparisons: Vec::new(),
+        figures: Vec::new(),
         config: json!({"arch": "efficientnet-tiny", "epochs": 10, "note": "<b>not & markup</b>"}),
         environment: json!({"dfrt": "0.1.0", "command": "dfrt study --data photos --out out", "device": "llvmpipe"}),
         ..Report::default()

@@ -118,17 +118,22 @@ impl Groups {
     /// How often each picture is in draw `index` under `seed`. A single group is
     /// split into its pictures (see the module's text).
     pub fn draw(&self, seed: u64, index: usize) -> Vec<u32> {
+        let drawn = self.draw_units(seed, index);
+        match self.count == 1 {
+            true => drawn,
+            false => self.of_picture.iter().map(|&group| drawn[group as usize]).collect(),
+        }
+    }
+
+    /// How often each unit is in draw `index` under `seed`.
+    pub(super) fn draw_units(&self, seed: u64, index: usize) -> Vec<u32> {
         let mut random = random::stream(seed, &["bootstrap".into(), (index as u64).into()]);
-        let split = self.count == 1;
-        let units = if split { self.of_picture.len() } else { self.count };
+        let units = self.units();
         let mut drawn = vec![0_u32; units];
         for _ in 0..units {
             drawn[random.random_range(0..units)] += 1;
         }
-        match split {
-            true => drawn,
-            false => self.of_picture.iter().map(|&group| drawn[group as usize]).collect(),
-        }
+        drawn
     }
 
     /// How many groups contain a picture for which `of` is true.
@@ -253,9 +258,14 @@ impl Scored {
         self.ranked.as_ref()?.weighted(weights).auc()
     }
 
+    /// The balanced accuracy where picture i counts `weights[i]` times.
+    pub fn balanced_accuracy(&self, weights: &[u32]) -> Option<f64> {
+        balanced_accuracy_of(&self.right, &self.labels, weights)
+    }
+
     /// The smaller class's number of groups: how many disjoint pairs of a group with reals and
     /// one with fakes there can be.
-    pub(super) fn independent_groups(&self, groups: &Groups) -> usize {
+    pub fn independent_groups(&self, groups: &Groups) -> usize {
         independent_groups(groups, &self.labels)
     }
 
@@ -363,7 +373,7 @@ fn independent_groups(groups: &Groups, labels: &[Label]) -> usize {
 
 /// The interval of `value` from its draws; `rate_over` is Wilson's n where the
 /// draws of a rate do not vary.
-fn percentile_estimate(value: f64, mut draws: Vec<f64>, rate_over: Option<usize>) -> Estimate {
+pub(super) fn percentile_estimate(value: f64, mut draws: Vec<f64>, rate_over: Option<usize>) -> Estimate {
     draws.sort_unstable_by(f64::total_cmp);
     let varies = draws.first() != draws.last();
     if let (false, Some(n)) = (varies, rate_over) {

@@ -1,18 +1,28 @@
 //! Metrics of a binary detector and their confidence intervals.
 
 mod binomial;
+mod crossed;
 pub mod decisions;
 mod detectable;
+mod difference;
+pub mod holm;
+pub mod improvement;
 pub mod intervals;
+mod needed;
 mod newcombe;
+pub mod over_seeds;
 pub mod pair;
 pub mod paired;
 pub mod probabilities;
 pub mod quantile;
 pub mod ranking;
 mod sign_flip;
+mod student;
 #[cfg(test)]
 mod tests;
+
+pub use crossed::{Components, FEWEST_SEEDS, Scope};
+pub use needed::Needed;
 
 use serde::{Deserialize, Serialize};
 

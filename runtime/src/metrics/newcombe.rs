@@ -8,9 +8,9 @@
 //! of clustered binary data, Biometrics 48, 577-585), as Yang, Sun and Hardin (2012,
 //! Pharmaceutical Statistics 11, 386-393) do with the same interval.
 
+use super::Estimate;
 use super::intervals::{Groups, wilson_at};
 use super::pair::{Pair, seeds_gained};
-use super::{Estimate, Z};
 
 /// The shares of pictures that both arms, one arm alone, or neither classify correctly; means
 /// over the training seeds.
@@ -51,8 +51,14 @@ impl Table {
         self.arm_alone - self.against_alone
     }
 
-    /// The difference with its 95 % interval from `n` independent pictures (need not be whole).
-    pub fn interval(&self, n: f64) -> Estimate {
+    /// The variance of the difference on one independent picture.
+    pub(super) fn spread(&self) -> f64 {
+        self.discordant() - self.difference().powi(2)
+    }
+
+    /// The difference with the interval that reaches `z` standard deviations each way, from `n`
+    /// independent pictures (need not be whole).
+    pub(super) fn interval_at(&self, n: f64, z: f64) -> Estimate {
         let arm = self.both + self.arm_alone;
         let against = self.both + self.against_alone;
         let margins = arm * (1.0 - arm) * against * (1.0 - against);
@@ -61,8 +67,8 @@ impl Table {
         let excess = if excess > 0.0 { (excess - 0.5 / n).max(0.0) } else { excess };
         let correlation = if margins > 0.0 { (excess / margins.sqrt()).clamp(-1.0, 1.0) } else { 0.0 };
         let found = combined_difference(
-            wilson_at(arm.min(1.0), n, Z),
-            wilson_at(against.min(1.0), n, Z),
+            wilson_at(arm.min(1.0), n, z),
+            wilson_at(against.min(1.0), n, z),
             correlation,
         );
         Estimate { value: self.difference(), ..found }
@@ -78,7 +84,7 @@ impl Table {
         let sizes = groups.sums(|_| 1);
         let least = n * n / sizes.iter().map(|&size| (size * size) as f64).sum::<f64>();
         let seeds = pairs.len() as f64;
-        let independent = self.discordant() - self.difference().powi(2);
+        let independent = self.spread();
         let differ = variance(groups, &sizes, |picture| seeds_gained(pairs, picture) as f64 / seeds);
         let effective_pictures = if differ > 0.0 {
             independent / differ
@@ -118,6 +124,7 @@ pub(super) fn combined_difference(one: Estimate, other: Estimate, correlation: f
 
 #[cfg(test)]
 mod tests {
+    use super::super::Z;
     use super::*;
     use crate::random;
     use rand::RngExt;
@@ -130,7 +137,7 @@ mod tests {
 
     fn interval(counts: [usize; 4]) -> Estimate {
         let (table, n) = table(counts);
-        table.interval(n)
+        table.interval_at(n, Z)
     }
 
     /// The same written as Newcombe does, in counts.

@@ -1,14 +1,17 @@
-//! The comparisons of a report: every arm against the baseline, over their common seeds and
-//! pictures.
+//! The comparisons of a report: every arm against the baseline (and against others, where these
+//! are wanted), over their common seeds and pictures.
 
 use super::ReportError;
 use super::extras::{ArmExtras, Extras};
+use super::verdict::{MARGIN, words};
+use crate::metrics::LEVEL;
+use crate::metrics::holm::holm;
 use crate::metrics::intervals::{Groups, Scored};
 use crate::metrics::pair::Pair;
-use crate::metrics::paired::{Difference, auc_difference, rate_difference};
+use crate::metrics::paired::{Difference, Verdict, auc_difference, rate_difference};
 use crate::results::attack::{SampleResult, attacked};
 use crate::results::evaluation::Score;
-use crate::results::study::{Arm, BASELINE, Comparison, Report};
+use crate::results::study::{Arm, BASELINE, COMPUTE_MATCHED, Comparison, Report};
 use crate::sample::Label;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -16,51 +19,129 @@ use std::path::Path;
 /// Indices into the report's arms, for one seed that both arms have.
 type SeedPair = Pair<usize>;
 
-/// Every arm against [`BASELINE`]: clean AUC, clean accuracy, and robust accuracy under each
-/// attack that both have, averaged over their common seeds: accuracies by McNemar's exact test or
-/// its form for groups, the AUC by the paired bootstrap over groups under `seed` (see
-/// [`crate::metrics::paired`]). An arm without a common seed is not compared; without a baseline
-/// there are no comparisons.
+/// A comparison before all of them are corrected together.
+struct Found {
+    arm: String,
+    against: String,
+    metric: String,
+    difference: Difference,
+    pictures: usize,
+    groups: usize,
+}
+
+/// Two arms that are compared, and their common seeds.
+struct Sides<'a> {
+    arm: &'a str,
+    against: &'a str,
+    pairs: Vec<SeedPair>,
+}
+
+/// [`comparisons_of`] the pairs of [`wanted`].
+pub fn comparisons(report: &Report, extras: &Extras, seed: u64) -> Result<Vec<Comparison>, ReportError> {
+    comparisons_of(report, extras, &wanted(report), seed)
+}
+
+/// The pairs (arm, against) that a study compares: every arm with [`BASELINE`], and the others
+/// with [`COMPUTE_MATCHED`] where there is one.
+pub fn wanted(report: &Report) -> Vec<(String, String)> {
+    let names = report.names();
+    let with = |against: &'static str| {
+        let others = names.iter().filter(move |name| ![BASELINE, against].contains(*name));
+        others.map(move |name| ((*name).to_owned(), against.to_owned()))
+    };
+    let matched = names.contains(&COMPUTE_MATCHED).then(|| with(COMPUTE_MATCHED));
+    with(BASELINE).chain(matched.into_iter().flatten()).collect()
+}
+
+/// The arm against the other of every pair in `wanted`: clean AUC, clean accuracy, and robust
+/// accuracy under each attack that both have, averaged over their common seeds: tests, intervals
+/// and what they speak of are those of [`crate::metrics::paired`], with draws under `seed`. Two
+/// arms without a common seed are not compared.
+///
+/// All comparisons are one family: p is corrected for their number ([`holm()`]) and the verdict
+/// follows the corrected one.
 ///
 /// Needs the scores of every compared arm and the samples of every compared attack: pictures are
 /// matched by path, and their groups come from the scores.
-pub fn comparisons(report: &Report, extras: &Extras, seed: u64) -> Result<Vec<Comparison>, ReportError> {
+pub fn comparisons_of(
+    report: &Report,
+    extras: &Extras,
+    wanted: &[(String, String)],
+    seed: u64,
+) -> Result<Vec<Comparison>, ReportError> {
     let mut all = Vec::new();
-    for name in report.names().into_iter().filter(|name| *name != BASELINE) {
-        let pairs = common_seeds(report, name);
-        if pairs.is_empty() {
+    for (arm, against) in wanted {
+        let sides = Sides { arm, against, pairs: common_seeds(report, arm, against) };
+        if sides.pairs.is_empty() {
             continue;
         }
-        all.extend(clean(report, extras, name, &pairs, seed)?);
+        all.extend(clean(report, extras, &sides, seed)?);
         for key in report.attack_keys() {
-            all.extend(robust(report, extras, name, &pairs, &key)?);
+            all.extend(robust(report, extras, &sides, &key)?);
         }
     }
-    Ok(all)
+    Ok(corrected(all))
 }
 
-/// The seeds that both `name` and the baseline have.
-pub fn common_seeds(report: &Report, name: &str) -> Vec<SeedPair> {
-    let baselines = report.seeds_of(BASELINE);
+/// The seeds that both arms have.
+fn common_seeds(report: &Report, arm: &str, against: &str) -> Vec<SeedPair> {
+    let others = report.seeds_of(against);
     let partner = |arm: usize| {
         let seed = report.arms[arm].seed;
-        let against = baselines.iter().copied().find(|&index| report.arms[index].seed == seed)?;
+        let against = others.iter().copied().find(|&index| report.arms[index].seed == seed)?;
         Some(Pair { arm, against })
     };
-    report.seeds_of(name).into_iter().filter_map(partner).collect()
+    report.seeds_of(arm).into_iter().filter_map(partner).collect()
+}
+
+/// The comparisons with their p corrected for all of them, the verdicts that follow from that, and
+/// intervals that agree.
+fn corrected(all: Vec<Found>) -> Vec<Comparison> {
+    let ps: Vec<Option<f64>> = all.iter().map(|found| found.difference.p).collect();
+    let family = ps.iter().flatten().count();
+    all.into_iter().zip(holm(&ps)).map(|(found, p_holm)| comparison(found, p_holm, family)).collect()
+}
+
+fn comparison(found: Found, p_holm: Option<f64>, family: usize) -> Comparison {
+    let difference = found.difference.agreeing_with(p_holm);
+    let verdict = Verdict::of(difference.value, p_holm);
+    let shown = matches!(verdict, Verdict::Higher | Verdict::Lower);
+    // The first step of Holm's procedure, which the smallest p must pass.
+    let level = LEVEL / family.max(1) as f64;
+    let needed = || difference.needed(MARGIN.max(difference.value.abs()), level);
+    let mut one = Comparison {
+        arm: found.arm,
+        against: found.against,
+        metric: found.metric,
+        difference: difference.value,
+        low: difference.low,
+        high: difference.high,
+        p: difference.p,
+        verdict: verdict.words().to_owned(),
+        test: Some(difference.test.name().to_owned()),
+        pictures: Some(found.pictures),
+        groups: Some(found.groups),
+        detectable: difference.detectable,
+        detectable_pictures: difference.detectable_pictures,
+        p_holm,
+        family: Some(family),
+        scope: Some(difference.scope),
+        seeds: Some(difference.seeds),
+        deviation: difference.deviation,
+        probability_of_improvement: Some(difference.improvement),
+        needed: if shown { None } else { needed() },
+        words: None,
+    };
+    one.words = Some(words(&one));
+    one
 }
 
 /// AUC and accuracy on clean pictures.
-fn clean(
-    report: &Report,
-    extras: &Extras,
-    name: &str,
-    pairs: &[SeedPair],
-    seed: u64,
-) -> Result<Vec<Comparison>, ReportError> {
-    let place = format!("{name} against {BASELINE}");
-    let sides = pairs.iter().flat_map(|pair| [pair.arm, pair.against]);
-    let tables: Vec<HashMap<&Path, &Score>> = sides
+fn clean(report: &Report, extras: &Extras, sides: &Sides<'_>, seed: u64) -> Result<Vec<Found>, ReportError> {
+    let place = format!("{} against {}", sides.arm, sides.against);
+    let pairs = &sides.pairs;
+    let indices = pairs.iter().flat_map(|pair| [pair.arm, pair.against]);
+    let tables: Vec<HashMap<&Path, &Score>> = indices
         .map(|index| scores_by_path(&report.arms[index], &extras.arms[index]))
         .collect::<Result<_, _>>()?;
     let lines = &extras.arms[pairs[0].against].scores;
@@ -84,7 +165,7 @@ fn clean(
     let named = [("auc", auc), ("accuracy", accuracy)];
     Ok(named
         .into_iter()
-        .filter_map(|(metric, difference)| Some(comparison(name, metric, difference?, &groups)))
+        .filter_map(|(metric, difference)| Some(sides.found(metric, difference?, &groups)))
         .collect())
 }
 
@@ -93,16 +174,16 @@ fn clean(
 fn robust(
     report: &Report,
     extras: &Extras,
-    name: &str,
-    pairs: &[SeedPair],
+    sides: &Sides<'_>,
     key: &str,
-) -> Result<Option<Comparison>, ReportError> {
+) -> Result<Option<Found>, ReportError> {
     let has = |index: usize| report.arms[index].attack_place(key).is_some();
-    let pairs: Vec<&SeedPair> = pairs.iter().filter(|pair| has(pair.arm) && has(pair.against)).collect();
+    let pairs: Vec<&SeedPair> =
+        sides.pairs.iter().filter(|pair| has(pair.arm) && has(pair.against)).collect();
     let Some(first) = pairs.first() else { return Ok(None) };
-    let place = format!("{name} against {BASELINE}, {key}");
-    let sides: Vec<usize> = pairs.iter().flat_map(|pair| [pair.arm, pair.against]).collect();
-    let tables: Vec<HashMap<&Path, bool>> = sides
+    let place = format!("{} against {}, {key}", sides.arm, sides.against);
+    let indices: Vec<usize> = pairs.iter().flat_map(|pair| [pair.arm, pair.against]).collect();
+    let tables: Vec<HashMap<&Path, bool>> = indices
         .iter()
         .map(|&index| survivors(&report.arms[index], &extras.arms[index], key))
         .collect::<Result<_, _>>()?;
@@ -124,28 +205,27 @@ fn robust(
         flags.chunks_exact(2).map(|two| Pair { arm: &two[0][..], against: &two[1][..] }).collect();
     let (metric, groups) = (format!("robust_accuracy[{key}]"), Groups::new(&groups));
     let difference = rate_difference(&flags, &groups);
-    Ok(difference.map(|difference| comparison(name, &metric, difference, &groups)))
+    Ok(difference.map(|difference| sides.found(&metric, difference, &groups)))
 }
 
-fn comparison(arm: &str, metric: &str, difference: Difference, groups: &Groups) -> Comparison {
-    Comparison {
-        arm: arm.to_owned(),
-        against: BASELINE.to_owned(),
-        metric: metric.to_owned(),
-        difference: difference.value,
-        low: difference.low,
-        high: difference.high,
-        p: difference.p,
-        verdict: difference.verdict().words().to_owned(),
-        test: Some(difference.test.name().to_owned()),
-        pictures: Some(groups.pictures()),
-        groups: Some(groups.count()),
-        detectable: difference.detectable,
-        detectable_pictures: difference.detectable_pictures,
+impl Sides<'_> {
+    fn found(&self, metric: &str, difference: Difference, groups: &Groups) -> Found {
+        Found {
+            arm: self.arm.to_owned(),
+            against: self.against.to_owned(),
+            metric: metric.to_owned(),
+            difference,
+            pictures: groups.pictures(),
+            groups: groups.count(),
+        }
     }
 }
 
-fn scores_by_path<'a>(arm: &Arm, extras: &'a ArmExtras) -> Result<HashMap<&'a Path, &'a Score>, ReportError> {
+/// The scores of an arm by their pictures' paths.
+pub(super) fn scores_by_path<'a>(
+    arm: &Arm,
+    extras: &'a ArmExtras,
+) -> Result<HashMap<&'a Path, &'a Score>, ReportError> {
     if extras.scores.is_empty() {
         return Err(ReportError::Unaligned {
             place: format!("{}, seed {}", arm.name, arm.seed),
@@ -175,7 +255,7 @@ fn survivors<'a>(
 }
 
 /// The paths that every table has, without duplicates, in their order.
-fn in_all<'a, T>(
+pub(super) fn in_all<'a, T>(
     paths: impl Iterator<Item = &'a Path>,
     tables: &[HashMap<&Path, T>],
     place: &str,

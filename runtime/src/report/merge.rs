@@ -1,6 +1,7 @@
 //! The report of a study from the results that its folder holds.
 
 use super::compare::comparisons;
+use super::figures::figures;
 use super::{Extras, ReportError};
 use crate::attack::between;
 use crate::results::attack::AttackReport;
@@ -23,6 +24,7 @@ pub fn merge(dir: &Path) -> Result<Report, ReportError> {
     let mut report = Report {
         arms: Vec::new(),
         comparisons: Vec::new(),
+        figures: Vec::new(),
         config: list.config,
         environment: list.environment,
         missing: Vec::new(),
@@ -41,6 +43,7 @@ pub fn merge(dir: &Path) -> Result<Report, ReportError> {
     }
     let extras = Extras::load(dir, &report);
     report.comparisons = comparisons(&report, &extras, 0)?;
+    report.figures = figures(&report, &extras, 0)?;
     Ok(report)
 }
 

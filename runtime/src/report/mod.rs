@@ -1,7 +1,8 @@
 //! Makes a study's report and its renderings.
 //!
-//! [`compare`] makes the comparisons from the arms' per-picture results; [`extras`] reads those
-//! from the files next to report.json; [`page`] is the content in sentences and tables, and
+//! [`compare`] makes the comparisons from the arms' per-picture results and [`verdict`] says them in
+//! words; [`figures`] has every arm's figures over its seeds; [`extras`] reads the results from the
+//! files next to report.json; [`page`] is the content in sentences and tables, and
 //! [`markdown`] and [`html`] render it; [`plots`] and [`examples`] draw; [`tables`] has the
 //! metrics as CSV; [`merge`] makes the report of
 //! the results that a study's folder holds, and [`folder`] writes it and renders it again. [`sweep`] and [`grid`] show
@@ -12,6 +13,7 @@ pub mod compare;
 pub mod corrupted;
 pub mod examples;
 pub mod extras;
+pub mod figures;
 pub mod folder;
 pub mod grid;
 pub mod html;
@@ -22,6 +24,7 @@ pub mod page;
 pub mod plots;
 pub mod sweep;
 pub mod tables;
+pub mod verdict;
 
 use crate::results::ResultError;
 pub use extras::Extras;

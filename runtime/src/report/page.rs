@@ -164,15 +164,20 @@ fn caveats(report: &Report, extras: &Extras) -> Vec<String> {
             seed alone. Use at least three before believing one."
         ),
         false => format!(
-            "{seeds} an arm: differences are averaged over them, but the intervals hold the spread over people, \
-            not over seeds; see the standard deviations."
+            "{seeds} an arm: the intervals of differences hold the spread over seeds as well as over people or \
+            videos; from so few seeds it is itself uncertain."
         ),
     });
     if report.comparisons.len() > 1 {
         lines.push(format!(
-            "{} comparisons were made and none is corrected for that: where nothing differs, about one in twenty \
-            is called a difference by chance.",
-            report.comparisons.len()
+            "{} comparisons were made{}",
+            report.comparisons.len(),
+            match report.comparisons.iter().any(|one| one.p_holm.is_some()) {
+                true => ": p is corrected for that (Holm), so that the chance of even one difference where there is \
+                    none is at most one in twenty; the intervals are each comparison's own.",
+                false => " and none is corrected for that: where nothing differs, about one in twenty is called a \
+                    difference by chance.",
+            }
         ));
     }
     let attacks: Vec<&AttackReport> = report.arms.iter().flat_map(|arm| &arm.attacks).collect();

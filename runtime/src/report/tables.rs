@@ -239,6 +239,18 @@ fn comparisons(report: &Report) -> Vec<u8> {
         "groups",
         "detectable",
         "detectable_pictures",
+        "p_holm",
+        "family",
+        "scope",
+        "seeds",
+        "deviation",
+        "probability_of_improvement",
+        "probability_of_improvement_low",
+        "probability_of_improvement_high",
+        "needed_seeds",
+        "needed_groups",
+        "needed_difference",
+        "words",
     ]);
     let count = |count: Option<usize>| count.map_or_else(String::new, |count| count.to_string());
     let lines = report.comparisons.iter().map(|one| {
@@ -248,6 +260,19 @@ fn comparisons(report: &Report) -> Vec<u8> {
         line.push(one.test.clone().unwrap_or_default());
         line.extend([count(one.pictures), count(one.groups)]);
         line.extend([number(one.detectable), number(one.detectable_pictures)]);
+        line.extend([number(one.p_holm), count(one.family)]);
+        line.push(one.scope.map_or_else(String::new, |scope| scope.name().to_owned()));
+        line.extend([count(one.seeds), number(one.deviation)]);
+        let improvement = one.probability_of_improvement;
+        line.extend([
+            number(improvement.map(|share| share.value)),
+            number(improvement.map(|share| share.low)),
+            number(improvement.map(|share| share.high)),
+            count(one.needed.and_then(|needed| needed.seeds)),
+            count(one.needed.map(|needed| needed.groups)),
+            number(one.needed.map(|needed| needed.difference)),
+        ]);
+        line.push(one.words.clone().unwrap_or_default());
         line
     });
     table(std::iter::once(header).chain(lines))

@@ -4,13 +4,14 @@
 //!
 //! [`run`] is the folder of a training run with its [`training_log`], [`evaluation`] is
 //! eval.json and scores.csv, [`attack`] an attack's folder, [`corruption`] corrupt.json,
-//! [`transfer`] transfer.json, [`study`] report.json with the folders beside it and [`jobs`] the list
-//! of its units of work. Fields are added, never renamed or
+//! [`transfer`] transfer.json, [`study`] report.json with the folders beside it, [`figure`] its figures
+//! over seeds and [`jobs`] the list of its units of work. Fields are added, never renamed or
 //! removed, so that results of earlier versions can be read.
 
 pub mod attack;
 pub mod corruption;
 pub mod evaluation;
+pub mod figure;
 pub mod jobs;
 pub mod json;
 pub mod lock;

@@ -14,9 +14,11 @@ use super::attack::AttackReport;
 use super::attack::folder::AttackFolder;
 use super::corruption::Corrupted;
 use super::evaluation::Evaluation;
+use super::figure::ArmFigure;
 use super::run::Outcome;
 use super::transfer::Transfer;
 use super::{ResultError, json};
+use crate::metrics::{Estimate, Needed, Scope};
 use crate::storage;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -35,6 +37,9 @@ pub const CROSS: &str = "cross";
 
 /// The arm that the others are compared with.
 pub const BASELINE: &str = "baseline";
+/// The arm that takes as many gradient evaluations as the regularised ones, without what these
+/// do with them: where there is one, the others are compared with it as well.
+pub const COMPUTE_MATCHED: &str = "compute-matched";
 
 /// The object of report.json.
 ///
@@ -61,8 +66,12 @@ pub const BASELINE: &str = "baseline";
 pub struct Report {
     /// One trained model each.
     pub arms: Vec<Arm>,
-    /// Every arm against the baseline.
+    /// Every arm against the baseline, and others that the study wants.
     pub comparisons: Vec<Comparison>,
+    /// Every figure of every arm over its seeds.
+    // Reports from before 2026-11-29 lack it.
+    #[serde(default)]
+    pub figures: Vec<ArmFigure>,
     /// The resolved settings of the study.
     pub config: Value,
     /// Versions, device, driver, date.
@@ -101,7 +110,7 @@ pub struct Arm {
 }
 
 /// One figure of an arm against the same of another, paired over the same pictures.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     /// The arm.
     pub arm: String,
@@ -111,17 +120,18 @@ pub struct Comparison {
     pub metric: String,
     /// arm - against, averaged over the seeds both have.
     pub difference: f64,
-    /// Lower end of the 95 % interval, over groups.
+    /// Lower end of the 95 % interval, over groups and, in the scope of the method, seeds. It
+    /// is this comparison's alone, and extended to zero where the verdict does not reject that.
     pub low: f64,
     /// Upper end.
     pub high: f64,
-    /// The two-sided p of `test`, which the verdict follows; none where there are too few
-    /// people or videos for it.
+    /// The two-sided p of `test`; none where there are too few people or videos for it.
     pub p: Option<f64>,
-    /// In words: "higher", "lower", "no effect shown", "too few to tell".
+    /// Of the number: "higher", "lower", "no effect shown", "too few to tell". It follows
+    /// `p_holm`, or `p` where a report has none.
     pub verdict: String,
-    /// "mcnemar", "sign-flip" or "bootstrap" ([`crate::metrics::paired::Test`]); none in reports
-    /// of versions whose verdict and p came from two tests.
+    /// "mcnemar", "sign-flip", "bootstrap" or "crossed" ([`crate::metrics::paired::Test`]); none
+    /// in reports of versions whose verdict and p came from two tests.
     // Reports from before 2026-11-28 lack this and the four fields after it.
     #[serde(default)]
     pub test: Option<String>,
@@ -139,6 +149,34 @@ pub struct Comparison {
     /// pictures only.
     #[serde(default)]
     pub detectable_pictures: Option<f64>,
+    /// `p` corrected by Holm's method for all comparisons of the report.
+    // Reports from before 2026-11-29 lack this and the fields after it.
+    #[serde(default)]
+    pub p_holm: Option<f64>,
+    /// How many comparisons `p_holm` is corrected for.
+    #[serde(default)]
+    pub family: Option<usize>,
+    /// Whether interval, p and verdict speak of the way of training or of these models.
+    #[serde(default)]
+    pub scope: Option<Scope>,
+    /// The training seeds that both have.
+    #[serde(default)]
+    pub seeds: Option<usize>,
+    /// The standard deviation of their differences; none for one.
+    #[serde(default)]
+    pub deviation: Option<f64>,
+    /// The probability that a model of the arm has a higher figure than one of the other, with
+    /// its 95 % interval ([`crate::metrics::improvement`]).
+    #[serde(default)]
+    pub probability_of_improvement: Option<Estimate>,
+    /// The study that would show a difference of 5 points, or the one found where that is
+    /// larger; none where the verdict is a difference, or none within reason would.
+    #[serde(default)]
+    pub needed: Option<Needed>,
+    /// The verdict as a sentence: "better by …", "worse by …", "no difference larger than …",
+    /// "cannot tell: …".
+    #[serde(default)]
+    pub words: Option<String>,
 }
 
 impl Report {

@@ -1,6 +1,7 @@
 //! The answer of every comparison, in words: its verdict, its size, and whether it is reliable.
 
 use super::super::numbers::{counted, difference, p_value};
+use super::super::verdict::{is_share, lower_is_better};
 use super::parts::{Answer, Mark};
 use crate::metrics::paired::{FEWEST_GROUPS, Verdict};
 use crate::results::study::{BASELINE, Comparison, Report, attack_key};
@@ -19,10 +20,6 @@ pub(super) fn subject(metric: &str) -> String {
     }
 }
 
-pub(super) fn is_share(metric: &str) -> bool {
-    metric.contains("accuracy")
-}
-
 /// Whether a gate failed for either arm of the comparison.
 fn rests_on_unreliable(report: &Report, one: &Comparison) -> bool {
     let Some(key) = robust_key(&one.metric) else { return false };
@@ -34,8 +31,7 @@ pub(super) fn comparison_mark(report: &Report, one: &Comparison) -> Mark {
     if rests_on_unreliable(report, one) {
         return Mark::Unreliable;
     }
-    let lower_is_better = ["eer", "log_loss", "ece"].contains(&one.metric.as_str());
-    match (one.verdict.as_str(), lower_is_better) {
+    match (one.verdict.as_str(), lower_is_better(&one.metric)) {
         ("higher", false) | ("lower", true) => Mark::Good,
         ("lower", false) | ("higher", true) => Mark::Bad,
         _ => Mark::Plain,
@@ -44,15 +40,16 @@ pub(super) fn comparison_mark(report: &Report, one: &Comparison) -> Mark {
 
 /// The verdict in words, marked where it is unreliable.
 pub(super) fn verdict(one: &Comparison, mark: Mark) -> String {
+    let words = one.words.as_ref().unwrap_or(&one.verdict);
     match mark {
-        Mark::Unreliable => format!("{}, unreliable", one.verdict),
-        _ => one.verdict.clone(),
+        Mark::Unreliable => format!("{words}, unreliable"),
+        _ => words.clone(),
     }
 }
 
-/// One sentence on all comparisons of an arm.
+/// One sentence on all comparisons of an arm with the baseline.
 pub(super) fn headline(report: &Report, arm: &str) -> Option<String> {
-    let of_arm = || report.comparisons.iter().filter(|one| one.arm == arm);
+    let of_arm = || report.comparisons.iter().filter(|one| one.arm == arm && one.against == BASELINE);
     let marks: Vec<Mark> = of_arm().map(|one| comparison_mark(report, one)).collect();
     let plain = of_arm().filter(|one| comparison_mark(report, one) == Mark::Plain);
     let few = plain.filter(|one| one.verdict == Verdict::TooFew.words()).count();
@@ -99,16 +96,21 @@ pub fn could_have_shown(one: &Comparison) -> Option<String> {
 
 /// The p value and the test, in words.
 fn test(one: &Comparison) -> String {
-    let Some(p) = one.p else { return String::new() };
+    let Some(p) = one.p_holm.or(one.p) else { return String::new() };
     let name = match one.test.as_deref() {
         Some("mcnemar") => " by McNemar's exact test",
         Some("sign-flip") => " by the exact sign-flip test over people or videos",
         Some("bootstrap") => " by the bootstrap over people or videos",
+        Some("crossed") => " by the t test over seeds and people or videos",
         _ => "",
     };
     let p = p_value(p);
     let sign = if p.starts_with('<') { "" } else { "= " };
-    format!(", p {sign}{p}{name}")
+    let corrected = match one.family.filter(|_| one.p_holm.is_some()) {
+        Some(family) if family > 1 => format!(", corrected for {family} comparisons"),
+        _ => String::new(),
+    };
+    format!(", p {sign}{p}{name}{corrected}")
 }
 
 pub(super) fn answer(report: &Report, one: &Comparison) -> Answer {

@@ -2,7 +2,8 @@
 //! people or videos, subsets.
 
 use super::super::numbers::{count, difference, p_value, percent, percent_interval, three, three_interval};
-use super::answers::{comparison_mark, is_share, subject, verdict};
+use super::super::verdict::is_share;
+use super::answers::{comparison_mark, subject, verdict};
 use super::parts::{Cell, Column, Mark, Table};
 use crate::metrics::intervals::Figure;
 use crate::metrics::{Estimate, Metrics};
@@ -64,7 +65,7 @@ fn comparisons(report: &Report) -> Table {
             plain(one.against.clone()),
             plain(difference(one.difference, points) + unit),
             plain(format!("{} to {}{unit}", difference(one.low, points), difference(one.high, points))),
-            plain(one.p.map_or_else(|| "–".to_owned(), p_value)),
+            plain(one.p_holm.or(one.p).map_or_else(|| "–".to_owned(), p_value)),
             plain(one.detectable.map_or_else(
                 || "–".to_owned(),
                 |least| difference(least, points).trim_start_matches('+').to_owned() + unit,
@@ -81,11 +82,11 @@ fn comparisons(report: &Report) -> Table {
         name: "comparisons",
         title: "Against the baseline",
         note: "Paired over the same pictures, averaged over the seeds both have. The verdict is that of p (below \
-            0.05): of accuracies McNemar's exact test, or the sign-flip test over people or videos where these \
-            have several pictures or there are several seeds; of the AUC the paired bootstrap over them. The \
-            interval is Newcombe's for paired shares, with as many pictures as the people or videos are worth, and \
-            the bootstrap's for the AUC. Could be shown: the smallest true difference that had four chances in \
-            five to be called one; what is smaller may be there unseen. pt = percentage points."
+            0.05), corrected for all comparisons by Holm's method. With three seeds or more it speaks of the way of \
+            training: t test and interval take in how training varies from seed to seed. With fewer it speaks of these \
+            models: of accuracies McNemar's exact test, or the sign-flip test over people or videos; of the AUC the \
+            paired bootstrap over them. Could be shown: the smallest true difference that had four chances in \
+            five to be called one by a single test; what is smaller may be there unseen. pt = percentage points."
             .to_owned(),
         columns,
         rows: report.comparisons.iter().map(row).collect(),

@@ -42,8 +42,8 @@ pub fn table(report: &Report) -> String {
             comparison.difference,
             comparison.low,
             comparison.high,
-            comparison.p.map_or_else(String::new, |p| format!(", p {}", p_value(p))),
-            comparison.verdict,
+            comparison.p_holm.or(comparison.p).map_or_else(String::new, |p| format!(", p {}", p_value(p))),
+            comparison.words.as_ref().unwrap_or(&comparison.verdict),
             could_have_shown(comparison).map_or_else(String::new, |least| format!("; {least}"))
         ));
     }
