@@ -188,7 +188,7 @@ mod tests {
             counts: vec![true, true, true, true, false, false],
             good: vec![true, false, false, false, true, true],
         };
-        let found = share(&[counted.clone()], &Groups::new(&people(6, 1)), 0).unwrap();
+        let found = share(std::slice::from_ref(&counted), &Groups::new(&people(6, 1)), 0).unwrap();
         assert_eq!(found.mean, wilson(1, 4));
         let none = Counted { counts: vec![false; 6], ..counted };
         assert_eq!(share(&[none], &Groups::new(&people(6, 1)), 0), None);
