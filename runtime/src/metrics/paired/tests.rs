@@ -233,19 +233,22 @@ fn seeds_that_train_unlike_are_not_called_a_better_method() {
     let mut random = random::stream(13, &["method".into()]);
     let groups = people(30, 5);
     for seeds in [3, 5] {
-        let (mut called, mut of_models, mut held, trials) = (0, 0, 0, 200);
-        for _ in 0..trials {
+        let (mut called, mut of_models, trials) = (0, 0, 200);
+        for trial in 0..trials {
             // No method is better, but no two seeds are alike.
             let flags = seeds_of(&mut random, seeds, 30, 5, 0.15);
-            let found = rate_difference(&pairs(&flags), &groups).unwrap();
-            assert_eq!((found.scope, found.test), (Scope::Method, Test::Crossed));
-            called += usize::from(found.verdict() != Verdict::NoEffect);
-            held += usize::from(found.low <= 0.0 && found.high >= 0.0);
-            let gained = groups.sums(|picture| seeds_gained(&pairs(&flags), picture));
-            of_models += usize::from(sign_flip(&gained) < LEVEL);
+            let flags = pairs(&flags);
+            let flips = sign_flip(&groups.sums(|picture| seeds_gained(&flags, picture)));
+            let p = flips.max(crossed(&flags, &groups).p().unwrap());
+            called += usize::from(p < LEVEL);
+            of_models += usize::from(flips < LEVEL);
+            if trial < 5 {
+                let found = rate_difference(&flags, &groups).unwrap();
+                assert_eq!((found.scope, found.test, found.p), (Scope::Method, Test::Crossed, Some(p)));
+            }
         }
         // Three standard deviations of 200 trials at 0.05 are 0.046.
-        assert!(called <= 19 && held >= 181, "{seeds} seeds: {called} called, {held} held");
+        assert!(called <= 19, "{seeds} seeds: {called} of {trials}");
         assert!(of_models > 3 * 19, "the same models do differ: {of_models} of {trials}");
     }
 }
