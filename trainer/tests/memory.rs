@@ -28,7 +28,8 @@ fn gr(alpha: f32) -> Method {
 #[test]
 fn b0_at_224_px_fits_a_small_card() {
     for (batch, limit) in [(32, 1.5 * GB), (64, 3.0 * GB)] {
-        for method in [Method::Baseline, gr(1.0), gr(0.5)] {
+        let fast_at = "fast-at".parse::<Method>().unwrap();
+        for method in [Method::Baseline, gr(1.0), gr(0.5), fast_at] {
             let name = method.name();
             let kept = bytes(batch, method.clone(), Activations::Kept);
             let recomputed = bytes(batch, method, Activations::Recomputed);

@@ -183,7 +183,8 @@ impl<'a> Network<'a> {
             by.weight(recording, self.weight(node, 0), self.layout.param(flat, self.graph, node.params[0]));
             by.shift(recording, self.layout.affine(flat, self.graph, batch_norm));
         }
-        self.with_params(flat)
+        // Without statistics of the batch no output of a batch-norm can be computed again.
+        self.with_params(flat).with_activations(Activations::Kept)
     }
 
     /// Index of the node that makes `value`.

@@ -3,7 +3,7 @@
 
 use super::fixture::{Buffers, Fixture, compare, compare_gradients, require};
 use super::{Check, Fault, Finding, kinks};
-use crate::arms::{Method, step};
+use crate::arms::{BadSpec, Method, step};
 use crate::attack::gpu_oracle::GpuOracle;
 use crate::evaluator::Evaluator;
 use crate::gpu::engine::Engine;
@@ -51,7 +51,17 @@ pub fn checks() -> Vec<Check> {
 /// Kept and recomputed activations must give the same gradients and statistics.
 fn recomputed(engine: &Arc<Engine>, arch: &str) -> Finding {
     let fixture = Fixture::new(engine, arch, 32, 3)?;
-    for method in [Method::Baseline, Method::named("gr").map_err(|error| Fault(error.to_string()))?] {
+    // Every way in which an arm passes through the network.
+    for name in [
+        "baseline",
+        "gr",
+        "sam",
+        "input-gr",
+        "dsu",
+        "at:steps=1:clean=0:growth=0",
+        "trades:steps=1:clean=0:growth=0",
+    ] {
+        let method: Method = name.parse().map_err(|error: BadSpec| Fault(error.to_string()))?;
         let found = |activations| {
             let settings = Settings { method: method.clone(), ..Settings::default() };
             let settings = step::Settings { activations, ..settings.step() };
