@@ -9,7 +9,9 @@ pub mod pair;
 pub mod paired;
 pub mod probabilities;
 pub mod quantile;
+pub mod rank_correlation;
 pub mod ranking;
+pub mod resampled;
 mod sign_flip;
 #[cfg(test)]
 mod tests;
