@@ -52,6 +52,7 @@ const TRAINER: Member = Member {
         "attack",
         "arms",
         "train",
+        "explain",
         "study",
         "bench",
         "selftest",
