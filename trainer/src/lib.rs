@@ -5,6 +5,7 @@ pub mod arms;
 pub mod attack;
 pub mod bench;
 pub mod evaluator;
+pub mod explain;
 pub mod gpu;
 pub mod model;
 pub mod ops;

@@ -15,7 +15,9 @@ pub mod pair;
 pub mod paired;
 pub mod probabilities;
 pub mod quantile;
+pub mod rank_correlation;
 pub mod ranking;
+pub mod resampled;
 mod sign_flip;
 mod student;
 #[cfg(test)]

@@ -7,11 +7,12 @@
 //! metrics as CSV; [`merge`] makes the report of
 //! the results that a study's folder holds, and [`folder`] writes it and renders it again. [`sweep`] and [`grid`] show
 //! a single attack, at several radii and in pictures; [`corrupted`] shows a detector on corrupted
-//! pictures.
+//! pictures; [`explanation`] says why detectors are as robust as they are.
 
 pub mod compare;
 pub mod corrupted;
 pub mod examples;
+pub mod explanation;
 pub mod extras;
 pub mod figures;
 pub mod folder;

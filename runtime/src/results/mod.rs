@@ -11,6 +11,7 @@
 pub mod attack;
 pub mod corruption;
 pub mod evaluation;
+pub mod explanation;
 pub mod figure;
 pub mod jobs;
 pub mod json;

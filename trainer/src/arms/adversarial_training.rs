@@ -2,11 +2,11 @@
 //! random start is "fast" adversarial training (Wong, Rice & Kolter, ICLR 2020). Its gradient may be
 //! regularised.
 
-use super::adversary::Aim;
+use super::adversary::{Adversary, Aim};
+use super::arm::{Arm, BadArm, Scalars, Time};
 use super::baseline::Baseline;
 use super::gradient_regularization::GradientRegularization;
 use super::inputs::Inputs;
-use super::{Adversary, Arm, BadArm, Method, Scalars, Time};
 use crate::gpu::recording::Recording;
 use crate::model::graph::Graph;
 use crate::plan::pass::Network;
@@ -72,9 +72,5 @@ impl Arm for AdversarialTraining {
 
     fn adversary(&self) -> Option<Adversary> {
         Some(self.maker())
-    }
-
-    fn clean(&self) -> Option<Method> {
-        Some(self.gr.clone().map_or(Method::Baseline, Method::Gr))
     }
 }

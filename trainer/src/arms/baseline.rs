@@ -1,7 +1,7 @@
 //! The plain gradient of the loss, and the same for longer.
 
+use super::arm::{Arm, BadArm, number};
 use super::inputs::Inputs;
-use super::{Arm, BadArm, number};
 use crate::gpu::recording::Recording;
 use crate::model::graph::Graph;
 use crate::plan::pass::Network;

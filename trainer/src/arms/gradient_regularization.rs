@@ -3,8 +3,9 @@
 //! means and deviations of the taps' channels; its norm is minimised by a finite difference of two
 //! passes. Inference does not change.
 
+use super::arm::{Arm, BadArm, Scalars, Time, number};
 use super::inputs::{Inputs, PERTURBED_HISTORY, Pass};
-use super::{Arm, BadArm, Scalars, Time, number, taps};
+use super::taps;
 use crate::gpu::recording::{Recording, Tensor};
 use crate::model::graph::{Graph, ValueId};
 use crate::ops::feature_statistics::{self, Shape};

@@ -1,10 +1,10 @@
 //! Methods by name: `gr`, or with settings `gr:radius=0.5:per-image=true`.
 
-use super::Method;
 use super::adversarial_training::AdversarialTraining;
 use super::baseline::ComputeMatched;
 use super::gradient_regularization::GradientRegularization;
 use super::input_gradient::InputGradient;
+use super::method::Method;
 use super::sharpness::{Gnp, Sam};
 use super::statistic_noise::{Dsu, MixStyle};
 use super::trades::Trades;

@@ -3,8 +3,8 @@
 
 pub use super::inputs::{HISTORY, PERTURBED_HISTORY, SLOTS};
 
-use super::Method;
 use super::inputs::Inputs;
+use super::method::Method;
 use crate::gpu::recording::{Recording, Tensor};
 use crate::model::graph::Graph;
 use crate::ops::optimizer::{self, Optimizer, State};

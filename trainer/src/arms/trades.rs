@@ -3,10 +3,10 @@
 //! masks; the running statistics are those of the clean pictures. The random start is uniform in the
 //! ball, as in adversarial training; the authors start 0.001 away.
 
-use super::adversary::Aim;
+use super::adversary::{Adversary, Aim};
+use super::arm::{Arm, BadArm, Scalars, Time, number};
 use super::gradient_regularization::GradientRegularization;
 use super::inputs::{Inputs, PERTURBED_HISTORY};
-use super::{Adversary, Arm, BadArm, Method, Scalars, Time, number};
 use crate::gpu::recording::Recording;
 use crate::model::graph::Graph;
 use crate::ops::{divergence, residual};
@@ -88,10 +88,5 @@ impl Arm for Trades {
 
     fn adversary(&self) -> Option<Adversary> {
         Some(self.maker())
-    }
-
-    fn clean(&self) -> Option<Method> {
-        // The second loss of the arm `gr` is another one.
-        self.gr.is_none().then_some(Method::Baseline)
     }
 }

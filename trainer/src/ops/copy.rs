@@ -1,4 +1,5 @@
-//! A copy (`copy.wgsl`): of weights that have no batch-norm, and to measure the memory of a device.
+//! A copy (`copy.wgsl`): of weights that have no batch-norm, of a pooled tensor that is to be read back, and
+//! to measure the memory of a device.
 
 use super::u;
 use crate::gpu::kernel::{Kernel, read, write};

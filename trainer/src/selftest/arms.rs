@@ -226,7 +226,7 @@ fn clean_steps(engine: &Arc<Engine>) -> Finding {
     let fixture = Fixture::new(engine, "efficientnet-tiny", 64, 5)?;
     for name in ["fast-at", "at", "trades", "at+gr"] {
         let method = parsed(&format!("{name}:eps=0:{AT_ONCE}"))?;
-        let clean = method.arm().clean().ok_or_else(|| Fault(format!("{name} has no clean plan")))?;
+        let clean = method.clean().ok_or_else(|| Fault(format!("{name} has no clean plan")))?;
         same(&fixture, &fixture.full_step(&clean)?, &fixture.full_step(&method)?)?;
     }
     Ok(0.0)

@@ -5,6 +5,7 @@ mod arms;
 mod attacks;
 mod check;
 mod deployment;
+mod explanation;
 mod fixture;
 mod kinks;
 mod network;
@@ -22,6 +23,7 @@ pub fn checks() -> Vec<Check> {
         weights::checks(),
         attacks::checks(),
         deployment::checks(),
+        explanation::checks(),
     ]
     .into_iter()
     .flatten()

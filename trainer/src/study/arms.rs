@@ -1,6 +1,6 @@
 //! The arms of a study by name: a method, alone or with settings.
 
-use super::settings::BadStudy;
+use super::bad::BadStudy;
 use crate::arms::Method;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

@@ -91,8 +91,11 @@ impl Study<'_> {
                     let settings = self.training(job);
                     let steps = (settings.total_epochs() * steps_an_epoch) as f64;
                     let arm = settings.method.arm();
-                    let clean =
-                        arm.clean().zip(arm.adversary()).map_or(0.0, |(_, adversary)| adversary.clean.into());
+                    let clean = settings
+                        .method
+                        .clean()
+                        .zip(arm.adversary())
+                        .map_or(0.0, |(_, adversary)| adversary.clean.into());
                     let own = seconds(Timed::Training(settings.method.clone()), train.batch)?;
                     let plain = if clean > 0.0 {
                         seconds(Timed::Training(Method::Baseline), train.batch)?

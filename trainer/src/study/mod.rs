@@ -4,10 +4,12 @@
 //! [`dfrt_runtime::results::study`] describes its folder, which `dfrt report` renders again.
 
 pub mod arms;
+mod bad;
 pub mod estimate;
 mod measure;
 pub mod preset;
 pub mod settings;
+mod starting;
 mod training;
 
 use crate::gpu::device::GpuError;
@@ -16,6 +18,7 @@ use crate::train::dataset::{self, DatasetError};
 use crate::train::deployed::NetworkError;
 use crate::train::run::{self, TrainError};
 use crate::train::tensorboard::Unwritable;
+pub use bad::BadStudy;
 use dfrt_runtime::attack::case::CaseError;
 use dfrt_runtime::attack::catalog::Choice;
 use dfrt_runtime::attack::networks::BuildError;
@@ -34,7 +37,7 @@ use dfrt_runtime::results::run::files;
 use dfrt_runtime::results::study::{self, CONFIG, Report};
 use dfrt_runtime::storage::{self, StorageError};
 use serde_json::{Value, json};
-use settings::{BadStudy, StudySettings, data_name};
+use settings::{StudySettings, data_name};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;

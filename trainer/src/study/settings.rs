@@ -1,6 +1,7 @@
 //! The settings of a study: the content of study.toml.
 
 use super::arms::ArmSpec;
+use super::bad::BadStudy;
 use super::preset::Preset;
 use crate::arms::Method;
 use crate::arms::adversarial_training::AdversarialTraining;
@@ -12,17 +13,6 @@ use dfrt_runtime::attack::catalog::{self, Choice, Plan};
 use dfrt_runtime::threat::{Norm, Threat};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-
-/// Settings that cannot be used. The message says which, and what to do.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct BadStudy(String);
-
-impl BadStudy {
-    pub(super) fn of(reason: impl ToString) -> Self {
-        Self(reason.to_string())
-    }
-}
 
 /// Everything that determines what a study computes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -94,9 +84,9 @@ impl StudySettings {
     pub fn read(path: &Path) -> Result<Self, BadStudy> {
         let shown = path.display();
         let text = std::fs::read_to_string(path)
-            .map_err(|error| BadStudy(format!("{shown}: cannot be read: {error}")))?;
+            .map_err(|error| BadStudy::of(format!("{shown}: cannot be read: {error}")))?;
         toml::from_str(&text).map_err(|error| {
-            BadStudy(format!(
+            BadStudy::of(format!(
                 "{shown}: is not a file of study settings; compare with the study.toml of a finished study: {error}"
             ))
         })
@@ -239,7 +229,7 @@ fn unique_names(paths: &[PathBuf]) -> Result<(), BadStudy> {
 }
 
 fn bad(reason: impl ToString) -> BadStudy {
-    BadStudy(reason.to_string())
+    BadStudy::of(reason)
 }
 
 #[cfg(test)]

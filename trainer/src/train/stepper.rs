@@ -75,7 +75,7 @@ impl<'a> Stepper<'a> {
         }
         let plan = network.engine.compile(&recording, &buffers)?;
         let update = update.map(|update| network.engine.compile(&update, &buffers)).transpose()?;
-        let clean = settings.method.arm().clean();
+        let clean = settings.method.clean();
         let clean = clean.map(|method| network.engine.compile_sharing(&plan_of(&method), &buffers, &plan));
         let method = settings.method.clone();
         Ok(Self { network, buffers, plan, clean: clean.transpose()?, update, parts, method })

@@ -52,8 +52,9 @@ const TRAINER: Member = Member {
         "attack",
         "arms",
         "train",
-        "study",
+        "explain",
         "bench",
+        "study",
         "selftest",
     ],
 };

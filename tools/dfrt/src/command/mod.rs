@@ -6,6 +6,7 @@ pub mod corrupt;
 pub mod data;
 pub mod devices;
 pub mod eval;
+pub mod explain;
 pub mod export;
 pub mod import;
 pub mod inspect;
@@ -68,6 +69,8 @@ pub enum Command {
     Attack(attack::Attack),
     /// `dfrt corrupt`
     Corrupt(corrupt::Corrupt),
+    /// `dfrt explain`
+    Explain(explain::Explain),
     /// `dfrt verify`
     Verify(verify::Verify),
     /// `dfrt bench`
@@ -96,6 +99,7 @@ impl Command {
             Self::Eval(command) => command.run(),
             Self::Attack(command) => command.run(),
             Self::Corrupt(command) => command.run(),
+            Self::Explain(command) => command.run(),
             Self::Verify(command) => command.run(),
             Self::Bench(command) => command.run(),
             Self::Report(command) => command.run(),

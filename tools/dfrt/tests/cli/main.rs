@@ -14,6 +14,7 @@ mod bright;
 mod corrupting;
 mod data;
 mod event_files;
+mod explaining;
 mod extracting;
 mod forging;
 mod importing;
@@ -51,6 +52,7 @@ fn all() -> Vec<Trial> {
         suites::trials(),
         records::trials(),
         corrupting::trials(),
+        explaining::trials(),
         studying::trials(),
         watching::trials(),
         thresholds::trials(),

@@ -24,9 +24,9 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-const COMMANDS: [&str; 14] = [
-    "devices", "data", "train", "import", "export", "inspect", "eval", "attack", "corrupt", "verify",
-    "bench", "report", "study", "selftest",
+const COMMANDS: [&str; 15] = [
+    "devices", "data", "train", "import", "export", "inspect", "eval", "attack", "corrupt", "explain",
+    "verify", "bench", "report", "study", "selftest",
 ];
 
 /// The commands that have commands of their own.
@@ -240,6 +240,8 @@ fn what_is_out_of_range_is_wrong_usage() {
         "eval --model m --threads 0",
         "corrupt --model m --limit 0",
         "corrupt --model m --threads 0",
+        "explain --model m --limit 1",
+        "explain --model m --eps 0.5",
         "bench model --model m --runs 0",
         "bench model --model m --batch 0",
         "bench loading --data d --res 33",
@@ -267,6 +269,8 @@ fn nowhere_to_write_is_told_before_the_work() {
         .failed(1, &["file/a", "--out"]);
     dfrt!["corrupt", "--model", workshop::model(), "--data", "d", "--out", below("c")]
         .failed(1, &["file/c", "--out"]);
+    dfrt!["explain", "--model", workshop::model(), "--data", "d", "--out", below("e")]
+        .failed(1, &["file/e", "--out"]);
     dfrt!["train", "--data", "d", "--out", below("t")].failed(1, &["file/t", "--out"]);
     dfrt!["study", "--data", "d", "--out", below("s")].failed(1, &["file/s", "--out"]);
     dfrt!["data", "extract", "d", "--out", below("x")].failed(1, &["file/x", "--out"]);
