@@ -3,10 +3,12 @@
 //! regularised.
 
 use super::adversary::{Adversary, Aim};
-use super::arm::{Arm, BadArm, Scalars, Time};
+use super::arm::Arm;
+use super::bad::BadArm;
 use super::baseline::Baseline;
 use super::gradient_regularization::GradientRegularization;
 use super::inputs::Inputs;
+use super::time::{Scalars, Time};
 use crate::gpu::recording::Recording;
 use crate::model::graph::Graph;
 use crate::plan::pass::Network;

@@ -2,8 +2,9 @@
 //! with running statistics, which Pang et al. (Bag of Tricks for Adversarial Training, ICLR 2021) found
 //! best; its radius grows during training.
 
-use super::arm::{BadArm, Time, number};
+use super::bad::{BadArm, number};
 use super::inputs::Inputs;
+use super::time::Time;
 use crate::gpu::recording::{Recording, Tensor};
 use crate::ops::adversarial::Pictures;
 use crate::ops::{cross_entropy, divergence};

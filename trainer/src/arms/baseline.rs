@@ -1,6 +1,7 @@
 //! The plain gradient of the loss, and the same for longer.
 
-use super::arm::{Arm, BadArm, number};
+use super::arm::Arm;
+use super::bad::{BadArm, number};
 use super::inputs::Inputs;
 use crate::gpu::recording::Recording;
 use crate::model::graph::Graph;

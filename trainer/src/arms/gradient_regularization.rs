@@ -3,9 +3,11 @@
 //! means and deviations of the taps' channels; its norm is minimised by a finite difference of two
 //! passes. Inference does not change.
 
-use super::arm::{Arm, BadArm, Scalars, Time, number};
+use super::arm::Arm;
+use super::bad::{BadArm, number};
 use super::inputs::{Inputs, PERTURBED_HISTORY, Pass};
 use super::taps;
+use super::time::{Scalars, Time};
 use crate::gpu::recording::{Recording, Tensor};
 use crate::model::graph::{Graph, ValueId};
 use crate::ops::feature_statistics::{self, Shape};

@@ -2,7 +2,8 @@
 //! Applications 3, 2021): min L + lambda / 2 mean ||grad_x L||^2, the norm as a finite difference
 //! (L(x + h v) - L(x)) / h along the gradient's direction v, which is a constant.
 
-use super::arm::{Arm, BadArm, number};
+use super::arm::Arm;
+use super::bad::{BadArm, number};
 use super::inputs::{Inputs, PERTURBED_HISTORY};
 use crate::gpu::recording::Recording;
 use crate::model::graph::Graph;

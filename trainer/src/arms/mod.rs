@@ -6,6 +6,7 @@
 pub mod adversarial_training;
 mod adversary;
 mod arm;
+mod bad;
 pub mod baseline;
 pub mod gradient_regularization;
 pub mod input_gradient;
@@ -16,9 +17,12 @@ mod spec;
 pub mod statistic_noise;
 pub mod step;
 mod taps;
+mod time;
 pub mod trades;
 
 pub use adversary::Adversary;
-pub use arm::{Arm, BadArm, Scalars, Time};
+pub use arm::Arm;
+pub use bad::BadArm;
 pub use method::Method;
 pub use spec::{BadSpec, NAMES};
+pub use time::{Scalars, Time};

@@ -1,8 +1,10 @@
 //! Flat minima: sharpness-aware minimisation (Foret, Kleiner, Mobahi & Neyshabur, ICLR 2021) and the
 //! penalty of the gradient's norm over the weights (Zhao, Zhang & Hu, ICML 2022).
 
-use super::arm::{Arm, BadArm, Scalars, Time, number};
+use super::arm::Arm;
+use super::bad::{BadArm, number};
 use super::inputs::{Inputs, PERTURBED_HISTORY};
+use super::time::{Scalars, Time};
 use crate::gpu::recording::Recording;
 use crate::model::graph::Graph;
 use crate::ops::{optimizer, sharpness};

@@ -5,7 +5,8 @@
 //! The random numbers come from the pictures' mask keys, so that resuming changes none. Whether a tap
 //! of a picture is perturbed is drawn for each picture; the papers draw it for each batch.
 
-use super::arm::{Arm, BadArm, number};
+use super::arm::Arm;
+use super::bad::{BadArm, number};
 use super::inputs::Inputs;
 use super::taps;
 use crate::gpu::recording::{ALIGNMENT, Recording, Tensor};

@@ -1,6 +1,6 @@
 //! The blocks whose outputs an arm perturbs.
 
-use super::arm::BadArm;
+use super::bad::BadArm;
 use crate::model::graph::{Graph, ValueId};
 use crate::ops::feature_statistics::Shape;
 use crate::plan::pass::Network;

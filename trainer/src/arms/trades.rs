@@ -4,9 +4,11 @@
 //! ball, as in adversarial training; the authors start 0.001 away.
 
 use super::adversary::{Adversary, Aim};
-use super::arm::{Arm, BadArm, Scalars, Time, number};
+use super::arm::Arm;
+use super::bad::{BadArm, number};
 use super::gradient_regularization::GradientRegularization;
 use super::inputs::{Inputs, PERTURBED_HISTORY};
+use super::time::{Scalars, Time};
 use crate::gpu::recording::Recording;
 use crate::model::graph::Graph;
 use crate::ops::{divergence, residual};
