@@ -19,9 +19,9 @@
 Weights, pictures and labels come from the formula in `Formula`, which the tests
 evaluate to the same bits (trainer/tests/gpu/goldens/formula.rs), so that a golden
 holds only results. Networks are torchvision's EfficientNet-B0 and -B4 and timm's
-tf_efficientnet_lite0 with one logit, dropout and stochastic depth off. PyTorch runs
-on the CPU in float64, which is the reference; its own rounding error in float32 is
-kept in the metadata of the files.
+tf_efficientnet_lite0 with one logit, dropout and stochastic depth off; the steps of the
+arms are in tools/reference_arms.py. PyTorch runs on the CPU in float64, which is the
+reference; its own rounding error in float32 is kept in the metadata of the files.
 
 A tensor is kept as a row: its norm, its product with a random direction of the
 formula, and entries at positions of the formula. fixtures/goldens/README.md describes
@@ -41,6 +41,7 @@ import timm
 import torch
 import torch.nn.functional as F
 import torchvision
+from reference_arms import Arm
 
 FOLDER = Path(__file__).resolve().parent.parent / "fixtures" / "goldens"
 
@@ -65,7 +66,7 @@ TORCHVISION = {
 class Formula:
     """Numbers from a hash of (purpose, number, index), in 32-bit integers without state."""
 
-    WEIGHT, PICTURE, NOISE, DIRECTION, PLACE = range(1, 6)
+    WEIGHT, PICTURE, NOISE, DIRECTION, PLACE, DRAW, KEY = range(1, 8)
 
     @staticmethod
     def mix(values):
@@ -554,6 +555,117 @@ class Perturbation:
         return torch.stack([part[:, :, 0, 0] for part in self.deltas[tap]], 1).reshape(-1).numpy()
 
 
+class Arms:
+    """One training step of every arm on a case's network and batch: see `Arm`."""
+
+    # Of the learned tensors and running statistics, and of an adversarial picture.
+    ENTRIES, PIXELS = 2, 8
+
+    # A sign of the adversary is this far from the other one: its gradient, over the root of
+    # the mean square of its picture's.
+    SIGN_DISTANCE = 3e-5
+
+    # Runs without what makes them different are the baseline, up to the rounding of sums.
+    REDUCTION = 1e-12
+
+    def __init__(self, name, case, runs):
+        self.name, self.case, self.runs = name, case, runs
+
+    def about(self):
+        return {"case": self.case.name, "runs": self.runs}
+
+    def arm(self, running, dtype, starts=0):
+        """`starts` is the number of the keys of the random starts."""
+        network, pixels = self.case.network(running, dtype, True)
+        targets, weights = map(network.tensor, labels(self.case.batch))
+        drawn = lambda number, count: Formula.uniform(Formula.DRAW, number, count)
+        keys = Formula.hashes(Formula.KEY, starts, 2 * self.case.batch).reshape(-1, 2)
+        regularizer = lambda run: Perturbation(run, self.case.batch)
+        return Arm(network, pixels, targets, weights, drawn, keys, regularizer)
+
+    def goldens(self):
+        running = self.case.running()
+        self.assert_reductions(running)
+        tensors, errors = {}, {}
+        for index, run in enumerate(self.runs):
+            truth, short = (self.measure(running, dtype, run) for dtype in (torch.float64, torch.float32))
+            if truth.nearest_sign < self.SIGN_DISTANCE:
+                raise SystemExit(f"run {index}: a sign is {truth.nearest_sign:.1e} from the other; see --find-starts")
+            for name in truth.tensors:
+                tensors[f"{index}/{name}"] = truth.tensors[name]
+            for name, error in short.errors(truth).items():
+                errors[f"{index}/{name}"] = error
+        return tensors, errors
+
+    def measure(self, running, dtype, run):
+        arm = self.arm(running, dtype, run.get("starts", 0))
+        losses, gradient = arm.step(run)
+        measured = Measured()
+        measured.nearest_sign = arm.nearest_sign
+        measured.vector("loss", [loss.item() for loss in losses])
+        measured.rows("parameter_gradient", self.ENTRIES, gradient)
+        for field in ("running_mean", "running_var"):
+            measured.rows(field, self.ENTRIES, arm.network.running(field))
+        if arm.adversarial is not None:
+            values = [(f"picture {at}", at, of) for at, of in enumerate(arm.adversarial)]
+            measured.rows("adversarial", self.PIXELS, values)
+        return measured
+
+    def assert_reductions(self, running):
+        """With eps, r, rho, lambda, beta or the draws 0 every arm is the baseline."""
+        plain = self.measure(running, torch.float64, {"arm": "baseline"})
+        for run in self.runs:
+            for what, zero in self.reduced(run):
+                found = self.measure(running, torch.float64, zero)
+                pairs = [(found.tensors["loss"][:1], plain.tensors["loss"])]
+                pairs += [(found.tensors[name], plain.tensors[name]) for name in plain.tensors if name != "loss"]
+                worst = max(float(np.abs(a - b).max() / np.abs(b).max()) for a, b in pairs)
+                line = f"{run['arm']} with {what} = 0 is the baseline to {worst:.1e}"
+                if worst > self.REDUCTION:
+                    raise SystemExit(f"{line}, {self.REDUCTION:.0e} is allowed")
+                print(line)
+
+    @staticmethod
+    def reduced(run):
+        """What makes the run different from the baseline, and the run without it."""
+        noise = {"dsu": ["scale"], "mixstyle": ["scale"]}
+        ends = {"at": ["eps"], "trades": ["eps", "beta"], "input-gr": ["lambda"], **noise}
+        for end in ends.get(run["arm"], ["radius"]):
+            if run.get("gr") is None:
+                yield end, run | {end: 0.0}
+            else:
+                yield f"{end} and r", run | {end: 0.0, "gr": run["gr"] | {"r": 0.0}}
+
+
+def arms():
+    """The runs of every arm."""
+    gr = regularized([0, 1, 2], 0.1, 1.0, True, False)
+    noise = {"taps": [0, 1, 2]}
+    adversarial = lambda arm, eps, steps, starts, gr=None, **more: {
+        "arm": arm,
+        "eps": eps,
+        "steps": steps,
+        "step": min(2.5 / steps, 1.25),
+        "starts": starts,
+        "gr": gr,
+        **more,
+    }
+    return [
+        {"arm": "sam", "radius": 0.05},
+        {"arm": "sam", "radius": 0.5},
+        {"arm": "gnp", "radius": 0.05, "alpha": 0.8},
+        {"arm": "input-gr", "lambda": 0.1, "h": 0.01},
+        {"arm": "input-gr", "lambda": 20.0, "h": 0.05},
+        {"arm": "dsu", "scale": 2.0, **noise},
+        {"arm": "mixstyle", "scale": 1.0, **noise},
+        adversarial("at", 1.0, 1, 0),
+        adversarial("at", 2.0, 3, 38),
+        adversarial("trades", 1.0, 2, 0, beta=6.0),
+        adversarial("at", 1.0, 2, 16, gr),
+        adversarial("trades", 1.0, 2, 0, gr, beta=6.0),
+    ]
+
+
 def grid():
     """Every combination of radius, alpha, flow and sharing, over the three taps."""
     return [
@@ -600,6 +712,7 @@ def files():
         Regularized("b0_64_regularized", b0_64, grid()),
         Regularized("b0_64_regularized_others", b0_64, others),
         Regularized("lite0_96_regularized", lite0_96, lite),
+        Arms("b0_64_arms", b0_64, arms()),
     ]
     return {file.name: file for file in made}
 
@@ -677,6 +790,23 @@ def find_pictures(case, regularized):
             return
 
 
+def find_starts(file):
+    """Tries keys of the random starts until no sign of the adversary is near the other one."""
+    running = file.case.running()
+    for index, run in enumerate(file.runs):
+        if "starts" not in run:
+            continue
+        best = 0.0
+        for starts in range(1000):
+            arm = file.arm(running, torch.float64, starts)
+            arm.adversary(run)
+            if arm.nearest_sign > best:
+                best = arm.nearest_sign
+                print(f"run {index}, starts {starts}: {best:.1e} from the other sign", flush=True)
+            if best >= file.SIGN_DISTANCE:
+                break
+
+
 def print_deltas(file, channels):
     """The norm of dmu and of dsigma at each tap, over the batch, with r = 0.1, alpha = 1
     and the flow through the statistics: shared over the batch, and per image.
@@ -724,9 +854,13 @@ def main():
     parser.add_argument("--onnx", type=Path, metavar="FOLDER", help="check the tests' exports by onnxruntime")
     parser.add_argument("--deltas", action="store_true", help="print how long B0's perturbations are at each tap")
     parser.add_argument("--find-pictures", action="store_true", help="find pictures for Lite0")
+    parser.add_argument("--find-starts", action="store_true", help="find random starts for the adversarial arms")
     arguments = parser.parse_args()
     if arguments.find_pictures:
         find_pictures(known["lite0_96"], known["lite0_96_regularized"])
+        return 0
+    if arguments.find_starts:
+        find_starts(known["b0_64_arms"])
         return 0
     if arguments.deltas:
         print_deltas(known["b0_64_regularized"], [32, 16, 24])

@@ -16,6 +16,8 @@ pub enum Purpose {
     Noise = 3,
     Direction = 4,
     Place = 5,
+    Draw = 6,
+    Key = 7,
 }
 
 /// Three rounds of shift and multiplication modulo 2^32.

@@ -4,7 +4,8 @@
 
 use super::file::Golden;
 use super::formula;
-use super::regularization::{Run, Runs, scene_of};
+use super::regularization::Run;
+use super::runs::Runs;
 use super::scene::Scene;
 use super::verdict::{Found, Verdict};
 use dfrt_trainer::reference::feature_statistics::{Flow, Norm, Sharing, Statistics};
@@ -36,13 +37,13 @@ pub fn trials() -> Vec<Trial> {
 }
 
 /// [N, res, res, 3] in \[0, 1\].
-fn pixels(scene: &Scene) -> Vec<f64> {
+pub fn pixels(scene: &Scene) -> Vec<f64> {
     let bytes = scene.pictures.iter().flat_map(|picture| picture.as_raw());
     bytes.map(|&byte| f64::from(byte) / 255.0).collect()
 }
 
 /// Targets and weights.
-fn labels(scene: &Scene) -> (Vec<f64>, Vec<f64>) {
+pub fn labels(scene: &Scene) -> (Vec<f64>, Vec<f64>) {
     (0..scene.case.batch).map(formula::label).unzip()
 }
 
@@ -86,7 +87,7 @@ fn training(scene: &Scene) -> Result<(), Failed> {
 }
 
 /// Judges every parameter's gradient, and the running statistics.
-fn tensors_and_statistics(
+pub fn tensors_and_statistics(
     scene: &Scene,
     golden: &Golden,
     prefix: &str,
@@ -106,8 +107,8 @@ fn tensors_and_statistics(
 }
 
 fn regularized(golden: &Golden, index: usize) -> Result<(), Failed> {
-    let runs: Runs = golden.about()?;
-    let scene = scene_of(&runs)?;
+    let runs: Runs<Run> = golden.about()?;
+    let scene = runs.scene()?;
     let run = &runs.runs[index];
     let state = State::from(&scene.weights);
     let (targets, weights) = labels(&scene);
@@ -133,11 +134,12 @@ fn interleaved(delta: &Statistics, count: usize) -> Vec<f64> {
     pairs.flat_map(|(mean, deviation)| [mean, deviation].concat()).collect()
 }
 
-fn options(run: &Run) -> Options {
+/// The settings of a run.
+pub fn options(run: &Run) -> Options {
     Options {
         taps: run.taps.clone(),
-        r: run.r.into(),
-        alpha: run.alpha.into(),
+        r: run.r,
+        alpha: run.alpha,
         flow: if run.through_statistics { Flow::Through } else { Flow::Detached },
         sharing: if run.per_image { Sharing::Image } else { Sharing::Batch },
         norm: if run.per_tap { Norm::PerTap } else { Norm::Joint },

@@ -3,6 +3,7 @@
 
 use super::file::Golden;
 use super::row;
+use super::runs::{self, Runs, Subject};
 use super::scene::{Buffers, Pass, Scene, expose, settings, wide};
 use super::verdict::{Found, LIMIT, Verdict};
 use dfrt_trainer::arms::gradient_regularization::GradientRegularization;
@@ -11,7 +12,7 @@ use dfrt_trainer::ops::step::Step;
 use dfrt_trainer::plan::names;
 use libtest_mimic::{Failed, Trial};
 use serde::Deserialize;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// The golden files of this subject.
 const FILES: [&str; 3] = ["b0_64_regularized", "b0_64_regularized_others", "lite0_96_regularized"];
@@ -19,21 +20,12 @@ const FILES: [&str; 3] = ["b0_64_regularized", "b0_64_regularized_others", "lite
 /// The kernel that scales the statistics' gradient to the length r.
 const PERTURBATION: &str = "feature_statistics.wgsl:perturbation";
 
-/// What `tools/reference.py` says of a file.
-#[derive(Debug, Deserialize)]
-pub struct Runs {
-    /// The case whose network and batch it is.
-    pub case: String,
-    /// The settings of each run.
-    pub runs: Vec<Run>,
-}
-
 /// The method's settings.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Run {
     pub taps: Vec<usize>,
-    pub r: f32,
-    pub alpha: f32,
+    pub r: f64,
+    pub alpha: f64,
     pub through_statistics: bool,
     pub per_image: bool,
     pub per_tap: bool,
@@ -54,23 +46,18 @@ impl Run {
         if self.per_image { scene.case.batch } else { 1 }
     }
 
-    fn method(&self) -> Method {
-        Method::Gr(GradientRegularization {
+    /// As dfrt has them.
+    pub fn settings(&self) -> GradientRegularization {
+        GradientRegularization {
             taps: self.taps.clone(),
-            radius: self.r,
-            alpha: self.alpha,
+            radius: self.r as f32,
+            alpha: self.alpha as f32,
             through_statistics: self.through_statistics,
             per_image: self.per_image,
             per_tap: self.per_tap,
             warmup_epochs: 0.0,
-        })
+        }
     }
-}
-
-/// The case that a file's runs work on, by its static name.
-pub fn scene_of(runs: &Runs) -> Result<Arc<Scene>, String> {
-    let known = super::network::CASES.into_iter().find(|&case| case == runs.case);
-    Scene::of(known.ok_or_else(|| format!("there is no case {}", runs.case))?)
 }
 
 /// A run on the GPU, made once for its tests.
@@ -84,9 +71,7 @@ struct Outcome {
 
 type Limit = fn() -> Result<(), Failed>;
 
-type Subject = fn(&Outcome) -> Result<(), Failed>;
-
-const SUBJECTS: &[(&str, Subject)] = &[
+const SUBJECTS: &[Subject<Outcome>] = &[
     ("perturbation", perturbation),
     ("losses", losses),
     ("parameter gradient", parameter_gradient),
@@ -103,36 +88,15 @@ pub fn trials() -> Vec<Trial> {
     trials
 }
 
-/// The tests of a file, or one that says why it cannot be read.
+/// The tests of a file.
 fn of_file(name: &'static str) -> Vec<Trial> {
-    let load = || {
-        let golden = Golden::load(name)?;
-        let runs: Runs = golden.about()?;
-        Ok::<_, String>((Arc::new(golden), runs))
-    };
-    let (golden, runs) = match load() {
-        Ok(loaded) => loaded,
-        Err(error) => return vec![Trial::test(format!("goldens/{name}"), || Err(error.into()))],
-    };
-    let runs = Arc::new(runs);
-    let mut trials = Vec::new();
-    for index in 0..runs.runs.len() {
-        let outcome: Arc<OnceLock<Result<Outcome, String>>> = Arc::default();
-        for &(subject, test) in SUBJECTS {
-            let title = format!("goldens/{name}, {}, {subject}", runs.runs[index].title());
-            let (golden, runs, outcome) = (Arc::clone(&golden), Arc::clone(&runs), Arc::clone(&outcome));
-            trials.push(Trial::test(title, move || {
-                test(outcome.get_or_init(|| run(golden, &runs, index)).as_ref().map_err(Clone::clone)?)
-            }));
-        }
-    }
-    trials
+    runs::trials(name, Run::title, |_| SUBJECTS.to_vec(), run)
 }
 
-fn run(golden: Arc<Golden>, runs: &Runs, index: usize) -> Result<Outcome, String> {
-    let (scene, run) = (scene_of(runs)?, runs.runs[index].clone());
+fn run(golden: &Arc<Golden>, runs: &Runs<Run>, index: usize) -> Result<Outcome, String> {
+    let (golden, scene, run) = (Arc::clone(golden), runs.scene()?, runs.runs[index].clone());
     let pass = perturbed_pass(&scene, &run)?;
-    pass.run(Step { radius: run.r, alpha: run.alpha, ..Step::default() })?;
+    pass.run(Step { radius: run.r as f32, alpha: run.alpha as f32, ..Step::default() })?;
     let buffers = pass.read()?;
     Ok(Outcome { golden, scene, index, run, buffers })
 }
@@ -140,7 +104,7 @@ fn run(golden: Arc<Golden>, runs: &Runs, index: usize) -> Result<Outcome, String
 /// The passes of a run; its perturbations are left in "scaled 0", …, the norms that
 /// they were divided by in "total 0", ….
 fn perturbed_pass(scene: &Scene, run: &Run) -> Result<Pass, String> {
-    Pass::new(scene, &settings(run.method()), |recording| {
+    Pass::new(scene, &settings(Method::Gr(run.settings())), |recording| {
         assert_eq!(expose(recording, PERTURBATION, "scaled"), run.taps.len());
         assert_eq!(expose(recording, PERTURBATION, "total"), if run.per_tap { run.taps.len() } else { 1 });
     })

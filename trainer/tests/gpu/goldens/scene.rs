@@ -237,6 +237,11 @@ impl Pass {
         Ok(Self { network, plan, buffers })
     }
 
+    /// Writes the buffer of that name.
+    pub fn write<T: bytemuck::Pod>(&self, name: &str, values: &[T]) {
+        self.network.engine.write(&self.buffers[name], 0, values);
+    }
+
     /// Runs it with these scalars.
     pub fn run(&self, scalars: Step) -> Result<(), String> {
         self.network.engine.write(&self.buffers[NAME], 0, &[scalars]);

@@ -107,18 +107,29 @@ impl Verdict {
         subject: &str,
         limit: f64,
     ) -> Result<(), Failed> {
+        self.close_apart(golden, (prefix, run), subject, (limit, limit))
+    }
+
+    /// The same with a limit of their own for small gradients.
+    pub fn close_apart(
+        self,
+        golden: &Golden,
+        (prefix, run): (&str, &str),
+        subject: &str,
+        limits: (f64, f64),
+    ) -> Result<(), Failed> {
         let title = format!("{}{run} {subject}", golden.name);
         self.table(&title)?;
         let own = golden.float32_errors()?;
         self.remember(&golden.name, subject, |subject| own.get(&format!("{prefix}{subject}")).cloned());
-        self.below(&title, limit)
+        self.below(&title, limits)
     }
 
     /// The same for results that are not the GPU's: no table.
     pub fn close_reference(self, golden: &Golden, subject: &str, limit: f64) -> Result<(), Failed> {
         let title = format!("{}, f64 reference", golden.name);
         self.remember(&title, subject, |_| None);
-        self.below(&format!("{title}, {subject}"), limit)
+        self.below(&format!("{title}, {subject}"), (limit, limit))
     }
 
     /// Small gradients under a name of their own.
@@ -131,16 +142,19 @@ impl Verdict {
         }
     }
 
-    fn below(&self, title: &str, limit: f64) -> Result<(), Failed> {
-        let reached = self.errors.iter().filter(|entry| entry.error >= limit);
-        let failures: Vec<String> =
-            reached.map(|Entry { name, error, .. }| format!("{name}: {error:.1e}")).collect();
+    /// `limits` are that of all and that of small gradients.
+    fn below(&self, title: &str, limits: (f64, f64)) -> Result<(), Failed> {
+        let limit = |entry: &Entry| if entry.small { limits.1 } else { limits.0 };
+        let reached = self.errors.iter().filter(|entry| entry.error >= limit(entry));
+        let failures: Vec<String> = reached
+            .map(|entry| format!("{}: {:.1e} (limit {:.0e})", entry.name, entry.error, limit(entry)))
+            .collect();
         if failures.is_empty() {
             return Ok(());
         }
         let (count, all) = (failures.len(), self.errors.len());
         let first = failures[..count.min(10)].join("; ");
-        Err(format!("{title}: {count} of {all} errors reach {limit:.0e}: {first}").into())
+        Err(format!("{title}: {count} of {all} errors reach their limit: {first}").into())
     }
 
     /// Every tensor's error in a file in [`FOLDER`].
