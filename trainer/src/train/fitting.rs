@@ -68,6 +68,7 @@ pub fn largest_batch(settings: &Settings, memory: Memory) -> Result<Option<usize
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arms::{Method, NAMES};
 
     fn tiny() -> Settings {
         Settings { arch: "efficientnet-tiny".to_owned(), res: 64, ..Settings::default() }
@@ -81,6 +82,18 @@ mod tests {
             let batch = largest_batch(&settings, memory).unwrap().unwrap();
             let inside = |batch| demand(&settings, batch).unwrap().fits(memory);
             assert!(batch.is_multiple_of(8) && inside(batch) && !inside(batch + 8), "{batch} in {memory:?}");
+        }
+    }
+
+    #[test]
+    fn every_method_has_a_demand() {
+        let of = |name: &str| {
+            let method = Method::named(name).unwrap();
+            demand(&Settings { method, ..tiny() }, 4).unwrap().pool
+        };
+        let plain = of("baseline");
+        for name in NAMES {
+            assert!(of(name) >= plain, "{name}");
         }
     }
 

@@ -9,6 +9,7 @@ mod harness;
 mod learning;
 mod network;
 mod ops;
+mod places;
 #[path = "../planted_shaders/mod.rs"]
 mod planted_shaders;
 mod real;

@@ -10,7 +10,7 @@ use dfrt_trainer::model::import::{Choices, Head, Source};
 use dfrt_trainer::plan::resident::Resident;
 use libtest_mimic::Trial;
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A photograph, and the classes of ImageNet that are right.
 const PHOTOGRAPHS: &[(&str, &[RangeInclusive<usize>])] = &[
@@ -25,7 +25,7 @@ const PHOTOGRAPHS: &[(&str, &[RangeInclusive<usize>])] = &[
 const WEIGHTS: &str = "efficientnet-lite0.pth";
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/real-weights")
+    crate::places::repository().join("target/real-weights")
 }
 
 pub fn trials() -> Vec<Trial> {

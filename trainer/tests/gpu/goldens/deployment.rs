@@ -3,7 +3,7 @@
 
 use super::network::CASES;
 use super::scene::{self, Scene};
-use super::verdict::FOLDER;
+use crate::places;
 use dfrt_runtime::data::batch::Batch;
 use dfrt_runtime::detector::metadata::Metadata;
 use dfrt_runtime::detector::oracle::Oracle;
@@ -11,7 +11,6 @@ use dfrt_runtime::detector::session::{Detector, TractOracle};
 use dfrt_trainer::evaluator::Evaluator;
 use dfrt_trainer::train::outcome;
 use libtest_mimic::{Failed, Trial};
-use std::path::Path;
 
 /// Two logits, which are of order one, may differ by this.
 const LIMIT: f64 = 1e-4;
@@ -29,7 +28,7 @@ pub fn trials() -> Vec<Trial> {
 
 fn exported(case: &str, scene: &Scene, fixed: bool) -> Result<(), Failed> {
     let suffix = if fixed { "fixed" } else { "any" };
-    let path = Path::new(FOLDER).join(format!("{case}.{suffix}.onnx"));
+    let path = places::goldens().join(format!("{case}.{suffix}.onnx"));
     let metadata = Metadata::new(&scene.case.arch, scene.case.res, 0.0);
     let batch = fixed.then_some(scene.case.batch);
     outcome::export(&path, &scene.graph, &scene.weights, &metadata, batch)?;

@@ -4,7 +4,6 @@ use safetensors::{Dtype, SafeTensors};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// An error and where it is.
 pub type Error = (f64, String);
@@ -21,7 +20,7 @@ pub struct Golden {
 impl Golden {
     /// Reads `fixtures/goldens/<name>.safetensors`.
     pub fn load(name: &str) -> Result<Self, String> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/goldens");
+        let folder = crate::places::repository().join("fixtures/goldens");
         let path = folder.join(format!("{name}.safetensors"));
         let failed = |reason: &dyn std::fmt::Display| format!("{}: {reason}", path.display());
         let bytes = std::fs::read(&path).map_err(|error| failed(&error))?;

@@ -3,9 +3,9 @@
 
 use super::file::{Error, Golden};
 use super::row;
+use crate::places;
 use libtest_mimic::Failed;
 use std::fmt::Write;
-use std::path::Path;
 use std::sync::Mutex;
 
 /// The relative error that a result of the GPU must stay below.
@@ -14,9 +14,6 @@ pub const LIMIT: f64 = 1e-3;
 /// A gradient below this share of the largest tensor's norm is measured by that: a beta
 /// that only batch-norms see has a gradient of zero, and rounding gives it some.
 const FLOOR: f64 = 1e-4;
-
-/// Where the tables of all errors are left.
-pub const FOLDER: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/goldens");
 
 /// A tensor of what was found.
 #[derive(Clone, Debug)]
@@ -157,16 +154,16 @@ impl Verdict {
         Err(format!("{title}: {count} of {all} errors reach their limit: {first}").into())
     }
 
-    /// Every tensor's error in a file in [`FOLDER`].
+    /// Every tensor's error in a file in [`places::goldens`].
     fn table(&self, title: &str) -> Result<(), String> {
-        let folder = Path::new(FOLDER);
+        let folder = places::goldens();
         let mut text = "relative_error\ttensor\n".to_owned();
         for Entry { name, error, .. } in &self.errors {
             writeln!(text, "{error:.2e}\t{name}").expect("a string takes all");
         }
         let path = folder.join(format!("{}.tsv", title.replace([' ', ','], "_")));
         let failed = |error: std::io::Error| format!("{}: {error}", path.display());
-        std::fs::create_dir_all(folder).map_err(failed)?;
+        std::fs::create_dir_all(&folder).map_err(failed)?;
         std::fs::write(&path, text).map_err(failed)
     }
 }
@@ -212,7 +209,11 @@ pub fn print_figures() {
     if figures.is_empty() {
         return;
     }
-    eprintln!("against PyTorch in float64, the worst relative errors (of every tensor: {FOLDER}):");
+    let folder = places::goldens();
+    eprintln!(
+        "against PyTorch in float64, the worst relative errors (of every tensor: {}):",
+        folder.display()
+    );
     eprintln!(
         "| golden | subject | error | worst at | PyTorch in float32 |\n| --- | --- | --- | --- | --- |"
     );
