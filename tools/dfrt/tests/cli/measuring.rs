@@ -208,7 +208,8 @@ fn bench_options_of_another_subject() {
             .failed(2, &["Unrecognized", option, "`dfrt bench train --help`"]);
     }
     dfrt!["bench", "device", "--batch", "8"].failed(2, &["--batch", "`dfrt bench device --help`"]);
-    dfrt!["bench", "train", "--method", "magic"].failed(2, &["magic", "baseline, gr or input-gradient"]);
+    dfrt!["bench", "train", "--method", "magic"]
+        .failed(2, &["magic", "baseline, compute-matched, gr", "input-gradient"]);
     let model = |options: &[&str]| {
         let arguments = ["bench", "model", "--model", "m.onnx"].into_iter().chain(options.iter().copied());
         crate::workshop::run(&arguments.map(std::ffi::OsString::from).collect::<Vec<_>>())
