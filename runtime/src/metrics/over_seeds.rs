@@ -43,7 +43,7 @@ impl Counted {
 
 /// The mean share over `seeds`; `None` where at one of them no picture counts.
 ///
-/// Of several seeds the interval is [`Crossed::interval_of_share`]; else the bootstrap's over
+/// Of several seeds the interval is that of seeds and groups together; else the bootstrap's over
 /// groups under `seed`, and Wilson's where every picture stands alone or nothing varies, as for
 /// accuracies ([`super::intervals`]).
 pub fn share(seeds: &[Counted], groups: &Groups, seed: u64) -> Option<OverSeeds> {

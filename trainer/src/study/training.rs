@@ -2,6 +2,7 @@
 
 use super::{Observer, Study, StudyError};
 use crate::train::run;
+use crate::train::selection::{Criterion, Selection};
 use crate::train::settings::Settings;
 use dfrt_runtime::differing::differing;
 use dfrt_runtime::results::jobs::Job;
@@ -62,7 +63,12 @@ impl Study<'_> {
 fn difference(then: &Settings, now: &Settings) -> Option<String> {
     // Where decoded pictures are stored and how much memory is used change no result.
     let fields = |settings: &Settings| -> Map<String, Value> {
-        let settings = Settings { memory_mb: None, cache: None, ..settings.clone() };
+        let mut settings = Settings { memory_mb: None, cache: None, ..settings.clone() };
+        // Nor does the attack on validation pictures, where neither the epoch nor the end of the run
+        // depends on it.
+        if settings.criterion() == Criterion::Auc && settings.method.arm().adversary().is_none() {
+            settings.selection = Selection { by: settings.selection.by, ..Selection::default() };
+        }
         // By way of text, in which 32-bit numbers have no more digits than they were given with.
         let text = serde_json::to_string(&settings).expect("plain values");
         serde_json::from_str(&text).expect("an object")
