@@ -22,6 +22,8 @@ use serde_json::{Map, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+#[path = "report_study/opening.rs"]
+mod opening;
 #[path = "report_study/statistics.rs"]
 mod statistics;
 

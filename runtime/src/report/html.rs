@@ -3,7 +3,7 @@
 
 use super::examples::{Gallery, GalleryRow};
 use super::numbers::{count, logit};
-use super::page::{Cell, Column, Mark, Page, Table};
+use super::page::{Cell, Column, Mark, Opening, Page, Table};
 use super::plots::Plot;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -21,6 +21,7 @@ pub fn html(page: &Page, plots: &[Plot], galleries: &[Gallery]) -> String {
         write!(out, "<title>Robustness report</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n");
     let _ = writeln!(out, "<h1>Robustness report</h1>");
     let _ = writeln!(out, "<p class=\"question\">{}</p>", escaped(&page.question));
+    opening(&mut out, &page.opening);
     let _ = writeln!(out, "<p class=\"soft\">{}</p>", escaped(&page.basis));
     warnings(&mut out, &page.warnings);
     answers(&mut out, page);
@@ -47,6 +48,20 @@ pub fn html(page: &Page, plots: &[Plot], galleries: &[Gallery]) -> String {
     }
     out.push_str("</main>\n</body>\n</html>\n");
     out
+}
+
+fn opening(out: &mut String, opening: &Opening) {
+    for note in &opening.notes {
+        let _ = writeln!(out, "<p class=\"remark\">{}</p>", escaped(note));
+    }
+    if opening.sentences.is_empty() {
+        return;
+    }
+    out.push_str("<section class=\"opening\" id=\"answer\" aria-label=\"The answer\">\n");
+    for sentence in &opening.sentences {
+        let _ = writeln!(out, "<p>{}</p>", escaped(sentence));
+    }
+    out.push_str("</section>\n");
 }
 
 fn warnings(out: &mut String, lines: &[String]) {

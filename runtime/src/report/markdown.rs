@@ -6,8 +6,14 @@ use std::fmt::Write;
 
 /// The page as GitHub-flavoured Markdown; plots are linked as `plots/<file>`.
 pub fn markdown(page: &Page, plots: &[Plot]) -> String {
-    let mut out =
-        format!("# Robustness report\n\n**{}**\n\n{}\n", escaped(&page.question), escaped(&page.basis));
+    let mut out = format!("# Robustness report\n\n**{}**\n", escaped(&page.question));
+    for note in &page.opening.notes {
+        let _ = write!(out, "\n> {}\n", escaped(note));
+    }
+    for sentence in &page.opening.sentences {
+        let _ = write!(out, "\n{}\n", escaped(sentence));
+    }
+    let _ = write!(out, "\n{}\n", escaped(&page.basis));
     list(
         &mut out,
         "Warnings",

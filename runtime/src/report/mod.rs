@@ -1,7 +1,8 @@
 //! Makes a study's report and its renderings.
 //!
 //! [`compare`] makes the comparisons from the arms' per-picture results and [`verdict`] says them in
-//! words; [`figures`] has every arm's figures over its seeds; [`extras`] reads the results from the
+//! words; [`figures`] has every arm's figures over its seeds; [`robustness`] puts those under attack in
+//! order of their radius, [`cost`] has what the training took; [`extras`] reads the results from the
 //! files next to report.json; [`page`] is the content in sentences and tables, and
 //! [`markdown`] and [`html`] render it; [`plots`] and [`examples`] draw; [`tables`] has the
 //! metrics as CSV; [`merge`] makes the report of
@@ -11,6 +12,7 @@
 
 pub mod compare;
 pub mod corrupted;
+pub mod cost;
 pub mod examples;
 pub mod extras;
 pub mod figures;
@@ -22,6 +24,7 @@ pub mod merge;
 mod numbers;
 pub mod page;
 pub mod plots;
+pub mod robustness;
 pub mod sweep;
 pub mod tables;
 pub mod verdict;
