@@ -1,4 +1,5 @@
-//! The folder of a report: report.json, report.md, report.html, the CSV tables and plots/*.png.
+//! The folder of a report: report.json, report.md, report.html, the CSV tables, plots/*.png and,
+//! of some plots, *.svg.
 //! Every file is written atomically; a failed write leaves the files written before.
 
 use super::examples::galleries;
@@ -58,8 +59,12 @@ fn render_files(dir: &Path, report: &Report, extras: &Extras) -> Result<Written,
         (PathBuf::from("report.md"), markdown::markdown(&page, &plots).into_bytes()),
     ];
     files.extend(tables::csv_files(report).map(|(name, bytes)| (PathBuf::from(name), bytes)));
-    let plots = plots.into_iter().map(|plot| (Path::new("plots").join(&plot.file), plot.png));
-    files.extend(plots);
+    for plot in plots {
+        let folder = Path::new("plots");
+        let svg = plot.drawing.as_ref().map(|drawing| drawing.svg.file().into_bytes());
+        files.extend(svg.map(|svg| (folder.join(plot.svg_file()), svg)));
+        files.push((folder.join(&plot.file), plot.png));
+    }
     Ok(Written { files: save(dir, files)?, missing: page.missing })
 }
 

@@ -4,7 +4,8 @@
 //! words; [`figures`] has every arm's figures over its seeds; [`robustness`] puts those under attack in
 //! order of their radius, [`cost`] has what the training took; [`extras`] reads the results from the
 //! files next to report.json; [`page`] is the content in sentences and tables, and
-//! [`markdown`] and [`html`] render it; [`plots`] and [`examples`] draw; [`tables`] has the
+//! [`markdown`] and [`html`] render it; [`plots`] and [`examples`] draw, the first plots
+//! also as [`svg`]; [`tables`] has the
 //! metrics as CSV; [`merge`] makes the report of
 //! the results that a study's folder holds, and [`folder`] writes it and renders it again. [`sweep`] and [`grid`] show
 //! a single attack, at several radii and in pictures; [`corrupted`] shows a detector on corrupted
@@ -25,6 +26,7 @@ mod numbers;
 pub mod page;
 pub mod plots;
 pub mod robustness;
+pub mod svg;
 pub mod sweep;
 pub mod tables;
 pub mod verdict;

@@ -152,3 +152,32 @@ fn curves_go_from_the_clean_pictures_through_the_worst_case() {
     assert!(worst.value.value <= pgd && worst.value.low < worst.value.high);
     assert!(!worst.unreliable && new[0].lines[1].at(8.0).unwrap().unreliable);
 }
+
+#[test]
+fn the_first_figure_is_drawn_in_the_page_and_as_files() {
+    let mut study = study("figure", 3);
+    study.report.figures = figures(&study.report, &study.extras, 0).unwrap();
+    let written = write(&study.dir, &study.report, &study.extras).unwrap();
+    let html = std::fs::read_to_string(study.dir.join("report.html")).unwrap();
+    let all = curves(&study.report);
+    let worst = all[0].lines[1].at(8.0).unwrap().value;
+    let told = format!("{:.1} % [{:.1}, {:.1}]", 100.0 * worst.value, 100.0 * worst.low, 100.0 * worst.high);
+    for name in ["radius-linf", "clean-robust"] {
+        for kind in ["svg", "png"] {
+            let path = study.dir.join(format!("plots/{name}.{kind}"));
+            assert!(written.files.contains(&path), "{name}.{kind}");
+        }
+        let picture = image::open(study.dir.join(format!("plots/{name}.png"))).unwrap().to_rgb8();
+        assert!(picture.pixels().filter(|pixel| pixel.0 != [255; 3]).count() > 2000, "{name} is not empty");
+        let file = std::fs::read_to_string(study.dir.join(format!("plots/{name}.svg"))).unwrap();
+        assert!(file.contains(&told), "{name}.svg tells its numbers in words");
+        assert!(!html.contains(&format!("plots/{name}.png")), "{name} is drawn, not linked");
+        let id = format!("aria-labelledby=\"{name}-title {name}-description\"");
+        assert_eq!(html.matches(&id).count(), 1, "{name}");
+    }
+    assert!(html.find("<svg").unwrap() < html.find("ways of training").unwrap(), "before all else");
+    let dashed = html.matches("class=\"line\"").count();
+    assert_eq!(dashed, 2, "a line an arm");
+    assert_eq!(html.matches("class=\"band\"").count(), 2, "a band an arm");
+    assert!(html.contains("guessing 50 %"));
+}
