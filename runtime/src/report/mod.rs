@@ -6,7 +6,7 @@
 //! files next to report.json; [`page`] is the content in sentences and tables, and
 //! [`markdown`] and [`html`] render it; [`plots`] and [`examples`] draw, the first plots
 //! also as [`svg`]; [`tables`] has the
-//! metrics as CSV; [`merge`] makes the report of
+//! metrics as CSV and [`latex`] for a paper; [`merge`] makes the report of
 //! the results that a study's folder holds, and [`folder`] writes it and renders it again. [`sweep`] and [`grid`] show
 //! a single attack, at several radii and in pictures; [`corrupted`] shows a detector on corrupted
 //! pictures.
@@ -20,6 +20,7 @@ pub mod figures;
 pub mod folder;
 pub mod grid;
 pub mod html;
+pub mod latex;
 pub mod markdown;
 pub mod merge;
 mod numbers;

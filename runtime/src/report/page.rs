@@ -8,6 +8,7 @@ mod parts;
 mod tables;
 
 pub use answers::could_have_shown;
+pub(super) use answers::subject;
 pub use opening::Opening;
 pub use parts::{Answer, Cell, Column, Mark, Table};
 
