@@ -26,6 +26,8 @@ use std::path::{Path, PathBuf};
 mod opening;
 #[path = "report_study/statistics.rs"]
 mod statistics;
+#[path = "report_study/study_tables.rs"]
+mod study_tables;
 
 const PEOPLE: usize = 60;
 const PICTURES: usize = 4;

@@ -90,7 +90,7 @@ fn warnings(out: &mut String, lines: &[String]) {
     if lines.is_empty() {
         return;
     }
-    out.push_str("<div class=\"alarm\" id=\"warnings\"><strong>Read this first</strong>\n<ul>\n");
+    out.push_str("<div class=\"alarm\" id=\"warnings\"><strong>Warnings: read before believing a figure</strong>\n<ul>\n");
     for line in lines {
         let _ = writeln!(out, "<li>{}</li>", escaped(line));
     }
@@ -124,7 +124,7 @@ fn answers(out: &mut String, page: &Page) {
 
 fn class(mark: Mark) -> &'static str {
     match mark {
-        Mark::Plain => "",
+        Mark::Plain | Mark::Share { .. } => "",
         Mark::Good => "good ",
         Mark::Bad => "bad ",
         Mark::Unreliable => "unreliable ",
@@ -154,7 +154,7 @@ fn table_content(out: &mut String, table: &Table) {
     for row in &table.rows {
         out.push_str("<tr>");
         for (column, cell) in table.columns.iter().zip(row) {
-            let _ = write!(out, "<td{}>{}</td>", side(column), cell_content(cell));
+            let _ = write!(out, "<td{}>{}</td>", shaded(column, cell), cell_content(cell));
         }
         out.push_str("</tr>\n");
     }
@@ -165,9 +165,20 @@ fn side(column: &Column) -> &'static str {
     if column.numeric { " class=\"number\"" } else { "" }
 }
 
+/// The attributes of a cell: the side its content stands at, and of a share how dark it is.
+fn shaded(column: &Column, cell: &Cell) -> String {
+    match cell.mark {
+        Mark::Share { percent, own } => {
+            let own = if own { " own" } else { "" };
+            format!(" class=\"number share{own}\" style=\"--share: {percent}%\"")
+        }
+        _ => side(column).to_owned(),
+    }
+}
+
 fn cell_content(cell: &Cell) -> String {
     let mut text = match cell.mark {
-        Mark::Plain => escaped(&cell.text),
+        Mark::Plain | Mark::Share { .. } => escaped(&cell.text),
         mark => format!("<span class=\"{}verdict\">{}</span>", class(mark), escaped(&cell.text)),
     };
     if let Some(detail) = &cell.detail {

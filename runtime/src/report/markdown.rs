@@ -94,7 +94,7 @@ fn table_content(out: &mut String, table: &Table) {
 
 fn cell(cell: &Cell) -> String {
     let text = match cell.mark {
-        Mark::Unreliable => format!("**{}**", escaped(&cell.text)),
+        Mark::Unreliable | Mark::Share { own: true, .. } => format!("**{}**", escaped(&cell.text)),
         _ => escaped(&cell.text),
     };
     match &cell.detail {

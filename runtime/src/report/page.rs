@@ -3,9 +3,12 @@
 //! tables, limitations, and how to reproduce it.
 
 mod answers;
+mod checklist;
+mod mismatch;
 mod opening;
 mod parts;
 mod tables;
+mod training;
 
 pub use answers::could_have_shown;
 pub(super) use answers::subject;
@@ -59,7 +62,7 @@ impl Page {
             warnings: warnings(report),
             headlines: others(report).into_iter().filter_map(|arm| answers::headline(report, arm)).collect(),
             answers: report.comparisons.iter().map(|one| answers::answer(report, one)).collect(),
-            tables: tables::all(report),
+            tables: tables::all(report, extras),
             caveats: caveats(report, extras),
             reproduce: reproduce(report),
             missing: extras.missing.clone(),

@@ -27,7 +27,7 @@ fn with_worst_cases(test: &str, values: [[f64; 3]; 2]) -> Study {
     study
 }
 
-fn trained(report: &mut Report, speeds: [f64; 2]) {
+pub fn trained(report: &mut Report, speeds: [f64; 2]) {
     for arm in &mut report.arms {
         let speed = speeds[usize::from(arm.name == "gr")] + arm.seed as f64;
         let outcome: Outcome = serde_json::from_value(json!({

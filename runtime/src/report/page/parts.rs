@@ -11,6 +11,13 @@ pub enum Mark {
     Bad,
     /// Unreliable: a check failed.
     Unreliable,
+    /// A share in percent, shaded by its size.
+    Share {
+        /// 0 to 100.
+        percent: u8,
+        /// Whether it stands apart, as the diagonal of a matrix does.
+        own: bool,
+    },
 }
 
 /// A cell of a table.

@@ -1,10 +1,14 @@
 //! The tables of a report: comparisons, clean pictures, attacks, their checks,
-//! people or videos, subsets.
+//! people or videos, subsets; and the order of these and the others.
 
+use super::super::Extras;
 use super::super::numbers::{count, difference, p_value, percent, percent_interval, three, three_interval};
 use super::super::verdict::is_share;
 use super::answers::{comparison_mark, subject, verdict};
+use super::checklist::checklist;
+use super::mismatch::matrices;
 use super::parts::{Cell, Column, Mark, Table};
+use super::training::cost;
 use crate::metrics::intervals::Figure;
 use crate::metrics::{Estimate, Metrics};
 use crate::results::attack::distances::MinimalDistance;
@@ -13,16 +17,17 @@ use crate::results::study::{Arm, Comparison, Report, attack_key};
 use crate::threat::Norm;
 
 /// All tables in reading order, without the empty ones.
-pub(super) fn all(report: &Report) -> Vec<Table> {
-    let tables = [
-        comparisons(report),
-        clean(report),
-        attacks(report),
+pub(super) fn all(report: &Report, extras: &Extras) -> Vec<Table> {
+    let mut tables = vec![comparisons(report), clean(report), attacks(report)];
+    tables.extend(matrices(report));
+    tables.extend([
         distances(report),
+        cost(report),
+        checklist(report, extras),
         gates(report),
         by_group(report),
         by_subset(report),
-    ];
+    ]);
     tables.into_iter().filter(|table| !table.rows.is_empty()).collect()
 }
 
@@ -71,14 +76,25 @@ fn comparisons(report: &Report) -> Table {
                 || "–".to_owned(),
                 |least| difference(least, points).trim_start_matches('+').to_owned() + unit,
             )),
+            improvement(one),
             Cell { text: verdict(one, mark), detail: None, mark },
         ]
     };
     let mut columns = columns(
-        &["Figure", "Arm", "Against", "Difference", "95 % interval", "p", "Could be shown", "Verdict"],
+        &[
+            "Figure",
+            "Arm",
+            "Against",
+            "Difference",
+            "95 % interval",
+            "p",
+            "Could be shown",
+            "Probability of improvement",
+            "Verdict",
+        ],
         3,
     );
-    columns[7].numeric = false;
+    columns[8].numeric = false;
     Table {
         name: "comparisons".to_owned(),
         title: "Against the baseline".to_owned(),
@@ -87,12 +103,20 @@ fn comparisons(report: &Report) -> Table {
             training: t test and interval take in how training varies from seed to seed. With fewer it speaks of these \
             models: of accuracies McNemar's exact test, or the sign-flip test over people or videos; of the AUC the \
             paired bootstrap over them. Could be shown: the smallest true difference that had four chances in \
-            five to be called one by a single test; what is smaller may be there unseen. pt = percentage points."
+            five to be called one by a single test; what is smaller may be there unseen. Probability of improvement: that a model of the arm \
+            has a higher figure than one of the other. pt = percentage points."
             .to_owned(),
         columns,
         rows: report.comparisons.iter().map(row).collect(),
         folded: false,
     }
+}
+
+/// The probability of improvement with its interval, in shares of one.
+fn improvement(one: &Comparison) -> Cell {
+    let Some(share) = one.probability_of_improvement else { return plain("–") };
+    let detail = format!("{:.2} – {:.2}", share.low, share.high);
+    Cell { detail: Some(detail), ..plain(format!("{:.2}", share.value)) }
 }
 
 /// The cells of all metrics, in the order of [`FIGURES`].
