@@ -107,20 +107,13 @@ fn varied(report: &Report) -> Vec<Vec<Cell>> {
 fn measured(report: &Report, extras: &Extras) -> Vec<Vec<Cell>> {
     let first = &report.arms[0].eval.data;
     let attacked = report.arms.iter().flat_map(|arm| &arm.attacks).map(|attack| attack.n).min();
-    let attacked = attacked.map_or_else(String::new, |n| format!(", of these {n} attacked at least"));
-    let pictures = format!("{} real and {} fake pictures{attacked}", first.n_real, first.n_fake);
+    let attacked = attacked.map_or_else(String::new, |n| format!("; every attack met {n} of them or more"));
+    let pictures = format!("{} real and {} fake pictures", first.n_real, first.n_fake);
     let people = match extras.groups() {
-        None => line(
-            "Thirty people or videos or more?",
-            None,
-            format!("{pictures}; of how many is not known here"),
-        ),
-        Some(n) => line(
-            "Thirty people or videos or more?",
-            Some(n >= 30),
-            format!("{pictures} of {n} people or videos"),
-        ),
+        None => (None, format!("{pictures} of how many is not known here{attacked}")),
+        Some(n) => (Some(n >= 30), format!("{pictures} of {n} people or videos{attacked}")),
     };
+    let people = line("Thirty people or videos or more?", people.0, people.1);
     let family = report.comparisons.iter().filter_map(|one| one.family).max();
     let mut rows = vec![people];
     if !report.comparisons.is_empty() {
@@ -201,7 +194,7 @@ fn left_out(report: &Report) -> Vec<Vec<Cell>> {
         line(
             "Leaks between training and test pictures?",
             None,
-            "not audited in this report: `dfrt data audit` does".to_owned(),
+            "not audited in this report; the command dfrt data audit looks for them".to_owned(),
         ),
     ]
 }
