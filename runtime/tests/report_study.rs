@@ -22,8 +22,12 @@ use serde_json::{Map, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+#[path = "report_study/opening.rs"]
+mod opening;
 #[path = "report_study/statistics.rs"]
 mod statistics;
+#[path = "report_study/study_tables.rs"]
+mod study_tables;
 
 const PEOPLE: usize = 60;
 const PICTURES: usize = 4;

@@ -1,10 +1,11 @@
-//! The folder of a report: report.json, report.md, report.html, the CSV tables and plots/*.png.
+//! The folder of a report: report.json, report.md, report.html, the CSV and LaTeX tables, plots/*.png and,
+//! of some plots, *.svg.
 //! Every file is written atomically; a failed write leaves the files written before.
 
 use super::examples::galleries;
 use super::extras::{ArmExtras, Extras};
 use super::page::Page;
-use super::{ReportError, html, markdown, plots, tables};
+use super::{ReportError, html, latex, markdown, plots, tables};
 use crate::results::ResultError;
 use crate::results::study::{Arm, Report};
 use crate::storage;
@@ -57,9 +58,14 @@ fn render_files(dir: &Path, report: &Report, extras: &Extras) -> Result<Written,
         (PathBuf::from("report.html"), html::html(&page, &plots, &galleries).into_bytes()),
         (PathBuf::from("report.md"), markdown::markdown(&page, &plots).into_bytes()),
     ];
-    files.extend(tables::csv_files(report).map(|(name, bytes)| (PathBuf::from(name), bytes)));
-    let plots = plots.into_iter().map(|plot| (Path::new("plots").join(&plot.file), plot.png));
-    files.extend(plots);
+    files.extend(tables::csv_files(report).into_iter().map(|(name, bytes)| (PathBuf::from(name), bytes)));
+    files.extend(latex::latex_files(report).into_iter().map(|(name, bytes)| (PathBuf::from(name), bytes)));
+    for plot in plots {
+        let folder = Path::new("plots");
+        let svg = plot.drawing.as_ref().map(|drawing| drawing.svg.file().into_bytes());
+        files.extend(svg.map(|svg| (folder.join(plot.svg_file()), svg)));
+        files.push((folder.join(&plot.file), plot.png));
+    }
     Ok(Written { files: save(dir, files)?, missing: page.missing })
 }
 

@@ -3,8 +3,9 @@
 
 use super::examples::{Gallery, GalleryRow};
 use super::numbers::{count, logit};
-use super::page::{Cell, Column, Mark, Page, Table};
-use super::plots::Plot;
+use super::page::{Cell, Column, Mark, Opening, Page, Table};
+use super::plots::{Drawing, Plot};
+use super::svg::{self, escaped};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::fmt::Write;
@@ -17,16 +18,21 @@ const STYLE: &str = include_str!("report.css");
 pub fn html(page: &Page, plots: &[Plot], galleries: &[Gallery]) -> String {
     let mut out = String::from("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     out.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
-    let _ =
-        write!(out, "<title>Robustness report</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n");
+    let _ = write!(
+        out,
+        "<title>Robustness report</title>\n<style>\n{STYLE}{}</style>\n</head>\n<body>\n<main>\n",
+        svg::STYLE
+    );
     let _ = writeln!(out, "<h1>Robustness report</h1>");
     let _ = writeln!(out, "<p class=\"question\">{}</p>", escaped(&page.question));
+    let (drawn, plots): (Vec<&Plot>, Vec<&Plot>) = plots.iter().partition(|plot| plot.drawing.is_some());
+    opening(&mut out, &page.opening, &drawn);
     let _ = writeln!(out, "<p class=\"soft\">{}</p>", escaped(&page.basis));
     warnings(&mut out, &page.warnings);
     answers(&mut out, page);
     let (folded, open): (Vec<&Table>, Vec<&Table>) = page.tables.iter().partition(|table| table.folded);
     open.into_iter().for_each(|table| section(&mut out, table));
-    plot_section(&mut out, plots);
+    plot_section(&mut out, &plots);
     gallery_section(&mut out, galleries);
     list(&mut out, "caveats", "What these figures cannot say", &page.caveats);
     list(&mut out, "missing", "Not shown", &page.missing);
@@ -49,11 +55,42 @@ pub fn html(page: &Page, plots: &[Plot], galleries: &[Gallery]) -> String {
     out
 }
 
+fn opening(out: &mut String, opening: &Opening, plots: &[&Plot]) {
+    for note in &opening.notes {
+        let _ = writeln!(out, "<p class=\"remark\">{}</p>", escaped(note));
+    }
+    if !opening.sentences.is_empty() {
+        out.push_str("<section class=\"opening\" id=\"answer\" aria-label=\"The answer\">\n");
+        for sentence in &opening.sentences {
+            let _ = writeln!(out, "<p>{}</p>", escaped(sentence));
+        }
+        out.push_str("</section>\n");
+    }
+    let drawings = plots.iter().filter_map(|plot| Some((plot, plot.drawing.as_ref()?)));
+    let figures: Vec<String> = drawings.map(|(plot, drawing)| figure(plot, drawing)).collect();
+    if !figures.is_empty() {
+        let _ = write!(out, "<div class=\"charts\">\n{}</div>\n", figures.concat());
+    }
+}
+
+/// A drawing with its caption and, folded, its numbers.
+fn figure(plot: &Plot, drawing: &Drawing) -> String {
+    let mut out = format!(
+        "<figure><strong>{}</strong>\n{}<figcaption>{}</figcaption>\n<details><summary>The numbers</summary>\n",
+        escaped(&plot.title),
+        drawing.svg.inline(),
+        escaped(&plot.caption)
+    );
+    table_content(&mut out, &drawing.numbers);
+    out.push_str("</details></figure>\n");
+    out
+}
+
 fn warnings(out: &mut String, lines: &[String]) {
     if lines.is_empty() {
         return;
     }
-    out.push_str("<div class=\"alarm\" id=\"warnings\"><strong>Read this first</strong>\n<ul>\n");
+    out.push_str("<div class=\"alarm\" id=\"warnings\"><strong>Warnings: read before believing a figure</strong>\n<ul>\n");
     for line in lines {
         let _ = writeln!(out, "<li>{}</li>", escaped(line));
     }
@@ -87,7 +124,7 @@ fn answers(out: &mut String, page: &Page) {
 
 fn class(mark: Mark) -> &'static str {
     match mark {
-        Mark::Plain => "",
+        Mark::Plain | Mark::Share { .. } => "",
         Mark::Good => "good ",
         Mark::Bad => "bad ",
         Mark::Unreliable => "unreliable ",
@@ -95,38 +132,53 @@ fn class(mark: Mark) -> &'static str {
 }
 
 fn section(out: &mut String, table: &Table) {
+    let (name, title) = (escaped(&table.name), escaped(&table.title));
     let (open, close) = match table.folded {
-        true => (
-            format!("<details class=\"section\" id=\"{}\"><summary>{}</summary>\n", table.name, table.title),
-            "</details>\n",
-        ),
-        false => (format!("<h2 id=\"{}\">{}</h2>\n", table.name, table.title), ""),
+        true => {
+            (format!("<details class=\"section\" id=\"{name}\"><summary>{title}</summary>\n"), "</details>\n")
+        }
+        false => (format!("<h2 id=\"{name}\">{title}</h2>\n"), ""),
     };
     out.push_str(&open);
+    table_content(out, table);
+    out.push_str(close);
+}
+
+fn table_content(out: &mut String, table: &Table) {
     let _ = writeln!(out, "<p class=\"note\">{}</p>", escaped(&table.note));
     out.push_str("<div class=\"scroll\"><table>\n<thead><tr>");
     for column in &table.columns {
-        let _ = write!(out, "<th{}>{}</th>", side(column), escaped(column.title));
+        let _ = write!(out, "<th{}>{}</th>", side(column), escaped(&column.title));
     }
     out.push_str("</tr></thead>\n<tbody>\n");
     for row in &table.rows {
         out.push_str("<tr>");
         for (column, cell) in table.columns.iter().zip(row) {
-            let _ = write!(out, "<td{}>{}</td>", side(column), cell_content(cell));
+            let _ = write!(out, "<td{}>{}</td>", shaded(column, cell), cell_content(cell));
         }
         out.push_str("</tr>\n");
     }
     out.push_str("</tbody></table></div>\n");
-    out.push_str(close);
 }
 
 fn side(column: &Column) -> &'static str {
     if column.numeric { " class=\"number\"" } else { "" }
 }
 
+/// The attributes of a cell: the side its content stands at, and of a share how dark it is.
+fn shaded(column: &Column, cell: &Cell) -> String {
+    match cell.mark {
+        Mark::Share { percent, own } => {
+            let own = if own { " own" } else { "" };
+            format!(" class=\"number share{own}\" style=\"--share: {percent}%\"")
+        }
+        _ => side(column).to_owned(),
+    }
+}
+
 fn cell_content(cell: &Cell) -> String {
     let mut text = match cell.mark {
-        Mark::Plain => escaped(&cell.text),
+        Mark::Plain | Mark::Share { .. } => escaped(&cell.text),
         mark => format!("<span class=\"{}verdict\">{}</span>", class(mark), escaped(&cell.text)),
     };
     if let Some(detail) = &cell.detail {
@@ -135,7 +187,7 @@ fn cell_content(cell: &Cell) -> String {
     text
 }
 
-fn plot_section(out: &mut String, plots: &[Plot]) {
+fn plot_section(out: &mut String, plots: &[&Plot]) {
     if plots.is_empty() {
         return;
     }
@@ -225,30 +277,4 @@ fn list(out: &mut String, id: &str, title: &str, lines: &[String]) {
         let _ = writeln!(out, "<li>{}</li>", escaped(line));
     }
     out.push_str("</ul>\n");
-}
-
-/// Text with markup escaped.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            other => out.push(other),
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn data_cannot_become_markup() {
-        assert_eq!(escaped("<script>\"&'"), "&lt;script&gt;&quot;&amp;&#39;");
-    }
 }

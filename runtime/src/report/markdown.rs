@@ -6,8 +6,19 @@ use std::fmt::Write;
 
 /// The page as GitHub-flavoured Markdown; plots are linked as `plots/<file>`.
 pub fn markdown(page: &Page, plots: &[Plot]) -> String {
-    let mut out =
-        format!("# Robustness report\n\n**{}**\n\n{}\n", escaped(&page.question), escaped(&page.basis));
+    let mut out = format!("# Robustness report\n\n**{}**\n", escaped(&page.question));
+    for note in &page.opening.notes {
+        let _ = write!(out, "\n> {}\n", escaped(note));
+    }
+    for sentence in &page.opening.sentences {
+        let _ = write!(out, "\n{}\n", escaped(sentence));
+    }
+    let (drawn, plots): (Vec<&Plot>, Vec<&Plot>) = plots.iter().partition(|plot| plot.drawing.is_some());
+    for (plot, drawing) in drawn.iter().filter_map(|plot| Some((plot, plot.drawing.as_ref()?))) {
+        picture(&mut out, plot);
+        table_content(&mut out, &drawing.numbers);
+    }
+    let _ = write!(out, "\n{}\n", escaped(&page.basis));
     list(
         &mut out,
         "Warnings",
@@ -20,13 +31,7 @@ pub fn markdown(page: &Page, plots: &[Plot]) -> String {
     if !plots.is_empty() {
         out.push_str("\n## Plots\n");
         for plot in plots {
-            let _ = write!(
-                out,
-                "\n![{}](plots/{})\n\n{}\n",
-                escaped(&plot.title),
-                plot.file,
-                escaped(&plot.caption)
-            );
+            picture(&mut out, plot);
         }
     }
     list(&mut out, "What these figures cannot say", page.caveats.iter().map(|line| escaped(line)));
@@ -35,6 +40,11 @@ pub fn markdown(page: &Page, plots: &[Plot]) -> String {
     let _ = write!(out, "\n## Configuration\n\n```json\n{}\n```\n", page.config);
     let _ = write!(out, "\n## Environment\n\n```json\n{}\n```\n", page.environment);
     out
+}
+
+fn picture(out: &mut String, plot: &Plot) {
+    let (title, caption) = (escaped(&plot.title), escaped(&plot.caption));
+    let _ = write!(out, "\n![{title}](plots/{})\n\n{caption}\n", plot.file);
 }
 
 fn list(out: &mut String, title: &str, lines: impl ExactSizeIterator<Item = String>) {
@@ -67,9 +77,14 @@ fn answers(out: &mut String, page: &Page) {
 }
 
 fn set_table(out: &mut String, table: &Table) {
-    let _ = write!(out, "\n## {}\n\n{}\n\n", table.title, escaped(&table.note));
+    let _ = write!(out, "\n## {}\n", escaped(&table.title));
+    table_content(out, table);
+}
+
+fn table_content(out: &mut String, table: &Table) {
+    let _ = write!(out, "\n{}\n\n", escaped(&table.note));
     let row = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-    out.push_str(&row(table.columns.iter().map(|column| column.title.to_owned()).collect()));
+    out.push_str(&row(table.columns.iter().map(|column| escaped(&column.title)).collect()));
     let rule = |numeric: bool| if numeric { "---:" } else { "---" }.to_owned();
     out.push_str(&row(table.columns.iter().map(|column| rule(column.numeric)).collect()));
     for cells in &table.rows {
@@ -79,7 +94,7 @@ fn set_table(out: &mut String, table: &Table) {
 
 fn cell(cell: &Cell) -> String {
     let text = match cell.mark {
-        Mark::Unreliable => format!("**{}**", escaped(&cell.text)),
+        Mark::Unreliable | Mark::Share { own: true, .. } => format!("**{}**", escaped(&cell.text)),
         _ => escaped(&cell.text),
     };
     match &cell.detail {

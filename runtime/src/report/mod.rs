@@ -1,16 +1,19 @@
 //! Makes a study's report and its renderings.
 //!
 //! [`compare`] makes the comparisons from the arms' per-picture results and [`verdict`] says them in
-//! words; [`figures`] has every arm's figures over its seeds; [`extras`] reads the results from the
+//! words; [`figures`] has every arm's figures over its seeds; [`robustness`] puts those under attack in
+//! order of their radius, [`cost`] has what the training took; [`extras`] reads the results from the
 //! files next to report.json; [`page`] is the content in sentences and tables, and
-//! [`markdown`] and [`html`] render it; [`plots`] and [`examples`] draw; [`tables`] has the
-//! metrics as CSV; [`merge`] makes the report of
+//! [`markdown`] and [`html`] render it; [`plots`] and [`examples`] draw, the first plots
+//! also as [`svg`]; [`tables`] has the
+//! metrics as CSV and [`latex`] for a paper; [`merge`] makes the report of
 //! the results that a study's folder holds, and [`folder`] writes it and renders it again. [`sweep`] and [`grid`] show
 //! a single attack, at several radii and in pictures; [`corrupted`] shows a detector on corrupted
 //! pictures; [`explanation`] says why detectors are as robust as they are.
 
 pub mod compare;
 pub mod corrupted;
+pub mod cost;
 pub mod examples;
 pub mod explanation;
 pub mod extras;
@@ -18,11 +21,14 @@ pub mod figures;
 pub mod folder;
 pub mod grid;
 pub mod html;
+pub mod latex;
 pub mod markdown;
 pub mod merge;
 mod numbers;
 pub mod page;
 pub mod plots;
+pub mod robustness;
+pub mod svg;
 pub mod sweep;
 pub mod tables;
 pub mod verdict;

@@ -1,12 +1,18 @@
 //! The content of a report in sentences and tables, before it is rendered as Markdown or HTML:
-//! the question, an answer for every comparison (also where no effect is shown), warnings,
+//! the question, its answer in three sentences, an answer for every comparison (also where no effect is shown), warnings,
 //! tables, limitations, and how to reproduce it.
 
 mod answers;
+mod checklist;
+mod mismatch;
+mod opening;
 mod parts;
 mod tables;
+mod training;
 
 pub use answers::could_have_shown;
+pub(super) use answers::subject;
+pub use opening::Opening;
 pub use parts::{Answer, Cell, Column, Mark, Table};
 
 use super::Extras;
@@ -22,6 +28,8 @@ use tables::who;
 pub struct Page {
     /// The question that the study asks.
     pub question: String,
+    /// The answer in three sentences.
+    pub opening: Opening,
     /// The basis of the report: arms, seeds, pictures.
     pub basis: String,
     /// Warnings that come before all numbers.
@@ -49,11 +57,12 @@ impl Page {
     pub fn of(report: &Report, extras: &Extras) -> Self {
         Self {
             question: question(report),
+            opening: opening::opening(report),
             basis: basis(report, extras),
             warnings: warnings(report),
             headlines: others(report).into_iter().filter_map(|arm| answers::headline(report, arm)).collect(),
             answers: report.comparisons.iter().map(|one| answers::answer(report, one)).collect(),
-            tables: tables::all(report),
+            tables: tables::all(report, extras),
             caveats: caveats(report, extras),
             reproduce: reproduce(report),
             missing: extras.missing.clone(),

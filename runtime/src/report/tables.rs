@@ -1,5 +1,5 @@
-//! The metrics of a report as CSV, for spreadsheets and scripts: clean.csv, attacks.csv and
-//! comparisons.csv. An undefined metric is an empty cell.
+//! The metrics of a report as CSV, for spreadsheets and scripts: clean.csv, attacks.csv,
+//! comparisons.csv and figures.csv. An undefined metric is an empty cell.
 
 use crate::metrics::intervals::Figure;
 use crate::metrics::{Estimate, Metrics};
@@ -10,8 +10,57 @@ use crate::results::evaluation::{CrossEvaluation, Evaluation};
 use crate::results::study::{Report, attack_key};
 
 /// The CSV files of `report`: name and content.
-pub fn csv_files(report: &Report) -> [(&'static str, Vec<u8>); 3] {
-    [("clean.csv", clean(report)), ("attacks.csv", attacks(report)), ("comparisons.csv", comparisons(report))]
+pub fn csv_files(report: &Report) -> Vec<(&'static str, Vec<u8>)> {
+    let mut files = vec![
+        ("clean.csv", clean(report)),
+        ("attacks.csv", attacks(report)),
+        ("comparisons.csv", comparisons(report)),
+    ];
+    if !report.figures.is_empty() {
+        files.push(("figures.csv", figures(report)));
+    }
+    files
+}
+
+/// A line for each arm and figure, and one for each of its seeds: `seed` is empty on the mean, and
+/// deviation and interval are on the mean only.
+fn figures(report: &Report) -> Vec<u8> {
+    let mut lines = vec![words(&[
+        "arm",
+        "figure",
+        "attack",
+        "methods",
+        "norm",
+        "eps_255",
+        "seed",
+        "value",
+        "deviation",
+        "low",
+        "high",
+        "scope",
+        "pictures",
+        "groups",
+    ])];
+    for figure in &report.figures {
+        let mut start = words(&[&figure.arm, &figure.figure, figure.attack.as_deref().unwrap_or("")]);
+        start.push(figure.methods.join(";"));
+        start.push(figure.norm.map_or_else(String::new, |norm| norm.to_string()));
+        start.push(number(figure.eps_255));
+        let sizes = [figure.pictures.to_string(), figure.groups.to_string()];
+        let mut mean = start.clone();
+        mean.extend([String::new(), figure.mean.to_string(), number(figure.deviation)]);
+        mean.extend([figure.low.to_string(), figure.high.to_string(), figure.scope.name().to_owned()]);
+        mean.extend(sizes.clone());
+        lines.push(mean);
+        for seed in &figure.seeds {
+            let mut line = start.clone();
+            line.extend([seed.seed.to_string(), seed.value.to_string()]);
+            line.extend([const { String::new() }; 4]);
+            line.extend(sizes.clone());
+            lines.push(line);
+        }
+    }
+    table(lines)
 }
 
 fn table(lines: impl IntoIterator<Item = Vec<String>>) -> Vec<u8> {

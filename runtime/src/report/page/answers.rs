@@ -11,7 +11,7 @@ fn robust_key(metric: &str) -> Option<&str> {
     metric.strip_prefix("robust_accuracy[")?.strip_suffix(']')
 }
 
-pub(super) fn subject(metric: &str) -> String {
+pub(in crate::report) fn subject(metric: &str) -> String {
     match (metric, robust_key(metric)) {
         (_, Some(key)) => format!("Robust accuracy under {key}"),
         ("auc", _) => "AUC on clean pictures".to_owned(),

@@ -11,6 +11,13 @@ pub enum Mark {
     Bad,
     /// Unreliable: a check failed.
     Unreliable,
+    /// A share in percent, shaded by its size.
+    Share {
+        /// 0 to 100.
+        percent: u8,
+        /// Whether it stands apart, as the diagonal of a matrix does.
+        own: bool,
+    },
 }
 
 /// A cell of a table.
@@ -24,22 +31,41 @@ pub struct Cell {
     pub mark: Mark,
 }
 
+impl Cell {
+    /// A cell that is not marked.
+    pub fn plain(text: impl Into<String>) -> Self {
+        Self { text: text.into(), detail: None, mark: Mark::Plain }
+    }
+}
+
 /// A column of a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Column {
     /// The heading.
-    pub title: &'static str,
+    pub title: String,
     /// Whether it holds numbers, which are aligned to the right.
     pub numeric: bool,
+}
+
+impl Column {
+    /// A column of words.
+    pub fn words(title: impl Into<String>) -> Self {
+        Self { title: title.into(), numeric: false }
+    }
+
+    /// A column of numbers.
+    pub fn numbers(title: impl Into<String>) -> Self {
+        Self { title: title.into(), numeric: true }
+    }
 }
 
 /// A table with a heading, a line of explanation and its rows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
     /// The name in anchors: "clean", "attacks", …
-    pub name: &'static str,
+    pub name: String,
     /// The heading.
-    pub title: &'static str,
+    pub title: String,
     /// A description of the numbers.
     pub note: String,
     /// The columns.

@@ -1,10 +1,14 @@
 //! The tables of a report: comparisons, clean pictures, attacks, their checks,
-//! people or videos, subsets.
+//! people or videos, subsets; and the order of these and the others.
 
+use super::super::Extras;
 use super::super::numbers::{count, difference, p_value, percent, percent_interval, three, three_interval};
 use super::super::verdict::is_share;
 use super::answers::{comparison_mark, subject, verdict};
+use super::checklist::checklist;
+use super::mismatch::matrices;
 use super::parts::{Cell, Column, Mark, Table};
+use super::training::cost;
 use crate::metrics::intervals::Figure;
 use crate::metrics::{Estimate, Metrics};
 use crate::results::attack::distances::MinimalDistance;
@@ -13,16 +17,17 @@ use crate::results::study::{Arm, Comparison, Report, attack_key};
 use crate::threat::Norm;
 
 /// All tables in reading order, without the empty ones.
-pub(super) fn all(report: &Report) -> Vec<Table> {
-    let tables = [
-        comparisons(report),
-        clean(report),
-        attacks(report),
+pub(super) fn all(report: &Report, extras: &Extras) -> Vec<Table> {
+    let mut tables = vec![comparisons(report), clean(report), attacks(report)];
+    tables.extend(matrices(report));
+    tables.extend([
         distances(report),
+        cost(report),
+        checklist(report, extras),
         gates(report),
         by_group(report),
         by_subset(report),
-    ];
+    ]);
     tables.into_iter().filter(|table| !table.rows.is_empty()).collect()
 }
 
@@ -32,7 +37,7 @@ pub(super) fn who(arm: &Arm) -> String {
 }
 
 fn plain(text: impl Into<String>) -> Cell {
-    Cell { text: text.into(), detail: None, mark: Mark::Plain }
+    Cell::plain(text)
 }
 
 /// A metric with its interval; a dash where it is undefined.
@@ -49,8 +54,9 @@ fn share(value: Option<f64>) -> Cell {
     plain(value.map_or_else(|| "–".to_owned(), percent))
 }
 
-fn columns(titles: &[&'static str], words: usize) -> Vec<Column> {
-    let column = |(place, &title)| Column { title, numeric: place >= words };
+fn columns(titles: &[&str], words: usize) -> Vec<Column> {
+    let column =
+        |(place, &title): (usize, &&str)| Column { title: title.to_owned(), numeric: place >= words };
     titles.iter().enumerate().map(column).collect()
 }
 
@@ -70,28 +76,47 @@ fn comparisons(report: &Report) -> Table {
                 || "–".to_owned(),
                 |least| difference(least, points).trim_start_matches('+').to_owned() + unit,
             )),
+            improvement(one),
             Cell { text: verdict(one, mark), detail: None, mark },
         ]
     };
     let mut columns = columns(
-        &["Figure", "Arm", "Against", "Difference", "95 % interval", "p", "Could be shown", "Verdict"],
+        &[
+            "Figure",
+            "Arm",
+            "Against",
+            "Difference",
+            "95 % interval",
+            "p",
+            "Could be shown",
+            "Probability of improvement",
+            "Verdict",
+        ],
         3,
     );
-    columns[7].numeric = false;
+    columns[8].numeric = false;
     Table {
-        name: "comparisons",
-        title: "Against the baseline",
+        name: "comparisons".to_owned(),
+        title: "Against the baseline".to_owned(),
         note: "Paired over the same pictures, averaged over the seeds both have. The verdict is that of p (below \
             0.05), corrected for all comparisons by Holm's method. With three seeds or more it speaks of the way of \
             training: t test and interval take in how training varies from seed to seed. With fewer it speaks of these \
             models: of accuracies McNemar's exact test, or the sign-flip test over people or videos; of the AUC the \
             paired bootstrap over them. Could be shown: the smallest true difference that had four chances in \
-            five to be called one by a single test; what is smaller may be there unseen. pt = percentage points."
+            five to be called one by a single test; what is smaller may be there unseen. Probability of improvement: that a model of the arm \
+            has a higher figure than one of the other. pt = percentage points."
             .to_owned(),
         columns,
         rows: report.comparisons.iter().map(row).collect(),
         folded: false,
     }
+}
+
+/// The probability of improvement with its interval, in shares of one.
+fn improvement(one: &Comparison) -> Cell {
+    let Some(share) = one.probability_of_improvement else { return plain("–") };
+    let detail = format!("{:.2} – {:.2}", share.low, share.high);
+    Cell { detail: Some(detail), ..plain(format!("{:.2}", share.value)) }
 }
 
 /// The cells of all metrics, in the order of [`FIGURES`].
@@ -152,8 +177,8 @@ fn spread(values: &[f64], in_percent: bool) -> Cell {
 
 fn clean(report: &Report) -> Table {
     Table {
-        name: "clean",
-        title: "Clean pictures",
+        name: "clean".to_owned(),
+        title: "Clean pictures".to_owned(),
         note:
             "95 % intervals below each figure (bootstrap over people or videos; Wilson's for accuracy where \
             every picture stands alone). The threshold was fixed on validation pictures."
@@ -166,8 +191,8 @@ fn clean(report: &Report) -> Table {
 
 fn by_group(report: &Report) -> Table {
     Table {
-        name: "by-group",
-        title: "Clean pictures, scores averaged over a person or video first",
+        name: "by-group".to_owned(),
+        title: "Clean pictures, scores averaged over a person or video first".to_owned(),
         note: "The same figures where every person or video counts once a class.".to_owned(),
         columns: columns(&FIGURES, 1),
         rows: metric_rows(report, |arm| &arm.eval.by_group.metrics),
@@ -193,8 +218,8 @@ fn by_subset(report: &Report) -> Table {
     }
     rows.sort_by(|one, other| one[0].text.cmp(&other[0].text));
     Table {
-        name: "by-subset",
-        title: "Clean pictures by subset",
+        name: "by-subset".to_owned(),
+        title: "Clean pictures by subset".to_owned(),
         note: "A subset of one class is joined by the whole other class.".to_owned(),
         columns: columns(
             &["Subset", "Arm", "Real", "Fake", "Accuracy", "AUC", "Average precision", "EER"],
@@ -272,8 +297,8 @@ fn attacks(report: &Report) -> Table {
     );
     columns[2].numeric = false;
     Table {
-        name: "attacks",
-        title: "Under attack",
+        name: "attacks".to_owned(),
+        title: "Under attack".to_owned(),
         note: "Robust accuracy: right before and after, over all pictures. Success rate: turned over, of those \
             classified rightly before. Only what survives as an 8-bit PNG inside the threat model counts. \
             Intervals are Wilson's, which take pictures as independent: too narrow where a person has several."
@@ -295,8 +320,8 @@ fn distances(report: &Report) -> Table {
         }
     }
     Table {
-        name: "distances",
-        title: "Minimal distances",
+        name: "distances".to_owned(),
+        title: "Minimal distances".to_owned(),
         note: "What the attacks that look for the shortest change found, in floats and whatever the radius, over the \
             pictures classified rightly before: the distance within which a share of them is turned over (a dash \
             where fewer were at any distance), and the success rate within half, once and twice the radius. L2 in \
@@ -355,8 +380,8 @@ fn gates(report: &Report) -> Table {
     }
     rows.sort_by_key(|row| row[0].mark != Mark::Unreliable);
     Table {
-        name: "gates",
-        title: "Checks on the attacks",
+        name: "gates".to_owned(),
+        title: "Checks on the attacks".to_owned(),
         note: "Each says whether an attack's figure can be believed; one failed check marks it unreliable. Failed ones \
             come first."
             .to_owned(),

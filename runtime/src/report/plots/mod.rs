@@ -5,6 +5,7 @@ mod accuracy;
 pub mod corrupted;
 pub mod distances;
 mod queries;
+mod radius;
 mod roc;
 mod scores;
 mod study;
@@ -13,6 +14,8 @@ mod training;
 
 pub use study::draw;
 
+use super::page::Table;
+use super::svg::Svg;
 use super::{Extras, ReportError};
 use crate::sample::Label;
 use image::{ImageFormat, RgbImage};
@@ -38,6 +41,24 @@ pub struct Plot {
     pub size: (u32, u32),
     /// The encoded picture.
     pub png: Vec<u8>,
+    /// The same as SVG with its numbers, of the plots that a report opens with.
+    pub drawing: Option<Drawing>,
+}
+
+impl Plot {
+    /// The SVG file's name: "radius-linf.svg".
+    pub fn svg_file(&self) -> String {
+        self.file.replace(".png", ".svg")
+    }
+}
+
+/// A plot as SVG, and its numbers.
+#[derive(Clone, Debug)]
+pub struct Drawing {
+    /// The drawing.
+    pub svg: Svg,
+    /// The numbers it shows.
+    pub numbers: Table,
 }
 
 type Area<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
@@ -82,7 +103,7 @@ pub(super) fn drawn(
     let picture = RgbImage::from_raw(size.0, size.1, pixels).expect("three bytes a pixel");
     let png = png_of(&picture).map_err(failed)?;
     let (file, title, caption) = (file.to_owned(), title.to_owned(), caption.to_owned());
-    Ok(Plot { file, title, caption, size, png })
+    Ok(Plot { file, title, caption, size, png, drawing: None })
 }
 
 /// Draws `picture` at `at`, enlarged by `factor`.
