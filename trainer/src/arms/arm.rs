@@ -19,7 +19,7 @@ pub trait Arm: std::fmt::Debug {
     /// Records the gradient of the weights, the loss and the logits of a step.
     fn record(&self, recording: &mut Recording, network: &Network<'_>, inputs: &Inputs);
 
-    /// Whether the step writes the loss of a second pass to [`inputs::PERTURBED_HISTORY`].
+    /// Whether the step writes the loss of a second pass to [`super::inputs::PERTURBED_HISTORY`].
     fn has_second_loss(&self) -> bool {
         false
     }
