@@ -104,7 +104,7 @@ fn cell(cell: &Cell) -> String {
 }
 
 /// Text with markup and cell separators escaped.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

@@ -5,15 +5,20 @@ use super::figures::figures;
 use super::{Extras, ReportError};
 use crate::attack::between;
 use crate::results::attack::AttackReport;
+use crate::results::corruption::Corrupted;
 use crate::results::evaluation::Evaluation;
 use crate::results::jobs::{Job, JobList, LIST, Work};
+use crate::results::run::files;
 use crate::results::study::{Arm, Report};
+use crate::results::transfer::Transfer;
 use crate::results::{ResultError, json};
+use crate::storage;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Merges the results in the study's folder `dir` by its list of jobs. What is not there is named in
-/// [`Report::missing`]; an arm and seed without an evaluation are left out.
+/// Merges the results in the study's folder `dir` by its list of jobs. What is not there, or is of another
+/// model than the RUN holds, is named in [`Report::missing`]; an arm and seed without an evaluation are left
+/// out.
 ///
 /// # Errors
 /// There is no list of jobs; a result cannot be read.
@@ -37,9 +42,7 @@ pub fn merge(dir: &Path) -> Result<Report, ReportError> {
         }
     }
     for (run, jobs) in runs {
-        let (done, missing): (Vec<_>, Vec<_>) = jobs.iter().partition(|job| job.result(dir).exists());
-        report.missing.extend(missing.iter().map(ToString::to_string));
-        report.arms.extend(arm(dir, run, &done)?);
+        report.arms.extend(arm(dir, run, &jobs, &mut report.missing)?);
     }
     let extras = Extras::load(dir, &report);
     report.comparisons = comparisons(&report, &extras, 0)?;
@@ -47,24 +50,54 @@ pub fn merge(dir: &Path) -> Result<Report, ReportError> {
     Ok(report)
 }
 
-/// The results of one RUN; none without an evaluation.
-fn arm(dir: &Path, run: &str, done: &[&Job]) -> Result<Option<Arm>, ReportError> {
+/// The results of one RUN; none without an evaluation. What is not there is added to `missing`.
+fn arm(dir: &Path, run: &str, jobs: &[&Job], missing: &mut Vec<String>) -> Result<Option<Arm>, ReportError> {
     let (mut eval, mut attacks, mut cross) =
         (None::<Evaluation>, Vec::<AttackReport>::new(), BTreeMap::new());
-    let (mut corrupted, mut transfer, mut training) = (None, None, None);
-    for job in done {
+    let (mut corrupted, mut transfer, mut training) = (None::<Corrupted>, None::<Transfer>, None);
+    let model = storage::sha256_of_file(&dir.join(run).join(files::MODEL)).ok();
+    // Without the model, as in a folder that was passed on, results are taken as they are.
+    let is_of = |sha256: &str| model.as_ref().is_none_or(|model| model == sha256);
+    for job in jobs {
         let path = job.result(dir);
-        match &job.work {
-            Work::Train => training = Some(json::read(&path)?),
-            Work::Evaluate => eval = Some(json::read(&path)?),
-            Work::CrossData(name) => drop(cross.insert(name.clone(), json::read(&path)?)),
-            Work::Corrupt => corrupted = Some(json::read(&path)?),
-            Work::Attack(_) => attacks.push(json::read(&path)?),
-            Work::Transfer => transfer = Some(json::read(&path)?),
+        let there = path.exists()
+            && match &job.work {
+                Work::Train => {
+                    training = Some(json::read(&path)?);
+                    true
+                }
+                Work::Evaluate => {
+                    eval = Some(json::read(&path)?).filter(|found: &Evaluation| is_of(&found.model.sha256));
+                    eval.is_some()
+                }
+                Work::CrossData(name) => {
+                    let found: Evaluation = json::read(&path)?;
+                    let own = is_of(&found.model.sha256);
+                    cross.extend(own.then(|| (name.clone(), found)));
+                    own
+                }
+                Work::Corrupt => {
+                    corrupted =
+                        Some(json::read(&path)?).filter(|found: &Corrupted| is_of(&found.model.sha256));
+                    corrupted.is_some()
+                }
+                Work::Attack(_) => {
+                    let found: AttackReport = json::read(&path)?;
+                    let own = is_of(&found.model.sha256);
+                    attacks.extend(own.then_some(found));
+                    own
+                }
+                Work::Transfer => {
+                    transfer = Some(json::read(&path)?).filter(|found: &Transfer| is_of(&found.model_sha256));
+                    transfer.is_some()
+                }
+            };
+        if !there {
+            missing.push(job.to_string());
         }
     }
     between::add_gates(&mut attacks);
-    let Some((eval, job)) = eval.zip(done.first()) else { return Ok(None) };
+    let Some((eval, job)) = eval.zip(jobs.first()) else { return Ok(None) };
     let arm = Arm::new(&job.arm, job.seed, run, eval, attacks);
     Ok(Some(Arm { training, cross, corrupted, transfer, ..arm }))
 }

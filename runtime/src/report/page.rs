@@ -4,6 +4,7 @@
 
 mod answers;
 mod checklist;
+mod listing;
 mod mismatch;
 mod opening;
 mod parts;
@@ -19,6 +20,7 @@ use super::Extras;
 use super::numbers::{counted, three, three_interval};
 use crate::results::attack::AttackReport;
 use crate::results::study::{BASELINE, Report, attack_folder, attack_key};
+use listing::{listed, others};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use tables::who;
@@ -69,20 +71,6 @@ impl Page {
             config: indented(&report.config),
             environment: indented(&report.environment),
         }
-    }
-}
-
-fn others(report: &Report) -> Vec<&str> {
-    report.names().into_iter().filter(|name| *name != BASELINE).collect()
-}
-
-/// "a", "a and b", "a, b and c".
-fn listed(words: &[impl AsRef<str>]) -> String {
-    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
-    match words.split_last() {
-        None => String::new(),
-        Some((only, [])) => (*only).to_owned(),
-        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
     }
 }
 

@@ -1,8 +1,9 @@
 //! The units of work of a study: jobs.json. Each leaves its own file in the study's folder
 //! ([`super::study`]), so that a study can be interrupted, grow, or be made on several machines.
 
+use super::attack::folder::AttackFolder;
 use super::run::files;
-use super::study::{ATTACKS, CROSS, FILE};
+use super::study::{ATTACKS, CROSS};
 use super::{ResultError, corruption, evaluation, json, transfer};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -83,7 +84,7 @@ impl Job {
             Work::Evaluate => run.join(evaluation::FILE),
             Work::CrossData(name) => run.join(CROSS).join(name).join(evaluation::FILE),
             Work::Corrupt => run.join(corruption::FILE),
-            Work::Attack(name) => run.join(ATTACKS).join(name).join("attack.json"),
+            Work::Attack(name) => AttackFolder::new(&run.join(ATTACKS).join(name)).report_path(),
             Work::Transfer => run.join(transfer::FILE),
         }
     }
@@ -105,10 +106,5 @@ impl JobList {
     pub fn read(dir: &Path) -> Result<Option<Self>, ResultError> {
         let path = dir.join(LIST);
         if path.exists() { json::read(&path).map(Some) } else { Ok(None) }
-    }
-
-    /// The report's file, which merges the results.
-    pub fn report(dir: &Path) -> PathBuf {
-        dir.join(FILE)
     }
 }

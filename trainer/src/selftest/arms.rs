@@ -3,14 +3,16 @@
 
 use super::fixture::{Buffers, Fixture, compare, compare_gradients, require};
 use super::network::running;
+use super::regularization::options;
 use super::{Check, Fault, Finding};
+use crate::arms::gradient_regularization::GradientRegularization;
 use crate::arms::{Arm as _, Method, step};
 use crate::gpu::engine::Engine;
 use crate::gpu::recording::ALIGNMENT;
 use crate::plan::names;
 use crate::reference::arms::{Attack, Batch, Stepped};
-use crate::reference::feature_statistics::{Flow, Norm, Sharing, Statistics};
-use crate::reference::gradient_regularization::{self, Options};
+use crate::reference::feature_statistics::{Flow, Statistics};
+use crate::reference::gradient_regularization;
 use crate::reference::network::Mode;
 use crate::reference::{arms as reference, statistic_noise};
 use std::sync::Arc;
@@ -169,18 +171,8 @@ fn expected(fixture: &Fixture, method: &Method) -> Stepped {
     }
 }
 
-fn regularised(
-    batch: &Batch<'_>,
-    settings: &crate::arms::gradient_regularization::GradientRegularization,
-) -> Stepped {
-    let options = Options {
-        taps: settings.taps.clone(),
-        r: settings.radius.into(),
-        alpha: settings.alpha.into(),
-        flow: if settings.through_statistics { Flow::Through } else { Flow::Detached },
-        sharing: if settings.per_image { Sharing::Image } else { Sharing::Batch },
-        norm: if settings.per_tap { Norm::PerTap } else { Norm::Joint },
-    };
+fn regularised(batch: &Batch<'_>, settings: &GradientRegularization) -> Stepped {
+    let options = options(settings);
     let Batch { graph, state, mode, pixels, labels } = batch;
     let found = gradient_regularization::step(graph, state, *mode, pixels, labels, &options);
     Stepped { losses: found.losses.to_vec(), gradient: found.gradient, running: found.running }

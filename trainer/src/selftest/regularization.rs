@@ -53,14 +53,7 @@ fn regularised_step(
 ) -> Finding {
     let fixture = Fixture::new(engine, arch, res, 4)?;
     let state = fixture.state();
-    let options = Options {
-        taps: settings.taps.clone(),
-        r: settings.radius.into(),
-        alpha: settings.alpha.into(),
-        flow: if settings.through_statistics { Flow::Through } else { Flow::Detached },
-        sharing: if settings.per_image { Sharing::Image } else { Sharing::Batch },
-        norm: if settings.per_tap { Norm::PerTap } else { Norm::Joint },
-    };
+    let options = options(settings);
     let mode = Mode::Train { masks: Some(&fixture.keys) };
     let expected =
         reference::step(fixture.graph(), &state, mode, &fixture.pixels(), &fixture.labels(), &options);
@@ -71,6 +64,18 @@ fn regularised_step(
     let worst = compare_gradients(&fixture, &found[names::GRADIENTS], &expected.gradient)?;
     running(&fixture, &found, &expected.running)?;
     Ok(worst)
+}
+
+/// The settings of the f64 version.
+pub(super) fn options(settings: &GradientRegularization) -> Options {
+    Options {
+        taps: settings.taps.clone(),
+        r: settings.radius.into(),
+        alpha: settings.alpha.into(),
+        flow: if settings.through_statistics { Flow::Through } else { Flow::Detached },
+        sharing: if settings.per_image { Sharing::Image } else { Sharing::Batch },
+        norm: if settings.per_tap { Norm::PerTap } else { Norm::Joint },
+    }
 }
 
 /// With r = 0 the second pass repeats the first, so the gradients are the plain

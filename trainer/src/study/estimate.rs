@@ -132,11 +132,7 @@ impl Study<'_> {
             }
             Work::Corrupt => FORWARD * attacked * 31.0,
             Work::Attack(name) => {
-                let named = |choice: &&catalog::Choice| {
-                    name.strip_prefix(choice.name()).is_some_and(|rest| rest.starts_with("-l"))
-                };
-                let choice = self.settings.attacks.iter().find(named);
-                let plans = choice.map_or_else(Vec::new, |choice| self.settings.plans(*choice));
+                let plans = self.choice(name).map_or_else(Vec::new, |choice| self.settings.plans(choice));
                 attacked * plans.iter().map(passes).sum::<f64>()
             }
             Work::Transfer => FORWARD * 2.0 * attacked * self.sources(job.seed).len() as f64,

@@ -7,24 +7,21 @@ use dfrt_runtime::attack::Attack;
 use dfrt_runtime::attack::case::Case;
 use dfrt_runtime::attack::catalog::{self, Choice};
 use dfrt_runtime::attack::networks::{Networks, WhiteBox};
-use dfrt_runtime::attack::transferred;
+use dfrt_runtime::attack::transferred::Judge;
 use dfrt_runtime::data::corruption::Corruption;
 use dfrt_runtime::data::selection::Chosen;
 use dfrt_runtime::detector::corrupted;
 use dfrt_runtime::detector::evaluate::{self, Subject};
 use dfrt_runtime::detector::model::Model;
 use dfrt_runtime::detector::session::TractOracle;
-use dfrt_runtime::results::attack::AttackReport;
-use dfrt_runtime::results::corruption::Corrupted;
-use dfrt_runtime::results::evaluation::{Evaluation, ModelInfo};
+use dfrt_runtime::results::attack::folder::AttackFolder;
+use dfrt_runtime::results::evaluation::ModelInfo;
 use dfrt_runtime::results::jobs::{Job, Work};
 use dfrt_runtime::results::json;
 use dfrt_runtime::results::run::files;
 use dfrt_runtime::results::study::ATTACKS;
 use dfrt_runtime::results::transfer::Transfer;
-use dfrt_runtime::storage;
 use dfrt_runtime::threat::Threat;
-use serde::de::DeserializeOwned;
 use std::cell::RefCell;
 use std::path::Path;
 use std::sync::Arc;
@@ -37,62 +34,6 @@ struct Trained {
 }
 
 impl Study<'_> {
-    /// Whether the result of `job`, which is there, is that of the model in its RUN and of this study's
-    /// pictures and settings.
-    pub(super) fn is_measured(&self, job: &Job) -> Result<bool, StudyError> {
-        let path = self.out.join(&job.run).join(files::MODEL);
-        let Ok(model) = storage::sha256_of_file(&path) else { return Ok(false) };
-        let result = job.result(self.out);
-        Ok(match &job.work {
-            Work::Train => self.is_trained(job)?,
-            Work::Evaluate | Work::CrossData(_) => {
-                earlier::<Evaluation>(&result).is_some_and(|found| found.model.sha256 == model)
-            }
-            Work::Corrupt => earlier::<Corrupted>(&result).is_some_and(|found| found.model.sha256 == model),
-            Work::Attack(name) => earlier::<AttackReport>(&result).is_some_and(|found| {
-                found.model.sha256 == model
-                    && found.not_reached == 0
-                    && found.n + found.skipped.len() == self.attacked.chosen.len()
-                    && self.is_planned(name, &found)
-            }),
-            Work::Transfer => earlier::<Transfer>(&result).is_some_and(|found| {
-                let rows: Vec<_> = found.rows.iter().map(|row| (&row.source, &row.attack)).collect();
-                let sources = self.sources(job.seed);
-                found.model_sha256 == model
-                    && sources.iter().all(|(run, attack)| rows.contains(&(run, attack)))
-                    && found.rows.iter().all(|row| self.is_of(&row.source, &row.source_sha256))
-            }),
-        })
-    }
-
-    /// Whether the attack was made with the steps, restarts and queries of this study.
-    fn is_planned(&self, name: &str, found: &AttackReport) -> bool {
-        let choice = self.settings.attacks.iter().find(|choice| choice.name() == found.method);
-        let Some(&choice) = choice.filter(|_| name.starts_with(&found.method)) else { return false };
-        self.settings.plans(choice).iter().all(|plan| {
-            let own = match choice {
-                Choice::One(_) => Some(&found.params),
-                // A stage that nothing was left for was not made.
-                Choice::Suite(_) => {
-                    let stage = found.stages.iter().find(|stage| stage.method == plan.method.name);
-                    stage.map(|stage| &stage.params)
-                }
-            };
-            let same = |name: &str, planned: Option<u64>| {
-                let made = own.and_then(|params| params.get(name)?.as_u64());
-                planned.zip(made).is_none_or(|(planned, made)| planned == made)
-            };
-            same("steps", plan.steps.map(|steps| steps as u64))
-                && same("restarts", plan.restarts.map(|restarts| restarts as u64))
-                && same("queries", plan.queries)
-        })
-    }
-
-    /// Whether the model of the RUN `run` has that hash.
-    fn is_of(&self, run: &str, sha256: &str) -> bool {
-        storage::sha256_of_file(&self.out.join(run).join(files::MODEL)).is_ok_and(|found| found == sha256)
-    }
-
     /// The RUNs of a seed and the attacks whose pictures are judged by other models: those that follow
     /// gradients as far as the ball allows, and suites.
     pub(super) fn sources(&self, seed: u64) -> Vec<(String, String)> {
@@ -258,24 +199,18 @@ impl Study<'_> {
         observer: &mut (dyn Observer + Sync),
     ) -> Result<(), StudyError> {
         let sources = self.sources(seed);
+        let judge = Judge::new(&trained.oracle, &self.attacked)?;
         let mut rows = Vec::with_capacity(sources.len());
         for (done, (run, attack)) in sources.iter().enumerate() {
             observer.evaluated(done, sources.len());
-            let folder = self.out.join(run).join(ATTACKS).join(attack);
-            if !folder.join("attack.json").exists() {
-                let job =
-                    Job { arm: String::new(), seed, run: run.clone(), work: Work::Attack(attack.clone()) };
-                return Err(StudyError::NotTrained { job: job.work.to_string(), run: run.clone() });
+            let files = AttackFolder::new(&self.out.join(run).join(ATTACKS).join(attack));
+            if !files.report_path().exists() {
+                return Err(StudyError::NotAttacked { attack: attack.clone(), run: run.clone() });
             }
-            rows.push(transferred::judge(&trained.oracle, &self.attacked, (run, attack), &folder)?);
+            rows.push(judge.row((run, attack), &files)?);
         }
         observer.evaluated(sources.len(), sources.len());
         let threshold = trained.oracle.detector().threshold();
         Ok(Transfer { model_sha256: trained.info.sha256.clone(), threshold, rows }.write(at)?)
     }
-}
-
-/// Reads the result of an earlier session; none if it is missing or damaged.
-fn earlier<T: DeserializeOwned>(path: &Path) -> Option<T> {
-    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
 }

@@ -5,7 +5,9 @@
 
 pub mod arms;
 mod bad;
+mod done;
 pub mod estimate;
+mod hashes;
 mod measure;
 pub mod preset;
 pub mod settings;
@@ -24,7 +26,7 @@ use dfrt_runtime::attack::catalog::Choice;
 use dfrt_runtime::attack::networks::BuildError;
 use dfrt_runtime::attack::transferred::TransferError;
 use dfrt_runtime::attack::trial::Progress;
-use dfrt_runtime::data::manifest;
+use dfrt_runtime::data::manifest::{self, Manifest};
 use dfrt_runtime::data::selection::Chosen;
 use dfrt_runtime::detector::evaluate::EvaluateError;
 use dfrt_runtime::detector::model::ModelError;
@@ -36,6 +38,7 @@ use dfrt_runtime::results::lock::{Lock, LockError};
 use dfrt_runtime::results::run::files;
 use dfrt_runtime::results::study::{self, CONFIG, Report};
 use dfrt_runtime::storage::{self, StorageError};
+use hashes::Hashes;
 use serde_json::{Value, json};
 use settings::{StudySettings, data_name};
 use std::path::{Path, PathBuf};
@@ -75,6 +78,15 @@ pub enum StudyError {
         /// Every setting that differs, with both values.
         difference: String,
     },
+    /// A RUN of the folder that was trained on other pictures.
+    #[error(
+        "{}: was trained on other pictures than --data names now; restore the data set, choose another --out, or replace the study with --force",
+        run.display()
+    )]
+    OtherPictures {
+        /// The RUN.
+        run: PathBuf,
+    },
     /// A job that is not in the list.
     #[error("job {job}: there are jobs 1 to {jobs}; `dfrt study --plan` lists them")]
     NoJob {
@@ -88,6 +100,16 @@ pub enum StudyError {
     NotTrained {
         /// The job.
         job: String,
+        /// The folder of the RUN.
+        run: String,
+    },
+    /// A transfer that needs an attack's pictures.
+    #[error(
+        "{run}: the attack {attack} is not made yet, and its pictures are to be judged; do the jobs in their order"
+    )]
+    NotAttacked {
+        /// The folder of the attack.
+        attack: String,
         /// The folder of the RUN.
         run: String,
     },
@@ -160,6 +182,9 @@ pub struct Study<'a> {
     test: Chosen,
     attacked: Chosen,
     cross: Vec<(String, Chosen)>,
+    /// The hash of the training data's manifest.
+    data_sha256: String,
+    hashes: Hashes,
 }
 
 impl<'a> Study<'a> {
@@ -176,11 +201,12 @@ impl<'a> Study<'a> {
         cross: Vec<Chosen>,
     ) -> Result<Self, StudyError> {
         dataset::check(&settings.train)?;
+        let data_sha256 = Manifest::of(&settings.train.data).map_err(DatasetError::from)?.sha256();
         let fewer = settings.attack_limit.min(test.chosen.len());
         let chosen = manifest::limit(&test.chosen, fewer, 0);
         let attacked = Chosen { chosen, ..test.clone() };
         let cross = settings.cross_data.iter().map(|path| data_name(path)).zip(cross).collect();
-        Ok(Self { settings, out, engine, test, attacked, cross })
+        Ok(Self { settings, out, engine, test, attacked, cross, data_sha256, hashes: Hashes::default() })
     }
 
     /// The units of work, in an order in which they can be done.
@@ -218,17 +244,6 @@ impl<'a> Study<'a> {
         Ok(jobs)
     }
 
-    /// Whether the result of `job` is there and its inputs are those of this study.
-    ///
-    /// # Errors
-    /// A RUN that was trained with other settings.
-    pub fn is_done(&self, job: &Job) -> Result<bool, StudyError> {
-        match &job.work {
-            Work::Train => self.is_trained(job),
-            _ => Ok(job.result(self.out).exists() && self.is_measured(job)?),
-        }
-    }
-
     /// Writes study.toml and the list of jobs.
     ///
     /// # Errors
@@ -260,7 +275,7 @@ impl<'a> Study<'a> {
         self.report()
     }
 
-    /// Does one job, counted from 1, whether or not it is done.
+    /// Does one job, counted from 1, if it is not done.
     ///
     /// # Errors
     /// There is no such job; the job's own error.

@@ -1,5 +1,6 @@
 //! explain.md: the sentences and one table.
 
+use super::super::markdown::escaped;
 use super::numbers::{or_dash, percent, three};
 use crate::metrics::resampled::Ranged;
 use crate::results::explanation::{ArmFigures, Explanation, TapFigures};
@@ -87,19 +88,6 @@ fn rows(explanation: &Explanation) -> Vec<(String, Cell)> {
         ));
     }
     rows
-}
-
-/// Text with markup and cell separators escaped.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '|' | '*' | '_' | '`' | '<' | '>' | '\\' | '#' => out.extend(['\\', character]),
-            '\n' | '\r' => out.push(' '),
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::super::numbers::{counted, difference, percent};
 use super::super::robustness::{Curves, Line, Point, curves};
 use super::super::verdict::is_share;
 use super::answers::{comparison_mark, verdict};
-use super::{listed, others};
+use super::listing::{listed, others};
 use crate::metrics::Estimate;
 use crate::results::study::{BASELINE, Comparison, Report, attack_key};
 

@@ -51,13 +51,13 @@ impl Report {
             return Ok(None);
         }
         let merged = merge::merge(&self.folder)?;
-        let earlier =
-            JobList::report(&self.folder).exists().then(|| study::Report::read(&self.folder)).transpose()?;
+        let path = self.folder.join(study::FILE);
+        let earlier = path.exists().then(|| study::Report::read(&self.folder)).transpose()?;
         match earlier {
             Some(earlier) if !merged.has_all_of(&earlier) => {
                 output::note(format!(
                     "note: {} has results whose files are not there; it is rendered as it is",
-                    JobList::report(&self.folder).display()
+                    path.display()
                 ));
                 Ok(None)
             }

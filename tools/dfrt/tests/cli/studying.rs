@@ -15,6 +15,8 @@ pub fn trials() -> Vec<Trial> {
         gpu("study/an_earlier_study_stays", an_earlier_study_stays),
         gpu("study/it_grows_and_keeps_what_is_done", it_grows_and_keeps_what_is_done),
         gpu("study/jobs_one_by_one_are_merged", jobs_one_by_one_are_merged),
+        gpu("study/results_of_another_model_are_missing", results_of_another_model_are_missing),
+        gpu("study/other_pictures_are_noticed", other_pictures_are_noticed),
         gpu("report/renders_the_same_again", renders_the_same_again),
         plain("study/settings_that_cannot_be_used", settings_that_cannot_be_used),
         gpu("selftest/planted_attacks_are_found", planted_attacks_are_found),
@@ -148,6 +150,57 @@ fn it_grows_and_keeps_what_is_done() {
         started.join("at-steps-1-clean-0-growth-0-seed1/attacks").join(own["attack"].as_str().unwrap());
     let robust = json(attack.join("attack.json"))["robust_accuracy"].as_f64().unwrap();
     assert_eq!(own["n_right"].as_f64().unwrap() / own["n"].as_f64().unwrap(), robust);
+}
+
+fn results_of_another_model_are_missing() {
+    let out = copied(finished());
+    std::fs::copy(out.join("baseline-seed0/model.onnx"), out.join("gr-seed0/model.onnx")).unwrap();
+    std::fs::remove_file(out.join("report.json")).unwrap();
+    let report = dfrt!["report", &out, "--json"].json();
+    let names: Vec<_> =
+        report["arms"].as_array().unwrap().iter().map(|arm| arm["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["baseline"]);
+    let missing: Vec<_> =
+        report["missing"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
+    assert!(
+        missing.contains(&"gr, seed 0: evaluate") && !missing.contains(&"gr, seed 0: train"),
+        "{missing:?}"
+    );
+}
+
+fn other_pictures_are_noticed() {
+    let (out, data) = (folder().join("other_pictures"), copied(faces()));
+    let study = |more: &str| {
+        dfrt![
+            "study",
+            "--data",
+            &data,
+            "--out",
+            &out,
+            "--arch",
+            "efficientnet-tiny",
+            "--res",
+            "32",
+            "--epochs",
+            "1",
+            "--arms",
+            "baseline",
+            "--seeds",
+            "0",
+            "--attacks",
+            "fgsm",
+            "--attack-limit",
+            "4",
+            more
+        ]
+    };
+    study("--json").done();
+    let mut picture = data.join("train");
+    while picture.is_dir() {
+        picture = std::fs::read_dir(&picture).unwrap().next().unwrap().unwrap().path();
+    }
+    std::fs::remove_file(picture).unwrap();
+    study("--resume").failed(1, &["baseline-seed0", "was trained on other pictures"]);
 }
 
 fn jobs_one_by_one_are_merged() {
