@@ -34,8 +34,9 @@ fn one_stem_names_an_op_its_shader_its_reference_and_its_test() {
     // The same products for some kinds of device.
     let variants = set(&["pointwise_software", "pointwise_tiled"]);
     assert_eq!(stems("../wgsl", "wgsl"), &ops | &variants);
-    // The tests compare a copy with its input, and add up what `reduce` adds up.
-    assert_eq!(&ops - &stems("src/reference", "rs"), set(&["copy", "reduce"]));
+    // The tests compare a copy with its input, add up what `reduce` adds up, and have folding's one
+    // formula themselves.
+    assert_eq!(&ops - &stems("src/reference", "rs"), set(&["copy", "folding", "reduce"]));
     assert_eq!(&stems("tests/gpu/ops", "rs") - &set(&["mod"]), ops);
 }
 
@@ -80,16 +81,19 @@ fn declarations_agree_with_the_shaders() {
 
 #[test]
 fn the_scalars_of_a_step_agree_with_the_shaders() {
-    let mut seen = 0;
+    let mut seen = BTreeSet::new();
     for shader in shaders() {
         let (module, _) = shader.parse().unwrap();
         for (_, kind) in module.types.iter().filter(|(_, kind)| kind.name.as_deref() == Some("Step")) {
             let naga::TypeInner::Struct { members, .. } = &kind.inner else { panic!("Step is a struct") };
             Step::LAYOUT.check(&module, members).unwrap();
-            seen += 1;
+            seen.insert(shader.name.to_owned());
         }
     }
-    assert_eq!(seen, 3, "of the loss, the perturbation and the optimizer");
+    let uses = |shader: &Shader| shader.pieces().any(|piece| piece.name == "shared/step.wgsl");
+    let users: BTreeSet<_> = shaders().filter(uses).map(|shader| shader.name.to_owned()).collect();
+    assert!(users.contains("cross_entropy.wgsl") && users.contains("optimizer.wgsl"), "{users:?}");
+    assert_eq!(seen, users);
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! Student's t distribution with any positive number of degrees of freedom, from the incomplete
 //! beta function.
 
+use statrs::function::beta::beta_reg;
+use statrs::function::gamma::ln_gamma;
+
 /// The probability that |t| with `freedom` degrees of freedom is at least |`t`|: the two-sided p.
 pub(super) fn two_sided(t: f64, freedom: f64) -> f64 {
     if t == 0.0 {
@@ -9,7 +12,7 @@ pub(super) fn two_sided(t: f64, freedom: f64) -> f64 {
     if t.is_infinite() {
         return 0.0;
     }
-    incomplete_beta(0.5 * freedom, 0.5, freedom / (freedom + t * t))
+    beta_reg(0.5 * freedom, 0.5, freedom / (freedom + t * t))
 }
 
 /// The t that |t| with `freedom` degrees of freedom reaches with probability `p`, above 0 and
@@ -38,51 +41,6 @@ pub(super) fn critical(p: f64, freedom: f64) -> f64 {
         at = next;
     }
     at.exp()
-}
-
-/// ln Γ(x) for x > 0: Stirling's series, after x is raised by the recurrence to where it holds.
-fn ln_gamma(mut x: f64) -> f64 {
-    let mut product = 0.0;
-    while x < 12.0 {
-        product += x.ln();
-        x += 1.0;
-    }
-    let square = x * x;
-    let series =
-        (1.0 / 12.0 - (1.0 / 360.0 - (1.0 / 1260.0 - 1.0 / (1680.0 * square)) / square) / square) / x;
-    (x - 0.5) * x.ln() - x + 0.5 * std::f64::consts::TAU.ln() + series - product
-}
-
-/// The regularised incomplete beta function I_x(a, b), by its continued fraction (DLMF 8.17.22),
-/// evaluated forwards as Lentz does.
-fn incomplete_beta(a: f64, b: f64, x: f64) -> f64 {
-    if x <= 0.0 || x >= 1.0 {
-        return x.clamp(0.0, 1.0);
-    }
-    // The fraction converges fast on this side of the mean alone.
-    if x > (a + 1.0) / (a + b + 2.0) {
-        return 1.0 - incomplete_beta(b, a, 1.0 - x);
-    }
-    let front = ln_gamma(a + b) - ln_gamma(a) - ln_gamma(b) + a * x.ln() + b * (-x).ln_1p();
-    let never_zero = |value: f64| if value.abs() < 1e-300 { 1e-300 } else { value };
-    let (mut c, mut d) = (1.0, 1.0 / never_zero(1.0 - (a + b) * x / (a + 1.0)));
-    let mut fraction = d;
-    for m in 1..10_000 {
-        let m = f64::from(m);
-        let even = m * (b - m) * x / ((a + 2.0 * m - 1.0) * (a + 2.0 * m));
-        let odd = -(a + m) * (a + b + m) * x / ((a + 2.0 * m) * (a + 2.0 * m + 1.0));
-        let mut change = 1.0;
-        for term in [even, odd] {
-            d = 1.0 / never_zero(1.0 + term * d);
-            c = never_zero(1.0 + term / c);
-            change = c * d;
-            fraction *= change;
-        }
-        if (change - 1.0).abs() < 1e-15 {
-            break;
-        }
-    }
-    front.exp() * fraction / a
 }
 
 #[cfg(test)]

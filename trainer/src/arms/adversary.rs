@@ -67,9 +67,9 @@ impl Adversary {
         (f64::from(self.eps) / 255.0 * share) as f32
     }
 
-    /// Whether all steps from `epoch` (from 0) of `epochs` on have the full radius.
-    pub fn is_full(&self, epoch: usize, epochs: usize) -> bool {
-        epoch as f64 >= f64::from(self.clean + self.growth) * epochs as f64
+    /// The first epoch (from 0) of `epochs` all of whose steps have the full radius.
+    pub fn first_full_epoch(&self, epochs: usize) -> usize {
+        (f64::from(self.clean + self.growth) * epochs as f64).ceil() as usize
     }
 
     fn ratio(&self) -> f32 {
@@ -134,7 +134,7 @@ mod tests {
         assert!(of(grows, 25) > 0.0);
         assert_eq!([of(adversary(0.0, 0.0), 0), of(adversary(0.5, 0.0), 49)], [1.0, 0.0]);
         assert_eq!(of(adversary(0.5, 0.0), 50), 1.0);
-        assert!(!grows.is_full(7, 10) && grows.is_full(8, 10));
+        assert_eq!(grows.first_full_epoch(10), 8);
     }
 
     #[test]

@@ -38,12 +38,16 @@ fn factors(kernel: &Kernel) -> Option<&'static [&'static str]> {
         ("linear.wgsl", _) => &["n", "k", "m"],
         (
             "activation.wgsl"
+            | "adversarial.wgsl"
             | "batch_norm.wgsl"
             | "copy.wgsl"
             | "cross_entropy.wgsl"
+            | "divergence.wgsl"
             | "drop_path.wgsl"
             | "dropout.wgsl"
             | "feature_statistics.wgsl"
+            | "folding.wgsl"
+            | "input_slope.wgsl"
             | "mask.wgsl"
             | "moments.wgsl"
             | "optimizer.wgsl"
@@ -52,7 +56,9 @@ fn factors(kernel: &Kernel) -> Option<&'static [&'static str]> {
             | "pool.wgsl"
             | "reduce.wgsl"
             | "residual.wgsl"
-            | "squeeze_excite.wgsl",
+            | "sharpness.wgsl"
+            | "squeeze_excite.wgsl"
+            | "statistic_noise.wgsl",
             _,
         ) => &[],
         _ => return None,

@@ -332,11 +332,11 @@ impl<'a> Session<'a> {
 
     fn out_of_patience(&self) -> bool {
         // Until the radius is full, no epoch is expected to be better than the one before.
-        let epochs = self.run.settings.total_epochs();
-        let adversary = self.run.settings.method.arm().adversary();
-        let growing = |epoch: &usize| adversary.is_some_and(|adversary| !adversary.is_full(*epoch, epochs));
-        let full = (0..self.progress.epoch).take_while(growing).count();
-        let since = self.progress.best.map_or(0, |best| self.progress.epoch - best.epoch.max(full));
+        let settings = self.run.settings;
+        let full = settings.method.arm().adversary();
+        let full = full.map_or(0, |adversary| adversary.first_full_epoch(settings.total_epochs()));
+        let best = self.progress.best.map_or(self.progress.epoch, |best| best.epoch);
+        let since = self.progress.epoch.saturating_sub(best.max(full));
         self.run.settings.patience.is_some_and(|patience| since > patience)
     }
 

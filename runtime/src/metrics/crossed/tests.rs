@@ -64,7 +64,7 @@ fn the_parts_are_found_again() {
 #[test]
 fn intervals_hold_the_truth_nineteen_times_in_twenty() {
     let mut random = random::stream(2, &["coverage".into()]);
-    let trials = 500;
+    let trials = 2000;
     for seeds in [3, 5, 10] {
         for deviations in
             [[0.1, 0.5, 0.3], [0.5, 0.2, 0.2], [0.03, 1.0, 0.2], [0.3, 0.0, 0.5], [1.0, 0.0, 0.0]]
@@ -79,9 +79,10 @@ fn intervals_hold_the_truth_nineteen_times_in_twenty() {
                     assert_eq!(holds, low <= 0.0 && 0.0 <= high, "interval and p are one test");
                 }
             }
-            // Two standard deviations of 500 trials at 0.95 are 0.019, three 0.029.
+            // Three standard deviations of 2,000 trials at 0.95 are 0.015; with three seeds the truth
+            // is down to 0.93.
             let share = held as f64 / f64::from(trials);
-            assert!((0.92..=0.985).contains(&share), "{seeds} seeds, {deviations:?}: {share}");
+            assert!((0.92..=0.97).contains(&share), "{seeds} seeds, {deviations:?}: {share}");
         }
     }
 }
