@@ -12,10 +12,12 @@ mod sentences;
 mod summary;
 mod text;
 
+pub use crate::results::explanation::one_model::Basis;
 pub use radii::{LARGEST_RADIUS_255, radii_255};
 pub use sentences::sentences;
-pub use summary::{Basis, summarise};
+pub use summary::summarise;
 pub use text::markdown;
+pub(super) use text::{NOTE, figures};
 
 #[cfg(doc)]
 use crate::results::explanation::Measured;

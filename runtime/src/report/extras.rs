@@ -3,13 +3,17 @@
 //! [`crate::results::study`]). A missing or broken file leaves out its part of the report and
 //! adds a line to [`Extras::missing`].
 
+use super::explanation::images;
 use crate::results::attack::SampleResult;
 use crate::results::attack::folder::{AttackFolder, Side};
 use crate::results::evaluation::{self, Score};
+use crate::results::explanation::one_model::OneModel;
+use crate::results::explanation::{self, Measurement};
 use crate::results::run::files;
 use crate::results::study::{Arm, Report};
 use crate::results::{ResultError, training_log};
 use crate::sample::Label;
+use crate::storage;
 use image::RgbImage;
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -77,11 +81,35 @@ pub struct ArmExtras {
     pub attacks: Vec<AttackExtras>,
 }
 
+/// What decided on a few pictures under one model.
+#[derive(Clone, Debug)]
+pub struct ModelViews {
+    /// The arm.
+    pub arm: String,
+    /// The model's threshold.
+    pub threshold: f64,
+    /// The pictures.
+    pub pictures: Vec<PictureViews>,
+}
+
+/// The views of a picture, as PNG.
+#[derive(Clone, Debug)]
+pub struct PictureViews {
+    /// What was measured on it.
+    pub of: Measurement,
+    /// The picture.
+    pub original: Vec<u8>,
+    /// The [`images::PARTS`] of it.
+    pub parts: [Vec<u8>; images::PARTS.len()],
+}
+
 /// Everything in a report that is not in report.json.
 #[derive(Clone, Debug, Default)]
 pub struct Extras {
     /// As many as the report has arms, in their order.
     pub arms: Vec<ArmExtras>,
+    /// What decided on a few pictures, of every explained arm's first seed.
+    pub views: Vec<ModelViews>,
     /// What could not be shown and why, a line each.
     pub missing: Vec<String>,
 }
@@ -92,7 +120,8 @@ impl Extras {
     pub fn load(dir: &Path, report: &Report) -> Self {
         let mut missing = Vec::new();
         let arms: Vec<ArmExtras> = report.arms.iter().map(|arm| load_arm(dir, arm, &mut missing)).collect();
-        let mut extras = Self { arms, missing };
+        let views = load_views(dir, report, &mut missing);
+        let mut extras = Self { arms, views, missing };
         extras.load_examples(dir, report);
         extras
     }
@@ -104,7 +133,7 @@ impl Extras {
             ..ArmExtras::default()
         };
         let missing = vec!["scores, training curves and example pictures: not at hand".to_owned()];
-        Self { arms: report.arms.iter().map(empty).collect(), missing }
+        Self { arms: report.arms.iter().map(empty).collect(), views: Vec::new(), missing }
     }
 
     /// The number of people or videos in the scores; `None` without scores.
@@ -163,6 +192,39 @@ impl Extras {
         }
         saved.unwrap_or_default()
     }
+}
+
+fn load_views(dir: &Path, report: &Report, missing: &mut Vec<String>) -> Vec<ModelViews> {
+    let explained = report.explanation.iter().flat_map(|explanation| &explanation.arms);
+    let arms = explained.filter_map(|arm| {
+        let index = *report.seeds_of(&arm.name).first()?;
+        Some((&arm.name, dir.join(&report.arms[index].run).join(explanation::FOLDER)))
+    });
+    let mut views = Vec::new();
+    for (name, folder) in arms {
+        match model_views(&folder, name) {
+            Ok(found) => views.push(found),
+            Err(error) => missing.push(format!("what decided: {error}")),
+        }
+    }
+    views
+}
+
+fn model_views(folder: &Path, arm: &str) -> Result<ModelViews, ResultError> {
+    let measured = OneModel::read(folder)?.measured;
+    let images = folder.join(explanation::IMAGES);
+    let read = |name: String| storage::read(&images.join(name));
+    let shown = measured.surfaces.iter().map(|surface| surface.id);
+    let shown = shown.filter_map(|id| measured.pictures.iter().find(|picture| picture.id == id));
+    let pictures = shown.map(|of| {
+        let mut parts = [const { Vec::new() }; images::PARTS.len()];
+        for (part, name) in parts.iter_mut().zip(images::PARTS) {
+            *part = read(images::part_file(of.id, arm, name))?;
+        }
+        Ok(PictureViews { original: read(images::original_file(of.id))?, of: of.clone(), parts })
+    });
+    let pictures = pictures.collect::<Result<_, ResultError>>()?;
+    Ok(ModelViews { arm: arm.to_owned(), threshold: measured.threshold, pictures })
 }
 
 fn load_arm(dir: &Path, arm: &Arm, missing: &mut Vec<String>) -> ArmExtras {

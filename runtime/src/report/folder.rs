@@ -55,7 +55,7 @@ fn render_files(dir: &Path, report: &Report, extras: &Extras) -> Result<Written,
     let plots = plots::draw(report, extras)?;
     let galleries = galleries(report, extras)?;
     let mut files = vec![
-        (PathBuf::from("report.html"), html::html(&page, &plots, &galleries).into_bytes()),
+        (PathBuf::from("report.html"), html::html(&page, &plots, &galleries, &extras.views).into_bytes()),
         (PathBuf::from("report.md"), markdown::markdown(&page, &plots).into_bytes()),
     ];
     files.extend(tables::csv_files(report).into_iter().map(|(name, bytes)| (PathBuf::from(name), bytes)));

@@ -1,9 +1,12 @@
 //! report.html: the page as one file that needs no network and no script. Plots
 //! and pictures are embedded; colours follow the reader's light or dark setting.
 
+mod views;
+
 use super::examples::{Gallery, GalleryRow};
+use super::extras::ModelViews;
 use super::numbers::{count, logit};
-use super::page::{Cell, Column, Mark, Opening, Page, Table};
+use super::page::{Cell, Column, Mark, Opening, Page, Statement, Table, Why};
 use super::plots::{Drawing, Plot};
 use super::svg::{self, escaped};
 use base64::Engine;
@@ -15,7 +18,7 @@ const WIDE: u32 = 1150;
 const STYLE: &str = include_str!("report.css");
 
 /// The document.
-pub fn html(page: &Page, plots: &[Plot], galleries: &[Gallery]) -> String {
+pub fn html(page: &Page, plots: &[Plot], galleries: &[Gallery], views: &[ModelViews]) -> String {
     let mut out = String::from("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     out.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
     let _ = write!(
@@ -30,10 +33,12 @@ pub fn html(page: &Page, plots: &[Plot], galleries: &[Gallery]) -> String {
     let _ = writeln!(out, "<p class=\"soft\">{}</p>", escaped(&page.basis));
     warnings(&mut out, &page.warnings);
     answers(&mut out, page);
+    why(&mut out, page.why.as_ref());
     let (folded, open): (Vec<&Table>, Vec<&Table>) = page.tables.iter().partition(|table| table.folded);
     open.into_iter().for_each(|table| section(&mut out, table));
     plot_section(&mut out, &plots);
     gallery_section(&mut out, galleries);
+    views::section(&mut out, views, page.why.as_ref().map(|why| why.eps_255));
     list(&mut out, "caveats", "What these figures cannot say", &page.caveats);
     list(&mut out, "missing", "Not shown", &page.missing);
     folded.into_iter().for_each(|table| section(&mut out, table));
@@ -122,6 +127,27 @@ fn answers(out: &mut String, page: &Page) {
     out.push_str("</ul>\n");
 }
 
+fn why(out: &mut String, why: Option<&Why>) {
+    let Some(why) = why else { return };
+    let _ = writeln!(out, "<h2 id=\"why\">Why</h2>\n<p class=\"note\">{}</p>", escaped(&why.basis));
+    statements(out, &why.conclusions);
+    if !why.details.is_empty() {
+        out.push_str("<details><summary>What the figures say one by one</summary>\n");
+        statements(out, &why.details);
+        out.push_str("</details>\n");
+    }
+}
+
+fn statements(out: &mut String, statements: &[Statement]) {
+    out.push_str("<ul class=\"answers\">\n");
+    for Statement { supported, text } in statements {
+        let (class, mark) = if *supported { ("good ", "supported") } else { ("", "not supported") };
+        let text = escaped(text);
+        let _ = writeln!(out, "<li><span class=\"{class}verdict\">{mark}</span><span>{text}</span></li>");
+    }
+    out.push_str("</ul>\n");
+}
+
 fn class(mark: Mark) -> &'static str {
     match mark {
         Mark::Plain | Mark::Share { .. } => "",
@@ -146,7 +172,11 @@ fn section(out: &mut String, table: &Table) {
 
 fn table_content(out: &mut String, table: &Table) {
     let _ = writeln!(out, "<p class=\"note\">{}</p>", escaped(&table.note));
-    out.push_str("<div class=\"scroll\"><table>\n<thead><tr>");
+    let _ = write!(
+        out,
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\"><table>\n<thead><tr>",
+        escaped(&table.title)
+    );
     for column in &table.columns {
         let _ = write!(out, "<th{}>{}</th>", side(column), escaped(&column.title));
     }

@@ -1,6 +1,6 @@
 //! report.md: the page as Markdown, with links to the plots' files.
 
-use super::page::{Cell, Mark, Page, Table};
+use super::page::{Cell, Mark, Page, Statement, Table};
 use super::plots::Plot;
 use std::fmt::Write;
 
@@ -25,6 +25,13 @@ pub fn markdown(page: &Page, plots: &[Plot]) -> String {
         page.warnings.iter().map(|line| format!("**UNRELIABLE or incomplete:** {}", escaped(line))),
     );
     answers(&mut out, page);
+    if let Some(why) = &page.why {
+        let _ = write!(out, "\n## Why\n\n{}\n\n", escaped(&why.basis));
+        for Statement { supported, text } in why.conclusions.iter().chain(&why.details) {
+            let mark = if *supported { "supported" } else { "not supported" };
+            let _ = writeln!(out, "- *{mark}*: {}", escaped(text));
+        }
+    }
     for table in &page.tables {
         set_table(&mut out, table);
     }

@@ -1,12 +1,15 @@
 //! The report of a study from the results that its folder holds.
 
 use super::compare::comparisons;
+use super::explanation::summarise;
 use super::figures::figures;
 use super::{Extras, ReportError};
 use crate::attack::between;
 use crate::results::attack::AttackReport;
 use crate::results::corruption::Corrupted;
 use crate::results::evaluation::Evaluation;
+use crate::results::explanation::Explanation;
+use crate::results::explanation::one_model::OneModel;
 use crate::results::jobs::{Job, JobList, LIST, Work};
 use crate::results::run::files;
 use crate::results::study::{Arm, Report};
@@ -26,14 +29,7 @@ pub fn merge(dir: &Path) -> Result<Report, ReportError> {
     let Some(list) = JobList::read(dir)? else {
         return Err(ResultError::garbled(&dir.join(LIST), "missing: `dfrt study --plan` writes it").into());
     };
-    let mut report = Report {
-        arms: Vec::new(),
-        comparisons: Vec::new(),
-        figures: Vec::new(),
-        config: list.config,
-        environment: list.environment,
-        missing: Vec::new(),
-    };
+    let mut report = Report { config: list.config, environment: list.environment, ..Report::default() };
     let mut runs: Vec<(&str, Vec<&Job>)> = Vec::new();
     for job in &list.jobs {
         match runs.iter_mut().find(|(run, _)| *run == job.run) {
@@ -41,20 +37,52 @@ pub fn merge(dir: &Path) -> Result<Report, ReportError> {
             None => runs.push((&job.run, vec![job])),
         }
     }
+    let mut explained = Vec::new();
     for (run, jobs) in runs {
-        report.arms.extend(arm(dir, run, &jobs, &mut report.missing)?);
+        let found = arm(dir, run, &jobs, &mut report.missing)?;
+        explained.extend(found.explained.zip(jobs.first()));
+        report.arms.extend(found.arm);
     }
+    report.explanation = explanation(explained, &mut report.missing)?;
     let extras = Extras::load(dir, &report);
     report.comparisons = comparisons(&report, &extras, 0)?;
     report.figures = figures(&report, &extras, 0)?;
     Ok(report)
 }
 
-/// The results of one RUN; none without an evaluation. What is not there is added to `missing`.
-fn arm(dir: &Path, run: &str, jobs: &[&Job], missing: &mut Vec<String>) -> Result<Option<Arm>, ReportError> {
+/// Why the models are as robust as they are, of those that were measured on the pictures and in the way
+/// of the first. The others are added to `missing`.
+fn explanation(
+    found: Vec<(OneModel, &&Job)>,
+    missing: &mut Vec<String>,
+) -> Result<Option<Explanation>, ReportError> {
+    let Some(basis) = found.first().map(|(first, _)| first.basis.clone()) else { return Ok(None) };
+    let mut measured = Vec::with_capacity(found.len());
+    for (one, job) in found {
+        if one.basis == basis {
+            measured.push(one.measured);
+        } else {
+            missing.push(Job { work: Work::Explain, ..(*job).clone() }.to_string());
+        }
+    }
+    let mut explanation = summarise(&measured, basis)?;
+    explanation.arms.iter_mut().for_each(|arm| arm.surfaces.clear());
+    Ok(Some(explanation))
+}
+
+/// What a RUN holds.
+struct Found {
+    /// None without an evaluation.
+    arm: Option<Arm>,
+    explained: Option<OneModel>,
+}
+
+/// The results of one RUN. What is not there is added to `missing`.
+fn arm(dir: &Path, run: &str, jobs: &[&Job], missing: &mut Vec<String>) -> Result<Found, ReportError> {
     let (mut eval, mut attacks, mut cross) =
         (None::<Evaluation>, Vec::<AttackReport>::new(), BTreeMap::new());
     let (mut corrupted, mut transfer, mut training) = (None::<Corrupted>, None::<Transfer>, None);
+    let mut explained = None::<OneModel>;
     let model = storage::sha256_of_file(&dir.join(run).join(files::MODEL)).ok();
     // Without the model, as in a folder that was passed on, results are taken as they are.
     let is_of = |sha256: &str| model.as_ref().is_none_or(|model| model == sha256);
@@ -91,13 +119,23 @@ fn arm(dir: &Path, run: &str, jobs: &[&Job], missing: &mut Vec<String>) -> Resul
                     transfer = Some(json::read(&path)?).filter(|found: &Transfer| is_of(&found.model_sha256));
                     transfer.is_some()
                 }
+                Work::Explain => {
+                    explained = Some(json::read(&path)?)
+                        .filter(|found: &OneModel| is_of(&found.measured.model.sha256));
+                    explained.is_some()
+                }
             };
         if !there {
             missing.push(job.to_string());
         }
     }
     between::add_gates(&mut attacks);
-    let Some((eval, job)) = eval.zip(jobs.first()) else { return Ok(None) };
-    let arm = Arm::new(&job.arm, job.seed, run, eval, attacks);
-    Ok(Some(Arm { training, cross, corrupted, transfer, ..arm }))
+    let arm = eval.zip(jobs.first()).map(|(eval, job)| Arm {
+        training,
+        cross,
+        corrupted,
+        transfer,
+        ..Arm::new(&job.arm, job.seed, run, eval, attacks)
+    });
+    Ok(Found { arm, explained })
 }

@@ -10,11 +10,13 @@ mod opening;
 mod parts;
 mod tables;
 mod training;
+mod why;
 
 pub use answers::could_have_shown;
 pub(super) use answers::subject;
 pub use opening::Opening;
 pub use parts::{Answer, Cell, Column, Mark, Table};
+pub use why::{Statement, Why};
 
 use super::Extras;
 use super::numbers::{counted, three, three_interval};
@@ -40,6 +42,8 @@ pub struct Page {
     pub headlines: Vec<String>,
     /// An answer for each comparison.
     pub answers: Vec<Answer>,
+    /// Why the detectors are as robust as they are.
+    pub why: Option<Why>,
     /// The tables in reading order.
     pub tables: Vec<Table>,
     /// The limitations of the numbers.
@@ -64,6 +68,7 @@ impl Page {
             warnings: warnings(report),
             headlines: others(report).into_iter().filter_map(|arm| answers::headline(report, arm)).collect(),
             answers: report.comparisons.iter().map(|one| answers::answer(report, one)).collect(),
+            why: why::why(report),
             tables: tables::all(report, extras),
             caveats: caveats(report, extras),
             reproduce: reproduce(report),

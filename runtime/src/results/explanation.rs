@@ -1,11 +1,12 @@
 //! Why detectors are as robust as they are: explain.json with its summary, pictures.csv with a line
 //! for each model and picture ([`table`]), and [`Measured`], what was measured on one model, from which the
-//! summary is computed. docs/explain.md says what each figure is.
+//! summary is computed; a study keeps it in model.json ([`one_model`]). docs/explain.md says what each figure is.
 //!
 //! z: the logit. s: +1 for a fake, -1 for a real picture. t: the threshold. L: the cross-entropy
 //! ln(1 + e^(-s z)) in nats. x: the pixels in \[0, 1\]. mu, sigma: the means and deviations of a tap's
 //! channels over space, of each picture. Radii are Linf radii in units of 1/255.
 
+pub mod one_model;
 pub mod table;
 
 use super::evaluation::{DataInfo, ModelInfo};
@@ -21,6 +22,8 @@ pub const FILE: &str = "explain.json";
 pub const TEXT: &str = "explain.md";
 /// The name of the table of pictures.
 pub const TABLE: &str = "pictures.csv";
+/// The folder of a model's explanation in its RUN.
+pub const FOLDER: &str = "explain";
 /// The folder of the pictures.
 pub const IMAGES: &str = "images";
 
@@ -433,14 +436,7 @@ impl Explanation {
     /// # Errors
     /// A figure that is not finite, or a file that cannot be written.
     pub fn write(&self, dir: &Path) -> Result<(), ResultError> {
-        let path = dir.join(FILE);
-        // serde_json writes null for what is not finite, which no field without an Option reads back.
-        let text = serde_json::to_string(self).map_err(|error| ResultError::garbled(&path, error))?;
-        let read: Result<Self, _> = serde_json::from_str(&text);
-        if let Err(error) = read {
-            return Err(ResultError::NotFinite { path, reason: error.to_string() });
-        }
-        json::write(&path, self)
+        json::write(&dir.join(FILE), self)
     }
 
     /// Reads explain.json in the folder `dir`.

@@ -2,6 +2,7 @@
 //! ([`super::study`]), so that a study can be interrupted, grow, or be made on several machines.
 
 use super::attack::folder::AttackFolder;
+use super::explanation::{self, one_model};
 use super::run::files;
 use super::study::{ATTACKS, CROSS};
 use super::{ResultError, corruption, evaluation, json, transfer};
@@ -54,6 +55,8 @@ pub enum Work {
     Attack(String),
     /// The other models' adversarial pictures, judged by it.
     Transfer,
+    /// Why it is as robust as it is.
+    Explain,
 }
 
 impl fmt::Display for Work {
@@ -65,6 +68,7 @@ impl fmt::Display for Work {
             Self::Corrupt => out.write_str("corrupt"),
             Self::Attack(name) => write!(out, "attack {name}"),
             Self::Transfer => out.write_str("transfer"),
+            Self::Explain => out.write_str("explain"),
         }
     }
 }
@@ -86,6 +90,7 @@ impl Job {
             Work::Corrupt => run.join(corruption::FILE),
             Work::Attack(name) => AttackFolder::new(&run.join(ATTACKS).join(name)).report_path(),
             Work::Transfer => run.join(transfer::FILE),
+            Work::Explain => run.join(explanation::FOLDER).join(one_model::FILE),
         }
     }
 }

@@ -9,9 +9,12 @@ use std::path::Path;
 /// Writes `object` to `path`, indented, with a newline at the end.
 ///
 /// # Errors
-/// The file cannot be written; an earlier one stays.
-pub fn write(path: &Path, object: &impl Serialize) -> Result<(), ResultError> {
+/// The file cannot be written, or a figure is no finite number: that would be written as null, which no
+/// field without an `Option` reads back. An earlier file stays.
+pub fn write<T: Serialize + DeserializeOwned>(path: &Path, object: &T) -> Result<(), ResultError> {
     let mut text = serde_json::to_string_pretty(object).map_err(|error| ResultError::garbled(path, error))?;
+    serde_json::from_str::<T>(&text)
+        .map_err(|error| ResultError::NotFinite { path: path.to_owned(), reason: error.to_string() })?;
     text.push('\n');
     Ok(storage::write(path, text.as_bytes())?)
 }

@@ -7,6 +7,7 @@
 //!   cross/<data>/eval.json              its evaluations on other data sets
 //!   corrupt.json                        its evaluation on corrupted pictures ([`super::corruption`])
 //!   transfer.json                       other models' adversarial pictures ([`super::transfer`])
+//!   explain/                            why it is as robust as it is ([`super::explanation`])
 //! ```
 //! and of the list of its units of work, jobs.json ([`super::jobs`]).
 
@@ -14,6 +15,7 @@ use super::attack::AttackReport;
 use super::attack::folder::AttackFolder;
 use super::corruption::Corrupted;
 use super::evaluation::Evaluation;
+use super::explanation::Explanation;
 use super::figure::ArmFigure;
 use super::run::Outcome;
 use super::transfer::Transfer;
@@ -76,6 +78,10 @@ pub struct Report {
     pub config: Value,
     /// Versions, device, driver, date.
     pub environment: Value,
+    /// Why the detectors are as robust as they are, without the loss surfaces, which are in the models'
+    /// own files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<Explanation>,
     /// Units of work whose results are not there, a line each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
@@ -187,12 +193,6 @@ impl Report {
     /// null and could not be read back.
     pub fn write(&self, dir: &Path) -> Result<PathBuf, ResultError> {
         let path = dir.join(FILE);
-        let not_finite = |error: serde_json::Error| ResultError::NotFinite {
-            path: path.clone(),
-            reason: error.to_string(),
-        };
-        let object = serde_json::to_value(self).map_err(not_finite)?;
-        serde_json::from_value::<Self>(object).map_err(not_finite)?;
         json::write(&path, self)?;
         Ok(path)
     }

@@ -4,16 +4,17 @@ use super::error::ExplainError;
 use super::measure::measure;
 use super::options::Options;
 use super::spectrum;
-use super::subject::{Progress, Subject, load, name};
+use super::subject::{Picture, Progress, Subject, load, name};
 use dfrt_runtime::data::selection::Chosen;
 use dfrt_runtime::report::ReportError;
 use dfrt_runtime::report::explanation::images::{self, View};
 use dfrt_runtime::report::explanation::{Basis, markdown, summarise};
 use dfrt_runtime::results::ResultError;
 use dfrt_runtime::results::evaluation::DataInfo;
+use dfrt_runtime::results::explanation::one_model::OneModel;
 use dfrt_runtime::results::explanation::{self as results, Explanation, Measured};
 use dfrt_runtime::sample::Label;
-use dfrt_runtime::storage::{self, StorageError};
+use dfrt_runtime::storage;
 use std::path::Path;
 
 /// What [`explain`] found.
@@ -33,14 +34,10 @@ impl Explained {
     /// # Errors
     /// A file cannot be written, a figure is not finite, or a picture cannot be drawn.
     pub fn write(&self, dir: &Path) -> Result<(), ReportError> {
-        let write = |path: &Path, bytes: &[u8]| -> Result<(), ResultError> {
-            storage::write(path, bytes).map_err(|error: StorageError| error.into())
-        };
-        for file in images::files(&self.views)? {
-            write(&dir.join(results::IMAGES).join(&file.name), &file.png)?;
-        }
+        write_images(dir, &self.views)?;
         results::table::write(dir, &self.measured)?;
-        write(&dir.join(results::TEXT), markdown(&self.explanation).as_bytes())?;
+        let text = markdown(&self.explanation);
+        storage::write(&dir.join(results::TEXT), text.as_bytes()).map_err(ResultError::from)?;
         Ok(self.explanation.write(dir)?)
     }
 }
@@ -67,8 +64,60 @@ pub fn explain(
         measured.push(figures);
         views.extend(shown);
     }
+    let basis = basis(data, &pictures, skipped, options);
+    progress("summary", 0, 1);
+    let explanation = summarise(&measured, basis)?;
+    progress("summary", 1, 1);
+    Ok(Explained { explanation, measured, views })
+}
+
+/// What [`explain_one`] found.
+#[derive(Clone, Debug)]
+pub struct ExplainedOne {
+    /// What was measured on the model.
+    pub model: OneModel,
+    /// The shown pictures under it.
+    pub views: Vec<View>,
+}
+
+impl ExplainedOne {
+    /// Writes `images/` and then model.json into the folder `dir`.
+    ///
+    /// # Errors
+    /// A file cannot be written, a figure is not finite, or a picture cannot be drawn.
+    pub fn write(&self, dir: &Path) -> Result<(), ReportError> {
+        write_images(dir, &self.views)?;
+        Ok(self.model.write(dir)?)
+    }
+}
+
+/// Measures one model on the pictures of `data`, to be summarised with others later.
+///
+/// # Errors
+/// As [`explain`].
+pub fn explain_one(
+    subject: &Subject,
+    data: &Chosen,
+    options: &Options,
+    progress: Progress<'_>,
+) -> Result<ExplainedOne, ExplainError> {
+    check(std::slice::from_ref(subject), options)?;
+    let (pictures, skipped) = load(data, subject.network.graph.res)?;
+    let (measured, views) = measure(subject, &subject.arm, &pictures, options, progress)?;
+    let model = OneModel { basis: basis(data, &pictures, skipped, options), measured };
+    Ok(ExplainedOne { model, views })
+}
+
+fn write_images(dir: &Path, views: &[View]) -> Result<(), ReportError> {
+    for file in images::files(views)? {
+        storage::write(&dir.join(results::IMAGES).join(&file.name), &file.png).map_err(ResultError::from)?;
+    }
+    Ok(())
+}
+
+fn basis(data: &Chosen, pictures: &[Picture], skipped: Vec<String>, options: &Options) -> Basis {
     let of = |label| pictures.iter().filter(|picture| picture.label == label).count();
-    let basis = Basis {
+    Basis {
         data: DataInfo {
             path: data.name.clone(),
             split: data.split.to_string(),
@@ -78,11 +127,7 @@ pub fn explain(
         settings: options.settings(),
         frequencies: spectrum::frequencies().to_vec(),
         skipped,
-    };
-    progress("summary", 0, 1);
-    let explanation = summarise(&measured, basis)?;
-    progress("summary", 1, 1);
-    Ok(Explained { explanation, measured, views })
+    }
 }
 
 /// Checks that the name of an arm can be part of a file's name.

@@ -16,7 +16,7 @@ mod subject;
 pub mod surface;
 
 pub use error::ExplainError;
-pub use explained::{Explained, check, check_name, explain};
+pub use explained::{Explained, ExplainedOne, check, check_name, explain, explain_one};
 pub use measure::{measure, show};
 pub use options::{LIMIT, Options, SHIFT};
 pub use subject::{Picture, Progress, Subject, load};

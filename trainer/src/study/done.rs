@@ -10,6 +10,7 @@ use dfrt_runtime::differing::differing;
 use dfrt_runtime::results::attack::AttackReport;
 use dfrt_runtime::results::corruption::Corrupted;
 use dfrt_runtime::results::evaluation::{DataInfo, Evaluation};
+use dfrt_runtime::results::explanation::one_model::OneModel;
 use dfrt_runtime::results::jobs::{Job, Work};
 use dfrt_runtime::results::run::{Outcome, files};
 use dfrt_runtime::results::transfer::Transfer;
@@ -70,6 +71,11 @@ impl Study<'_> {
                     && found.not_reached == 0
                     && is_of(&self.attacked, &found.data, &found.skipped)
                     && self.is_planned(name, &found)
+            }),
+            Work::Explain => earlier::<OneModel>(&result).is_some_and(|OneModel { basis, measured }| {
+                measured.model.sha256 == model
+                    && basis.settings == Self::explaining().settings()
+                    && is_of(&self.explained, &basis.data, &basis.skipped)
             }),
             Work::Transfer => earlier::<Transfer>(&result).is_some_and(|found| {
                 let is_there = |(run, attack): &(String, String)| {

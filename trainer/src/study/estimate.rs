@@ -5,6 +5,7 @@ use super::{Study, StudyError};
 use crate::arms::Method;
 use crate::bench::subject::Prepared;
 use crate::bench::{self, BenchError, Settings as Bench, Work as Timed, step};
+use crate::explain::surface;
 use crate::train::dataset::{DatasetError, TrainingPictures};
 use crate::train::pool::allowance::Allowance;
 use dfrt_runtime::attack::catalog::{self, Plan};
@@ -36,6 +37,10 @@ const STEPS: usize = 3;
 const USUAL_STEPS: usize = 100;
 /// A forward pass as a share of a forward and a backward pass to the pixels.
 const FORWARD: f64 = 0.4;
+/// Passes of an explanation for gradients, features and shifted statistics.
+const GRADIENTS: usize = 20;
+/// Radii that the search of an explanation tries.
+const RADII: usize = 7;
 /// Validation, reading of pictures and files as a share of a training's steps.
 const REST: f64 = 0.1;
 
@@ -134,6 +139,13 @@ impl Study<'_> {
             Work::Attack(name) => {
                 let plans = self.choice(name).map_or_else(Vec::new, |choice| self.settings.plans(choice));
                 attacked * plans.iter().map(passes).sum::<f64>()
+            }
+            Work::Explain => {
+                let options = Self::explaining();
+                let shown = options.shown.min(self.explained.chosen.len());
+                let a_picture = options.attack_steps + GRADIENTS + RADII * options.radius_steps;
+                let around = surface::SIDE * surface::SIDE * shown;
+                (a_picture * self.explained.chosen.len()) as f64 + FORWARD * around as f64
             }
             Work::Transfer => FORWARD * 2.0 * attacked * self.sources(job.seed).len() as f64,
         }

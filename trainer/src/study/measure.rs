@@ -27,10 +27,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// A trained model.
-struct Trained {
-    model: Model,
-    oracle: TractOracle,
-    info: ModelInfo,
+pub(super) struct Trained {
+    pub(super) model: Model,
+    pub(super) oracle: TractOracle,
+    pub(super) info: ModelInfo,
 }
 
 impl Study<'_> {
@@ -84,6 +84,7 @@ impl Study<'_> {
                 Work::Corrupt => self.corrupt(&trained, &job.result(self.out), observer)?,
                 Work::Attack(name) => attacks.push(name.as_str()),
                 Work::Transfer => self.transfer(&trained, job.seed, at, observer)?,
+                Work::Explain => self.explain(&job.arm, &trained, at, observer)?,
             }
         }
         if attacks.is_empty() { Ok(()) } else { self.attack(&trained, &attacks, at, observer) }

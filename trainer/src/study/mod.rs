@@ -7,6 +7,7 @@ pub mod arms;
 mod bad;
 mod done;
 pub mod estimate;
+mod explain;
 mod hashes;
 mod measure;
 pub mod preset;
@@ -14,6 +15,7 @@ pub mod settings;
 mod starting;
 mod training;
 
+use crate::explain::ExplainError;
 use crate::gpu::device::GpuError;
 use crate::gpu::engine::Engine;
 use crate::train::dataset::{self, DatasetError};
@@ -122,6 +124,9 @@ pub enum StudyError {
     /// A trained model that does not exist.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// An explanation.
+    #[error(transparent)]
+    Explain(#[from] Box<ExplainError>),
     /// A trained model that cannot be loaded.
     #[error(transparent)]
     Session(#[from] SessionError),
@@ -170,6 +175,8 @@ pub trait Observer {
     fn attack(&mut self, name: &str);
     /// `holder` had locked the folder `out` and ended before its work was done; the lock is taken over.
     fn lock_taken_over(&mut self, out: &Path, holder: &str);
+    /// The explanation is at `what`, with `done` of `total` pictures.
+    fn explained(&mut self, what: &str, done: usize, total: usize);
     /// The progress of the attack `name`.
     fn attacked(&self, name: &str, at: Progress);
 }
@@ -181,6 +188,7 @@ pub struct Study<'a> {
     engine: Arc<Engine>,
     test: Chosen,
     attacked: Chosen,
+    explained: Chosen,
     cross: Vec<(String, Chosen)>,
     /// The hash of the training data's manifest.
     data_sha256: String,
@@ -202,11 +210,14 @@ impl<'a> Study<'a> {
     ) -> Result<Self, StudyError> {
         dataset::check(&settings.train)?;
         let data_sha256 = Manifest::of(&settings.train.data).map_err(DatasetError::from)?.sha256();
-        let fewer = settings.attack_limit.min(test.chosen.len());
-        let chosen = manifest::limit(&test.chosen, fewer, 0);
-        let attacked = Chosen { chosen, ..test.clone() };
+        let fewer = |limit: usize| {
+            let chosen = manifest::limit(&test.chosen, limit.min(test.chosen.len()), 0);
+            Chosen { chosen, ..test.clone() }
+        };
+        let (attacked, explained) = (fewer(settings.attack_limit), fewer(settings.explain));
         let cross = settings.cross_data.iter().map(|path| data_name(path)).zip(cross).collect();
-        Ok(Self { settings, out, engine, test, attacked, cross, data_sha256, hashes: Hashes::default() })
+        let hashes = Hashes::default();
+        Ok(Self { settings, out, engine, test, attacked, explained, cross, data_sha256, hashes })
     }
 
     /// The units of work, in an order in which they can be done.
@@ -218,6 +229,7 @@ impl<'a> Study<'a> {
         let mut works = vec![Work::Train, Work::Evaluate];
         works.extend(self.cross.iter().map(|(name, _)| Work::CrossData(name.clone())));
         works.extend(self.settings.corruptions.then_some(Work::Corrupt));
+        works.extend((self.settings.explain > 0).then_some(Work::Explain));
         for threat in threats {
             let folder = |choice: &Choice| Work::Attack(choice.folder(&[threat]));
             works.extend(self.settings.attacks.iter().map(folder));

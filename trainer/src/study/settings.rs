@@ -40,6 +40,9 @@ pub struct StudySettings {
     pub queries: u64,
     /// Test pictures that are attacked, balanced over classes.
     pub attack_limit: usize,
+    /// Test pictures on which it is measured why a model is as robust as it is, balanced over classes; 0 to
+    /// leave that out.
+    pub explain: usize,
     /// Whether the adversarial pictures of each model are judged by every other.
     pub transfer: bool,
     /// Whether the models are evaluated on corrupted pictures.
@@ -67,6 +70,7 @@ impl Default for StudySettings {
             restarts: 1,
             queries: 300,
             attack_limit: 32,
+            explain: 32,
             transfer: true,
             corruptions: false,
             cross_data: Vec::new(),

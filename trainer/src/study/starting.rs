@@ -20,6 +20,7 @@ impl Preset {
                 attacks: attacks(&["fgsm", "pgd", "random-noise"]),
                 eps: vec![1.0, 2.0],
                 attack_limit: 60,
+                explain: 20,
                 train: Settings {
                     arch: "efficientnet-tiny".to_owned(),
                     res: 64,
@@ -52,6 +53,7 @@ impl Preset {
                 restarts: 5,
                 queries: 5000,
                 attack_limit: 1000,
+                explain: 200,
                 corruptions: true,
                 ..default
             },

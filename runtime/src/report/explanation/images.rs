@@ -140,10 +140,10 @@ fn files_of(views: &[&View]) -> Result<Vec<File>, ReportError> {
         let png = png_of(picture).map_err(|reason| ReportError::Drawing { name: name.clone(), reason })?;
         Ok::<_, ReportError>(File { name, png })
     };
-    let mut files = vec![file(format!("{id}-original.png"), clean)?];
+    let mut files = vec![file(original_file(id), clean)?];
     for (view, pictures) in &rows {
         for (name, picture) in PARTS.iter().zip(pictures) {
-            files.push(file(format!("{id}-{}-{name}.png", view.model), picture)?);
+            files.push(file(part_file(id, &view.model, name), picture)?);
         }
     }
     let name = format!("{id}-sheet.png");
@@ -164,8 +164,18 @@ pub fn sheet(views: &[View]) -> Result<Vec<u8>, ReportError> {
     drawn_sheet("sheet.png", &views[0].clean, factor, &rows)
 }
 
+/// The file of the picture `id`.
+pub fn original_file(id: u64) -> String {
+    format!("{id}-original.png")
+}
+
+/// The file of a part ([`PARTS`]) of what is shown of the picture `id` under `model`.
+pub fn part_file(id: u64, model: &str, part: &str) -> String {
+    format!("{id}-{model}-{part}.png")
+}
+
 /// What is shown of a picture under a model, as files name it.
-const PARTS: [&str; 5] = ["adversarial", "difference", "cam", "cam-adversarial", "gradient"];
+pub const PARTS: [&str; 5] = ["adversarial", "difference", "cam", "cam-adversarial", "gradient"];
 
 type Row<'a> = (&'a View, [RgbImage; 5]);
 

@@ -7,25 +7,12 @@ use crate::metrics::intervals::Groups;
 use crate::metrics::rank_correlation::spearman;
 use crate::metrics::resampled::{Draw, Draws, Ranged, Series, mean, paired_difference};
 use crate::report::ReportError;
-use crate::results::evaluation::DataInfo;
+use crate::results::explanation::one_model::Basis;
 use crate::results::explanation::{
     Along, AlongFigures, ArmFigures, ClassDistance, Comparison, Counts, Distribution, Explanation, Measured,
     Measurement, Ratio, Settings, TapComparison, TapFigures, TapMeasurement,
 };
 use crate::sample::Label;
-
-/// What an explanation rests on, besides the measurements.
-#[derive(Clone, Debug)]
-pub struct Basis {
-    /// The pictures.
-    pub data: DataInfo,
-    /// How it was measured.
-    pub settings: Settings,
-    /// Middle of each band of the spectra, in cycles a pixel.
-    pub frequencies: Vec<f64>,
-    /// Pictures that could not be read, a line each.
-    pub skipped: Vec<String>,
-}
 
 /// Summarises `measured`, in which models of one arm stand in any order; arms come in the order of
 /// their first model, and the first is the reference of all comparisons. Intervals are those of

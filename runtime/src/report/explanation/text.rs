@@ -17,22 +17,31 @@ pub fn markdown(explanation: &Explanation) -> String {
         }
         .expect("a string takes every byte");
     }
-    out.push_str("\n## Figures\n\nMedians with their 95 % intervals; shares and correlations are not medians. Radii in 1/255.\n\n");
+    let _ = write!(out, "\n## Figures\n\n{NOTE}\n\n");
     let names = explanation.arms.iter().map(|arm| escaped(&arm.name));
     let head = std::iter::once("figure".to_owned()).chain(names);
     push_row(&mut out, head.collect());
     let rule = std::iter::once("---".to_owned()).chain(explanation.arms.iter().map(|_| "---:".to_owned()));
     push_row(&mut out, rule.collect());
-    for (name, of) in rows(explanation) {
-        let cells =
-            std::iter::once(escaped(&name)).chain(explanation.arms.iter().map(|arm| escaped(&of(arm))));
-        push_row(&mut out, cells.collect());
+    for (name, cells) in figures(explanation) {
+        let row = std::iter::once(&name).chain(&cells).map(|cell| escaped(cell));
+        push_row(&mut out, row.collect());
     }
     if !explanation.skipped.is_empty() {
         let _ = write!(out, "\n{} pictures could not be read:\n\n", explanation.skipped.len());
         explanation.skipped.iter().for_each(|line| out.push_str(&format!("- {}\n", escaped(line))));
     }
     out
+}
+
+/// What the table of [`figures`] holds.
+pub(in crate::report) const NOTE: &str =
+    "Medians with their 95 % intervals; shares and correlations are not medians. Radii in 1/255.";
+
+/// The table: a figure's name, and its text for every arm.
+pub(in crate::report) fn figures(explanation: &Explanation) -> Vec<(String, Vec<String>)> {
+    let cells = |of: &Cell| explanation.arms.iter().map(of).collect();
+    rows(explanation).into_iter().map(|(name, of)| (name, cells(&of))).collect()
 }
 
 fn push_row(out: &mut String, cells: Vec<String>) {

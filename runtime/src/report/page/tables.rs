@@ -9,6 +9,7 @@ use super::checklist::checklist;
 use super::mismatch::matrices;
 use super::parts::{Cell, Column, Mark, Table};
 use super::training::cost;
+use super::why;
 use crate::metrics::intervals::Figure;
 use crate::metrics::{Estimate, Metrics};
 use crate::results::attack::distances::MinimalDistance;
@@ -27,6 +28,7 @@ pub(super) fn all(report: &Report, extras: &Extras) -> Vec<Table> {
         gates(report),
         by_group(report),
         by_subset(report),
+        why::table(report),
     ]);
     tables.into_iter().filter(|table| !table.rows.is_empty()).collect()
 }

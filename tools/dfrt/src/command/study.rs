@@ -67,6 +67,10 @@ pub struct Study {
     /// test pictures that are attacked (default 32)
     #[argh(option, from_str_fn(count))]
     attack_limit: Option<usize>,
+    /// test pictures on which it is measured why the models are as robust as they are, as dfrt explain
+    /// does (default 32; 0 to leave it out)
+    #[argh(option)]
+    explain: Option<usize>,
     /// evaluate on corrupted pictures, too
     #[argh(switch)]
     corruptions: bool,

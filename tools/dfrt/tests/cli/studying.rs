@@ -15,6 +15,7 @@ pub fn trials() -> Vec<Trial> {
         gpu("study/an_earlier_study_stays", an_earlier_study_stays),
         gpu("study/it_grows_and_keeps_what_is_done", it_grows_and_keeps_what_is_done),
         gpu("study/jobs_one_by_one_are_merged", jobs_one_by_one_are_merged),
+        gpu("study/it_says_why", it_says_why),
         gpu("study/results_of_another_model_are_missing", results_of_another_model_are_missing),
         gpu("study/other_pictures_are_noticed", other_pictures_are_noticed),
         gpu("report/renders_the_same_again", renders_the_same_again),
@@ -23,7 +24,7 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-const SMALL: [&str; 18] = [
+const SMALL: [&str; 20] = [
     "--arch",
     "efficientnet-tiny",
     "--res",
@@ -40,6 +41,8 @@ const SMALL: [&str; 18] = [
     "20",
     "--attack-limit",
     "6",
+    "--explain",
+    "4",
     "--eps",
     "8",
 ];
@@ -191,6 +194,8 @@ fn other_pictures_are_noticed() {
             "fgsm",
             "--attack-limit",
             "4",
+            "--explain",
+            "0",
             more
         ]
     };
@@ -211,23 +216,58 @@ fn jobs_one_by_one_are_merged() {
         list.iter().all(|job| job["done"] == false && job["minutes"].as_f64().unwrap() > 0.0),
         "{list:?}"
     );
-    // Two trainings, evaluations, pairs of attacks, and the transfer of both.
-    assert_eq!(list.len(), 10);
-    study(&out, &["--job", "11"]).failed(1, &["job 11", "1 to 10"]);
+    // Two trainings, evaluations, explanations, pairs of attacks, and the transfer of both.
+    assert_eq!(list.len(), 12);
+    study(&out, &["--job", "13"]).failed(1, &["job 13", "1 to 12"]);
     study(&out, &["--job", "2"]).failed(1, &["evaluate", "baseline-seed0", "not trained"]);
     for job in ["1", "2", "3"] {
         study(&out, &["--job", job]).done();
     }
     let partial = dfrt!["report", &out, "--json"];
-    assert!(partial.err.contains("7 units of work are not done"), "{partial:?}");
+    assert!(partial.err.contains("9 units of work are not done"), "{partial:?}");
     assert_eq!(partial.json()["arms"].as_array().unwrap().len(), 1);
-    for job in ["4", "5", "6", "7", "8", "9", "10"] {
+    for job in ["4", "5", "6", "7", "8", "9", "10", "11", "12"] {
         study(&out, &["--job", job]).done();
     }
     let status = study(&out, &["--status"]).done();
-    assert!(status.contains("10 of 10 units of work are done"), "{status}");
+    assert!(status.contains("12 of 12 units of work are done"), "{status}");
     let merged = dfrt!["report", &out, "--json"].json();
-    assert_eq!(merged["comparisons"], json(finished().join("report.json"))["comparisons"]);
+    let at_once = json(finished().join("report.json"));
+    assert_eq!(merged["comparisons"], at_once["comparisons"]);
+    assert_eq!(merged["explanation"]["comparisons"], at_once["explanation"]["comparisons"]);
+}
+
+/// The study's explanation is that of `dfrt explain` on its models, and the report shows it.
+fn it_says_why() {
+    let report = json(finished().join("report.json"));
+    let found = &report["explanation"];
+    let out = folder().join("why");
+    let model = |arm: &str| format!("{arm}={}", finished().join(format!("{arm}-seed0")).display());
+    let own = dfrt![
+        "explain",
+        "--model",
+        model("baseline"),
+        "--model",
+        model("gr"),
+        "--limit",
+        "4",
+        "--out",
+        &out,
+        "--json"
+    ]
+    .json();
+    assert_eq!(found["sentences"], own["sentences"]);
+    assert_eq!(found["comparisons"], own["comparisons"]);
+    let page = String::from_utf8(bytes(finished().join("report.html"))).unwrap();
+    assert!(page.contains("<h2 id=\"why\">") && page.contains("<h2 id=\"decided\">"), "no explanation");
+    // The page writes some letters in another way; the end of the sentence has none of these.
+    let sentences = found["sentences"].as_array().unwrap();
+    assert!(sentences.iter().any(|sentence| sentence["arm"] == "gr" && sentence["about"] == "explanation"));
+    assert!(page.matches("supported</span>").count() >= sentences.len() - 1, "a sentence is missing");
+    let without = copied(finished());
+    std::fs::remove_dir_all(without.join("gr-seed0/explain/images")).unwrap();
+    let told = dfrt!["report", &without];
+    assert!(told.err.contains("what decided") && told.err.contains("gr-seed0/explain/images"), "{told:?}");
 }
 
 fn an_earlier_study_stays() {

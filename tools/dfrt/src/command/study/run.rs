@@ -141,6 +141,7 @@ impl Study {
         set(&mut settings.restarts, &self.restarts);
         set(&mut settings.queries, &self.queries);
         set(&mut settings.attack_limit, &self.attack_limit);
+        set(&mut settings.explain, &self.explain);
         settings.corruptions |= self.corruptions;
         let named = Names::all(&self.cross_data);
         if !named.is_empty() {

@@ -1,7 +1,7 @@
 //! Progress of a study, on standard error.
 
 use crate::command::attack::AttackProgress;
-use crate::progress::Task;
+use crate::progress::{Stages, Task};
 use crate::{lock, output, training};
 use dfrt_runtime::attack::trial::Progress;
 use dfrt_trainer::study::Observer;
@@ -13,18 +13,21 @@ use std::path::{Path, PathBuf};
 pub struct Watch {
     evaluated: Option<Task>,
     attacked: AttackProgress,
+    explained: Stages,
     tensorboard: Option<PathBuf>,
 }
 
 impl Watch {
     /// With a folder below `tensorboard`, named as that of its RUN, for the event files of each training.
     pub fn new(tensorboard: Option<PathBuf>) -> Self {
-        Self { evaluated: None, attacked: AttackProgress::default(), tensorboard }
+        let (attacked, explained) = (AttackProgress::default(), Stages::default());
+        Self { evaluated: None, attacked, explained, tensorboard }
     }
 }
 
 impl Observer for Watch {
     fn arm(&mut self, name: &str, seed: u64) {
+        self.explained = Stages::default();
         output::note(format!("== {name}, seed {seed}"));
     }
 
@@ -38,6 +41,7 @@ impl Observer for Watch {
     }
 
     fn evaluated(&mut self, done: usize, total: usize) {
+        self.explained = Stages::default();
         self.evaluated.get_or_insert_with(|| Task::new("evaluated")).set(done, total, "");
         if done == total {
             self.evaluated = None;
@@ -45,8 +49,13 @@ impl Observer for Watch {
     }
 
     fn attack(&mut self, name: &str) {
+        self.explained = Stages::default();
         output::note(format!("-- {name}"));
         self.attacked = AttackProgress::default();
+    }
+
+    fn explained(&mut self, what: &str, done: usize, total: usize) {
+        self.explained.set(what, done, total, "");
     }
 
     fn lock_taken_over(&mut self, out: &Path, holder: &str) {
