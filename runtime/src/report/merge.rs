@@ -40,7 +40,7 @@ pub fn merge(dir: &Path) -> Result<Report, ReportError> {
     let mut explained = Vec::new();
     for (run, jobs) in runs {
         let found = arm(dir, run, &jobs, &mut report.missing)?;
-        explained.extend(found.explained.zip(jobs.first()));
+        explained.extend(found.explained.zip(jobs.first().copied()));
         report.arms.extend(found.arm);
     }
     report.explanation = explanation(explained, &mut report.missing)?;
@@ -53,7 +53,7 @@ pub fn merge(dir: &Path) -> Result<Report, ReportError> {
 /// Why the models are as robust as they are, of those that were measured on the pictures and in the way
 /// of the first. The others are added to `missing`.
 fn explanation(
-    found: Vec<(OneModel, &&Job)>,
+    found: Vec<(OneModel, &Job)>,
     missing: &mut Vec<String>,
 ) -> Result<Option<Explanation>, ReportError> {
     let Some(basis) = found.first().map(|(first, _)| first.basis.clone()) else { return Ok(None) };
@@ -62,7 +62,7 @@ fn explanation(
         if one.basis == basis {
             measured.push(one.measured);
         } else {
-            missing.push(Job { work: Work::Explain, ..(*job).clone() }.to_string());
+            missing.push(Job { work: Work::Explain, ..job.clone() }.to_string());
         }
     }
     let mut explanation = summarise(&measured, basis)?;

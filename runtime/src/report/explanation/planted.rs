@@ -1,7 +1,7 @@
 //! Measurements whose summary is known: for tests.
 
 use super::radii::radii_255;
-use super::summary::{Basis, summarise};
+use super::{Basis, summarise};
 use crate::random;
 use crate::results::evaluation::{DataInfo, ModelInfo};
 use crate::results::explanation::{

@@ -357,6 +357,7 @@ fn loss_rise(picture: &Measurement, tap: usize) -> Option<f64> {
 mod tests {
     use super::super::planted::{PICTURES, Planted, explained, measured};
     use super::*;
+    use crate::results::evaluation::DataInfo;
 
     fn close(got: f64, expected: f64, tolerance: f64) {
         assert!((got - expected).abs() <= tolerance, "{got} is not {expected}");

@@ -57,8 +57,8 @@ fn row(out: &mut String, model: &ModelViews, views: &PictureViews) {
         escaped(&model.arm),
         called(before),
         called(after),
-        logit(before),
-        logit(after)
+        logit(before as f32),
+        logit(after as f32)
     );
     for (part, head) in views.parts.iter().zip(HEADS) {
         let _ = write!(out, "<td>{}</td>", shown(part, &format!("{head}, {}", model.arm)));
