@@ -3,6 +3,7 @@
 //! positive for fake, and the reading alone knows how a file gave it.
 
 use crate::names::named;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The largest 32-bit float below 1: where a probability of 1 is put, so that its
@@ -14,7 +15,7 @@ const ABOVE_ZERO: f64 = f32::MIN_POSITIVE as f64;
 const ROUNDING: f32 = 1e-3;
 
 /// Where the three channels stand in the input's shape.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Layout {
     /// N x 3 x H x W, as PyTorch has it.
@@ -24,7 +25,7 @@ pub enum Layout {
 }
 
 /// What black and white are before mean and deviation are applied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Range {
     /// Black is 0, white 1.
     #[serde(rename = "0-1")]
@@ -38,7 +39,7 @@ pub enum Range {
 }
 
 /// In which order the channels go in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Channels {
     /// Red first, as PyTorch and Keras load pictures.
@@ -49,7 +50,7 @@ pub enum Channels {
 }
 
 /// What the output's numbers are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Output {
     /// Any numbers; one says fake above 0, of several the largest one wins.
@@ -64,7 +65,7 @@ named!(Range, "range", [Unit = "0-1", Bytes = "0-255", Signed = "-1-1"]);
 named!(Output, "output", [Logit = "logit", Probability = "probability"]);
 
 /// How a foreign file is read: the `reading` of a result's `model`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Reading {
     /// Where the channels stand.
     pub layout: Layout,

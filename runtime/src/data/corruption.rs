@@ -6,15 +6,16 @@
 //! the same for every photograph: a blur of 2 pixels is one of 2 input pixels.
 
 use super::picture;
+use super::resize::{Filter, resized};
 use crate::random::{self, normal};
-use fast_image_resize as resize;
 use image::RgbImage;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::str::FromStr;
 
 /// A kind of corruption.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Corruption {
     /// JPEG of a low quality (libjpeg's scale, full chroma).
@@ -80,7 +81,7 @@ impl Corruption {
             }
             Self::GaussianBlur => image::imageops::blur(picture, parameter as f32),
             Self::Pixelate => {
-                let small = resized(picture, share(picture, parameter), resize::FilterType::Box);
+                let small = resized(picture, share(picture, parameter), Filter::Box);
                 blocks(&small, picture.dimensions())
             }
             Self::Contrast => {
@@ -88,7 +89,7 @@ impl Corruption {
                 changed(picture, |value, channel| mean[channel] + parameter * (value - mean[channel]))
             }
             Self::Resize => {
-                let filter = resize::FilterType::CatmullRom;
+                let filter = Filter::CatmullRom;
                 let small = resized(picture, share(picture, parameter), filter);
                 resized(&small, picture.dimensions(), filter)
             }
@@ -132,20 +133,6 @@ fn mean_colour(picture: &RgbImage) -> [f64; 3] {
 fn share(picture: &RgbImage, share: f64) -> (u32, u32) {
     let part = |side: u32| ((f64::from(side) * share).round() as u32).max(1);
     (part(picture.width()), part(picture.height()))
-}
-
-fn resized(picture: &RgbImage, (width, height): (u32, u32), filter: resize::FilterType) -> RgbImage {
-    let source = resize::images::ImageRef::new(
-        picture.width(),
-        picture.height(),
-        picture.as_raw(),
-        resize::PixelType::U8x3,
-    );
-    let mut target = resize::images::Image::new(width, height, resize::PixelType::U8x3);
-    let options = resize::ResizeOptions::new().resize_alg(resize::ResizeAlg::Convolution(filter));
-    let done = resize::Resizer::new().resize(&source.expect("three bytes a pixel"), &mut target, &options);
-    done.expect("both are 8-bit RGB");
-    RgbImage::from_raw(width, height, target.into_vec()).expect("three bytes a pixel")
 }
 
 /// `small` enlarged to `width` x `height` by nearest neighbour.

@@ -16,5 +16,6 @@ pub mod pack;
 mod parts;
 pub mod picture;
 mod place;
+pub mod resize;
 pub mod selection;
 pub(crate) mod table;

@@ -3,7 +3,7 @@
 
 mod jpeg;
 
-use fast_image_resize as resize;
+use super::resize::{self, Filter};
 use image::metadata::Orientation;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
 use jpeg::Layout;
@@ -232,16 +232,7 @@ pub fn prepare(picture: &RgbImage, res: usize) -> RgbImage {
     }
     let side = width.min(height);
     let (left, top) = ((width - side) / 2, (height - side) / 2);
-    let source = resize::images::ImageRef::new(width, height, picture.as_raw(), resize::PixelType::U8x3)
-        .expect("three bytes a pixel");
-    // Cut first: the filter must not see beyond the square.
-    let source = resize::images::CroppedImage::new(&source, left, top, side, side)
-        .expect("the central square lies inside");
-    let mut square = resize::images::Image::new(res, res, resize::PixelType::U8x3);
-    let options = resize::ResizeOptions::new()
-        .resize_alg(resize::ResizeAlg::Convolution(resize::FilterType::CatmullRom));
-    resize::Resizer::new().resize(&source, &mut square, &options).expect("both are 8-bit RGB");
-    RgbImage::from_raw(res, res, square.into_vec()).expect("three bytes a pixel")
+    resize::part_resized(picture, [left, top, side, side], (res, res), Filter::CatmullRom)
 }
 
 /// Encodes `picture` as a PNG, 8-bit RGB, without loss.

@@ -3,7 +3,7 @@
 //! rustface, which includes the model. It finds boxes, no landmarks.
 
 use super::face::FaceBox;
-use fast_image_resize as resize;
+use crate::data::resize::{self, Filter};
 use image::RgbImage;
 use rustface::{Detector, ImageData, Model};
 use std::sync::LazyLock;
@@ -85,14 +85,9 @@ fn searched(picture: &RgbImage) -> (Grey, f32) {
         return (Grey { width, height, pixels: grey.into_raw() }, 1.0);
     }
     let shrunk = |side: u32| (u64::from(side) * u64::from(SEARCH_SIDE) / u64::from(longer)).max(1) as u32;
-    let (small_width, small_height) = (shrunk(width), shrunk(height));
-    let source = resize::images::ImageRef::new(width, height, grey.as_raw(), resize::PixelType::U8)
-        .expect("one byte a pixel");
-    let mut small = resize::images::Image::new(small_width, small_height, resize::PixelType::U8);
-    let options =
-        resize::ResizeOptions::new().resize_alg(resize::ResizeAlg::Convolution(resize::FilterType::Bilinear));
-    resize::Resizer::new().resize(&source, &mut small, &options).expect("both are 8-bit grey");
-    let grey = Grey { width: small_width, height: small_height, pixels: small.into_vec() };
+    let (width, height) = (shrunk(width), shrunk(height));
+    let small = resize::grey_resized(&grey, (width, height), Filter::Bilinear);
+    let grey = Grey { width, height, pixels: small.into_raw() };
     (grey, longer as f32 / SEARCH_SIDE as f32)
 }
 

@@ -20,6 +20,7 @@
 use super::intervals::wilson_at;
 use super::student::{critical, two_sided};
 use super::{Estimate, LEVEL, Z};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The fewest seeds whose spread is taken for that of training. Two leave one degree of freedom:
@@ -27,7 +28,7 @@ use serde::{Deserialize, Serialize};
 pub const FEWEST_SEEDS: usize = 3;
 
 /// What an interval and a test speak of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// The way of training: how the figure would vary over other seeds and other groups.

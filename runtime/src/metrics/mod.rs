@@ -26,6 +26,7 @@ mod tests;
 pub use crossed::{Components, FEWEST_SEEDS, Scope};
 pub use needed::Needed;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The 97.5 % quantile of the normal distribution.
@@ -35,7 +36,7 @@ const Z: f64 = 1.959_963_984_540_054;
 pub const LEVEL: f64 = 0.05;
 
 /// A metric with its 95 % interval.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Estimate {
     /// The metric.
     pub value: f64,
@@ -46,7 +47,7 @@ pub struct Estimate {
 }
 
 /// Metrics on clean pictures. One that the data do not define (AUC of one class) is `None`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Metrics {
     /// Share of right decisions at the threshold.
     pub accuracy: Option<Estimate>,

@@ -2,6 +2,7 @@
 //! from the parts of the variance that this one found.
 
 use super::crossed::Components;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The most seeds and groups that are looked at: more is no advice.
@@ -9,7 +10,7 @@ const MOST_SEEDS: usize = 200;
 const MOST_GROUPS: usize = 1_000_000;
 
 /// A study that would show a difference in four cases of five.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Needed {
     /// Training seeds; none where this study has too few to know how training varies, and
     /// the groups are for a verdict on these models.

@@ -9,11 +9,12 @@ use super::quantile::quantile;
 use crate::random;
 use rand::RngExt;
 use rayon::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A figure with its 95 % interval, which is missing where the draws do not vary: of one picture, or
 /// of values that are all equal.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Ranged {
     /// The figure.
     pub value: f64,

@@ -3,6 +3,7 @@
 use super::evaluation::{DataInfo, ModelInfo, ThresholdSource};
 use crate::data::corruption::Corruption;
 use crate::metrics::Metrics;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The name of its file.
@@ -11,7 +12,7 @@ pub const FILE: &str = "corrupt.json";
 pub const TABLE: &str = "corrupt.csv";
 
 /// The object of corrupt.json.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Corrupted {
     /// The model.
     pub model: ModelInfo,
@@ -36,7 +37,7 @@ pub struct Corrupted {
 }
 
 /// One corruption, the mildest level first.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Kind {
     /// Which.
     pub name: Corruption,
@@ -49,7 +50,7 @@ pub struct Kind {
 }
 
 /// One level.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Level {
     /// 1 to 5.
     pub level: usize,

@@ -5,6 +5,7 @@ use super::{ResultError, json, table};
 use crate::metrics::{Estimate, Metrics};
 use crate::reading::Reading;
 use crate::sample::{Label, Sample, Split};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 pub const FILE: &str = "eval.json";
 
 /// Which model was evaluated.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ModelInfo {
     /// The file or RUN as the user named it.
     pub path: String,
@@ -30,7 +31,7 @@ pub struct ModelInfo {
 }
 
 /// Which data it was evaluated on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DataInfo {
     /// The folder or manifest as the user named it.
     pub path: String,
@@ -43,7 +44,7 @@ pub struct DataInfo {
 }
 
 /// Metrics of a part of the data, with its size.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PartMetrics {
     /// Real pictures (of the whole split where the part has fakes only).
     pub n_real: usize,
@@ -54,7 +55,7 @@ pub struct PartMetrics {
 }
 
 /// The object of eval.json.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Evaluation {
     /// The model.
     pub model: ModelInfo,
@@ -107,7 +108,7 @@ pub struct CrossEvaluation {
 }
 
 /// Shares of each class called rightly at the threshold; none of a class without pictures.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Rates {
     /// Of the fakes, the share called fake.
     pub true_positive_rate: Option<Estimate>,
@@ -116,7 +117,7 @@ pub struct Rates {
 }
 
 /// Where a threshold came from: the object `threshold_from` of results.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "source", rename_all = "lowercase")]
 pub enum ThresholdSource {
     /// The model's file names it.

@@ -13,6 +13,7 @@ use super::evaluation::{DataInfo, ModelInfo};
 use super::{ResultError, json};
 use crate::metrics::resampled::Ranged;
 use crate::sample::Label;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -28,7 +29,7 @@ pub const FOLDER: &str = "explain";
 pub const IMAGES: &str = "images";
 
 /// How it was measured.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Settings {
     /// Radius of the PGD attack whose perturbation is shown and transformed, in 1/255.
     pub eps_255: f64,
@@ -156,7 +157,7 @@ pub struct TapStatistics {
 
 /// The loss around a picture: along the sign of the input gradient of the loss, and along random
 /// signs that are orthogonal to it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Surface {
     /// The picture.
     pub id: u64,
@@ -171,7 +172,7 @@ pub struct Surface {
 }
 
 /// The object of explain.json.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Explanation {
     /// The explanation in sentences.
     pub sentences: Vec<Sentence>,
@@ -192,7 +193,7 @@ pub struct Explanation {
 }
 
 /// A statement with its figures.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Sentence {
     /// The arm that it is about.
     pub arm: String,
@@ -205,7 +206,7 @@ pub struct Sentence {
 }
 
 /// What a sentence is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Topic {
     /// What the figures rest on.
@@ -227,7 +228,7 @@ pub enum Topic {
 }
 
 /// A figure over the pictures of an arm's models.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Distribution {
     /// Values: pictures times models.
     pub n: usize,
@@ -246,7 +247,7 @@ pub struct Distribution {
 }
 
 /// What was counted over an arm's pictures and models.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Counts {
     /// Pictures times models.
     pub n: usize,
@@ -265,7 +266,7 @@ pub struct Counts {
 }
 
 /// The figures of an arm.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ArmFigures {
     /// Its name.
     pub name: String,
@@ -313,7 +314,7 @@ pub struct ArmFigures {
 }
 
 /// The figures of an arm at a tap.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TapFigures {
     /// The index i of `features.i`.
     pub tap: usize,
@@ -330,7 +331,7 @@ pub struct TapFigures {
 }
 
 /// The distance between the classes at a tap, averaged over the models.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ClassDistance {
     /// The mean over all 2C statistics of |Cohen's d|: the difference of the classes' means in pooled
     /// standard deviations.
@@ -346,7 +347,7 @@ pub struct ClassDistance {
 }
 
 /// [`Along`] over the pictures of an arm.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AlongFigures {
     /// r.
     pub length: f64,
@@ -357,7 +358,7 @@ pub struct AlongFigures {
 }
 
 /// The ratio of two arms' geometric means, paired by picture.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Ratio {
     /// The arm's over the reference's.
     pub value: f64,
@@ -372,7 +373,7 @@ pub struct Ratio {
 }
 
 /// An arm against the reference. Ratios are of geometric means, differences of means.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Comparison {
     /// The arm.
     pub arm: String,
@@ -414,7 +415,7 @@ pub struct Comparison {
 }
 
 /// An arm against the reference at a tap.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TapComparison {
     /// The index i of `features.i`.
     pub tap: usize,

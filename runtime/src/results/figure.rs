@@ -14,10 +14,11 @@
 
 use crate::metrics::Scope;
 use crate::threat::Norm;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A figure of an arm: mean and spread over its seeds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ArmFigure {
     /// The arm.
     pub arm: String,
@@ -52,7 +53,7 @@ pub struct ArmFigure {
 }
 
 /// A figure at one seed.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SeedFigure {
     /// The training seed.
     pub seed: u64,

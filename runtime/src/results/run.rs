@@ -1,5 +1,6 @@
 //! The folder of a training run: its files, and the object of summary.json.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Names of a RUN's files.
@@ -19,7 +20,7 @@ pub mod files {
 }
 
 /// The object of summary.json.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Outcome {
     /// Architecture.
     pub arch: String,

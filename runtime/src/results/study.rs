@@ -22,6 +22,7 @@ use super::transfer::Transfer;
 use super::{ResultError, json};
 use crate::metrics::{Estimate, Needed, Scope};
 use crate::storage;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -64,7 +65,7 @@ pub const COMPUTE_MATCHED: &str = "compute-matched";
 /// assert_eq!(std::fs::read_to_string(folder.path().join("report.md"))?, text);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     /// One trained model each.
     pub arms: Vec<Arm>,
@@ -88,7 +89,7 @@ pub struct Report {
 }
 
 /// One trained model: its clean metrics and every attack on it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Arm {
     /// "baseline", "gr", …
     pub name: String,
@@ -116,7 +117,7 @@ pub struct Arm {
 }
 
 /// One figure of an arm against the same of another, paired over the same pictures.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Comparison {
     /// The arm.
     pub arm: String,
@@ -185,6 +186,11 @@ pub struct Comparison {
     pub words: Option<String>,
 }
 
+/// The JSON Schema (draft 2020-12) of report.json.
+pub fn schema() -> Value {
+    schemars::schema_for!(Report).to_value()
+}
+
 impl Report {
     /// Writes report.json into `dir`, creating it, and gives its path.
     ///
@@ -207,14 +213,15 @@ impl Report {
             .map_err(|error| ResultError::garbled(&path, format!("not the report of a study ({error})")))
     }
 
-    /// Whether every arm, seed and attack of `other` is here, too.
+    /// Whether every arm, seed and attack of `other` is here, too, and its explanation.
     pub fn has_all_of(&self, other: &Self) -> bool {
-        other.arms.iter().all(|theirs| {
-            let own = self.arms.iter().find(|own| (&own.name, own.seed) == (&theirs.name, theirs.seed));
-            own.is_some_and(|own| {
-                theirs.attacks.iter().all(|attack| own.attack_place(&attack_key(attack)).is_some())
+        (self.explanation.is_some() || other.explanation.is_none())
+            && other.arms.iter().all(|theirs| {
+                let own = self.arms.iter().find(|own| (&own.name, own.seed) == (&theirs.name, theirs.seed));
+                own.is_some_and(|own| {
+                    theirs.attacks.iter().all(|attack| own.attack_place(&attack_key(attack)).is_some())
+                })
             })
-        })
     }
 
     /// The arms' names, each once, in the order of their first seed.

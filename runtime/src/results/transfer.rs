@@ -1,6 +1,7 @@
 //! Adversarial pictures of other models, judged by one: the object of transfer.json in its RUN.
 
 use super::{ResultError, json};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -8,7 +9,7 @@ use std::path::Path;
 pub const FILE: &str = "transfer.json";
 
 /// The object of transfer.json.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Transfer {
     /// SHA-256 of the judging model's file.
     pub model_sha256: String,
@@ -19,7 +20,7 @@ pub struct Transfer {
 }
 
 /// The adversarial pictures of one attack on one model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Row {
     /// The RUN of the model that the pictures were made on.
     pub source: String,

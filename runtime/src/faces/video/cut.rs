@@ -1,7 +1,7 @@
 //! Detects cuts between two frames of a video.
 
+use crate::data::resize::{self, Filter};
 use crate::faces::face::FaceBox;
-use fast_image_resize as resize;
 use image::RgbImage;
 
 /// A frame is divided into this many fields a side.
@@ -32,13 +32,7 @@ impl FieldColours {
     /// # Panics
     /// The frame has no pixels.
     pub fn of(frame: &RgbImage, faces: &[FaceBox]) -> Self {
-        let pixels = resize::PixelType::U8x3;
-        let source = resize::images::ImageRef::new(frame.width(), frame.height(), frame.as_raw(), pixels)
-            .expect("three bytes a pixel");
-        let mut small = resize::images::Image::new(FIELDS, FIELDS, pixels);
-        let options =
-            resize::ResizeOptions::new().resize_alg(resize::ResizeAlg::Convolution(resize::FilterType::Box));
-        resize::Resizer::new().resize(&source, &mut small, &options).expect("both are 8-bit RGB");
+        let small = resize::resized(frame, (FIELDS, FIELDS), Filter::Box);
         let middle = |field: u32, side: u32| (field as f32 + 0.5) * side as f32 / FIELDS as f32;
         let is_ground = |field: u32| {
             let at = [middle(field % FIELDS, frame.width()), middle(field / FIELDS, frame.height())];
@@ -47,7 +41,7 @@ impl FieldColours {
                 face.middle().iter().zip(at).all(|(middle, at)| (middle - at).abs() <= reach)
             })
         };
-        Self { colours: small.into_vec(), ground: (0..FIELDS * FIELDS).map(is_ground).collect() }
+        Self { colours: small.into_raw(), ground: (0..FIELDS * FIELDS).map(is_ground).collect() }
     }
 
     /// Whether the later frame `next` is after a cut.

@@ -3,6 +3,7 @@
 
 use super::sample::{SampleResult, attacked};
 use crate::threat::{Norm, Threat};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Steps of the curve at most; with more pictures every n-th is kept.
@@ -13,7 +14,7 @@ const SHARES: [f64; 5] = [0.25, 0.5, 1.0, 2.0, 4.0];
 /// The distances that a minimal-distance attack found, over the pictures classified
 /// rightly before. They are lengths in floats, with pixels in \[0, 1\], whatever the
 /// radius; a picture that nothing turned over counts as farther than any that was.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MinimalDistance {
     /// The norm that the distances are of, which need not be the threat model's: CW
     /// lowers the L2 length in any.
@@ -35,7 +36,7 @@ pub struct MinimalDistance {
 }
 
 /// What an attack reaches within a radius.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CurvePoint {
     /// The radius, pixels in \[0, 1\].
     pub eps: f64,

@@ -15,11 +15,12 @@ use crate::results::attack::distances::MinimalDistance;
 use crate::results::evaluation::ThresholdSource;
 use crate::results::evaluation::{DataInfo, ModelInfo};
 use crate::threat::{Norm, Threat};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// The object of attack.json.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AttackReport {
     /// "square", "pgd", …
     pub method: String,
@@ -88,7 +89,7 @@ pub struct AttackReport {
 }
 
 /// One attack of a suite, made on what the earlier ones left standing.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Stage {
     /// "apgd-ce", "square", …
     pub method: String,
@@ -109,7 +110,7 @@ pub struct Stage {
 }
 
 /// One direction of an attack.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Direction {
     /// Pictures of this class.
     pub n: usize,
@@ -122,7 +123,7 @@ pub struct Direction {
 }
 
 /// 95 % Wilson intervals.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RateIntervals {
     /// Of the clean accuracy.
     pub clean_accuracy: Estimate,
@@ -133,7 +134,7 @@ pub struct RateIntervals {
 }
 
 /// Queries a picture, over the pictures that were attacked.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct QueryStatistics {
     /// Mean.
     pub mean: f64,
@@ -148,7 +149,7 @@ pub struct QueryStatistics {
 /// Queries until a picture was turned over, over those that were. A search for the
 /// shortest change goes on after that, at a cost that [`QueryStatistics`] has and this has
 /// not.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SuccessStatistics {
     /// Mean.
     pub mean: f64,
@@ -159,7 +160,7 @@ pub struct SuccessStatistics {
 }
 
 /// A check on whether the figure can be believed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Gate {
     /// Its name: "deterministic", "nonzero-gradients", …
     pub name: String,
@@ -179,7 +180,7 @@ impl AttackReport {
 }
 
 /// The input gradients that an attack saw of one picture.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GradientCount {
     /// Gradients computed.
     pub evaluated: u64,

@@ -3,11 +3,12 @@
 //! attack, and a picture is known by its content, not by its name.
 
 use crate::differing::differing;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// The settings of an attack on trial.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Settings(Map<String, Value>);
 
 impl Settings {

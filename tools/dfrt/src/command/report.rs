@@ -1,12 +1,12 @@
 //! `dfrt report`: renders the report of a study again.
 
 use super::options::options;
-use crate::output;
+use crate::{failure, output};
 use anyhow::Result;
 use dfrt_runtime::report::{self, Extras, folder, merge};
 use dfrt_runtime::results::jobs::JobList;
 use dfrt_runtime::results::study;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 options! {
 /// render a study's results again: report.html, report.md, CSV tables and plots
@@ -19,7 +19,10 @@ options! {
 pub struct Report {
     /// folder that `dfrt study` wrote
     #[argh(positional)]
-    folder: PathBuf,
+    folder: Option<PathBuf>,
+    /// print the JSON Schema of report.json instead (docs/report.schema.json)
+    #[argh(switch)]
+    schema: bool,
     json,
 }
 }
@@ -27,41 +30,54 @@ pub struct Report {
 impl Report {
     /// Renders the report again and prints the paths of the files.
     pub fn run(self) -> Result<()> {
-        // A study whose jobs were done one by one has no report yet, or one of fewer results.
-        let written = match self.merged()? {
-            Some(report) => {
-                let extras = Extras::load(&self.folder, &report);
-                output::list("note", "units of work are not done", &report.missing, None);
-                report::write(&self.folder, &report, &extras)?
+        match (&self.folder, self.schema) {
+            (None, true) => output::json(&study::schema()),
+            (Some(folder), false) => self.render(folder),
+            (None, false) => {
+                Err(failure::usage("the folder of a study is missing; see `dfrt report --help`"))
             }
-            None => folder::render(&self.folder)?,
+            (Some(_), true) => {
+                Err(failure::usage("--schema is that of every report.json; give no folder with it"))
+            }
+        }
+    }
+
+    fn render(&self, dir: &Path) -> Result<()> {
+        // A study whose jobs were done one by one has no report yet, or one of fewer results.
+        let written = match merged(dir)? {
+            Some(report) => {
+                let extras = Extras::load(dir, &report);
+                output::list("note", "units of work are not done", &report.missing, None);
+                report::write(dir, &report, &extras)?
+            }
+            None => folder::render(dir)?,
         };
         output::warn_skipped("parts of the report", &written.missing, None);
         if self.json {
-            return output::json(&study::Report::read(&self.folder)?);
+            return output::json(&study::Report::read(dir)?);
         }
         let files: Vec<_> = written.files.iter().map(|file| file.display().to_string()).collect();
         output::print(files.join("\n"))
     }
+}
 
-    /// The report of the results that are there; none without a list of jobs, or where report.json has
-    /// results that are no longer there.
-    fn merged(&self) -> Result<Option<study::Report>> {
-        if JobList::read(&self.folder)?.is_none() {
-            return Ok(None);
+/// The report of the results that are there; none without a list of jobs, or where report.json has
+/// results that are no longer there.
+fn merged(dir: &Path) -> Result<Option<study::Report>> {
+    if JobList::read(dir)?.is_none() {
+        return Ok(None);
+    }
+    let merged = merge::merge(dir)?;
+    let path = dir.join(study::FILE);
+    let earlier = path.exists().then(|| study::Report::read(dir)).transpose()?;
+    match earlier {
+        Some(earlier) if !merged.has_all_of(&earlier) => {
+            output::note(format!(
+                "note: {} has results whose files are not there; it is rendered as it is",
+                path.display()
+            ));
+            Ok(None)
         }
-        let merged = merge::merge(&self.folder)?;
-        let path = self.folder.join(study::FILE);
-        let earlier = path.exists().then(|| study::Report::read(&self.folder)).transpose()?;
-        match earlier {
-            Some(earlier) if !merged.has_all_of(&earlier) => {
-                output::note(format!(
-                    "note: {} has results whose files are not there; it is rendered as it is",
-                    path.display()
-                ));
-                Ok(None)
-            }
-            _ => Ok(Some(merged)),
-        }
+        _ => Ok(Some(merged)),
     }
 }

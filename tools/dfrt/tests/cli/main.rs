@@ -23,6 +23,7 @@ mod listing;
 mod measuring;
 mod records;
 mod resuming;
+mod schemas;
 mod studying;
 mod suites;
 mod thresholds;
@@ -47,6 +48,7 @@ fn all() -> Vec<Trial> {
         training::trials(),
         importing::trials(),
         resuming::trials(),
+        schemas::trials(),
         measuring::trials(),
         attacking::trials(),
         suites::trials(),
