@@ -3,12 +3,11 @@
 //! [`crate::results::study`]). A missing or broken file leaves out its part of the report and
 //! adds a line to [`Extras::missing`].
 
-use super::explanation::images;
 use crate::results::attack::SampleResult;
 use crate::results::attack::folder::{AttackFolder, Side};
 use crate::results::evaluation::{self, Score};
 use crate::results::explanation::one_model::OneModel;
-use crate::results::explanation::{self, Measurement};
+use crate::results::explanation::{self, Measurement, images};
 use crate::results::run::files;
 use crate::results::study::{Arm, Report};
 use crate::results::{ResultError, training_log};
@@ -212,16 +211,15 @@ fn load_views(dir: &Path, report: &Report, missing: &mut Vec<String>) -> Vec<Mod
 
 fn model_views(folder: &Path, arm: &str) -> Result<ModelViews, ResultError> {
     let measured = OneModel::read(folder)?.measured;
-    let images = folder.join(explanation::IMAGES);
-    let read = |name: String| storage::read(&images.join(name));
+    let read = |name: String| storage::read(&folder.join(explanation::IMAGES).join(name));
     let shown = measured.surfaces.iter().map(|surface| surface.id);
     let shown = shown.filter_map(|id| measured.pictures.iter().find(|picture| picture.id == id));
     let pictures = shown.map(|of| {
         let mut parts = [const { Vec::new() }; images::PARTS.len()];
         for (part, name) in parts.iter_mut().zip(images::PARTS) {
-            *part = read(images::part_file(of.id, arm, name))?;
+            *part = read(images::part(of.id, arm, name))?;
         }
-        Ok(PictureViews { original: read(images::original_file(of.id))?, of: of.clone(), parts })
+        Ok(PictureViews { original: read(images::original(of.id))?, of: of.clone(), parts })
     });
     let pictures = pictures.collect::<Result<_, ResultError>>()?;
     Ok(ModelViews { arm: arm.to_owned(), threshold: measured.threshold, pictures })

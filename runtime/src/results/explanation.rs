@@ -6,6 +6,7 @@
 //! ln(1 + e^(-s z)) in nats. x: the pixels in \[0, 1\]. mu, sigma: the means and deviations of a tap's
 //! channels over space, of each picture. Radii are Linf radii in units of 1/255.
 
+pub mod images;
 pub mod one_model;
 pub mod table;
 

@@ -5,6 +5,7 @@
 //! Gradients are those of the logit z. That of the cross-entropy L is dL/dz times it, a factor that
 //! the host computes in f64, so that no confident logit makes it vanish.
 
+use super::surface;
 use crate::attack::gpu_oracle::{channels_first, channels_last};
 use crate::gpu::device::GpuError;
 use crate::gpu::engine::{Buffer, Engine, Executable};
@@ -14,7 +15,7 @@ use crate::ops::{copy, cross_entropy, feature_statistics};
 use crate::plan::layout::Layout;
 use crate::plan::pass::{Delta, Forward, Mode, Network, Perturbation, Trace, Wanted};
 use crate::plan::resident::Resident;
-use crate::plan::{input_gradient, names};
+use crate::plan::{evaluation, input_gradient, names};
 use dfrt_runtime::data::batch::Batch;
 use dfrt_runtime::detector::oracle::{AttackLoss, Oracle, OracleError};
 use std::collections::HashMap;
@@ -69,7 +70,12 @@ pub struct Probe {
     pixels: Executable,
     /// The logits under perturbed statistics.
     perturbed: Executable,
+    /// The logits of [`SCORED`] pictures.
+    scored: Executable,
 }
+
+/// Pictures at once where logits alone are wanted: a row of a loss surface.
+const SCORED: usize = surface::SIDE;
 
 #[derive(Debug)]
 struct Buffers {
@@ -120,21 +126,26 @@ impl Probe {
             record_whole(graph, layout, batch, &taps),
             input_gradient::record(graph, layout, batch, AttackLoss::Margin),
             record_perturbed(graph, layout, batch, &taps),
+            evaluation::record_floats(graph, layout, SCORED),
         ];
         let mut named = network.buffers();
-        for external in recordings.iter().flat_map(|recording| &recording.externals) {
+        let mut externals: Vec<_> = recordings.iter().flat_map(|recording| &recording.externals).collect();
+        // Plans of several sizes share a buffer: the largest makes it.
+        externals.sort_by_key(|external| std::cmp::Reverse(external.len));
+        for external in externals {
             if !named.contains_key(&external.name) {
                 named.insert(external.name.clone(), engine.buffer(&external.name, external.len)?);
             }
         }
-        let [whole, pixels, perturbed] = &recordings;
+        let [whole, pixels, perturbed, scored] = &recordings;
         let whole = engine.compile(whole, &named)?;
         let pixels = engine.compile_sharing(pixels, &named, &whole)?;
         let perturbed = engine.compile_sharing(perturbed, &named, &whole)?;
+        let scored = engine.compile_sharing(scored, &named, &whole)?;
         let buffers = Buffers { named };
         // Of a real picture the loss -s z is z, so that all gradients are those of the logit.
         buffers.write(engine, names::LABELS, &[0.0_f32, 1.0].repeat(batch));
-        Ok(Self { batch, taps, buffers: Mutex::new(buffers), whole, pixels, perturbed, network })
+        Ok(Self { batch, taps, buffers: Mutex::new(buffers), whole, pixels, perturbed, scored, network })
     }
 
     /// Pictures per batch.
@@ -228,10 +239,14 @@ impl Probe {
 
 impl Oracle for Probe {
     fn logits(&self, batch: &Batch) -> Result<Vec<f32>, OracleError> {
+        let engine = &self.network.engine;
         let mut logits = Vec::with_capacity(batch.len());
-        for values in batch.values.chunks(batch.stride() * self.batch) {
+        for values in batch.values.chunks(batch.stride() * SCORED) {
             let chunk = Batch { res: batch.res, values: values.to_vec() };
-            let found = self.perturbed(&chunk, &self.no_deltas(chunk.len()));
+            let buffers = self.buffers.lock().expect("no holder panics");
+            buffers.write(engine, names::PIXELS, &channels_last(&chunk));
+            let found =
+                engine.run(&self.scored).and_then(|()| buffers.read(engine, names::LOGITS, chunk.len()));
             logits.extend(found.map_err(|error| OracleError(error.to_string()))?);
         }
         Ok(logits)

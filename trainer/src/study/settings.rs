@@ -136,6 +136,11 @@ impl StudySettings {
                 self.attack_limit
             )));
         }
+        if self.explain == 1 {
+            return Err(bad(
+                "explain = 1: too few; give 2 or more, to have both classes, or 0 to leave it out",
+            ));
+        }
         self.threats()?;
         for arm in &self.arms {
             arm.check()?;
@@ -284,6 +289,7 @@ mod tests {
         };
         assert!(bad(|settings| settings.seeds = vec![]).contains("seeds"));
         assert!(bad(|settings| settings.arms.push("gr".parse().unwrap())).contains("arms"));
+        assert!(bad(|settings| settings.explain = 1).contains("explain = 1"));
         assert!(bad(|settings| settings.eps = vec![0.5]).contains("0.5"));
         assert!(bad(|settings| settings.eps = vec![8.0, 8.0]).contains("eps"));
         assert!(bad(|settings| (settings.norm, settings.eps) = (Norm::L2, vec![0.001])).contains("0.001"));

@@ -6,6 +6,7 @@ use crate::report::ReportError;
 use crate::report::examples::{amplification, largest_change, perturbation};
 use crate::report::extras::ExamplePair;
 use crate::report::plots::{TEXT, drawn, png_of, put, text};
+use crate::results::explanation::images::{self as names, PARTS};
 use crate::sample::Label;
 use image::{Rgb, RgbImage};
 use plotters::prelude::*;
@@ -140,10 +141,10 @@ fn files_of(views: &[&View]) -> Result<Vec<File>, ReportError> {
         let png = png_of(picture).map_err(|reason| ReportError::Drawing { name: name.clone(), reason })?;
         Ok::<_, ReportError>(File { name, png })
     };
-    let mut files = vec![file(original_file(id), clean)?];
+    let mut files = vec![file(names::original(id), clean)?];
     for (view, pictures) in &rows {
         for (name, picture) in PARTS.iter().zip(pictures) {
-            files.push(file(part_file(id, &view.model, name), picture)?);
+            files.push(file(names::part(id, &view.model, name), picture)?);
         }
     }
     let name = format!("{id}-sheet.png");
@@ -163,19 +164,6 @@ pub fn sheet(views: &[View]) -> Result<Vec<u8>, ReportError> {
     let (factor, rows) = rows(&views);
     drawn_sheet("sheet.png", &views[0].clean, factor, &rows)
 }
-
-/// The file of the picture `id`.
-pub fn original_file(id: u64) -> String {
-    format!("{id}-original.png")
-}
-
-/// The file of a part ([`PARTS`]) of what is shown of the picture `id` under `model`.
-pub fn part_file(id: u64, model: &str, part: &str) -> String {
-    format!("{id}-{model}-{part}.png")
-}
-
-/// What is shown of a picture under a model, as files name it.
-pub const PARTS: [&str; 5] = ["adversarial", "difference", "cam", "cam-adversarial", "gradient"];
 
 type Row<'a> = (&'a View, [RgbImage; 5]);
 

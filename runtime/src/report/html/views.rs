@@ -7,7 +7,7 @@ use crate::report::svg::escaped;
 use crate::sample::Label;
 use std::fmt::Write;
 
-/// The headings of the parts ([`crate::report::explanation::images::PARTS`]).
+/// The headings of the parts ([`crate::results::explanation::images::PARTS`]).
 const HEADS: [&str; 5] =
     ["adversarial", "difference, amplified", "Grad-CAM before", "Grad-CAM after", "input gradient"];
 

@@ -42,7 +42,7 @@ const SMALL: [&str; 20] = [
     "--attack-limit",
     "6",
     "--explain",
-    "4",
+    "2",
     "--eps",
     "8",
 ];
@@ -104,7 +104,7 @@ fn ends_in_a_report_of_both_arms() {
 fn the_published_models_can_be_attacked() {
     let out = folder().join("attack");
     let model = finished().join("gr.onnx");
-    dfrt!["attack", "--model", &model, "--method", "pgd", "--steps", "2", "--limit", "4", "--out", &out]
+    dfrt!["attack", "--model", &model, "--method", "pgd", "--steps", "2", "--limit", "2", "--out", &out]
         .done();
     dfrt!["verify", &out].done();
     let attack = finished().join("gr-seed0/attacks/square-linf-8");
