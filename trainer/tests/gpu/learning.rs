@@ -37,11 +37,14 @@ impl Observer for Losses {
     }
 }
 
+/// Side of the drawn pictures and of the network's input: that of `tools/demo`.
+const SIDE: usize = 32;
+
 fn tiny(data: &Path) -> Settings {
     Settings {
         data: data.to_owned(),
         arch: "efficientnet-tiny".to_owned(),
-        res: 64,
+        res: SIDE,
         batch: 16,
         lr: 2e-3,
         masks: false,
@@ -50,7 +53,7 @@ fn tiny(data: &Path) -> Settings {
 }
 
 fn draw(folder: &Path, count: usize) -> Result<(), Failed> {
-    synth::draw(folder, count, 64, 0, &|_, _| {})?;
+    synth::draw(folder, count, SIDE as u32, 0, &|_, _| {})?;
     Ok(())
 }
 
