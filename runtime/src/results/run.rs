@@ -48,7 +48,7 @@ pub struct Outcome {
     pub val_auc: Option<f64>,
     /// Its validation loss.
     pub val_loss: f64,
-    /// What that epoch is the best by: "auc", "robust-accuracy" or "robust-auc".
+    /// What that epoch is the best by: "auc", "robust-accuracy", "robust-auc" or "mean-auc".
     // RUNs from before 2026-11-29 lack this and the three fields after it.
     #[serde(default)]
     pub selected_by: Option<String>,

@@ -9,7 +9,7 @@ use super::outcome;
 use super::pool::Pool;
 use super::pool::allowance::Allowance;
 use super::schedule::Schedule;
-use super::selection::{Criterion, RobustValidation, Robustness};
+use super::selection::{RobustValidation, Robustness};
 use super::settings::{self, BadSettings, Settings};
 use super::stepper::{Losses, Stepper};
 use super::tensorboard::Unwritable;
@@ -472,12 +472,8 @@ impl<'a> Session<'a> {
         };
         let criterion = self.run.settings.criterion();
         let score = |best: &Best| {
-            let robust = match criterion {
-                Criterion::Auc => None,
-                Criterion::RobustAccuracy => best.robust_accuracy,
-                Criterion::RobustAuc => best.robust_auc,
-            };
-            (robust.unwrap_or(0.0), best.auc.unwrap_or(0.0), -best.loss)
+            let worth = criterion.worth(best.auc, best.robust_accuracy, best.robust_auc);
+            (worth, best.auc.unwrap_or(0.0), -best.loss)
         };
         if self.progress.best.is_some_and(|earlier| score(&best) <= score(&earlier)) {
             return Ok(false);

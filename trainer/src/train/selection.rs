@@ -25,15 +25,36 @@ pub enum Criterion {
     RobustAccuracy,
     /// Area under the ROC curve under PGD; then the clean AUC.
     RobustAuc,
+    /// The mean of the clean AUC and the AUC under PGD. Of a network that no epoch makes robust, as most
+    /// baselines, the clean one decides; the two before would keep whichever epoch PGD happens to leave a
+    /// picture or two, often an early one that has learned nothing yet.
+    MeanAuc,
 }
 
-named!(Criterion, "criterion", [Auc = "auc", RobustAccuracy = "robust-accuracy", RobustAuc = "robust-auc"]);
+named!(
+    Criterion,
+    "criterion",
+    [Auc = "auc", RobustAccuracy = "robust-accuracy", RobustAuc = "robust-auc", MeanAuc = "mean-auc"]
+);
+
+impl Criterion {
+    /// What an epoch with these figures is worth; `None` counts as 0.
+    pub fn worth(self, auc: Option<f64>, robust_accuracy: Option<f64>, robust_auc: Option<f64>) -> f64 {
+        let [auc, robust_auc] = [auc, robust_auc].map(Option::unwrap_or_default);
+        match self {
+            Self::Auc => auc,
+            Self::RobustAccuracy => robust_accuracy.unwrap_or_default(),
+            Self::RobustAuc => robust_auc,
+            Self::MeanAuc => f64::midpoint(auc, robust_auc),
+        }
+    }
+}
 
 /// How the kept epoch is selected.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Selection {
-    /// The criterion; none for the robust accuracy where the method has an adversary, else the AUC.
+    /// The criterion; none for the mean AUC where the method has an adversary, else the AUC.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<Criterion>,
     /// Radius of PGD in 1/255 (Linf); none for that of the method's adversary. Without one the robustness
@@ -55,7 +76,7 @@ impl Default for Selection {
 impl Selection {
     /// The criterion for a method with that adversary.
     pub fn criterion(&self, adversary: Option<Adversary>) -> Criterion {
-        self.by.unwrap_or(if adversary.is_some() { Criterion::RobustAccuracy } else { Criterion::Auc })
+        self.by.unwrap_or(if adversary.is_some() { Criterion::MeanAuc } else { Criterion::Auc })
     }
 
     /// The radius in 1/255; none where the robustness is not measured.
@@ -168,11 +189,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_robust_by_chance_does_not_outweigh_what_was_learned() {
+        let early = (Some(0.55), Some(0.05), Some(0.12));
+        let late = (Some(0.9), Some(0.03), Some(0.02));
+        let better = |by: Criterion| by.worth(late.0, late.1, late.2) > by.worth(early.0, early.1, early.2);
+        assert!(better(Criterion::MeanAuc) && better(Criterion::Auc));
+        assert!(!better(Criterion::RobustAccuracy) && !better(Criterion::RobustAuc));
+        assert_eq!(Criterion::MeanAuc.worth(Some(0.75), None, Some(0.25)), 0.5);
+        assert_eq!(Criterion::RobustAuc.worth(Some(0.9), Some(0.1), None), 0.0);
+    }
+
+    #[test]
     fn the_criterion_follows_the_method() {
         let adversary = Adversary { eps: 2.0, steps: 1, step: None, clean: 0.0, growth: 0.0 };
         let default = Selection::default();
         assert_eq!((default.criterion(None), default.radius(None)), (Criterion::Auc, None));
-        assert_eq!(default.criterion(Some(adversary)), Criterion::RobustAccuracy);
+        assert_eq!(default.criterion(Some(adversary)), Criterion::MeanAuc);
         assert_eq!(default.radius(Some(adversary)), Some(2.0));
         let own = Selection { by: Some(Criterion::RobustAuc), eps: Some(1.0), ..default };
         assert_eq!((own.criterion(None), own.radius(Some(adversary))), (Criterion::RobustAuc, Some(1.0)));

@@ -195,8 +195,8 @@ macro_rules! options {
         tensorboard: Option<std::path::PathBuf>,
     ] $($rest)* } };
     (@ $to:tt [$($done:tt)*] selection, $($rest:tt)*) => { options! { @ $to [$($done)*
-        /// what the kept epoch is the best by, on validation pictures: auc, robust-accuracy or
-        /// robust-auc (default: robust-accuracy for methods with adversarial pictures, else auc)
+        /// what the kept epoch is the best by, on validation pictures: auc, robust-accuracy, robust-auc
+        /// or mean-auc (default: mean-auc for methods with adversarial pictures, else auc)
         #[argh(option)]
         select: Option<crate::command::values::trained::Criterion>,
         /// radius in 1/255 (linf) of PGD on validation pictures after each epoch (default: that of the
