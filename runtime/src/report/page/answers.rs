@@ -38,13 +38,12 @@ pub(super) fn comparison_mark(report: &Report, one: &Comparison) -> Mark {
     }
 }
 
-/// The verdict in words, marked where it is unreliable.
-pub(super) fn verdict(one: &Comparison, mark: Mark) -> String {
+/// The verdict in words, marked where it is unreliable, and where it tells, what would be needed to know.
+pub(super) fn verdict(one: &Comparison, mark: Mark) -> (String, Option<String>) {
     let words = one.words.as_ref().unwrap_or(&one.verdict);
-    match mark {
-        Mark::Unreliable => format!("{words}, unreliable"),
-        _ => words.clone(),
-    }
+    let (head, needed) = words.split_once("; ").unzip();
+    let unreliable = if mark == Mark::Unreliable { ", unreliable" } else { "" };
+    (format!("{}{unreliable}", head.unwrap_or(words)), needed.map(str::to_owned))
 }
 
 /// One sentence on all comparisons of an arm with the baseline.
@@ -132,11 +131,13 @@ pub(super) fn answer(report: &Report, one: &Comparison) -> Answer {
         Mark::Unreliable => "; unreliable, a check of the attack failed",
         _ => "",
     };
+    let (verdict, needed) = verdict(one, mark);
+    let needed = needed.map_or_else(String::new, |needed| format!("; {needed}"));
     Answer {
         subject: format!("{}: {} against {}", subject(&one.metric), one.arm, one.against),
-        verdict: verdict(one, mark),
+        verdict,
         reason: format!(
-            "{holds}: {}{unit}, 95 % interval {} to {}{}{least}{doubt}",
+            "{holds}: {}{unit}, 95 % interval {} to {}{}{least}{needed}{doubt}",
             write(one.difference),
             write(one.low),
             write(one.high),

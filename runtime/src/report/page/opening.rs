@@ -170,10 +170,12 @@ fn short_verdict(report: &Report, one: &Comparison) -> String {
     let points = is_share(&one.metric);
     let unit = if points { " points" } else { "" };
     let write = |value| difference(value, points);
-    let words = verdict(one, comparison_mark(report, one));
-    match &one.words {
-        Some(full) => words.replacen(full, full.split(';').next().unwrap_or(full), 1),
-        None => format!("{words}: {}{unit} [{}, {}]", write(one.difference), write(one.low), write(one.high)),
+    let (words, _) = verdict(one, comparison_mark(report, one));
+    match one.words.is_some() {
+        true => words,
+        false => {
+            format!("{words}: {}{unit} [{}, {}]", write(one.difference), write(one.low), write(one.high))
+        }
     }
 }
 

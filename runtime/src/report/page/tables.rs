@@ -79,7 +79,7 @@ fn comparisons(report: &Report) -> Table {
                 |least| difference(least, points).trim_start_matches('+').to_owned() + unit,
             )),
             improvement(one),
-            Cell { text: verdict(one, mark), detail: None, mark },
+            Cell { text: verdict(one, mark).0, detail: None, mark },
         ]
     };
     let mut columns = columns(
