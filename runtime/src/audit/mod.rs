@@ -28,9 +28,11 @@ pub use inspected::Progress;
 
 use crate::data::manifest::{self, Manifest, Part};
 use crate::sample::{Sample, Split};
+use crate::storage::{self, StorageError};
 use inspected::inspect_all;
 use serde::Serialize;
 use shortcuts::Shortcut;
+use std::path::Path;
 
 /// audit.json: what was audited, the worst verdict, and a finding for every check.
 ///
@@ -77,6 +79,18 @@ impl Audit {
     /// The finding of `check`; `None` where it does not apply.
     pub fn finding(&self, check: Check) -> Option<&Finding> {
         self.findings.iter().find(|finding| finding.check == check)
+    }
+
+    /// Writes audit.json to `path`.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    ///
+    /// # Panics
+    /// Never: the figures of an audit can be written as JSON.
+    pub fn write(&self, path: &Path) -> Result<(), StorageError> {
+        let text = serde_json::to_string_pretty(self).expect("an audit is plain values");
+        storage::write(path, format!("{text}\n").as_bytes())
     }
 
     /// Findings that are leaks or errors.

@@ -6,6 +6,7 @@ use super::figures::figures;
 use super::{Extras, ReportError};
 use crate::attack::between;
 use crate::results::attack::AttackReport;
+use crate::results::audited::{self, Audited};
 use crate::results::corruption::Corrupted;
 use crate::results::evaluation::Evaluation;
 use crate::results::explanation::Explanation;
@@ -43,11 +44,23 @@ pub fn merge(dir: &Path) -> Result<Report, ReportError> {
         explained.extend(found.explained.zip(jobs.first().copied()));
         report.arms.extend(found.arm);
     }
+    report.audit = audit(dir, &report.arms)?;
     report.explanation = explanation(explained, &mut report.missing)?;
     let extras = Extras::load(dir, &report);
     report.comparisons = comparisons(&report, &extras, 0)?;
     report.figures = figures(&report, &extras, 0)?;
     Ok(report)
+}
+
+/// What the audit found, if it is of the data set that the first model was trained on.
+fn audit(dir: &Path, arms: &[Arm]) -> Result<Option<Audited>, ReportError> {
+    let path = dir.join(audited::FILE);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let found: Audited = json::read(&path)?;
+    let trained = arms.iter().find_map(|arm| arm.training.as_ref());
+    Ok(Some(found).filter(|found| trained.is_none_or(|trained| trained.data_sha256 == found.data.sha256)))
 }
 
 /// Why the models are as robust as they are, of those that were measured on the pictures and in the way

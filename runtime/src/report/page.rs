@@ -21,6 +21,7 @@ pub use why::{Statement, Why};
 use super::Extras;
 use super::numbers::{counted, three, three_interval};
 use crate::results::attack::AttackReport;
+use crate::results::audited::Audited;
 use crate::results::study::{BASELINE, Report, attack_folder, attack_key};
 use listing::{listed, others};
 use serde_json::Value;
@@ -119,7 +120,12 @@ fn failed(attack: &AttackReport) -> Vec<String> {
 }
 
 fn warnings(report: &Report) -> Vec<String> {
-    let mut lines = Vec::new();
+    let severe = report.audit.iter().flat_map(Audited::severe);
+    let mut lines: Vec<String> = severe
+        .map(|finding| {
+            format!("The data set ({}): {}. Every figure may be wrong by it.", finding.check, finding.what)
+        })
+        .collect();
     for arm in &report.arms {
         for attack in arm.attacks.iter().filter(|attack| attack.unreliable) {
             let why = failed(attack);
@@ -182,6 +188,8 @@ fn caveats(report: &Report, extras: &Extras) -> Vec<String> {
             }
         ));
     }
+    let warned = report.audit.iter().flat_map(|audit| audit.with(&["warning", "note"]));
+    lines.extend(warned.map(|finding| format!("The audit of the data set: {}.", finding.what)));
     let attacks: Vec<&AttackReport> = report.arms.iter().flat_map(|arm| &arm.attacks).collect();
     if !attacks.is_empty() {
         lines.push(

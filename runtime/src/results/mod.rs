@@ -4,11 +4,12 @@
 //!
 //! [`run`] is the folder of a training run with its [`training_log`], [`evaluation`] is
 //! eval.json and scores.csv, [`attack`] an attack's folder, [`corruption`] corrupt.json,
-//! [`transfer`] transfer.json, [`study`] report.json with the folders beside it, [`figure`] its figures
+//! [`transfer`] transfer.json, [`audited`] what reports read of audit.json, [`study`] report.json with the folders beside it, [`figure`] its figures
 //! over seeds and [`jobs`] the list of its units of work. Fields are added, never renamed or
 //! removed, so that results of earlier versions can be read.
 
 pub mod attack;
+pub mod audited;
 pub mod corruption;
 pub mod evaluation;
 pub mod explanation;

@@ -1,6 +1,7 @@
 //! A study: the object of report.json, and the layout of the folder that it lies in:
 //! ```text
 //! report.json
+//! audit.json                            what the audit of the data set found ([`super::audited`])
 //! <arm>-seed<k>/                        the arm's RUN ([`super::run`])
 //!   eval.json  scores.csv               its evaluation ([`super::evaluation`])
 //!   attacks/<method>-<norm>-<eps>/      its attacks ([`super::attack`])
@@ -13,6 +14,7 @@
 
 use super::attack::AttackReport;
 use super::attack::folder::AttackFolder;
+use super::audited::Audited;
 use super::corruption::Corrupted;
 use super::evaluation::Evaluation;
 use super::explanation::Explanation;
@@ -83,6 +85,9 @@ pub struct Report {
     /// own files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub explanation: Option<Explanation>,
+    /// What the audit of the data set found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<Audited>,
     /// Units of work whose results are not there, a line each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,

@@ -181,3 +181,42 @@ fn the_first_figure_is_drawn_in_the_page_and_as_files() {
     assert_eq!(html.matches("class=\"band\"").count(), 2, "a band an arm");
     assert!(html.contains("guessing 50 %"));
 }
+
+#[test]
+fn what_the_audit_found_is_told() {
+    let checked = |study: &Study| {
+        let page = Page::of(&study.report, &study.extras);
+        let table = page.tables.iter().find(|table| table.name == "checklist").unwrap();
+        let row = table.rows.iter().find(|row| row[0].text.starts_with("No leaks")).unwrap();
+        let words = [row[1].text.clone(), row[2].text.clone()];
+        (words, page.warnings.concat(), page.caveats.concat())
+    };
+    let mut study = study("audited", 1);
+    assert!(checked(&study).0[1].starts_with("not audited"));
+    let mut audit = json!({
+        "data": {"path": "faces", "sha256": "", "pictures": 40, "looked_at": 30, "readable": 30},
+        "verdict": "leak", "attributes": [], "parts": [],
+        "findings": [
+            {"check": "people", "verdict": "leak", "what": "2 of 9 persons are in two splits", "cases": []},
+            {"check": "pixels", "verdict": "note", "what": "sharpness tells the classes apart", "cases": []},
+            {"check": "files", "verdict": "ok", "what": "all can be read", "cases": []}
+        ]
+    });
+    study.report.audit = Some(serde_json::from_value(audit.clone()).unwrap());
+    let ([met, answer], warnings, caveats) = checked(&study);
+    assert_eq!(met, "no");
+    assert_eq!(answer, "2 of 9 persons are in two splits; of 40 pictures 30 were looked at");
+    assert!(
+        warnings.contains("The data set (people): 2 of 9 persons are in two splits. Every figure"),
+        "{warnings}"
+    );
+    assert!(caveats.contains("sharpness tells the classes apart") && !caveats.contains("all can be read"));
+    audit["findings"][0]["verdict"] = "ok".into();
+    study.report.audit = Some(serde_json::from_value(audit).unwrap());
+    let ([met, answer], warnings, _) = checked(&study);
+    assert_eq!(
+        (met.as_str(), answer.as_str()),
+        ("yes", "the audit found none; of 40 pictures 30 were looked at")
+    );
+    assert!(!warnings.contains("The data set"), "{warnings}");
+}

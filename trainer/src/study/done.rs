@@ -148,6 +148,6 @@ fn difference(then: &Settings, now: &Settings) -> Option<String> {
 }
 
 /// Reads the result of an earlier session; none if it is missing or damaged.
-fn earlier<T: DeserializeOwned>(path: &Path) -> Option<T> {
+pub(super) fn earlier<T: DeserializeOwned>(path: &Path) -> Option<T> {
     serde_json::from_slice(&std::fs::read(path).ok()?).ok()
 }

@@ -4,6 +4,7 @@
 //! [`dfrt_runtime::results::study`] describes its folder, which `dfrt report` renders again.
 
 pub mod arms;
+mod audit;
 mod bad;
 mod done;
 pub mod estimate;
@@ -35,6 +36,7 @@ use dfrt_runtime::detector::model::ModelError;
 use dfrt_runtime::detector::session::SessionError;
 use dfrt_runtime::report::{self, Extras, ReportError, Written, merge};
 use dfrt_runtime::results::ResultError;
+use dfrt_runtime::results::audited;
 use dfrt_runtime::results::jobs::{self, Job, JobList, Work};
 use dfrt_runtime::results::lock::{Lock, LockError};
 use dfrt_runtime::results::run::files;
@@ -48,7 +50,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 /// The files and folders that `--force` may replace, besides those of the arms.
-pub const OWN: [&str; 3] = [CONFIG, jobs::LIST, study::FILE];
+pub const OWN: [&str; 4] = [CONFIG, jobs::LIST, study::FILE, audited::FILE];
 
 /// Why a study failed. Finished parts stay, and it can be resumed.
 #[derive(Debug, thiserror::Error)]
@@ -175,6 +177,8 @@ pub trait Observer {
     fn attack(&mut self, name: &str);
     /// `holder` had locked the folder `out` and ended before its work was done; the lock is taken over.
     fn lock_taken_over(&mut self, out: &Path, holder: &str);
+    /// `done` of `total` pictures of the data set are audited.
+    fn audited(&self, done: usize, total: usize);
     /// The explanation is at `what`, with `done` of `total` pictures.
     fn explained(&mut self, what: &str, done: usize, total: usize);
     /// The progress of the attack `name`.
@@ -278,6 +282,7 @@ impl<'a> Study<'a> {
         for job in &jobs {
             self.is_done(job)?;
         }
+        self.audit(observer)?;
         for of_run in
             jobs.chunk_by(|a, b| a.run == b.run && a.work != Work::Transfer && b.work != Work::Transfer)
         {
@@ -295,6 +300,7 @@ impl<'a> Study<'a> {
         let jobs = self.write_plan()?;
         let missing = StudyError::NoJob { job: number, jobs: jobs.len() };
         let job = number.checked_sub(1).and_then(|index| jobs.get(index)).ok_or(missing)?;
+        self.audit(observer)?;
         observer.arm(&job.arm, job.seed);
         self.work(std::slice::from_ref(job), observer)?;
         Ok(job.clone())

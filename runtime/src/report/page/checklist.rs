@@ -184,17 +184,26 @@ fn attacks(report: &Report) -> Vec<Vec<Cell>> {
     ]
 }
 
+/// Whether the figures may be wrong by the data set.
+fn audited(report: &Report) -> Vec<Cell> {
+    let question = "No leaks between training and test pictures, no wrong labels?";
+    let Some(audit) = &report.audit else {
+        let answer = "not audited in this report; the command dfrt data audit looks for them";
+        return line(question, None, answer.to_owned());
+    };
+    let severe: Vec<&str> = audit.severe().map(|finding| finding.what.as_str()).collect();
+    let looked = format!("of {} pictures {} were looked at", audit.data.pictures, audit.data.looked_at);
+    let answer = match severe.is_empty() {
+        true => format!("the audit found none; {looked}"),
+        false => format!("{}; {looked}", severe.join("; ")),
+    };
+    line(question, Some(severe.is_empty()), answer)
+}
+
 fn left_out(report: &Report) -> Vec<Vec<Cell>> {
     let complete = match report.missing.len() {
         0 => "all units of work are there".to_owned(),
         n => format!("{} missing", counted(n, "unit") + " of work"),
     };
-    vec![
-        line("Is the study complete?", Some(report.missing.is_empty()), complete),
-        line(
-            "Leaks between training and test pictures?",
-            None,
-            "not audited in this report; the command dfrt data audit looks for them".to_owned(),
-        ),
-    ]
+    vec![line("Is the study complete?", Some(report.missing.is_empty()), complete), audited(report)]
 }

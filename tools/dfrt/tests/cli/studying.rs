@@ -96,7 +96,9 @@ fn ends_in_a_report_of_both_arms() {
         metrics.contains(&"auc") && metrics.contains(&"robust_accuracy[square linf 8/255]"),
         "{metrics:?}"
     );
-    for name in ["report.html", "report.md", "study.toml", "baseline.onnx", "gr.onnx"] {
+    assert_eq!(report["audit"]["data"]["looked_at"], report["audit"]["data"]["pictures"]);
+    assert!(report["audit"]["findings"].as_array().unwrap().len() > 10, "{}", report["audit"]);
+    for name in ["report.html", "report.md", "audit.json", "study.toml", "baseline.onnx", "gr.onnx"] {
         assert!(!bytes(finished().join(name)).is_empty(), "{name}");
     }
 }

@@ -5,10 +5,9 @@ use crate::dataset;
 use crate::output::{self, Lines};
 use crate::paths;
 use crate::progress::Stages;
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use dfrt_runtime::audit::{self, Audit, Finding, Progress, Verdict};
 use dfrt_runtime::data::manifest::Manifest;
-use dfrt_runtime::storage;
 use std::path::PathBuf;
 
 options! {
@@ -59,8 +58,7 @@ impl AuditSet {
         let found = audit::audit(&name, &manifest, self.limit, &progress);
         drop(stages);
         if let Some(out) = &self.out {
-            let text = serde_json::to_string_pretty(&found).context("audit.json")?;
-            storage::write(out, format!("{text}\n").as_bytes())?;
+            found.write(out)?;
         }
         if self.json {
             output::json(&found)?;

@@ -13,21 +13,22 @@ use std::path::{Path, PathBuf};
 pub struct Watch {
     evaluated: Option<Task>,
     attacked: AttackProgress,
-    explained: Stages,
+    /// Of the audit and the explanations.
+    stages: Stages,
     tensorboard: Option<PathBuf>,
 }
 
 impl Watch {
     /// With a folder below `tensorboard`, named as that of its RUN, for the event files of each training.
     pub fn new(tensorboard: Option<PathBuf>) -> Self {
-        let (attacked, explained) = (AttackProgress::default(), Stages::default());
-        Self { evaluated: None, attacked, explained, tensorboard }
+        let (attacked, stages) = (AttackProgress::default(), Stages::default());
+        Self { evaluated: None, attacked, stages, tensorboard }
     }
 }
 
 impl Observer for Watch {
     fn arm(&mut self, name: &str, seed: u64) {
-        self.explained = Stages::default();
+        self.stages = Stages::default();
         output::note(format!("== {name}, seed {seed}"));
     }
 
@@ -41,7 +42,7 @@ impl Observer for Watch {
     }
 
     fn evaluated(&mut self, done: usize, total: usize) {
-        self.explained = Stages::default();
+        self.stages = Stages::default();
         self.evaluated.get_or_insert_with(|| Task::new("evaluated")).set(done, total, "");
         if done == total {
             self.evaluated = None;
@@ -49,13 +50,17 @@ impl Observer for Watch {
     }
 
     fn attack(&mut self, name: &str) {
-        self.explained = Stages::default();
+        self.stages = Stages::default();
         output::note(format!("-- {name}"));
         self.attacked = AttackProgress::default();
     }
 
+    fn audited(&self, done: usize, total: usize) {
+        self.stages.set("audited", done, total, "");
+    }
+
     fn explained(&mut self, what: &str, done: usize, total: usize) {
-        self.explained.set(what, done, total, "");
+        self.stages.set(what, done, total, "");
     }
 
     fn lock_taken_over(&mut self, out: &Path, holder: &str) {
