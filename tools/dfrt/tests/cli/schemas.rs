@@ -61,10 +61,11 @@ impl Schema<'_> {
                 "type" => is_of_type(rule, value, at),
                 "const" => same(rule == value, at, value),
                 "enum" => same(rule.as_array().unwrap().contains(value), at, value),
-                "minimum" => same(value.as_f64() >= rule.as_f64(), at, value),
-                "maximum" => same(value.as_f64() <= rule.as_f64(), at, value),
-                "minItems" => same(value.as_array().map(Vec::len) >= size(rule), at, value),
-                "maxItems" => same(value.as_array().map(Vec::len) <= size(rule), at, value),
+                // These four speak of numbers and of arrays alone.
+                "minimum" => same(value.as_f64().is_none_or(|found| found >= number(rule)), at, value),
+                "maximum" => same(value.as_f64().is_none_or(|found| found <= number(rule)), at, value),
+                "minItems" => same(len(value).is_none_or(|len| len >= number(rule)), at, value),
+                "maxItems" => same(len(value).is_none_or(|len| len <= number(rule)), at, value),
                 "required" => self.required(rule, value, at),
                 "properties" | "additionalProperties" => self.properties(rules, value, at),
                 "items" => value
@@ -105,8 +106,12 @@ impl Schema<'_> {
     }
 }
 
-fn size(rule: &Value) -> Option<usize> {
-    rule.as_u64().and_then(|size| usize::try_from(size).ok())
+fn number(rule: &Value) -> f64 {
+    rule.as_f64().expect("a number")
+}
+
+fn len(value: &Value) -> Option<f64> {
+    value.as_array().map(|array| array.len() as f64)
 }
 
 fn same(fits: bool, at: &str, value: &Value) -> Result<(), String> {
