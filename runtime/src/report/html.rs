@@ -1,6 +1,7 @@
 //! report.html: the page as one file that needs no network and no script. Plots
 //! and pictures are embedded; colours follow the reader's light or dark setting.
 
+mod embedded;
 mod views;
 
 use super::examples::{Gallery, GalleryRow};
@@ -9,8 +10,7 @@ use super::numbers::{count, logit};
 use super::page::{Cell, Column, Mark, Opening, Page, Statement, Table, Why};
 use super::plots::{Drawing, Plot};
 use super::svg::{self, escaped};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use embedded::embedded;
 use std::fmt::Write;
 
 /// Plots wider than this get the full width of the page.
@@ -286,16 +286,6 @@ fn example(out: &mut String, gallery: &Gallery, row: &GalleryRow) {
         logit(sample.adv_logit),
         count(spent as f64)
     );
-}
-
-fn embedded(png: &[u8], alt: &str, size: (u32, u32)) -> String {
-    format!(
-        "<img alt=\"{}\" width=\"{}\" height=\"{}\" src=\"data:image/png;base64,{}\">",
-        escaped(alt),
-        size.0,
-        size.1,
-        STANDARD.encode(png)
-    )
 }
 
 fn list(out: &mut String, id: &str, title: &str, lines: &[String]) {

@@ -1,5 +1,6 @@
 //! report.md: the page as Markdown, with links to the plots' files.
 
+use super::escape::escaped;
 use super::page::{Cell, Mark, Page, Statement, Table};
 use super::plots::Plot;
 use std::fmt::Write;
@@ -107,31 +108,5 @@ fn cell(cell: &Cell) -> String {
     match &cell.detail {
         Some(detail) => format!("{text} ({})", escaped(detail)),
         None => text,
-    }
-}
-
-/// Text with markup and cell separators escaped.
-pub(super) fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '|' | '*' | '_' | '`' | '[' | ']' | '<' | '>' | '\\' | '#' => {
-                out.push('\\');
-                out.push(character);
-            }
-            '\n' | '\r' => out.push(' '),
-            other => out.push(other),
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn data_cannot_break_a_table() {
-        assert_eq!(escaped("a|b*c\nd"), "a\\|b\\*c d");
     }
 }

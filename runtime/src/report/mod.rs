@@ -14,6 +14,7 @@
 pub mod compare;
 pub mod corrupted;
 pub mod cost;
+mod escape;
 pub mod examples;
 pub mod explanation;
 pub mod extras;

@@ -1,6 +1,6 @@
 //! explain.md: the sentences and one table.
 
-use super::super::markdown::escaped;
+use super::super::escape::escaped;
 use super::numbers::{or_dash, percent, three};
 use crate::metrics::resampled::Ranged;
 use crate::results::explanation::{ArmFigures, Explanation, TapFigures};

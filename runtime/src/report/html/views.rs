@@ -1,6 +1,6 @@
 //! What decided on a few pictures: of each, a row for every arm.
 
-use super::embedded;
+use super::embedded::embedded;
 use crate::report::extras::{ModelViews, PictureViews};
 use crate::report::numbers::logit;
 use crate::report::svg::escaped;

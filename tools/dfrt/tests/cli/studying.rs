@@ -252,7 +252,7 @@ fn it_says_why() {
         "--model",
         model("gr"),
         "--limit",
-        "4",
+        "2",
         "--out",
         &out,
         "--json"
