@@ -48,7 +48,12 @@ const SMALL: [&str; 20] = [
 ];
 
 fn study(out: &Path, more: &[&str]) -> Ran {
-    let mut arguments: Vec<OsString> = vec!["study".into(), "--data".into(), faces().into(), "--out".into()];
+    study_of(faces(), out, more)
+}
+
+fn study_of(data: &Path, out: &Path, more: &[&str]) -> Ran {
+    let mut arguments: Vec<OsString> =
+        ["study".into(), "--data".into(), data.into(), "--out".into()].to_vec();
     arguments.push(out.into());
     // What `more` names replaces what is usual.
     let usual = SMALL.chunks(2).filter(|pair| !more.contains(&pair[0])).flatten();
@@ -176,30 +181,7 @@ fn results_of_another_model_are_missing() {
 fn other_pictures_are_noticed() {
     let (out, data) = (folder().join("other_pictures"), copied(faces()));
     let study = |more: &str| {
-        dfrt![
-            "study",
-            "--data",
-            &data,
-            "--out",
-            &out,
-            "--arch",
-            "efficientnet-tiny",
-            "--res",
-            "32",
-            "--epochs",
-            "1",
-            "--arms",
-            "baseline",
-            "--seeds",
-            "0",
-            "--attacks",
-            "fgsm",
-            "--attack-limit",
-            "4",
-            "--explain",
-            "0",
-            more
-        ]
+        study_of(&data, &out, &["--arms", "baseline", "--attacks", "fgsm", "--explain", "0", more])
     };
     study("--json").done();
     let mut picture = data.join("train");
