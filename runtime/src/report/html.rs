@@ -38,7 +38,9 @@ pub fn html(page: &Page, plots: &[Plot], galleries: &[Gallery], views: &[ModelVi
     open.into_iter().for_each(|table| section(&mut out, table));
     plot_section(&mut out, &plots);
     gallery_section(&mut out, galleries);
-    views::section(&mut out, views, page.why.as_ref().map(|why| why.eps_255));
+    if let Some(why) = &page.why {
+        views::section(&mut out, views, &why.attack);
+    }
     list(&mut out, "caveats", "What these figures cannot say", &page.caveats);
     list(&mut out, "missing", "Not shown", &page.missing);
     folded.into_iter().for_each(|table| section(&mut out, table));

@@ -26,7 +26,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// There is no list of jobs; a result cannot be read.
-pub fn merge(dir: &Path) -> Result<Report, ReportError> {
+pub fn merge(dir: &Path) -> Result<(Report, Extras), ReportError> {
     let Some(list) = JobList::read(dir)? else {
         return Err(ResultError::garbled(&dir.join(LIST), "missing: `dfrt study --plan` writes it").into());
     };
@@ -49,7 +49,7 @@ pub fn merge(dir: &Path) -> Result<Report, ReportError> {
     let extras = Extras::load(dir, &report);
     report.comparisons = comparisons(&report, &extras, 0)?;
     report.figures = figures(&report, &extras, 0)?;
-    Ok(report)
+    Ok((report, extras))
 }
 
 /// What the audit found, if it is of the data set that the first model was trained on.

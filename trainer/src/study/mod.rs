@@ -34,7 +34,7 @@ use dfrt_runtime::data::selection::Chosen;
 use dfrt_runtime::detector::evaluate::EvaluateError;
 use dfrt_runtime::detector::model::ModelError;
 use dfrt_runtime::detector::session::SessionError;
-use dfrt_runtime::report::{self, Extras, ReportError, Written, merge};
+use dfrt_runtime::report::{self, ReportError, Written, merge};
 use dfrt_runtime::results::ResultError;
 use dfrt_runtime::results::audited;
 use dfrt_runtime::results::jobs::{self, Job, JobList, Work};
@@ -314,8 +314,7 @@ impl<'a> Study<'a> {
         for arm in &self.settings.arms {
             self.publish(&arm.name)?;
         }
-        let report = merge::merge(self.out)?;
-        let extras = Extras::load(self.out, &report);
+        let (report, extras) = merge::merge(self.out)?;
         let written = report::write(self.out, &report, &extras)?;
         Ok((report, written))
     }

@@ -14,14 +14,13 @@ const HEADS: [&str; 5] =
 /// Width and height at which a picture is shown.
 const SIDE: u32 = 112;
 
-/// The section; nothing without views. `eps_255` is the radius of the attack.
-pub(super) fn section(out: &mut String, models: &[ModelViews], eps_255: Option<f64>) {
+/// The section; nothing without views. `attack` says by what the pictures were changed.
+pub(super) fn section(out: &mut String, models: &[ModelViews], attack: &str) {
     let Some(first) = models.first().filter(|first| !first.pictures.is_empty()) else { return };
-    let radius = eps_255.map_or_else(String::new, |eps| format!(" of {eps}/255"));
     let _ = writeln!(
         out,
         "<h2 id=\"decided\">What decided</h2>\n<p class=\"note\">The same pictures under the first seed of every arm, \
-         before and after ten steps of PGD{radius}. Grad-CAM: the regions that spoke for the class that the model \
+         before and after {attack}. Grad-CAM: the regions that spoke for the class that the model \
          calls, white the most, over the grey picture. Input gradient: the size of the logit's derivative, cut at its \
          99 % quantile.</p>"
     );

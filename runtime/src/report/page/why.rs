@@ -14,8 +14,8 @@ pub struct Why {
     pub conclusions: Vec<Statement>,
     /// The other sentences, from which they follow.
     pub details: Vec<Statement>,
-    /// Radius of the attack whose pictures are shown, in 1/255.
-    pub eps_255: f64,
+    /// The attack whose pictures are shown: "10 steps of PGD within 1/255".
+    pub attack: String,
 }
 
 /// A sentence of the explanation.
@@ -46,7 +46,10 @@ pub(super) fn why(report: &Report) -> Option<Why> {
         basis: basis.join(" "),
         conclusions: statements(&concludes),
         details: statements(&|sentence| !concludes(sentence) && !is_basis(sentence)),
-        eps_255: explanation.settings.eps_255,
+        attack: format!(
+            "{} steps of PGD within {}/255",
+            explanation.settings.attack_steps, explanation.settings.eps_255
+        ),
     })
 }
 

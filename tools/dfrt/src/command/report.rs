@@ -45,8 +45,7 @@ impl Report {
     fn render(&self, dir: &Path) -> Result<()> {
         // A study whose jobs were done one by one has no report yet, or one of fewer results.
         let written = match merged(dir)? {
-            Some(report) => {
-                let extras = Extras::load(dir, &report);
+            Some((report, extras)) => {
                 output::list("note", "units of work are not done", &report.missing, None);
                 report::write(dir, &report, &extras)?
             }
@@ -61,9 +60,9 @@ impl Report {
     }
 }
 
-/// The report of the results that are there; none without a list of jobs, or where report.json has
+/// The report of the results that are there, and what belongs to it; none without a list of jobs, or where report.json has
 /// results that are no longer there.
-fn merged(dir: &Path) -> Result<Option<study::Report>> {
+fn merged(dir: &Path) -> Result<Option<(study::Report, Extras)>> {
     if JobList::read(dir)?.is_none() {
         return Ok(None);
     }
@@ -71,7 +70,7 @@ fn merged(dir: &Path) -> Result<Option<study::Report>> {
     let path = dir.join(study::FILE);
     let earlier = path.exists().then(|| study::Report::read(dir)).transpose()?;
     match earlier {
-        Some(earlier) if !merged.has_all_of(&earlier) => {
+        Some(earlier) if !merged.0.has_all_of(&earlier) => {
             output::note(format!(
                 "note: {} has results whose files are not there; it is rendered as it is",
                 path.display()
