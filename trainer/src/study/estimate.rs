@@ -1,16 +1,23 @@
-//! How long the units of work of a study may take on this machine: steps of training and of attacks are
-//! timed on noise, and counted. Attacks that stop at the first success take less.
+//! How long the units of work of a study may take on this machine: steps of training and of attacks by
+//! gradients are timed on the device, evaluations on tract, and counted. Attacks that stop at the first
+//! success take less.
 
 use super::{Study, StudyError};
 use crate::arms::Method;
 use crate::bench::subject::Prepared;
 use crate::bench::{self, BenchError, Settings as Bench, Work as Timed, step};
 use crate::explain::surface;
+use crate::model::weights::Weights;
 use crate::train::dataset::{DatasetError, TrainingPictures};
+use crate::train::outcome;
 use crate::train::pool::allowance::Allowance;
 use dfrt_runtime::attack::catalog::{self, Plan};
+use dfrt_runtime::data::corruption::Corruption;
 use dfrt_runtime::data::manifest::Manifest;
+use dfrt_runtime::detector;
+use dfrt_runtime::detector::metadata::Metadata;
 use dfrt_runtime::results::jobs::{Job, Work};
+use dfrt_runtime::results::run::files;
 use std::sync::Arc;
 
 /// A job of the list.
@@ -35,6 +42,8 @@ pub struct Estimate {
 const STEPS: usize = 3;
 /// Steps of attacks by gradients, where nothing else is asked for.
 const USUAL_STEPS: usize = 100;
+/// Timed runs of tract in each thread.
+const RUNS: usize = 10;
 /// A forward pass as a share of a forward and a backward pass to the pixels.
 const FORWARD: f64 = 0.4;
 /// Passes of an explanation for gradients, features and shifted statistics.
@@ -85,6 +94,7 @@ impl Study<'_> {
             timed.push((work, found));
             Ok(found)
         };
+        let mut tract = None;
         let mut minutes = Vec::with_capacity(jobs.len());
         for (job, &done) in jobs.iter().zip(&done) {
             if done {
@@ -110,8 +120,19 @@ impl Study<'_> {
                     (1.0 + REST) * steps * (clean * plain + (1.0 - clean) * own)
                 }
                 _ => {
-                    let picture = seconds(Timed::InputGradient, batch)? / batch as f64;
-                    picture * self.passes(job)
+                    let Effort { passes, forwards } = self.effort(job);
+                    let mut found = 0.0;
+                    if passes > 0.0 {
+                        found += passes * seconds(Timed::InputGradient, batch)? / batch as f64;
+                    }
+                    if forwards > 0.0 {
+                        let speed = match tract {
+                            Some(speed) => speed,
+                            None => *tract.insert(self.tract_speed()?),
+                        };
+                        found += forwards / speed;
+                    }
+                    found
                 }
             };
             minutes.push(Some(estimate / 60.0));
@@ -119,46 +140,76 @@ impl Study<'_> {
         let measured = timed
             .iter()
             .map(|(work, seconds)| format!("{} {:.0} ms a step", work.name(), 1000.0 * seconds))
+            .chain(tract.map(|speed| format!("tract {speed:.0} pictures/s")))
             .collect::<Vec<_>>()
             .join(", ");
         let planned = |(done, minutes): (bool, Option<f64>)| Planned { done, minutes };
         Ok(Estimate { jobs: done.into_iter().zip(minutes).map(planned).collect(), measured })
     }
 
-    /// Forward and backward passes of a picture to the pixels that a job takes at most.
-    fn passes(&self, job: &Job) -> f64 {
+    /// Pictures a second that tract evaluates, of the study's network with weights that mean nothing.
+    fn tract_speed(&self) -> Result<f64, StudyError> {
+        let train = &self.settings.train;
+        let graph = train.graph().map_err(bench_error)?;
+        let failed = |error: &dyn std::fmt::Display| StudyError::from(super::BadStudy::of(error));
+        let folder = tempfile::tempdir().map_err(|error| failed(&error))?;
+        let path = folder.path().join(files::MODEL);
+        let metadata = Metadata::new(&train.arch, train.res, 0.0);
+        outcome::export(&path, &graph, &Weights::initial(&graph, 0), &metadata, None)?;
+        let timed = detector::bench::bench(&path, rayon::current_num_threads(), 1, RUNS);
+        Ok(timed.map_err(|error| failed(&error))?.throughput_img_s)
+    }
+
+    /// What a job takes at most.
+    fn effort(&self, job: &Job) -> Effort {
         let attacked = self.attacked.chosen.len() as f64;
+        let forwards = |forwards: f64| Effort { passes: 0.0, forwards };
         match &job.work {
-            Work::Train => 0.0,
-            Work::Evaluate => FORWARD * self.test.chosen.len() as f64,
+            Work::Train => Effort::default(),
+            Work::Evaluate => forwards(self.test.chosen.len() as f64),
             Work::CrossData(name) => {
                 let data = self.cross.iter().find(|(known, _)| known == name);
-                FORWARD * data.map_or(0, |(_, data)| data.chosen.len()) as f64
+                forwards(data.map_or(0, |(_, data)| data.chosen.len()) as f64)
             }
-            Work::Corrupt => FORWARD * attacked * 31.0,
+            Work::Corrupt => forwards(attacked * (1 + Corruption::ALL.len() * Corruption::LEVELS) as f64),
             Work::Attack(name) => {
                 let plans = self.choice(name).map_or_else(Vec::new, |choice| self.settings.plans(choice));
-                attacked * plans.iter().map(passes).sum::<f64>()
+                let of_all = plans.iter().map(effort).fold(Effort::default(), |sum, plan| Effort {
+                    passes: sum.passes + plan.passes,
+                    forwards: sum.forwards + plan.forwards,
+                });
+                Effort { passes: attacked * of_all.passes, forwards: attacked * of_all.forwards }
             }
             Work::Explain => {
                 let options = Self::explaining();
                 let shown = options.shown.min(self.explained.chosen.len());
                 let a_picture = options.attack_steps + GRADIENTS + RADII * options.radius_steps;
                 let around = surface::SIDE * surface::SIDE * shown;
-                (a_picture * self.explained.chosen.len()) as f64 + FORWARD * around as f64
+                let passes = (a_picture * self.explained.chosen.len()) as f64 + FORWARD * around as f64;
+                Effort { passes, forwards: 0.0 }
             }
-            Work::Transfer => FORWARD * 2.0 * attacked * self.sources(job.seed).len() as f64,
+            Work::Transfer => forwards(attacked * (1 + self.sources(job.seed).len()) as f64),
         }
     }
 }
 
-/// Passes of a picture that an attack takes at most.
-fn passes(plan: &Plan) -> f64 {
+/// What a job or an attack takes at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Effort {
+    /// Forward and backward passes of a picture to the pixels, on the device.
+    passes: f64,
+    /// Evaluations of a picture by tract.
+    forwards: f64,
+}
+
+/// What an attack takes at most for a picture, with the judgement before and after.
+fn effort(plan: &Plan) -> Effort {
     if plan.method.needs_gradients() {
         let usual = if plan.method.has_steps || plan.method.has_goal { USUAL_STEPS } else { 1 };
-        (plan.steps.unwrap_or(usual) * plan.restarts.unwrap_or(1)) as f64
+        let passes = (plan.steps.unwrap_or(usual) * plan.restarts.unwrap_or(1)) as f64;
+        Effort { passes, forwards: 2.0 }
     } else {
-        FORWARD * plan.queries.unwrap_or(plan.method.queries) as f64
+        Effort { passes: 0.0, forwards: plan.queries.unwrap_or(plan.method.queries) as f64 + 2.0 }
     }
 }
 
@@ -172,5 +223,21 @@ impl From<BenchError> for StudyError {
             bench::BenchError::Gpu(error) => error.into(),
             error => super::BadStudy::of(error).into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dfrt_runtime::threat::Norm;
+
+    #[test]
+    fn queries_are_counted_where_they_are_answered() {
+        let plan = |name: &str| Plan::new(name.parse().unwrap(), Norm::Linf);
+        let pgd = Plan { steps: Some(20), restarts: Some(3), ..plan("pgd") };
+        assert_eq!(effort(&pgd), Effort { passes: 60.0, forwards: 2.0 });
+        assert_eq!(effort(&plan("fgsm")), Effort { passes: 1.0, forwards: 2.0 });
+        let square = Plan { queries: Some(500), ..plan("square") };
+        assert_eq!(effort(&square), Effort { passes: 0.0, forwards: 502.0 });
     }
 }
